@@ -1,0 +1,62 @@
+"""Content blocks (v1) of our messages: text, reasoning, tool calls and refusals, in the order they were said.
+
+LangChain knows a provider's dialect by `model_provider`; "freerouter" is registered here, as is documented for packages
+outside of core. Its own translator for OpenAI's dialect drops reasoning.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import content as types
+from langchain_core.messages.block_translators import register_translator
+
+from .messages import PROVIDER
+
+
+def translate(message: AIMessage) -> list[types.ContentBlock]:
+    """The blocks of a whole message."""
+    blocks = _said(message)
+    blocks += [
+        {"type": "tool_call", "name": call["name"], "args": call["args"], "id": call["id"]}
+        for call in message.tool_calls
+    ]
+    blocks += [dict(call) for call in message.invalid_tool_calls]
+    return cast("list[types.ContentBlock]", blocks)
+
+
+def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
+    """The blocks of a piece of one: tool calls stay pieces until the last."""
+    if message.chunk_position == "last" and not message.tool_call_chunks:
+        return translate(message)
+    blocks = _said(message)
+    if message.chunk_position == "last":
+        blocks += [
+            {"type": "tool_call", "name": call["name"], "args": call["args"], "id": call["id"]}
+            for call in message.tool_calls
+        ]
+    else:
+        for chunk in message.tool_call_chunks:
+            blocks.append({**chunk, "type": "tool_call_chunk"})
+    return cast("list[types.ContentBlock]", blocks)
+
+
+def _said(message: AIMessage) -> list[dict[str, Any]]:
+    blocks: list[dict[str, Any]] = []
+    reasoning = message.additional_kwargs.get("reasoning_content")
+    if reasoning:
+        blocks.append({"type": "reasoning", "reasoning": reasoning})
+    content = message.content
+    if isinstance(content, str):
+        if content:
+            blocks.append({"type": "text", "text": content})
+    else:
+        blocks += [{"type": "text", "text": part} if isinstance(part, str) else dict(part) for part in content]
+    refusal = message.additional_kwargs.get("refusal")
+    if refusal:
+        blocks.append({"type": "non_standard", "value": {"type": "refusal", "refusal": refusal}})
+    return blocks
+
+
+register_translator(PROVIDER, translate, translate_chunk)

@@ -1,0 +1,378 @@
+"""`ChatFreeRouter`: LangChain's side of a call. It translates; `freerouter_core` decides and sends."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, ClassVar, Literal
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput, ModelProfile
+from langchain_core.language_models.chat_models import BaseChatModel, LangSmithParams
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.utils import count_tokens_approximately
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.tools import BaseTool
+from langchain_core.utils import secret_from_env
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ConfigDict, Field, SecretStr, model_validator
+from typing_extensions import Self, override
+
+from freerouter_core import __version__
+from freerouter_core.errors import BadRequest, FreeRouterError
+from freerouter_core.options import RouterOptions
+from freerouter_core.wire.request import ChatRequest
+from freerouter_core.wire.stream import Delta
+
+from . import blocks  # noqa: F401  # registers how our messages become content blocks
+from .errors import as_model_error
+from .messages import PROVIDER, last_chunk, to_chunk, to_message, to_wire
+from .structured import Wanted, parser_for, wish_in
+
+ToolLike = dict[str, Any] | type | Callable[..., Any] | BaseTool
+CONTEXT_PROMISE = 32_768
+"""Tokens that `profile` promises: what a pool of free models can be held to, not what its largest could take."""
+
+
+class ChatFreeRouter(RouterOptions, BaseChatModel):
+    """The world's free models as one chat model: whichever is able, alive and within its limits answers.
+
+    Example:
+        ```python
+        from langchain_freerouter import ChatFreeRouter
+
+        llm = ChatFreeRouter()  # OPENROUTER_API_KEY from the environment; free models only
+        message = llm.invoke("Why is the sky blue?")
+        message.content, message.response_metadata["model_name"], message.response_metadata["attempts"]
+        ```
+
+    Options are those of `freerouter_core.Router` and the usual sampling parameters; `model_name` is accepted for `model`.
+    `response_metadata` tells which model answered (`model_name`, `upstream_provider`), what it cost in USD (`cost`) and every
+    attempt made. Errors are of the `freerouter_core.errors` tree and LangChain `ModelError`s at once.
+    """
+
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True, populate_by_name=True, protected_namespaces=(), hide_input_in_errors=True
+    )
+    also_accepted: ClassVar[frozenset[str]] = frozenset({"model_name", "request_timeout"})
+
+    api_key: SecretStr | None = Field(default_factory=secret_from_env("OPENROUTER_API_KEY", default=None))
+    """OpenRouter's key; else `OPENROUTER_API_KEY`."""
+    streaming: bool = False
+    """Whether `invoke` streams beneath, so that callbacks see tokens."""
+    stream_usage: bool = True
+    """Whether a stream ends with a chunk that carries usage."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spellings(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for other, name in (("model_name", "model"), ("request_timeout", "timeout")):
+                if other in values:
+                    values = dict(values)
+                    values.setdefault(name, values.pop(other))
+        return values
+
+    @model_validator(mode="after")
+    def _set_freerouter_version(self) -> Self:
+        self._add_version("freerouter-llm", __version__)
+        return self
+
+    @property
+    def model_name(self) -> str:
+        """`model`, under LangChain's other name for it."""
+        return self.model
+
+    # -- identity ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _llm_type(self) -> str:
+        return PROVIDER
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        hidden = {"api_key", "http_client", "router", *BaseChatModel.model_fields}
+        own = {name: getattr(self, name) for name in type(self).model_fields if name not in hidden}
+        return {"model_name": self.model} | {k: _plain(v) for k, v in own.items() if v is not None}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = LangSmithParams(
+            ls_provider=PROVIDER, ls_model_name=str(kwargs.get("model") or self.model), ls_model_type="chat"
+        )
+        temperature = kwargs.get("temperature", self.temperature)
+        if temperature is not None:
+            params["ls_temperature"] = temperature
+        limit = kwargs.get("max_tokens", self.max_tokens)
+        if limit is not None:
+            params["ls_max_tokens"] = limit
+        stops = stop or self.stop
+        if stops:
+            params["ls_stop"] = [stops] if isinstance(stops, str) else list(stops)
+        return params
+
+    @override
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return {
+            "max_input_tokens": max(self.min_context, CONTEXT_PROMISE),
+            "tool_calling": True,
+            "structured_output": True,
+            "text_inputs": True,
+            "text_outputs": True,
+        }
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        return {"api_key": "OPENROUTER_API_KEY"}
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        return True
+
+    @classmethod
+    def get_lc_namespace(cls) -> list[str]:
+        return ["langchain_freerouter", "chat_models"]
+
+    # -- calls ------------------------------------------------------------------------------------------------------
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        try:
+            outcome = self._router.chat(self._request(messages, stop, kwargs))
+        except FreeRouterError as error:
+            raise as_model_error(error) from None
+        return _result(to_message(outcome.answer, outcome.metadata))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        try:
+            outcome = await self._router.achat(self._request(messages, stop, kwargs))
+        except FreeRouterError as error:
+            raise as_model_error(error) from None
+        return _result(to_message(outcome.answer, outcome.metadata))
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        usage = kwargs.pop("stream_usage", self.stream_usage)
+        stream = self._router.stream(self._request(messages, stop, kwargs))
+        try:
+            for delta in stream:
+                chunk = _chunk_of(delta)
+                if chunk is None:
+                    continue
+                if run_manager is not None:
+                    run_manager.on_llm_new_token(delta.text, chunk=chunk)
+                yield chunk
+        except FreeRouterError as error:
+            raise as_model_error(error) from None
+        finally:
+            stream.close()
+        yield _end(stream.outcome, usage)
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        usage = kwargs.pop("stream_usage", self.stream_usage)
+        stream = self._router.astream(self._request(messages, stop, kwargs))
+        try:
+            async for delta in stream:
+                chunk = _chunk_of(delta)
+                if chunk is None:
+                    continue
+                if run_manager is not None:
+                    await run_manager.on_llm_new_token(delta.text, chunk=chunk)
+                yield chunk
+        except FreeRouterError as error:
+            raise as_model_error(error) from None
+        finally:
+            await stream.aclose()
+        yield _end(stream.outcome, usage)
+
+    @property
+    def _router(self) -> Any:
+        given = self.api_key if "api_key" in self.model_fields_set else None
+        return self.make_router(given.get_secret_value() if given is not None else None)
+
+    def _request(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> ChatRequest:
+        """The core's request: constructor options, with what the call or a binding gave on top."""
+        given = dict(kwargs)
+        for unused in ("ls_structured_output_format", "structured_output_format", "stream_usage", "stream"):
+            given.pop(unused, None)
+        wanted = given.pop("structured", None)
+        response_format = given.pop("response_format", None)
+        if wanted is None and response_format is not None:
+            wanted = wish_in(response_format)
+        request = ChatRequest(
+            messages=to_wire(messages),
+            tools=list(given.pop("tools", None) or ()),
+            tool_choice=given.pop("tool_choice", None),
+            parallel_tool_calls=given.pop("parallel_tool_calls", None),
+            structured=wanted.wish if wanted is not None else None,
+            validate=wanted.validate if wanted is not None and wanted.kind is not None else None,
+            reasoning=given.pop("reasoning", self.reasoning),
+            extra_body={**self.extra_body, **(given.pop("extra_body", None) or {})},
+            model=given.pop("model", None) or given.pop("model_name", None),
+            timeout=given.pop("timeout", None),
+            parameters=self.parameters({**given, **({"stop": stop} if stop else {})}),
+        )
+        return request
+
+    # -- tools and structured output --------------------------------------------------------------------------------
+
+    def bind_tools(
+        self,
+        tools: Sequence[ToolLike],
+        *,
+        tool_choice: dict[str, Any] | str | bool | None = None,
+        strict: bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Offer tools; only models that have them are asked. Models without `tool_choice` are left out where it is needed.
+
+        Args:
+            tools: pydantic classes, functions, `BaseTool`s or OpenAI tool dicts.
+            tool_choice: "auto", "none", "required" ("any", True), a tool's name, or OpenAI's dict.
+            strict: whether arguments must keep to the schema exactly.
+            parallel_tool_calls: whether several tools may be called at once.
+
+        Raises:
+            BadRequest: `tool_choice` names a tool that is not offered.
+        """
+        made = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        bound: dict[str, Any] = {"tools": made}
+        choice = _tool_choice(tool_choice, [str(tool.get("function", {}).get("name")) for tool in made])
+        if choice is not None:
+            bound["tool_choice"] = choice
+        if parallel_tool_calls is not None:
+            bound["parallel_tool_calls"] = parallel_tool_calls
+        return self.bind(**bound, **kwargs)
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        method: Literal["auto", "json_schema", "function_calling", "json_mode"] = "auto",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Answers as objects of `schema`. The way of asking is chosen for each model at the time of the call, the answer is
+        validated, and one that fails is asked of another model.
+
+        Args:
+            schema: a pydantic class (answers are its instances), a TypedDict or a JSON schema (answers are dicts).
+            method: which way to prefer where a model has several.
+            include_raw: return `{"raw", "parsed", "parsing_error"}` instead.
+            strict: whether the schema is to be enforced while the answer is generated. None: where it already allows it.
+        """
+        wanted = Wanted.of(schema, method, strict)
+        tools = kwargs.pop("tools", None)
+        if tools:
+            kwargs["tools"] = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        llm = self.bind(
+            structured=wanted,
+            ls_structured_output_format={"kwargs": {"method": method, "strict": strict}, "schema": schema},
+            **kwargs,
+        )
+        parser = parser_for(wanted)
+        if not include_raw:
+            return llm | parser
+        parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+        failed = RunnablePassthrough.assign(parsed=lambda _: None)
+        return RunnableMap(raw=llm) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+
+    # -- counting ---------------------------------------------------------------------------------------------------
+
+    @override
+    def get_num_tokens_from_messages(
+        self, messages: Sequence[BaseMessage], tools: Sequence[ToolLike] | None = None
+    ) -> int:
+        """An estimate, made offline: no tokenizer fits every model that may answer."""
+        wire = [convert_to_openai_tool(tool) for tool in tools] if tools else None
+        return count_tokens_approximately(messages, tools=wire)
+
+    @override
+    def get_num_tokens(self, text: str) -> int:
+        """An estimate, made offline."""
+        return -(-len(text) // 4)
+
+    @override
+    def get_token_ids(self, text: str) -> list[int]:
+        """One id for every four characters: there is no tokenizer that fits every model."""
+        return [sum(map(ord, text[n : n + 4])) for n in range(0, len(text), 4)]
+
+
+def _tool_choice(choice: dict[str, Any] | str | bool | None, names: list[str]) -> dict[str, Any] | str | None:
+    if choice is None or choice is False or not names:
+        return None
+    if choice is True or choice == "any":
+        return "required"
+    if isinstance(choice, Mapping):
+        name = (choice.get("function") or {}).get("name") or choice.get("name")
+        if name is None:
+            return dict(choice)
+    elif choice in ("auto", "none", "required"):
+        return choice
+    else:
+        name = choice
+    if name not in names:
+        raise BadRequest(f"tool_choice names {name!r}, which is not among the tools {names}")
+    return {"type": "function", "function": {"name": name}}
+
+
+def _plain(value: Any) -> Any:
+    """Callables and providers by name: what identifies a model must be plain data, and hold no key."""
+    if isinstance(value, (str, int, float, bool)) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return getattr(value, "__name__", None) or repr(value)
+
+
+def _result(message: AIMessage) -> ChatResult:
+    return ChatResult(
+        generations=[ChatGeneration(message=message, generation_info={"finish_reason": _finish(message)})],
+        llm_output={"model_name": message.response_metadata["model_name"]},
+    )
+
+
+def _finish(message: AIMessage) -> Any:
+    return message.response_metadata.get("finish_reason")
+
+
+def _chunk_of(delta: Delta) -> ChatGenerationChunk | None:
+    if not (delta.text or delta.reasoning or delta.tool_calls or delta.fragments):
+        return None
+    return ChatGenerationChunk(message=to_chunk(delta))
+
+
+def _end(outcome: Any, usage: bool) -> ChatGenerationChunk:
+    return ChatGenerationChunk(message=last_chunk(outcome.answer, outcome.metadata, usage=usage))
+
+
+# LangChain looks the signature up on every call; `inspect` keeps what is written here.
+ChatFreeRouter._generate.__signature__ = inspect.signature(ChatFreeRouter._generate)  # type: ignore[attr-defined]
+ChatFreeRouter._agenerate.__signature__ = inspect.signature(ChatFreeRouter._agenerate)  # type: ignore[attr-defined]

@@ -1,0 +1,88 @@
+"""The core's errors as LangChain knows them: each is itself, and the matching `ModelError`.
+
+`ModelRetryMiddleware` retries whatever is no `ModelError`, so that every error that leaves `ChatFreeRouter` must be one, with
+the right `is_retryable`.
+"""
+
+from __future__ import annotations
+
+from langchain_core import exceptions as lc
+from langchain_core.exceptions import ModelError
+
+from freerouter_core import errors as core
+
+
+class AuthenticationFailed(core.AuthenticationFailed, lc.ModelAuthenticationError):
+    """A key is missing or was refused."""
+
+
+class BadRequest(core.BadRequest, lc.ModelInvalidRequestError):
+    """The request itself is wrong."""
+
+
+class ContextTooLong(core.ContextTooLong, lc.ContextOverflowError):
+    """The prompt fits no candidate's context window."""
+
+
+class NoCandidates(core.NoCandidates, lc.ModelNotFoundError):
+    """No model can do what was asked for."""
+
+
+class RateLimited(core.Exhausted, lc.ModelRateLimitError):
+    """Every candidate is waiting out a limit."""
+
+
+class Exhausted(core.Exhausted, lc.ModelAPIError):
+    """Every candidate failed."""
+
+
+class DeadlineExceeded(core.DeadlineExceeded, lc.ModelTimeoutError):
+    """`timeout` ran out before an answer."""
+
+
+class StreamBroken(core.StreamBroken, lc.ModelAPIError):
+    """The stream ended after text had been shown."""
+
+
+class Refused(core.Refused, lc.ModelPermissionDeniedError):
+    """The content was refused."""
+
+
+class CatalogueUnavailable(core.CatalogueUnavailable, lc.ModelConnectionError):
+    """The list of models could not be had."""
+
+
+class BadSetting(core.BadSetting, lc.ModelInvalidRequestError):
+    """An argument or environment variable makes no sense."""
+
+
+class Failed(core.FreeRouterError, ModelError):
+    """Anything else the core raises."""
+
+
+_MATCHES: tuple[tuple[type[core.FreeRouterError], type[core.FreeRouterError]], ...] = (
+    (core.AuthenticationFailed, AuthenticationFailed),
+    (core.ContextTooLong, ContextTooLong),
+    (core.BadRequest, BadRequest),
+    (core.NoCandidates, NoCandidates),
+    (core.Exhausted, Exhausted),
+    (core.DeadlineExceeded, DeadlineExceeded),
+    (core.StreamBroken, StreamBroken),
+    (core.Refused, Refused),
+    (core.CatalogueUnavailable, CatalogueUnavailable),
+    (core.BadSetting, BadSetting),
+    (core.FreeRouterError, Failed),
+)
+
+
+def as_model_error(error: core.FreeRouterError) -> core.FreeRouterError:
+    """The same error, as the matching `ModelError`, with its `is_retryable` saying what `should_retry` says."""
+    if isinstance(error, ModelError):
+        return error
+    kind = next(match for base, match in _MATCHES if isinstance(error, base))
+    if kind is Exhausted and error.rate_limited:
+        kind = RateLimited
+    made = kind.__new__(kind, error.message)
+    made.args = error.args
+    made.__dict__.update(error.__dict__, is_retryable=error.should_retry)
+    return made.with_traceback(error.__traceback__)

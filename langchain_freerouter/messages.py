@@ -1,0 +1,244 @@
+"""LangChain messages to OpenAI wire dicts, and answers to LangChain messages. Translation only; nothing is mutated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    convert_to_openai_messages,
+    is_data_content_block,
+)
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.block_translators.openai import convert_to_openai_data_block
+from langchain_core.messages.tool import ToolCallChunk, tool_call, tool_call_chunk
+
+from freerouter_core.errors import BadRequest
+from freerouter_core.wire.answer import Answer, Json
+from freerouter_core.wire.stream import Delta
+
+PROVIDER = "freerouter"
+"""`model_provider` of every message: who answered is in `model_name` and `upstream_provider`."""
+
+_SILENT = frozenset({"tool_use", "tool_call", "tool_call_chunk", "thinking", "reasoning", "redacted_thinking", "refusal"})
+"""Blocks of an assistant's content that are said elsewhere on the wire, or not at all."""
+
+
+def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:
+    """Messages of any vintage (strings, OpenAI, Anthropic and v1 blocks) as wire dicts."""
+    wire: list[Json] = []
+    for message in messages:
+        wire += _one(message)
+    return wire
+
+
+def _one(message: BaseMessage) -> list[Json]:
+    if isinstance(message, HumanMessage):
+        if _has_tool_results(message.content):
+            return _foreign(message)
+        return [_named(message, {"role": "user", "content": _content(message.content)})]
+    if isinstance(message, AIMessage):
+        return [_named(message, _assistant(message))]
+    if isinstance(message, SystemMessage):
+        role = message.additional_kwargs.get("__openai_role__", "system")
+        return [_named(message, {"role": role, "content": _content(message.content)})]
+    if isinstance(message, ToolMessage):
+        return [{"role": "tool", "tool_call_id": message.tool_call_id, "content": _content(message.content)}]
+    if isinstance(message, FunctionMessage):
+        return [{"role": "user", "content": f"Result of {message.name}: {message.content}"}]
+    if isinstance(message, ChatMessage):
+        role = {"human": "user", "ai": "assistant"}.get(message.role, message.role)
+        return [_named(message, {"role": role, "content": _content(message.content)})]
+    raise BadRequest(f"a message of type {type(message).__name__} has no place in a chat request")
+
+
+def _named(message: BaseMessage, wire: Json) -> Json:
+    if message.name:
+        wire["name"] = message.name
+    return wire
+
+
+def _assistant(message: AIMessage) -> Json:
+    content = message.content
+    if isinstance(content, list):
+        parts = [p for p in content if isinstance(p, str) or p.get("type") not in _SILENT]
+        content = _content(parts) if parts else ""
+    wire: Json = {"role": "assistant", "content": content}
+    calls = [_call(c["id"], c["name"], json.dumps(c["args"], ensure_ascii=False)) for c in message.tool_calls]
+    calls += [
+        _call(c["id"], c["name"], c["args"]) for c in message.invalid_tool_calls if c["args"] and _is_json(c["args"])
+    ]
+    if calls:
+        wire["tool_calls"] = calls
+        wire["content"] = wire["content"] or None
+    details = message.additional_kwargs.get("reasoning_details")
+    if details:
+        # Only the model that wrote them may have them back; `wire.request.shape` sees to that.
+        wire["reasoning_details"] = details
+        wire["model"] = message.response_metadata.get("model_name", "")
+    return wire
+
+
+def _call(ident: str | None, name: str | None, arguments: str) -> Json:
+    return {"id": ident or "", "type": "function", "function": {"name": name or "", "arguments": arguments}}
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _content(content: str | Sequence[str | dict[str, Any]]) -> str | list[Json]:
+    """A string stays one; so do blocks that are all text, since many free backends take nothing else."""
+    if isinstance(content, str):
+        return content
+    parts = [_part(part) for part in content]
+    if all(part.get("type") == "text" and set(part) <= {"type", "text"} for part in parts):
+        return "".join(part["text"] for part in parts)
+    return parts
+
+
+def _part(part: str | dict[str, Any]) -> Json:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    kind = part.get("type")
+    if kind == "text":
+        keep = {"type": "text", "text": part.get("text", "")}
+        return keep | ({"cache_control": part["cache_control"]} if part.get("cache_control") else {})
+    if kind in ("image_url", "input_audio", "video_url") or (kind == "file" and isinstance(part.get("file"), dict)):
+        if kind == "image_url" and isinstance(part["image_url"], str):
+            return {"type": "image_url", "image_url": {"url": part["image_url"]}}
+        return {key: value for key, value in part.items() if key in ("type", kind)}
+    if is_data_content_block(part):
+        made = convert_to_openai_data_block(part)
+        if made.get("type") == "file" and isinstance(made.get("file"), dict):
+            made["file"].setdefault("filename", "document.pdf")
+        return made
+    if kind == "image" and isinstance(part.get("source"), dict):  # Anthropic's shape
+        source = part["source"]
+        url = source.get("url") or f"data:{source.get('media_type', 'image/png')};base64,{source.get('data', '')}"
+        return {"type": "image_url", "image_url": {"url": url}}
+    if kind == "json":
+        return {"type": "text", "text": json.dumps(part.get("json"), ensure_ascii=False)}
+    if isinstance(part.get("text"), str):
+        return {"type": "text", "text": part["text"]}
+    raise BadRequest(
+        f"a content block of type {kind!r} cannot be sent to a chat model",
+        hint="text, image, audio, video and file blocks can",
+    )
+
+
+def _has_tool_results(content: str | list[str | dict[str, Any]]) -> bool:
+    return isinstance(content, list) and any(isinstance(p, dict) and p.get("type") == "tool_result" for p in content)
+
+
+def _foreign(message: BaseMessage) -> list[Json]:
+    """Anthropic's tool results, which stand in user messages there and are messages of their own here."""
+    made: Any = convert_to_openai_messages([message])
+    return list(made)
+
+
+# -- answers ---------------------------------------------------------------------------------------------------------
+
+
+def usage_of(usage: Mapping[str, Any] | None) -> UsageMetadata | None:
+    """Token counts in LangChain's words; None where the provider gave none."""
+    if not usage:
+        return None
+    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    of_prompt = usage.get("prompt_tokens_details") or {}
+    of_completion = usage.get("completion_tokens_details") or {}
+    inputs = {
+        "audio": of_prompt.get("audio_tokens"),
+        "cache_read": of_prompt.get("cached_tokens"),
+        "cache_creation": of_prompt.get("cache_write_tokens"),
+    }
+    outputs = {"audio": of_completion.get("audio_tokens"), "reasoning": of_completion.get("reasoning_tokens")}
+    made = UsageMetadata(
+        input_tokens=prompt,
+        output_tokens=completion,
+        total_tokens=_count(usage, "total_tokens") or prompt + completion,
+    )
+    known = {key: value for key, value in inputs.items() if isinstance(value, int)}
+    if known:
+        made["input_token_details"] = InputTokenDetails(**known)  # type: ignore[typeddict-item]
+    known = {key: value for key, value in outputs.items() if isinstance(value, int)}
+    if known:
+        made["output_token_details"] = OutputTokenDetails(**known)  # type: ignore[typeddict-item]
+    return made
+
+
+def _count(usage: Mapping[str, Any], key: str) -> int:
+    value = usage.get(key)
+    return int(value) if isinstance(value, (int, float)) else 0
+
+
+def extras_of(answer: Answer, *, streamed: bool = False) -> dict[str, Any]:
+    """What of an answer has no field of its own on a message. When streamed, reasoning has already been shown."""
+    extras: dict[str, Any] = {}
+    if answer.reasoning and not streamed:
+        extras["reasoning_content"] = answer.reasoning
+    if answer.reasoning_details:
+        extras["reasoning_details"] = [dict(detail) for detail in answer.reasoning_details]
+    if answer.refusal:
+        extras["refusal"] = answer.refusal
+    if answer.annotations:
+        extras["annotations"] = [dict(annotation) for annotation in answer.annotations]
+    if answer.images:
+        extras["images"] = [dict(image) for image in answer.images]
+    return extras
+
+
+def to_message(answer: Answer, metadata: Mapping[str, Any]) -> AIMessage:
+    """A whole answer as an `AIMessage`. Its tool calls are complete: the engine has seen to it."""
+    return AIMessage(
+        content=answer.text,
+        additional_kwargs=extras_of(answer),
+        response_metadata={"model_provider": PROVIDER, **metadata},
+        tool_calls=[tool_call(name=c.name, args=c.parsed() or {}, id=c.id) for c in answer.tool_calls],
+        usage_metadata=usage_of(answer.usage),
+        id=answer.id or None,
+    )
+
+
+def to_chunk(delta: Delta) -> AIMessageChunk:
+    """One delta as a chunk. What may stand on one chunk only (names, costs, reasons) is `last_chunk`'s."""
+    extras = {"reasoning_content": delta.reasoning} if delta.reasoning else {}
+    return AIMessageChunk(
+        content=delta.text,
+        additional_kwargs=extras,
+        response_metadata={"model_provider": PROVIDER},
+        tool_call_chunks=_call_chunks(delta) if delta.tool_calls or delta.fragments else [],
+    )
+
+
+def _call_chunks(delta: Delta) -> list[ToolCallChunk]:
+    whole = [
+        tool_call_chunk(name=call.name, args=call.arguments, id=call.id, index=n)
+        for n, call in enumerate(delta.tool_calls)
+    ]
+    pieces = [tool_call_chunk(name=f.name, args=f.arguments, id=f.id, index=f.index) for f in delta.fragments]
+    return whole or pieces
+
+
+def last_chunk(answer: Answer, metadata: Mapping[str, Any], *, usage: bool) -> AIMessageChunk:
+    """The chunk that ends a stream: usage, and all that merging would garble if it came twice."""
+    return AIMessageChunk(
+        content="",
+        additional_kwargs=extras_of(answer, streamed=True),
+        response_metadata={"model_provider": PROVIDER, **metadata},
+        usage_metadata=usage_of(answer.usage) if usage else None,
+        chunk_position="last",
+    )

@@ -1,0 +1,80 @@
+"""The rotation core that `langchain_freerouter` and `llamaindex_freerouter` stand on; usable alone through `Router`.
+
+Names are loaded when first used, so that importing costs nothing that is not needed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from . import errors, events
+    from .catalogue.model import Catalogue, Model
+    from .catalogue.providers import Limit, Provider
+    from .router import AsyncStream, Router, Stream
+    from .routing.engine import Outcome
+    from .routing.need import Need
+    from .runtime.runtime import Runtime
+    from .settings import Settings
+    from .wire.answer import Answer, ToolCall
+    from .wire.request import ChatRequest
+    from .wire.stream import Delta
+    from .wire.structured import Structured
+
+_HOMES = {
+    "Answer": ".wire.answer",
+    "AsyncStream": ".router",
+    "Catalogue": ".catalogue.model",
+    "ChatRequest": ".wire.request",
+    "Delta": ".wire.stream",
+    "Limit": ".catalogue.providers",
+    "Model": ".catalogue.model",
+    "Need": ".routing.need",
+    "Outcome": ".routing.engine",
+    "Provider": ".catalogue.providers",
+    "Router": ".router",
+    "Runtime": ".runtime.runtime",
+    "Settings": ".settings",
+    "Stream": ".router",
+    "Structured": ".wire.structured",
+    "ToolCall": ".wire.answer",
+}
+_MODULES = ("errors", "events")
+
+__all__ = [
+    "Answer",
+    "AsyncStream",
+    "Catalogue",
+    "ChatRequest",
+    "Delta",
+    "Limit",
+    "Model",
+    "Need",
+    "Outcome",
+    "Provider",
+    "Router",
+    "Runtime",
+    "Settings",
+    "Stream",
+    "Structured",
+    "ToolCall",
+    "errors",
+    "events",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name], __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,90 @@
+"""`Model`: the facts about one model of one provider; `Catalogue`: all of them, as of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+TEXT = frozenset({"text"})
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model at one provider. Facts only: how it has been doing lives in `routing.health`.
+
+    `context` and `max_output` are tokens, prices are USD per token, `expires` and `created` unix seconds.
+    A capability of a model that no catalogue lists is believed until an answer proves otherwise (`listed`).
+    """
+
+    id: str
+    """What users write and see: `author/name:free` at OpenRouter, `provider:name` elsewhere."""
+    provider: str = "openrouter"
+    name: str = ""
+    """What goes on the wire."""
+    context: int = 32_768
+    max_output: int | None = None
+    inputs: frozenset[str] = TEXT
+    parameters: frozenset[str] = frozenset()
+    """The request parameters it takes, in OpenRouter's words; empty means unknown."""
+    free: bool = False
+    chat: bool = True
+    """False for classifiers, OCR-only, decision, gated and non-text models: never candidates."""
+    prompt_price: float = 0.0
+    completion_price: float = 0.0
+    reasoning_mandatory: bool = False
+    created: float = 0.0
+    expires: float | None = None
+    quality: float = 5.0
+    """A prior of 0 to 10, from what the catalogue says of it; see `parse.quality_prior`."""
+    listed: bool = True
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.provider, self.name or self.id)
+
+    @property
+    def wire_name(self) -> str:
+        return self.name or self.id
+
+    def takes(self, parameter: str) -> bool:
+        """Whether the request parameter is supported, or nothing is known about any."""
+        return not self.parameters or parameter in self.parameters
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """The words of a catalogue table, in a fixed order."""
+        found = ["text"]
+        found += [kind for kind in ("image", "audio", "video", "file") if kind in self.inputs]
+        wanted = (
+            ("tools", "tools"),
+            ("tool_choice", "tool_choice"),
+            ("structured_outputs", "structured"),
+            ("response_format", "json"),
+            ("reasoning", "reasoning"),
+        )
+        found += [word for parameter, word in wanted if parameter in self.parameters]
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Models as of `fetched` (unix seconds). Replaced whole, never edited: readers need no lock."""
+
+    models: tuple[Model, ...] = ()
+    fetched: float = 0.0
+    by_key: dict[tuple[str, str], Model] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, models: Iterable[Model], fetched: float) -> Catalogue:
+        unique = {model.key: model for model in models}
+        return cls(tuple(unique.values()), fetched, unique)
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self.models)
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    def free(self) -> list[Model]:
+        """The free chat models, largest context first."""
+        return sorted((m for m in self.models if m.free and m.chat), key=lambda m: (-m.context, m.id))

@@ -1,0 +1,141 @@
+"""`Provider` and `Limit`: where models are served, by which rules. `Account`: a provider with a key, as it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from ..errors import BadSetting
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `requests` (or `tokens`, or `concurrent` at a time) in any `per` seconds.
+
+    `scope`: "account" (all free models of the key share it) or "model". `reset`: "rolling" (any window of that
+    length) or "utc-day" (a counter that starts again at midnight UTC).
+    """
+
+    requests: int | None = None
+    tokens: int | None = None
+    concurrent: int | None = None
+    per: float = 60.0
+    scope: Literal["account", "model"] = "account"
+    reset: Literal["rolling", "utc-day"] = "rolling"
+
+    def __post_init__(self) -> None:
+        given = [n for n in (self.requests, self.tokens, self.concurrent) if n is not None]
+        if len(given) != 1 or given[0] < 0:
+            raise BadSetting(
+                f"{self!r} must state exactly one of requests, tokens, concurrent, not negative",
+                hint="for two rules write two limits, e.g. [Limit(requests=20), Limit(concurrent=2)]",
+            )
+        if self.per <= 0:
+            raise BadSetting(f"{self!r}: per must be positive seconds")
+        if self.scope not in ("account", "model") or self.reset not in ("rolling", "utc-day"):
+            raise BadSetting(f'{self!r}: scope is "account" or "model", reset is "rolling" or "utc-day"')
+
+
+@dataclass(frozen=True)
+class Provider:
+    """An OpenAI-compatible endpoint. Named as a row of providers.toml it inherits what it leaves out.
+
+    `free` tells its free models: "suffix", "price", "all" or a list of ids. `limits` given replace the row's;
+    `[]` means none are known. `api_key` is in no repr and is sent to this provider's `base_url` only.
+    """
+
+    name: str
+    base_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    free: str | tuple[str, ...] | None = None
+    limits: tuple[Limit, ...] | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        free: str | Iterable[str] | None = None,
+        limits: Iterable[Limit] | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+    ) -> None:
+        if not name or not isinstance(name, str):
+            raise BadSetting("a Provider needs a name", hint='for example Provider("openrouter", api_key=…)')
+        if isinstance(free, str) and free not in ("suffix", "price", "all"):
+            raise BadSetting(f'Provider({name!r}): free is "suffix", "price", "all" or a list of model ids')
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        values = {
+            "name": name,
+            "base_url": base_url.rstrip("/") if base_url else None,
+            "api_key": getattr(api_key, "get_secret_value", lambda: api_key)() or None,
+            "free": free if isinstance(free, str) or free is None else tuple(free),
+            "limits": None if limits is None else tuple(limits),
+            "headers": tuple((str(k), str(v)) for k, v in pairs),
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A provider row and a key, resolved: what a request is sent to. Its `scope` names it without the key."""
+
+    provider: str
+    base_url: str
+    key: str = field(repr=False)
+    dialect: str = "openai"
+    free: str | tuple[str, ...] = "all"
+    limits: tuple[Limit, ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    simulated: bool = False
+
+    @property
+    def scope(self) -> str:
+        """(provider, base URL, key hash): equal for all objects that share the budget."""
+        digest = hashlib.sha256(self.key.encode()).hexdigest()[:12] if self.key else "keyless"
+        return f"{self.provider}|{self.base_url}|{digest}"
+
+
+def read_rows(toml: str) -> dict[str, dict[str, Any]]:
+    """The rows of a providers.toml text, limits as `Limit`s."""
+    rows: dict[str, dict[str, Any]] = {}
+    for name, row in tomllib.loads(toml).items():
+        rows[name] = {**row, "limits": tuple(Limit(**limit) for limit in row.get("limits", ()))}
+    return rows
+
+
+def resolve(
+    provider: Provider, rows: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]
+) -> Account | None:
+    """The account a `Provider` stands for, or None where it needs a key and none is given or in `environment`."""
+    row = rows.get(provider.name, {})
+    variable = row.get("base_url_variable", "")
+    base_url = provider.base_url or environment.get(variable) or row.get("base_url")
+    if not base_url:
+        raise BadSetting(
+            f"provider {provider.name!r} is not known, and no base_url is given",
+            hint=f"known: {', '.join(sorted(rows))}; else Provider({provider.name!r}, base_url='https://…/v1')",
+        )
+    key = provider.api_key or next((environment[v] for v in row.get("keys", ()) if environment.get(v)), "")
+    if not key and row.get("keys"):
+        return None
+    free = provider.free if provider.free is not None else row.get("free", "all")
+    return Account(
+        provider=provider.name,
+        base_url=base_url.rstrip("/"),
+        key=key,
+        dialect=row.get("dialect", "openai"),
+        free=free if isinstance(free, str) else tuple(free),
+        limits=provider.limits if provider.limits is not None else tuple(row.get("limits", ())),
+        headers=provider.headers,
+    )
+
+
+def without_key(provider: Provider) -> Provider:
+    """The same provider with no key in it, for text that is written down."""
+    values = {f.name: getattr(provider, f.name) for f in fields(provider)}
+    return Provider(**{**values, "api_key": None, "headers": ()})

@@ -1,0 +1,99 @@
+"""What happens, as data: for logs, for metrics, for whoever watches. No event holds a key.
+
+A runtime hands each event to its observers on a thread of their own, so an observer may take its time or call a model.
+The package's one logger, `freerouter`, says the same with the event's fields in `extra`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+log = logging.getLogger("freerouter")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsFetched:
+    """A catalogue was read. `age` is seconds since it was fetched: 0 from the network, more from the disk."""
+
+    provider: str
+    total: int
+    free: int
+    age: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed:
+    """A catalogue could not be fetched; an older copy is used if there is one."""
+
+    provider: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChosen:
+    """A model is being asked. `attempt` counts from 1 within the request."""
+
+    model: str
+    provider: str
+    attempt: int
+    hedge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """An attempt failed; `fault` and `cause` as in the table of `wire.judge`."""
+
+    model: str
+    provider: str
+    fault: str
+    cause: str
+    status: int | None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nobody can be asked for `seconds`; the request waits in line."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request was answered, after `attempts` attempts and `seconds` in all. `cost` is USD."""
+
+    model: str
+    provider: str
+    attempts: int
+    seconds: float
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A request that was to be free was charged for; it should not happen, and must be seen."""
+
+    model: str
+    cost: float
+
+
+Event = ModelsFetched | FetchFailed | ModelChosen | AttemptFailed | Waiting | Answered | Charged
+Observer = Callable[[Event], object]
+
+_LEVELS: dict[type, int] = {
+    FetchFailed: logging.WARNING,
+    Charged: logging.ERROR,
+    ModelsFetched: logging.INFO,
+    AttemptFailed: logging.INFO,
+}
+
+
+def write(event: Event) -> None:
+    """Log an event: failures of a fetch as warnings, a charge as an error, the rest for who asks for it."""
+    level = _LEVELS.get(type(event), logging.DEBUG)
+    if log.isEnabledFor(level):
+        fields = {f"freerouter_{key}": value for key, value in asdict(event).items()}
+        words = " ".join(f"{key}={value}" for key, value in asdict(event).items() if value not in (None, "", False))
+        log.log(level, "%s %s", type(event).__name__, words, extra={"freerouter_event": type(event).__name__, **fields})

@@ -1,0 +1,116 @@
+"""`RouterOptions`: the constructor arguments that both adapters share, with the same names, types and defaults."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+
+from .errors import BadSetting
+
+POLICY = (
+    "model",
+    "fallback_models",
+    "base_url",
+    "providers",
+    "strategy",
+    "prefer",
+    "capabilities",
+    "min_context",
+    "max_latency",
+    "max_cost_per_token",
+    "allow_paid",
+    "privacy",
+    "timeout",
+    "max_retries",
+    "tool_streaming",
+    "hedge",
+    "http_client",
+)
+"""The options that make a `Router`; the others go with each request."""
+PARAMETERS = ("temperature", "max_tokens", "top_p", "seed", "stop", "frequency_penalty", "presence_penalty")
+"""The options that are sampling parameters, by their names on the wire."""
+
+
+class RouterOptions(BaseModel):
+    """What may be chosen about a model. See `freerouter_core.Router` for what each policy option means."""
+
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True, populate_by_name=True, protected_namespaces=(), hide_input_in_errors=True
+    )
+
+    model: str = "auto"
+    fallback_models: Sequence[str] | None = None
+    base_url: str | None = None
+    providers: Any = None
+    strategy: str | Callable[..., Any] = "adaptive"
+    prefer: Literal["speed", "balanced", "quality"] = "balanced"
+    capabilities: Sequence[str] = ()
+    min_context: int = Field(default=0, ge=0)
+    max_latency: float | None = Field(default=None, gt=0)
+    max_cost_per_token: float | None = Field(default=None, ge=0)
+    allow_paid: bool = False
+    privacy: Literal["any", "no-train"] = "any"
+    temperature: float | None = None
+    max_tokens: int | None = Field(default=None, gt=0)
+    top_p: float | None = None
+    seed: int | None = None
+    stop: list[str] | str | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    reasoning: bool | str | dict[str, Any] | None = None
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    timeout: float | None = Field(default=60.0, gt=0)
+    max_retries: int | None = Field(default=None, ge=0)
+    tool_streaming: Literal["whole", "fragments"] = "whole"
+    hedge: Literal["auto", "off"] = "auto"
+    http_client: Any = Field(default=None, exclude=True, repr=False)
+    router: Any = Field(default=None, exclude=True, repr=False)
+
+    _made: tuple[tuple[Any, ...], Any] | None = PrivateAttr(default=None)
+
+    def __init__(self, **options: Any) -> None:
+        try:
+            check_names(type(self), options)
+            super().__init__(**options)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            name = ".".join(str(part) for part in first["loc"]) or type(self).__name__
+            raise BadSetting(f"{type(self).__name__}({name}=…): {first['msg']}") from None
+
+    def make_router(self, api_key: str | None = None) -> Any:
+        """The `Router` these options stand for: made at first use, and anew when an option was changed since."""
+        key = (api_key, self.router, *(getattr(self, name) for name in POLICY))
+        if self._made is not None and self._made[0] == key:
+            return self._made[1]
+        from .router import Router
+
+        given = self.model_fields_set
+        options = {name: getattr(self, name) for name in POLICY if name in given}
+        if api_key is not None:
+            options["api_key"] = api_key
+        router = Router(**options) if self.router is None else replace(self.router, **options)
+        self._made = (key, router)
+        return router
+
+    def parameters(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """The sampling parameters of a request: these options, with what the call itself gave on top."""
+        found = {name: getattr(self, name) for name in PARAMETERS}
+        return {name: value for name, value in {**found, **overrides}.items() if value is not None}
+
+
+def check_names(kind: type[BaseModel], options: Mapping[str, Any]) -> None:
+    """Raise `BadSetting` for an option that `kind` does not have: a typo must not pass for a setting."""
+    known = set(kind.model_fields)
+    known |= {field.alias for field in kind.model_fields.values() if field.alias}
+    known |= getattr(kind, "also_accepted", frozenset())
+    for name in options:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            raise BadSetting(
+                f"{kind.__name__} has no option {name!r}",
+                hint=f"did you mean {close[0]!r}?" if close else "parameters of the wire go into extra_body={…}",
+            )

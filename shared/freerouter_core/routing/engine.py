@@ -1,0 +1,469 @@
+"""How one request is brought to an answer.
+
+Theory. `route` is a generator: it yields a step, is sent the event that came of it, and returns an `Outcome` or raises an
+error of the tree. It never waits, never looks at a clock (each event says when it happened) and never sends anything; its
+driver does. So every decision can be tested without a network, replayed from a journal, and run a thousand times a second.
+
+    Reserve  → Granted | Refused        before anything is sent, on every limit of the path
+    Send     → Woke                     the attempt is now in flight; several may be
+    Watch    → Token | Failed | Done | Woke
+    Commit   → Woke                     the first visible token decides: from here on the caller sees this attempt
+    Cancel   → Woke                     what lost, or is no longer wanted
+    Validate → Judged                   the caller's own opinion of an answer
+    Sleep    → Woke                     nobody can be asked now, and nothing is in flight
+
+The life of a request: ask whoever's turn it is (`field`). A failure is understood (`judge`), taken to heart (`health`), and
+the next is asked. An attempt that outlives its patience is not cut: another is asked beside it, and whoever answers first
+wins; that costs no more requests than cutting it would, and saves the answer that was about to come. Hedging is the same a
+little earlier, at the model's own 95th percentile, and only within a budget. Before the first visible token all of this is
+invisible; after it a failure is `StreamBroken`, because text once shown is never repeated.
+
+The price guard (law 9) is unverified against the live service, so it is suspected before a model is: where an answer blames
+it, or a second model in a row is GONE, one model is tried without it, and what comes of that is remembered.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from ..catalogue.model import Catalogue
+from ..catalogue.providers import Account
+from ..errors import AttemptRecord
+from ..wire.answer import Answer
+from ..wire.judge import Fault, Kind, inner_rejection, judge_answer, judge_rejection
+from ..wire.request import ChatRequest
+from ..wire.schema import schema_name
+from ..wire.structured import read_structured
+from . import steps as s
+from .field import Candidate, Field
+from .health import HealthBook
+from .journal import Journal
+from .need import Need, Policy
+from .verdict import broken, out_of_time, verdict
+
+SIDE_BY_SIDE = 3
+"""Attempts in flight at most."""
+HEDGE_SHARE, HEDGE_KEEP, HEDGE_KNOWN = 0.05, 0.3, 5
+"""Hedges per request at most; the part of each limit they leave alone; answers before a percentile means anything."""
+FLOOR, CAP, STALL = 5.0, 45.0, 20.0
+"""Bounds of the first-token patience, and the least stall patience, in seconds."""
+
+Route = Generator[s.Step, s.Event, "Outcome"]
+
+
+@dataclass
+class State:
+    """What requests learn from each other. One per runtime, touched on its loop only."""
+
+    health: HealthBook = field(default_factory=HealthBook)
+    guards: dict[str, bool] = field(default_factory=dict)
+    """By account scope: whether the price guard is known to be understood (True) or to do harm (False)."""
+    requests: int = 0
+    hedges: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is decided before the first step. `deadline`: unix seconds by which an answer (streamed: its first
+    token) must be there; None: no limit."""
+
+    request: ChatRequest
+    need: Need
+    policy: Policy
+    catalogue: Catalogue
+    accounts: dict[str, Account]
+    stream: bool = False
+    deadline: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer, the attempt that gave it, and the way there."""
+
+    answer: Answer
+    attempt: s.Attempt
+    journal: Journal
+
+    @property
+    def text(self) -> str:
+        return self.answer.text
+
+    @property
+    def provider(self) -> str:
+        return self.attempt.account.provider
+
+    @property
+    def attempts(self) -> list[AttemptRecord]:
+        """Every attempt of this request, the one that answered among them."""
+        return self.journal.attempts
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What both adapters tell of an answer: JSON-safe, without keys."""
+        answer = self.answer
+        known: dict[str, Any] = {
+            "model_name": answer.model,
+            "requested_model": self.attempt.model.id,
+            "upstream_provider": answer.upstream or self.provider,
+            "provider": self.provider,
+            "finish_reason": answer.finish_reason,
+            "native_finish_reason": answer.native_finish_reason,
+            "cost": answer.cost,
+            "id": answer.id,
+            "attempts": [dict(record) for record in self.attempts],
+        }
+        if answer.simulated:
+            known["simulated"] = True
+        return known
+
+
+@dataclass(slots=True, eq=False)
+class _Flight:
+    attempt: s.Attempt
+    candidate: Candidate
+    sent: float
+    patience_ends: float
+    hedge_at: float
+    token_at: float | None = None
+    overdue: bool = False
+
+
+def route(plan: Plan, state: State, journal: Journal, rng: Random) -> Route:
+    """Steps that lead to an answer for `plan`, written to `journal` as they are taken; its `started` is the time now.
+
+    Raises an error of the tree when there is no answer to be had.
+    """
+    run = _Run(plan, state, journal, rng)
+    try:
+        return (yield from run.steps())
+    finally:
+        for flight in run.flights:
+            state.health.left(flight.candidate.model.key)
+
+
+class _Run:
+    def __init__(self, plan: Plan, state: State, journal: Journal, rng: Random) -> None:
+        self.plan, self.state, self.journal, self.rng = plan, state, journal, rng
+        self.now = now = journal.started
+        self.book = state.health
+        state.requests += 1
+        self.field = Field.of(
+            plan.catalogue, plan.accounts, plan.need, plan.policy, self.book, now, rng, state.requests
+        )
+        journal.skipped = self.field.skipped
+        self.flights: list[_Flight] = []
+        self.committed: _Flight | None = None
+        self.count = 0
+        self.faults: list[tuple[Candidate, Fault]] = []
+        self.gone_streak: list[Candidate] = []
+        self.silent: Answer | None = None
+        """An empty answer after a tool's result: legitimate if a second model agrees."""
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    def steps(self) -> Route:
+        while True:
+            self._hopeless()
+            late = all(f.overdue for f in self.flights)
+            turn = self.field.next(
+                self.book,
+                self.now,
+                fresh_only=not late,
+                avoid=frozenset(f.candidate.model.id for f in self.flights),
+            )
+            if turn.candidate is not None and self._may_send():
+                sent = yield from self._send(turn.candidate)
+                if sent or not self.flights:
+                    continue
+            if not self.flights:
+                yield from self._sleep(turn.until, turn.scope)
+                continue
+            moment = self._next_moment()
+            if late and turn.until is not None and self._may_send():
+                moment = min(moment, turn.until)
+            outcome = self._take((yield from self._do(s.Watch(moment))))
+            if outcome is not None:
+                finished = yield from outcome
+                if finished is not None:
+                    return finished
+            elif self._past_deadline():
+                yield from self._cancel_all("out of time")
+                raise out_of_time(self.journal, self.plan)
+
+    def _do(self, step: s.Step) -> Generator[s.Step, s.Event, s.Event]:
+        self.journal.add(self.now, step)
+        event = yield step
+        self.now = max(self.now, event.at)
+        if not isinstance(event, s.Woke):
+            self.journal.add(event.at, event)
+        return event
+
+    def _hopeless(self) -> None:
+        if self.flights:
+            return
+        error = verdict(self.plan, self.field, self.book, self.journal, self.faults, self.now, exhausted=self._spent())
+        if error is not None:
+            raise error
+
+    def _spent(self) -> bool:
+        allowed = self.plan.policy.max_retries
+        return allowed is not None and self.count > allowed
+
+    def _sleep(self, until: float | None, scope: str | None) -> Generator[s.Step, s.Event, None]:
+        """Wait for whoever returns first, if that is in time; `verdict` has made sure that somebody will."""
+        deadline = self.plan.deadline
+        wake = until if until is not None else math.inf
+        if deadline is not None and wake >= deadline or wake == math.inf:
+            raise verdict(
+                self.plan, self.field, self.book, self.journal, self.faults, self.now, exhausted=True
+            ) or out_of_time(self.journal, self.plan)
+        yield from self._do(s.Sleep(wake, scope))
+        if scope is not None:
+            self.field.blocked.pop(scope, None)
+
+    # -- sending ----------------------------------------------------------------------------------------------------
+
+    def _may_send(self) -> bool:
+        """Whether another attempt may start: none is in flight, or those that are have outlived their patience."""
+        if self._spent() or self.committed is not None or self._past_deadline():
+            return False
+        if not self.flights:
+            return True
+        if len(self.flights) >= SIDE_BY_SIDE:
+            return False
+        return all(f.overdue for f in self.flights) or self._may_hedge()
+
+    def _may_hedge(self) -> bool:
+        if self.plan.policy.hedge != "auto" or len(self.flights) != 1:
+            return False
+        flight = self.flights[0]
+        within = self.state.hedges + 1 <= max(1.0, HEDGE_SHARE * self.state.requests)
+        return within and flight.token_at is None and self.now >= flight.hedge_at
+
+    def _send(self, candidate: Candidate) -> Generator[s.Step, s.Event, bool]:
+        hedge = bool(self.flights) and not all(f.overdue for f in self.flights)
+        attempt = s.Attempt(
+            number=self.count + 1,
+            model=candidate.model,
+            account=candidate.account,
+            patience=self._patience(candidate),
+            stall=self._stall(candidate),
+            guard=candidate.guard and self.state.guards.get(candidate.account.scope, True),
+            hedge=hedge,
+        )
+        if candidate.charges:
+            need = self.plan.need
+            tokens = need.prompt_tokens + need.output_tokens
+            event = yield from self._do(
+                s.Reserve(attempt, candidate.charges, tokens, HEDGE_KEEP if hedge else 0.0)
+            )
+            if isinstance(event, s.Refused):
+                if hedge:
+                    self.flights[0].hedge_at = math.inf
+                self.field.blocked[event.scope] = event.until
+                return False
+        self.count += 1
+        self.state.hedges += hedge
+        candidate.tries += 1
+        self.book.sent(candidate.model.key, self.now)
+        health = self.book.of(candidate.model.key)
+        hedge_at = math.inf
+        if health.answers >= HEDGE_KNOWN:
+            body = 0.0 if self.plan.stream else 1.5 * self.plan.need.output_tokens / health.speed
+            hedge_at = self.now + health.slow + body
+        self.flights.append(_Flight(attempt, candidate, self.now, self.now + attempt.patience, hedge_at))
+        yield from self._do(s.Send(attempt))
+        return True
+
+    def _patience(self, candidate: Candidate) -> float:
+        """Seconds before another is asked beside it. Somebody else must still have time to answer."""
+        health = self.book.of(candidate.model.key)
+        patience = min(CAP, max(FLOOR, 3 * health.first_token))
+        if not self.plan.stream:
+            patience += 1.5 * self.plan.need.output_tokens / health.speed
+        if self.plan.deadline is not None:
+            patience = min(patience, max(0.4 * (self.plan.deadline - self.now), 0.05))
+        return patience
+
+    def _stall(self, candidate: Candidate) -> float:
+        return max(STALL, 2 * self.book.of(candidate.model.key).first_token)
+
+    def _next_moment(self) -> float:
+        times = [f.patience_ends for f in self.flights if not f.overdue]
+        if self.plan.policy.hedge == "auto" and len(self.flights) == 1 and self.flights[0].hedge_at > self.now:
+            times.append(self.flights[0].hedge_at)
+        if self.plan.deadline is not None and self.committed is None:
+            times.append(self.plan.deadline)
+        if self.committed is not None:
+            return math.inf
+        return min(times, default=math.inf)
+
+    def _past_deadline(self) -> bool:
+        return self.plan.deadline is not None and self.committed is None and self.now >= self.plan.deadline
+
+    def _cancel_all(self, why: str, but: _Flight | None = None) -> Generator[s.Step, s.Event, None]:
+        for flight in [f for f in self.flights if f is not but]:
+            self._land(flight)
+            if flight.overdue:
+                late = Fault(Kind.SLOW, "no-token" if flight.token_at is None else "slow")
+                self.book.failed(flight.candidate.model.key, late, self.now, self.rng)
+                self.journal.attempted(flight.attempt, late, self.now - flight.sent)
+            else:
+                self.book.left(flight.candidate.model.key)
+                self.journal.attempted(flight.attempt, "cancelled", self.now - flight.sent)
+            yield from self._do(s.Cancel(flight.attempt, why))
+
+    def _land(self, flight: _Flight) -> None:
+        self.flights.remove(flight)
+
+    # -- events -----------------------------------------------------------------------------------------------------
+
+    def _take(self, event: s.Event) -> Generator[s.Step, s.Event, Outcome | None] | None:
+        """What follows from an event: further steps, or None where nothing does."""
+        for flight in self.flights:
+            if self.now >= flight.patience_ends and flight.token_at is None:
+                flight.overdue = True
+        if not isinstance(event, (s.Token, s.Failed, s.Done)):
+            return None
+        found = next((f for f in self.flights if f.attempt.number == event.number), None)
+        if found is None:
+            return None  # news of one that was cancelled meanwhile
+        if isinstance(event, s.Token):
+            return self._token(found, event)
+        if isinstance(event, s.Failed):
+            return self._failed(found, event.fault)
+        return self._done(found, event.answer)
+
+    def _token(self, flight: _Flight, event: s.Token) -> Generator[s.Step, s.Event, None]:
+        if flight.token_at is None:
+            flight.token_at = event.at
+            flight.overdue, flight.patience_ends = False, math.inf
+        if event.visible and self.committed is None and self.plan.stream:
+            self.committed = flight
+            yield from self._do(s.Commit(flight.attempt))
+            yield from self._cancel_all("another was first", but=flight)
+
+    def _failed(self, flight: _Flight, fault: Fault) -> Generator[s.Step, s.Event, None]:
+        self._land(flight)
+        self._learn(flight, fault)
+        self.journal.attempted(flight.attempt, fault, self.now - flight.sent)
+        if self.committed is flight:
+            raise broken(self.journal, flight.attempt, fault)
+        return
+        yield  # a generator like its siblings
+
+    def _done(self, flight: _Flight, answer: Answer) -> Generator[s.Step, s.Event, Outcome | None]:
+        fault, answer = self._judge(answer)
+        if fault is not None and self.committed is flight and fault.cause == "length":
+            fault = None  # its thinking was shown, and the caller's own max_tokens ended it
+        if fault is not None and fault.cause == "empty" and self.plan.need.after_tool:
+            fault, self.silent = (fault, answer) if self.silent is None else (None, self.silent)
+        if fault is None and self.plan.request.validate is not None:
+            event = yield from self._do(s.Validate(flight.attempt, answer))
+            if isinstance(event, s.Judged) and event.problem is not None:
+                fault = Fault(Kind.BROKEN, "invalid", event.problem)
+        if fault is not None:
+            yield from self._failed(flight, fault if fault.status else replace(fault, status=200))
+            return None
+        self._land(flight)
+        yield from self._cancel_all("another answered")
+        seconds = self.now - flight.sent
+        usage = answer.usage or {}
+        tokens = usage.get("completion_tokens")
+        self.book.answered(
+            flight.candidate.model.key,
+            self.now,
+            first_token=flight.token_at - flight.sent if flight.token_at is not None else None,
+            seconds=seconds,
+            tokens=tokens if isinstance(tokens, int) else len(answer.text) // 4,
+        )
+        self._guard_answered(flight)
+        self.journal.attempted(flight.attempt, None, seconds)
+        return Outcome(answer, flight.attempt, self.journal)
+
+    def _judge(self, answer: Answer) -> tuple[Fault | None, Answer]:
+        request = self.plan.request
+        if answer.error is not None:
+            return judge_rejection(inner_rejection(answer.error), self.now), answer
+        wish = request.structured
+        offered = request.offered
+        if wish is not None and not request.tools:
+            offered = frozenset({schema_name(wish.name)})
+        fault = judge_answer(answer, tools=offered, must_call=request.must_call)
+        if fault is not None or wish is None or (request.tools and answer.tool_calls):
+            return fault, answer
+        parsed = read_structured(answer, wish)
+        if parsed.problem is not None:
+            cut = answer.finish_reason == "length"
+            hint = "raise max_tokens: the JSON was cut" if cut else ""
+            return Fault(Kind.BROKEN, "not-the-schema", parsed.problem, teaches=not cut, hint=hint), answer
+        return None, answer.with_(text=parsed.text, tool_calls=())
+
+    # -- learning ---------------------------------------------------------------------------------------------------
+
+    def _learn(self, flight: _Flight, fault: Fault) -> None:
+        candidate, key = flight.candidate, flight.candidate.model.key
+        policy = self.plan.policy
+        self.faults.append((candidate, fault))
+        self.book.failed(key, fault, self.now, self.rng, max_failures=policy.max_failures)
+        if fault.kind is not Kind.GONE:
+            self.gone_streak.clear()
+        if fault.kind is Kind.ACCOUNT:
+            self.book.bench_account(candidate.account.scope, fault, self.now, self.rng)
+            if fault.until is not None:
+                candidate.tries -= 1  # a stated wait of the account says nothing against the model
+        elif fault.cause == "price-guard" and flight.attempt.guard:
+            candidate.guard = False
+            candidate.tries -= 1
+        elif fault.kind in (Kind.UNFIT, Kind.REFUSED, Kind.FATAL):
+            candidate.out = True
+        elif fault.kind is Kind.GONE:
+            self._gone(flight)
+        if fault.cause == "context":
+            self._only_larger(candidate, fault)
+        if fault.kind in (Kind.BUSY, Kind.SLOW, Kind.BROKEN):
+            self.field.failed_scopes.add(candidate.account.scope)
+            pause = min(policy.backoff_max, policy.backoff_base * 2.0 ** (candidate.tries - 1))
+            candidate.not_before = self.now + pause * (1 + policy.backoff_jitter * (2 * self.rng.random() - 1))
+
+    def _only_larger(self, candidate: Candidate, fault: Fault) -> None:
+        """On a context error only larger windows follow (strands#2256)."""
+        known = fault.context if fault.context is not None else candidate.model.context
+        for other in self.field.candidates:
+            if other.model.listed and other.model.context <= known:
+                other.out = True
+
+    def _gone(self, flight: _Flight) -> None:
+        """A model is gone; the second in a row is first suspected to be the price guard's doing."""
+        candidate, scope = flight.candidate, flight.candidate.account.scope
+        self.gone_streak.append(candidate)
+        suspected = (
+            flight.attempt.guard
+            and candidate.account.dialect == "openrouter"
+            and scope not in self.state.guards
+            and not self.plan.policy.allow_paid
+            and len(self.gone_streak) == 2
+        )
+        if suspected:
+            candidate.guard = False
+            candidate.tries -= 1
+            candidate.not_before = 0.0
+            self.field.candidates.remove(candidate)
+            self.field.candidates.insert(0, candidate)
+            return
+        candidate.out = True
+        if len(self.gone_streak) >= 2 and not flight.attempt.guard:
+            self.state.guards[scope] = True  # gone with and without: the guard is innocent
+        for gone in self.gone_streak:
+            self.book.gone(gone.model.key, self.plan.catalogue.fetched)
+
+    def _guard_answered(self, flight: _Flight) -> None:
+        """An answer came without the guard where one with it was refused: remember, and forgive the models it cost."""
+        if not flight.attempt.guard and not flight.candidate.guard:
+            self.state.guards[flight.candidate.account.scope] = False
+            for gone in self.gone_streak:
+                self.book.of(gone.model.key).gone = None

@@ -1,0 +1,80 @@
+"""`fit`: why a model cannot serve a need, in words; None when it can. Says nothing of whether it is well: see `health`."""
+
+from __future__ import annotations
+
+from ..catalogue.model import Model
+from .health import Health
+from .need import Need, Policy
+
+_WORDS = {
+    "vision": "image",
+    "multimodal": "image",
+    "structured": "structured_outputs",
+    "json": "response_format",
+    "code": "",
+    "text": "",
+    "streaming": "",
+}
+_INPUTS = frozenset({"image", "audio", "video", "file"})
+
+
+def fit(model: Model, need: Need, policy: Policy, health: Health | None, now: float, *, named: bool) -> str | None:
+    """The first reason why not. `named`: the user asked for this very model, so it need not be listed or for chat."""
+    if not policy.allow_paid and not model.free:
+        return "not free; allow_paid=True would permit it"
+    if not (model.chat or named):
+        return "not a chat model for plain clients"
+    if model.expires is not None and model.expires <= now:
+        return "its catalogue entry has expired"
+    lacks = health.lacks if health is not None else frozenset()
+    return (
+        _size(model, need, policy, health)
+        or _capabilities(model, need, policy, lacks)
+        or _price(model, policy)
+        or _latency(policy, health)
+    )
+
+
+def _size(model: Model, need: Need, policy: Policy, health: Health | None) -> str | None:
+    context = model.context
+    if health is not None and health.context is not None:
+        context = min(context, health.context)
+    wanted = need.prompt_tokens + min(need.output_tokens, model.max_output or need.output_tokens)
+    if model.listed and context < wanted:
+        return f"context of {context:,} tokens is under the {wanted:,} needed"
+    if model.listed and context < policy.min_context:
+        return f"context of {context:,} tokens is under min_context={policy.min_context:,}"
+    return None
+
+
+def _capabilities(model: Model, need: Need, policy: Policy, lacks: frozenset[str]) -> str | None:
+    if need.inputs and model.listed:
+        missing = (need.inputs - model.inputs) | (need.inputs & lacks)
+        if missing:
+            return f"takes no {', '.join(sorted(missing))}"
+    if need.tools and (not model.takes("tools") or "tools" in lacks):
+        return "has no tools"
+    if need.tool_choice and (not model.takes("tool_choice") or "tool_choice" in lacks):
+        return "has no tool_choice"
+    for capability in policy.capabilities:
+        word = _WORDS.get(capability, capability)
+        if not word or not model.listed:
+            continue
+        if word in lacks or not (word in model.inputs if word in _INPUTS else model.takes(word)):
+            return f"has no {capability}"
+    return None
+
+
+def _price(model: Model, policy: Policy) -> str | None:
+    ceiling = policy.max_cost_per_token
+    if ceiling is not None and max(model.prompt_price, model.completion_price) > ceiling:
+        return f"costs more than max_cost_per_token={ceiling:g} USD"
+    return None
+
+
+def _latency(policy: Policy, health: Health | None) -> str | None:
+    if policy.max_latency is None or health is None or health.answers < 1:
+        return None
+    if health.first_token > policy.max_latency:
+        return f"first token after {health.first_token:.1f} s on average, max_latency={policy.max_latency:g}"
+    return None

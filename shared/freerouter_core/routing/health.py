@@ -1,0 +1,164 @@
+"""How each model has been doing: a decayed record of answers and failures, benches, and what it turned out to lack.
+
+Learn only from what tells: an account's limits and a caller's errors teach nothing about a model (law 6). A stated wait is
+kept to the second; a guessed one doubles from 20 seconds to ten minutes, within ±20 % so that benches do not end together,
+and is ended by one probe, whose fate decides for all (law 8).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from random import Random
+
+from ..wire.judge import Fault, Kind
+
+Key = tuple[str, str]
+
+HALF_LIFE = 3_600.0
+"""Seconds after which what was learnt counts half: free models change by the hour."""
+FIRST_GUESS, LONGEST_GUESS, SPREAD = 20.0, 600.0, 0.2
+PRIOR_GOOD, PRIOR_BAD = 2.0, 1.0
+PRIOR_FIRST_TOKEN, PRIOR_SPEED = 2.0, 45.0
+"""Seconds to a first token and tokens a second, where nothing is known."""
+
+
+@dataclass(slots=True)
+class Health:
+    """One model's record. `good` and `bad` are decayed counts, `first_token` seconds, `speed` tokens a second."""
+
+    good: float = 0.0
+    bad: float = 0.0
+    at: float = 0.0
+    first_token: float = PRIOR_FIRST_TOKEN
+    deviation: float = 1.0
+    speed: float = PRIOR_SPEED
+    answers: int = 0
+    failures: int = 0
+    strikes: int = 0
+    """Failures in a row; an answer ends them."""
+    bench: float = 0.0
+    """Unix seconds until which it is not asked; a past time means it may be."""
+    stated: bool = False
+    probing: bool = False
+    """A guessed bench has ended and one request is trying it; others hold back."""
+    lacks: frozenset[str] = frozenset()
+    context: int | None = None
+    gone: float | None = None
+    """The catalogue (by its `fetched`) in which it proved not to be there."""
+    last_fault: str = ""
+
+    def decay(self, now: float) -> None:
+        if now > self.at:
+            if self.good or self.bad:
+                factor = 0.5 ** ((now - self.at) / HALF_LIFE)
+                self.good *= factor
+                self.bad *= factor
+            self.at = now
+
+    def expected(self, tokens: int) -> float:
+        """Seconds to a whole answer of that many tokens."""
+        return self.first_token + tokens / self.speed
+
+    @property
+    def slow(self) -> float:
+        """Seconds to a first token that it stays under nineteen times in twenty, as far as the record can tell."""
+        return self.first_token + 2.0 * self.deviation
+
+
+@dataclass(slots=True)
+class Bench:
+    """An account's bench."""
+
+    until: float
+    stated: bool
+    cause: str
+    strikes: int = 1
+
+
+@dataclass
+class HealthBook:
+    """All records of a runtime, and its accounts' benches. Touched on the runtime's loop only."""
+
+    models: dict[Key, Health] = field(default_factory=dict)
+    accounts: dict[str, Bench] = field(default_factory=dict)
+
+    def of(self, key: Key) -> Health:
+        health = self.models.get(key)
+        if health is None:
+            health = self.models[key] = Health()
+        return health
+
+    def sent(self, key: Key, now: float) -> None:
+        """An attempt is on its way; after a guessed bench it is the probe."""
+        health = self.of(key)
+        if health.strikes and not health.stated and health.bench <= now:
+            health.probing = True
+
+    def left(self, key: Key) -> None:
+        """An attempt ended without telling anything (cancelled, hedged away): the probe is free again."""
+        self.of(key).probing = False
+
+    def answered(self, key: Key, now: float, *, first_token: float | None, seconds: float, tokens: int) -> None:
+        health = self.of(key)
+        health.decay(now)
+        health.good += 1.0
+        health.answers += 1
+        health.strikes, health.bench, health.stated, health.probing = 0, 0.0, False, False
+        health.last_fault = ""
+        seen = first_token if first_token is not None else max(seconds - tokens / health.speed, seconds * 0.2)
+        weight = max(0.2, 1.0 / health.answers)
+        health.deviation += weight * (abs(seen - health.first_token) - health.deviation)
+        health.first_token += weight * (seen - health.first_token)
+        if first_token is not None and tokens >= 16 and seconds > first_token + 0.05:
+            health.speed += weight * (tokens / (seconds - first_token) - health.speed)
+
+    def failed(self, key: Key, fault: Fault, now: float, rng: Random, *, max_failures: int = 1) -> None:
+        """Take a fault in: a bench, something it lacks, or nothing."""
+        health = self.of(key)
+        health.probing = False
+        if fault.lacks:
+            health.lacks |= fault.lacks
+        if fault.context is not None:
+            health.context = fault.context
+        if not fault.teaches:
+            return
+        health.decay(now)
+        health.bad += 1.0
+        health.failures += 1
+        health.last_fault = fault.cause
+        if fault.kind is Kind.SLOW:
+            weight = max(0.2, 1.0 / (health.answers + 1))
+            health.first_token += weight * max(0.0, 20.0 - health.first_token)
+        if fault.kind not in (Kind.BUSY, Kind.SLOW, Kind.BROKEN):
+            return
+        health.strikes += 1
+        if fault.until is not None:
+            health.bench, health.stated = fault.until, True
+        elif health.strikes >= max_failures and not (health.stated and health.bench > now):
+            health.bench, health.stated = now + guess(health.strikes - max_failures + 1, rng), False
+
+    def bench_account(self, scope: str, fault: Fault, now: float, rng: Random) -> None:
+        if fault.cause == "key-refused":
+            self.accounts[scope] = Bench(math.inf, True, fault.cause)
+            return
+        before = self.accounts.get(scope)
+        strikes = before.strikes + 1 if before and before.cause == fault.cause else 1
+        if fault.until is not None:
+            self.accounts[scope] = Bench(fault.until, True, fault.cause, strikes)
+        else:
+            self.accounts[scope] = Bench(now + guess(strikes, rng), False, fault.cause, strikes)
+
+    def gone(self, key: Key, fetched: float) -> None:
+        self.of(key).gone = fetched
+
+    def reset(self) -> None:
+        """Forget benches and records; what models lack stays known."""
+        self.accounts.clear()
+        for key, health in self.models.items():
+            self.models[key] = Health(lacks=health.lacks, context=health.context)
+
+
+def guess(strikes: int, rng: Random) -> float:
+    """Seconds to bench for, after that many failures in a row."""
+    return min(LONGEST_GUESS, FIRST_GUESS * 2.0 ** min(strikes - 1, 10)) * (1 + SPREAD * (2 * rng.random() - 1))

@@ -1,0 +1,88 @@
+"""`Journal`: what one request went through, step by step. It is the log, the trail of an error and a test's golden file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..errors import AttemptRecord
+from ..wire.judge import Fault
+from . import steps as s
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line: when (unix seconds), and the step or event."""
+
+    at: float
+    what: s.Step | s.Event
+
+
+@dataclass
+class Journal:
+    """The steps and events of one request, in order. Holds no key: attempts print without their account's."""
+
+    started: float
+    entries: list[Entry] = field(default_factory=list)
+    attempts: list[AttemptRecord] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Why models were no candidates, by id."""
+    failures: list[tuple[s.Attempt, Fault]] = field(default_factory=list)
+    """The failed attempts with all that was understood of them."""
+
+    def add(self, at: float, what: s.Step | s.Event) -> None:
+        self.entries.append(Entry(at, what))
+
+    def attempted(self, attempt: s.Attempt, fault: Fault | str | None, seconds: float) -> None:
+        """Record the end of an attempt: a fault, None for an answer, or a word for one that was called off."""
+        status = 200 if fault is None else None
+        if isinstance(fault, Fault):
+            self.failures.append((attempt, fault))
+            fault, status = fault.kind.value, fault.status
+        self.attempts.append(
+            AttemptRecord(
+                model=attempt.model.id,
+                provider=attempt.account.provider,
+                fault=fault,
+                status=status,
+                seconds=round(seconds, 4),
+            )
+        )
+
+    def render(self) -> list[str]:
+        """The journal as text, one line an entry, seconds since the start first."""
+        names = {e.what.attempt.number: e.what.attempt.model.id for e in self.entries if isinstance(e.what, s.Send)}
+        return [
+            f"{entry.at - self.started:8.3f}  {text}"
+            for entry in self.entries
+            if (text := _render(entry.what, names, self.started))
+        ]
+
+    def __repr__(self) -> str:
+        return f"<Journal {len(self.entries)} entries, {len(self.attempts)} attempts>"
+
+
+def _render(what: s.Step | s.Event, names: dict[int, str], started: float) -> str:
+    line = _LINES.get(type(what))
+    return line(what, names, started) if line else ""
+
+
+def _number(what: s.Token | s.Failed | s.Done, names: dict[int, str]) -> str:
+    return f"#{what.number} {names.get(what.number, '?')}"
+
+
+_LINES: dict[type, Callable[..., str]] = {
+    s.Send: lambda w, n, t: f"send     #{w.attempt.number} {w.attempt.model.id}"
+    + (" (hedge)" if w.attempt.hedge else "")
+    + ("" if w.attempt.guard else " (without price guard)"),
+    s.Refused: lambda w, n, t: f"limit    reached until +{w.until - t:.1f} s",
+    s.Sleep: lambda w, n, t: f"sleep    until +{w.until - t:.1f} s",
+    s.Token: lambda w, n, t: f"token    {_number(w, n)}" + ("" if w.visible else " (not shown)"),
+    s.Failed: lambda w, n, t: f"failed   {_number(w, n)}: {w.fault.kind} {w.fault.cause}"
+    + (f" [{w.fault.status}]" if w.fault.status else "")
+    + (f" until +{w.fault.until - t:.1f} s" if w.fault.until else ""),
+    s.Done: lambda w, n, t: f"done     {_number(w, n)}: {w.answer.finish_reason}",
+    s.Commit: lambda w, n, t: f"commit   #{w.attempt.number} {w.attempt.model.id}",
+    s.Cancel: lambda w, n, t: f"cancel   #{w.attempt.number} {w.attempt.model.id}: {w.why}",
+    s.Judged: lambda w, n, t: f"judged   {'rejected: ' + w.problem if w.problem else 'accepted'}",
+}

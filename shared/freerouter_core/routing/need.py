@@ -1,0 +1,125 @@
+"""`Need`: what a request asks of a model, read off its wire form; `Policy`: what the router's owner asks of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..catalogue.model import Model
+from ..wire.request import ChatRequest
+
+_PARTS = {
+    "image_url": "image",
+    "image": "image",
+    "input_audio": "audio",
+    "video_url": "video",
+    "input_video": "video",
+    "file": "file",
+}
+TOKENS_PER_MEDIUM = 1_200
+"""What an image, a clip or a file is taken to cost where nothing better is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one request needs. `prompt_tokens` is an estimate on the high side, `output_tokens` what may be answered."""
+
+    prompt_tokens: int = 0
+    output_tokens: int = 512
+    inputs: frozenset[str] = frozenset()
+    tools: bool = False
+    tool_choice: bool = False
+    structured: bool = False
+    after_tool: bool = False
+    """The last message is a tool's result: then an empty answer can be legitimate."""
+
+    @property
+    def kind(self) -> tuple[frozenset[str], bool, bool]:
+        """What of it decides fitness besides size."""
+        return (self.inputs, self.tools, self.tool_choice)
+
+
+Strategy = Literal["adaptive", "round_robin", "random", "context", "performance", "cost", "availability"]
+STRATEGIES = ("adaptive", "round_robin", "random", "context", "performance", "cost", "availability")
+Ranker = Callable[[Need, Sequence[Model]], Sequence[Model]]
+"""A strategy of the user's own: the candidates, best first; those it leaves out are not asked."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the owner of a router allows and prefers; the same for all its requests."""
+
+    preferred: tuple[str, ...] = ()
+    """Names to try first, in order: the requested model, the configured default, the fallback list."""
+    others: bool = True
+    """Whether any other model may follow them."""
+    strategy: str = "adaptive"
+    prefer: str = "balanced"
+    capabilities: frozenset[str] = frozenset()
+    min_context: int = 0
+    max_latency: float | None = None
+    max_cost_per_token: float | None = None
+    allow_paid: bool = False
+    max_retries: int | None = None
+    max_failures: int = 1
+    retry_attempts: int = 3
+    backoff_base: float = 1.0
+    backoff_max: float = 12.0
+    backoff_jitter: float = 0.25
+    hedge: str = "auto"
+    no_train: bool = False
+    tool_streaming: str = "whole"
+    show_free_only: bool = False
+    order: Mapping[str, int] = field(default_factory=dict)
+    """The rank a user's own strategy gave each model id for this request; empty where a named one ranks."""
+
+
+def need_of(request: ChatRequest) -> Need:
+    """The need in a request: sizes are estimated, never tokenised."""
+    size, media, inputs = 0, 0, set()
+    for message in request.messages:
+        size += 12
+        content = message.get("content")
+        if isinstance(content, str):
+            size += _size(content)
+        elif isinstance(content, list):
+            for part in content:
+                kind = _PARTS.get(part.get("type", "")) if isinstance(part, Mapping) else None
+                if kind:
+                    inputs.add(kind)
+                    media += 1
+                else:
+                    size += _size(part.get("text", "") if isinstance(part, Mapping) else str(part))
+        for call in message.get("tool_calls") or ():
+            size += _size(str(call.get("function", {}).get("arguments", ""))) + 24
+    for tool in request.tools:
+        size += _depth_size(tool)
+    structured = request.structured
+    if structured is not None and structured.schema is not None:
+        size += _depth_size(structured.schema)
+    limit = request.parameters.get("max_tokens") or request.parameters.get("max_completion_tokens")
+    return Need(
+        prompt_tokens=int(size / 3.5) + media * TOKENS_PER_MEDIUM,
+        output_tokens=limit if isinstance(limit, int) else 512,
+        inputs=frozenset(inputs),
+        tools=bool(request.tools) and request.tool_choice != "none",
+        tool_choice=bool(request.must_call),
+        structured=structured is not None,
+        after_tool=bool(request.messages) and request.messages[-1].get("role") == "tool",
+    )
+
+
+def _size(text: object) -> int:
+    """Bytes: three of them to a token of Chinese, four to one of English, so one divisor serves both."""
+    if not isinstance(text, str):
+        text = str(text)
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+
+
+def _depth_size(value: Any) -> int:
+    if isinstance(value, Mapping):
+        return sum(len(str(k)) + 6 + _depth_size(v) for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return sum(_depth_size(v) + 2 for v in value)
+    return len(str(value))

@@ -1,0 +1,85 @@
+"""In which order the fitting models are asked.
+
+`adaptive` minimises the expected time to a good answer. Asking models in the order of cost/probability does that when each
+is tried until one answers (the classic result for sequential search), so a model's score is its expected seconds over the
+probability that it answers, sampled from its decayed posterior: an unknown model is drawn high now and then and gets tried,
+a fallen one comes back. A quality prior bends the score as far as `prefer` says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from random import Random
+
+from ..catalogue.model import Model
+from .health import HALF_LIFE, PRIOR_BAD, PRIOR_FIRST_TOKEN, PRIOR_GOOD, PRIOR_SPEED, Health, HealthBook
+from .need import Need, Policy
+
+_BEND = {"speed": 0.0, "balanced": 0.06, "quality": 0.25}
+"""How strongly one point of quality (0-10) shortens a model's score, by `prefer`."""
+_TIMID = 1.25
+"""What a model without native JSON costs a structured request: it may have to be asked again."""
+
+
+def rank(
+    models: Sequence[Model],
+    need: Need,
+    policy: Policy,
+    book: HealthBook,
+    now: float,
+    rng: Random | None,
+    turn: int = 0,
+) -> list[Model]:
+    """`models`, best first. `rng` None: means in place of samples, as `explain` wants. `turn` moves the round robin."""
+    if policy.order:
+        return sorted((m for m in models if m.id in policy.order), key=lambda m: policy.order[m.id])
+    if policy.strategy == "random":
+        shuffled = list(models)
+        if rng is not None:
+            rng.shuffle(shuffled)
+        return shuffled
+    if policy.strategy == "round_robin":
+        ordered = sorted(models, key=lambda m: m.id)
+        cut = turn % len(ordered) if ordered else 0
+        return ordered[cut:] + ordered[:cut]
+    if policy.strategy in _KEYS:
+        key = _KEYS[policy.strategy]
+        return sorted(models, key=lambda m: key(m, book.models.get(m.key)))
+    scores = [score(m, need, policy, book.models.get(m.key), now, rng) for m in models]
+    return [models[n] for n in sorted(range(len(models)), key=scores.__getitem__)]
+
+
+def score(model: Model, need: Need, policy: Policy, health: Health | None, now: float, rng: Random | None) -> float:
+    """Expected seconds to a good answer from this model; lower is better."""
+    good, bad, first, speed = PRIOR_GOOD, PRIOR_BAD, PRIOR_FIRST_TOKEN, PRIOR_SPEED
+    if health is not None:
+        fade = 0.5 ** ((now - health.at) / HALF_LIFE) if now > health.at else 1.0
+        good += health.good * fade
+        bad += health.bad * fade
+        first, speed = health.first_token, health.speed
+    total = good + bad
+    probability = good / total
+    if rng is not None:
+        # Three uniforms stand in for a Beta deviate: right in mean and spread, a tenth of its price.
+        spread = math.sqrt(probability * (1 - probability) / (total + 1))
+        probability += 2 * spread * (rng.random() + rng.random() + rng.random() - 1.5)
+        probability = min(1.0, max(0.02, probability))
+    seconds = first + min(need.output_tokens, 512) / speed
+    if need.structured and "structured_outputs" not in model.parameters:
+        seconds *= _TIMID
+    return seconds / probability * math.exp(-_BEND.get(policy.prefer, 0.06) * model.quality)
+
+
+def _answers(health: Health | None) -> float:
+    if health is None:
+        return PRIOR_GOOD / (PRIOR_GOOD + PRIOR_BAD)
+    return (health.good + PRIOR_GOOD) / (health.good + health.bad + PRIOR_GOOD + PRIOR_BAD)
+
+
+_KEYS: dict[str, Callable[[Model, Health | None], tuple[float, ...]]] = {
+    "context": lambda m, h: (-m.context,),
+    "performance": lambda m, h: (h.expected(256) if h else PRIOR_FIRST_TOKEN + 256 / PRIOR_SPEED, -m.quality),
+    "cost": lambda m, h: (m.prompt_price + m.completion_price, -m.quality),
+    "availability": lambda m, h: (-_answers(h), -m.quality),
+}

@@ -1,0 +1,132 @@
+"""What the engine asks of its driver (steps) and is told in return (events). Data only; times are unix seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..catalogue.model import Model
+from ..catalogue.providers import Account
+from ..wire.answer import Answer
+from ..wire.judge import Fault
+from .quota import Charge
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One model asked once. `patience`: seconds to a first token (streamed) or a whole answer before another is asked
+    beside it; `stall`: seconds between tokens; `guard`: whether the zero-price guard is sent."""
+
+    number: int
+    model: Model
+    account: Account
+    patience: float
+    stall: float
+    guard: bool = True
+    hedge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Take a share of each charge, keeping back `keep` of every limit. → Granted | Refused"""
+
+    attempt: Attempt
+    charges: tuple[Charge, ...]
+    tokens: int
+    keep: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send the attempt; do not wait. → Woke"""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """This attempt has won: show what it says from now on. → Woke"""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop the attempt and settle it. → Woke"""
+
+    attempt: Attempt
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Wait for news of any attempt in flight, at the latest until. → Token | Failed | Done | Woke"""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Nothing is in flight: wait, in line with others who wait for `scope` where one is named. → Woke"""
+
+    until: float
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Validate:
+    """Ask the caller's own validator about an answer. → Judged"""
+
+    attempt: Attempt
+    answer: Answer
+
+
+Step = Reserve | Send | Commit | Cancel | Watch | Sleep | Validate
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    at: float
+    until: float
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The first token of an attempt; `visible`: a caller may be shown it (a piece of a tool call is not)."""
+
+    at: float
+    number: int
+    visible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    at: float
+    number: int
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    at: float
+    number: int
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    at: float
+    problem: str | None
+
+
+Event = Granted | Refused | Token | Failed | Done | Woke | Judged

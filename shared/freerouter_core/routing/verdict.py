@@ -1,0 +1,147 @@
+"""When a request has failed for good, and as which error. Pure, like all that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..errors import (
+    AuthenticationFailed,
+    BadRequest,
+    ContextTooLong,
+    DeadlineExceeded,
+    Exhausted,
+    FreeRouterError,
+    NoCandidates,
+    Refused,
+    StreamBroken,
+)
+from ..wire.judge import Fault, Kind
+from .field import Candidate, Field
+from .health import HealthBook
+from .journal import Journal
+from .steps import Attempt
+
+if TYPE_CHECKING:
+    from .engine import Plan
+
+Faults = Sequence[tuple[Candidate, Fault]]
+
+
+def verdict(
+    plan: Plan, field: Field, book: HealthBook, journal: Journal, faults: Faults, now: float, *, exhausted: bool
+) -> FreeRouterError | None:
+    """The error a request must end with now, or None while there is hope. `exhausted`: no attempt is left to it."""
+    if not field.candidates:
+        return _none(field, faults, journal)
+    decided = _decided(faults, field, journal)
+    if decided is not None:
+        return decided
+    alive = [c for c in field.candidates if not c.out and c.tries < field.retry_cap]
+    if alive and not exhausted and _returns(alive, field, book, now):
+        return None
+    return _exhausted(field, book, journal, faults, now)
+
+
+def _returns(alive: Sequence[Candidate], field: Field, book: HealthBook, now: float) -> bool:
+    """Whether any of them will ever be asked again: a refused key never is."""
+    turn = field.next(book, now)
+    return turn.candidate is not None or turn.until is not None
+
+
+def _none(field: Field, faults: Faults, journal: Journal) -> FreeRouterError:
+    reasons = set(field.skipped.values())
+    if reasons and all(reason.startswith("context of") for reason in reasons):
+        return ContextTooLong("the prompt fits no free model's context window")
+    detail = "; ".join(f"{name}: {reason}" for name, reason in list(field.skipped.items())[:4])
+    more = len(field.skipped) - 4
+    return NoCandidates(
+        "no model can do what was asked for"
+        + (f" [{detail}{f'; and {more} more' if more > 0 else ''}]" if detail else ""),
+        skipped=field.skipped,
+    )
+
+
+def _decided(faults: Faults, field: Field, journal: Journal) -> FreeRouterError | None:
+    """What no further model would change: two that agree decide, or one where nobody else is left."""
+    alone = sum(not c.out for c in field.candidates) == 0
+    for kind, cause, error in (
+        (Kind.FATAL, None, BadRequest),
+        (Kind.UNFIT, "bad-request", BadRequest),
+        (Kind.REFUSED, None, Refused),
+    ):
+        found = [(c, f) for c, f in faults if f.kind is kind and (cause is None or f.cause == cause)]
+        models = {c.model.id for c, _ in found}
+        if found and (kind is Kind.FATAL or alone or len(models) >= 2):
+            candidate, fault = found[-1]
+            return error(
+                fault.message or "the request was refused",
+                hint=fault.hint or None,
+                status_code=fault.status,
+                model=candidate.model.id,
+                attempts=journal.attempts,
+            )
+    if alone and faults and all(f.cause in ("context", "too-large") for _, f in faults):
+        return ContextTooLong(
+            faults[-1][1].message or "the prompt is too long for every candidate",
+            status_code=faults[-1][1].status,
+            model=faults[-1][0].model.id,
+            attempts=journal.attempts,
+        )
+    return None
+
+
+def _exhausted(
+    field: Field, book: HealthBook, journal: Journal, faults: Faults, now: float
+) -> FreeRouterError:
+    last = faults[-1] if faults else None
+    benches = [book.accounts.get(c.account.scope) for c in field.candidates]
+    refused = [b is not None and b.cause == "key-refused" for b in benches]
+    if refused and all(refused):
+        return AuthenticationFailed(
+            _say("every key was refused", last),
+            status_code=401,
+            model=last[0].model.id if last else None,
+            attempts=journal.attempts,
+        )
+    returns = field.returns(book, now)
+    retry_after = max(0.0, returns - now) if returns is not None else None
+    limited = [f.status == 429 or f.cause.startswith("account-") for _, f in faults]
+    waiting = not faults
+    hint = next((f.hint for _, f in reversed(faults) if f.hint), "")
+    when = f"the earliest candidate returns in {retry_after:.0f} s" if retry_after else ""
+    return Exhausted(
+        _say(f"all {len(field.candidates)} candidates are waiting or have failed", last),
+        retry_after=retry_after,
+        hint="; ".join(part for part in (hint, when) if part) or "wait a little, or add a provider",
+        status_code=last[1].status if last else (429 if waiting else None),
+        model=last[0].model.id if last else None,
+        rate_limited=waiting or all(limited),
+        attempts=journal.attempts,
+    )
+
+
+def _say(what: str, last: tuple[Candidate, Fault] | None) -> str:
+    if last is None:
+        return what
+    candidate, fault = last
+    return f"{what}; the last, {candidate.model.id}: {fault.cause}" + (f" ({fault.message})" if fault.message else "")
+
+
+def out_of_time(journal: Journal, plan: Plan) -> DeadlineExceeded:
+    """The error of a request whose deadline has passed."""
+    seconds = (plan.deadline or journal.started) - journal.started
+    last = journal.attempts[-1]["model"] if journal.attempts else None
+    return DeadlineExceeded(
+        f"no {'first token' if plan.stream else 'answer'} within {seconds:g} s", model=last, attempts=journal.attempts
+    )
+
+
+def broken(journal: Journal, attempt: Attempt, fault: Fault) -> StreamBroken:
+    """The error of a stream that failed after text was shown; its driver adds the text."""
+    return StreamBroken(
+        f"the stream of {attempt.model.id} broke: {fault.message or fault.cause}",
+        status_code=fault.status,
+        model=attempt.model.id,
+        attempts=journal.attempts,
+    )

@@ -1,0 +1,231 @@
+"""Which models there are, right now: fetched once, kept on disk, served stale while it is refreshed.
+
+A cold start reads the disk and answers at once; a copy older than the refresh interval is renewed in the background. A fetch
+that fails costs nothing but its own attempt: the last list stays, and the next try waits longer each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..catalogue.model import Catalogue, Model
+from ..catalogue.parse import parse_models
+from ..catalogue.providers import Account
+from ..clock import Clock
+from ..errors import CatalogueUnavailable
+from ..events import Event, FetchFailed, ModelsFetched
+from ..wire.judge import judge_rejection, read_rejection
+from .redact import redact
+from .transport import Transport, TransportFailed
+
+FETCH_TIMEOUT, LOCAL_GRACE = 15.0, 1.0
+"""Seconds a fetch may take; and that a server on this machine is waited for before its copy on disk is used."""
+FIRST_BACKOFF, LONGEST_BACKOFF = 30.0, 1_800.0
+
+
+@dataclass
+class _Source:
+    """One account's list: the last good one, and the fetch under way."""
+
+    models: tuple[Model, ...] | None = None
+    fetched: float = 0.0
+    task: asyncio.Task[None] | None = None
+    failures: int = 0
+    not_before: float = 0.0
+    reason: str = ""
+
+
+@dataclass
+class Discovery:
+    """The catalogues of a runtime's accounts. `folder` None: nothing is kept on disk."""
+
+    clock: Clock
+    folder: Callable[[], Path | None]
+    emit: Callable[[Event], None]
+    sources: dict[tuple[str, Any], _Source] = field(default_factory=dict)
+    _merged: dict[tuple[tuple[str, Any], ...], tuple[tuple[float, ...], Catalogue]] = field(default_factory=dict)
+
+    async def catalogue(
+        self,
+        accounts: Iterable[Account],
+        transport: Callable[[Account], Transport],
+        refresh: float,
+        *,
+        wait: bool = True,
+    ) -> Catalogue:
+        """All accounts' models in one list. `refresh`: seconds after which a list is renewed in the background.
+
+        `wait` False: return what is known at once. Raises `CatalogueUnavailable` if nothing is known of any account.
+        """
+        accounts = list(accounts)
+        missing = []
+        for account in accounts:
+            source = self._source(account)
+            now = self.clock.now()
+            stale = source.models is None or now - source.fetched >= refresh
+            if stale and source.task is None and (now >= source.not_before or source.models is None):
+                source.task = asyncio.get_running_loop().create_task(self._fetch(account, source, transport(account)))
+            if source.models is None and source.task is not None:
+                missing.append((account, source))
+        if wait:
+            for account, source in missing:
+                await self._first(account, source)
+        return self._merge(accounts, required=wait)
+
+    async def refresh(
+        self, accounts: Iterable[Account], transport: Callable[[Account], Transport]
+    ) -> Catalogue:
+        """Fetch every account's list now. Raises `CatalogueUnavailable` if none could be fetched."""
+        accounts = list(accounts)
+        failed = 0
+        for account in accounts:
+            source = self._source(account)
+            if source.task is None:
+                source.task = asyncio.get_running_loop().create_task(self._fetch(account, source, transport(account)))
+            await asyncio.shield(source.task)
+            failed += source.failures > 0
+        if accounts and failed == len(accounts):
+            raise CatalogueUnavailable(
+                f"the list of models could not be fetched: {self._source(accounts[0]).reason}",
+                should_retry=True,
+            )
+        return self._merge(accounts, required=True)
+
+    def known(self, accounts: Iterable[Account]) -> Catalogue:
+        """What is known without asking anybody."""
+        return self._merge(list(accounts), required=False)
+
+    def forget_tasks(self) -> None:
+        """After a fork: the tasks belong to a loop of the parent's."""
+        for source in self.sources.values():
+            source.task = None
+
+    def _source(self, account: Account) -> _Source:
+        return self.sources.setdefault((account.scope, account.free), _Source())
+
+    async def _first(self, account: Account, source: _Source) -> None:
+        """The first list of an account: from disk if there is a copy, else from the network."""
+        assert source.task is not None
+        copy = self._read(account)
+        if copy is None:
+            await asyncio.shield(source.task)
+            return
+        if _local(account) and source.task is not None:
+            await asyncio.wait({source.task}, timeout=LOCAL_GRACE)
+        if source.models is None:
+            source.fetched, source.models = copy
+            self.emit(_counted(account, source, self.clock.now()))
+
+    async def _fetch(self, account: Account, source: _Source, transport: Transport) -> None:
+        try:
+            async with asyncio.timeout(FETCH_TIMEOUT):
+                rows = await _get_models(account, transport, self.clock.now())
+            models = parse_models(rows, provider=account.provider, free=account.free)
+            if not models:
+                raise TransportFailed("protocol", "the list of models is empty or in no known shape")
+        except (TransportFailed, TimeoutError) as error:
+            source.failures += 1
+            source.reason = redact(getattr(error, "detail", "") or "no answer in time", account)
+            wait = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** (source.failures - 1))
+            source.not_before = self.clock.now() + wait
+            self.emit(FetchFailed(account.provider, source.reason))
+        else:
+            source.models, source.fetched = tuple(models), self.clock.now()
+            source.failures, source.not_before, source.reason = 0, 0.0, ""
+            self._write(account, source)
+            self.emit(_counted(account, source, self.clock.now()))
+        finally:
+            source.task = None
+
+    def _merge(self, accounts: list[Account], *, required: bool) -> Catalogue:
+        sources = [self._source(account) for account in accounts]
+        found = [source for source in sources if source.models is not None]
+        if required and accounts and not found:
+            raise CatalogueUnavailable(f"the list of models could not be had: {sources[0].reason}")
+        key = tuple((account.scope, account.free) for account in accounts)
+        stamps = tuple(source.fetched for source in sources)
+        cached = self._merged.get(key)
+        if cached is not None and cached[0] == stamps:
+            return cached[1]
+        models = (model for source in found for model in source.models or ())
+        merged = Catalogue.of(models, min((source.fetched for source in found), default=0.0))
+        self._merged[key] = (stamps, merged)
+        return merged
+
+    # -- the copy on disk -------------------------------------------------------------------------------------------
+
+    def _path(self, account: Account) -> Path | None:
+        folder = self.folder()
+        if folder is None or account.simulated:
+            return None
+        name = hashlib.sha256(f"{account.scope}|{account.free}".encode()).hexdigest()[:16]
+        return folder / f"catalogue-{account.provider}-{name}.json"
+
+    def _read(self, account: Account) -> tuple[float, tuple[Model, ...]] | None:
+        path = self._path(account)
+        if path is None:
+            return None
+        try:
+            copy = json.loads(path.read_text("utf-8"))
+            models = tuple(_thaw(row) for row in copy["models"])
+            return (float(copy["fetched"]), models) if models and copy["format"] == 1 else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _write(self, account: Account, source: _Source) -> None:
+        path = self._path(account)
+        if path is None:
+            return
+        copy = {"format": 1, "fetched": source.fetched, "models": [_freeze(m) for m in source.models or ()]}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
+            ) as file:
+                json.dump(copy, file)
+            os.replace(file.name, path)  # noqa: PTH105  # atomic: another process sees the old copy or the new
+        except OSError as error:
+            self.emit(FetchFailed(account.provider, f"the list could not be kept on disk: {type(error).__name__}"))
+
+
+async def _get_models(account: Account, transport: Transport, now: float) -> Any:
+    async with transport.open(account, "GET", "/models") as response:
+        body = await response.read()
+        if response.status != 200:
+            fault = judge_rejection(read_rejection(response.status, response.headers, body), now)
+            raise TransportFailed("protocol", f"HTTP {response.status} {fault.message}".strip())
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise TransportFailed("protocol", "the list of models is no JSON") from None
+
+
+_DEFAULTS = {f.name: f.default for f in fields(Model)}
+
+
+def _freeze(model: Model) -> dict[str, Any]:
+    row = {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(model).items()}
+    return {k: v for k, v in row.items() if v != _DEFAULTS[k]}
+
+
+def _thaw(row: dict[str, Any]) -> Model:
+    return Model(**{k: frozenset(v) if isinstance(v, list) else v for k, v in row.items()})
+
+
+def _local(account: Account) -> bool:
+    return urlsplit(account.base_url).hostname in ("127.0.0.1", "::1", "localhost")
+
+
+def _counted(account: Account, source: _Source, now: float) -> ModelsFetched:
+    models = source.models or ()
+    free = sum(m.free and m.chat for m in models)
+    return ModelsFetched(account.provider, len(models), free, max(0.0, now - source.fetched))

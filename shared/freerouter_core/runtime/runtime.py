@@ -1,0 +1,440 @@
+"""The `Runtime`: one thread, one event loop, and everything that requests share.
+
+There is one per process, started at first use, renewed after a fork, closed at exit. All I/O and all shared state live on its
+loop, so nothing here takes a lock but starting, and no caller's loop or thread can pull a connection from under another's
+feet. Callers submit and wait; cancelling the caller cancels the request here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import contextvars
+import os
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar, Generic, TypeVar
+
+from ..catalogue.providers import Account
+from ..clock import Clock, RealClock
+from ..errors import FreeRouterError
+from ..events import AttemptFailed, Event, ModelChosen, Observer, Waiting, log, write
+from ..routing import steps as s
+from ..routing.engine import State
+from ..wire.answer import Answer
+from ..wire.judge import Fault
+from .bridge import Bell, Inlet, Pipe, inlet_of, native_queue, new_bell, start_native_thread
+from .discovery import Discovery
+from .ledger import MemoryLedger
+from .redact import redact
+from .transport import Transport
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+START_TIMEOUT = 10.0
+
+
+class _Core:
+    """The loop and what belongs to it; thrown away whole after a fork."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.active = 0
+        self.loop = clock.new_event_loop(lambda: self.active > 0)
+        self.inlet = Inlet(self.loop)
+        self.transports: dict[int, Transport] = {}
+        self.ident = 0
+        self.started = new_bell()
+        self.ended: Bell | None = None
+
+    def main(self) -> None:
+        self.ident = threading.get_ident()
+        self.loop.call_soon(self.started.ring)
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.run_until_complete(self._shut())
+            self.loop.close()
+            if self.ended is not None:
+                self.ended.ring()
+
+    async def _shut(self) -> None:
+        await self._end_tasks()
+        for transport in self.transports.values():
+            await transport.close()
+        await self.loop.shutdown_asyncgens()
+        await self._end_tasks()  # closing a response may leave a task that finishes its generator
+
+    async def _end_tasks(self) -> None:
+        for _ in range(3):
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Job(Generic[T]):
+    """One piece of work on the runtime's loop: what it returned or raised, and how to stop it."""
+
+    __slots__ = ("cancelled", "context", "core", "done", "error", "notify", "task", "value", "work")
+
+    def __init__(self, core: _Core, work: Callable[[], Coroutine[Any, Any, T]], notify: Callable[[], None]) -> None:
+        self.core, self.work, self.notify = core, work, notify
+        self.context = contextvars.copy_context()
+        self.task: asyncio.Task[T] | None = None
+        self.done = self.cancelled = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def begin(self) -> None:
+        if self.cancelled:
+            return
+        self.core.active += 1
+        self.task = self.core.loop.create_task(self.work(), context=self.context)
+        self.task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[T]) -> None:
+        self.core.active -= 1
+        if task.cancelled():
+            self.error = None if self.cancelled else FreeRouterError("the runtime was closed", should_retry=True)
+        else:
+            self.error = task.exception()
+            if self.error is None:
+                self.value = task.result()
+        self.done = True
+        self.task = None
+        with contextlib.suppress(RuntimeError):  # the caller's loop is closed: nobody is waiting
+            self.notify()
+
+    def cancel(self) -> None:
+        """From any thread: stop the work; its outcome no longer matters."""
+        self.cancelled = True
+        with contextlib.suppress(RuntimeError):
+            self.core.inlet.post(self._stop)
+
+    def _stop(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+
+    def result(self) -> T:
+        try:
+            if self.error is not None:
+                raise self.error
+            return self.value  # type: ignore[no-any-return]
+        finally:
+            self.error = None  # a traceback that holds its own frame is a cycle
+
+
+class Runtime:
+    """What all routers of a process share: connections, limits, health, catalogues, observers."""
+
+    _current: ClassVar[Runtime | None] = None
+    _lock: ClassVar[Any] = threading.Lock()
+    _all: ClassVar[weakref.WeakSet[Runtime]] = weakref.WeakSet()
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        client: Any = None,
+        seed: int | None = None,
+        cache: Path | str | None = "user",
+    ) -> None:
+        """`client`: the httpx client or transport all requests go through. `cache`: the folder that keeps catalogues
+        ("user": the user's cache directory; None: nothing is kept)."""
+        self.clock: Clock = clock or RealClock()
+        self.client = client
+        self.rng = Random(seed)  # noqa: S311  # chooses models, guards no secret
+        self.state = State()
+        self.ledger = MemoryLedger(self.clock)
+        self.discovery = Discovery(self.clock, self._folder, self.emit)
+        self.log = log
+        self._cache = cache
+        self._core: _Core | None = None
+        self._numbers = 0
+        self._observers: list[Observer] = []
+        self._events: Any = None
+        Runtime._all.add(self)
+
+    @classmethod
+    def current(cls) -> Runtime:
+        """The process's runtime, made at first use."""
+        runtime = cls._current
+        if runtime is None:
+            with cls._lock:
+                runtime = cls._current
+                if runtime is None:
+                    runtime = cls._current = cls()
+        return runtime
+
+    # -- crossing ---------------------------------------------------------------------------------------------------
+
+    def call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run `work()` on the runtime's loop and wait for it, from any thread. An interrupt cancels it there."""
+        core = self._running()
+        self._not_inside(core)
+        bell = new_bell()
+        job = _Job(core, work, bell.ring)
+        core.inlet.post(job.begin)
+        try:
+            while not job.done:
+                bell.wait()
+        except BaseException:
+            job.cancel()
+            raise
+        return job.result()
+
+    async def acall(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run `work()` on the runtime's loop and await it from any other. Cancelling the caller cancels it there."""
+        core = self._running()
+        loop = asyncio.get_running_loop()
+        if loop is core.loop:
+            return await work()
+        future: asyncio.Future[None] = loop.create_future()
+        inlet = inlet_of(loop)
+        job = _Job(core, work, lambda: inlet.post(_resolve, future))
+        core.inlet.post(job.begin)
+        try:
+            await future
+        except BaseException:
+            job.cancel()
+            raise
+        return job.result()
+
+    def stream(
+        self, work: Callable[[Callable[[Item], None]], Coroutine[Any, Any, T]]
+    ) -> Generator[Item, None, T]:
+        """Yield what `work(put)` puts, as it comes; return what it returns. Closing the generator cancels it."""
+        core = self._running()
+        self._not_inside(core)
+        bell = new_bell()
+        pipe: Pipe[Item] = Pipe(bell.ring)
+        job: _Job[T] = _Job(core, lambda: work(pipe.put), lambda: pipe.end())
+        core.inlet.post(job.begin)
+        try:
+            over = False
+            while not over:
+                items, over = pipe.take()
+                yield from items
+                if not (items or over):
+                    bell.wait()
+            return job.result()
+        finally:
+            if not job.done:
+                job.cancel()
+
+    async def astream(
+        self, work: Callable[[Callable[[Item], None]], Coroutine[Any, Any, T]], finish: Callable[[T], None]
+    ) -> AsyncGenerator[Item, None]:
+        """The same for event loops; the result goes to `finish`, since an async generator returns none."""
+        core = self._running()
+        loop = asyncio.get_running_loop()
+        inlet = inlet_of(loop)
+        waiting: list[asyncio.Future[None]] = []
+
+        def rouse() -> None:
+            if waiting:
+                _resolve(waiting[0])
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):
+                inlet.post(rouse)
+
+        pipe: Pipe[Item] = Pipe(wake)
+        job: _Job[T] = _Job(core, lambda: work(pipe.put), lambda: pipe.end())
+        core.inlet.post(job.begin)
+        try:
+            over = False
+            while not over:
+                items, over = pipe.take()
+                for item in items:
+                    yield item
+                if not (items or over):
+                    waiting[:] = [loop.create_future()]
+                    if pipe.empty:
+                        await waiting[0]
+            finish(job.result())
+        finally:
+            if not job.done:
+                job.cancel()
+
+    def _not_inside(self, core: _Core) -> None:
+        if threading.get_ident() == core.ident:
+            raise FreeRouterError(
+                "a synchronous call was made on the runtime's own thread, where it would wait for itself",
+                hint="callables given to the router may call a model; logging handlers may not",
+            )
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    def _running(self) -> _Core:
+        core = self._core
+        if core is not None:
+            return core
+        with Runtime._lock:
+            if self._core is None:
+                core = _Core(self.clock)
+                start_native_thread(core.main, "freerouter")
+                if not core.started.wait(START_TIMEOUT):
+                    raise FreeRouterError(f"the runtime's thread did not start within {START_TIMEOUT:g} s")
+                self._core = core
+            return self._core
+
+    def close(self) -> None:
+        """Cancel what is under way, close connections, end the thread. The next call starts anew."""
+        with Runtime._lock:
+            core, self._core = self._core, None
+        if core is not None and not core.loop.is_closed():
+            core.ended = new_bell()
+            with contextlib.suppress(RuntimeError):
+                core.loop.call_soon_threadsafe(core.loop.stop)
+                core.ended.wait(START_TIMEOUT)
+        self.discovery.forget_tasks()
+        self.ledger.forget_waiters()
+        if self._events is not None:
+            self._events.put(None)
+            self._events = None
+
+    def _forked(self) -> None:
+        """In a child process: the thread is not here, and the sockets are the parent's. Drop them; close nothing."""
+        if self._core is not None:
+            _abandoned.append(self._core)
+            self._core = None
+        self.discovery.forget_tasks()
+        self.ledger.forget_waiters()
+        self._events = None
+        self.rng.seed()
+
+    # -- what the driver needs --------------------------------------------------------------------------------------
+
+    def transport_for(self, account: Account, client: Any = None) -> Transport:
+        """The transport for an account: the simulator's, the router's own client, the runtime's, or the network."""
+        core = self._running()
+        if account.simulated and self.client is None:
+            from ..simulator import development_world
+
+            client = development_world(self.clock).transport()
+        elif client is None:
+            client = self.client
+        transport = core.transports.get(id(client))
+        if transport is None:
+            transport = core.transports[id(client)] = Transport(client)
+        return transport
+
+    def next_number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    async def elsewhere(self, call: Callable[[], T]) -> T:
+        """Run a callable of the user's on a thread of its own: it may wait, or call a model itself."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        context = contextvars.copy_context()
+        inlet = self._running().inlet
+
+        def settle(value: Any, error: BaseException | None) -> None:
+            if not future.done():
+                if error is None:
+                    future.set_result(value)
+                else:
+                    future.set_exception(error)
+
+        def work() -> None:
+            try:
+                value, error = context.run(call), None
+            except Exception as caught:
+                value, error = None, caught
+            with contextlib.suppress(RuntimeError):
+                inlet.post(settle, value, error)
+
+        start_native_thread(work, "freerouter-callable")
+        return await future
+
+    async def validate(self, validator: Callable[[Answer], object] | None, answer: Answer) -> str | None:
+        """What a user's validator has against an answer, in words; None: nothing."""
+        if validator is None:
+            return None
+        try:
+            await self.elsewhere(lambda: validator(answer))
+        except Exception as error:
+            return redact(f"{type(error).__name__}: {error}")[:500]
+        return None
+
+    # -- events -----------------------------------------------------------------------------------------------------
+
+    def subscribe(self, observer: Observer) -> Callable[[], None]:
+        """Call `observer` with every event, in order, on a thread of its own. Returns what ends it."""
+        self._observers = [*self._observers, observer]
+
+        def unsubscribe() -> None:
+            self._observers = [other for other in self._observers if other is not observer]
+
+        return unsubscribe
+
+    def emit(self, event: Event) -> None:
+        write(event)
+        if self._observers:
+            if self._events is None:
+                self._events = native_queue()
+                start_native_thread(lambda events=self._events: self._deliver(events), "freerouter-events")  # type: ignore[misc]
+            self._events.put(event)
+
+    def _deliver(self, events: Any) -> None:
+        while (event := events.get()) is not None:
+            for observer in self._observers:
+                try:
+                    observer(event)
+                except Exception:
+                    log.exception("an observer failed")
+
+    def observe(self, step: s.Step) -> None:
+        """Tell observers of a step the driver has taken."""
+        if isinstance(step, s.Send):
+            attempt = step.attempt
+            self.emit(ModelChosen(attempt.model.id, attempt.account.provider, attempt.number, attempt.hedge))
+        elif isinstance(step, s.Sleep):
+            self.emit(Waiting(max(0.0, step.until - self.clock.now())))
+
+    def attempt_failed(self, attempt: s.Attempt, fault: Fault) -> None:
+        self.emit(
+            AttemptFailed(
+                attempt.model.id, attempt.account.provider, fault.kind.value, fault.cause, fault.status, fault.message
+            )
+        )
+
+    def _folder(self) -> Path | None:
+        if self._cache is None:
+            return None
+        if self._cache == "user":
+            from platformdirs import user_cache_path
+
+            return user_cache_path("freerouter")
+        return Path(self._cache)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+_abandoned: list[_Core] = []
+"""Cores of a parent process: kept so that no destructor touches what the parent still uses."""
+
+
+def _after_fork() -> None:
+    Runtime._lock = threading.Lock()
+    for runtime in list(Runtime._all):
+        runtime._forked()
+
+
+def _at_exit() -> None:
+    for runtime in list(Runtime._all):
+        runtime.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)

@@ -1,0 +1,122 @@
+"""What the environment says. Names are those users already have set; see the README's table.
+
+Precedence: an argument, then `OPENROUTER_*`, then `CHAT_*`, then the files `.env` and `secrets.env` of the working directory.
+Nothing is read when this module is imported or a model constructed: the first call reads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from .errors import BadSetting
+from .wire.signals import parse_duration
+
+
+class Unset(Enum):
+    """The type of `UNSET`, which stands for "not given": the environment decides."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset.UNSET
+
+FILES = (".env", "secrets.env")
+
+
+def _names(value: Any) -> Any:
+    return tuple(n.strip() for n in value.split(",") if n.strip()) if isinstance(value, str) else value
+
+
+def _seconds(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    seconds = parse_duration(value)
+    if seconds is None or seconds <= 0:
+        raise ValueError('not a duration such as "1h" or "30m"')
+    return seconds
+
+
+def _blank(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Name = Annotated[str | None, BeforeValidator(_blank)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """Every variable that is honoured, with its default. Field names are the variables' in lower case."""
+
+    model_config = SettingsConfigDict(extra="ignore", case_sensitive=False, hide_input_in_errors=True)
+
+    openrouter_api_key: SecretStr | None = None
+    openrouter_base_url: Name = None
+    openrouter_default_model: Name = None
+    openrouter_fallback_models: Names = ()
+    openrouter_timeout: Positive = 60.0
+    openrouter_retry_attempts: Annotated[int, Field(ge=1)] = 3
+    openrouter_retry_backoff_base: Annotated[float, Field(ge=0)] = 1.0
+    openrouter_retry_backoff_max: Annotated[float, Field(ge=0)] = 12.0
+    openrouter_retry_jitter: Annotated[float, Field(ge=0, le=1)] = 0.25
+    openrouter_show_free_only: bool = False
+    openrouter_prefer_free_models: bool = True
+    openrouter_max_cost_per_token: float | None = None
+    free_models_refresh: Seconds = 3600.0
+    chat_model: Name = None
+    chat_fallback_models: Names = ()
+    freerouter_providers: Names = ()
+    dev_mode: bool = False
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings, dotenv_settings)
+
+    @classmethod
+    def load(cls, directory: str | Path | None = None) -> Settings:
+        """The settings as of now. Raises `BadSetting`, naming the variable and never its value."""
+        folder = Path.cwd() if directory is None else Path(directory)
+        try:
+            return cls(_env_file=tuple(folder / name for name in FILES))  # type: ignore[call-arg]
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            name = "_".join(str(part) for part in first["loc"]).upper()
+            raise BadSetting(f"{name}: {first['msg']}", hint="correct or unset this environment variable") from None
+
+    @cached_property
+    def environment(self) -> Mapping[str, str]:
+        """The process's environment over the files': where providers look for their keys."""
+        found: dict[str, str] = {}
+        for name in FILES:
+            found |= {k: v for k, v in dotenv_values(name).items() if v is not None}
+        return {**found, **os.environ}
+
+    @property
+    def default_models(self) -> tuple[str, ...]:
+        """The configured default: OPENROUTER_DEFAULT_MODEL, else CHAT_MODEL."""
+        name = self.openrouter_default_model or self.chat_model
+        return (name,) if name else ()
+
+    @property
+    def fallback_models(self) -> tuple[str, ...]:
+        return self.openrouter_fallback_models or self.chat_fallback_models

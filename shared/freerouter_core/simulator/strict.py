@@ -1,0 +1,217 @@
+"""Strict checks of a chat request, so that a client's mistake is a 400 that names it rather than a passing test.
+
+Where the live service is known to be lenient this is stricter on purpose: vLLM, OpenAI and Google refuse what OpenRouter drops.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..wire.schema import is_strict
+
+_KEYS = frozenset(
+    """messages model models provider plugins stream stream_options max_tokens max_completion_tokens temperature top_p
+    top_k top_a min_p frequency_penalty presence_penalty repetition_penalty seed stop logit_bias logprobs top_logprobs
+    response_format tools tool_choice parallel_tool_calls reasoning reasoning_effort modalities image_config prediction
+    metadata session_id user service_tier cache_control prompt_cache_key transforms route usage include_reasoning
+    verbosity""".split()
+)
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+_PARTS = frozenset({"text", "image_url", "input_audio", "file", "video_url"})
+_MESSAGE_KEYS = frozenset(
+    {"role", "content", "name", "tool_calls", "tool_call_id", "refusal", "reasoning", "reasoning_details", "cache_control"}
+)
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_RANGES = {
+    "temperature": (0.0, 2.0),
+    "top_p": (0.0, 1.0),
+    "frequency_penalty": (-2.0, 2.0),
+    "presence_penalty": (-2.0, 2.0),
+}
+
+
+def fault_in(body: object) -> str | None:
+    """What is wrong with a request body, in words; None if nothing is."""
+    if not isinstance(body, Mapping):
+        return "the body must be a JSON object"
+    unknown = sorted(set(body) - _KEYS)
+    if unknown:
+        return f"unknown field {unknown[0]!r}"
+    if not isinstance(body.get("model"), str):
+        return "'model' must be a string"
+    return _parameters(body) or _tools(body) or _format(body.get("response_format")) or _messages(body.get("messages"))
+
+
+def _parameters(body: Mapping[str, Any]) -> str | None:
+    for key, (low, high) in _RANGES.items():
+        value = body.get(key)
+        if value is not None and (not _is_number(value) or not low <= value <= high):
+            return f"{key!r} must be a number from {low:g} to {high:g}"
+    for key in ("max_tokens", "max_completion_tokens"):
+        value = body.get(key)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            return f"{key!r} must be a positive integer"
+    stop = body.get("stop")
+    if stop is not None and not isinstance(stop, str):
+        if not isinstance(stop, list) or not 1 <= len(stop) <= 4 or not all(isinstance(s, str) for s in stop):
+            return "'stop' must be a string or 1 to 4 strings"
+    if body.get("stream_options") is not None and body.get("stream") is not True:
+        return "'stream_options' is only allowed when 'stream' is true"
+    if isinstance(body.get("models"), list) and len(body["models"]) > 3:
+        return "'models' array must have 3 items or fewer."
+    price = (body.get("provider") or {}).get("max_price") if isinstance(body.get("provider"), Mapping) else None
+    if price is not None and not all(isinstance(v, str) for v in price.values()):
+        return "'provider.max_price' values must be strings"
+    return None
+
+
+def _tools(body: Mapping[str, Any]) -> str | None:
+    tools, choice = body.get("tools"), body.get("tool_choice")
+    if "tools" in body and (not isinstance(tools, list) or not tools):
+        return "'tools' must be a non-empty array"
+    names = []
+    for n, tool in enumerate(tools or ()):
+        function = tool.get("function") if isinstance(tool, Mapping) else None
+        if not isinstance(function, Mapping) or tool.get("type") != "function":
+            return f"'tools[{n}]' must be {{type: function, function: …}}"
+        if not isinstance(function.get("name"), str) or not _NAME.fullmatch(function["name"]):
+            return f"'tools[{n}].function.name' must match [A-Za-z0-9_-]{{1,64}}"
+        parameters = function.get("parameters")
+        if parameters is not None and (not isinstance(parameters, Mapping) or parameters.get("type") != "object"):
+            return f"'tools[{n}].function.parameters' must be a schema of type object"
+        if function.get("strict") and not is_strict(parameters):
+            return f"'tools[{n}]' is strict but its schema is not closed and fully required"
+        names.append(function["name"])
+    if len(names) != len(set(names)):
+        return "two tools have the same name"
+    if choice is None:
+        return "'tool_choice' must not be null" if "tool_choice" in body else None
+    if not names:
+        return "'tool_choice' is only allowed when 'tools' are given"
+    if isinstance(choice, Mapping):
+        name = (choice.get("function") or {}).get("name")
+        return None if name in names else f"'tool_choice' names {name!r}, which is not among the tools"
+    return None if choice in ("auto", "none", "required") else f"'tool_choice' has the unknown value {choice!r}"
+
+
+def _format(value: object) -> str | None:
+    if value is None:
+        return None
+    kind = value.get("type") if isinstance(value, Mapping) else None
+    if kind in ("text", "json_object"):
+        return None
+    if not isinstance(value, Mapping) or kind != "json_schema":
+        return f"'response_format.type' has the unknown value {kind!r}"
+    inner = value.get("json_schema")
+    if not isinstance(inner, Mapping) or not _NAME.fullmatch(str(inner.get("name", ""))):
+        return "'response_format.json_schema.name' must match [A-Za-z0-9_-]{1,64}"
+    if not isinstance(inner.get("schema"), Mapping):
+        return "'response_format.json_schema.schema' is missing"
+    if inner.get("strict") and not is_strict(inner["schema"]):
+        return "'response_format' is strict but its schema is not closed and fully required"
+    return None
+
+
+def _messages(messages: object) -> str | None:
+    if not isinstance(messages, list) or not messages:
+        return "'messages' must be a non-empty array"
+    open_calls: set[str] = set()
+    for n, message in enumerate(messages):
+        at = f"messages[{n}]"
+        if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
+            return f"'{at}.role' must be one of {', '.join(sorted(_ROLES))}"
+        unknown = sorted(set(message) - _MESSAGE_KEYS)
+        if unknown:
+            return f"'{at}' has the unknown field {unknown[0]!r}"
+        role = message["role"]
+        if role == "tool":
+            if message.get("tool_call_id") not in open_calls:
+                return f"'{at}.tool_call_id' {message.get('tool_call_id')!r} answers no open tool call"
+            open_calls.discard(message["tool_call_id"])
+        elif open_calls:
+            return f"'{at}': tool call {sorted(open_calls)[0]!r} was not answered"
+        elif "tool_call_id" in message:
+            return f"'{at}.tool_call_id' is only allowed in tool messages"
+        problem = _content(message, at) or _calls(message, at, open_calls)
+        if problem:
+            return problem
+    return f"tool call {sorted(open_calls)[0]!r} was not answered" if open_calls else None
+
+
+def _content(message: Mapping[str, Any], at: str) -> str | None:
+    content = message.get("content")
+    if content is None:
+        return None if message["role"] == "assistant" else f"'{at}.content' is missing"
+    if isinstance(content, str):
+        return None
+    if not isinstance(content, list) or not content:
+        return f"'{at}.content' must be a string or a non-empty array"
+    for m, part in enumerate(content):
+        kind = part.get("type") if isinstance(part, Mapping) else None
+        if kind not in _PARTS:
+            return f"'{at}.content[{m}].type' has the unknown value {kind!r}"
+        problem = _part(part, kind)
+        if problem:
+            return f"'{at}.content[{m}]' {problem}"
+    return None
+
+
+def _part(part: Mapping[str, Any], kind: str) -> str | None:
+    value = part.get(kind)
+    if kind == "text":
+        return None if isinstance(value, str) else "has no text"
+    if not isinstance(value, Mapping):
+        return f"has no {kind} object"
+    if kind in ("image_url", "video_url"):
+        return _url(value.get("url"))
+    if kind == "input_audio":
+        return _base64(value.get("data")) or (None if value.get("format") else "has no audio format")
+    data = value.get("file_data") or value.get("file_id")
+    return _url(data) if isinstance(data, str) and ":" in data[:12] else (None if data else "has no file_data")
+
+
+def _url(url: object) -> str | None:
+    if not isinstance(url, str):
+        return "has no url"
+    if url.startswith(("http://", "https://")):
+        return None
+    found = re.match(r"data:[\w.+-]+/[\w.+-]+;base64,", url)
+    return _base64(url[found.end() :]) if found else "is neither an http(s) nor a base64 data URL"
+
+
+def _base64(data: object) -> str | None:
+    try:
+        return None if isinstance(data, str) and base64.b64decode(data, validate=True) else "has no base64 data"
+    except (binascii.Error, ValueError):
+        return "has data that is no base64"
+
+
+def _calls(message: Mapping[str, Any], at: str, open_calls: set[str]) -> str | None:
+    calls = message.get("tool_calls")
+    if calls is None:
+        return None
+    if message["role"] != "assistant" or not isinstance(calls, list) or not calls:
+        return f"'{at}.tool_calls' must be a non-empty array of an assistant message"
+    for n, call in enumerate(calls):
+        function = call.get("function") if isinstance(call, Mapping) else None
+        if not isinstance(function, Mapping) or not call.get("id") or call.get("type") != "function":
+            return f"'{at}.tool_calls[{n}]' must have id, type and function"
+        if not _NAME.fullmatch(str(function.get("name", ""))):
+            return f"'{at}.tool_calls[{n}].function.name' is no function name"
+        try:
+            json.loads(function.get("arguments") if isinstance(function.get("arguments"), str) else "?")
+        except ValueError:
+            return f"'{at}.tool_calls[{n}].function.arguments' must be a JSON string"
+        if call["id"] in open_calls:
+            return f"'{at}.tool_calls[{n}].id' is used twice"
+        open_calls.add(call["id"])
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,441 @@
+"""`World`: models, accounts and time; decides what each request gets."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..clock import Clock, RealClock, VirtualClock
+from ..errors import BadSetting
+from .faults import FAULTS, Case, account_day, account_minute
+from .mind import Thought, think
+from .script import KEEP_ALIVE, Json, Piece, Script, Wait, reply, sse
+from .strict import fault_in
+
+if TYPE_CHECKING:
+    from ..router import Router
+    from ..runtime.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """From `start` to `end` (seconds after the world began) a share of requests meets `fault`, a name in `FAULTS`."""
+
+    start: float
+    end: float
+    fault: str
+    share: float = 1.0
+
+
+@dataclass
+class SimModel:
+    """One simulated model. `first_token` is seconds, `speed` tokens a second, both within ±`jitter`.
+
+    `script`: the fates of its first requests, in order: names of `FAULTS`, or None for an answer. `phases`: faults by time.
+    It is listed from `born` to `dies` (seconds after the world began) and answers 404 outside.
+    """
+
+    id: str
+    context: int = 131_072
+    max_output: int | None = None
+    inputs: tuple[str, ...] = ("text",)
+    tools: bool = True
+    tool_choice: bool = True
+    structured: bool = True
+    json_object: bool = True
+    reasoning: bool = False
+    first_token: float = 0.3
+    speed: float = 80.0
+    jitter: float = 0.2
+    script: Sequence[str | None] = ()
+    phases: Sequence[Phase] = ()
+    born: float = 0.0
+    dies: float = math.inf
+    prompt_price: str = "0"
+    completion_price: str = "0"
+    says: Callable[[Json], str] | None = None
+    """What it answers in plain text, given the request body; None: something obedient."""
+
+    def row(self) -> Json:
+        """Its row in `GET /models`."""
+        parameters = ["max_tokens", "temperature", "top_p", "stop", "seed"]
+        flags = {
+            "tools": self.tools,
+            "tool_choice": self.tools and self.tool_choice,
+            "structured_outputs": self.structured,
+            "response_format": self.json_object,
+            "reasoning": self.reasoning,
+            "include_reasoning": self.reasoning,
+        }
+        return {
+            "id": self.id,
+            "name": self.id,
+            "created": 1_780_000_000,
+            "context_length": self.context,
+            "architecture": {"input_modalities": list(self.inputs), "output_modalities": ["text"]},
+            "pricing": {"prompt": self.prompt_price, "completion": self.completion_price},
+            "top_provider": {"context_length": self.context, "max_completion_tokens": self.max_output},
+            "supported_parameters": sorted(parameters + [name for name, has in flags.items() if has]),
+        }
+
+
+@dataclass
+class SimAccount:
+    """A key and its limits. `per_minute` is any rolling 60 seconds, `per_day` a UTC day; refused requests count for the day."""
+
+    key: str = "sk-simulated"
+    per_minute: int | None = 20
+    per_day: int | None = None
+    minute: list[float] = field(default_factory=list)
+    days: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A request as the world saw it: when (seconds after it began), for which model, and what became of it."""
+
+    at: float
+    model: str
+    fate: str
+    """ "answer", the name of a fault, "400" (with `problem`), "account-minute", "account-day"."""
+    body: Json
+    problem: str = ""
+
+
+class World:
+    """A simulated provider in OpenRouter's dialect.
+
+    Args:
+        models: what it serves.
+        accounts: the keys it knows, with their limits. None: any key, no limits.
+        seed: decides every chance in it.
+        clock: "virtual" (no wait takes any time; the default), "real", or a clock to share.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[SimModel],
+        accounts: Sequence[SimAccount] | None = None,
+        *,
+        seed: int = 0,
+        clock: Literal["virtual", "real"] | Clock = "virtual",
+    ) -> None:
+        self.models = {model.id: model for model in models}
+        for model in models:
+            named = [name for name in model.script if name] + [phase.fault for phase in model.phases]
+            for name in named:
+                if name not in FAULTS:
+                    raise BadSetting(f"{model.id}: no fault is called {name!r}", hint=f"known: {', '.join(FAULTS)}")
+        self.accounts = None if accounts is None else {account.key: account for account in accounts}
+        self.clock: Clock = (VirtualClock() if clock == "virtual" else RealClock()) if isinstance(clock, str) else clock
+        self.start = self.clock.now()
+        self.requests: list[Seen] = []
+        """Every chat request, in order of arrival."""
+        self._rng = Random(seed)  # noqa: S311  # a simulation
+        self._counts: dict[str, int] = {}
+        self._runtime: Runtime | None = None
+
+    # -- faces ------------------------------------------------------------------------------------------------------
+
+    def transport(self) -> Any:
+        """An `httpx.AsyncBaseTransport` that answers in this process, in this world's time."""
+        from .transport import WorldTransport
+
+        return WorldTransport(self)
+
+    def app(self) -> Any:
+        """An ASGI application that serves this world under any path ending in /chat/completions and /models."""
+        from .asgi import WorldApp
+
+        return WorldApp(self)
+
+    @property
+    def runtime(self) -> Runtime:
+        """A runtime of its own: this world's clock and transport, nothing kept on disk."""
+        from ..runtime.runtime import Runtime
+
+        if self._runtime is None:
+            self._runtime = Runtime(clock=self.clock, client=self.transport(), seed=self._rng.randrange(1 << 30), cache=None)
+        return self._runtime
+
+    def router(self, **policy: Any) -> Router:
+        """A `Router` into this world, with any of its arguments; the first account's key is the default."""
+        from ..catalogue.providers import Provider
+        from ..router import Router
+
+        key = next(iter(self.accounts)) if self.accounts else "sk-simulated"
+        limits = None if self.accounts else []
+        policy.setdefault("providers", (Provider("openrouter", "https://simulated.invalid/api/v1", key, limits=limits),))
+        return Router(**policy, runtime=self.runtime)
+
+    def close(self) -> None:
+        """End this world's runtime, if it has one."""
+        if self._runtime is not None:
+            self._runtime.close()
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the world began."""
+        return self.clock.now() - self.start
+
+    @property
+    def asked(self) -> list[str]:
+        """The models of all chat requests, in order."""
+        return [seen.model for seen in self.requests]
+
+    # -- answering --------------------------------------------------------------------------------------------------
+
+    def respond(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Script:
+        """What happens to a request now. Header names in lower case."""
+        if method == "GET" and path.endswith("/models"):
+            listed = [m.row() for m in self.models.values() if m.born <= self.elapsed < m.dies]
+            return reply({"data": listed, "total_count": len(listed)})
+        key = headers.get("authorization", "").removeprefix("Bearer ").strip()
+        if method == "GET" and path.endswith("/key"):
+            return self._key(key)
+        if method != "POST" or not path.endswith("/chat/completions"):
+            return reply({"error": {"message": f"no such endpoint: {method} {path}", "code": 404}}, status=404)
+        if not key:
+            return reply({"error": {"message": "Missing Authentication header", "code": 401}}, status=401)
+        if self.accounts is not None and key not in self.accounts:
+            return reply({"error": {"message": "User not found.", "code": 401}}, status=401)
+        try:
+            request = json.loads(body)
+        except ValueError:
+            request = None
+        return self._chat(request, self.accounts[key] if self.accounts else None)
+
+    def _chat(self, request: Any, account: SimAccount | None) -> Script:
+        name = str(request.get("model")) if isinstance(request, Mapping) else "?"
+        model = self.models.get(name)
+        problem = fault_in(request) or self._unknown(model, name) or _beyond(model, request)
+        case = self._case(model or SimModel(name), request if isinstance(request, Mapping) else {"messages": []})
+        limited = self._limited(account, case)
+        if limited is not None:
+            return self._seen(name, limited[0], request, limited[1])
+        if problem:
+            status, words = (404, problem) if problem.startswith("No endpoints") else (400, problem)
+            return self._seen(
+                name, str(status), request, reply({"error": {"message": words, "code": status}}, status=status), words
+            )
+        assert model is not None
+        fault = self._fate(model)
+        script = FAULTS[fault](case) if fault else case.good()
+        return self._seen(name, fault or "answer", request, script)
+
+    def _seen(self, model: str, fate: str, body: Any, script: Script, problem: str = "") -> Script:
+        self.requests.append(Seen(self.elapsed, model, fate, body if isinstance(body, dict) else {}, problem))
+        return script
+
+    def _unknown(self, model: SimModel | None, name: str) -> str | None:
+        if model is None:
+            return f"{name} is not a valid model ID"
+        if not model.born <= self.elapsed < model.dies:
+            return f"No endpoints found for {name}."
+        return None
+
+    def _fate(self, model: SimModel) -> str | None:
+        n = self._counts[model.id] = self._counts.get(model.id, 0) + 1
+        if n <= len(model.script):
+            return model.script[n - 1]
+        for phase in model.phases:
+            if phase.start <= self.elapsed < phase.end and self._rng.random() < phase.share:
+                return phase.fault
+        return None
+
+    def _limited(self, account: SimAccount | None, case: Case) -> tuple[str, Script] | None:
+        if account is None or not case.model.endswith(":free"):
+            return None
+        now = self.clock.now()
+        day = int(now // 86_400)
+        account.days[day] = account.days.get(day, 0) + 1
+        if account.per_day is not None and account.days[day] > account.per_day:
+            return "account-day", account_day(case, (day + 1) * 86_400.0)
+        account.minute = [at for at in account.minute if at > now - 60.0]
+        if account.per_minute is not None and len(account.minute) >= account.per_minute:
+            return "account-minute", account_minute(case, account.minute[0] + 60.0)
+        account.minute.append(now)
+        return None
+
+    def _key(self, key: str) -> Script:
+        account = (self.accounts or {}).get(key)
+        if self.accounts is not None and account is None:
+            return reply({"error": {"message": "User not found.", "code": 401}}, status=401)
+        data: Json = {"label": "simulated", "is_free_tier": True, "usage": 0, "limit": None}
+        if account is not None and account.per_day is not None:
+            used = account.days.get(int(self.clock.now() // 86_400), 0)
+            left = max(0, account.per_day - used)
+            data["free_model_daily_requests"] = {"used": used, "limit": account.per_day, "remaining": left}
+        return reply({"data": data})
+
+    def _case(self, model: SimModel, request: Mapping[str, Any]) -> Case:
+        stream = request.get("stream") is True
+        ident = f"gen-{len(self.requests)}-{self._rng.randrange(16**8):08x}"
+        first = model.first_token * self._spread(model)
+
+        def chunk(finish: str | None = None, usage: Json | None = None, **delta: Any) -> Json:
+            choice = {
+                "index": 0,
+                "delta": {"role": "assistant", **delta},
+                "finish_reason": finish,
+                "native_finish_reason": finish,
+                "logprobs": None,
+            }
+            made: Json = {
+                "id": ident,
+                "provider": "Simulated",
+                "model": model.id,
+                "object": "chat.completion.chunk",
+                "created": int(self.clock.now()),
+                "choices": [choice],
+            }
+            return made | ({"usage": usage} if usage is not None else {})
+
+        def good() -> Script:
+            thought = think(request, model.id, self._rng, reasons=model.reasoning)
+            if model.says is not None and not thought.calls:
+                thought = Thought(model.says(dict(request)), reasoning=thought.reasoning)
+            thought, finish = _limited_length(thought, request)
+            speed = model.speed * self._spread(model)
+            make = _streamed if stream else _whole
+            return make(thought, finish, request, model.id, ident, first, speed, chunk)
+
+        return Case(model.id, stream, self.clock.now(), first, good, chunk)
+
+    def _spread(self, model: SimModel) -> float:
+        return 1 + model.jitter * (2 * self._rng.random() - 1)
+
+
+def _beyond(model: SimModel | None, request: Any) -> str | None:
+    """What the request asks and the model lacks, in the real service's words."""
+    if model is None:
+        return None
+    if request.get("tools") and not model.tools:
+        return "No endpoints found that support tool use."
+    if request.get("tool_choice") not in (None, "auto", "none") and not model.tool_choice:
+        return "No endpoints found that support the provided 'tool_choice' value."
+    kinds = {p.get("type") for m in request["messages"] if isinstance(m.get("content"), list) for p in m["content"]}
+    for part, kind in (("image_url", "image"), ("input_audio", "audio"), ("file", "file"), ("video_url", "video")):
+        if part in kinds and kind not in model.inputs:
+            return f"No endpoints found that support {kind} input"
+    size = _tokens(request)
+    if size > model.context:
+        return (
+            f"This endpoint's maximum context length is {model.context} tokens. "
+            f"However, you requested about {size} tokens."
+        )
+    return None
+
+
+def _tokens(request: Mapping[str, Any]) -> int:
+    return len(json.dumps(request.get("messages", []))) // 4
+
+
+def _limited_length(thought: Thought, request: Mapping[str, Any]) -> tuple[Thought, str]:
+    limit = request.get("max_tokens") or request.get("max_completion_tokens")
+    if limit and len(thought.text) > limit * 4:
+        return Thought(thought.text[: limit * 4], thought.calls, thought.reasoning), "length"
+    return thought, "tool_calls" if thought.calls else "stop"
+
+
+def _usage(thought: Thought, request: Mapping[str, Any]) -> Json:
+    prompt = max(1, _tokens(request))
+    said = thought.text + thought.reasoning + "".join(json.dumps(arguments) for _, arguments in thought.calls)
+    completion = max(1, len(said) // 4)
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "cost": 0,
+        "is_byok": False,
+        "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": len(thought.reasoning) // 4, "audio_tokens": 0},
+    }
+
+
+def _wire_calls(thought: Thought, ident: str) -> list[Json]:
+    return [
+        {
+            "index": n,
+            "id": f"call_{ident[4:]}_{n}",
+            "type": "function",
+            "function": {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)},
+        }
+        for n, (name, arguments) in enumerate(thought.calls)
+    ]
+
+
+def _whole(
+    thought: Thought, finish: str, request: Mapping[str, Any], model: str, ident: str, first: float, speed: float, chunk: Any
+) -> Script:
+    usage = _usage(thought, request)
+    message: Json = {
+        "role": "assistant",
+        "content": thought.text or None,
+        "refusal": None,
+        "reasoning": thought.reasoning or None,
+    }
+    if thought.reasoning:
+        message["reasoning_details"] = [{"type": "reasoning.text", "text": thought.reasoning, "format": "unknown"}]
+    if thought.calls:
+        message["tool_calls"] = _wire_calls(thought, ident)
+    body = {
+        "id": ident,
+        "provider": "Simulated",
+        "model": model,
+        "object": "chat.completion",
+        "created": 0,
+        "choices": [{"index": 0, "message": message, "finish_reason": finish, "native_finish_reason": finish}],
+        "usage": usage,
+    }
+    return reply(body, after=first + usage["completion_tokens"] / speed)
+
+
+def _streamed(
+    thought: Thought, finish: str, request: Mapping[str, Any], model: str, ident: str, first: float, speed: float, chunk: Any
+) -> Script:
+    usage = _usage(thought, request)
+    pieces: list[Piece | Json] = [KEEP_ALIVE, Wait(first)]
+
+    def say(**delta: Any) -> None:
+        pieces.extend((chunk(**delta), Wait(1 / speed)))
+
+    for piece in _cut(thought.reasoning, 16):
+        say(content="", reasoning=piece, reasoning_details=[{"type": "reasoning.text", "text": piece, "index": 0}])
+    for piece in _cut(thought.text, 8):
+        say(content=piece)
+    for call in _wire_calls(thought, ident):
+        arguments = call["function"]["arguments"]
+        say(content=None, tool_calls=[{**call, "function": {**call["function"], "arguments": ""}}])
+        for piece in _cut(arguments, 7):
+            say(content=None, tool_calls=[{"index": call["index"], "function": {"arguments": piece}}])
+    pieces.append(chunk(content="", finish=finish))
+    pieces.append(chunk(content="", finish=finish, usage=usage))
+    return sse(pieces)
+
+
+def _cut(text: str, size: int) -> list[str]:
+    return [text[n : n + size] for n in range(0, len(text), size)]
+
+
+def development_world(clock: Clock | None = None) -> World:
+    """The world behind `DEV_MODE=true`: a few quick models that never fail."""
+    names = ("simulated/large:free", "simulated/small:free", "simulated/vision:free")
+    inputs = ("text", "image", "audio", "video", "file")
+    return World(
+        [
+            SimModel(name, inputs=inputs, first_token=0.02, speed=2_000.0, reasoning="large" in name)
+            for name in names
+        ],
+        clock=clock or "real",
+    )

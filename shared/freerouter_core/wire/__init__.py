@@ -1,0 +1,1 @@
+"""Shapes on the wire, and what they mean. Pure: bytes and dicts in, facts out."""

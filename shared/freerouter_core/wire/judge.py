@@ -1,0 +1,338 @@
+"""What each way of failing changes next. One table: a status, an envelope, an exception or an odd answer to a `Fault`.
+
+    BUSY     this model, for a while                      ACCOUNT  the whole key, until (a refused key: until it changes)
+    SLOW     this model did not answer in time            BROKEN   this answer; the model may do better next time
+    UNFIT    this request on this model                   GONE     this model, until the catalogue is refreshed
+    REFUSED  this content                                 FATAL    nothing will help
+
+The statuses lie: OpenRouter's 429 is an account's minute, its day, or one upstream's pool; its 404 is a vanished model, a
+missing capability, a privacy setting or a passing upstream fault; a 200 may carry any of them. So the table looks at what
+is said. `RULES` is read from the top, the first row that matches decides, and its last row matches everything.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from .answer import Answer
+from .signals import stated_wait
+
+
+class Kind(StrEnum):
+    """What a fault changes; see the module's table."""
+
+    BUSY = "busy"
+    ACCOUNT = "account"
+    SLOW = "slow"
+    BROKEN = "broken"
+    UNFIT = "unfit"
+    GONE = "gone"
+    REFUSED = "refused"
+    FATAL = "fatal"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One failure, understood. `until` is a stated wait (unix seconds); without one a guess is made and probed."""
+
+    kind: Kind
+    cause: str
+    """Which row of the table, e.g. "account-minute", "upstream-429", "empty"."""
+    message: str = ""
+    """The provider's own words, shortened, without keys."""
+    status: int | None = None
+    until: float | None = None
+    lacks: frozenset[str] = frozenset()
+    """Request parameters or input kinds the model turned out not to have."""
+    context: int | None = None
+    """The context window the model stated, tokens."""
+    teaches: bool = True
+    """Whether it says anything about the model: account limits and callers' errors do not."""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A row: statuses (None: any) and a pattern over all that was said (None: anything) decide `kind` and `cause`."""
+
+    cause: str
+    kind: Kind
+    statuses: frozenset[int] | None = None
+    says: re.Pattern[str] | None = None
+    lacks: frozenset[str] = frozenset()
+    teaches: bool = True
+    hint: str = ""
+
+    def matches(self, status: int, said: str) -> bool:
+        return (self.statuses is None or status in self.statuses) and (
+            self.says is None or self.says.search(said) is not None
+        )
+
+
+def _rule(
+    cause: str,
+    kind: Kind,
+    statuses: str = "",
+    says: str = "",
+    lacks: str = "",
+    teaches: bool = True,
+    hint: str = "",
+) -> Rule:
+    numbers: set[int] = set()
+    for part in statuses.split():
+        low, _, high = part.partition("-")
+        numbers.update(range(int(low), int(high or low) + 1))
+    return Rule(
+        cause,
+        kind,
+        frozenset(numbers) or None,
+        re.compile(says, re.IGNORECASE) if says else None,
+        frozenset(lacks.split()),
+        teaches,
+        hint,
+    )
+
+
+_PRIVACY = "openrouter.ai/settings/privacy decides which endpoints your key may use"
+_KEY = "check the key: it is missing, mistyped, expired or revoked"
+
+RULES: tuple[Rule, ...] = (
+    # -- the account ------------------------------------------------------------------------------------------------
+    _rule("key-refused", Kind.ACCOUNT, "401", teaches=False, hint=_KEY),
+    # An upstream's own "per day" is no limit of the account, so the upstream's words are looked for first.
+    _rule("upstream-429", Kind.BUSY, "429", r"upstream_provider_shared_pool|provider returned error|limited upstream"),
+    _rule(
+        "account-day",
+        Kind.ACCOUNT,
+        "403 429",
+        r"free-models-per-day|free_tier_daily|per[-_ ]?day|daily free allocation|\(TPD\)|\(RPD\)|PerDay",
+        teaches=False,
+        hint="the day's free requests are spent; they return at the stated reset, usually midnight UTC",
+    ),
+    _rule(
+        "account-minute",
+        Kind.ACCOUNT,
+        "403 429",
+        r"free-models-per-min|free_tier_per_minute|x-ratelimit-remaining\W+0",
+        teaches=False,
+    ),
+    _rule("price-guard", Kind.UNFIT, says=r"\bmax_price\b", teaches=False),
+    _rule("max-tokens-402", Kind.UNFIT, "402", r"fewer max_tokens", teaches=False, hint="lower max_tokens"),
+    _rule(
+        "debt",
+        Kind.ACCOUNT,
+        "402",
+        teaches=False,
+        hint="a negative balance blocks free models too; see openrouter.ai/settings/credits",
+    ),
+    _rule("account-budget", Kind.ACCOUNT, "403", r"guardrail_budget|workspace_budget|key_limit|key limit", teaches=False),
+    # -- the model, for now -----------------------------------------------------------------------------------------
+    _rule("ambiguous-429", Kind.BUSY, "429"),
+    # -- the model, for good ----------------------------------------------------------------------------------------
+    _rule("harness-gated", Kind.GONE, "403", r"agentic harness"),
+    _rule("terms", Kind.GONE, "403", r"FreeTierError|can only be used from within|region|country|not available in your"),
+    _rule("no-tools", Kind.UNFIT, "400 404 422", r"support tool use|does not support (?:tools|function)", "tools tool_choice"),
+    _rule("no-tool-choice", Kind.UNFIT, "400 404 422", r"support the provided 'tool_choice'|tool_choice.{0,40}not support", "tool_choice"),
+    _rule("no-image", Kind.UNFIT, "400 404 422", r"support image input|image input is not|does not support image", "image"),
+    _rule("no-audio", Kind.UNFIT, "400 404 422", r"support (?:input )?audio|audio input is not", "audio"),
+    _rule("no-file", Kind.UNFIT, "400 404 422", r"support (?:file|pdf|document)", "file"),
+    _rule("no-parameters", Kind.UNFIT, "404", r"can handle the requested parameters", "structured_outputs response_format"),
+    _rule("data-policy", Kind.GONE, "404", r"data policy|guardrail restrictions|privacy", teaches=False, hint=_PRIVACY),
+    _rule("no-provider", Kind.GONE, "404", r"No allowed providers", teaches=False, hint=_PRIVACY),
+    _rule("upstream-404", Kind.BUSY, "404", r"provider returned error"),
+    _rule("gone", Kind.GONE, "404 410"),
+    _rule("not-a-model", Kind.GONE, "400", r"is not a valid model|model_not_found|unknown model|model .{0,80}(?:does not|doesn't) exist"),
+    _rule("degraded", Kind.BUSY, "400", r"DEGRADED"),
+    # -- the request ------------------------------------------------------------------------------------------------
+    _rule(
+        "context",
+        Kind.UNFIT,
+        "400 413 422 500 502",
+        r"context.{0,12}(?:length|window)|context_length_exceeded|maximum context|prompt is too long|too many tokens|input.{0,20}too long",
+        teaches=False,
+    ),
+    _rule("too-large", Kind.UNFIT, "413", teaches=False),
+    _rule("token-limit", Kind.UNFIT, "400 422", r"Token limit reached", teaches=False, hint="raise max_tokens"),
+    _rule("moderation", Kind.REFUSED, "400 403", r"flagged_input|moderation|content_policy|content policy|\brefusal\b|\breasons\b.{0,9}\[", teaches=False),
+    _rule("guardrail", Kind.REFUSED, "403", r"guardrail|\bpatterns\b", teaches=False),
+    _rule("upstream-400", Kind.UNFIT, "400 409 422", r"provider returned error|provider_name|upstream"),
+    _rule("bad-request", Kind.UNFIT, "400 405 406 409 411 412 414-422", teaches=False),
+    _rule("forbidden", Kind.BUSY, "403"),
+    # -- the provider's trouble -------------------------------------------------------------------------------------
+    _rule("timeout", Kind.SLOW, "408 504 524"),
+    _rule("redirected", Kind.ACCOUNT, "300-399", teaches=False, hint="base_url redirects; keys never follow a redirect, so set the final address"),
+    _rule("server", Kind.BUSY, "500-599"),
+    _rule("odd-success", Kind.BROKEN, "100-299"),
+    _rule("unknown", Kind.BUSY),
+)  # fmt: skip
+
+TRANSPORT: dict[str, tuple[Kind, str]] = {
+    "connect": (Kind.BUSY, "connection refused or not resolvable"),
+    "connect-timeout": (Kind.SLOW, "no connection in time"),
+    "read-timeout": (Kind.SLOW, "no bytes in time"),
+    "cut": (Kind.BUSY, "connection cut"),
+    "protocol": (Kind.BUSY, "not HTTP as it should be"),
+    "other": (Kind.BUSY, "transport failure"),
+}
+"""Every way a transport fails (`runtime.transport` reduces httpx's exceptions to these names)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A response that is no answer: its status (or the code inside a 200), headers in lower case, error object."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    error: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Rejection:
+    """The error in a body of any shape: `{error: {…}}`, `{error: "…"}`, `[{error: …}]`, `{detail: …}`, text, HTML."""
+    try:
+        parsed: Any = json.loads(body)
+    except ValueError:
+        text = re.sub(r"<[^>]+>", " ", body[:2000].decode("utf-8", "replace"))
+        return Rejection(status, headers, {"message": " ".join(text.split())[:300]})
+    if isinstance(parsed, list) and parsed:
+        parsed = parsed[0]  # Gemini wraps its error in an array
+    error = parsed.get("error", parsed) if isinstance(parsed, Mapping) else {"message": str(parsed)}
+    if not isinstance(error, Mapping):
+        error = {"message": str(error)}
+    return Rejection(status, headers, error)
+
+
+def inner_rejection(error: Mapping[str, Any]) -> Rejection:
+    """An error found inside a 200. Its code is the status; without a numeric one, its type is."""
+    code = error.get("code")
+    if isinstance(code, str) and code.isdigit():
+        code = int(code)
+    if not isinstance(code, int) or isinstance(code, bool) or not 300 <= code <= 599:
+        kind = str(_mapping(error.get("metadata")).get("error_type") or error.get("error_type") or code)
+        code = _CODES.get(kind, 502)
+    return Rejection(code, {}, error)
+
+
+# OpenRouter's error_type vocabulary (SDK `apierrortype`), for errors that carry no numeric code.
+_CODES = {
+    "authentication": 401,
+    "payment_required": 402,
+    "permission_denied": 403,
+    "content_policy_violation": 403,
+    "refusal": 403,
+    "not_found": 404,
+    "payload_too_large": 413,
+    "unprocessable": 422,
+    "rate_limit_exceeded": 429,
+    "context_length_exceeded": 400,
+    "token_limit_exceeded": 400,
+    "max_tokens_exceeded": 400,
+    "string_too_long": 400,
+    "invalid_request": 400,
+    "invalid_prompt": 400,
+    "provider_overloaded": 503,
+    "provider_unavailable": 502,
+    "server": 500,
+    "timeout": 504,
+}
+
+
+def judge_rejection(rejection: Rejection, now: float) -> Fault:
+    """The fault in a response that is no answer. Total: whatever came, some row matches."""
+    said = _all_said(rejection)
+    rule = next(rule for rule in RULES if rule.matches(rejection.status, said))
+    until = None
+    if rule.kind in (Kind.BUSY, Kind.ACCOUNT, Kind.SLOW) and rule.cause != "key-refused":
+        until = stated_wait(rejection.headers, rejection.error, now)
+    if rule.cause in ("account-day", "account-minute") and until is None:
+        until = _next_reset(rule.cause, now)
+    return Fault(
+        kind=rule.kind,
+        cause=rule.cause,
+        message=_words(rejection.error),
+        status=rejection.status,
+        until=until,
+        lacks=rule.lacks,
+        context=_context(said) if rule.cause == "context" else None,
+        teaches=rule.teaches,
+        hint=rule.hint,
+    )
+
+
+def judge_transport(name: str, detail: str = "") -> Fault:
+    """The fault in a transport failure, by its name in `TRANSPORT`."""
+    kind, words = TRANSPORT.get(name, TRANSPORT["other"])
+    return Fault(kind, name, detail or words)
+
+
+def judge_answer(
+    answer: Answer, *, tools: frozenset[str] = frozenset(), must_call: str | bool = False
+) -> Fault | None:
+    """The fault in what claims to be an answer, or None. `tools`: the names offered; `must_call`: True, or the name."""
+    if answer.error is not None:
+        return None  # judged as a rejection, with the clock it needs
+    if answer.refusal and not answer.text:
+        return Fault(Kind.REFUSED, "refusal", answer.refusal[:300], teaches=False)
+    if answer.finish_reason == "content_filter" and answer.empty:
+        return Fault(Kind.REFUSED, "content-filter", "the provider's filter removed the answer", teaches=False)
+    if answer.empty:
+        if answer.finish_reason == "length":
+            return Fault(
+                Kind.UNFIT,
+                "length",
+                "max_tokens was spent before any text",
+                teaches=False,
+                hint="raise max_tokens: reasoning models think first",
+            )
+        return Fault(Kind.BROKEN, "empty", "no text and no tool call")
+    for call in answer.tool_calls:
+        if call.parsed() is None:
+            return Fault(Kind.BROKEN, "truncated-tool", f"arguments of {call.name!r} are no complete JSON object")
+        if not call.name or (tools and call.name not in tools):
+            return Fault(Kind.BROKEN, "unknown-tool", f"called {call.name!r}, which was not offered")
+    if must_call and not answer.tool_calls:
+        return Fault(Kind.BROKEN, "no-tool-call", "answered in text where a tool call was required")
+    if isinstance(must_call, str) and any(call.name != must_call for call in answer.tool_calls):
+        return Fault(Kind.BROKEN, "other-tool", f"did not call {must_call!r}")
+    if not answer.complete:
+        # Some valid streams end without a finish reason (anomalia#38); text without any end is cut.
+        return Fault(Kind.BROKEN, "cut", "the stream ended without a finish reason")
+    return None
+
+
+def _all_said(rejection: Rejection) -> str:
+    """Everything a pattern may look at: the error as text, and the two headers that tell whose limit it was."""
+    try:
+        said = json.dumps(rejection.error, ensure_ascii=False, default=str)
+    except (TypeError, ValueError):
+        said = str(rejection.error)
+    remaining = rejection.headers.get("x-ratelimit-remaining")
+    return said if remaining is None else f"{said} x-ratelimit-remaining: {remaining}"
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    message = str(error.get("message") or error.get("detail") or error.get("type") or "")
+    raw = _mapping(error.get("metadata")).get("raw")
+    if isinstance(raw, Mapping):
+        raw = raw.get("message")
+    if isinstance(raw, str) and raw and message.lower() in ("", "provider returned error"):
+        message = raw
+    return " ".join(message.split())[:300]
+
+
+def _context(said: str) -> int | None:
+    found = re.search(r"(?:maximum context length|context window)[^\d]{0,24}(\d{3,9})", said)
+    return int(found.group(1)) if found else None
+
+
+def _next_reset(cause: str, now: float) -> float:
+    """Where a limit's refusal names no reset, its own rule does: the minute's window, or midnight UTC."""
+    return now + 60.0 if cause == "account-minute" else (now // 86_400 + 1) * 86_400
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

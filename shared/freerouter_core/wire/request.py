@@ -1,0 +1,178 @@
+"""`ChatRequest`: what a caller asks, in OpenAI's words; `shape`: the body that one model at one provider is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..catalogue.model import Model
+from ..catalogue.providers import Account
+from ..errors import BadRequest
+from .answer import Answer, Json
+from .structured import Form, Structured, ask, form_for
+
+Validator = Callable[[Answer], object]
+"""Given an answer, raises to reject it (the next model is asked). Never run on the runtime's own loop."""
+
+ZERO_PRICE = {"prompt": "0", "completion": "0"}
+"""OpenRouter's server-side guard, as strings: numbers make an SDK drop the whole `provider` object."""
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """One request. `messages` and `tools` are OpenAI wire dicts and are never mutated; everything else is optional.
+
+    `tool_choice`: None, "auto", "none", "required", or `{"type": "function", "function": {"name": …}}`.
+    `parameters`: sampling and limits by wire name (temperature, max_tokens, …); a None value is left out.
+    `reasoning`: True, False, an effort ("low", …), or OpenRouter's object. `model` and `timeout` override the router's.
+    """
+
+    messages: list[Json]
+    tools: list[Json] = field(default_factory=list)
+    tool_choice: str | Json | None = None
+    parallel_tool_calls: bool | None = None
+    structured: Structured | None = None
+    parameters: Json = field(default_factory=dict)
+    reasoning: bool | str | Json | None = None
+    extra_body: Json = field(default_factory=dict)
+    model: str | None = None
+    timeout: float | None = None
+    validate: Validator | None = None
+
+    @classmethod
+    def of(cls, prompt: str | ChatRequest | list[Json]) -> ChatRequest:
+        """A request from a plain string, a list of messages, or itself."""
+        if isinstance(prompt, ChatRequest):
+            return prompt
+        if isinstance(prompt, str):
+            return cls([{"role": "user", "content": prompt}])
+        return cls(list(prompt))
+
+    def but(self, **changes: Any) -> ChatRequest:
+        return replace(self, **changes)
+
+    @property
+    def offered(self) -> frozenset[str]:
+        """The names of the tools on offer."""
+        return frozenset(
+            str(tool["function"].get("name")) for tool in self.tools if isinstance(tool.get("function"), Mapping)
+        )
+
+    @property
+    def must_call(self) -> str | bool:
+        """False, True (some tool), or the name of the tool that must be called."""
+        if not self.tools:
+            return False
+        if isinstance(self.tool_choice, Mapping):
+            return str((self.tool_choice.get("function") or {}).get("name") or "") or True
+        return self.tool_choice == "required"
+
+
+def check(request: ChatRequest, *, allow_paid: bool) -> None:
+    """Raise `BadRequest` for what no model could take, or what could cost money unasked."""
+    if not request.messages or not all(isinstance(m, Mapping) and m.get("role") for m in request.messages):
+        raise BadRequest("a request needs at least one message, each with a role", hint="pass messages as dicts")
+    name = request.must_call
+    if isinstance(name, str) and name not in request.offered:
+        raise BadRequest(
+            f"tool_choice names {name!r}, which is not among the tools {sorted(request.offered)}",
+            hint="name an offered tool, or use 'auto' or 'required'",
+        )
+    if "model" in request.extra_body:
+        raise BadRequest("extra_body may not choose the model", hint="use model=…, which knows what is free")
+    if allow_paid:
+        return
+    tools = [*request.tools, *(request.extra_body.get("tools") or ())]
+    paid = [str(t.get("type")) for t in tools if str(t.get("type", "")).startswith("openrouter:")]
+    paid += [key for key in ("models", "plugins", "route", "web_search_options") if request.extra_body.get(key)]
+    if str(request.model or "").endswith(":online"):
+        paid.append(":online")
+    if paid:
+        raise BadRequest(
+            f"{', '.join(paid)} can cost money even on a free model",
+            hint="pass allow_paid=True to permit it, or leave it out",
+        )
+
+
+def shape(
+    request: ChatRequest,
+    model: Model,
+    account: Account,
+    *,
+    stream: bool,
+    free_only: bool = True,
+    guard: bool = True,
+    no_train: bool = False,
+) -> tuple[Json, Form | None]:
+    """(body, form): the JSON that `model` at `account` is sent, and how structured output was asked for.
+
+    `guard` adds the zero-price guard, where the provider has one; nothing in `extra_body` can lift it.
+    """
+    body: Json = {"model": model.wire_name, "messages": _own_reasoning(request.messages, model)}
+    for key, value in request.parameters.items():
+        if value is not None and not (key == "stop" and not value):
+            body[key] = value
+    if model.max_output and isinstance(body.get("max_tokens"), int):
+        body["max_tokens"] = min(body["max_tokens"], model.max_output)
+    if request.tools:  # an empty list is refused by vLLM and others (langchain#37184)
+        body["tools"] = request.tools
+        if request.tool_choice is not None:
+            body["tool_choice"] = request.tool_choice
+        if request.parallel_tool_calls is not None and model.takes("parallel_tool_calls"):
+            body["parallel_tool_calls"] = request.parallel_tool_calls
+    form = None
+    if request.structured is not None:
+        form = form_for(request.structured, model, with_tools=bool(request.tools))
+        ask(body, request.structured, form)
+    if request.reasoning is not None and model.takes("reasoning"):
+        _reasoning(body, request.reasoning, account.dialect)
+    body |= request.extra_body
+    if account.dialect == "openrouter":
+        _openrouter(body, free_only and guard, no_train)
+    if stream:
+        body["stream"] = True
+        body["stream_options"] = {"include_usage": True}
+    else:
+        body.pop("stream", None)
+        body.pop("stream_options", None)
+    return body, form
+
+
+def _own_reasoning(messages: list[Json], model: Model) -> list[Json]:
+    """Messages with `reasoning_details` only where this very model wrote them: signatures are the writer's own, and others
+    refuse them. `model` on a message names the writer and never goes on the wire."""
+    if not any("model" in message for message in messages):
+        return messages
+    kept = []
+    for message in messages:
+        copy = {key: value for key, value in message.items() if key != "model"}
+        if message.get("model") != model.wire_name:
+            copy.pop("reasoning_details", None)
+        kept.append(copy)
+    return kept
+
+
+def _reasoning(body: Json, wanted: bool | str | Json, dialect: str) -> None:
+    if dialect == "openrouter":
+        spelled: Any = wanted
+        if isinstance(wanted, bool):
+            spelled = {"enabled": wanted}
+        elif isinstance(wanted, str):
+            spelled = {"effort": wanted}
+        body["reasoning"] = spelled
+    else:
+        effort = wanted.get("effort") if isinstance(wanted, Mapping) else wanted
+        if isinstance(effort, str):
+            body["reasoning_effort"] = effort
+
+
+def _openrouter(body: Json, guard: bool, no_train: bool) -> None:
+    given = body.get("provider")
+    preferences: Json = dict(given) if isinstance(given, Mapping) else {}
+    if guard:
+        preferences["max_price"] = dict(ZERO_PRICE)
+    if no_train:
+        preferences["data_collection"] = "deny"
+    if preferences:
+        body["provider"] = preferences

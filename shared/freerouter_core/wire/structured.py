@@ -1,0 +1,168 @@
+"""Structured output without knowing yet which model will answer.
+
+The caller's wish is neutral: a schema. Each model gets it in the strongest form it takes (`form_for`), and one reader
+(`read_structured`) accepts every form an answer may come in: JSON text, fenced, behind `<think>`, amid prose, or as the
+arguments of a tool call. So a wish may start on one model and end on another that speaks differently.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..catalogue.model import Model
+from .answer import Answer, Json, split_think
+from .schema import is_strict, schema_name, strict, violation, without_nulls
+
+Method = Literal["auto", "json_schema", "function_calling", "json_mode"]
+Form = Literal["json_schema", "tool", "json_object", "prompt"]
+
+
+@dataclass(frozen=True)
+class Structured:
+    """A wish for JSON. `schema` None: any JSON object. `method` is a preference, not a demand: a model that lacks it is
+    asked in the next best way. `strict` None: strict where the schema already allows it."""
+
+    schema: Json | None
+    name: str = "answer"
+    description: str = ""
+    method: Method = "auto"
+    strict: bool | None = None
+
+    @classmethod
+    def from_response_format(cls, wire: Mapping[str, Any]) -> Structured | None:
+        """The wish in an OpenAI `response_format`; None for plain text."""
+        if wire.get("type") == "json_object":
+            return cls(None, method="json_mode")
+        inner = wire.get("json_schema")
+        if wire.get("type") != "json_schema" or not isinstance(inner, Mapping):
+            return None
+        schema = inner.get("schema")
+        return cls(
+            dict(schema) if isinstance(schema, Mapping) else None,
+            schema_name(str(inner.get("name") or "answer")),
+            str(inner.get("description") or ""),
+            "json_schema",
+            inner.get("strict"),
+        )
+
+    def __hash__(self) -> int:
+        return hash((json.dumps(self.schema, sort_keys=True, default=str), self.name, self.method, self.strict))
+
+
+def form_for(wish: Structured, model: Model, *, with_tools: bool) -> Form:
+    """How `model` is to be asked. With tools of the caller's own in play, no tool can be forced for the answer."""
+    known = bool(model.parameters)
+    can: dict[Form, bool] = {
+        "json_schema": wish.schema is not None and model.takes("structured_outputs"),
+        "tool": wish.schema is not None and not with_tools and known and {"tools", "tool_choice"} <= model.parameters,
+        "json_object": not with_tools and model.takes("response_format"),
+        "prompt": True,
+    }
+    orders: dict[Method, tuple[Form, ...]] = {
+        "auto": ("json_schema", "tool", "json_object", "prompt"),
+        "json_schema": ("json_schema", "tool", "json_object", "prompt"),
+        "function_calling": ("tool", "json_schema", "json_object", "prompt"),
+        "json_mode": ("json_object", "json_schema", "tool", "prompt"),
+    }
+    return next(form for form in orders[wish.method] if can[form])
+
+
+def ask(body: Json, wish: Structured, form: Form) -> None:
+    """Write the wish into a request body, in the given form."""
+    if form == "json_schema":
+        inner: Json = {"name": schema_name(wish.name), "schema": wish.schema}
+        if wish.strict or (wish.strict is None and is_strict(wish.schema)):
+            inner |= {"schema": strict(wish.schema), "strict": True}
+        if wish.description:
+            inner["description"] = wish.description
+        body["response_format"] = {"type": "json_schema", "json_schema": inner}
+    elif form == "tool":
+        name = schema_name(wish.name)
+        function: Json = {
+            "name": name,
+            "description": wish.description or "Give the answer.",
+            "parameters": strict(wish.schema) if wish.strict else wish.schema,
+        }
+        if wish.strict:
+            function["strict"] = True
+        body["tools"] = [{"type": "function", "function": function}]
+        body["tool_choice"] = {"type": "function", "function": {"name": name}}
+    else:
+        if form == "json_object":
+            body["response_format"] = {"type": "json_object"}
+        if form == "prompt" or wish.schema is not None:
+            body["messages"] = _instructed(body["messages"], _instruction(wish))
+
+
+def _instruction(wish: Structured) -> str:
+    if wish.schema is None:
+        return "Answer with one JSON object and nothing else: no prose, no code fence."
+    return (
+        "Answer with one JSON value that matches this JSON Schema and nothing else: no prose, no code fence.\n"
+        + json.dumps(wish.schema, ensure_ascii=False)
+    )
+
+
+def _instructed(messages: list[Json], instruction: str) -> list[Json]:
+    """A copy with the instruction at the end of the leading system message: some backends take no later one."""
+    head = messages[0] if messages else {}
+    if head.get("role") in ("system", "developer") and isinstance(head.get("content"), str):
+        return [{**head, "content": f"{head['content']}\n\n{instruction}"}, *messages[1:]]
+    return [{"role": "system", "content": instruction}, *messages]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What the reader found: the value and its JSON text, or the problem in words."""
+
+    value: Any = None
+    text: str = ""
+    problem: str | None = None
+
+
+def read_structured(answer: Answer, wish: Structured) -> Parsed:
+    """The wished value in an answer of any form, checked against the schema."""
+    name = schema_name(wish.name)
+    texts = [call.arguments for call in answer.tool_calls if call.name == name]
+    texts.append(answer.text)
+    problem = "the answer holds no JSON"
+    for text in texts:
+        found, value = find_json(text)
+        if not found:
+            continue
+        broken = violation(value, wish.schema) if wish.schema is not None else _not_object(value)
+        if broken and wish.schema is not None:
+            value = without_nulls(value, wish.schema)
+            broken = violation(value, wish.schema)
+        if broken is None:
+            return Parsed(value, json.dumps(value, ensure_ascii=False))
+        problem = f"the JSON does not match the schema: {broken}"
+    return Parsed(problem=problem)
+
+
+def _not_object(value: object) -> str | None:
+    return None if isinstance(value, Mapping) else "$: expected object"
+
+
+_FENCE = re.compile(r"```(?:json|JSON)?\s*\n?(.*?)```", re.DOTALL)
+
+
+def find_json(text: str) -> tuple[bool, Any]:
+    """(found, value): the JSON in a text that is it, fences it, or wraps it in prose. Never a repaired piece."""
+    text = split_think(text)[0].strip() or text.rpartition("</think>")[2].strip()
+    for candidate in (text, *(m.group(1).strip() for m in _FENCE.finditer(text))):
+        try:
+            return True, json.loads(candidate)
+        except ValueError:
+            continue
+    decoder = json.JSONDecoder()
+    for start in (m.start() for m in re.finditer(r"[{\[]", text)):
+        try:
+            return True, decoder.raw_decode(text, start)[0]
+        except ValueError:
+            continue
+    return False, None
