@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_serializer,
+    field_validator,
+)
 
+from .catalogue.providers import Limit, Provider
 from .errors import BadSetting
 
 POLICY = (
@@ -72,6 +81,22 @@ class RouterOptions(BaseModel):
 
     _made: tuple[tuple[Any, ...], Any] | None = PrivateAttr(default=None)
 
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _read_providers(cls, value: Any) -> Any:
+        """Providers as `providers_as_data` wrote them, and as users give them."""
+        if isinstance(value, (list, tuple)):
+            return tuple(_provider(item) for item in value)
+        return (value,) if isinstance(value, Provider) else value
+
+    @field_serializer("providers")
+    def _write_providers(self, value: Any) -> Any:
+        return providers_as_data(value)
+
+    @field_serializer("strategy")
+    def _write_strategy(self, value: Any) -> Any:
+        return value if isinstance(value, str) else getattr(value, "__name__", repr(value))
+
     def __init__(self, **options: Any) -> None:
         try:
             check_names(type(self), options)
@@ -83,23 +108,57 @@ class RouterOptions(BaseModel):
 
     def make_router(self, api_key: str | None = None) -> Any:
         """The `Router` these options stand for: made at first use, and anew when an option was changed since."""
-        key = (api_key, self.router, *(getattr(self, name) for name in POLICY))
+        key = (api_key, self.router, *(self.policy(name) for name in POLICY))
         if self._made is not None and self._made[0] == key:
             return self._made[1]
         from .router import Router
 
         given = self.model_fields_set
-        options = {name: getattr(self, name) for name in POLICY if name in given}
+        options = {
+            name: value
+            for name, value in zip(POLICY, key[2:], strict=True)
+            if name in given or value != getattr(self, name)
+        }
         if api_key is not None:
             options["api_key"] = api_key
         router = Router(**options) if self.router is None else replace(self.router, **options)
         self._made = (key, router)
         return router
 
+    def policy(self, name: str) -> Any:
+        """The value of a policy option as the router is to have it."""
+        return getattr(self, name)
+
     def parameters(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The sampling parameters of a request: these options, with what the call itself gave on top."""
         found = {name: getattr(self, name) for name in PARAMETERS}
         return {name: value for name, value in {**found, **overrides}.items() if value is not None}
+
+
+def _provider(item: Any) -> Any:
+    if not isinstance(item, Mapping):
+        return item
+    values = dict(item)
+    if values.get("limits") is not None:
+        values["limits"] = [limit if isinstance(limit, Limit) else Limit(**limit) for limit in values["limits"]]
+    return Provider(**values)
+
+
+def providers_as_data(value: Any) -> Any:
+    """`providers=` as JSON can hold it, without keys: loading takes them from the environment."""
+    if not isinstance(value, (list, tuple)):
+        return value
+    return [
+        {
+            "name": item.name,
+            "base_url": item.base_url,
+            "free": item.free if isinstance(item.free, str) or item.free is None else list(item.free),
+            "limits": None if item.limits is None else [asdict(limit) for limit in item.limits],
+        }
+        if isinstance(item, Provider)
+        else item
+        for item in value
+    ]
 
 
 def check_names(kind: type[BaseModel], options: Mapping[str, Any]) -> None:

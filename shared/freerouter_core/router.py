@@ -361,7 +361,7 @@ class Router:
         return Resolved(settings, accounts, policy, timeout)
 
     def _accounts(self, settings: Settings) -> dict[str, Account]:
-        rows = _rows()
+        rows = known_providers()
         environment = settings.environment
         wanted = self._wanted(settings, rows)
         keyed = self.api_key or any(p.api_key or p.base_url for p in wanted)
@@ -463,7 +463,8 @@ _LOCAL = ("http_client", "runtime")
 _known_rows: dict[str, dict[str, Any]] = {}
 
 
-def _rows() -> dict[str, dict[str, Any]]:
+def known_providers() -> dict[str, dict[str, Any]]:
+    """The rows of providers.toml, by name."""
     if not _known_rows:
         text = files("freerouter_core.catalogue").joinpath("providers.toml").read_text("utf-8")
         _known_rows.update(read_rows(text))

@@ -16,6 +16,7 @@ the same requests give the same world.
 """
 
 from .faults import FAULTS
+from .population import calm_models, failing_models
 from .world import Phase, Seen, SimAccount, SimModel, World, development_world
 
-__all__ = ["FAULTS", "Phase", "Seen", "SimAccount", "SimModel", "World", "development_world"]
+__all__ = ["FAULTS", "Phase", "Seen", "SimAccount", "SimModel", "World", "calm_models", "development_world", "failing_models"]

@@ -1,0 +1,434 @@
+"""`FreeRouter`: LlamaIndex's side of a call. It translates; `freerouter_core` decides and sends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import llama_index.core.instrumentation as instrument
+
+from llama_index.core.base.llms.generic_utils import (
+    achat_to_completion_decorator,
+    astream_chat_to_completion_decorator,
+    chat_to_completion_decorator,
+    stream_chat_to_completion_decorator,
+)
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+    MessageRole,
+    ToolCallBlock,
+)
+from llama_index.core.bridge.pydantic import BaseModel, Field
+from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.llms.utils import parse_partial_json
+from llama_index.core.program.streaming_utils import process_streaming_content_incremental
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.tools.types import BaseTool
+from llama_index.core.types import PydanticProgramMode
+
+from freerouter_core.options import RouterOptions
+from freerouter_core.wire.answer import Answer
+from freerouter_core.wire.request import ChatRequest
+from freerouter_core.wire.schema import schema_name
+from freerouter_core.wire.structured import Structured, find_json
+
+from .messages import Growing, to_response, to_wire
+
+dispatcher = instrument.get_dispatcher(__name__)
+
+
+class FreeRouter(RouterOptions, FunctionCallingLLM):
+    """The world's free models as one LLM: whichever is able, alive and within its limits answers.
+
+    Example:
+        ```python
+        from llamaindex_freerouter import FreeRouter
+
+        llm = FreeRouter()  # OPENROUTER_API_KEY from the environment; free models only
+        response = llm.complete("Why is the sky blue?")
+        response.text, response.raw["freerouter"]["model_name"], response.raw["freerouter"]["attempts"]
+        ```
+
+    Options are those of `freerouter_core.Router` and the usual sampling parameters. `raw["freerouter"]` tells which model
+    answered, what it cost in USD and every attempt made. Errors are of the `freerouter_core.errors` tree.
+    """
+
+    api_key: str | None = Field(default=None, exclude=True, repr=False)
+    context_window: int = Field(
+        default=32_768, gt=0, description="Tokens promised to prompt helpers; models with less are not asked."
+    )
+    is_function_calling_model: bool = Field(default=True, description="Whether agents may use native tool calls.")
+    additional_kwargs: dict[str, Any] = Field(
+        default_factory=dict, description="Further parameters of each request, by their names on the wire."
+    )
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "FreeRouter_LLM"
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        return LLMMetadata(
+            context_window=self.context_window,
+            num_output=self.max_tokens or -1,
+            is_chat_model=True,
+            is_function_calling_model=self.is_function_calling_model,
+            model_name=self.model,
+        )
+
+    def to_payload(self) -> dict[str, Any]:
+        """What events may show of this model: no key, and never None where tracers want a value."""
+        payload = {**super().to_payload(), "model": self.model}
+        if self.temperature is not None:
+            payload["temperature"] = self.temperature
+        return payload
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        # LlamaIndex restores through the constructor, which takes every value for one that was given.
+        object.__setattr__(self, "__pydantic_fields_set__", set(state.get("__pydantic_fields_set__") or ()))
+
+    # -- the eight endpoints ----------------------------------------------------------------------------------------
+
+    @llm_chat_callback()
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        return self._chat(messages, **kwargs)
+
+    @llm_chat_callback()
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        return self._stream_chat(messages, **kwargs)
+
+    @llm_chat_callback()
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        return await self._achat(messages, **kwargs)
+
+    @llm_chat_callback()
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        return await self._astream_chat(messages, **kwargs)
+
+    @llm_completion_callback()
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return chat_to_completion_decorator(self._chat)(prompt, **kwargs)
+
+    @llm_completion_callback()
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        return stream_chat_to_completion_decorator(self._stream_chat)(prompt, **kwargs)
+
+    @llm_completion_callback()
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return await achat_to_completion_decorator(self._achat)(prompt, **kwargs)
+
+    @llm_completion_callback()
+    async def astream_complete(
+        self, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponseAsyncGen:
+        return await astream_chat_to_completion_decorator(self._astream_chat)(prompt, **kwargs)
+
+    # The endpoints above fire LlamaIndex's events, once each; these do the work and fire none.
+
+    def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        request, names = self._request(messages, kwargs)
+        outcome = self._router.chat(request)
+        return to_response(_renamed(outcome.answer, names), outcome.metadata)
+
+    async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        request, names = self._request(messages, kwargs)
+        outcome = await self._router.achat(request)
+        return to_response(_renamed(outcome.answer, names), outcome.metadata)
+
+    def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        request, names = self._request(messages, kwargs)
+
+        def generate() -> ChatResponseGen:
+            growing = Growing(names)
+            stream = self._router.stream(request)
+            try:
+                for delta in stream:
+                    yield growing.take(delta)
+            finally:
+                stream.close()
+            yield growing.end(_renamed(stream.outcome.answer, names), stream.outcome.metadata)
+
+        return generate()
+
+    async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        request, names = self._request(messages, kwargs)
+
+        async def generate() -> ChatResponseAsyncGen:
+            growing = Growing(names)
+            stream = self._router.astream(request)
+            try:
+                async for delta in stream:
+                    yield growing.take(delta)
+            finally:
+                await stream.aclose()
+            yield growing.end(_renamed(stream.outcome.answer, names), stream.outcome.metadata)
+
+        return generate()
+
+    @property
+    def _router(self) -> Any:
+        return self.make_router(self.api_key)
+
+    def policy(self, name: str) -> Any:
+        """The promise of `context_window` is kept by asking no model with less."""
+        value = super().policy(name)
+        return max(value, self.context_window) if name == "min_context" else value
+
+    def _request(
+        self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]
+    ) -> tuple[ChatRequest, dict[str, str]]:
+        """The core's request, and the tools' own names by those sent where the two differ."""
+        given = {**self.additional_kwargs, **kwargs}
+        names = given.pop("tool_names", None) or {}
+        structured, kind = given.pop("structured", None), given.pop("output_cls", None)
+        response_format = given.pop("response_format", None)
+        if structured is None and isinstance(response_format, dict):
+            structured = Structured.from_response_format(response_format)
+        request = ChatRequest(
+            messages=to_wire(messages),
+            tools=list(given.pop("tools", None) or ()),
+            tool_choice=given.pop("tool_choice", None),
+            parallel_tool_calls=given.pop("parallel_tool_calls", None),
+            structured=structured,
+            validate=(lambda answer: kind.model_validate_json(answer.text)) if kind is not None else None,
+            reasoning=given.pop("reasoning", self.reasoning),
+            extra_body={**self.extra_body, **(given.pop("extra_body", None) or {})},
+            model=given.pop("model", None),
+            timeout=given.pop("timeout", None),
+            parameters=self.parameters(given),
+        )
+        return request, names
+
+    # -- tools ------------------------------------------------------------------------------------------------------
+
+    def _prepare_chat_with_tools(
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,
+        allow_parallel_tool_calls: bool = False,
+        tool_required: bool = False,
+        *,
+        tool_choice: str | dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        messages = list(chat_history or ())
+        if user_msg is not None:
+            if isinstance(user_msg, str):
+                user_msg = ChatMessage(role=MessageRole.USER, content=user_msg)
+            messages.append(user_msg)
+        if not tools:
+            return {"messages": messages, **kwargs}
+        wire, names = [], {}
+        for tool in tools:
+            made = tool.metadata.to_openai_tool(skip_length_check=True)
+            sent = schema_name(str(tool.metadata.name))
+            if sent != tool.metadata.name:
+                names[sent] = str(tool.metadata.name)
+            wire.append({**made, "function": {**made["function"], "name": sent}})
+        choice = _choice(tool_choice, tool_required)
+        prepared = {"messages": messages, "tools": wire, "tool_choice": choice, **kwargs}
+        return prepared | ({"tool_names": names} if names else {})
+
+    def _validate_chat_with_tools_response(
+        self, response: ChatResponse, tools: Sequence[BaseTool], allow_parallel_tool_calls: bool = False, **kwargs: Any
+    ) -> ChatResponse:
+        if allow_parallel_tool_calls:
+            return response
+        message = response.message
+        calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+        if len(calls) > 1:
+            kept = [block for block in message.blocks if not isinstance(block, ToolCallBlock) or block is calls[0]]
+            extra = {**message.additional_kwargs, "tool_calls": message.additional_kwargs["tool_calls"][:1]}
+            response.message = ChatMessage(role=message.role, blocks=kept, additional_kwargs=extra)
+        return response
+
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
+    ) -> list[ToolSelection]:
+        """The calls in a response, whole or still growing; of any integration's making.
+
+        Raises:
+            ValueError: there is none, and `error_on_no_tool_call`.
+        """
+        message = response.message
+        found: list[tuple[str | None, str, Any]] = [
+            (block.tool_call_id, block.tool_name, block.tool_kwargs)
+            for block in message.blocks
+            if isinstance(block, ToolCallBlock)
+        ]
+        if not found:
+            found = [_legacy(call) for call in message.additional_kwargs.get("tool_calls") or ()]
+        if not found and error_on_no_tool_call:
+            raise ValueError("Expected at least one tool call, but got 0 tool calls.")
+        return [
+            ToolSelection(tool_id=ident or f"call_{n}", tool_name=name, tool_kwargs=_object(arguments))
+            for n, (ident, name, arguments) in enumerate(found)
+        ]
+
+    # -- structured output ------------------------------------------------------------------------------------------
+
+    # LlamaIndex would force a tool and fail on any model that answers in text; here the way of asking is chosen for each
+    # model, one reader takes every form of answer, and an answer that fails validation is asked of another model.
+
+    def structured_predict(
+        self,
+        output_cls: type[BaseModel],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Any:
+        if self.pydantic_program_mode != PydanticProgramMode.DEFAULT:
+            return super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+        with _predicting(output_cls, prompt, prompt_args) as done:
+            response = self.chat(self._messages(prompt, prompt_args), **self._wish(output_cls, llm_kwargs))
+            return done(output_cls.model_validate_json(response.message.content or ""))
+
+    async def astructured_predict(
+        self,
+        output_cls: type[BaseModel],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Any:
+        if self.pydantic_program_mode != PydanticProgramMode.DEFAULT:
+            return await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+        with _predicting(output_cls, prompt, prompt_args) as done:
+            response = await self.achat(self._messages(prompt, prompt_args), **self._wish(output_cls, llm_kwargs))
+            return done(output_cls.model_validate_json(response.message.content or ""))
+
+    def _structured_stream_call(
+        self,
+        output_cls: type[BaseModel],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Generator[Any, None, None]:
+        if self.pydantic_program_mode != PydanticProgramMode.DEFAULT:
+            yield from super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+            return
+        partial = _Partial(output_cls)
+        for response in self.stream_chat(self._messages(prompt, prompt_args), **self._wish(output_cls, llm_kwargs)):
+            if response.delta:
+                yield partial.take(response)
+        yield partial.end()
+
+    async def _structured_astream_call(
+        self,
+        output_cls: type[BaseModel],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> AsyncGenerator[Any, None]:
+        if self.pydantic_program_mode != PydanticProgramMode.DEFAULT:
+            return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+        messages, wish = self._messages(prompt, prompt_args), self._wish(output_cls, llm_kwargs)
+
+        async def generate() -> AsyncGenerator[Any, None]:
+            partial = _Partial(output_cls)
+            async for response in await self.astream_chat(messages, **wish):
+                if response.delta:
+                    yield partial.take(response)
+            yield partial.end()
+
+        return generate()
+
+    def _messages(self, prompt: PromptTemplate, arguments: dict[str, Any]) -> list[ChatMessage]:
+        return self._extend_messages(prompt.format_messages(llm=self, **arguments))
+
+    def _wish(self, output_cls: type[BaseModel], llm_kwargs: dict[str, Any] | None) -> dict[str, Any]:
+        """What asks for `output_cls`. Settings that belong to forcing a tool have no place here."""
+        tool_only = ("tool_choice", "tool_required", "allow_parallel_tool_calls")
+        kwargs = {key: value for key, value in (llm_kwargs or {}).items() if key not in tool_only}
+        schema = output_cls.model_json_schema()
+        wish = Structured(schema, schema_name(output_cls.__name__), str(schema.get("description") or ""))
+        return {**kwargs, "structured": wish, "output_cls": output_cls}
+
+
+class _Partial:
+    """The growing object of a structured stream, and the whole one at its end."""
+
+    def __init__(self, output_cls: type[BaseModel]) -> None:
+        self._cls = output_cls
+        self._now: Any = None
+        self._text = ""
+
+    def take(self, response: ChatResponse) -> Any:
+        self._text = response.message.content or ""
+        found = process_streaming_content_incremental(response, self._cls, self._now)
+        if self._now is None or _known(found) >= _known(self._now):  # cut inside a value, the rest reads as nothing
+            self._now = found
+        return self._now
+
+    def end(self) -> BaseModel:
+        found, value = find_json(self._text)
+        return self._cls.model_validate(value if found else self._text)
+
+
+def _known(partial: BaseModel) -> int:
+    return sum(value is not None for value in partial.model_dump().values())
+
+
+@contextmanager
+def _predicting(
+    output_cls: type[BaseModel], prompt: PromptTemplate, arguments: dict[str, Any]
+) -> Iterator[Callable[[BaseModel], BaseModel]]:
+    """LlamaIndex's events around a structured prediction."""
+    dispatcher.event(LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=arguments))
+
+    def done(result: BaseModel) -> BaseModel:
+        dispatcher.event(LLMStructuredPredictEndEvent(output=result))
+        return result
+
+    yield done
+
+
+def _choice(choice: str | dict[str, Any] | None, required: bool) -> str | dict[str, Any]:
+    if choice is None:
+        return "required" if required else "auto"
+    if isinstance(choice, dict):
+        return choice
+    if choice == "any":
+        return "required"
+    if choice in ("none", "auto", "required"):
+        return choice
+    return {"type": "function", "function": {"name": schema_name(choice)}}
+
+
+def _legacy(call: Any) -> tuple[str | None, str, Any]:
+    if isinstance(call, ToolSelection):
+        return call.tool_id, call.tool_name, call.tool_kwargs
+    if hasattr(call, "model_dump"):
+        call = call.model_dump()
+    function = call.get("function") or {}
+    return call.get("id"), str(function.get("name") or ""), function.get("arguments")
+
+
+def _object(arguments: Any) -> dict[str, Any]:
+    """Arguments as a dict: they may still be growing, and agents look at every chunk."""
+    if isinstance(arguments, str):
+        try:
+            arguments = parse_partial_json(arguments)
+        except ValueError:
+            return {}
+    return arguments if isinstance(arguments, dict) else {}
+
+
+def _renamed(answer: Answer, names: dict[str, str]) -> Answer:
+    if not names:
+        return answer
+    return answer.with_(tool_calls=tuple(replace(c, name=names.get(c.name, c.name)) for c in answer.tool_calls))
