@@ -38,7 +38,8 @@ def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
         ]
     else:
         for chunk in message.tool_call_chunks:
-            blocks.append({**chunk, "type": "tool_call_chunk"})
+            # LangChain numbers the blocks it finds unnumbered from 0, and merges blocks of one number whatever they are.
+            blocks.append({**chunk, "type": "tool_call_chunk", "index": f"lc_tc_{chunk['index']}"})
     return cast("list[types.ContentBlock]", blocks)
 
 

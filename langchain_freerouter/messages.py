@@ -122,10 +122,9 @@ def _part(part: str | dict[str, Any]) -> Json:
             return {"type": "image_url", "image_url": {"url": part["image_url"]}}
         return {key: value for key, value in part.items() if key in ("type", kind)}
     if is_data_content_block(part):
-        made = convert_to_openai_data_block(part)
-        if made.get("type") == "file" and isinstance(made.get("file"), dict):
-            made["file"].setdefault("filename", "document.pdf")
-        return made
+        if kind == "file" and not (part.get("filename") or part.get("extras") or part.get("metadata")):
+            part = {**part, "filename": "document.pdf"}
+        return convert_to_openai_data_block(part)
     if kind == "image" and isinstance(part.get("source"), dict):  # Anthropic's shape
         source = part["source"]
         url = source.get("url") or f"data:{source.get('media_type', 'image/png')};base64,{source.get('data', '')}"

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import World
+from servers import served
 
 VARIABLES = ("OPENROUTER_", "CHAT_", "FREEROUTER_", "FREE_MODELS_", "DEV_MODE")
 
@@ -31,26 +27,6 @@ def own_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     current, Runtime._current = Runtime._current, None
     if current is not None:
         current.close()
-
-
-@contextmanager
-def served(world: World) -> Iterator[str]:
-    """The world on a free loopback port, in real time; yields its base URL."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(world.app(), log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.005)  # noqa: TID251  # a real server in a real thread: nothing virtual to wait on
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
 
 
 @pytest.fixture

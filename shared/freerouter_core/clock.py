@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from .native import NativeLoop, new_selector
+
 
 class Clock(Protocol):
     """What a runtime needs of time."""
@@ -33,7 +35,7 @@ class RealClock:
         return self._epoch + time.monotonic()
 
     def new_event_loop(self, busy: Callable[[], bool]) -> asyncio.AbstractEventLoop:
-        return asyncio.SelectorEventLoop(native_selector())
+        return NativeLoop()
 
 
 class VirtualClock:
@@ -62,7 +64,7 @@ class _VirtualSelector:
     """
 
     def __init__(self, clock: VirtualClock, busy: Callable[[], bool]) -> None:
-        self._real = native_selector()
+        self._real = new_selector()
         self._clock = clock
         self._busy = busy
 
@@ -80,19 +82,10 @@ class _VirtualSelector:
         return getattr(self._real, name)
 
 
-class _VirtualLoop(asyncio.SelectorEventLoop):
+class _VirtualLoop(NativeLoop):
     def __init__(self, clock: VirtualClock, busy: Callable[[], bool]) -> None:
         self._clock = clock
-        super().__init__(_VirtualSelector(clock, busy))  # type: ignore[arg-type]  # duck-typed on purpose
+        super().__init__(_VirtualSelector(clock, busy))
 
     def time(self) -> float:
         return self._clock.elapsed
-
-
-def native_selector() -> selectors.BaseSelector:
-    """The platform's selector, even where gevent has replaced `selectors.DefaultSelector`."""
-    for name in ("EpollSelector", "KqueueSelector", "DefaultSelector"):
-        kind = getattr(selectors, name, None)
-        if kind is not None:
-            return kind()  # type: ignore[no-any-return]
-    raise RuntimeError("no selector on this platform")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import (
@@ -161,11 +162,15 @@ def providers_as_data(value: Any) -> Any:
     ]
 
 
+@lru_cache(maxsize=16)
+def _names_of(kind: type[BaseModel]) -> frozenset[str]:
+    aliases = {field.alias for field in kind.model_fields.values() if field.alias}
+    return frozenset(kind.model_fields) | aliases | getattr(kind, "also_accepted", frozenset())
+
+
 def check_names(kind: type[BaseModel], options: Mapping[str, Any]) -> None:
     """Raise `BadSetting` for an option that `kind` does not have: a typo must not pass for a setting."""
-    known = set(kind.model_fields)
-    known |= {field.alias for field in kind.model_fields.values() if field.alias}
-    known |= getattr(kind, "also_accepted", frozenset())
+    known = _names_of(kind)
     for name in options:
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)

@@ -7,13 +7,13 @@ wake-up. Greenlets (gevent with threads patched) wait on their hub, so that the 
 from __future__ import annotations
 
 import asyncio
-import queue
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary
+
+from ..native import greened
 
 T = TypeVar("T")
 
@@ -103,30 +103,8 @@ class _GreenBell:
         self._watcher.close()
 
 
-def greened() -> bool:
-    """Whether gevent has replaced threads in this process."""
-    monkey = sys.modules.get("gevent.monkey")
-    return monkey is not None and bool(monkey.is_module_patched("threading"))
-
-
 def new_bell() -> Bell:
     return _GreenBell() if greened() else _LockBell()
-
-
-def start_native_thread(target: Callable[[], None], name: str) -> None:
-    """A real thread of the system, daemonic, even where gevent has made `threading.Thread` a greenlet."""
-    if greened():
-        monkey = sys.modules["gevent.monkey"]
-        monkey.get_original("_thread", "start_new_thread")(target, ())
-    else:
-        threading.Thread(target=target, name=name, daemon=True).start()
-
-
-def native_queue() -> Any:
-    """A queue that blocks real threads, even under gevent."""
-    if greened():
-        return sys.modules["gevent.monkey"].get_original("queue", "SimpleQueue")()
-    return queue.SimpleQueue()
 
 
 _END = object()

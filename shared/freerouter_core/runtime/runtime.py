@@ -22,12 +22,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 from ..catalogue.providers import Account
 from ..clock import Clock, RealClock
 from ..errors import FreeRouterError
+from ..native import new_queue, start_thread
 from ..events import AttemptFailed, Event, ModelChosen, Observer, Waiting, log, write
 from ..routing import steps as s
 from ..routing.engine import State
 from ..wire.answer import Answer
 from ..wire.judge import Fault
-from .bridge import Bell, Inlet, Pipe, inlet_of, native_queue, new_bell, start_native_thread
+from .bridge import Bell, Inlet, Pipe, inlet_of, new_bell
 from .discovery import Discovery
 from .ledger import MemoryLedger
 from .redact import redact
@@ -277,7 +278,7 @@ class Runtime:
         with Runtime._lock:
             if self._core is None:
                 core = _Core(self.clock)
-                start_native_thread(core.main, "freerouter")
+                start_thread(core.main, "freerouter")
                 if not core.started.wait(START_TIMEOUT):
                     raise FreeRouterError(f"the runtime's thread did not start within {START_TIMEOUT:g} s")
                 self._core = core
@@ -350,7 +351,7 @@ class Runtime:
             with contextlib.suppress(RuntimeError):
                 inlet.post(settle, value, error)
 
-        start_native_thread(work, "freerouter-callable")
+        start_thread(work, "freerouter-callable")
         return await future
 
     async def validate(self, validator: Callable[[Answer], object] | None, answer: Answer) -> str | None:
@@ -378,8 +379,8 @@ class Runtime:
         write(event)
         if self._observers:
             if self._events is None:
-                self._events = native_queue()
-                start_native_thread(lambda events=self._events: self._deliver(events), "freerouter-events")  # type: ignore[misc]
+                self._events = new_queue()
+                start_thread(lambda events=self._events: self._deliver(events), "freerouter-events")  # type: ignore[misc]
             self._events.put(event)
 
     def _deliver(self, events: Any) -> None:

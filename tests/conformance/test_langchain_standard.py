@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
-from conftest import served
 from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
@@ -16,6 +15,7 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 from freerouter_core import Provider
 from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
+from servers import served
 
 EVERYTHING = ("text", "image", "audio", "file", "video")
 PNG = base64.b64decode(
@@ -55,6 +55,7 @@ def assets(monkeypatch: pytest.MonkeyPatch) -> None:
         return httpx.Response(200, content=content, request=httpx.Request("GET", url))
 
     monkeypatch.setattr(httpx, "get", get)
+    monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "freerouter-tests")
 
 
 class Integration(ChatModelIntegrationTests):
@@ -85,5 +86,25 @@ class Integration(ChatModelIntegrationTests):
     supports_anthropic_inputs = True
 
 
-class TestIntegrationAuto(Integration):
-    pass
+    enable_vcr_tests = True
+
+
+@pytest.fixture
+def vcr_config() -> dict[str, Any]:
+    """The simulator is asked anew each run: its port changes, so a recording would never match."""
+    return {"ignore_localhost": True}
+
+
+
+
+
+class TestIntegration(Integration):
+    """The way of asking for structured output is chosen for each model."""
+
+
+class TestIntegrationFunctionCalling(Integration):
+    structured_output_kwargs: ClassVar[dict[str, Any]] = {"method": "function_calling"}
+
+
+class TestIntegrationJsonSchema(Integration):
+    structured_output_kwargs: ClassVar[dict[str, Any]] = {"method": "json_schema"}

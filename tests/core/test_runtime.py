@@ -1,0 +1,297 @@
+"""Law 3: one object, every kind of caller; a cancelled caller cancels its request; nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freerouter_core import ChatRequest, Provider, Router, Runtime, errors
+from freerouter_core.simulator import SimModel, World
+
+Serve = Callable[[World], str]
+HANGING = SimModel("acme/hang:free", script=["hang"] * 500)
+
+
+def quick() -> World:
+    return World([SimModel("acme/a:free", first_token=0.0, speed=1e6)], clock="real")
+
+
+def router_to(url: str, **policy: Any) -> Router:
+    return Router(providers=(Provider("openrouter", url, "sk-test", limits=[]),), **policy)
+
+
+@pytest.fixture
+def router(serve: Serve) -> Router:
+    return router_to(serve(quick()))
+
+
+def freerouter_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("freerouter")]
+
+
+def open_sockets() -> int:
+    folder = Path("/proc/self/fd")
+    return sum(1 for fd in folder.iterdir() if fd.is_symlink() and os.readlink(fd).startswith("socket:"))
+
+
+def test_plain_code(router: Router) -> None:
+    assert "You said: one" in router.chat("one").text
+
+
+def test_three_event_loops_in_turn(router: Router) -> None:
+    texts = [asyncio.run(_achat(router, str(n))) for n in range(3)]
+
+    assert [text[-1] for text in texts] == ["0", "1", "2"]
+
+
+async def _achat(router: Router, prompt: str) -> str:
+    return (await router.achat(prompt)).text
+
+
+async def test_synchronous_call_inside_a_running_loop(router: Router) -> None:
+    """As in a Jupyter cell: the loop is blocked for the length of the call, and nothing deadlocks."""
+    assert "sync" in router.chat("sync").text
+    assert "async" in (await router.achat("async")).text
+    assert "".join(d.text for d in router.stream("streamed")).endswith("streamed")
+
+
+def test_forty_threads(router: Router) -> None:
+    with ThreadPoolExecutor(40) as pool:
+        texts = list(pool.map(lambda n: router.chat(f"n{n}").text, range(120)))
+
+    assert [text.rpartition(" ")[2] for text in texts] == [f"n{n}" for n in range(120)]
+    assert freerouter_threads() == ["freerouter"]
+
+
+async def test_a_hundred_tasks_on_one_loop(router: Router) -> None:
+    outcomes = await asyncio.gather(*(router.achat(f"n{n}") for n in range(100)))
+
+    assert len({o.text for o in outcomes}) == 100
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_after_fork(router: Router) -> None:
+    router.chat("before")
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover - the child's coverage is not collected
+        try:
+            os.write(writing, router.chat("child").text[-5:].encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    said = os.read(reading, 100)
+    os.close(reading)
+    os.waitpid(child, 0)
+
+    assert said == b"child"
+    assert router.chat("parent").text.endswith("parent")
+
+
+def test_after_pickling(router: Router) -> None:
+    copy = pickle.loads(pickle.dumps(router))
+
+    assert copy == router
+    assert copy.chat("copy").text.endswith("copy")
+
+
+def test_equal_routers_share_the_runtime_and_its_knowledge(router: Router) -> None:
+    router.chat("x")
+    twin = pickle.loads(pickle.dumps(router))
+
+    assert twin._runtime is router._runtime
+    assert twin.explain("y").rows[0].health is not None
+
+
+def test_context_variables_travel_along(serve: Serve) -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+    seen: list[str] = []
+    router = router_to(serve(quick()))
+    variable.set("mine")
+
+    router.chat(ChatRequest.of("x").but(validate=lambda answer: seen.append(variable.get())))
+
+    assert seen == ["mine"]
+
+
+def test_a_validator_may_call_a_model_itself(router: Router) -> None:
+    inner: list[str] = []
+
+    def validate(answer: object) -> None:
+        inner.append(router.chat("inner").text)
+
+    router.chat(ChatRequest.of("outer").but(validate=validate))
+
+    assert inner[0].endswith("inner")
+
+
+def cancelled_soon(runtime: Runtime) -> bool:
+    """Whether the runtime comes to rest: no job active, no attempt under way."""
+
+    async def others() -> int:
+        for _ in range(200):
+            left = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+            if not left:
+                return 0
+            await asyncio.sleep(0.01)
+        return len(left)
+
+    return runtime.call(others) == 0
+
+
+async def test_cancelling_a_task_cancels_the_request(serve: Serve) -> None:
+    world = World([HANGING], clock="real")
+    router = router_to(serve(world), fallback_models=(), model="acme/hang:free")
+    task = asyncio.create_task(router.achat("x"))
+    while not world.requests:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert cancelled_soon(Runtime.current())
+
+
+async def test_closing_an_asynchronous_stream_cancels_the_request(serve: Serve) -> None:
+    world = World([SimModel("acme/a:free", first_token=0.0, speed=20.0)], clock="real")
+    router = router_to(serve(world))
+    stream = router.astream("a long story about a lighthouse keeper and the sea that never ended")
+    async for _ in stream:
+        break
+    await stream.aclose()
+
+    assert cancelled_soon(Runtime.current())
+
+
+def test_closing_a_stream_cancels_the_request(serve: Serve) -> None:
+    world = World([SimModel("acme/a:free", first_token=0.0, speed=20.0)], clock="real")
+    router = router_to(serve(world))
+    stream = router.stream("a long story about a lighthouse keeper and the sea that never ended")
+    next(iter(stream))
+    stream.close()
+
+    assert cancelled_soon(Runtime.current())
+    assert Runtime.current().state.health.of(("openrouter", "acme/a:free")).failures == 0
+
+
+def test_interrupt_cancels_the_request(serve: Serve) -> None:
+    """Ctrl-C while a plain call waits: KeyboardInterrupt here, the request is cancelled there."""
+    world = World([HANGING], clock="real")
+    router = router_to(serve(world), model="acme/hang:free")
+
+    def interrupt() -> None:
+        while not world.requests:
+            threading.Event().wait(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        router.chat("x")
+
+    assert cancelled_soon(Runtime.current())
+
+
+def test_nothing_leaks(serve: Serve) -> None:
+    """Threads, sockets and tasks are what they were, after calls, failures, streams and closings."""
+    fates = [None, "cut", None, "429-upstream", "mid-stream-error"] * 9
+    names = [f"acme/{letter}:free" for letter in "abcdef"]
+    world = World([SimModel(name, first_token=0.0, script=fates) for name in names], clock="real")
+    url = serve(world)
+    router = router_to(url)
+    router.chat("warm up")
+    router.close()
+    before = open_sockets()
+    for n in range(12):
+        try:
+            if n % 2:
+                router.chat("x")
+            else:
+                stream = router.stream("x")
+                next(iter(stream))
+                stream.close()
+        except errors.FreeRouterError:
+            router.reset()
+    assert cancelled_soon(Runtime.current())
+    router.close()
+    gc.collect()
+
+    assert freerouter_threads() == []
+    assert open_sockets() <= before
+
+
+def test_closed_and_used_again(router: Router) -> None:
+    router.chat("x")
+    router.close()
+
+    assert router.chat("again").text.endswith("again")
+
+
+def test_a_call_from_the_runtimes_own_thread_is_refused(router: Router) -> None:
+    async def inside() -> str:
+        return router.chat("x").text
+
+    with pytest.raises(errors.FreeRouterError, match="own thread"):
+        Runtime.current().call(inside)
+
+
+GEVENT = """
+    import gevent.monkey; gevent.monkey.patch_all()
+    import gevent, time
+    from freerouter_core.simulator import SimModel, World
+    world = World([SimModel("acme/a:free", first_token=0.2, speed=1e6, jitter=0)], clock="real")
+    router = world.router()
+    ticks = []
+    def tick():
+        for _ in range(8):
+            ticks.append(time.monotonic()); gevent.sleep(0.02)
+    jobs = [gevent.spawn(router.chat, f"n{n}") for n in range(20)] + [gevent.spawn(tick)]
+    started = time.monotonic()
+    gevent.joinall(jobs, raise_error=True)
+    assert len({job.value.text for job in jobs[:-1]}) == 20
+    assert time.monotonic() - started < 2, "greenlets waited for each other"
+    assert ticks[-1] - started < 0.6, "the hub was blocked"
+    assert "".join(d.text for d in router.stream("green")).endswith("green")
+    router.close()
+    print("fine")
+"""
+
+
+def test_gevent_patched_process() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(GEVENT)], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.stdout.strip() == "fine", done.stderr
+
+
+def test_a_process_that_forgets_to_close_ends_quietly() -> None:
+    program = """
+        from freerouter_core.simulator import SimModel, World
+        world = World([SimModel("acme/a:free")])
+        stream = world.router().stream("x")
+        next(iter(stream))
+        print(world.router().chat("bye").text[-3:])
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-X", "dev", "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.stdout.strip(), done.stderr, done.returncode) == ("bye", "", 0)
