@@ -3,7 +3,9 @@
 try:
     import langchain_core  # noqa: F401
 except ImportError as error:  # pragma: no cover - shown to users without the extra
-    raise ImportError("langchain_freerouter needs LangChain: pip install 'freerouter-llm[langchain]'") from error
+    raise ImportError(
+        "langchain_freerouter needs LangChain: pip install 'freerouter-llm[langchain]'"
+    ) from error
 
 from .chat_models import ChatFreeRouter
 

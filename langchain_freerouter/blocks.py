@@ -53,7 +53,9 @@ def _said(message: AIMessage) -> list[dict[str, Any]]:
         if content:
             blocks.append({"type": "text", "text": content})
     else:
-        blocks += [{"type": "text", "text": part} if isinstance(part, str) else dict(part) for part in content]
+        blocks += [
+            {"type": "text", "text": part} if isinstance(part, str) else dict(part) for part in content
+        ]
     refusal = message.additional_kwargs.get("refusal")
     if refusal:
         blocks.append({"type": "non_standard", "value": {"type": "refusal", "refusal": refusal}})

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput, ModelProfile
-from langchain_core.language_models.chat_models import BaseChatModel, LangSmithParams
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -18,7 +19,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils import secret_from_env
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, SecretStr, model_validator
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from freerouter_core import __version__
 from freerouter_core.errors import BadRequest, FreeRouterError
@@ -54,7 +55,10 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
     """
 
     model_config = ConfigDict(
-        arbitrary_types_allowed=True, populate_by_name=True, protected_namespaces=(), hide_input_in_errors=True
+        arbitrary_types_allowed=True,
+        populate_by_name=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
     )
     also_accepted: ClassVar[frozenset[str]] = frozenset({"model_name", "request_timeout"})
 
@@ -213,7 +217,9 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         given = self.api_key if "api_key" in self.model_fields_set else None
         return self.make_router(given.get_secret_value() if given is not None else None)
 
-    def _request(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> ChatRequest:
+    def _request(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> ChatRequest:
         """The core's request: constructor options, with what the call or a binding gave on top."""
         given = dict(kwargs)
         for unused in ("ls_structured_output_format", "structured_output_format", "stream_usage", "stream"):
@@ -222,7 +228,7 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         response_format = given.pop("response_format", None)
         if wanted is None and response_format is not None:
             wanted = wish_in(response_format)
-        request = ChatRequest(
+        return ChatRequest(
             messages=to_wire(messages),
             tools=list(given.pop("tools", None) or ()),
             tool_choice=given.pop("tool_choice", None),
@@ -235,7 +241,6 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
             timeout=given.pop("timeout", None),
             parameters=self.parameters({**given, **({"stop": stop} if stop else {})}),
         )
-        return request
 
     # -- tools and structured output --------------------------------------------------------------------------------
 
@@ -309,7 +314,7 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         self, messages: Sequence[BaseMessage], tools: Sequence[ToolLike] | None = None
     ) -> int:
         """An estimate, made offline: no tokenizer fits every model that may answer."""
-        wire = [convert_to_openai_tool(tool) for tool in tools] if tools else None
+        wire: list[Any] | None = [convert_to_openai_tool(tool) for tool in tools] if tools else None
         return count_tokens_approximately(messages, tools=wire)
 
     @override
@@ -374,5 +379,5 @@ def _end(outcome: Any, usage: bool) -> ChatGenerationChunk:
 
 
 # LangChain looks the signature up on every call; `inspect` keeps what is written here.
-ChatFreeRouter._generate.__signature__ = inspect.signature(ChatFreeRouter._generate)  # type: ignore[attr-defined]
-ChatFreeRouter._agenerate.__signature__ = inspect.signature(ChatFreeRouter._agenerate)  # type: ignore[attr-defined]
+for _method in (vars(ChatFreeRouter)["_generate"], vars(ChatFreeRouter)["_agenerate"]):
+    _method.__signature__ = inspect.signature(_method)

@@ -29,7 +29,9 @@ from freerouter_core.wire.stream import Delta
 PROVIDER = "freerouter"
 """`model_provider` of every message: who answered is in `model_name` and `upstream_provider`."""
 
-_SILENT = frozenset({"tool_use", "tool_call", "tool_call_chunk", "thinking", "reasoning", "redacted_thinking", "refusal"})
+_SILENT = frozenset(
+    {"tool_use", "tool_call", "tool_call_chunk", "thinking", "reasoning", "redacted_thinking", "refusal"}
+)
 """Blocks of an assistant's content that are said elsewhere on the wire, or not at all."""
 
 
@@ -68,14 +70,16 @@ def _named(message: BaseMessage, wire: Json) -> Json:
 
 
 def _assistant(message: AIMessage) -> Json:
-    content = message.content
+    content: Any = message.content
     if isinstance(content, list):
         parts = [p for p in content if isinstance(p, str) or p.get("type") not in _SILENT]
         content = _content(parts) if parts else ""
     wire: Json = {"role": "assistant", "content": content}
     calls = [_call(c["id"], c["name"], json.dumps(c["args"], ensure_ascii=False)) for c in message.tool_calls]
     calls += [
-        _call(c["id"], c["name"], c["args"]) for c in message.invalid_tool_calls if c["args"] and _is_json(c["args"])
+        _call(c["id"], c["name"], c["args"])
+        for c in message.invalid_tool_calls
+        if c["args"] and _is_json(c["args"])
     ]
     if calls:
         wire["tool_calls"] = calls
@@ -117,7 +121,9 @@ def _part(part: str | dict[str, Any]) -> Json:
     if kind == "text":
         keep = {"type": "text", "text": part.get("text", "")}
         return keep | ({"cache_control": part["cache_control"]} if part.get("cache_control") else {})
-    if kind in ("image_url", "input_audio", "video_url") or (kind == "file" and isinstance(part.get("file"), dict)):
+    if kind in ("image_url", "input_audio", "video_url") or (
+        kind == "file" and isinstance(part.get("file"), dict)
+    ):
         if kind == "image_url" and isinstance(part["image_url"], str):
             return {"type": "image_url", "image_url": {"url": part["image_url"]}}
         return {key: value for key, value in part.items() if key in ("type", kind)}
@@ -127,7 +133,10 @@ def _part(part: str | dict[str, Any]) -> Json:
         return convert_to_openai_data_block(part)
     if kind == "image" and isinstance(part.get("source"), dict):  # Anthropic's shape
         source = part["source"]
-        url = source.get("url") or f"data:{source.get('media_type', 'image/png')};base64,{source.get('data', '')}"
+        url = (
+            source.get("url")
+            or f"data:{source.get('media_type', 'image/png')};base64,{source.get('data', '')}"
+        )
         return {"type": "image_url", "image_url": {"url": url}}
     if kind == "json":
         return {"type": "text", "text": json.dumps(part.get("json"), ensure_ascii=False)}
@@ -140,7 +149,9 @@ def _part(part: str | dict[str, Any]) -> Json:
 
 
 def _has_tool_results(content: str | list[str | dict[str, Any]]) -> bool:
-    return isinstance(content, list) and any(isinstance(p, dict) and p.get("type") == "tool_result" for p in content)
+    return isinstance(content, list) and any(
+        isinstance(p, dict) and p.get("type") == "tool_result" for p in content
+    )
 
 
 def _foreign(message: BaseMessage) -> list[Json]:

@@ -42,7 +42,9 @@ class Wanted:
             raise BadRequest(f"method={method!r} is none of {', '.join(map(repr, METHODS))}")
         if schema is None:
             if method != "json_mode":
-                raise BadRequest("with_structured_output needs a schema", hint='only method="json_mode" goes without')
+                raise BadRequest(
+                    "with_structured_output needs a schema", hint='only method="json_mode" goes without'
+                )
             return cls(Structured(None, method="json_mode"))
         name, description, made = _schema_of(schema)
         chosen: Method = method  # type: ignore[assignment]  # checked above
@@ -81,6 +83,8 @@ def _schema_of(schema: Any) -> tuple[str, str, dict[str, Any]]:
         else:
             made = convert_to_json_schema(schema)
     except (ValueError, TypeError, KeyError) as error:
-        raise BadRequest(f"this schema cannot be used: {error}", hint="pass a pydantic class or a JSON schema") from None
+        raise BadRequest(
+            f"this schema cannot be used: {error}", hint="pass a pydantic class or a JSON schema"
+        ) from None
     name = str(made.get("title") or getattr(schema, "__name__", "answer"))
     return name, str(made.get("description") or ""), made

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
 from dataclasses import replace
 from typing import Any
-
-import llama_index.core.instrumentation as instrument
 
 from llama_index.core.base.llms.generic_utils import (
     achat_to_completion_decorator,
@@ -28,12 +25,9 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 from llama_index.core.bridge.pydantic import BaseModel, Field
-from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
-from llama_index.core.llms.utils import parse_partial_json
-from llama_index.core.program.streaming_utils import process_streaming_content_incremental
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools.types import BaseTool
 from llama_index.core.types import PydanticProgramMode
@@ -42,11 +36,11 @@ from freerouter_core.options import RouterOptions
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.request import ChatRequest
 from freerouter_core.wire.schema import schema_name
-from freerouter_core.wire.structured import Structured, find_json
+from freerouter_core.wire.structured import Structured
 
 from .messages import Growing, to_response, to_wire
-
-dispatcher = instrument.get_dispatcher(__name__)
+from .structured import Partial, predicting
+from .tools import selections
 
 
 class FreeRouter(RouterOptions, FunctionCallingLLM):
@@ -69,7 +63,9 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
     context_window: int = Field(
         default=32_768, gt=0, description="Tokens promised to prompt helpers; models with less are not asked."
     )
-    is_function_calling_model: bool = Field(default=True, description="Whether agents may use native tool calls.")
+    is_function_calling_model: bool = Field(
+        default=True, description="Whether agents may use native tool calls."
+    )
     additional_kwargs: dict[str, Any] = Field(
         default_factory=dict, description="Further parameters of each request, by their names on the wire."
     )
@@ -245,14 +241,20 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         return prepared | ({"tool_names": names} if names else {})
 
     def _validate_chat_with_tools_response(
-        self, response: ChatResponse, tools: Sequence[BaseTool], allow_parallel_tool_calls: bool = False, **kwargs: Any
+        self,
+        response: ChatResponse,
+        tools: Sequence[BaseTool],
+        allow_parallel_tool_calls: bool = False,
+        **kwargs: Any,
     ) -> ChatResponse:
         if allow_parallel_tool_calls:
             return response
         message = response.message
         calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
         if len(calls) > 1:
-            kept = [block for block in message.blocks if not isinstance(block, ToolCallBlock) or block is calls[0]]
+            kept = [
+                block for block in message.blocks if not isinstance(block, ToolCallBlock) or block is calls[0]
+            ]
             extra = {**message.additional_kwargs, "tool_calls": message.additional_kwargs["tool_calls"][:1]}
             response.message = ChatMessage(role=message.role, blocks=kept, additional_kwargs=extra)
         return response
@@ -265,20 +267,10 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         Raises:
             ValueError: there is none, and `error_on_no_tool_call`.
         """
-        message = response.message
-        found: list[tuple[str | None, str, Any]] = [
-            (block.tool_call_id, block.tool_name, block.tool_kwargs)
-            for block in message.blocks
-            if isinstance(block, ToolCallBlock)
-        ]
-        if not found:
-            found = [_legacy(call) for call in message.additional_kwargs.get("tool_calls") or ()]
+        found = selections(response.message)
         if not found and error_on_no_tool_call:
             raise ValueError("Expected at least one tool call, but got 0 tool calls.")
-        return [
-            ToolSelection(tool_id=ident or f"call_{n}", tool_name=name, tool_kwargs=_object(arguments))
-            for n, (ident, name, arguments) in enumerate(found)
-        ]
+        return found
 
     # -- structured output ------------------------------------------------------------------------------------------
 
@@ -294,7 +286,7 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
     ) -> Any:
         if self.pydantic_program_mode != PydanticProgramMode.DEFAULT:
             return super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
-        with _predicting(output_cls, prompt, prompt_args) as done:
+        with predicting(output_cls, prompt, prompt_args) as done:
             response = self.chat(self._messages(prompt, prompt_args), **self._wish(output_cls, llm_kwargs))
             return done(output_cls.model_validate_json(response.message.content or ""))
 
@@ -307,8 +299,10 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
     ) -> Any:
         if self.pydantic_program_mode != PydanticProgramMode.DEFAULT:
             return await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
-        with _predicting(output_cls, prompt, prompt_args) as done:
-            response = await self.achat(self._messages(prompt, prompt_args), **self._wish(output_cls, llm_kwargs))
+        with predicting(output_cls, prompt, prompt_args) as done:
+            response = await self.achat(
+                self._messages(prompt, prompt_args), **self._wish(output_cls, llm_kwargs)
+            )
             return done(output_cls.model_validate_json(response.message.content or ""))
 
     def _structured_stream_call(
@@ -321,8 +315,10 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         if self.pydantic_program_mode != PydanticProgramMode.DEFAULT:
             yield from super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
             return
-        partial = _Partial(output_cls)
-        for response in self.stream_chat(self._messages(prompt, prompt_args), **self._wish(output_cls, llm_kwargs)):
+        partial = Partial(output_cls)
+        for response in self.stream_chat(
+            self._messages(prompt, prompt_args), **self._wish(output_cls, llm_kwargs)
+        ):
             if response.delta:
                 yield partial.take(response)
         yield partial.end()
@@ -339,7 +335,7 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         messages, wish = self._messages(prompt, prompt_args), self._wish(output_cls, llm_kwargs)
 
         async def generate() -> AsyncGenerator[Any, None]:
-            partial = _Partial(output_cls)
+            partial = Partial(output_cls)
             async for response in await self.astream_chat(messages, **wish):
                 if response.delta:
                     yield partial.take(response)
@@ -359,44 +355,6 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         return {**kwargs, "structured": wish, "output_cls": output_cls}
 
 
-class _Partial:
-    """The growing object of a structured stream, and the whole one at its end."""
-
-    def __init__(self, output_cls: type[BaseModel]) -> None:
-        self._cls = output_cls
-        self._now: Any = None
-        self._text = ""
-
-    def take(self, response: ChatResponse) -> Any:
-        self._text = response.message.content or ""
-        found = process_streaming_content_incremental(response, self._cls, self._now)
-        if self._now is None or _known(found) >= _known(self._now):  # cut inside a value, the rest reads as nothing
-            self._now = found
-        return self._now
-
-    def end(self) -> BaseModel:
-        found, value = find_json(self._text)
-        return self._cls.model_validate(value if found else self._text)
-
-
-def _known(partial: BaseModel) -> int:
-    return sum(value is not None for value in partial.model_dump().values())
-
-
-@contextmanager
-def _predicting(
-    output_cls: type[BaseModel], prompt: PromptTemplate, arguments: dict[str, Any]
-) -> Iterator[Callable[[BaseModel], BaseModel]]:
-    """LlamaIndex's events around a structured prediction."""
-    dispatcher.event(LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=arguments))
-
-    def done(result: BaseModel) -> BaseModel:
-        dispatcher.event(LLMStructuredPredictEndEvent(output=result))
-        return result
-
-    yield done
-
-
 def _choice(choice: str | dict[str, Any] | None, required: bool) -> str | dict[str, Any]:
     if choice is None:
         return "required" if required else "auto"
@@ -409,26 +367,9 @@ def _choice(choice: str | dict[str, Any] | None, required: bool) -> str | dict[s
     return {"type": "function", "function": {"name": schema_name(choice)}}
 
 
-def _legacy(call: Any) -> tuple[str | None, str, Any]:
-    if isinstance(call, ToolSelection):
-        return call.tool_id, call.tool_name, call.tool_kwargs
-    if hasattr(call, "model_dump"):
-        call = call.model_dump()
-    function = call.get("function") or {}
-    return call.get("id"), str(function.get("name") or ""), function.get("arguments")
-
-
-def _object(arguments: Any) -> dict[str, Any]:
-    """Arguments as a dict: they may still be growing, and agents look at every chunk."""
-    if isinstance(arguments, str):
-        try:
-            arguments = parse_partial_json(arguments)
-        except ValueError:
-            return {}
-    return arguments if isinstance(arguments, dict) else {}
-
-
 def _renamed(answer: Answer, names: dict[str, str]) -> Answer:
     if not names:
         return answer
-    return answer.with_(tool_calls=tuple(replace(c, name=names.get(c.name, c.name)) for c in answer.tool_calls))
+    return answer.with_(
+        tool_calls=tuple(replace(c, name=names.get(c.name, c.name)) for c in answer.tool_calls)
+    )

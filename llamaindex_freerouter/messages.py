@@ -92,7 +92,11 @@ def _call(ident: str | None, name: str, kwargs: Any, n: int) -> Json:
         json.loads(arguments)
     except ValueError:
         arguments = "{}"
-    return {"id": ident or f"call_{n}", "type": "function", "function": {"name": name, "arguments": arguments}}
+    return {
+        "id": ident or f"call_{n}",
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
 
 
 def _legacy(call: Any, n: int) -> Json:
@@ -115,7 +119,11 @@ def _parts(block: Any) -> list[Json]:
             data = block.resolve_audio(as_base64=True).read().decode()
             return [{"type": "input_audio", "input_audio": {"data": data, "format": block.format or "wav"}}]
         case VideoBlock():
-            url = str(block.url) if block.url else _data_url(block.resolve_video(), block.video_mimetype or "video/mp4")
+            url = (
+                str(block.url)
+                if block.url
+                else _data_url(block.resolve_video(), block.video_mimetype or "video/mp4")
+            )
             return [{"type": "video_url", "video_url": {"url": url}}]
         case DocumentBlock():
             data = _data_url(block.resolve_document(), block.document_mimetype or "application/pdf")
@@ -130,7 +138,9 @@ def _parts(block: Any) -> list[Json]:
 
 
 def _image(block: ImageBlock) -> Json:
-    url = str(block.url) if block.url else _data_url(block.resolve_image(), block.image_mimetype or "image/png")
+    url = (
+        str(block.url) if block.url else _data_url(block.resolve_image(), block.image_mimetype or "image/png")
+    )
     return {"url": url} | ({"detail": block.detail} if block.detail else {})
 
 
@@ -203,7 +213,9 @@ def _message(text: str, reasoning: str, calls: tuple[ToolCall, ...], answer: Ans
         kwargs = call.parsed()
         blocks.append(
             ToolCallBlock(
-                tool_call_id=call.id, tool_name=call.name, tool_kwargs=call.arguments if kwargs is None else kwargs
+                tool_call_id=call.id,
+                tool_name=call.name,
+                tool_kwargs=call.arguments if kwargs is None else kwargs,
             )
         )
     if calls:

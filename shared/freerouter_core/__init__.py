@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from . import errors, events
     from .catalogue.model import Catalogue, Model
     from .catalogue.providers import Limit, Provider
-    from .router import AsyncStream, Router, Stream
-    from .routing.engine import Outcome
+    from .router import Router
     from .routing.need import Need
+    from .routing.plan import Outcome
     from .runtime.runtime import Runtime
     from .settings import Settings
+    from .streams import AsyncStream, Stream
     from .wire.answer import Answer, ToolCall
     from .wire.request import ChatRequest
     from .wire.stream import Delta
@@ -26,19 +27,19 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Answer": ".wire.answer",
-    "AsyncStream": ".router",
+    "AsyncStream": ".streams",
     "Catalogue": ".catalogue.model",
     "ChatRequest": ".wire.request",
     "Delta": ".wire.stream",
     "Limit": ".catalogue.providers",
     "Model": ".catalogue.model",
     "Need": ".routing.need",
-    "Outcome": ".routing.engine",
+    "Outcome": ".routing.plan",
     "Provider": ".catalogue.providers",
     "Router": ".router",
     "Runtime": ".runtime.runtime",
     "Settings": ".settings",
-    "Stream": ".router",
+    "Stream": ".streams",
     "Structured": ".wire.structured",
     "ToolCall": ".wire.answer",
 }

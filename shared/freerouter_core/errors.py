@@ -129,7 +129,7 @@ class StreamBroken(FreeRouterError):
     """The stream ended after text had been shown; `partial` is that text."""
 
     should_retry = True
-    default_hint = 'the shown text is in .partial; ask again for the rest'
+    default_hint = "the shown text is in .partial; ask again for the rest"
 
     def __init__(self, message: str, *, partial: str = "", **details: Any) -> None:
         super().__init__(message, **details)
@@ -139,7 +139,9 @@ class StreamBroken(FreeRouterError):
 class AuthenticationFailed(FreeRouterError):
     """A key is missing or was refused."""
 
-    default_hint = "set OPENROUTER_API_KEY or pass api_key=…; a key costs nothing at https://openrouter.ai/keys"
+    default_hint = (
+        "set OPENROUTER_API_KEY or pass api_key=…; a key costs nothing at https://openrouter.ai/keys"
+    )
 
 
 class Refused(FreeRouterError):

@@ -95,5 +95,13 @@ def write(event: Event) -> None:
     level = _LEVELS.get(type(event), logging.DEBUG)
     if log.isEnabledFor(level):
         fields = {f"freerouter_{key}": value for key, value in asdict(event).items()}
-        words = " ".join(f"{key}={value}" for key, value in asdict(event).items() if value not in (None, "", False))
-        log.log(level, "%s %s", type(event).__name__, words, extra={"freerouter_event": type(event).__name__, **fields})
+        words = " ".join(
+            f"{key}={value}" for key, value in asdict(event).items() if value not in (None, "", False)
+        )
+        log.log(
+            level,
+            "%s %s",
+            type(event).__name__,
+            words,
+            extra={"freerouter_event": type(event).__name__, **fields},
+        )

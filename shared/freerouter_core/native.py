@@ -41,7 +41,9 @@ def new_queue() -> Any:
 def new_selector() -> selectors.BaseSelector:
     """The platform's best selector."""
     if greened():
-        kind = type("NativePollSelector", (selectors.PollSelector,), {"_selector_cls": original("select", "poll")})
+        kind = type(
+            "NativePollSelector", (selectors.PollSelector,), {"_selector_cls": original("select", "poll")}
+        )
         return kind()  # type: ignore[no-any-return]
     return selectors.DefaultSelector()
 
@@ -52,7 +54,9 @@ class NativeLoop(asyncio.SelectorEventLoop):
     def __init__(self, selector: Any = None) -> None:
         super().__init__(selector or new_selector())
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(  # type: ignore[override]  # typeshed spells the arguments as a TypeVarTuple
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
         if executor is not None or not greened():
             return super().run_in_executor(executor, func, *args)
         future: asyncio.Future[Any] = self.create_future()

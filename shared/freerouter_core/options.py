@@ -49,7 +49,10 @@ class RouterOptions(BaseModel):
     """What may be chosen about a model. See `freerouter_core.Router` for what each policy option means."""
 
     model_config = ConfigDict(
-        arbitrary_types_allowed=True, populate_by_name=True, protected_namespaces=(), hide_input_in_errors=True
+        arbitrary_types_allowed=True,
+        populate_by_name=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
     )
 
     model: str = "auto"
@@ -141,7 +144,9 @@ def _provider(item: Any) -> Any:
         return item
     values = dict(item)
     if values.get("limits") is not None:
-        values["limits"] = [limit if isinstance(limit, Limit) else Limit(**limit) for limit in values["limits"]]
+        values["limits"] = [
+            limit if isinstance(limit, Limit) else Limit(**limit) for limit in values["limits"]
+        ]
     return Provider(**values)
 
 
@@ -176,5 +181,7 @@ def check_names(kind: type[BaseModel], options: Mapping[str, Any]) -> None:
             close = difflib.get_close_matches(name, known, 1)
             raise BadSetting(
                 f"{kind.__name__} has no option {name!r}",
-                hint=f"did you mean {close[0]!r}?" if close else "parameters of the wire go into extra_body={…}",
+                hint=f"did you mean {close[0]!r}?"
+                if close
+                else "parameters of the wire go into extra_body={…}",
             )

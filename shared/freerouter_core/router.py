@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any
 
 from .catalogue.model import Catalogue, Model
-from .catalogue.providers import Account, Provider, read_rows, resolve
-from .errors import AuthenticationFailed, BadSetting, NoCandidates
-from .events import Answered, Charged, Observer, log
+from .catalogue.providers import Account, Provider
+from .errors import BadSetting, NoCandidates
+from .events import Answered, Charged, Observer
 from .reports import Candidacy, Explanation, HealthReport
-from .routing.engine import Outcome, Plan
+from .resolution import Resolved, resolve_router, unique
 from .routing.field import Field, explain
 from .routing.need import STRATEGIES, Need, Policy, Ranker, need_of
+from .routing.plan import Outcome, Plan
 from .runtime.driver import Drive, Show
 from .runtime.runtime import Runtime
 from .settings import UNSET, Settings, Unset
+from .streams import AsyncStream, Stream
 from .wire.request import ChatRequest, check
-from .wire.stream import Delta
 
 Prompt = str | list[dict[str, Any]] | ChatRequest
-_SIMULATED = Account(
-    "openrouter", "https://simulated.invalid/api/v1", "simulated", "openrouter", "suffix", (), (), simulated=True
-)
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """A router's policy with the environment taken in."""
-
-    settings: Settings
-    accounts: dict[str, Account]
-    policy: Policy
-    timeout: float | None
 
 
 @dataclass(frozen=True)
@@ -82,7 +69,7 @@ class Router:
     max_cost_per_token: float | None = None
     allow_paid: bool = False
     privacy: str = "any"
-    timeout: float | None | Unset = UNSET
+    timeout: float | Unset | None = UNSET
     max_retries: int | None = None
     max_failures: int = 1
     tool_streaming: str = "whole"
@@ -153,7 +140,7 @@ class Router:
         timeout = request.timeout if request.timeout is not None else resolved.timeout
         policy = resolved.policy
         if request.model and request.model != "auto":
-            policy = dataclasses.replace(policy, preferred=_unique((request.model, *policy.preferred)))
+            policy = dataclasses.replace(policy, preferred=unique((request.model, *policy.preferred)))
         catalogue = await self._catalogue(resolved, wait=policy.others)
         need = need_of(request)
         if callable(self.strategy):
@@ -171,7 +158,11 @@ class Router:
         answer = outcome.answer
         runtime.emit(
             Answered(
-                answer.model, outcome.provider, len(outcome.attempts), runtime.clock.now() - started, answer.cost
+                answer.model,
+                outcome.provider,
+                len(outcome.attempts),
+                runtime.clock.now() - started,
+                answer.cost,
             )
         )
         if answer.cost and not self.allow_paid:
@@ -204,7 +195,11 @@ class Router:
 
     async def aaffordable_models(self, max_cost_per_token: float) -> list[Model]:
         def pick(catalogue: Catalogue) -> list[Model]:
-            found = [m for m in catalogue if m.chat and max(m.prompt_price, m.completion_price) <= max_cost_per_token]
+            found = [
+                m
+                for m in catalogue
+                if m.chat and max(m.prompt_price, m.completion_price) <= max_cost_per_token
+            ]
             found = [m for m in found if m.free or m.prompt_price + m.completion_price > 0]
             return sorted(found, key=lambda m: (m.prompt_price + m.completion_price, -m.context, m.id))
 
@@ -263,7 +258,7 @@ class Router:
             catalogue = await self._catalogue(resolved)
             need, policy = need_of(wanted), resolved.policy
             if wanted.model and wanted.model != "auto":
-                policy = dataclasses.replace(policy, preferred=_unique((wanted.model, *policy.preferred)))
+                policy = dataclasses.replace(policy, preferred=unique((wanted.model, *policy.preferred)))
             if callable(self.strategy):
                 policy = await self._ordered(policy, resolved, catalogue, need)
             return Explanation(tuple(self._candidacies(catalogue, resolved, need, policy)))
@@ -275,9 +270,13 @@ class Router:
     ) -> list[Candidacy]:
         runtime = self._runtime
         now, book = runtime.clock.now(), runtime.state.health
-        field_ = Field.of(catalogue, resolved.accounts, need, policy, book, now, None, runtime.state.requests + 1)
+        field_ = Field.of(
+            catalogue, resolved.accounts, need, policy, book, now, None, runtime.state.requests + 1
+        )
         rows = [
-            Candidacy(c.model, None, state, None if until is None else until - now, book.models.get(c.model.key))
+            Candidacy(
+                c.model, None, state, None if until is None else until - now, book.models.get(c.model.key)
+            )
             for c, state, until in explain(field_.candidates, book, now)
         ]
         by_id = {model.id: model for model in catalogue}
@@ -315,100 +314,9 @@ class Router:
         """The policy with the environment taken in, read once for each router object."""
         found: Resolved | None = self.__dict__.get("_cached")
         if found is None:
-            found = self._resolve(Settings.load())
+            found = resolve_router(self, Settings.load())
             self.__dict__["_cached"] = found
         return found
-
-    def _resolve(self, settings: Settings) -> Resolved:
-        accounts = self._accounts(settings)
-        preferred = () if self.model == "auto" else (self.model,)
-        others = self.fallback_models is None or bool(self.fallback_models)
-        if self.fallback_models is None:
-            preferred += (*settings.default_models, *settings.fallback_models)
-        else:
-            preferred += self.fallback_models
-            if not preferred:
-                preferred = settings.default_models
-        if not preferred and not others:
-            raise BadSetting(
-                'model="auto" with fallback_models=() leaves no model to ask',
-                hint="name a model, or leave fallback_models out",
-            )
-        ceiling = self.max_cost_per_token
-        if ceiling is None and self.allow_paid:
-            ceiling = settings.openrouter_max_cost_per_token
-        policy = Policy(
-            preferred=_unique(preferred),
-            others=others,
-            strategy=self.strategy if isinstance(self.strategy, str) else "adaptive",
-            prefer=self.prefer,
-            capabilities=frozenset(self.capabilities),
-            min_context=self.min_context,
-            max_latency=self.max_latency,
-            max_cost_per_token=ceiling,
-            allow_paid=self.allow_paid,
-            max_retries=self.max_retries,
-            max_failures=self.max_failures,
-            retry_attempts=settings.openrouter_retry_attempts,
-            backoff_base=settings.openrouter_retry_backoff_base,
-            backoff_max=settings.openrouter_retry_backoff_max,
-            backoff_jitter=settings.openrouter_retry_jitter,
-            hedge=self.hedge,
-            no_train=self.privacy == "no-train",
-            tool_streaming=self.tool_streaming,
-        )
-        timeout = settings.openrouter_timeout if isinstance(self.timeout, Unset) else self.timeout
-        return Resolved(settings, accounts, policy, timeout)
-
-    def _accounts(self, settings: Settings) -> dict[str, Account]:
-        rows = known_providers()
-        environment = settings.environment
-        wanted = self._wanted(settings, rows)
-        keyed = self.api_key or any(p.api_key or p.base_url for p in wanted)
-        if settings.dev_mode and not keyed:
-            log.warning("DEV_MODE is set: answers are simulated, nobody is called")
-            return {"openrouter": _SIMULATED}
-        if settings.chat_model and not settings.openrouter_default_model:
-            log.info("CHAT_MODEL is set: %s is tried first", settings.chat_model)
-        accounts: dict[str, Account] = {}
-        missing: list[str] = []
-        for provider in wanted:
-            account = resolve(provider, rows, environment)
-            if account is None:
-                missing += rows[provider.name].get("keys", [])
-            else:
-                accounts[account.provider] = account
-        if not accounts:
-            raise AuthenticationFailed(
-                f"no API key: {', '.join(missing) or 'no provider'} is not set",
-                hint="get a free key at https://openrouter.ai/keys, then set OPENROUTER_API_KEY or pass api_key=…; "
-                "DEV_MODE=true answers from a simulator without one",
-            )
-        if missing and self.providers != "all":
-            log.warning("providers without a key are left out: %s not set", ", ".join(missing))
-        return accounts
-
-    def _wanted(self, settings: Settings, rows: dict[str, dict[str, Any]]) -> list[Provider]:
-        if self.providers == "all":
-            given: Iterable[str | Provider] = list(rows)
-        elif self.providers is None:
-            given = ["openrouter", *settings.freerouter_providers]
-        else:
-            given = self.providers
-        providers: dict[str, Provider] = {}
-        for item in given:
-            provider = Provider(item) if isinstance(item, str) else item
-            if provider.name == "openrouter":
-                provider = Provider(
-                    provider.name,
-                    provider.base_url or self.base_url,
-                    provider.api_key or self.api_key,
-                    provider.free,
-                    provider.limits,
-                    provider.headers,
-                )
-            providers[provider.name] = provider
-        return list(providers.values())
 
     async def _catalogue(self, resolved: Resolved, *, wait: bool = True) -> Catalogue:
         return await self._runtime.discovery.catalogue(
@@ -425,58 +333,11 @@ class Router:
         return self._runtime.transport_for(account, self.http_client)
 
 
-class Stream:
-    """An iterator of `Delta`s. `outcome` is set once it has ended; `close()` cancels the request."""
-
-    def __init__(self, start: Callable[[], Generator[Delta, None, Outcome]]) -> None:
-        self.outcome: Outcome | None = None
-        self._deltas = self._run(start)
-
-    def _run(self, start: Callable[[], Generator[Delta, None, Outcome]]) -> Generator[Delta, None, None]:
-        self.outcome = yield from start()
-
-    def __iter__(self) -> Generator[Delta, None, None]:
-        return self._deltas
-
-    def close(self) -> None:
-        self._deltas.close()
-
-
-class AsyncStream:
-    """An asynchronous iterator of `Delta`s. `outcome` is set once it has ended; `aclose()` cancels the request."""
-
-    def __init__(self, start: Callable[[Callable[[Outcome], None]], AsyncGenerator[Delta, None]]) -> None:
-        self.outcome: Outcome | None = None
-        self._deltas = start(self._finish)
-
-    def _finish(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-
-    def __aiter__(self) -> AsyncGenerator[Delta, None]:
-        return self._deltas
-
-    async def aclose(self) -> None:
-        await self._deltas.aclose()
-
-
 _LOCAL = ("http_client", "runtime")
-_known_rows: dict[str, dict[str, Any]] = {}
-
-
-def known_providers() -> dict[str, dict[str, Any]]:
-    """The rows of providers.toml, by name."""
-    if not _known_rows:
-        text = files("freerouter_core.catalogue").joinpath("providers.toml").read_text("utf-8")
-        _known_rows.update(read_rows(text))
-    return _known_rows
 
 
 def _names(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
-
-
-def _unique(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for name in names if name and name != "auto"))
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -488,5 +349,3 @@ def _some(models: list[Model]) -> list[Model]:
     if not models:
         raise NoCandidates("no free model is listed at the moment")
     return models
-
-

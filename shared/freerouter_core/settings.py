@@ -101,7 +101,9 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = "_".join(str(part) for part in first["loc"]).upper()
-            raise BadSetting(f"{name}: {first['msg']}", hint="correct or unset this environment variable") from None
+            raise BadSetting(
+                f"{name}: {first['msg']}", hint="correct or unset this environment variable"
+            ) from None
 
     @cached_property
     def environment(self) -> Mapping[str, str]:

@@ -11,11 +11,11 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
+from servers import served
 
 from freerouter_core import Provider
 from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
-from servers import served
 
 EVERYTHING = ("text", "image", "audio", "file", "video")
 PNG = base64.b64decode(
@@ -34,7 +34,11 @@ class TestUnit(ChatModelUnitTests):
 
     @property
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
-        return ({"OPENROUTER_API_KEY": "sk-from-env"}, {"model": "acme/able:free"}, {"api_key": "sk-from-env"})
+        return (
+            {"OPENROUTER_API_KEY": "sk-from-env"},
+            {"model": "acme/able:free"},
+            {"api_key": "sk-from-env"},
+        )
 
 
 @pytest.fixture(scope="class")
@@ -51,7 +55,9 @@ def assets(monkeypatch: pytest.MonkeyPatch) -> None:
     """The suite downloads a picture, a PDF and a sound; here it is handed them."""
 
     def get(url: str, **_: Any) -> httpx.Response:
-        content = PNG if "png" in url.lower() else b"%PDF-1.4 test" if "pdf" in url.lower() else b"RIFF0000WAVE"
+        content = (
+            PNG if "png" in url.lower() else b"%PDF-1.4 test" if "pdf" in url.lower() else b"RIFF0000WAVE"
+        )
         return httpx.Response(200, content=content, request=httpx.Request("GET", url))
 
     monkeypatch.setattr(httpx, "get", get)
@@ -85,7 +91,6 @@ class Integration(ChatModelIntegrationTests):
     supports_pdf_tool_message = True
     supports_anthropic_inputs = True
 
-
     enable_vcr_tests = True
 
 
@@ -93,9 +98,6 @@ class Integration(ChatModelIntegrationTests):
 def vcr_config() -> dict[str, Any]:
     """The simulator is asked anew each run: its port changes, so a recording would never match."""
     return {"ignore_localhost": True}
-
-
-
 
 
 class TestIntegration(Integration):

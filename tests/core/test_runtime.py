@@ -45,7 +45,7 @@ def freerouter_threads() -> list[str]:
 
 def open_sockets() -> int:
     folder = Path("/proc/self/fd")
-    return sum(1 for fd in folder.iterdir() if fd.is_symlink() and os.readlink(fd).startswith("socket:"))
+    return sum(1 for fd in folder.iterdir() if fd.is_symlink() and str(fd.readlink()).startswith("socket:"))
 
 
 def test_plain_code(router: Router) -> None:
@@ -272,7 +272,11 @@ GEVENT = """
 
 def test_gevent_patched_process() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(GEVENT)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", textwrap.dedent(GEVENT)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
     assert done.stdout.strip() == "fine", done.stderr

@@ -12,6 +12,8 @@ def main() -> None:
     except ImportError as error:
         if error.name not in ("click", "rich"):
             raise
-        sys.stderr.write("the freerouter command needs two more packages: pip install 'freerouter-llm[cli]'\n")
+        sys.stderr.write(
+            "the freerouter command needs two more packages: pip install 'freerouter-llm[cli]'\n"
+        )
         raise SystemExit(2) from None
     cli()

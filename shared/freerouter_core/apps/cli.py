@@ -62,11 +62,18 @@ def cli() -> None:
 @click.option("-m", "--model", default="auto", help='A model id, or "auto".')
 @click.option("-s", "--system", help="A system message.")
 @click.option("--max-tokens", type=click.IntRange(1), help="Tokens the answer may have.")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=None, help="Seconds to the first token.")
+@click.option(
+    "--timeout", type=click.FloatRange(0, min_open=True), default=None, help="Seconds to the first token."
+)
 @click.option("--explain", is_flag=True, help="Show which models were tried, and why.")
 @_guarded
 def chat(
-    prompt: str | None, model: str, system: str | None, max_tokens: int | None, timeout: float | None, explain: bool
+    prompt: str | None,
+    model: str,
+    system: str | None,
+    max_tokens: int | None,
+    timeout: float | None,
+    explain: bool,
 ) -> None:
     """Ask PROMPT (or standard input) and print the answer as it comes."""
     from ..wire.request import ChatRequest
@@ -75,7 +82,9 @@ def chat(
         if sys.stdin.isatty():
             raise click.UsageError('nothing to ask: freerouter chat "Why is the sky blue?"')
         prompt = sys.stdin.read()
-    messages = ([{"role": "system", "content": system}] if system else []) + [{"role": "user", "content": prompt}]
+    messages = ([{"role": "system", "content": system}] if system else []) + [
+        {"role": "user", "content": prompt}
+    ]
     request = ChatRequest(messages, parameters={"max_tokens": max_tokens}, timeout=timeout)
     trail = _console(stderr=True)
     router = Router(model=model)
@@ -92,12 +101,11 @@ def chat(
         raise
     sys.stdout.write("\n")
     outcome = stream.outcome
-    assert outcome is not None
-    if explain:
+    if outcome is not None and explain:
         for line in outcome.journal.render():
             trail.print(f"[dim]{escape(line)}[/]")
         _print_attempts(trail, outcome.attempts)
-    if outcome.answer.simulated:
+    if outcome is not None and outcome.answer.simulated:
         trail.print("[yellow]simulated: DEV_MODE is set, nobody was called[/]")
 
 
@@ -105,11 +113,15 @@ def _print_attempts(console: Console, attempts: Any) -> None:
     for record in attempts:
         verdict = f"[red]{record['fault']}[/]" if record["fault"] else "[green]answered[/]"
         status = f" HTTP {record['status']}" if record["status"] else ""
-        console.print(f"  {escape(record['model'])} ({record['provider']}): {verdict}{status}, {record['seconds']:.2f} s")
+        console.print(
+            f"  {escape(record['model'])} ({record['provider']}): {verdict}{status}, {record['seconds']:.2f} s"
+        )
 
 
 @cli.command()
-@click.option("--all", "everything", is_flag=True, help="Also the free models that are no candidates, and why.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Also the free models that are no candidates, and why."
+)
 @_guarded
 def models(everything: bool) -> None:
     """List the free models: context, capabilities, health."""
@@ -126,7 +138,9 @@ def models(everything: bool) -> None:
         if row.reason is not None and not everything:
             continue
         words = [word for word in row.model.capabilities if word != "text"]
-        table.add_row(escape(row.model.id), f"{row.model.context:,}", " ".join(words) or "text", _health_words(row))
+        table.add_row(
+            escape(row.model.id), f"{row.model.context:,}", " ".join(words) or "text", _health_words(row)
+        )
     console = _console()
     console.print(table)
     console.print(f"[dim]{report}[/]")
@@ -177,7 +191,7 @@ def doctor() -> None:
 
 
 def _check_keys(console: Console) -> bool:
-    from ..router import known_providers
+    from ..resolution import known_providers
     from ..settings import Settings
 
     settings = Settings.load()
@@ -188,7 +202,9 @@ def _check_keys(console: Console) -> bool:
             held = bool(environment.get(variable))
             found = found or held
             where = "environment" if os.environ.get(variable) else ".env file"
-            console.print(f"key        {variable}: " + (f"[green]found[/] ({where})" if held else "[red]not set[/]"))
+            console.print(
+                f"key        {variable}: " + (f"[green]found[/] ({where})" if held else "[red]not set[/]")
+            )
             if not held and row.get("signup") and name == "openrouter":
                 console.print(f"           a free one: {row['signup']}")
     return found or settings.dev_mode
@@ -196,7 +212,9 @@ def _check_keys(console: Console) -> bool:
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=click.IntRange(0, 65_535), default=8_765, show_default=True, help="0 picks a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8_765, show_default=True, help="0 picks a free one."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--failing", is_flag=True, help="Most models fail at times, as the real ones do.")
 @_guarded

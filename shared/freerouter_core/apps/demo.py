@@ -46,7 +46,9 @@ def scripted_models() -> list[SimModel]:
 def run(console: Console, seed: int) -> None:
     """Play the demonstration on `console`, in real time; a few seconds."""
     started = time.monotonic()
-    console.print("[bold]This world is simulated[/]: no key, no network; models fail here as the real ones do.\n")
+    console.print(
+        "[bold]This world is simulated[/]: no key, no network; models fail here as the real ones do.\n"
+    )
     world = World(scripted_models(), [SimAccount("sk-demo", per_minute=20)], seed=seed, clock="real")
     router = world.router(strategy="context")
     stop = router.subscribe(_Teller(console))
@@ -86,7 +88,8 @@ class _Teller:
                 self._say(f"    … everyone is waiting out a limit for {event.seconds:.1f} s", "yellow")
             case Answered():
                 self._say(
-                    f"    ✓ {event.model} answered after {event.attempts} attempt(s), {event.seconds:.2f} s", "green"
+                    f"    ✓ {event.model} answered after {event.attempts} attempt(s), {event.seconds:.2f} s",
+                    "green",
                 )
 
     def _say(self, text: str, style: str) -> None:
@@ -119,8 +122,7 @@ def _langchain_tool(console: Console, router: Router) -> None:
     messages: list[Any] = [HumanMessage("What is the weather in Lisbon?")]
     call = llm.invoke(messages)
     messages.append(call)
-    for wanted in call.tool_calls:
-        messages.append(ToolMessage(get_weather.invoke(wanted["args"]), tool_call_id=wanted["id"]))
+    messages += [ToolMessage(get_weather.invoke(c["args"]), tool_call_id=c["id"]) for c in call.tool_calls]
     answer = llm.invoke(messages)
     time.sleep(0.05)
     console.print(f"  tool calls: {escape(str([c['name'] + str(c['args']) for c in call.tool_calls]))}")
@@ -139,9 +141,7 @@ def _langchain_structured(console: Console, router: Router) -> None:
         inhabitants: int
 
     chain = ChatFreeRouter(router=router).with_structured_output(City)
-    city = None
-    for city in chain.stream("Tell me about Lisbon, which has 545796 inhabitants"):
-        continue
+    *_, city = chain.stream("Tell me about Lisbon, which has 545796 inhabitants")
     time.sleep(0.05)
     console.print(f"  object:     {escape(repr(city))}")
 

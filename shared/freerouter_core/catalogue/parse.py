@@ -41,7 +41,9 @@ def parse_models(payload: object, *, provider: str = "openrouter", free: object 
 
 def _rows(payload: object) -> Iterable[Mapping[str, Any]]:
     if isinstance(payload, Mapping):
-        payload = next((payload[k] for k in ("data", "models", "result") if isinstance(payload.get(k), list)), [])
+        payload = next(
+            (payload[k] for k in ("data", "models", "result") if isinstance(payload.get(k), list)), []
+        )
     if not isinstance(payload, list):
         return []
     return [row for row in payload if isinstance(row, Mapping)]
@@ -60,9 +62,7 @@ def _model(row: Mapping[str, Any], provider: str, free: object) -> Model | None:
     priced = [price for price in prices.values() if price != 0]
     # An alias (`~author/latest`) moves under its users; openrouter/free picks at random, blind to health and limits.
     redirecting = name.startswith("~") or name == "openrouter/free"
-    chat = not (
-        redirecting or _NOT_CHAT.search(name) or _GATED.search(name) or (outputs and outputs != TEXT)
-    )
+    chat = not (redirecting or _NOT_CHAT.search(name) or _GATED.search(name) or (outputs and outputs != TEXT))
     return Model(
         id=name if provider == "openrouter" else f"{provider}:{name}",
         provider=provider,
@@ -117,7 +117,10 @@ def _prices(pricing: object) -> dict[str, float]:
 
 def _context(row: Mapping[str, Any], top: Mapping[str, Any]) -> int:
     """The smaller of the two the catalogue gives: 4 of 24 free models differed, 1,048,576 against 262,000."""
-    sizes = [_positive(row.get("context_length") or row.get("context_window")), _positive(top.get("context_length"))]
+    sizes = [
+        _positive(row.get("context_length") or row.get("context_window")),
+        _positive(top.get("context_length")),
+    ]
     return min([size for size in sizes if size] or [32_768])
 
 
@@ -159,7 +162,9 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _words(value: object) -> frozenset[str]:
-    return frozenset(word for word in value if isinstance(word, str)) if isinstance(value, list) else frozenset()
+    return (
+        frozenset(word for word in value if isinstance(word, str)) if isinstance(value, list) else frozenset()
+    )
 
 
 def _number(value: object) -> float | None:

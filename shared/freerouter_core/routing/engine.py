@@ -17,32 +17,24 @@ the next is asked. An attempt that outlives its patience is not cut: another is 
 wins; that costs no more requests than cutting it would, and saves the answer that was about to come. Hedging is the same a
 little earlier, at the model's own 95th percentile, and only within a budget. Before the first visible token all of this is
 invisible; after it a failure is `StreamBroken`, because text once shown is never repeated.
-
-The price guard (law 9) is unverified against the live service, so it is suspected before a model is: where an answer blames
-it, or a second model in a row is GONE, one model is tried without it, and what comes of that is remembered.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
 
-from ..catalogue.model import Catalogue
-from ..catalogue.providers import Account
-from ..errors import AttemptRecord
 from ..wire.answer import Answer
 from ..wire.judge import Fault, Kind, inner_rejection, judge_answer, judge_rejection
-from ..wire.request import ChatRequest
 from ..wire.schema import schema_name
 from ..wire.structured import read_structured
 from . import steps as s
 from .field import Candidate, Field
-from .health import HealthBook
 from .journal import Journal
-from .need import Need, Policy
+from .lessons import Lessons, State
+from .plan import Outcome, Plan
 from .verdict import broken, out_of_time, verdict
 
 SIDE_BY_SIDE = 3
@@ -52,73 +44,7 @@ HEDGE_SHARE, HEDGE_KEEP, HEDGE_KNOWN = 0.05, 0.3, 5
 FLOOR, CAP, STALL = 5.0, 45.0, 20.0
 """Bounds of the first-token patience, and the least stall patience, in seconds."""
 
-Route = Generator[s.Step, s.Event, "Outcome"]
-
-
-@dataclass
-class State:
-    """What requests learn from each other. One per runtime, touched on its loop only."""
-
-    health: HealthBook = field(default_factory=HealthBook)
-    guards: dict[str, bool] = field(default_factory=dict)
-    """By account scope: whether the price guard is known to be understood (True) or to do harm (False)."""
-    requests: int = 0
-    hedges: int = 0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that is decided before the first step. `deadline`: unix seconds by which an answer (streamed: its first
-    token) must be there; None: no limit."""
-
-    request: ChatRequest
-    need: Need
-    policy: Policy
-    catalogue: Catalogue
-    accounts: dict[str, Account]
-    stream: bool = False
-    deadline: float | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The answer, the attempt that gave it, and the way there."""
-
-    answer: Answer
-    attempt: s.Attempt
-    journal: Journal
-
-    @property
-    def text(self) -> str:
-        return self.answer.text
-
-    @property
-    def provider(self) -> str:
-        return self.attempt.account.provider
-
-    @property
-    def attempts(self) -> list[AttemptRecord]:
-        """Every attempt of this request, the one that answered among them."""
-        return self.journal.attempts
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """What both adapters tell of an answer: JSON-safe, without keys."""
-        answer = self.answer
-        known: dict[str, Any] = {
-            "model_name": answer.model,
-            "requested_model": self.attempt.model.id,
-            "upstream_provider": answer.upstream or self.provider,
-            "provider": self.provider,
-            "finish_reason": answer.finish_reason,
-            "native_finish_reason": answer.native_finish_reason,
-            "cost": answer.cost,
-            "id": answer.id,
-            "attempts": [dict(record) for record in self.attempts],
-        }
-        if answer.simulated:
-            known["simulated"] = True
-        return known
+Route = Generator[s.Step, s.Event, Outcome]
 
 
 @dataclass(slots=True, eq=False)
@@ -158,8 +84,7 @@ class _Run:
         self.flights: list[_Flight] = []
         self.committed: _Flight | None = None
         self.count = 0
-        self.faults: list[tuple[Candidate, Fault]] = []
-        self.gone_streak: list[Candidate] = []
+        self.lessons = Lessons(plan.policy, plan.catalogue, state, self.field, rng)
         self.silent: Answer | None = None
         """An empty answer after a tool's result: legitimate if a second model agrees."""
 
@@ -205,7 +130,15 @@ class _Run:
     def _hopeless(self) -> None:
         if self.flights:
             return
-        error = verdict(self.plan, self.field, self.book, self.journal, self.faults, self.now, exhausted=self._spent())
+        error = verdict(
+            self.plan,
+            self.field,
+            self.book,
+            self.journal,
+            self.lessons.faults,
+            self.now,
+            exhausted=self._spent(),
+        )
         if error is not None:
             raise error
 
@@ -217,9 +150,9 @@ class _Run:
         """Wait for whoever returns first, if that is in time; `verdict` has made sure that somebody will."""
         deadline = self.plan.deadline
         wake = until if until is not None else math.inf
-        if deadline is not None and wake >= deadline or wake == math.inf:
+        if (deadline is not None and wake >= deadline) or wake == math.inf:
             raise verdict(
-                self.plan, self.field, self.book, self.journal, self.faults, self.now, exhausted=True
+                self.plan, self.field, self.book, self.journal, self.lessons.faults, self.now, exhausted=True
             ) or out_of_time(self.journal, self.plan)
         yield from self._do(s.Sleep(wake, scope))
         if scope is not None:
@@ -294,7 +227,11 @@ class _Run:
 
     def _next_moment(self) -> float:
         times = [f.patience_ends for f in self.flights if not f.overdue]
-        if self.plan.policy.hedge == "auto" and len(self.flights) == 1 and self.flights[0].hedge_at > self.now:
+        if (
+            self.plan.policy.hedge == "auto"
+            and len(self.flights) == 1
+            and self.flights[0].hedge_at > self.now
+        ):
             times.append(self.flights[0].hedge_at)
         if self.plan.deadline is not None and self.committed is None:
             times.append(self.plan.deadline)
@@ -349,7 +286,7 @@ class _Run:
 
     def _failed(self, flight: _Flight, fault: Fault) -> Generator[s.Step, s.Event, None]:
         self._land(flight)
-        self._learn(flight, fault)
+        self.lessons.take(flight.candidate, flight.attempt, fault, self.now)
         self.journal.attempted(flight.attempt, fault, self.now - flight.sent)
         if self.committed is flight:
             raise broken(self.journal, flight.attempt, fault)
@@ -381,7 +318,7 @@ class _Run:
             seconds=seconds,
             tokens=tokens if isinstance(tokens, int) else len(answer.text) // 4,
         )
-        self._guard_answered(flight)
+        self.lessons.answered(flight.candidate, flight.attempt)
         self.journal.attempted(flight.attempt, None, seconds)
         return Outcome(answer, flight.attempt, self.journal)
 
@@ -402,68 +339,3 @@ class _Run:
             hint = "raise max_tokens: the JSON was cut" if cut else ""
             return Fault(Kind.BROKEN, "not-the-schema", parsed.problem, teaches=not cut, hint=hint), answer
         return None, answer.with_(text=parsed.text, tool_calls=())
-
-    # -- learning ---------------------------------------------------------------------------------------------------
-
-    def _learn(self, flight: _Flight, fault: Fault) -> None:
-        candidate, key = flight.candidate, flight.candidate.model.key
-        policy = self.plan.policy
-        self.faults.append((candidate, fault))
-        self.book.failed(key, fault, self.now, self.rng, max_failures=policy.max_failures)
-        if fault.kind is not Kind.GONE:
-            self.gone_streak.clear()
-        if fault.kind is Kind.ACCOUNT:
-            self.book.bench_account(candidate.account.scope, fault, self.now, self.rng)
-            if fault.until is not None:
-                candidate.tries -= 1  # a stated wait of the account says nothing against the model
-        elif fault.cause == "price-guard" and flight.attempt.guard:
-            candidate.guard = False
-            candidate.tries -= 1
-        elif fault.kind in (Kind.UNFIT, Kind.REFUSED, Kind.FATAL):
-            candidate.out = True
-        elif fault.kind is Kind.GONE:
-            self._gone(flight)
-        if fault.cause == "context":
-            self._only_larger(candidate, fault)
-        if fault.kind in (Kind.BUSY, Kind.SLOW, Kind.BROKEN):
-            self.field.failed_scopes.add(candidate.account.scope)
-            pause = min(policy.backoff_max, policy.backoff_base * 2.0 ** (candidate.tries - 1))
-            candidate.not_before = self.now + pause * (1 + policy.backoff_jitter * (2 * self.rng.random() - 1))
-
-    def _only_larger(self, candidate: Candidate, fault: Fault) -> None:
-        """On a context error only larger windows follow (strands#2256)."""
-        known = fault.context if fault.context is not None else candidate.model.context
-        for other in self.field.candidates:
-            if other.model.listed and other.model.context <= known:
-                other.out = True
-
-    def _gone(self, flight: _Flight) -> None:
-        """A model is gone; the second in a row is first suspected to be the price guard's doing."""
-        candidate, scope = flight.candidate, flight.candidate.account.scope
-        self.gone_streak.append(candidate)
-        suspected = (
-            flight.attempt.guard
-            and candidate.account.dialect == "openrouter"
-            and scope not in self.state.guards
-            and not self.plan.policy.allow_paid
-            and len(self.gone_streak) == 2
-        )
-        if suspected:
-            candidate.guard = False
-            candidate.tries -= 1
-            candidate.not_before = 0.0
-            self.field.candidates.remove(candidate)
-            self.field.candidates.insert(0, candidate)
-            return
-        candidate.out = True
-        if len(self.gone_streak) >= 2 and not flight.attempt.guard:
-            self.state.guards[scope] = True  # gone with and without: the guard is innocent
-        for gone in self.gone_streak:
-            self.book.gone(gone.model.key, self.plan.catalogue.fetched)
-
-    def _guard_answered(self, flight: _Flight) -> None:
-        """An answer came without the guard where one with it was refused: remember, and forgive the models it cost."""
-        if not flight.attempt.guard and not flight.candidate.guard:
-            self.state.guards[flight.candidate.account.scope] = False
-            for gone in self.gone_streak:
-                self.book.of(gone.model.key).gone = None

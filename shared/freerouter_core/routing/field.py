@@ -62,7 +62,9 @@ def find_named(name: str, catalogue: Catalogue, accounts: Mapping[str, Account])
     account = accounts.get(provider)
     if account is None:
         return None
-    free = account.free == "all" or wire in account.free if account.free != "suffix" else wire.endswith(":free")
+    free = (
+        account.free == "all" or wire in account.free if account.free != "suffix" else wire.endswith(":free")
+    )
     ident = wire if provider == "openrouter" else f"{provider}:{wire}"
     return Model(id=ident, provider=provider, name=wire, free=free, listed=False)
 
@@ -126,7 +128,9 @@ class Field:
             max(1, policy.retry_attempts),
         )
 
-    def next(self, book: HealthBook, now: float, *, fresh_only: bool = False, avoid: frozenset[str] = frozenset()) -> Turn:
+    def next(
+        self, book: HealthBook, now: float, *, fresh_only: bool = False, avoid: frozenset[str] = frozenset()
+    ) -> Turn:
         """Whose turn it is at `now`. `fresh_only`: no last resorts; `avoid`: ids of models in flight."""
         best: Candidate | None = None
         best_key: tuple[float, ...] = ()
@@ -183,7 +187,14 @@ class Field:
 
 
 def _unfit(
-    model: Model, need: Need, policy: Policy, book: HealthBook, catalogue: Catalogue, now: float, *, named: bool
+    model: Model,
+    need: Need,
+    policy: Policy,
+    book: HealthBook,
+    catalogue: Catalogue,
+    now: float,
+    *,
+    named: bool,
 ) -> str | None:
     health: Health | None = book.models.get(model.key)
     if health is not None and health.gone is not None and health.gone >= catalogue.fetched:
@@ -191,7 +202,9 @@ def _unfit(
     return fit(model, need, policy, health, now, named=named)
 
 
-def explain(candidates: Sequence[Candidate], book: HealthBook, now: float) -> list[tuple[Candidate, str, float | None]]:
+def explain(
+    candidates: Sequence[Candidate], book: HealthBook, now: float
+) -> list[tuple[Candidate, str, float | None]]:
     """Each candidate, its state in words, and when it returns (None: it is ready)."""
     rows: list[tuple[Candidate, str, float | None]] = []
     for candidate in candidates:

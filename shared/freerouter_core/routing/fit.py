@@ -18,7 +18,9 @@ _WORDS = {
 _INPUTS = frozenset({"image", "audio", "video", "file"})
 
 
-def fit(model: Model, need: Need, policy: Policy, health: Health | None, now: float, *, named: bool) -> str | None:
+def fit(
+    model: Model, need: Need, policy: Policy, health: Health | None, now: float, *, named: bool
+) -> str | None:
     """The first reason why not. `named`: the user asked for this very model, so it need not be listed or for chat."""
     if not policy.allow_paid and not model.free:
         return "not free; allow_paid=True would permit it"

@@ -99,7 +99,9 @@ class HealthBook:
         """An attempt ended without telling anything (cancelled, hedged away): the probe is free again."""
         self.of(key).probing = False
 
-    def answered(self, key: Key, now: float, *, first_token: float | None, seconds: float, tokens: int) -> None:
+    def answered(
+        self, key: Key, now: float, *, first_token: float | None, seconds: float, tokens: int
+    ) -> None:
         health = self.of(key)
         health.decay(now)
         health.good += 1.0
@@ -161,4 +163,6 @@ class HealthBook:
 
 def guess(strikes: int, rng: Random) -> float:
     """Seconds to bench for, after that many failures in a row."""
-    return min(LONGEST_GUESS, FIRST_GUESS * 2.0 ** min(strikes - 1, 10)) * (1 + SPREAD * (2 * rng.random() - 1))
+    return min(LONGEST_GUESS, FIRST_GUESS * 2.0 ** min(strikes - 1, 10)) * (
+        1 + SPREAD * (2 * rng.random() - 1)
+    )

@@ -38,12 +38,12 @@ class Journal:
         status = 200 if fault is None else None
         if isinstance(fault, Fault):
             self.failures.append((attempt, fault))
-            fault, status = fault.kind.value, fault.status
+            status = fault.status
         self.attempts.append(
             AttemptRecord(
                 model=attempt.model.id,
                 provider=attempt.account.provider,
-                fault=fault,
+                fault=fault.kind.value if isinstance(fault, Fault) else fault,
                 status=status,
                 seconds=round(seconds, 4),
             )
@@ -51,7 +51,9 @@ class Journal:
 
     def render(self) -> list[str]:
         """The journal as text, one line an entry, seconds since the start first."""
-        names = {e.what.attempt.number: e.what.attempt.model.id for e in self.entries if isinstance(e.what, s.Send)}
+        names = {
+            e.what.attempt.number: e.what.attempt.model.id for e in self.entries if isinstance(e.what, s.Send)
+        }
         return [
             f"{entry.at - self.started:8.3f}  {text}"
             for entry in self.entries
@@ -72,15 +74,19 @@ def _number(what: s.Token | s.Failed | s.Done, names: dict[int, str]) -> str:
 
 
 _LINES: dict[type, Callable[..., str]] = {
-    s.Send: lambda w, n, t: f"send     #{w.attempt.number} {w.attempt.model.id}"
-    + (" (hedge)" if w.attempt.hedge else "")
-    + ("" if w.attempt.guard else " (without price guard)"),
+    s.Send: lambda w, n, t: (
+        f"send     #{w.attempt.number} {w.attempt.model.id}"
+        + (" (hedge)" if w.attempt.hedge else "")
+        + ("" if w.attempt.guard else " (without price guard)")
+    ),
     s.Refused: lambda w, n, t: f"limit    reached until +{w.until - t:.1f} s",
     s.Sleep: lambda w, n, t: f"sleep    until +{w.until - t:.1f} s",
     s.Token: lambda w, n, t: f"token    {_number(w, n)}" + ("" if w.visible else " (not shown)"),
-    s.Failed: lambda w, n, t: f"failed   {_number(w, n)}: {w.fault.kind} {w.fault.cause}"
-    + (f" [{w.fault.status}]" if w.fault.status else "")
-    + (f" until +{w.fault.until - t:.1f} s" if w.fault.until else ""),
+    s.Failed: lambda w, n, t: (
+        f"failed   {_number(w, n)}: {w.fault.kind} {w.fault.cause}"
+        + (f" [{w.fault.status}]" if w.fault.status else "")
+        + (f" until +{w.fault.until - t:.1f} s" if w.fault.until else "")
+    ),
     s.Done: lambda w, n, t: f"done     {_number(w, n)}: {w.answer.finish_reason}",
     s.Commit: lambda w, n, t: f"commit   #{w.attempt.number} {w.attempt.model.id}",
     s.Cancel: lambda w, n, t: f"cancel   #{w.attempt.number} {w.attempt.model.id}: {w.why}",

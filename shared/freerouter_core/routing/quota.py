@@ -51,7 +51,8 @@ def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:
         return ()
     scope = account.scope if account.limits else ""
     return tuple(
-        Charge(scope if limit.scope == "account" else f"{scope}|{model.wire_name}", limit) for limit in account.limits
+        Charge(scope if limit.scope == "account" else f"{scope}|{model.wire_name}", limit)
+        for limit in account.limits
     )
 
 
@@ -107,7 +108,9 @@ class QuotaBook:
         self._windows: dict[Charge, _Window] = {}
         self._numbers = 0
 
-    def reserve(self, charges: tuple[Charge, ...], now: float, tokens: int = 0, keep: float = 0.0) -> Grant | Refusal:
+    def reserve(
+        self, charges: tuple[Charge, ...], now: float, tokens: int = 0, keep: float = 0.0
+    ) -> Grant | Refusal:
         """A share of every charge, or the refusal that lasts longest. `keep`: the part of each limit to leave untouched."""
         refusal: Refusal | None = None
         for charge in charges:

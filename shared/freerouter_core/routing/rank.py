@@ -50,7 +50,9 @@ def rank(
     return [models[n] for n in sorted(range(len(models)), key=scores.__getitem__)]
 
 
-def score(model: Model, need: Need, policy: Policy, health: Health | None, now: float, rng: Random | None) -> float:
+def score(
+    model: Model, need: Need, policy: Policy, health: Health | None, now: float, rng: Random | None
+) -> float:
     """Expected seconds to a good answer from this model; lower is better."""
     good, bad, first, speed = PRIOR_GOOD, PRIOR_BAD, PRIOR_FIRST_TOKEN, PRIOR_SPEED
     if health is not None:

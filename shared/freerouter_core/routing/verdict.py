@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ..errors import (
     AuthenticationFailed,
@@ -20,16 +19,21 @@ from ..wire.judge import Fault, Kind
 from .field import Candidate, Field
 from .health import HealthBook
 from .journal import Journal
+from .plan import Plan
 from .steps import Attempt
-
-if TYPE_CHECKING:
-    from .engine import Plan
 
 Faults = Sequence[tuple[Candidate, Fault]]
 
 
 def verdict(
-    plan: Plan, field: Field, book: HealthBook, journal: Journal, faults: Faults, now: float, *, exhausted: bool
+    plan: Plan,
+    field: Field,
+    book: HealthBook,
+    journal: Journal,
+    faults: Faults,
+    now: float,
+    *,
+    exhausted: bool,
 ) -> FreeRouterError | None:
     """The error a request must end with now, or None while there is hope. `exhausted`: no attempt is left to it."""
     if not field.candidates:
@@ -125,7 +129,9 @@ def _say(what: str, last: tuple[Candidate, Fault] | None) -> str:
     if last is None:
         return what
     candidate, fault = last
-    return f"{what}; the last, {candidate.model.id}: {fault.cause}" + (f" ({fault.message})" if fault.message else "")
+    return f"{what}; the last, {candidate.model.id}: {fault.cause}" + (
+        f" ({fault.message})" if fault.message else ""
+    )
 
 
 def out_of_time(journal: Journal, plan: Plan) -> DeadlineExceeded:
@@ -133,7 +139,9 @@ def out_of_time(journal: Journal, plan: Plan) -> DeadlineExceeded:
     seconds = (plan.deadline or journal.started) - journal.started
     last = journal.attempts[-1]["model"] if journal.attempts else None
     return DeadlineExceeded(
-        f"no {'first token' if plan.stream else 'answer'} within {seconds:g} s", model=last, attempts=journal.attempts
+        f"no {'first token' if plan.stream else 'answer'} within {seconds:g} s",
+        model=last,
+        attempts=journal.attempts,
     )
 
 

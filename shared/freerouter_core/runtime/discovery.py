@@ -52,7 +52,9 @@ class Discovery:
     folder: Callable[[], Path | None]
     emit: Callable[[Event], None]
     sources: dict[tuple[str, Any], _Source] = field(default_factory=dict)
-    _merged: dict[tuple[tuple[str, Any], ...], tuple[tuple[float, ...], Catalogue]] = field(default_factory=dict)
+    _merged: dict[tuple[tuple[str, Any], ...], tuple[tuple[float, ...], Catalogue]] = field(
+        default_factory=dict
+    )
 
     async def catalogue(
         self,
@@ -73,12 +75,14 @@ class Discovery:
             now = self.clock.now()
             stale = source.models is None or now - source.fetched >= refresh
             if stale and source.task is None and (now >= source.not_before or source.models is None):
-                source.task = asyncio.get_running_loop().create_task(self._fetch(account, source, transport(account)))
+                source.task = asyncio.get_running_loop().create_task(
+                    self._fetch(account, source, transport(account))
+                )
             if source.models is None and source.task is not None:
-                missing.append((account, source))
+                missing.append((account, source, source.task))
         if wait:
-            for account, source in missing:
-                await self._first(account, source)
+            for account, source, fetch in missing:
+                await self._first(account, source, fetch)
         return self._merge(accounts, required=wait)
 
     async def refresh(
@@ -90,7 +94,9 @@ class Discovery:
         for account in accounts:
             source = self._source(account)
             if source.task is None:
-                source.task = asyncio.get_running_loop().create_task(self._fetch(account, source, transport(account)))
+                source.task = asyncio.get_running_loop().create_task(
+                    self._fetch(account, source, transport(account))
+                )
             await asyncio.shield(source.task)
             failed += source.failures > 0
         if accounts and failed == len(accounts):
@@ -112,15 +118,14 @@ class Discovery:
     def _source(self, account: Account) -> _Source:
         return self.sources.setdefault((account.scope, account.free), _Source())
 
-    async def _first(self, account: Account, source: _Source) -> None:
+    async def _first(self, account: Account, source: _Source, fetch: asyncio.Task[None]) -> None:
         """The first list of an account: from disk if there is a copy, else from the network."""
-        assert source.task is not None
         copy = self._read(account)
         if copy is None:
-            await asyncio.shield(source.task)
+            await asyncio.shield(fetch)
             return
-        if _local(account) and source.task is not None:
-            await asyncio.wait({source.task}, timeout=LOCAL_GRACE)
+        if _local(account):
+            await asyncio.wait({fetch}, timeout=LOCAL_GRACE)
         if source.models is None:
             source.fetched, source.models = copy
             self.emit(_counted(account, source, self.clock.now()))
@@ -194,7 +199,9 @@ class Discovery:
                 json.dump(copy, file)
             os.replace(file.name, path)  # noqa: PTH105  # atomic: another process sees the old copy or the new
         except OSError as error:
-            self.emit(FetchFailed(account.provider, f"the list could not be kept on disk: {type(error).__name__}"))
+            self.emit(
+                FetchFailed(account.provider, f"the list could not be kept on disk: {type(error).__name__}")
+            )
 
 
 async def _get_models(account: Account, transport: Transport, now: float) -> Any:
@@ -218,7 +225,8 @@ def _freeze(model: Model) -> dict[str, Any]:
 
 
 def _thaw(row: dict[str, Any]) -> Model:
-    return Model(**{k: frozenset(v) if isinstance(v, list) else v for k, v in row.items()})
+    values: dict[str, Any] = {k: frozenset(v) if isinstance(v, list) else v for k, v in row.items()}
+    return Model(**values)
 
 
 def _local(account: Account) -> bool:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from ..catalogue.providers import Account
 from ..errors import FreeRouterError, StreamBroken
 from ..routing import steps as s
-from ..routing.engine import Outcome, Plan, route
+from ..routing.engine import route
 from ..routing.journal import Journal
+from ..routing.plan import Outcome, Plan
 from ..routing.quota import Grant
 from ..wire.answer import Answer, read_answer
 from ..wire.judge import Fault, Kind, judge_rejection, judge_transport, read_rejection
@@ -235,7 +236,9 @@ class Drive:
                             self._heard(flight, delta, tool_as_text, fragments)
                     if assembler.error is not None:
                         break
-                    if assembler.done:  # read to the end, which is at hand, so that the connection can be used again
+                    if (
+                        assembler.done
+                    ):  # read to the end, which is at hand, so that the connection can be used again
                         bound.reschedule(asyncio.get_running_loop().time() + TAIL)
         except TimeoutError:
             pass
@@ -253,7 +256,9 @@ class Drive:
         flight.last = self.clock.now()
         if delta.fragments:
             if tool_as_text:  # the wished-for object, growing in the arguments of the tool that was forced
-                delta = Delta("".join(f.arguments for f in delta.fragments), delta.reasoning, delta.reasoning_details)
+                delta = Delta(
+                    "".join(f.arguments for f in delta.fragments), delta.reasoning, delta.reasoning_details
+                )
             elif not fragments:
                 delta = Delta(delta.text, delta.reasoning, delta.reasoning_details)
         self._say(flight, delta)
@@ -348,4 +353,4 @@ def _clean(fault: Fault, account: Account) -> Fault:
 
 def _bare(error: Exception) -> Exception:
     """The exception without its words, which are not ours to trust with a key."""
-    return type("UnexpectedError", (Exception,), {})(type(error).__name__).with_traceback(error.__traceback__)
+    return RuntimeError(type(error).__name__).with_traceback(error.__traceback__)

@@ -15,11 +15,16 @@ _LIKE_A_KEY = re.compile(
 def redact(text: str, account: Account | None = None) -> str:
     """`text` without the account's key, its headers' values, and anything that looks like a key."""
     if account is not None:
-        secrets = [account.key, *(value for name, value in account.headers if name.lower() in _SECRET_HEADERS)]
+        secrets = [
+            account.key,
+            *(value for name, value in account.headers if name.lower() in _SECRET_HEADERS),
+        ]
         for secret in secrets:
             if len(secret) >= 4:
                 text = text.replace(secret, "[key]")
     return _LIKE_A_KEY.sub("[key]", text)
 
 
-_SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"})
+_SECRET_HEADERS = frozenset(
+    {"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"}
+)

@@ -17,19 +17,20 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ..catalogue.providers import Account
 from ..clock import Clock, RealClock
 from ..errors import FreeRouterError
-from ..native import new_queue, start_thread
 from ..events import AttemptFailed, Event, ModelChosen, Observer, Waiting, log, write
+from ..native import new_queue, start_thread
 from ..routing import steps as s
-from ..routing.engine import State
+from ..routing.lessons import State
 from ..wire.answer import Answer
 from ..wire.judge import Fault
-from .bridge import Bell, Inlet, Pipe, inlet_of, new_bell
+from .bridge import Pipe, inlet_of, new_bell
 from .discovery import Discovery
+from .job import Core, Job
 from .ledger import MemoryLedger
 from .redact import redact
 from .transport import Transport
@@ -37,96 +38,6 @@ from .transport import Transport
 T = TypeVar("T")
 Item = TypeVar("Item")
 START_TIMEOUT = 10.0
-
-
-class _Core:
-    """The loop and what belongs to it; thrown away whole after a fork."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.active = 0
-        self.loop = clock.new_event_loop(lambda: self.active > 0)
-        self.inlet = Inlet(self.loop)
-        self.transports: dict[int, Transport] = {}
-        self.ident = 0
-        self.started = new_bell()
-        self.ended: Bell | None = None
-
-    def main(self) -> None:
-        self.ident = threading.get_ident()
-        self.loop.call_soon(self.started.ring)
-        try:
-            self.loop.run_forever()
-        finally:
-            self.loop.run_until_complete(self._shut())
-            self.loop.close()
-            if self.ended is not None:
-                self.ended.ring()
-
-    async def _shut(self) -> None:
-        await self._end_tasks()
-        for transport in self.transports.values():
-            await transport.close()
-        await self.loop.shutdown_asyncgens()
-        await self._end_tasks()  # closing a response may leave a task that finishes its generator
-
-    async def _end_tasks(self) -> None:
-        for _ in range(3):
-            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class _Job(Generic[T]):
-    """One piece of work on the runtime's loop: what it returned or raised, and how to stop it."""
-
-    __slots__ = ("cancelled", "context", "core", "done", "error", "notify", "task", "value", "work")
-
-    def __init__(self, core: _Core, work: Callable[[], Coroutine[Any, Any, T]], notify: Callable[[], None]) -> None:
-        self.core, self.work, self.notify = core, work, notify
-        self.context = contextvars.copy_context()
-        self.task: asyncio.Task[T] | None = None
-        self.done = self.cancelled = False
-        self.value: Any = None
-        self.error: BaseException | None = None
-
-    def begin(self) -> None:
-        if self.cancelled:
-            return
-        self.core.active += 1
-        self.task = self.core.loop.create_task(self.work(), context=self.context)
-        self.task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[T]) -> None:
-        self.core.active -= 1
-        if task.cancelled():
-            self.error = None if self.cancelled else FreeRouterError("the runtime was closed", should_retry=True)
-        else:
-            self.error = task.exception()
-            if self.error is None:
-                self.value = task.result()
-        self.done = True
-        self.task = None
-        with contextlib.suppress(RuntimeError):  # the caller's loop is closed: nobody is waiting
-            self.notify()
-
-    def cancel(self) -> None:
-        """From any thread: stop the work; its outcome no longer matters."""
-        self.cancelled = True
-        with contextlib.suppress(RuntimeError):
-            self.core.inlet.post(self._stop)
-
-    def _stop(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
-
-    def result(self) -> T:
-        try:
-            if self.error is not None:
-                raise self.error
-            return self.value  # type: ignore[no-any-return]
-        finally:
-            self.error = None  # a traceback that holds its own frame is a cycle
 
 
 class Runtime:
@@ -154,7 +65,7 @@ class Runtime:
         self.discovery = Discovery(self.clock, self._folder, self.emit)
         self.log = log
         self._cache = cache
-        self._core: _Core | None = None
+        self._core: Core | None = None
         self._numbers = 0
         self._observers: list[Observer] = []
         self._events: Any = None
@@ -178,7 +89,7 @@ class Runtime:
         core = self._running()
         self._not_inside(core)
         bell = new_bell()
-        job = _Job(core, work, bell.ring)
+        job = Job(core, work, bell.ring)
         core.inlet.post(job.begin)
         try:
             while not job.done:
@@ -196,7 +107,7 @@ class Runtime:
             return await work()
         future: asyncio.Future[None] = loop.create_future()
         inlet = inlet_of(loop)
-        job = _Job(core, work, lambda: inlet.post(_resolve, future))
+        job = Job(core, work, lambda: inlet.post(_resolve, future))
         core.inlet.post(job.begin)
         try:
             await future
@@ -213,7 +124,7 @@ class Runtime:
         self._not_inside(core)
         bell = new_bell()
         pipe: Pipe[Item] = Pipe(bell.ring)
-        job: _Job[T] = _Job(core, lambda: work(pipe.put), lambda: pipe.end())
+        job: Job[T] = Job(core, lambda: work(pipe.put), lambda: pipe.end())
         core.inlet.post(job.begin)
         try:
             over = False
@@ -245,7 +156,7 @@ class Runtime:
                 inlet.post(rouse)
 
         pipe: Pipe[Item] = Pipe(wake)
-        job: _Job[T] = _Job(core, lambda: work(pipe.put), lambda: pipe.end())
+        job: Job[T] = Job(core, lambda: work(pipe.put), lambda: pipe.end())
         core.inlet.post(job.begin)
         try:
             over = False
@@ -262,7 +173,7 @@ class Runtime:
             if not job.done:
                 job.cancel()
 
-    def _not_inside(self, core: _Core) -> None:
+    def _not_inside(self, core: Core) -> None:
         if threading.get_ident() == core.ident:
             raise FreeRouterError(
                 "a synchronous call was made on the runtime's own thread, where it would wait for itself",
@@ -271,13 +182,13 @@ class Runtime:
 
     # -- life -------------------------------------------------------------------------------------------------------
 
-    def _running(self) -> _Core:
+    def _running(self) -> Core:
         core = self._core
         if core is not None:
             return core
         with Runtime._lock:
             if self._core is None:
-                core = _Core(self.clock)
+                core = Core(self.clock)
                 start_thread(core.main, "freerouter")
                 if not core.started.wait(START_TIMEOUT):
                     raise FreeRouterError(f"the runtime's thread did not start within {START_TIMEOUT:g} s")
@@ -402,7 +313,12 @@ class Runtime:
     def attempt_failed(self, attempt: s.Attempt, fault: Fault) -> None:
         self.emit(
             AttemptFailed(
-                attempt.model.id, attempt.account.provider, fault.kind.value, fault.cause, fault.status, fault.message
+                attempt.model.id,
+                attempt.account.provider,
+                fault.kind.value,
+                fault.cause,
+                fault.status,
+                fault.message,
             )
         )
 
@@ -421,7 +337,7 @@ def _resolve(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-_abandoned: list[_Core] = []
+_abandoned: list[Core] = []
 """Cores of a parent process: kept so that no destructor touches what the parent still uses."""
 
 

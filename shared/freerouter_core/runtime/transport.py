@@ -43,7 +43,7 @@ _NAMES: tuple[tuple[type[Exception], str], ...] = (
     (httpx.NetworkError, "cut"),
     (httpx.RemoteProtocolError, "cut"),
     (httpx.UnsupportedProtocol, "protocol"),
-    (httpx.LocalProtocolError, "protocol"),
+    (httpx.ProtocolError, "protocol"),
     (httpx.DecodingError, "protocol"),
     (TimeoutError, "read-timeout"),
     (ConnectionRefusedError, "connect"),
@@ -135,7 +135,9 @@ class Transport:
             self._ssl = httpx.create_ssl_context()  # 15 ms: once, and only where there is TLS
         return httpx.AsyncHTTPTransport(
             verify=self._ssl if self._ssl is not None else False,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS),
+            limits=httpx.Limits(
+                max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS
+            ),
             proxy=_proxy(url),
         )
 
@@ -210,7 +212,9 @@ def _failed(error: Exception) -> TransportFailed:
         return error
     # The text of a network error names hosts and causes, never headers; that of anything else is not ours to trust.
     known = isinstance(error, (httpx.TransportError, OSError))
-    return TransportFailed(name_of(error), f"{type(error).__name__}: {error}" if known else type(error).__name__)
+    return TransportFailed(
+        name_of(error), f"{type(error).__name__}: {error}" if known else type(error).__name__
+    )
 
 
 async def _quietly(closing: Any) -> None:

@@ -19,4 +19,14 @@ from .faults import FAULTS
 from .population import calm_models, failing_models
 from .world import Phase, Seen, SimAccount, SimModel, World, development_world
 
-__all__ = ["FAULTS", "Phase", "Seen", "SimAccount", "SimModel", "World", "calm_models", "development_world", "failing_models"]
+__all__ = [
+    "FAULTS",
+    "Phase",
+    "Seen",
+    "SimAccount",
+    "SimModel",
+    "World",
+    "calm_models",
+    "development_world",
+    "failing_models",
+]

@@ -25,7 +25,10 @@ class WorldApp:
         self.world = world
 
     async def __call__(
-        self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
     ) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
@@ -36,7 +39,9 @@ class WorldApp:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
         playing = asyncio.create_task(self._play(scope, headers, body, send))
         leaving = asyncio.create_task(_gone(receive))
         try:
@@ -53,7 +58,10 @@ class WorldApp:
         script = self.world.respond(scope["method"], scope["path"], headers, body)
         for step in script.lead:
             await _happen(step)
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in script.headers.items()]
+        raw = [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in script.headers.items()
+        ]
         await send({"type": "http.response.start", "status": script.status, "headers": raw})
         for piece in script.pieces():
             if isinstance(piece, bytes):

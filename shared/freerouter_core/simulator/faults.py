@@ -26,7 +26,10 @@ Fault = Callable[[Case], Script]
 
 def _error(status: int, message: str, sent: dict[str, str] | None = None, **metadata: Any) -> Fault:
     def fail(case: Case) -> Script:
-        error: Json = {"message": message.format(model=case.model, paid=case.model.removesuffix(":free")), "code": status}
+        error: Json = {
+            "message": message.format(model=case.model, paid=case.model.removesuffix(":free")),
+            "code": status,
+        }
         if metadata:
             error["metadata"] = {
                 k: v.format(model=case.model) if isinstance(v, str) else v for k, v in metadata.items()
@@ -48,7 +51,11 @@ def account_day(case: Case, until: float) -> Script:
 
 
 def _limited(case: Case, what: str, source: str, limit: str, until: float) -> Script:
-    headers = {"X-RateLimit-Limit": limit, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(until * 1000))}
+    headers = {
+        "X-RateLimit-Limit": limit,
+        "X-RateLimit-Remaining": "0",
+        "X-RateLimit-Reset": str(int(until * 1000)),
+    }
     return _error(429, f"Rate limit exceeded: {what}", headers, headers=headers, limit_source=source)(case)
 
 
@@ -67,10 +74,15 @@ def _in_200(error: Json | None, body: Json | None = None) -> Fault:
 def _empty(case: Case) -> Script:
     usage = {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 9, "cost": 0}
     if case.stream:
-        return sse([case.chunk(content=""), case.chunk(content="", finish="stop", usage=usage)], after=case.first_token)
+        return sse(
+            [case.chunk(content=""), case.chunk(content="", finish="stop", usage=usage)],
+            after=case.first_token,
+        )
     message = {"role": "assistant", "content": "", "refusal": None, "reasoning": None}
     choice = {"index": 0, "message": message, "finish_reason": "stop", "native_finish_reason": "stop"}
-    return reply({"id": "gen-empty", "model": case.model, "choices": [choice], "usage": usage}, after=case.first_token)
+    return reply(
+        {"id": "gen-empty", "model": case.model, "choices": [choice], "usage": usage}, after=case.first_token
+    )
 
 
 def _truncated_tool(case: Case) -> Script:
@@ -83,7 +95,9 @@ def _truncated_tool(case: Case) -> Script:
     return reply({"id": "gen-cut", "model": case.model, "choices": [choice]}, after=case.first_token)
 
 
-def _mid_stream(*ending: Piece | Json | Callable[[Case], Piece | Json], done: bool = False, words: int = 3) -> Fault:
+def _mid_stream(
+    *ending: Piece | Json | Callable[[Case], Piece | Json], done: bool = False, words: int = 3
+) -> Fault:
     """Some words of an answer, then the ending. Without a stream: only the ending."""
 
     def fail(case: Case) -> Script:
@@ -121,7 +135,11 @@ def _slow(case: Case) -> Script:
 
 
 _UPSTREAM = "{model} is temporarily rate-limited upstream. Please retry shortly, or add your own key"
-_ERROR_CHUNK: Json = {"code": 502, "message": "Upstream error", "metadata": {"error_type": "provider_unavailable"}}
+_ERROR_CHUNK: Json = {
+    "code": 502,
+    "message": "Upstream error",
+    "metadata": {"error_type": "provider_unavailable"},
+}
 
 FAULTS: dict[str, Fault] = {
     "429-upstream": _error(

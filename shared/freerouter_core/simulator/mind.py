@@ -54,7 +54,9 @@ def _calls(body: Mapping[str, Any], prompt: str, rng: Random) -> list[tuple[str,
         wanted = [choice["function"]["name"]]
     else:
         called = {
-            call["function"]["name"] for message in body["messages"] for call in message.get("tool_calls") or ()
+            call["function"]["name"]
+            for message in body["messages"]
+            for call in message.get("tool_calls") or ()
         }
         answered = body["messages"][-1]["role"] == "tool"
         words = prompt.lower().replace("_", " ")
@@ -62,7 +64,9 @@ def _calls(body: Mapping[str, Any], prompt: str, rng: Random) -> list[tuple[str,
         if choice == "required":
             fresh = [name for name in tools if name not in called]
             wanted = named or fresh[-1:] or list(tools)[-1:]
-            if answered:  # what a model does when it must call something after it has its result: the other tool
+            if (
+                answered
+            ):  # what a model does when it must call something after it has its result: the other tool
                 wanted = fresh[-1:] or list(tools)[-1:]
         else:
             wanted = [] if answered else named or [n for n, f in tools.items() if _about(f, words)][:1]
@@ -124,7 +128,9 @@ def _fill(
         }
     if kind == "array":
         count = max(1, schema.get("minItems", 1))
-        return [_fill(schema.get("items") or {}, root, name, prompt, hints, rng, depth + 1) for _ in range(count)]
+        return [
+            _fill(schema.get("items") or {}, root, name, prompt, hints, rng, depth + 1) for _ in range(count)
+        ]
     if kind in ("integer", "number"):
         return _number(schema, kind, hints)
     if kind == "boolean":
@@ -144,10 +150,12 @@ def _number(schema: Mapping[str, Any], kind: str, hints: _Hints) -> float:
 
 
 def _string(name: str, prompt: str, rng: Random) -> str:
-    found = re.search(r"\b(?:in|for|of|at|to|about|from|named|called)\s+([A-Z][\w-]+(?:\s[A-Z][\w-]+)*)", prompt)
+    found = re.search(
+        r"\b(?:in|for|of|at|to|about|from|named|called)\s+([A-Z][\w-]+(?:\s[A-Z][\w-]+)*)", prompt
+    )
     if found:
         return found.group(1)
-    names = [word for word in re.findall(r"\b[A-Z][a-z]{2,}\b", prompt)[1:]]
+    names = re.findall(r"\b[A-Z][a-z]{2,}\b", prompt)[1:]
     return names[0] if names else f"a {name.replace('_', ' ')}"
 
 
@@ -155,7 +163,11 @@ def _schema_in_prompt(messages: list[Json]) -> Mapping[str, Any] | None:
     """A schema given in a system message, as clients do for models without native JSON."""
     for message in messages:
         content = message.get("content")
-        if message["role"] in ("system", "developer") and isinstance(content, str) and "JSON Schema" in content:
+        if (
+            message["role"] in ("system", "developer")
+            and isinstance(content, str)
+            and "JSON Schema" in content
+        ):
             try:
                 found = json.JSONDecoder().raw_decode(content, content.index("{"))[0]
             except ValueError:

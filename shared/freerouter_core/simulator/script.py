@@ -40,10 +40,15 @@ class Script:
         return iter(self.body)
 
 
-def reply(body: Json, *, status: int = 200, after: float = 0.0, headers: dict[str, str] | None = None) -> Script:
+def reply(
+    body: Json, *, status: int = 200, after: float = 0.0, headers: dict[str, str] | None = None
+) -> Script:
     """A whole JSON response after a wait."""
     return Script(
-        status, {"content-type": "application/json", **(headers or {})}, (Wait(after),), (json.dumps(body).encode(),)
+        status,
+        {"content-type": "application/json", **(headers or {})},
+        (Wait(after),),
+        (json.dumps(body).encode(),),
     )
 
 

@@ -15,16 +15,65 @@ from typing import Any
 from ..wire.schema import is_strict
 
 _KEYS = frozenset(
-    """messages model models provider plugins stream stream_options max_tokens max_completion_tokens temperature top_p
-    top_k top_a min_p frequency_penalty presence_penalty repetition_penalty seed stop logit_bias logprobs top_logprobs
-    response_format tools tool_choice parallel_tool_calls reasoning reasoning_effort modalities image_config prediction
-    metadata session_id user service_tier cache_control prompt_cache_key transforms route usage include_reasoning
-    verbosity""".split()
+    [
+        "messages",
+        "model",
+        "models",
+        "provider",
+        "plugins",
+        "stream",
+        "stream_options",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "top_a",
+        "min_p",
+        "frequency_penalty",
+        "presence_penalty",
+        "repetition_penalty",
+        "seed",
+        "stop",
+        "logit_bias",
+        "logprobs",
+        "top_logprobs",
+        "response_format",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "reasoning",
+        "reasoning_effort",
+        "modalities",
+        "image_config",
+        "prediction",
+        "metadata",
+        "session_id",
+        "user",
+        "service_tier",
+        "cache_control",
+        "prompt_cache_key",
+        "transforms",
+        "route",
+        "usage",
+        "include_reasoning",
+        "verbosity",
+    ]
 )
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _PARTS = frozenset({"text", "image_url", "input_audio", "file", "video_url"})
 _MESSAGE_KEYS = frozenset(
-    {"role", "content", "name", "tool_calls", "tool_call_id", "refusal", "reasoning", "reasoning_details", "cache_control"}
+    {
+        "role",
+        "content",
+        "name",
+        "tool_calls",
+        "tool_call_id",
+        "refusal",
+        "reasoning",
+        "reasoning_details",
+        "cache_control",
+    }
 )
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _RANGES = {
@@ -44,7 +93,12 @@ def fault_in(body: object) -> str | None:
         return f"unknown field {unknown[0]!r}"
     if not isinstance(body.get("model"), str):
         return "'model' must be a string"
-    return _parameters(body) or _tools(body) or _format(body.get("response_format")) or _messages(body.get("messages"))
+    return (
+        _parameters(body)
+        or _tools(body)
+        or _format(body.get("response_format"))
+        or _messages(body.get("messages"))
+    )
 
 
 def _parameters(body: Mapping[str, Any]) -> str | None:
@@ -57,14 +111,16 @@ def _parameters(body: Mapping[str, Any]) -> str | None:
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             return f"{key!r} must be a positive integer"
     stop = body.get("stop")
-    if stop is not None and not isinstance(stop, str):
-        if not isinstance(stop, list) or not 1 <= len(stop) <= 4 or not all(isinstance(s, str) for s in stop):
-            return "'stop' must be a string or 1 to 4 strings"
+    listed = isinstance(stop, list) and 1 <= len(stop) <= 4 and all(isinstance(s, str) for s in stop)
+    if stop is not None and not isinstance(stop, str) and not listed:
+        return "'stop' must be a string or 1 to 4 strings"
     if body.get("stream_options") is not None and body.get("stream") is not True:
         return "'stream_options' is only allowed when 'stream' is true"
     if isinstance(body.get("models"), list) and len(body["models"]) > 3:
         return "'models' array must have 3 items or fewer."
-    price = (body.get("provider") or {}).get("max_price") if isinstance(body.get("provider"), Mapping) else None
+    price = (
+        (body.get("provider") or {}).get("max_price") if isinstance(body.get("provider"), Mapping) else None
+    )
     if price is not None and not all(isinstance(v, str) for v in price.values()):
         return "'provider.max_price' values must be strings"
     return None
@@ -82,7 +138,9 @@ def _tools(body: Mapping[str, Any]) -> str | None:
         if not isinstance(function.get("name"), str) or not _NAME.fullmatch(function["name"]):
             return f"'tools[{n}].function.name' must match [A-Za-z0-9_-]{{1,64}}"
         parameters = function.get("parameters")
-        if parameters is not None and (not isinstance(parameters, Mapping) or parameters.get("type") != "object"):
+        if parameters is not None and (
+            not isinstance(parameters, Mapping) or parameters.get("type") != "object"
+        ):
             return f"'tools[{n}].function.parameters' must be a schema of type object"
         if function.get("strict") and not is_strict(parameters):
             return f"'tools[{n}]' is strict but its schema is not closed and fully required"
@@ -96,7 +154,9 @@ def _tools(body: Mapping[str, Any]) -> str | None:
     if isinstance(choice, Mapping):
         name = (choice.get("function") or {}).get("name")
         return None if name in names else f"'tool_choice' names {name!r}, which is not among the tools"
-    return None if choice in ("auto", "none", "required") else f"'tool_choice' has the unknown value {choice!r}"
+    return (
+        None if choice in ("auto", "none", "required") else f"'tool_choice' has the unknown value {choice!r}"
+    )
 
 
 def _format(value: object) -> str | None:
@@ -134,13 +194,13 @@ def _messages(messages: object) -> str | None:
                 return f"'{at}.tool_call_id' {message.get('tool_call_id')!r} answers no open tool call"
             open_calls.discard(message["tool_call_id"])
         elif open_calls:
-            return f"'{at}': tool call {sorted(open_calls)[0]!r} was not answered"
+            return f"'{at}': tool call {min(open_calls)!r} was not answered"
         elif "tool_call_id" in message:
             return f"'{at}.tool_call_id' is only allowed in tool messages"
         problem = _content(message, at) or _calls(message, at, open_calls)
         if problem:
             return problem
-    return f"tool call {sorted(open_calls)[0]!r} was not answered" if open_calls else None
+    return f"tool call {min(open_calls)!r} was not answered" if open_calls else None
 
 
 def _content(message: Mapping[str, Any], at: str) -> str | None:
@@ -172,7 +232,9 @@ def _part(part: Mapping[str, Any], kind: str) -> str | None:
     if kind == "input_audio":
         return _base64(value.get("data")) or (None if value.get("format") else "has no audio format")
     data = value.get("file_data") or value.get("file_id")
-    return _url(data) if isinstance(data, str) and ":" in data[:12] else (None if data else "has no file_data")
+    return (
+        _url(data) if isinstance(data, str) and ":" in data[:12] else (None if data else "has no file_data")
+    )
 
 
 def _url(url: object) -> str | None:
@@ -186,7 +248,9 @@ def _url(url: object) -> str | None:
 
 def _base64(data: object) -> str | None:
     try:
-        return None if isinstance(data, str) and base64.b64decode(data, validate=True) else "has no base64 data"
+        return (
+            None if isinstance(data, str) and base64.b64decode(data, validate=True) else "has no base64 data"
+        )
     except (binascii.Error, ValueError):
         return "has data that is no base64"
 
@@ -204,7 +268,7 @@ def _calls(message: Mapping[str, Any], at: str, open_calls: set[str]) -> str | N
         if not _NAME.fullmatch(str(function.get("name", ""))):
             return f"'{at}.tool_calls[{n}].function.name' is no function name"
         try:
-            json.loads(function.get("arguments") if isinstance(function.get("arguments"), str) else "?")
+            json.loads(str(function.get("arguments")) if isinstance(function.get("arguments"), str) else "?")
         except ValueError:
             return f"'{at}.tool_calls[{n}].function.arguments' must be a JSON string"
         if call["id"] in open_calls:

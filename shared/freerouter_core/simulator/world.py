@@ -13,7 +13,8 @@ from ..clock import Clock, RealClock, VirtualClock
 from ..errors import BadSetting
 from .faults import FAULTS, Case, account_day, account_minute
 from .mind import Thought, think
-from .script import KEEP_ALIVE, Json, Piece, Script, Wait, reply, sse
+from .script import Json, Script, reply
+from .speech import cut_to_length, streamed, tokens_of, whole
 from .strict import fault_in
 
 if TYPE_CHECKING:
@@ -129,9 +130,13 @@ class World:
             named = [name for name in model.script if name] + [phase.fault for phase in model.phases]
             for name in named:
                 if name not in FAULTS:
-                    raise BadSetting(f"{model.id}: no fault is called {name!r}", hint=f"known: {', '.join(FAULTS)}")
+                    raise BadSetting(
+                        f"{model.id}: no fault is called {name!r}", hint=f"known: {', '.join(FAULTS)}"
+                    )
         self.accounts = None if accounts is None else {account.key: account for account in accounts}
-        self.clock: Clock = (VirtualClock() if clock == "virtual" else RealClock()) if isinstance(clock, str) else clock
+        self.clock: Clock = (
+            (VirtualClock() if clock == "virtual" else RealClock()) if isinstance(clock, str) else clock
+        )
         self.start = self.clock.now()
         self.requests: list[Seen] = []
         """Every chat request, in order of arrival."""
@@ -159,17 +164,21 @@ class World:
         from ..runtime.runtime import Runtime
 
         if self._runtime is None:
-            self._runtime = Runtime(clock=self.clock, client=self.transport(), seed=self._rng.randrange(1 << 30), cache=None)
+            self._runtime = Runtime(
+                clock=self.clock, client=self.transport(), seed=self._rng.randrange(1 << 30), cache=None
+            )
         return self._runtime
 
     def router(self, **policy: Any) -> Router:
         """A `Router` into this world, with any of its arguments; the first account's key is the default."""
-        from ..catalogue.providers import Provider
+        from ..catalogue.providers import Limit, Provider
         from ..router import Router
 
         key = next(iter(self.accounts)) if self.accounts else "sk-simulated"
-        limits = None if self.accounts else []
-        policy.setdefault("providers", (Provider("openrouter", "https://simulated.invalid/api/v1", key, limits=limits),))
+        limits: list[Limit] | None = None if self.accounts else []
+        policy.setdefault(
+            "providers", (Provider("openrouter", "https://simulated.invalid/api/v1", key, limits=limits),)
+        )
         return Router(**policy, runtime=self.runtime)
 
     def close(self) -> None:
@@ -204,7 +213,9 @@ class World:
         if method == "GET" and path.endswith("/key"):
             return self._key(key)
         if method != "POST" or not path.endswith("/chat/completions"):
-            return reply({"error": {"message": f"no such endpoint: {method} {path}", "code": 404}}, status=404)
+            return reply(
+                {"error": {"message": f"no such endpoint: {method} {path}", "code": 404}}, status=404
+            )
         if not key:
             return reply({"error": {"message": "Missing Authentication header", "code": 401}}, status=401)
         if self.accounts is not None and key not in self.accounts:
@@ -219,16 +230,22 @@ class World:
         name = str(request.get("model")) if isinstance(request, Mapping) else "?"
         model = self.models.get(name)
         problem = fault_in(request) or self._unknown(model, name) or _beyond(model, request)
-        case = self._case(model or SimModel(name), request if isinstance(request, Mapping) else {"messages": []})
+        case = self._case(
+            model or SimModel(name), request if isinstance(request, Mapping) else {"messages": []}
+        )
         limited = self._limited(account, case)
         if limited is not None:
             return self._seen(name, limited[0], request, limited[1])
-        if problem:
+        if problem or model is None:
+            problem = problem or "no model"
             status, words = (404, problem) if problem.startswith("No endpoints") else (400, problem)
             return self._seen(
-                name, str(status), request, reply({"error": {"message": words, "code": status}}, status=status), words
+                name,
+                str(status),
+                request,
+                reply({"error": {"message": words, "code": status}}, status=status),
+                words,
             )
-        assert model is not None
         fault = self._fate(model)
         script = FAULTS[fault](case) if fault else case.good()
         return self._seen(name, fault or "answer", request, script)
@@ -305,9 +322,9 @@ class World:
             thought = think(request, model.id, self._rng, reasons=model.reasoning)
             if model.says is not None and not thought.calls:
                 thought = Thought(model.says(dict(request)), reasoning=thought.reasoning)
-            thought, finish = _limited_length(thought, request)
+            thought, finish = cut_to_length(thought, request)
             speed = model.speed * self._spread(model)
-            make = _streamed if stream else _whole
+            make = streamed if stream else whole
             return make(thought, finish, request, model.id, ident, first, speed, chunk)
 
         return Case(model.id, stream, self.clock.now(), first, good, chunk)
@@ -324,108 +341,24 @@ def _beyond(model: SimModel | None, request: Any) -> str | None:
         return "No endpoints found that support tool use."
     if request.get("tool_choice") not in (None, "auto", "none") and not model.tool_choice:
         return "No endpoints found that support the provided 'tool_choice' value."
-    kinds = {p.get("type") for m in request["messages"] if isinstance(m.get("content"), list) for p in m["content"]}
-    for part, kind in (("image_url", "image"), ("input_audio", "audio"), ("file", "file"), ("video_url", "video")):
+    kinds = {
+        p.get("type") for m in request["messages"] if isinstance(m.get("content"), list) for p in m["content"]
+    }
+    for part, kind in (
+        ("image_url", "image"),
+        ("input_audio", "audio"),
+        ("file", "file"),
+        ("video_url", "video"),
+    ):
         if part in kinds and kind not in model.inputs:
             return f"No endpoints found that support {kind} input"
-    size = _tokens(request)
+    size = tokens_of(request)
     if size > model.context:
         return (
             f"This endpoint's maximum context length is {model.context} tokens. "
             f"However, you requested about {size} tokens."
         )
     return None
-
-
-def _tokens(request: Mapping[str, Any]) -> int:
-    return len(json.dumps(request.get("messages", []))) // 4
-
-
-def _limited_length(thought: Thought, request: Mapping[str, Any]) -> tuple[Thought, str]:
-    limit = request.get("max_tokens") or request.get("max_completion_tokens")
-    if limit and len(thought.text) > limit * 4:
-        return Thought(thought.text[: limit * 4], thought.calls, thought.reasoning), "length"
-    return thought, "tool_calls" if thought.calls else "stop"
-
-
-def _usage(thought: Thought, request: Mapping[str, Any]) -> Json:
-    prompt = max(1, _tokens(request))
-    said = thought.text + thought.reasoning + "".join(json.dumps(arguments) for _, arguments in thought.calls)
-    completion = max(1, len(said) // 4)
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "cost": 0,
-        "is_byok": False,
-        "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": len(thought.reasoning) // 4, "audio_tokens": 0},
-    }
-
-
-def _wire_calls(thought: Thought, ident: str) -> list[Json]:
-    return [
-        {
-            "index": n,
-            "id": f"call_{ident[4:]}_{n}",
-            "type": "function",
-            "function": {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)},
-        }
-        for n, (name, arguments) in enumerate(thought.calls)
-    ]
-
-
-def _whole(
-    thought: Thought, finish: str, request: Mapping[str, Any], model: str, ident: str, first: float, speed: float, chunk: Any
-) -> Script:
-    usage = _usage(thought, request)
-    message: Json = {
-        "role": "assistant",
-        "content": thought.text or None,
-        "refusal": None,
-        "reasoning": thought.reasoning or None,
-    }
-    if thought.reasoning:
-        message["reasoning_details"] = [{"type": "reasoning.text", "text": thought.reasoning, "format": "unknown"}]
-    if thought.calls:
-        message["tool_calls"] = _wire_calls(thought, ident)
-    body = {
-        "id": ident,
-        "provider": "Simulated",
-        "model": model,
-        "object": "chat.completion",
-        "created": 0,
-        "choices": [{"index": 0, "message": message, "finish_reason": finish, "native_finish_reason": finish}],
-        "usage": usage,
-    }
-    return reply(body, after=first + usage["completion_tokens"] / speed)
-
-
-def _streamed(
-    thought: Thought, finish: str, request: Mapping[str, Any], model: str, ident: str, first: float, speed: float, chunk: Any
-) -> Script:
-    usage = _usage(thought, request)
-    pieces: list[Piece | Json] = [KEEP_ALIVE, Wait(first)]
-
-    def say(**delta: Any) -> None:
-        pieces.extend((chunk(**delta), Wait(1 / speed)))
-
-    for piece in _cut(thought.reasoning, 16):
-        say(content="", reasoning=piece, reasoning_details=[{"type": "reasoning.text", "text": piece, "index": 0}])
-    for piece in _cut(thought.text, 8):
-        say(content=piece)
-    for call in _wire_calls(thought, ident):
-        arguments = call["function"]["arguments"]
-        say(content=None, tool_calls=[{**call, "function": {**call["function"], "arguments": ""}}])
-        for piece in _cut(arguments, 7):
-            say(content=None, tool_calls=[{"index": call["index"], "function": {"arguments": piece}}])
-    pieces.append(chunk(content="", finish=finish))
-    pieces.append(chunk(content="", finish=finish, usage=usage))
-    return sse(pieces)
-
-
-def _cut(text: str, size: int) -> list[str]:
-    return [text[n : n + size] for n in range(0, len(text), size)]
 
 
 def development_world(clock: Clock | None = None) -> World:

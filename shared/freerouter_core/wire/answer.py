@@ -28,7 +28,11 @@ class ToolCall:
         return value if isinstance(value, dict) else None
 
     def wire(self) -> Json:
-        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+        return {
+            "id": self.id,
+            "type": "function",
+            "function": {"name": self.name, "arguments": self.arguments},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def read_answer(body: object, asked: str = "") -> Answer:
         reasoning=reasoning_of(message) or thought,
         reasoning_details=_dicts(message.get("reasoning_details")),
         tool_calls=_tool_calls(message, ident),
-        refusal=message.get("refusal") if isinstance(message.get("refusal"), str) else "",
+        refusal=str(message.get("refusal") or ""),
         finish_reason=finish,
         native_finish_reason=choice.get("native_finish_reason"),
         usage=dict(body["usage"]) if isinstance(body.get("usage"), Mapping) else None,

@@ -278,7 +278,9 @@ def judge_answer(
     if answer.refusal and not answer.text:
         return Fault(Kind.REFUSED, "refusal", answer.refusal[:300], teaches=False)
     if answer.finish_reason == "content_filter" and answer.empty:
-        return Fault(Kind.REFUSED, "content-filter", "the provider's filter removed the answer", teaches=False)
+        return Fault(
+            Kind.REFUSED, "content-filter", "the provider's filter removed the answer", teaches=False
+        )
     if answer.empty:
         if answer.finish_reason == "length":
             return Fault(
@@ -291,7 +293,9 @@ def judge_answer(
         return Fault(Kind.BROKEN, "empty", "no text and no tool call")
     for call in answer.tool_calls:
         if call.parsed() is None:
-            return Fault(Kind.BROKEN, "truncated-tool", f"arguments of {call.name!r} are no complete JSON object")
+            return Fault(
+                Kind.BROKEN, "truncated-tool", f"arguments of {call.name!r} are no complete JSON object"
+            )
         if not call.name or (tools and call.name not in tools):
             return Fault(Kind.BROKEN, "unknown-tool", f"called {call.name!r}, which was not offered")
     if must_call and not answer.tool_calls:

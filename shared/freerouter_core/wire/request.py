@@ -56,7 +56,9 @@ class ChatRequest:
     def offered(self) -> frozenset[str]:
         """The names of the tools on offer."""
         return frozenset(
-            str(tool["function"].get("name")) for tool in self.tools if isinstance(tool.get("function"), Mapping)
+            str(tool["function"].get("name"))
+            for tool in self.tools
+            if isinstance(tool.get("function"), Mapping)
         )
 
     @property
@@ -72,7 +74,9 @@ class ChatRequest:
 def check(request: ChatRequest, *, allow_paid: bool) -> None:
     """Raise `BadRequest` for what no model could take, or what could cost money unasked."""
     if not request.messages or not all(isinstance(m, Mapping) and m.get("role") for m in request.messages):
-        raise BadRequest("a request needs at least one message, each with a role", hint="pass messages as dicts")
+        raise BadRequest(
+            "a request needs at least one message, each with a role", hint="pass messages as dicts"
+        )
     name = request.must_call
     if isinstance(name, str) and name not in request.offered:
         raise BadRequest(
@@ -85,7 +89,9 @@ def check(request: ChatRequest, *, allow_paid: bool) -> None:
         return
     tools = [*request.tools, *(request.extra_body.get("tools") or ())]
     paid = [str(t.get("type")) for t in tools if str(t.get("type", "")).startswith("openrouter:")]
-    paid += [key for key in ("models", "plugins", "route", "web_search_options") if request.extra_body.get(key)]
+    paid += [
+        key for key in ("models", "plugins", "route", "web_search_options") if request.extra_body.get(key)
+    ]
     if str(request.model or "").endswith(":online"):
         paid.append(":online")
     if paid:

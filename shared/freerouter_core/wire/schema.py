@@ -111,7 +111,9 @@ def _scalar(value: object, schema: Schema, at: str) -> str | None:
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         if value < schema.get("minimum", value) or value > schema.get("maximum", value):
             return f"{at}: {value} is out of range"
-        if value <= schema.get("exclusiveMinimum", value - 1) or value >= schema.get("exclusiveMaximum", value + 1):
+        if value <= schema.get("exclusiveMinimum", value - 1) or value >= schema.get(
+            "exclusiveMaximum", value + 1
+        ):
             return f"{at}: {value} is out of range"
     return None
 
@@ -124,7 +126,11 @@ def dereference(schema: Schema, root: Schema) -> Schema:
             return schema
         target: Any = root
         for part in ref.lstrip("#/").split("/") if ref != "#" else ():
-            target = target.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(target, Mapping) else {}
+            target = (
+                target.get(part.replace("~1", "/").replace("~0", "~"), {})
+                if isinstance(target, Mapping)
+                else {}
+            )
         siblings = {k: v for k, v in schema.items() if k != "$ref"}
         schema = {**target, **siblings} if isinstance(target, Mapping) else siblings
     return {}
@@ -136,7 +142,10 @@ def strict(schema: Any) -> Any:
         return [strict(part) for part in schema]
     if not isinstance(schema, Mapping):
         return schema
-    copy = {key: strict(part) if key not in ("enum", "const", "required") else part for key, part in schema.items()}
+    copy = {
+        key: strict(part) if key not in ("enum", "const", "required") else part
+        for key, part in schema.items()
+    }
     if isinstance(copy.get("properties"), Mapping):
         required = set(schema.get("required") or ())
         copy["properties"] = {
@@ -166,7 +175,11 @@ def _nullable(part: Any) -> bool:
     if not isinstance(part, Mapping):
         return False
     kind = part.get("type")
-    return kind == "null" or (isinstance(kind, list) and "null" in kind) or any(map(_nullable, part.get("anyOf") or ()))
+    return (
+        kind == "null"
+        or (isinstance(kind, list) and "null" in kind)
+        or any(map(_nullable, part.get("anyOf") or ()))
+    )
 
 
 def _bare(part: Any) -> Any:
@@ -188,7 +201,10 @@ def without_nulls(value: Any, schema: object, root: Schema | None = None) -> Any
     return {
         name: without_nulls(item, properties.get(name), root)
         for name, item in value.items()
-        if item is not None or name in required or name not in properties or not violation(None, properties[name], root)
+        if item is not None
+        or name in required
+        or name not in properties
+        or not violation(None, properties[name], root)
     }
 
 

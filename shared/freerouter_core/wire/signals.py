@@ -18,7 +18,11 @@ _UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[dhms]))+", re.IGNORECASE)
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])", re.IGNORECASE)
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?\s*(Z|[+-]\d\d:?\d\d)?")
-_IN_TEXT = re.compile(r"(?:retry|try again|available|wait)\D{0,24}?((?:\d+(?:\.\d+)?\s?(?:ms|[dhms])(?:\w*)\s?)+)", re.I)
+_UNIT_WORDS = r"(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|h|days?|d)(?![a-z])"
+_AMOUNT = rf"(\d+(?:\.\d+)?)\s?({_UNIT_WORDS})"
+_IN_TEXT = re.compile(
+    rf"(?:retry|try again|available|wait)\D{{0,24}}?((?:\d+(?:\.\d+)?\s?{_UNIT_WORDS}\s?)+)", re.IGNORECASE
+)
 
 
 def parse_duration(text: str) -> float | None:
@@ -115,8 +119,12 @@ def stated_wait(headers: Mapping[str, str], error: Mapping[str, Any], now: float
     found = _IN_TEXT.search(str(error.get("message") or ""))
     if not found:
         return None
-    pieces = re.findall(r"(\d+(?:\.\d+)?)\s?(ms|[dhms])", found.group(1), re.IGNORECASE)
-    return _sane(now + sum(float(n) * _UNITS[unit.lower()] for n, unit in pieces), now)
+    pieces = re.findall(_AMOUNT, found.group(1), re.IGNORECASE)
+    return _sane(now + sum(float(n) * _unit(word.lower()) for n, word in pieces), now)
+
+
+def _unit(word: str) -> float:
+    return _UNITS["ms" if word.startswith(("ms", "milli")) else word[0]]
 
 
 def _details(error: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -309,7 +309,12 @@ def merge_details(details: list[Json]) -> tuple[Json, ...]:
         kind = detail.get("type")
         key = {"reasoning.text": "text", "reasoning.summary": "summary"}.get(str(kind))
         last = merged[-1] if merged else None
-        if key and last and last.get("type") == kind and (last.get("id") or None) == (detail.get("id") or None):
+        if (
+            key
+            and last
+            and last.get("type") == kind
+            and (last.get("id") or None) == (detail.get("id") or None)
+        ):
             if isinstance(detail.get(key), str):
                 last[key] = (last.get(key) or "") + detail[key]
             for other, value in detail.items():
@@ -326,6 +331,3 @@ def _whole(arguments: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-

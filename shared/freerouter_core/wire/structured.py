@@ -50,7 +50,9 @@ class Structured:
         )
 
     def __hash__(self) -> int:
-        return hash((json.dumps(self.schema, sort_keys=True, default=str), self.name, self.method, self.strict))
+        return hash(
+            (json.dumps(self.schema, sort_keys=True, default=str), self.name, self.method, self.strict)
+        )
 
 
 def form_for(wish: Structured, model: Model, *, with_tools: bool) -> Form:
@@ -58,7 +60,10 @@ def form_for(wish: Structured, model: Model, *, with_tools: bool) -> Form:
     known = bool(model.parameters)
     can: dict[Form, bool] = {
         "json_schema": wish.schema is not None and model.takes("structured_outputs"),
-        "tool": wish.schema is not None and not with_tools and known and {"tools", "tool_choice"} <= model.parameters,
+        "tool": wish.schema is not None
+        and not with_tools
+        and known
+        and {"tools", "tool_choice"} <= model.parameters,
         "json_object": not with_tools and model.takes("response_format"),
         "prompt": True,
     }

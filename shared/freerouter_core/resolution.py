@@ -1,0 +1,149 @@
+"""A router's policy with the environment taken in: which accounts it may use, under which policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from .catalogue.providers import Account, Provider, read_rows, resolve
+from .errors import AuthenticationFailed, BadSetting
+from .events import log
+from .routing.need import Policy
+from .settings import Settings, Unset
+
+if TYPE_CHECKING:
+    from .router import Router
+
+_SIMULATED = Account(
+    "openrouter",
+    "https://simulated.invalid/api/v1",
+    "simulated",
+    "openrouter",
+    "suffix",
+    (),
+    (),
+    simulated=True,
+)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A router's policy with the environment taken in."""
+
+    settings: Settings
+    accounts: dict[str, Account]
+    policy: Policy
+    timeout: float | None
+
+
+def resolve_router(router: Router, settings: Settings) -> Resolved:
+    """Raises `AuthenticationFailed` where no provider has a key, `BadSetting` where the two leave no model to ask."""
+    accounts = _accounts(router, settings)
+    preferred: tuple[str, ...] = () if router.model == "auto" else (router.model,)
+    others = router.fallback_models is None or bool(router.fallback_models)
+    if router.fallback_models is None:
+        preferred += (*settings.default_models, *settings.fallback_models)
+    else:
+        preferred += router.fallback_models
+        if not preferred:
+            preferred = settings.default_models
+    if not preferred and not others:
+        raise BadSetting(
+            'model="auto" with fallback_models=() leaves no model to ask',
+            hint="name a model, or leave fallback_models out",
+        )
+    ceiling = router.max_cost_per_token
+    if ceiling is None and router.allow_paid:
+        ceiling = settings.openrouter_max_cost_per_token
+    policy = Policy(
+        preferred=unique(preferred),
+        others=others,
+        strategy=router.strategy if isinstance(router.strategy, str) else "adaptive",
+        prefer=router.prefer,
+        capabilities=frozenset(router.capabilities),
+        min_context=router.min_context,
+        max_latency=router.max_latency,
+        max_cost_per_token=ceiling,
+        allow_paid=router.allow_paid,
+        max_retries=router.max_retries,
+        max_failures=router.max_failures,
+        retry_attempts=settings.openrouter_retry_attempts,
+        backoff_base=settings.openrouter_retry_backoff_base,
+        backoff_max=settings.openrouter_retry_backoff_max,
+        backoff_jitter=settings.openrouter_retry_jitter,
+        hedge=router.hedge,
+        no_train=router.privacy == "no-train",
+        tool_streaming=router.tool_streaming,
+    )
+    timeout = settings.openrouter_timeout if isinstance(router.timeout, Unset) else router.timeout
+    return Resolved(settings, accounts, policy, timeout)
+
+
+def _accounts(router: Router, settings: Settings) -> dict[str, Account]:
+    rows = known_providers()
+    environment = settings.environment
+    wanted = _wanted(router, settings, rows)
+    keyed = router.api_key or any(p.api_key or p.base_url for p in wanted)
+    if settings.dev_mode and not keyed:
+        log.warning("DEV_MODE is set: answers are simulated, nobody is called")
+        return {"openrouter": _SIMULATED}
+    if settings.chat_model and not settings.openrouter_default_model:
+        log.info("CHAT_MODEL is set: %s is tried first", settings.chat_model)
+    accounts: dict[str, Account] = {}
+    missing: list[str] = []
+    for provider in wanted:
+        account = resolve(provider, rows, environment)
+        if account is None:
+            missing += rows[provider.name].get("keys", [])
+        else:
+            accounts[account.provider] = account
+    if not accounts:
+        raise AuthenticationFailed(
+            f"no API key: {', '.join(missing) or 'no provider'} is not set",
+            hint="get a free key at https://openrouter.ai/keys, then set OPENROUTER_API_KEY or pass api_key=…; "
+            "DEV_MODE=true answers from a simulator without one",
+        )
+    if missing and router.providers != "all":
+        log.warning("providers without a key are left out: %s not set", ", ".join(missing))
+    return accounts
+
+
+def _wanted(router: Router, settings: Settings, rows: dict[str, dict[str, Any]]) -> list[Provider]:
+    if router.providers == "all":
+        given: Iterable[str | Provider] = list(rows)
+    elif router.providers is None:
+        given = ["openrouter", *settings.freerouter_providers]
+    else:
+        given = router.providers
+    providers: dict[str, Provider] = {}
+    for item in given:
+        provider = Provider(item) if isinstance(item, str) else item
+        if provider.name == "openrouter":
+            provider = Provider(
+                provider.name,
+                provider.base_url or router.base_url,
+                provider.api_key or router.api_key,
+                provider.free,
+                provider.limits,
+                provider.headers,
+            )
+        providers[provider.name] = provider
+    return list(providers.values())
+
+
+_known_rows: dict[str, dict[str, Any]] = {}
+
+
+def known_providers() -> dict[str, dict[str, Any]]:
+    """The rows of providers.toml, by name."""
+    if not _known_rows:
+        text = files("freerouter_core.catalogue").joinpath("providers.toml").read_text("utf-8")
+        _known_rows.update(read_rows(text))
+    return _known_rows
+
+
+def unique(names: Iterable[str]) -> tuple[str, ...]:
+    """Names without repetitions, blanks and \"auto\"."""
+    return tuple(dict.fromkeys(name for name in names if name and name != "auto"))

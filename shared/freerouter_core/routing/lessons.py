@@ -1,0 +1,101 @@
+"""What a request's failures change: for the rest of it, and for the requests after it.
+
+The price guard (law 9) is unverified against the live service, so it is suspected before a model is: where an answer blames
+it, or a second model in a row is GONE, one model is tried without it, and what comes of that is remembered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from ..catalogue.model import Catalogue
+from ..wire.judge import Fault, Kind
+from .field import Candidate, Field
+from .health import HealthBook
+from .need import Policy
+from .steps import Attempt
+
+
+@dataclass
+class State:
+    """What requests learn from each other. One per runtime, touched on its loop only."""
+
+    health: HealthBook = field(default_factory=HealthBook)
+    guards: dict[str, bool] = field(default_factory=dict)
+    """By account scope: whether the price guard is known to be understood (True) or to do harm (False)."""
+    requests: int = 0
+    hedges: int = 0
+
+
+class Lessons:
+    """One request's failures so far."""
+
+    def __init__(self, policy: Policy, catalogue: Catalogue, state: State, field: Field, rng: Random) -> None:
+        self.policy, self.catalogue, self.state, self.field, self.rng = policy, catalogue, state, field, rng
+        self.faults: list[tuple[Candidate, Fault]] = []
+        self._gone_streak: list[Candidate] = []
+
+    def take(self, candidate: Candidate, attempt: Attempt, fault: Fault, now: float) -> None:
+        """Take a failure in: who is benched, who is out, who is asked again and when."""
+        book = self.state.health
+        self.faults.append((candidate, fault))
+        book.failed(candidate.model.key, fault, now, self.rng, max_failures=self.policy.max_failures)
+        if fault.kind is not Kind.GONE:
+            self._gone_streak.clear()
+        if fault.kind is Kind.ACCOUNT:
+            book.bench_account(candidate.account.scope, fault, now, self.rng)
+            if fault.until is not None:
+                candidate.tries -= 1  # a stated wait of the account says nothing against the model
+        elif fault.cause == "price-guard" and attempt.guard:
+            candidate.guard = False
+            candidate.tries -= 1
+        elif fault.kind in (Kind.UNFIT, Kind.REFUSED, Kind.FATAL):
+            candidate.out = True
+        elif fault.kind is Kind.GONE:
+            self._gone(candidate, attempt)
+        if fault.cause == "context":
+            self._only_larger(candidate, fault)
+        if fault.kind in (Kind.BUSY, Kind.SLOW, Kind.BROKEN):
+            self.field.failed_scopes.add(candidate.account.scope)
+            policy = self.policy
+            pause = min(policy.backoff_max, policy.backoff_base * 2.0 ** (candidate.tries - 1))
+            candidate.not_before = now + pause * (1 + policy.backoff_jitter * (2 * self.rng.random() - 1))
+
+    def answered(self, candidate: Candidate, attempt: Attempt) -> None:
+        """An answer came without the guard where one with it was refused: remember, and forgive the models it cost."""
+        if not attempt.guard and not candidate.guard:
+            self.state.guards[candidate.account.scope] = False
+            for gone in self._gone_streak:
+                self.state.health.of(gone.model.key).gone = None
+
+    def _only_larger(self, candidate: Candidate, fault: Fault) -> None:
+        """On a context error only larger windows follow (strands#2256)."""
+        known = fault.context if fault.context is not None else candidate.model.context
+        for other in self.field.candidates:
+            if other.model.listed and other.model.context <= known:
+                other.out = True
+
+    def _gone(self, candidate: Candidate, attempt: Attempt) -> None:
+        """A model is gone; the second in a row is first suspected to be the price guard's doing."""
+        scope = candidate.account.scope
+        self._gone_streak.append(candidate)
+        suspected = (
+            attempt.guard
+            and candidate.account.dialect == "openrouter"
+            and scope not in self.state.guards
+            and not self.policy.allow_paid
+            and len(self._gone_streak) == 2
+        )
+        if suspected:
+            candidate.guard = False
+            candidate.tries -= 1
+            candidate.not_before = 0.0
+            self.field.candidates.remove(candidate)
+            self.field.candidates.insert(0, candidate)
+            return
+        candidate.out = True
+        if len(self._gone_streak) >= 2 and not attempt.guard:
+            self.state.guards[scope] = True  # gone with and without: the guard is innocent
+        for gone in self._gone_streak:
+            self.state.health.gone(gone.model.key, self.catalogue.fetched)

@@ -1,0 +1,181 @@
+"""The fault table: it is total, and each recorded way of failing means what it should."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freerouter_core.runtime.transport import _NAMES, name_of
+from freerouter_core.wire.answer import Answer, ToolCall, read_answer
+from freerouter_core.wire.judge import (
+    RULES,
+    TRANSPORT,
+    Kind,
+    inner_rejection,
+    judge_answer,
+    judge_rejection,
+    judge_transport,
+    read_rejection,
+)
+
+NOW = 1_790_000_000.0
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+HEADERS = st.dictionaries(
+    st.sampled_from(["retry-after", "retry-after-ms", "x-ratelimit-reset"]), st.text(max_size=20)
+)
+
+
+def error(message: str, status: int, **metadata: Any) -> bytes:
+    return json.dumps({"error": {"message": message, "code": status, "metadata": metadata}}).encode()
+
+
+@given(
+    status=st.integers(100, 999),
+    headers=HEADERS,
+    body=st.binary(max_size=200) | JSON.map(lambda v: json.dumps(v).encode()),
+)
+def test_law_5_every_response_is_some_fault(status: int, headers: dict[str, str], body: bytes) -> None:
+    fault = judge_rejection(read_rejection(status, headers, body), NOW)
+
+    assert fault.kind in Kind
+    assert fault.until is None or NOW <= fault.until <= NOW + 40 * 86_400
+    assert len(fault.message) <= 300
+
+
+@given(error=st.dictionaries(st.sampled_from(["code", "message", "metadata", "type"]), JSON))
+def test_law_5_every_error_inside_a_200_is_some_fault(error: dict[str, Any]) -> None:
+    assert judge_rejection(inner_rejection(error), NOW).kind in Kind
+
+
+@given(
+    body=JSON
+    | st.fixed_dictionaries({"choices": JSON, "error": JSON, "usage": JSON, "model": JSON, "id": JSON})
+)
+def test_law_5_every_body_is_an_answer_or_some_fault(body: Any) -> None:
+    answer = read_answer(body)
+    fault = judge_rejection(inner_rejection(answer.error), NOW) if answer.error else judge_answer(answer)
+
+    assert fault is not None or answer.text or answer.tool_calls or answer.images
+
+
+@given(name=st.text())
+def test_law_5_every_transport_failure_is_some_fault(name: str) -> None:
+    assert judge_transport(name).kind in Kind
+
+
+def test_law_5_every_exception_of_httpx_has_a_row() -> None:
+    found = [
+        kind
+        for kind in vars(httpx).values()
+        if isinstance(kind, type) and issubclass(kind, (httpx.TransportError, httpx.DecodingError))
+    ]
+
+    assert len(found) > 10
+    for kind in found:
+        made = kind.__new__(kind)
+        assert name_of(made) in TRANSPORT
+        if kind is not httpx.TransportError:
+            assert name_of(made) != "other", kind
+    assert all(name in TRANSPORT for _, name in _NAMES)
+
+
+def test_law_5_the_last_row_matches_everything() -> None:
+    assert RULES[-1].statuses is None
+    assert RULES[-1].says is None
+
+
+RECORDED = [
+    # (status, message, metadata, kind, cause, seconds until or None)
+    (429, "Rate limit exceeded: free-models-per-day. Add 10 credits", {"headers": {"X-RateLimit-Reset": str(NOW + 500)}}, "account", "account-day", 500),
+    (429, "Rate limit exceeded: free-models-per-day-high-balance. ", {"headers": {"X-RateLimit-Reset": str(int((NOW + 600) * 1000))}}, "account", "account-day", 600),
+    (429, "Rate limit exceeded: free-models-per-min. ", {"limit_source": "openrouter_free_tier_per_minute"}, "account", "account-minute", 60),
+    (429, "Provider returned error", {"raw": "x:free is temporarily rate-limited upstream.", "provider_name": "Chutes"}, "busy", "upstream-429", None),
+    (429, "Provider returned error", {"raw": "Quota GenerateRequestsPerDayPerProject", "provider_name": "Google"}, "busy", "upstream-429", None),
+    (429, "Rate limit exceeded", {}, "busy", "ambiguous-429", None),
+    (402, "Insufficient credits. Add more", {}, "account", "debt", None),
+    (402, "This request requires more credits, or fewer max_tokens.", {}, "unfit", "max-tokens-402", None),
+    (404, "No endpoints found for a/b:free.", {}, "gone", "gone", None),
+    (404, "This model is unavailable for free. The paid version is available now - use this slug instead: a/b", {}, "gone", "gone", None),
+    (404, "No endpoints found that support tool use. Try disabling \"question\".", {}, "unfit", "no-tools", None),
+    (404, "No endpoints found that support the provided 'tool_choice' value.", {}, "unfit", "no-tool-choice", None),
+    (404, "No endpoints found that support image input", {}, "unfit", "no-image", None),
+    (404, "No endpoints found matching your data policy (Free model publication)", {}, "gone", "data-policy", None),
+    (404, "Provider returned error", {"provider_name": "X"}, "busy", "upstream-404", None),
+    (403, "a/b:free is only available on agentic harnesses.", {}, "gone", "harness-gated", None),
+    (403, "flagged", {"reasons": ["violence"], "flagged_input": "…"}, "refused", "moderation", None),
+    (400, "gpt-x is not a valid model ID", {}, "gone", "not-a-model", None),
+    (400, "'models' array must have 3 items or fewer.", {}, "unfit", "bad-request", None),
+    (400, "Provider returned error", {"raw": "INVALID_ARGUMENT", "provider_name": "Google"}, "unfit", "upstream-400", None),
+    (401, "User not found.", {}, "account", "key-refused", None),
+    (503, "overloaded", {"retry_after_seconds": 12}, "busy", "server", 12),
+    (524, "timeout", {}, "slow", "timeout", None),
+    (302, "", {}, "account", "redirected", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "message", "metadata", "kind", "cause", "wait"), RECORDED)
+def test_recorded_errors(
+    status: int, message: str, metadata: dict[str, Any], kind: str, cause: str, wait: float | None
+) -> None:
+    fault = judge_rejection(read_rejection(status, {}, error(message, status, **metadata)), NOW)
+
+    assert (fault.kind, fault.cause) == (kind, cause)
+    assert fault.until == (None if wait is None else pytest.approx(NOW + wait, abs=1))
+
+
+def test_what_is_learnt_from_a_refusal() -> None:
+    tools = judge_rejection(
+        read_rejection(404, {}, error("No endpoints found that support tool use.", 404)), NOW
+    )
+    context = judge_rejection(
+        read_rejection(
+            400, {}, error("This endpoint's maximum context length is 8192 tokens. However …", 400)
+        ),
+        NOW,
+    )
+
+    assert tools.lacks == {"tools", "tool_choice"}
+    assert context.context == 8192
+    assert not context.teaches
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (Answer(text="fine", finish_reason="stop"), None),
+        (Answer(text="", finish_reason="stop"), "empty"),
+        (Answer(text=" \n", finish_reason="stop"), "empty"),
+        (Answer(reasoning="thinking", finish_reason="stop"), "empty"),
+        (Answer(reasoning="thinking", finish_reason="length"), "length"),
+        (Answer(refusal="I will not", finish_reason="stop"), "refusal"),
+        (Answer(text="", finish_reason="content_filter"), "content-filter"),
+        (Answer(tool_calls=(ToolCall("1", "f", '{"a": '),), finish_reason="length"), "truncated-tool"),
+        (Answer(tool_calls=(ToolCall("1", "f", "[1]"),), finish_reason="stop"), "truncated-tool"),
+        (Answer(tool_calls=(ToolCall("1", "g", "{}"),), finish_reason="stop"), "unknown-tool"),
+        (Answer(tool_calls=(ToolCall("1", "f", "{}"),), finish_reason="stop"), None),
+        (Answer(text="cut", complete=False), "cut"),
+    ],
+)
+def test_odd_answers(answer: Answer, cause: str | None) -> None:
+    fault = judge_answer(answer, tools=frozenset({"f"}))
+
+    assert (fault.cause if fault else None) == cause
+
+
+def test_a_required_call_must_come() -> None:
+    text = Answer(text="no", finish_reason="stop")
+    other = Answer(tool_calls=(ToolCall("1", "g", "{}"),), finish_reason="tool_calls")
+    both = frozenset({"f", "g"})
+
+    assert judge_answer(text, tools=both, must_call=True).cause == "no-tool-call"  # type: ignore[union-attr]
+    assert judge_answer(other, tools=both, must_call="f").cause == "other-tool"  # type: ignore[union-attr]
+    assert judge_answer(other, tools=both, must_call=True) is None

@@ -1,0 +1,152 @@
+"""Law 4: no more is granted than a limit allows in any window, whatever the order of reserving, settling and dying."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+from freerouter_core import Limit, errors
+from freerouter_core.routing.quota import LEASE, Charge, Grant, QuotaBook, Refusal
+
+DAY = 86_400.0
+START = 20_000 * DAY + 1_000.0
+
+
+class Quotas(RuleBasedStateMachine):
+    """Several callers against four kinds of limit at once, compared with the plain history of what was sent."""
+
+    grants: Bundle[Any] = Bundle("grants")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = START
+        self.book = QuotaBook()
+        self.minute = Charge("account", Limit(requests=5, per=60.0))
+        self.day = Charge("account", Limit(requests=12, per=DAY, reset="utc-day"))
+        self.tokens = Charge("model", Limit(tokens=1_000, per=60.0))
+        self.lanes = Charge("model", Limit(concurrent=2))
+        self.charges = (self.minute, self.day, self.tokens, self.lanes)
+        self.sent: list[tuple[float, int]] = []
+        self.refused_until = 0.0
+        self.open: dict[int, float] = {}
+
+    @rule(seconds=st.floats(0.01, 90.0))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(target=grants, tokens=st.integers(1, 400))
+    def reserve(self, tokens: int) -> Grant | None:
+        got = self.book.reserve(self.charges, self.now, tokens)
+        if isinstance(got, Refusal):
+            assert got.until > self.now
+            return None
+        self.open[got.number] = self.now
+        self.sent.append((self.now, tokens))
+        return got
+
+    @rule(grant=consumes(grants))
+    def settle(self, grant: Grant | None) -> None:
+        if grant is not None:
+            self.book.settle(grant, sent=True)
+            self.open.pop(grant.number, None)
+
+    @rule(grant=consumes(grants))
+    def never_sent(self, grant: Grant | None) -> None:
+        if grant is not None:
+            self.book.settle(grant, sent=False)
+            self.open.pop(grant.number, None)
+            self.sent.remove((grant.at, grant.tokens))
+
+    @rule(grant=consumes(grants))
+    def worker_dies(self, grant: Grant | None) -> None:
+        """The grant is never settled: what was sent stays spent, the lease runs out by itself."""
+
+    @invariant()
+    def windows_hold(self) -> None:
+        for start, _ in self.sent:
+            within = [(at, n) for at, n in self.sent if start <= at < start + 60.0]
+            assert len(within) <= 5
+            assert sum(n for _, n in within) <= 1_000
+        days: dict[int, int] = {}
+        for at, _ in self.sent:
+            days[int(at // DAY)] = days.get(int(at // DAY), 0) + 1
+        assert all(count <= 12 for count in days.values())
+
+    @invariant()
+    def lanes_hold(self) -> None:
+        assert sum(at > self.now - LEASE for at in self.open.values()) <= 2
+
+
+Quotas.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestQuotas = Quotas.TestCase
+
+
+def test_a_refusal_names_the_moment_the_window_frees() -> None:
+    book, charge = QuotaBook(), Charge("a", Limit(requests=2, per=60.0))
+    for at in (0.0, 10.0):
+        assert isinstance(book.reserve((charge,), START + at), Grant)
+    refusal = book.reserve((charge,), START + 20.0)
+
+    assert isinstance(refusal, Refusal)
+    assert START + 60.0 < refusal.until < START + 61.0
+    assert isinstance(book.reserve((charge,), refusal.until), Grant)
+
+
+def test_all_or_nothing() -> None:
+    book = QuotaBook()
+    wide, narrow = Charge("a", Limit(requests=9)), Charge("m", Limit(requests=1))
+    book.reserve((wide, narrow), START)
+    assert isinstance(book.reserve((wide, narrow), START), Refusal)
+
+    assert book.used(wide, START) == 1
+
+
+def test_a_crashed_workers_lease_expires() -> None:
+    book, charge = QuotaBook(), Charge("a", Limit(concurrent=1))
+    book.reserve((charge,), START)
+    assert isinstance(book.reserve((charge,), START + 5), Refusal)
+
+    assert isinstance(book.reserve((charge,), START + LEASE + 1), Grant)
+
+
+def test_tokens_are_corrected_when_known() -> None:
+    book, charge = QuotaBook(), Charge("a", Limit(tokens=100))
+    grant = book.reserve((charge,), START, tokens=90)
+    assert isinstance(grant, Grant)
+    book.settle(grant, sent=True, tokens=20)
+
+    assert book.used(charge, START) == 20
+    assert isinstance(book.reserve((charge,), START, tokens=80), Grant)
+
+
+def test_keep_leaves_a_part_untouched() -> None:
+    book, charge = QuotaBook(), Charge("a", Limit(requests=10))
+    got = [book.reserve((charge,), START, keep=0.3) for _ in range(10)]
+
+    assert sum(isinstance(g, Grant) for g in got) == 7
+
+
+def test_what_can_never_fit_is_refused_for_ever() -> None:
+    refusal = QuotaBook().reserve((Charge("a", Limit(tokens=10)),), START, tokens=11)
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.until == float("inf")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"requests": 1, "tokens": 1},
+        {"requests": -1},
+        {"requests": 1, "per": 0},
+        {"requests": 1, "scope": "x"},
+    ],
+)
+def test_a_limit_must_make_sense(wrong: dict[str, Any]) -> None:
+    with pytest.raises(errors.BadSetting):
+        Limit(**wrong)

@@ -1,0 +1,179 @@
+"""The house: which folder may import what, how large a module may grow, and what is public."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CORE = ROOT / "shared" / "freerouter_core"
+PACKAGES = [CORE, ROOT / "langchain_freerouter", ROOT / "llamaindex_freerouter"]
+
+PURE_STDLIB = {
+    "__future__", "base64", "binascii", "collections", "collections.abc", "contextlib", "dataclasses", "email.utils", "enum",
+    "functools", "hashlib", "itertools", "json", "math", "operator", "random", "re", "tomllib", "types", "typing",
+}  # fmt: skip
+"""What a pure folder may import besides its own. `random` for the type of what is handed in."""
+
+PURE = ("routing", "wire", "catalogue")
+BELOW = {
+    "apps": {"apps", "router", "resolution", "reports", "runtime", "routing", "wire", "catalogue", "simulator", "errors", "settings", "events", "clock"},
+    "runtime": {"runtime", "routing", "wire", "catalogue", "simulator", "errors", "settings", "events", "clock", "native"},
+    "routing": {"routing", "wire", "catalogue", "errors"},
+    "wire": {"wire", "catalogue", "errors"},
+    "catalogue": {"catalogue", "errors"},
+    "simulator": {"simulator", "wire", "errors", "clock", "router", "runtime", "catalogue"},
+}  # fmt: skip
+"""Which rooms a folder may look into: an arrow only points down. The simulator's `world.router()` hands out the front door."""
+
+
+def modules(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """(absolute name, whether only for type checking) of everything a module imports."""
+    tree = ast.parse(path.read_text("utf-8"))
+    guarded = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    package = (
+        ["freerouter_core", *path.relative_to(CORE).with_suffix("").parts[:-1]]
+        if CORE in path.parents
+        else []
+    )
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) in guarded
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                base = package[: len(package) - node.level + 1]
+                names = [node.module] if node.module else [alias.name for alias in node.names]
+                for name in names:
+                    yield ".".join([*base, name]), id(node) in guarded
+            else:
+                yield str(node.module), id(node) in guarded
+
+
+def room_of(name: str) -> str:
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize("folder", PURE)
+def test_law_1_decisions_are_pure(folder: str) -> None:
+    for path in modules(CORE / folder):
+        for name, typed in imports(path):
+            allowed = name in PURE_STDLIB or name.startswith("freerouter_core")
+            assert allowed or typed, f"{path.relative_to(ROOT)} imports {name}"
+
+
+@pytest.mark.parametrize("folder", PURE)
+def test_law_1_no_clock_no_dice_no_environment(folder: str) -> None:
+    for path in modules(CORE / folder):
+        source = path.read_text("utf-8")
+        tree = ast.parse(source)
+        calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        forbidden = {
+            c for c in calls if c in {"open", "print", "Random", "random.random", "input"} or ".now" in c
+        }
+
+        assert not forbidden, f"{path.relative_to(ROOT)} calls {forbidden}"
+
+
+@pytest.mark.parametrize("folder", BELOW)
+def test_arrows_point_down(folder: str) -> None:
+    for path in modules(CORE / folder):
+        for name, typed in imports(path):
+            room = room_of(name)
+            fine = (
+                not name.startswith("freerouter_core")
+                or room in BELOW[folder]
+                or room == "__version__"
+                or room == ""
+            )
+            assert fine or typed, f"{path.relative_to(ROOT)} looks up into {name}"
+
+
+def test_the_core_imports_neither_framework_and_the_demo_only_inside_functions() -> None:
+    for path in modules(CORE):
+        top = ast.parse(path.read_text("utf-8")).body
+        named = {
+            alias.name if isinstance(node, ast.Import) else str(node.module)
+            for node in top
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+            for alias in node.names
+        }
+
+        assert not {n for n in named if n.startswith(("langchain", "llama"))}, path
+
+
+def test_httpx_is_imported_in_two_files() -> None:
+    users = {
+        str(path.relative_to(CORE))
+        for package in PACKAGES
+        for path in modules(package)
+        if any(name.split(".")[0] in ("httpx", "httpcore") for name, _ in imports(path))
+    }
+
+    assert users == {"runtime/transport.py", "simulator/transport.py"}
+
+
+def test_no_module_is_past_400_lines() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for package in PACKAGES
+        for path in modules(package)
+        if (lines := len(path.read_text("utf-8").splitlines())) > 400
+    }
+
+    assert not long
+
+
+def test_exports() -> None:
+    import freerouter_core
+    import langchain_freerouter
+    import llamaindex_freerouter
+
+    assert freerouter_core.__all__ == sorted(freerouter_core.__all__, key=lambda n: (n[0].islower(), n))
+    for name in freerouter_core.__all__:
+        assert getattr(freerouter_core, name) is not None
+    assert langchain_freerouter.__all__ == ["ChatFreeRouter"]
+    assert llamaindex_freerouter.__all__ == ["FreeRouter"]
+    with pytest.raises(AttributeError):
+        _ = freerouter_core.Nothing
+
+
+def test_py_typed_is_shipped() -> None:
+    assert all((package / "py.typed").exists() for package in PACKAGES)
+
+
+def test_annotations_resolve_at_run_time() -> None:
+    """`with_fallbacks(...).bind_tools` calls get_type_hints (langchain#35170)."""
+    from langchain_freerouter import ChatFreeRouter
+    from llamaindex_freerouter import FreeRouter
+
+    for kind, names in (
+        (ChatFreeRouter, ("bind_tools", "with_structured_output", "_generate", "_stream")),
+        (FreeRouter, ("chat", "_prepare_chat_with_tools", "structured_predict")),
+    ):
+        for name in names:
+            assert typing.get_type_hints(getattr(kind, name))
+
+
+def test_importing_is_lazy() -> None:
+    """The core alone loads neither httpx nor settings; the LangChain adapter loads no httpx of ours."""
+    code = "import sys, freerouter_core; print([m for m in ('httpx', 'pydantic_settings', 'pydantic') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,348 @@
+"""One table of scripted worlds. Each is lived through in every way a caller can ask, and its attempts are asserted, not just its
+answer: what was asked, in which order, and how each failure was understood."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessageChunk
+
+from freerouter_core import errors
+from freerouter_core.simulator import FAULTS, SimAccount, SimModel, World
+from langchain_freerouter import ChatFreeRouter
+from llamaindex_freerouter import FreeRouter
+
+Attempts = list[tuple[str, str | None]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`scripts`: the fates of models a, b, … in the order they are asked. `attempts`: (model, fault) as they must come.
+    `streamed`: where a stream goes another way; `error`: what must be raised (for streams: `stream_error`)."""
+
+    name: str
+    scripts: tuple[tuple[str | None, ...], ...]
+    attempts: Attempts
+    streamed: Attempts | None = None
+    error: type[Exception] | None = None
+    stream_error: type[Exception] | None = None
+    partial: str = ""
+    policy: dict[str, Any] = field(default_factory=dict)
+
+
+def one(fault: str, kind: str) -> Case:
+    """The first model fails with `fault`, the second answers: in every way of asking, before the first token."""
+    return Case(fault, ((fault,), ()), [("a", kind), ("b", None)])
+
+
+def broken(fault: str, kind: str) -> Case:
+    """The first model fails after text was shown: a whole call goes on to the second, a stream is broken."""
+    return Case(
+        fault,
+        ((fault,), ()),
+        [("a", kind), ("b", None)],
+        streamed=[("a", kind)],
+        stream_error=errors.StreamBroken,
+        partial="Once upon a ",
+    )
+
+
+CASES = [
+    Case("first answers", ((), ()), [("a", None)]),
+    one("429-upstream", "busy"),
+    one("429-bare", "busy"),
+    one("429-retry-after", "busy"),
+    one("400-invalid", "unfit"),
+    one("402", "account"),
+    one("403-harness", "gone"),
+    one("403-moderation", "refused"),
+    one("404-gone", "gone"),
+    one("404-ended", "gone"),
+    one("404-policy", "gone"),
+    one("404-tools", "unfit"),
+    one("404-tool-choice", "unfit"),
+    one("404-upstream", "busy"),
+    one("408", "slow"),
+    one("500", "busy"),
+    one("502", "busy"),
+    one("503", "busy"),
+    one("524", "slow"),
+    one("html-502", "busy"),
+    one("refused", "busy"),
+    one("timeout", "slow"),
+    one("cut", "busy"),
+    one("hang", "slow"),
+    one("slow", "slow"),
+    one("error-in-200", "busy"),
+    one("choices-null", "broken"),
+    one("choices-empty", "broken"),
+    one("not-json", "busy"),
+    one("empty", "broken"),
+    one("truncated-tool", "broken"),
+    one("stream-error-before", "busy"),
+    one("stream-error-empty-choices", "busy"),
+    one("stream-error-bare", "busy"),
+    broken("mid-stream-error", "busy"),
+    broken("mid-stream-finish-error", "busy"),
+    broken("mid-stream-cut", "busy"),
+    Case(
+        "mid-stream-eof",
+        (("mid-stream-eof",), ()),
+        [("a", "busy"), ("b", None)],
+        streamed=[("a", "broken")],
+        stream_error=errors.StreamBroken,
+        partial="Once upon a ",
+    ),
+    broken("stall", "slow"),
+    Case(
+        "five fail in five ways",
+        (("429-upstream",), ("empty",), ("404-gone",), ("502",), ("cut",), ()),
+        [("a", "busy"), ("b", "broken"), ("c", "gone"), ("d", "busy"), ("e", "busy"), ("f", None)],
+    ),
+    Case("one model, a passing fault: asked again", (("502", None),), [("a", "busy"), ("a", None)]),
+    Case(
+        "the account's minute is spent elsewhere: waited out to the second",
+        (("429-minute", None), ("429-minute", None)),
+        [("a", "account"), ("a", None)],
+    ),
+    Case("the account's day is spent", (("429-day",), ()), [("a", "account")], error=errors.Exhausted),
+    Case("the key is refused", (("401",), ()), [("a", "account")], error=errors.AuthenticationFailed),
+    Case(
+        "two refuse the content",
+        (("403-moderation",), ("403-moderation",), ()),
+        [("a", "refused"), ("b", "refused")],
+        error=errors.Refused,
+    ),
+    Case(
+        "no retries wanted",
+        (("502",), ()),
+        [("a", "busy")],
+        error=errors.Exhausted,
+        policy={"max_retries": 0},
+    ),
+    Case(
+        "only the named one, and it is gone",
+        (("404-gone",), ()),
+        [("a", "gone")],
+        error=errors.Exhausted,
+        policy={"model": "acme/a:free", "fallback_models": ()},
+    ),
+    Case(
+        "the named one first, then the list, then the rest",
+        (("502",), ("502",), ("502",), ()),
+        [("c", "busy"), ("b", "busy"), ("a", "busy"), ("d", None)],
+        policy={"model": "acme/c:free", "fallback_models": ["acme/b:free"]},
+    ),
+    Case(
+        "the price guard is not understood: blamed before the model is",
+        (("400-max-price", None), ()),
+        [("a", "unfit"), ("a", None)],
+    ),
+    Case(
+        "two gone in a row: the second is tried without the guard first",
+        (("404-gone",), ("404-gone", None), ()),
+        [("a", "gone"), ("b", "gone"), ("b", None)],
+    ),
+]  # fmt: skip
+
+
+def world_of(case: Case) -> World:
+    """Models a, b, … in falling context, so that strategy "context" asks them in that order."""
+    return World(
+        [
+            SimModel(
+                f"acme/{chr(97 + n)}:free",
+                context=(20 - n) * 50_000,
+                script=script,
+                first_token=0.2,
+                jitter=0.0,
+            )
+            for n, script in enumerate(case.scripts)
+        ],
+        [SimAccount("sk-world", per_minute=None)],
+    )
+
+
+@dataclass(frozen=True)
+class Seen:
+    text: str
+    metadata: dict[str, Any]
+
+
+Way = Callable[[Any], Seen]
+
+
+def core_chat(router: Any) -> Seen:
+    outcome = router.chat("Tell me")
+    return Seen(outcome.text, outcome.metadata)
+
+
+def core_stream(router: Any) -> Seen:
+    stream = router.stream("Tell me")
+    text = "".join(delta.text for delta in stream)
+    return Seen(text, stream.outcome.metadata)
+
+
+def lc_invoke(router: Any) -> Seen:
+    message = ChatFreeRouter(router=router).invoke("Tell me")
+    return Seen(message.content, message.response_metadata)
+
+
+def lc_ainvoke(router: Any) -> Seen:
+    message = asyncio.run(ChatFreeRouter(router=router).ainvoke("Tell me"))
+    return Seen(message.content, message.response_metadata)
+
+
+def lc_batch(router: Any) -> Seen:
+    (message,) = ChatFreeRouter(router=router).batch(["Tell me"])
+    return Seen(message.content, message.response_metadata)
+
+
+def lc_stream(router: Any) -> Seen:
+    full: AIMessageChunk | None = None
+    for chunk in ChatFreeRouter(router=router).stream("Tell me"):
+        full = chunk if full is None else full + chunk
+    assert full is not None
+    return Seen(full.content, full.response_metadata)
+
+
+def lc_astream(router: Any) -> Seen:
+    async def collect() -> Seen:
+        full: AIMessageChunk | None = None
+        async for chunk in ChatFreeRouter(router=router).astream("Tell me"):
+            full = chunk if full is None else full + chunk
+        assert full is not None
+        return Seen(full.content, full.response_metadata)
+
+    return asyncio.run(collect())
+
+
+def li_complete(router: Any) -> Seen:
+    response = FreeRouter(router=router).complete("Tell me")
+    return Seen(response.text, response.raw["freerouter"])
+
+
+def li_acomplete(router: Any) -> Seen:
+    response = asyncio.run(FreeRouter(router=router).acomplete("Tell me"))
+    return Seen(response.text, response.raw["freerouter"])
+
+
+def li_stream(router: Any) -> Seen:
+    response, text = None, ""
+    for response in FreeRouter(router=router).stream_complete("Tell me"):
+        text += response.delta
+        assert response.text == text
+    assert response is not None
+    return Seen(text, response.raw["freerouter"])
+
+
+def li_astream(router: Any) -> Seen:
+    async def collect() -> Seen:
+        response, text = None, ""
+        async for response in await FreeRouter(router=router).astream_complete("Tell me"):
+            text += response.delta
+        assert response is not None
+        return Seen(text, response.raw["freerouter"])
+
+    return asyncio.run(collect())
+
+
+WHOLE = [core_chat, lc_invoke, lc_ainvoke, lc_batch, li_complete, li_acomplete]
+STREAMED = [core_stream, lc_stream, lc_astream, li_stream, li_astream]
+
+
+@pytest.mark.parametrize("way", WHOLE + STREAMED, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_world(case: Case, way: Way) -> None:
+    streamed = way in STREAMED
+    expected = case.streamed if streamed and case.streamed is not None else case.attempts
+    error = (case.stream_error or case.error) if streamed else case.error
+    with world_of(case) as world:
+        router = world.router(**{"strategy": "context", **case.policy})
+        if error is None:
+            seen = way(router)
+            attempts = seen.metadata["attempts"]
+
+            assert seen.text.endswith("You said: Tell me")
+            assert seen.metadata["model_name"] == attempts[-1]["model"]
+            assert seen.metadata["cost"] == 0
+        else:
+            with pytest.raises(error) as caught:
+                way(router)
+            attempts = caught.value.attempts  # type: ignore[attr-defined]
+            if isinstance(caught.value, errors.StreamBroken):
+                assert caught.value.partial == case.partial
+            assert caught.value.hint  # type: ignore[attr-defined]
+
+        assert [(a["model"][5:-5], a["fault"]) for a in attempts] == expected
+        assert not any(seen.problem for seen in world.requests)
+
+
+def test_every_fault_of_the_simulator_has_a_world() -> None:
+    used = {fault for case in CASES for script in case.scripts for fault in script if fault}
+
+    assert set(FAULTS) - used == {"400-context"}  # fit and context are `test_fit`'s
+
+
+def test_a_stated_wait_is_kept_to_the_second() -> None:
+    with World(
+        [SimModel("acme/a:free", script=["429-minute"], jitter=0.0)], [SimAccount("k", None)]
+    ) as world:
+        world.router().chat("x")
+        first, second = (seen.at for seen in world.requests)
+
+    # 30 s after the first was answered; the refusal itself took 0.2 s
+    assert 30.0 <= second - first < 30.3
+
+
+def test_the_caller_waits_no_longer_than_its_timeout() -> None:
+    with World([SimModel("acme/a:free", script=["hang"] * 9)]) as world:
+        with pytest.raises(errors.DeadlineExceeded) as caught:
+            world.router(timeout=12.0).chat("x")
+
+        assert world.elapsed == pytest.approx(12.0, abs=0.01)
+        assert caught.value.attempts[-1]["fault"] == "slow"
+
+
+def test_keep_alive_comments_do_not_pass_for_tokens() -> None:
+    """A stream that only sends comments is left for another model, though bytes arrive every second."""
+    with World([SimModel("acme/a:free", context=900_000, script=["hang"]), SimModel("acme/b:free")]) as world:
+        stream = world.router(strategy="context").stream("x")
+        text = "".join(delta.text for delta in stream)
+
+        assert text.startswith("This is acme/b:free")
+        assert world.elapsed < 10
+
+
+def test_the_slow_one_may_still_win() -> None:
+    """A model past its patience is not cut: if it answers before the other, its answer counts and nothing is lost."""
+    models = [
+        SimModel("acme/a:free", context=900_000, first_token=26.0, speed=1e6, jitter=0.0),
+        SimModel("acme/b:free", first_token=20.0, speed=1e6, jitter=0.0),
+    ]
+    with World(models) as world:
+        outcome = world.router(strategy="context").chat("x")
+
+        assert outcome.answer.model == "acme/a:free"
+        assert world.asked == ["acme/a:free", "acme/b:free"]
+        assert world.elapsed == pytest.approx(26.0, abs=0.1)
+
+
+def test_no_request_is_sent_that_the_minute_would_refuse() -> None:
+    """Sixty calls at once over an account of twenty a minute: all answered in three windows, none refused, in order."""
+
+    async def crowd(router: Any) -> list[str]:
+        return [o.text for o in await asyncio.gather(*(router.achat(f"n{n}") for n in range(60)))]
+
+    with World([SimModel(f"acme/{x}:free") for x in "abc"], [SimAccount("k", per_minute=20)]) as world:
+        texts = asyncio.run(crowd(world.router(timeout=300.0)))
+
+        assert [t.rpartition(" ")[2] for t in texts] == [f"n{n}" for n in range(60)]
+        assert [seen.fate for seen in world.requests] == ["answer"] * 60
+        assert 120 < world.elapsed < 125
+        order = [seen.body["messages"][0]["content"] for seen in world.requests]
+        assert order == [f"n{n}" for n in range(60)]  # first come, first served
