@@ -265,40 +265,41 @@ class Assembler:
 
 
 class _Think:
-    """Splits a leading inline `<think>…</think>` off streamed text; inactive once the answer proper has begun."""
+    """Splits a leading inline `<think>…</think>`, and the space after it, off streamed text; then steps aside."""
 
     def __init__(self) -> None:
         self.active = True
         self._held = ""
-        self._inside = False
+        self._stage = "before"
 
     def feed(self, text: str) -> tuple[str, str]:
+        """(text, thought) that are certain by now."""
         self._held += text
-        if not self._inside:
+        thought = ""
+        if self._stage == "before":
             head = self._held.lstrip()
             if not head.startswith("<think>"):
-                if "<think>".startswith(head):
-                    return "", ""
-                return self._release()
-            self._inside, self._held = True, head[len("<think>") :]
-        thought, closed, rest = self._held.partition("</think>")
-        if closed:
-            self.active, self._held = False, ""
-            return rest.lstrip(), thought
-        keep = next((n for n in range(min(8, len(thought)), 0, -1) if "</think>".startswith(thought[-n:])), 0)
-        cut = len(thought) - keep
-        self._held = thought[cut:]
-        return "", thought[:cut]
+                return ("", "") if "<think>".startswith(head) else (self._release(), "")
+            self._stage, self._held = "inside", head[len("<think>") :]
+        if self._stage == "inside":
+            thought, closed, rest = self._held.partition("</think>")
+            if not closed:
+                kept = next((n for n in range(min(8, len(thought)), 0, -1) if "</think>".startswith(thought[-n:])), 0)
+                self._held = thought[len(thought) - kept :]
+                return "", thought[: len(thought) - kept]
+            self._stage, self._held = "after", rest
+        self._held = self._held.lstrip()
+        return (self._release() if self._held else ""), thought
 
-    def _release(self) -> tuple[str, str]:
+    def _release(self) -> str:
         self.active, held, self._held = False, self._held, ""
-        return held, ""
+        return held
 
     def close(self) -> tuple[str, str]:
-        if self._inside and self.active:
-            self.active, held, self._held = False, self._held, ""
-            return "", held
-        return self._release() if self._held else ("", "")
+        """What was still held when the stream ended."""
+        inside = self._stage == "inside"
+        held = self._release()
+        return ("", held) if inside else (held, "")
 
 
 def merge_details(details: list[Json]) -> tuple[Json, ...]:

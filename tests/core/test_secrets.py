@@ -1,0 +1,162 @@
+"""No key is ever shown: not by a repr, a log record, an error (pickled or not), an event, a journal, a trace or a file."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import pickle
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import respx
+from langchain_core.load import dumpd, dumps
+
+from freerouter_core import Provider, Router, Settings, errors
+from freerouter_core.runtime.redact import redact
+from freerouter_core.runtime.runtime import Runtime
+from freerouter_core.simulator import FAULTS, SimAccount, SimModel, World
+from langchain_freerouter import ChatFreeRouter
+from llamaindex_freerouter import FreeRouter
+
+KEY = "sk-or-v1-5eC7e7c0ffee"
+
+
+@pytest.fixture
+def written() -> Iterator[Callable[[], str]]:
+    """All that any logger writes during a test, at every level."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(message)s %(args)s"))
+    root, level = logging.getLogger(), logging.getLogger().level
+    records: list[str] = []
+    handler.addFilter(lambda record: records.append(str(record.__dict__)) or True)
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield lambda: stream.getvalue() + "".join(records)
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def all_of(error: BaseException) -> str:
+    """Everything an error could show."""
+    shown = [repr(error), str(error), str(vars(error)), repr(pickle.dumps(error)), "".join(traceback.format_exception(error))]
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
+    cause: BaseException | None = error
+    while cause is not None:
+        shown += [repr(cause), str(cause)]
+        cause = cause.__cause__ or cause.__context__
+    return "\n".join(shown)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_fault_shows_the_key(fault: str, stream: bool, written: Callable[[], str]) -> None:
+    events: list[Any] = []
+    with World([SimModel("acme/a:free", script=[fault] * 9)], [SimAccount(KEY, None)]) as world:
+        router = world.router(timeout=30.0, max_retries=1)
+        router.subscribe(events.append)
+        llm = ChatFreeRouter(router=router)
+        shown = [repr(router), repr(llm), str(llm), repr(world.runtime.state), repr(pickle.loads(pickle.dumps(router)))]
+        try:
+            if stream:
+                chunks = list(llm.stream("x"))
+                shown.append(repr(chunks))
+            else:
+                shown.append(repr(llm.invoke("x")))
+        except errors.FreeRouterError as error:
+            shown.append(all_of(error))
+        shown += [repr(event) for event in events]
+        shown += [str(router.explain("x")), repr(router.health())]
+
+    assert KEY not in "\n".join(shown)
+    assert KEY not in written()
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
+@respx.mock
+def test_a_server_that_quotes_the_key_is_not_repeated(status: int, written: Callable[[], str]) -> None:
+    said = {"error": {"message": f"Incorrect API key provided: {KEY}", "code": status or 401, "metadata": {"raw": f"Bearer {KEY}"}}}
+    respx.get("https://openrouter.ai/api/v1/models").mock(httpx.Response(500, json=said))
+    respx.post("https://openrouter.ai/api/v1/chat/completions").mock(httpx.Response(status, json=said))
+    router = Router(model="acme/a:free", fallback_models=(), api_key=KEY, max_retries=0)
+    with pytest.raises(errors.FreeRouterError) as caught:
+        router.chat("x")
+
+    assert KEY not in all_of(caught.value)
+    assert KEY not in written()
+
+
+@respx.mock
+def test_a_key_never_follows_a_redirect() -> None:
+    elsewhere = respx.route(host="evil.test").mock(httpx.Response(200, json={}))
+    respx.route(host="openrouter.ai").mock(httpx.Response(307, headers={"location": "https://evil.test/"}))
+    router = Router(model="acme/a:free", fallback_models=(), api_key=KEY, max_retries=0, timeout=5.0)
+    with pytest.raises(errors.FreeRouterError):
+        router.chat("x")
+
+    assert not elsewhere.called
+
+
+@respx.mock
+def test_a_key_goes_to_its_provider_only() -> None:
+    for host in ("openrouter.ai", "other.test"):
+        respx.get(host=host, path__regex="models").mock(
+            httpx.Response(200, json={"data": [{"id": f"{host}/m:free", "pricing": {"prompt": "0", "completion": "0"}}]})
+        )
+    one = respx.post(host="openrouter.ai").mock(httpx.Response(502))
+    two = respx.post(host="other.test").mock(httpx.Response(502))
+    other = Provider("other", "https://other.test/v1", "other-key-1234", free="suffix")
+    with pytest.raises(errors.Exhausted):
+        Router(providers=["openrouter", other], api_key=KEY, max_retries=3, timeout=30.0).chat("x")
+
+    assert {call.request.headers["authorization"] for call in one.calls} == {f"Bearer {KEY}"}
+    assert {call.request.headers["authorization"] for call in two.calls} == {"Bearer other-key-1234"}
+
+
+def test_nothing_written_down_holds_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = Provider("openrouter", api_key=KEY, headers={"x-api-key": KEY})
+    chat = ChatFreeRouter(api_key=KEY, providers=[provider])
+    llm = FreeRouter(api_key=KEY, providers=[provider])
+    texts = [
+        repr(provider), repr(chat), str(chat), json.dumps(dumpd(chat)), dumps(chat), str(chat._identifying_params),
+        str(chat.model_dump(exclude={"api_key"})), repr(llm), str(llm), llm.to_json(), str(llm.to_dict()), str(llm.to_payload()),
+        llm.model_dump_json(), str(chat.invoke.__doc__),
+    ]  # fmt: skip
+    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    texts.append(repr(Settings.load()))
+    texts.append(str(Settings.load().model_dump()))
+
+    for text in texts:
+        assert KEY not in text
+
+
+def test_a_bad_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENROUTER_TIMEOUT", KEY)
+    with pytest.raises(errors.BadSetting, match="OPENROUTER_TIMEOUT") as caught:
+        Settings.load()
+
+    assert KEY not in all_of(caught.value)
+
+
+@respx.mock
+def test_the_catalogue_on_disk_holds_no_key(tmp_path: Path) -> None:
+    respx.get("https://openrouter.ai/api/v1/models").mock(
+        httpx.Response(200, json={"data": [{"id": "a/b:free", "pricing": {"prompt": "0", "completion": "0"}}]})
+    )
+    Router(api_key=KEY, runtime=Runtime(cache=tmp_path / "kept")).free_models()
+    (copy,) = (tmp_path / "kept").iterdir()
+
+    assert KEY not in copy.read_text() + copy.name
+
+
+def test_redact() -> None:
+    assert "c0ffee" not in redact(f"a {KEY} b Bearer abc.def-123456 gsk_12345678901 AIzaSyA1234567890123456")
+    assert redact("nothing to hide") == "nothing to hide"
