@@ -17,16 +17,16 @@ VARIABLES = ("OPENROUTER_", "CHAT_", "FREEROUTER_", "FREE_MODELS_", "DEV_MODE")
 
 @pytest.fixture(autouse=True)
 def own_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """An empty environment, directory and cache; the process's runtime is closed afterwards."""
+    """An empty environment, directory and cache; every runtime is closed afterwards."""
     for name in list(os.environ):
         if name.startswith(VARIABLES) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     yield
-    current, Runtime._current = Runtime._current, None
-    if current is not None:
-        current.close()
+    Runtime._current = None
+    for runtime in list(Runtime._all):
+        runtime.close()
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from .settings import UNSET, Settings, Unset
 from .streams import AsyncStream, Stream
 from .wire.request import ChatRequest, check
 
+NAMED_PATIENCE = 2.0
 Prompt = str | list[dict[str, Any]] | ChatRequest
 
 
@@ -141,7 +142,9 @@ class Router:
         policy = resolved.policy
         if request.model and request.model != "auto":
             policy = dataclasses.replace(policy, preferred=unique((request.model, *policy.preferred)))
-        catalogue = await self._catalogue(resolved, wait=policy.others)
+        catalogue = await self._catalogue(
+            resolved, wait=_patience(policy, timeout), required=not policy.preferred
+        )
         need = need_of(request)
         if callable(self.strategy):
             policy = await self._ordered(policy, resolved, catalogue, need)
@@ -318,9 +321,15 @@ class Router:
             self.__dict__["_cached"] = found
         return found
 
-    async def _catalogue(self, resolved: Resolved, *, wait: bool = True) -> Catalogue:
+    async def _catalogue(
+        self, resolved: Resolved, *, wait: float | None = None, required: bool = True
+    ) -> Catalogue:
         return await self._runtime.discovery.catalogue(
-            resolved.accounts.values(), self._transport, resolved.settings.free_models_refresh, wait=wait
+            resolved.accounts.values(),
+            self._transport,
+            resolved.settings.free_models_refresh,
+            wait=wait,
+            required=required,
         )
 
     async def _known(self, pick: Callable[[Catalogue], list[Model]]) -> list[Model]:
@@ -334,6 +343,14 @@ class Router:
 
 
 _LOCAL = ("http_client", "runtime")
+
+
+def _patience(policy: Policy, timeout: float | None) -> float | None:
+    """Seconds a request waits for a first list of models. A named model goes without one soon, or at once where nobody
+    else may follow it."""
+    if not policy.others:
+        return 0.0
+    return min(NAMED_PATIENCE, timeout or NAMED_PATIENCE) if policy.preferred else timeout
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -14,7 +14,11 @@ from freerouter_core.resolution import known_providers
 
 
 def row(ident: str, pricing: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    return {"id": ident, "pricing": {"prompt": "0", "completion": "0"} if pricing is None else pricing, **more}
+    return {
+        "id": ident,
+        "pricing": {"prompt": "0", "completion": "0"} if pricing is None else pricing,
+        **more,
+    }
 
 
 def only(entry: dict[str, Any], **how: Any) -> Model:
@@ -87,7 +91,9 @@ def test_far_future_expiries_mean_none(sentinel: str | None) -> None:
     assert only(row("a/b:free", expiration_date=sentinel)).expires is None
 
 
-@pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"data": rows}, lambda rows: {"fetchedAt": 1, "data": rows}])
+@pytest.mark.parametrize(
+    "wrap", [lambda rows: rows, lambda rows: {"data": rows}, lambda rows: {"fetchedAt": 1, "data": rows}]
+)
 def test_shapes_of_lists(wrap: Any) -> None:
     models = parse_models(wrap([row("a/b:free"), None, {"no": "id"}, 7, row("c/d", {"prompt": "1"})]))
 
@@ -108,7 +114,9 @@ def test_other_providers_tell_free_their_own_way() -> None:
 
 
 def test_a_catalogue_lists_free_models_by_context() -> None:
-    catalogue = Catalogue.of([Model("a:free", context=1, free=True), Model("b:free", context=9, free=True), Model("c")], 5.0)
+    catalogue = Catalogue.of(
+        [Model("a:free", context=1, free=True), Model("b:free", context=9, free=True), Model("c")], 5.0
+    )
 
     assert [m.id for m in catalogue.free()] == ["b:free", "a:free"]
 
@@ -121,7 +129,9 @@ def test_rows_of_providers_toml_are_complete() -> None:
 
 
 def test_a_provider_inherits_what_it_leaves_out() -> None:
-    rows = read_rows('[acme]\nbase_url = "https://acme.test/v1"\nkeys = ["ACME_KEY"]\nlimits = [{requests = 3}]\n')
+    rows = read_rows(
+        '[acme]\nbase_url = "https://acme.test/v1"\nkeys = ["ACME_KEY"]\nlimits = [{requests = 3}]\n'
+    )
 
     assert resolve(Provider("acme"), rows, {}) is None
     account = resolve(Provider("acme"), rows, {"ACME_KEY": "k"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -26,11 +28,15 @@ def world_of(scripts: list[list[str | None]], seed: int, **account: Any) -> Worl
 
 @some_worlds
 @given(st.lists(FATES, min_size=1, max_size=4), SEEDS, st.booleans())
-def test_laws_4_and_9_nothing_refused_nothing_paid(scripts: list[list[str | None]], seed: int, stream: bool) -> None:
+def test_laws_4_and_9_nothing_refused_nothing_paid(
+    scripts: list[list[str | None]], seed: int, stream: bool
+) -> None:
     """Thirty calls in whatever weather: the account's minute is never overdrawn, no paid model is ever asked, and the guard
     is on every request but those of one model at a time."""
     with world_of(scripts, seed, per_minute=7) as world:
-        provider = Provider("openrouter", "https://simulated.invalid/api/v1", "sk-law", limits=[Limit(requests=7)])
+        provider = Provider(
+            "openrouter", "https://simulated.invalid/api/v1", "sk-law", limits=[Limit(requests=7)]
+        )
         router = Router(providers=(provider,), runtime=world.runtime, timeout=120.0)
         for n in range(30):
             try:
@@ -53,7 +59,9 @@ def test_laws_4_and_9_nothing_refused_nothing_paid(scripts: list[list[str | None
 
 @some_worlds
 @given(st.lists(FATES, min_size=1, max_size=4), SEEDS, st.sampled_from(["whole", "fragments"]))
-def test_law_7_text_is_never_repeated_and_a_break_is_said(scripts: list[list[str | None]], seed: int, tools: str) -> None:
+def test_law_7_text_is_never_repeated_and_a_break_is_said(
+    scripts: list[list[str | None]], seed: int, tools: str
+) -> None:
     """A stream ends with the whole text of one model, or breaks with exactly what was shown."""
     with world_of(scripts, seed, per_minute=None) as world:
         router = world.router(timeout=200.0, tool_streaming=tools)
@@ -76,7 +84,9 @@ def test_law_7_text_is_never_repeated_and_a_break_is_said(scripts: list[list[str
 
 @some_worlds
 @given(st.lists(FATES, min_size=1, max_size=4), SEEDS, st.floats(1.0, 90.0), st.booleans())
-def test_a_call_never_outlives_its_timeout(scripts: list[list[str | None]], seed: int, timeout: float, stream: bool) -> None:
+def test_a_call_never_outlives_its_timeout(
+    scripts: list[list[str | None]], seed: int, timeout: float, stream: bool
+) -> None:
     with world_of(scripts, seed, per_minute=None) as world:
         router = world.router(timeout=timeout)
         before = world.elapsed
@@ -113,10 +123,8 @@ def test_the_same_world_goes_the_same_way(scripts: list[list[str | None]], seed:
 @given(st.integers(0, 5), st.lists(FATES, min_size=1, max_size=4), SEEDS)
 def test_max_retries_bounds_the_attempts(retries: int, scripts: list[list[str | None]], seed: int) -> None:
     with world_of(scripts, seed, per_minute=None) as world:
-        try:
+        with contextlib.suppress(errors.FreeRouterError):
             world.router(max_retries=retries).chat("x")
-        except errors.FreeRouterError:
-            pass
 
         assert len(world.requests) <= retries + 1
 
@@ -130,7 +138,7 @@ def test_law_8_a_guessed_bench_doubles_and_is_probed_once() -> None:
             router.chat("x")
             world.clock.advance(1.0)  # type: ignore[attr-defined]
         times = [seen.at for seen in world.requests if seen.model == "acme/bad:free"]
-        gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(times)]
 
     for gap, guess in zip(gaps, (20, 40, 80, 160), strict=False):
         assert guess * 0.8 <= gap <= guess * 1.2 + 2.5
@@ -148,7 +156,10 @@ def test_law_8_guessed_benches_yield_where_nobody_else_is_left() -> None:
 
 def test_law_6_callers_errors_and_account_limits_teach_nothing() -> None:
     script = ["400-invalid", "429-minute", "402", "403-moderation"]
-    with World([SimModel("acme/a:free", context=900_000, script=script), SimModel("acme/b:free")], [SimAccount("k", None)]) as world:
+    with World(
+        [SimModel("acme/a:free", context=900_000, script=script), SimModel("acme/b:free")],
+        [SimAccount("k", None)],
+    ) as world:
         router = world.router(strategy="context", timeout=300.0)
         for _ in range(4):
             router.chat("x")
@@ -169,10 +180,14 @@ def test_law_9_what_could_cost_is_refused_before_anything_is_sent() -> None:
             ChatRequest.of("x").but(tools=[{"type": "openrouter:web_search"}]),
             ChatRequest.of("x").but(model="acme/a:online"),
         ):
-            with pytest.raises(errors.BadRequest, match="allow_paid|model=") as caught:
+            with pytest.raises(errors.BadRequest, match=r"allow_paid|model=") as caught:
                 router.chat(request)
             assert caught.value.hint
-        router.chat(ChatRequest.of("x").but(extra_body={"provider": {"max_price": {"prompt": "9"}, "sort": "latency"}}))
+        router.chat(
+            ChatRequest.of("x").but(
+                extra_body={"provider": {"max_price": {"prompt": "9"}, "sort": "latency"}}
+            )
+        )
 
         assert [seen.body["provider"] for seen in world.requests] == [
             {"max_price": {"prompt": "0", "completion": "0"}, "sort": "latency"}
@@ -181,7 +196,9 @@ def test_law_9_what_could_cost_is_refused_before_anything_is_sent() -> None:
 
 def test_law_9_with_allow_paid_free_ones_still_stand_first() -> None:
     paid = SimModel("acme/paid", context=10**6, prompt_price="0.000001", completion_price="0.000002")
-    with World([paid, SimModel("acme/a:free", script=["404-gone"]), SimModel("acme/b:free", script=["404-gone"])]) as world:
+    with World(
+        [paid, SimModel("acme/a:free", script=["404-gone"]), SimModel("acme/b:free", script=["404-gone"])]
+    ) as world:
         outcome = world.router(allow_paid=True).chat("x")
 
         assert world.asked[-1] == outcome.answer.model == "acme/paid"

@@ -233,6 +233,16 @@ def test_nothing_leaks(serve: Serve) -> None:
     assert open_sockets() <= before
 
 
+def test_a_forgotten_runtime_ends_its_thread() -> None:
+    World([SimModel("acme/a:free")]).router().chat("x")
+    gc.collect()
+    for thread in threading.enumerate():
+        if thread.name == "freerouter":
+            thread.join(5)
+
+    assert freerouter_threads() == []
+
+
 def test_closed_and_used_again(router: Router) -> None:
     router.chat("x")
     router.close()

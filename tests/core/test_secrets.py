@@ -44,7 +44,13 @@ def written() -> Iterator[Callable[[], str]]:
 
 def all_of(error: BaseException) -> str:
     """Everything an error could show."""
-    shown = [repr(error), str(error), str(vars(error)), repr(pickle.dumps(error)), "".join(traceback.format_exception(error))]
+    shown = [
+        repr(error),
+        str(error),
+        str(vars(error)),
+        repr(pickle.dumps(error)),
+        "".join(traceback.format_exception(error)),
+    ]
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert str(again) == str(error)
@@ -64,7 +70,13 @@ def test_no_fault_shows_the_key(fault: str, stream: bool, written: Callable[[], 
         router = world.router(timeout=30.0, max_retries=1)
         router.subscribe(events.append)
         llm = ChatFreeRouter(router=router)
-        shown = [repr(router), repr(llm), str(llm), repr(world.runtime.state), repr(pickle.loads(pickle.dumps(router)))]
+        shown = [
+            repr(router),
+            repr(llm),
+            str(llm),
+            repr(world.runtime.state),
+            repr(pickle.loads(pickle.dumps(router))),
+        ]
         try:
             if stream:
                 chunks = list(llm.stream("x"))
@@ -83,7 +95,13 @@ def test_no_fault_shows_the_key(fault: str, stream: bool, written: Callable[[], 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
 @respx.mock
 def test_a_server_that_quotes_the_key_is_not_repeated(status: int, written: Callable[[], str]) -> None:
-    said = {"error": {"message": f"Incorrect API key provided: {KEY}", "code": status or 401, "metadata": {"raw": f"Bearer {KEY}"}}}
+    said = {
+        "error": {
+            "message": f"Incorrect API key provided: {KEY}",
+            "code": status or 401,
+            "metadata": {"raw": f"Bearer {KEY}"},
+        }
+    }
     respx.get("https://openrouter.ai/api/v1/models").mock(httpx.Response(500, json=said))
     respx.post("https://openrouter.ai/api/v1/chat/completions").mock(httpx.Response(status, json=said))
     router = Router(model="acme/a:free", fallback_models=(), api_key=KEY, max_retries=0)
@@ -109,7 +127,9 @@ def test_a_key_never_follows_a_redirect() -> None:
 def test_a_key_goes_to_its_provider_only() -> None:
     for host in ("openrouter.ai", "other.test"):
         respx.get(host=host, path__regex="models").mock(
-            httpx.Response(200, json={"data": [{"id": f"{host}/m:free", "pricing": {"prompt": "0", "completion": "0"}}]})
+            httpx.Response(
+                200, json={"data": [{"id": f"{host}/m:free", "pricing": {"prompt": "0", "completion": "0"}}]}
+            )
         )
     one = respx.post(host="openrouter.ai").mock(httpx.Response(502))
     two = respx.post(host="other.test").mock(httpx.Response(502))
@@ -149,7 +169,9 @@ def test_a_bad_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> 
 @respx.mock
 def test_the_catalogue_on_disk_holds_no_key(tmp_path: Path) -> None:
     respx.get("https://openrouter.ai/api/v1/models").mock(
-        httpx.Response(200, json={"data": [{"id": "a/b:free", "pricing": {"prompt": "0", "completion": "0"}}]})
+        httpx.Response(
+            200, json={"data": [{"id": "a/b:free", "pricing": {"prompt": "0", "completion": "0"}}]}
+        )
     )
     Router(api_key=KEY, runtime=Runtime(cache=tmp_path / "kept")).free_models()
     (copy,) = (tmp_path / "kept").iterdir()

@@ -38,7 +38,10 @@ def calls(answer: Answer) -> list[tuple[str, str]]:
     return [(call.name, call.arguments) for call in answer.tool_calls]
 
 
-@given(cuts=st.lists(st.integers(1, len(STREAM) - 1), max_size=60).map(sorted), newline=st.sampled_from([b"\n", b"\r\n"]))
+@given(
+    cuts=st.lists(st.integers(1, len(STREAM) - 1), max_size=60).map(sorted),
+    newline=st.sampled_from([b"\n", b"\r\n"]),
+)
 def test_any_cut_gives_the_same_answer(cuts: list[int], newline: bytes) -> None:
     decoder, assembler, shown = SSEDecoder(), Assembler(), ""
     data = STREAM.replace(b"\n", newline)
@@ -53,7 +56,11 @@ def test_any_cut_gives_the_same_answer(cuts: list[int], newline: bytes) -> None:
     assert answer.reasoning_details == (
         {"type": "reasoning.text", "text": "Two and two.", "index": 0, "format": "unknown"},
     )
-    assert (answer.finish_reason, answer.native_finish_reason, answer.upstream) == ("stop", "end_turn", "North")
+    assert (answer.finish_reason, answer.native_finish_reason, answer.upstream) == (
+        "stop",
+        "end_turn",
+        "North",
+    )
     assert answer.usage is not None
     assert answer.usage["completion_tokens"] == 9
     assert answer.cost == 0.0
@@ -73,8 +80,14 @@ def test_usage_without_a_choice() -> None:
     [
         {"error": {"code": 502, "message": "boom"}},
         {"error": {"code": 502, "message": "boom"}, "choices": []},
-        {"error": {"code": 502, "message": "boom"}, "choices": [{"delta": {"content": ""}, "finish_reason": None}]},
-        {"error": {"code": 502, "message": "boom"}, "choices": [{"delta": {"content": ""}, "finish_reason": "error"}]},
+        {
+            "error": {"code": 502, "message": "boom"},
+            "choices": [{"delta": {"content": ""}, "finish_reason": None}],
+        },
+        {
+            "error": {"code": 502, "message": "boom"},
+            "choices": [{"delta": {"content": ""}, "finish_reason": "error"}],
+        },
         {"choices": [{"delta": {}, "finish_reason": "error", "error": {"code": 502, "message": "boom"}}]},
     ],
 )
@@ -87,7 +100,9 @@ def test_errors_in_a_chunk(chunk: dict[str, Any]) -> None:
 
 def test_an_error_told_only_by_the_finish_reason() -> None:
     assembler = Assembler()
-    assembler.feed({"choices": [{"delta": {}, "finish_reason": "error", "native_finish_reason": "OVERLOADED"}]})
+    assembler.feed(
+        {"choices": [{"delta": {}, "finish_reason": "error", "native_finish_reason": "OVERLOADED"}]}
+    )
 
     assert "OVERLOADED" in assembler.answer().error["message"]  # type: ignore[index]
 
@@ -171,7 +186,9 @@ def test_text_that_only_begins_like_a_thought_is_text() -> None:
 def test_encrypted_reasoning_never_merges() -> None:
     secret = {"type": "reasoning.encrypted", "data": "a", "index": 0}
 
-    assert len(assemble({"reasoning_details": [secret]}, {"reasoning_details": [secret]}).reasoning_details) == 2
+    assert (
+        len(assemble({"reasoning_details": [secret]}, {"reasoning_details": [secret]}).reasoning_details) == 2
+    )
 
 
 def test_a_stream_without_an_end_is_incomplete() -> None:
@@ -195,7 +212,9 @@ def test_whole_bodies_without_content(content: Any) -> None:
 
 def test_whole_bodies_with_calls() -> None:
     call = {"id": None, "function": {"name": "f", "arguments": {"a": 1}}}
-    answer = read_answer({"id": "gen-9", "choices": [{"message": {"content": None, "tool_calls": [call, call]}}]})
+    answer = read_answer(
+        {"id": "gen-9", "choices": [{"message": {"content": None, "tool_calls": [call, call]}}]}
+    )
 
     assert calls(answer) == [("f", '{"a": 1}')] * 2
     assert len({c.id for c in answer.tool_calls}) == 2

@@ -45,7 +45,9 @@ def model(*parameters: str) -> Model:
         (("structured_outputs", "tools"), "auto", True, "json_schema"),
     ],
 )
-def test_the_strongest_form_a_model_takes(has: tuple[str, ...], method: Any, with_tools: bool, form: str) -> None:
+def test_the_strongest_form_a_model_takes(
+    has: tuple[str, ...], method: Any, with_tools: bool, form: str
+) -> None:
     assert form_for(Structured(PERSON, "person", method=method), model(*has), with_tools=with_tools) == form
 
 
@@ -82,14 +84,22 @@ def test_what_does_not_match_says_why(text: str, problem: str) -> None:
     assert problem in (read_structured(Answer(text=text), WISH).problem or "")
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda x: st.lists(x) | st.dictionaries(st.text(max_size=3), x), max_leaves=8))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda x: st.lists(x) | st.dictionaries(st.text(max_size=3), x),
+        max_leaves=8,
+    )
+)
 def test_json_is_found_as_it_was_written(value: Any) -> None:
     assert find_json(json.dumps(value)) == (True, value)
 
 
 def test_violations() -> None:
     schema = {
-        "$defs": {"Pet": {"type": "object", "properties": {"kind": {"enum": ["cat", "dog"]}}, "required": ["kind"]}},
+        "$defs": {
+            "Pet": {"type": "object", "properties": {"kind": {"enum": ["cat", "dog"]}}, "required": ["kind"]}
+        },
         "type": "object",
         "properties": {
             "pets": {"type": "array", "items": {"$ref": "#/$defs/Pet"}, "minItems": 1},
@@ -123,7 +133,15 @@ def test_names_are_what_endpoints_accept(name: str) -> None:
     assert made.isascii()
 
 
-@pytest.mark.parametrize("flags", [{}, {"structured": False}, {"structured": False, "tool_choice": False}, {"structured": False, "tools": False, "json_object": False}])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {},
+        {"structured": False},
+        {"structured": False, "tool_choice": False},
+        {"structured": False, "tools": False, "json_object": False},
+    ],
+)
 @pytest.mark.parametrize("way", ["chat", "stream"])
 def test_each_kind_of_model_gives_the_object(flags: dict[str, Any], way: str) -> None:
     with World([SimModel("acme/a:free", **flags)]) as world:
@@ -140,8 +158,16 @@ def test_each_kind_of_model_gives_the_object(flags: dict[str, Any], way: str) ->
 
 def test_an_answer_that_fails_validation_moves_on() -> None:
     """Prose where JSON was asked, JSON of another shape, and a validator's no: three models, then the one that does it."""
-    liar = SimModel("acme/a:free", context=900_000, says=lambda body: "I would rather talk.", structured=False, tools=False)
-    other = SimModel("acme/b:free", context=800_000, says=lambda body: '{"name": 1}', structured=False, tools=False)
+    liar = SimModel(
+        "acme/a:free",
+        context=900_000,
+        says=lambda body: "I would rather talk.",
+        structured=False,
+        tools=False,
+    )
+    other = SimModel(
+        "acme/b:free", context=800_000, says=lambda body: '{"name": 1}', structured=False, tools=False
+    )
     young = SimModel("acme/c:free", context=700_000, says=lambda body: '{"name": "Kid", "age": 3}')
     good = SimModel("acme/d:free", context=600_000, says=lambda body: ANNA)
 

@@ -62,11 +62,13 @@ class Discovery:
         transport: Callable[[Account], Transport],
         refresh: float,
         *,
-        wait: bool = True,
+        wait: float | None = None,
+        required: bool = True,
     ) -> Catalogue:
         """All accounts' models in one list. `refresh`: seconds after which a list is renewed in the background.
 
-        `wait` False: return what is known at once. Raises `CatalogueUnavailable` if nothing is known of any account.
+        `wait`: seconds to wait for a first list (None: as long as a fetch may take). Raises `CatalogueUnavailable` if
+        nothing is known of any account by then and a list is `required`.
         """
         accounts = list(accounts)
         missing = []
@@ -80,10 +82,9 @@ class Discovery:
                 )
             if source.models is None and source.task is not None:
                 missing.append((account, source, source.task))
-        if wait:
-            for account, source, fetch in missing:
-                await self._first(account, source, fetch)
-        return self._merge(accounts, required=wait)
+        for account, source, fetch in missing:
+            await self._first(account, source, fetch, wait)
+        return self._merge(accounts, required=required)
 
     async def refresh(
         self, accounts: Iterable[Account], transport: Callable[[Account], Transport]
@@ -118,11 +119,15 @@ class Discovery:
     def _source(self, account: Account) -> _Source:
         return self.sources.setdefault((account.scope, account.free), _Source())
 
-    async def _first(self, account: Account, source: _Source, fetch: asyncio.Task[None]) -> None:
+    async def _first(
+        self, account: Account, source: _Source, fetch: asyncio.Task[None], wait: float | None
+    ) -> None:
         """The first list of an account: from disk if there is a copy, else from the network."""
         copy = self._read(account)
         if copy is None:
-            await asyncio.shield(fetch)
+            if wait != 0:
+                await asyncio.wait({fetch}, timeout=wait)
+            source.reason = source.reason or "no answer in time"
             return
         if _local(account):
             await asyncio.wait({fetch}, timeout=LOCAL_GRACE)

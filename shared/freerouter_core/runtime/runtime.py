@@ -193,6 +193,7 @@ class Runtime:
                 if not core.started.wait(START_TIMEOUT):
                     raise FreeRouterError(f"the runtime's thread did not start within {START_TIMEOUT:g} s")
                 self._core = core
+                weakref.finalize(self, _stop, core).atexit = False
             return self._core
 
     def close(self) -> None:
@@ -339,6 +340,12 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 _abandoned: list[Core] = []
 """Cores of a parent process: kept so that no destructor touches what the parent still uses."""
+
+
+def _stop(core: Core) -> None:
+    """End the thread of a runtime that nobody holds any more."""
+    with contextlib.suppress(RuntimeError):
+        core.loop.call_soon_threadsafe(core.loop.stop)
 
 
 def _after_fork() -> None:

@@ -284,7 +284,9 @@ class _Think:
         if self._stage == "inside":
             thought, closed, rest = self._held.partition("</think>")
             if not closed:
-                kept = next((n for n in range(min(8, len(thought)), 0, -1) if "</think>".startswith(thought[-n:])), 0)
+                kept = next(
+                    (n for n in range(min(8, len(thought)), 0, -1) if "</think>".startswith(thought[-n:])), 0
+                )
                 self._held = thought[len(thought) - kept :]
                 return "", thought[: len(thought) - kept]
             self._stage, self._held = "after", rest

@@ -1,0 +1,240 @@
+"""Every variable users already have set is honoured, in its order of precedence."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from freerouter_core import Limit, Model, Provider, Router, Settings, errors
+from freerouter_core.resolution import resolve_router
+from langchain_freerouter import ChatFreeRouter
+
+
+def resolved(**options: Any) -> Any:
+    return resolve_router(Router(**{"api_key": "sk-test", **options}), Settings.load())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "expected"),
+    [
+        ("OPENROUTER_BASE_URL", "http://127.0.0.1:9/v1", "openrouter_base_url", "http://127.0.0.1:9/v1"),
+        ("OPENROUTER_DEFAULT_MODEL", "a/b:free", "openrouter_default_model", "a/b:free"),
+        (
+            "OPENROUTER_FALLBACK_MODELS",
+            "a/b:free, c/d:free,",
+            "openrouter_fallback_models",
+            ("a/b:free", "c/d:free"),
+        ),
+        ("OPENROUTER_TIMEOUT", "7.5", "openrouter_timeout", 7.5),
+        ("OPENROUTER_RETRY_ATTEMPTS", "5", "openrouter_retry_attempts", 5),
+        ("OPENROUTER_RETRY_BACKOFF_BASE", "0.5", "openrouter_retry_backoff_base", 0.5),
+        ("OPENROUTER_RETRY_BACKOFF_MAX", "3", "openrouter_retry_backoff_max", 3.0),
+        ("OPENROUTER_RETRY_JITTER", "0", "openrouter_retry_jitter", 0.0),
+        ("OPENROUTER_SHOW_FREE_ONLY", "true", "openrouter_show_free_only", True),
+        ("OPENROUTER_PREFER_FREE_MODELS", "false", "openrouter_prefer_free_models", False),
+        ("OPENROUTER_MAX_COST_PER_TOKEN", "0.000002", "openrouter_max_cost_per_token", 0.000002),
+        ("FREE_MODELS_REFRESH", "1h30m", "free_models_refresh", 5400.0),
+        ("FREE_MODELS_REFRESH", "30m", "free_models_refresh", 1800.0),
+        ("CHAT_MODEL", "a/b:free", "chat_model", "a/b:free"),
+        ("CHAT_MODEL", "", "chat_model", None),
+        ("CHAT_FALLBACK_MODELS", "c/d:free", "chat_fallback_models", ("c/d:free",)),
+        ("FREEROUTER_PROVIDERS", "groq,mistral", "freerouter_providers", ("groq", "mistral")),
+        ("DEV_MODE", "true", "dev_mode", True),
+    ],
+)
+@pytest.mark.parametrize("where", ["environment", ".env", "secrets.env"])
+def test_every_variable_from_everywhere(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    value: str,
+    field: str,
+    expected: Any,
+    where: str,
+) -> None:
+    if where == "environment":
+        monkeypatch.setenv(name, value)
+    else:
+        (tmp_path / where).write_text(f"{name}={value}\n")
+
+    assert getattr(Settings.load(), field) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OPENROUTER_TIMEOUT", "-1"), ("OPENROUTER_TIMEOUT", "soon"), ("OPENROUTER_RETRY_ATTEMPTS", "0"),
+        ("OPENROUTER_RETRY_JITTER", "2"), ("FREE_MODELS_REFRESH", "often"), ("FREE_MODELS_REFRESH", "-1h"), ("DEV_MODE", "perhaps"),
+    ],
+)  # fmt: skip
+def test_nonsense_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(errors.BadSetting, match=name) as caught:
+        Settings.load()
+
+    assert caught.value.hint
+
+
+def test_the_environment_is_over_the_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("OPENROUTER_TIMEOUT=1\n")
+    monkeypatch.setenv("OPENROUTER_TIMEOUT", "2")
+
+    assert Settings.load().openrouter_timeout == 2
+
+
+def test_the_key_is_found_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secrets.env").write_text("OPENROUTER_API_KEY=sk-from-file\n")
+
+    assert resolve_router(Router(), Settings.load()).accounts["openrouter"].key == "sk-from-file"
+
+
+def test_without_a_key_the_error_says_what_to_do() -> None:
+    with pytest.raises(errors.AuthenticationFailed, match="OPENROUTER_API_KEY") as caught:
+        ChatFreeRouter().invoke("x")
+
+    assert "DEV_MODE" in caught.value.hint
+    assert caught.value.status_code is None
+
+
+def test_order_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requested, then the default, then the fallback list: FEATURES E2. OPENROUTER_* is over CHAT_*."""
+    monkeypatch.setenv("CHAT_MODEL", "chat/default:free")
+    monkeypatch.setenv("CHAT_FALLBACK_MODELS", "chat/fallback:free")
+    assert resolved().policy.preferred == ("chat/default:free", "chat/fallback:free")
+    monkeypatch.setenv("OPENROUTER_DEFAULT_MODEL", "or/default:free")
+    monkeypatch.setenv("OPENROUTER_FALLBACK_MODELS", "or/one:free,or/two:free")
+
+    assert resolved(model="x/y:free").policy.preferred == (
+        "x/y:free",
+        "or/default:free",
+        "or/one:free",
+        "or/two:free",
+    )
+    assert resolved(model="x/y:free", fallback_models=["f:free"]).policy.preferred == ("x/y:free", "f:free")
+    only = resolved(model="x/y:free", fallback_models=()).policy
+    assert (only.preferred, only.others) == (("x/y:free",), False)
+
+
+def test_an_argument_is_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENROUTER_TIMEOUT", "7")
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-env")
+    monkeypatch.setenv("OPENROUTER_BASE_URL", "http://env.test/v1")
+
+    assert resolved().timeout == 7
+    assert resolved(timeout=60.0).timeout == 60
+    assert resolved(timeout=None).timeout is None
+    account = resolved(api_key="sk-arg", base_url="http://arg.test/v1").accounts["openrouter"]
+    assert (account.key, account.base_url) == ("sk-arg", "http://arg.test/v1")
+    assert ChatFreeRouter()._router.timeout is not None
+    assert resolve_router(ChatFreeRouter(timeout=60.0)._router, Settings.load()).timeout == 60
+    assert resolve_router(ChatFreeRouter()._router, Settings.load()).timeout == 7
+
+
+def test_no_setting_turns_paying_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENROUTER_PREFER_FREE_MODELS", "false")
+    monkeypatch.setenv("OPENROUTER_MAX_COST_PER_TOKEN", "1")
+
+    assert not resolved().policy.allow_paid
+
+
+def test_dev_mode_answers_without_anyone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DEV_MODE", "true")
+    monkeypatch.setenv(
+        "OPENROUTER_API_KEY", "sk-env"
+    )  # lying in the environment, it does not switch DEV_MODE off
+    with caplog.at_level(logging.WARNING, "freerouter"):
+        message = ChatFreeRouter().invoke("hello")
+
+    assert message.response_metadata["simulated"] is True
+    assert "DEV_MODE" in caplog.text
+
+
+@respx.mock
+def test_dev_mode_yields_to_a_key_in_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEV_MODE", "true")
+    asked = respx.route(host="openrouter.ai").mock(
+        httpx.Response(401, json={"error": {"message": "no", "code": 401}})
+    )
+    with pytest.raises(errors.AuthenticationFailed):
+        ChatFreeRouter(api_key="sk-code", model="a/b:free", fallback_models=()).invoke("x")
+
+    assert asked.called
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"strategy": "best"}, {"prefer": "cheap"}, {"privacy": "none"}, {"timeout": 0}, {"max_retries": -1},
+        {"max_failures": 0}, {"tool_streaming": "no"}, {"hedge": "always"}, {"http_client": httpx.Client()},
+    ],
+)  # fmt: skip
+def test_options_that_make_no_sense(wrong: dict[str, Any]) -> None:
+    with pytest.raises(errors.BadSetting):
+        Router(api_key="k", base_url="http://127.0.0.1:9", **wrong).chat("x")
+
+
+def test_auto_with_no_fallbacks_leaves_nobody() -> None:
+    with pytest.raises(errors.BadSetting, match="leaves no model"):
+        Router(api_key="k", fallback_models=()).chat("x")
+
+
+def test_a_typo_is_no_setting() -> None:
+    with pytest.raises(errors.BadSetting, match="temprature") as caught:
+        ChatFreeRouter(temprature=0)
+
+    assert "temperature" in caught.value.hint
+
+
+def test_routers_are_equal_by_policy_and_frozen() -> None:
+    one = Router(
+        api_key="k", fallback_models=["a"], providers=[Provider("openrouter", limits=[Limit(requests=1)])]
+    )
+    two = Router(
+        api_key="k", fallback_models=("a",), providers=(Provider("openrouter", limits=[Limit(requests=1)]),)
+    )
+
+    assert one == two
+    assert hash(one) == hash(two)
+    with pytest.raises(AttributeError):
+        one.model = "x"  # type: ignore[misc]
+
+
+def test_a_strategy_of_ones_own() -> None:
+    from freerouter_core.simulator import SimModel, World
+
+    def by_name(need: object, models: list[Model]) -> list[Model]:
+        return sorted((m for m in models if "b" not in m.id), key=lambda m: m.id, reverse=True)
+
+    with World([SimModel(f"{x}/m:free", script=["502"] if x == "d" else []) for x in "abcd"]) as world:
+        world.router(strategy=by_name).chat("x")
+
+        assert world.asked == ["d/m:free", "c/m:free"]
+
+
+@pytest.mark.parametrize(
+    "strategy", ["adaptive", "round_robin", "random", "context", "performance", "cost", "availability"]
+)
+def test_strategies_by_name(strategy: str) -> None:
+    from freerouter_core.simulator import SimModel, World
+
+    models = [SimModel(f"{x}/m:free", context=(n + 1) * 40_000) for n, x in enumerate("abcd")]
+    with World(models) as world:
+        router = world.router(strategy=strategy)
+        for _ in range(8):
+            router.chat("x")
+        asked = world.asked
+
+    if strategy == "round_robin":
+        assert sorted(asked) == sorted([m.id for m in models] * 2)
+        assert len(set(asked[:4])) == 4
+    if strategy == "context":
+        assert set(asked) == {"d/m:free"}
+    if strategy == "random":
+        assert len(set(asked)) > 1
