@@ -233,8 +233,8 @@ def test_nothing_leaks(serve: Serve) -> None:
     assert open_sockets() <= before
 
 
-def test_a_forgotten_runtime_ends_its_thread() -> None:
-    World([SimModel("acme/a:free")]).router().chat("x")
+def test_a_forgotten_runtime_ends_its_thread(serve: Serve) -> None:
+    router_to(serve(quick()), runtime=Runtime()).chat("x")
     gc.collect()
     for thread in threading.enumerate():
         if thread.name == "freerouter":
