@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freerouter_core import ChatRequest, Limit, Provider, Router, errors
+from freerouter_core.routing.steps import Commit
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import FAULTS, Phase, SimAccount, SimModel, World
 
@@ -87,21 +88,26 @@ def test_law_7_text_is_never_repeated_and_a_break_is_said(
 def test_a_call_never_outlives_its_timeout(
     scripts: list[list[str | None]], seed: int, timeout: float, stream: bool
 ) -> None:
+    """A whole call ends within it; a stream has shown its first token, or failed, by then."""
     with world_of(scripts, seed, per_minute=None) as world:
         router = world.router(timeout=timeout)
-        before = world.elapsed
         try:
             if stream:
-                next(iter(router.stream("x")))
+                deltas = router.stream("x")
+                list(deltas)
+                assert deltas.outcome is not None
+                started = deltas.outcome.journal.started
+                tokens = [e.at for e in deltas.outcome.journal.entries if isinstance(e.what, Commit)]
+                assert all(at - started <= timeout + 0.001 for at in tokens)
             else:
                 router.chat("x")
+                assert world.elapsed <= timeout + 0.001
+        except errors.StreamBroken:
+            pass
         except errors.FreeRouterError as error:
             assert error.hint
             assert len(error.attempts) == len(world.requests)
-        except StopIteration:
-            pass
-
-        assert world.elapsed - before <= timeout + 0.001
+            assert world.elapsed <= timeout + 0.001
 
 
 @some_worlds

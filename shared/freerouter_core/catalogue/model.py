@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 TEXT = frozenset({"text"})
 
@@ -37,10 +38,11 @@ class Model:
     quality: float = 5.0
     """A prior of 0 to 10, from what the catalogue says of it; see `parse.quality_prior`."""
     listed: bool = True
+    key: tuple[str, str] = field(init=False, compare=False, repr=False)
+    """(provider, wire name): what health and capabilities are remembered under."""
 
-    @property
-    def key(self) -> tuple[str, str]:
-        return (self.provider, self.name or self.id)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", (self.provider, self.name or self.id))
 
     @property
     def wire_name(self) -> str:
@@ -73,6 +75,8 @@ class Catalogue:
     models: tuple[Model, ...] = ()
     fetched: float = 0.0
     by_key: dict[tuple[str, str], Model] = field(default_factory=dict, compare=False, repr=False)
+    memo: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was worked out about these very models before; it dies with them."""
 
     @classmethod
     def of(cls, models: Iterable[Model], fetched: float) -> Catalogue:

@@ -92,12 +92,12 @@ class Account:
     limits: tuple[Limit, ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     simulated: bool = False
+    scope: str = field(init=False)
+    """(provider, base URL, key hash): equal for all objects that share the budget."""
 
-    @property
-    def scope(self) -> str:
-        """(provider, base URL, key hash): equal for all objects that share the budget."""
+    def __post_init__(self) -> None:
         digest = hashlib.sha256(self.key.encode()).hexdigest()[:12] if self.key else "keyless"
-        return f"{self.provider}|{self.base_url}|{digest}"
+        object.__setattr__(self, "scope", f"{self.provider}|{self.base_url}|{digest}")
 
 
 def read_rows(toml: str) -> dict[str, dict[str, Any]]:

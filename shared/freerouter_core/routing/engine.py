@@ -128,7 +128,7 @@ class _Run:
         return event
 
     def _hopeless(self) -> None:
-        if self.flights:
+        if self.flights or not (self.lessons.faults or self.field.empty):
             return
         error = verdict(
             self.plan,

@@ -8,13 +8,13 @@ scopes). A guessed bench makes a candidate a last resort; a stated wait is never
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
 
 from ..catalogue.model import Catalogue, Model
 from ..catalogue.providers import Account
-from .fit import fit
+from .fit import able, fit, ready
 from .health import Health, HealthBook
 from .need import Need, Policy
 from .quota import Charge, charges_of
@@ -27,13 +27,20 @@ class Candidate:
 
     model: Model
     account: Account
-    charges: tuple[Charge, ...]
     named: bool = False
     tries: int = 0
     not_before: float = 0.0
     out: bool = False
     """Of no use to this request any more."""
     guard: bool = True
+    _charges: tuple[Charge, ...] | None = None
+
+    @property
+    def charges(self) -> tuple[Charge, ...]:
+        """The limits it falls under."""
+        if self._charges is None:
+            self._charges = charges_of(self.account, self.model)
+        return self._charges
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +76,26 @@ def find_named(name: str, catalogue: Catalogue, accounts: Mapping[str, Account])
     return Model(id=ident, provider=provider, name=wire, free=free, listed=False)
 
 
-@dataclass
 class Field:
-    """Candidates in the order they are asked, the blocks met on the way, and why others were left out."""
+    """Candidates in the order they are asked, the blocks met on the way, and why others were left out.
 
-    candidates: list[Candidate]
-    skipped: dict[str, str]
-    retry_cap: int = 3
-    blocked: dict[str, float] = field(default_factory=dict)
-    failed_scopes: set[str] = field(default_factory=set)
+    Most requests are answered by the first they ask, so candidates are made as they are looked at.
+    """
+
+    def __init__(
+        self,
+        named: list[Model],
+        ranked: list[Model],
+        accounts: Mapping[str, Account],
+        skipped: dict[str, str],
+        retry_cap: int,
+    ) -> None:
+        self.skipped, self.retry_cap = skipped, retry_cap
+        self.blocked: dict[str, float] = {}
+        self.failed_scopes: set[str] = set()
+        self._accounts = accounts
+        self._made = [Candidate(model, accounts[model.provider], named=True) for model in named]
+        self._rest = ranked[::-1]
 
     @classmethod
     def of(
@@ -91,42 +109,56 @@ class Field:
         rng: Random | None,
         turn: int = 0,
     ) -> Field:
+        """The field for a request. `rng` None: ranked by means, as `explain` wants; `turn` moves the round robin."""
         skipped: dict[str, str] = {}
-        ordered: list[Model] = []
+        named: list[Model] = []
         for name in policy.preferred:
             model = find_named(name, catalogue, accounts)
-            if model is None:
+            if model is None or model.provider not in accounts:
                 skipped[name] = "its provider is not among the router's, or has no key"
-            elif model not in ordered:
-                reason = _unfit(model, need, policy, book, catalogue, now, named=True)
+            elif model not in named:
+                health = book.models.get(model.key)
+                reason = _gone(health, catalogue) or fit(model, need, policy, health, now, named=True)
                 if reason is None:
-                    ordered.append(model)
+                    named.append(model)
                 else:
                     skipped[model.id] = reason
-        count = len(ordered)
+        ranked: list[Model] = []
         if policy.others:
-            named = {model.key for model in ordered}
-            fitting: list[Model] = []
-            for model in catalogue.models:
-                if not model.chat or model.key in named or model.provider not in accounts:
-                    continue
-                reason = _unfit(model, need, policy, book, catalogue, now, named=False)
-                if reason is None:
-                    fitting.append(model)
-                elif model.free:
-                    skipped.setdefault(model.id, reason)
+            fitting = _fitting(catalogue, accounts, need, policy, book, now, skipped)
+            if named:
+                fitting = [model for model in fitting if model not in named]
             ranked = rank(fitting, need, policy, book, now, rng, turn)
             if policy.allow_paid:
                 ranked.sort(key=lambda m: not m.free)  # stable: every free one before every paid one
-            ordered += ranked
-        return cls(
-            [
-                Candidate(m, accounts[m.provider], charges_of(accounts[m.provider], m), n < count)
-                for n, m in enumerate(ordered)
-            ],
-            skipped,
-            max(1, policy.retry_attempts),
-        )
+        return cls(named, ranked, accounts, skipped, max(1, policy.retry_attempts))
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """All of them."""
+        while self._rest:
+            self._make()
+        return self._made
+
+    @property
+    def empty(self) -> bool:
+        return not (self._made or self._rest)
+
+    def put_first(self, candidate: Candidate) -> None:
+        """Ask this one next."""
+        self._made.remove(candidate)
+        self._made.insert(0, candidate)
+
+    def _make(self) -> Candidate:
+        model = self._rest.pop()
+        candidate = Candidate(model, self._accounts[model.provider])
+        self._made.append(candidate)
+        return candidate
+
+    def _each(self) -> Iterator[Candidate]:
+        yield from self._made
+        while self._rest:
+            yield self._make()
 
     def next(
         self, book: HealthBook, now: float, *, fresh_only: bool = False, avoid: frozenset[str] = frozenset()
@@ -135,13 +167,13 @@ class Field:
         best: Candidate | None = None
         best_key: tuple[float, ...] = ()
         until, scope = math.inf, None
-        for n, candidate in enumerate(self.candidates):
+        for n, candidate in enumerate(self._each()):
             if candidate.out or candidate.tries >= self.retry_cap or candidate.model.id in avoid:
                 continue
-            ready, soft, where = self._ready(candidate, book, now)
-            if ready > now:
-                if ready < until:
-                    until, scope = ready, where
+            when, soft, where = self._ready(candidate, book, now)
+            if when > now:
+                if when < until:
+                    until, scope = when, where
                 continue
             if soft and fresh_only:
                 continue
@@ -158,27 +190,27 @@ class Field:
 
     def _ready(self, candidate: Candidate, book: HealthBook, now: float) -> tuple[float, bool, str | None]:
         """(when, last resort?, scope in whose line to wait)."""
-        ready, soft, scope = candidate.not_before, candidate.tries > 0, None
+        when, soft, scope = candidate.not_before, candidate.tries > 0, None
         for charge in candidate.charges:
             until = self.blocked.get(charge.scope, 0.0)
-            if until > ready:
-                ready, scope = until, charge.scope
+            if until > when:
+                when, scope = until, charge.scope
         bench = book.accounts.get(candidate.account.scope)
         if bench is not None and bench.until > now:
             if bench.stated:
-                ready, scope = max(ready, bench.until), None
+                when, scope = max(when, bench.until), None
             else:
                 soft = True
         health = book.models.get(candidate.model.key)
         if health is not None:
             if health.bench > now:
                 if health.stated:
-                    ready, scope = max(ready, health.bench), None
+                    when, scope = max(when, health.bench), None
                 else:
                     soft = True
             elif health.probing:
                 soft = True
-        return ready, soft, scope
+        return when, soft, scope
 
     def returns(self, book: HealthBook, now: float) -> float | None:
         """The earliest time anybody can be asked again, as far as stated waits tell; None: nobody will be."""
@@ -186,20 +218,47 @@ class Field:
         return min((t for t in times if t < math.inf), default=None)
 
 
-def _unfit(
-    model: Model,
+def _fitting(
+    catalogue: Catalogue,
+    accounts: Mapping[str, Account],
     need: Need,
     policy: Policy,
     book: HealthBook,
-    catalogue: Catalogue,
     now: float,
-    *,
-    named: bool,
-) -> str | None:
-    health: Health | None = book.models.get(model.key)
+    skipped: dict[str, str],
+) -> list[Model]:
+    """The models that fit, and into `skipped` why the others do not. What the catalogue alone decides is decided once for
+    each kind of request."""
+    kind = (need.kind, policy.kind, tuple(accounts))
+    found = catalogue.memo.get(kind)
+    if found is None:
+        reasons = [(m, able(m, need, policy)) for m in catalogue.models if m.chat and m.provider in accounts]
+        pool = [model for model, reason in reasons if reason is None]
+        found = catalogue.memo[kind] = (pool, {m.id: reason for m, reason in reasons if reason and m.free})
+    pool, unable = found
+    if unable:
+        skipped.update({name: reason for name, reason in unable.items() if name not in skipped})
+    # The common case inline: nothing is known against a model, and the request is small enough for it.
+    largest = max(need.prompt_tokens + need.output_tokens, policy.min_context)
+    fitting = []
+    for model in pool:
+        health = book.models.get(model.key)
+        blank = health is None or (health.plain and policy.max_latency is None)
+        if blank and model.context >= largest and model.expires is None:
+            fitting.append(model)
+            continue
+        reason = _gone(health, catalogue) or ready(model, need, policy, health, now)
+        if reason is None:
+            fitting.append(model)
+        elif model.free:
+            skipped.setdefault(model.id, reason)
+    return fitting
+
+
+def _gone(health: Health | None, catalogue: Catalogue) -> str | None:
     if health is not None and health.gone is not None and health.gone >= catalogue.fetched:
         return "answered that it is gone; asked again when the catalogue has been refreshed"
-    return fit(model, need, policy, health, now, named=named)
+    return None
 
 
 def explain(

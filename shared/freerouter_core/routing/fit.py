@@ -22,19 +22,28 @@ def fit(
     model: Model, need: Need, policy: Policy, health: Health | None, now: float, *, named: bool
 ) -> str | None:
     """The first reason why not. `named`: the user asked for this very model, so it need not be listed or for chat."""
+    return able(model, need, policy, named=named) or ready(model, need, policy, health, now)
+
+
+def able(model: Model, need: Need, policy: Policy, *, named: bool = False) -> str | None:
+    """Why not, by what the catalogue says: the same for every request of this kind."""
     if not policy.allow_paid and not model.free:
         return "not free; allow_paid=True would permit it"
     if not (model.chat or named):
         return "not a chat model for plain clients"
+    return _capabilities(model, need, policy, frozenset()) or _price(model, policy)
+
+
+def ready(model: Model, need: Need, policy: Policy, health: Health | None, now: float) -> str | None:
+    """Why not, by the size of this request, the time, and what the model turned out to be."""
     if model.expires is not None and model.expires <= now:
         return "its catalogue entry has expired"
-    lacks = health.lacks if health is not None else frozenset()
-    return (
-        _size(model, need, policy, health)
-        or _capabilities(model, need, policy, lacks)
-        or _price(model, policy)
-        or _latency(policy, health)
-    )
+    reason = _size(model, need, policy, health)
+    if reason is not None or health is None:
+        return reason
+    if health.lacks:
+        reason = _capabilities(model, need, policy, health.lacks)
+    return reason or _latency(policy, health)
 
 
 def _size(model: Model, need: Need, policy: Policy, health: Health | None) -> str | None:

@@ -48,6 +48,11 @@ class Health:
     """The catalogue (by its `fetched`) in which it proved not to be there."""
     last_fault: str = ""
 
+    @property
+    def plain(self) -> bool:
+        """Nothing is known that could make it unfit."""
+        return self.gone is None and not self.lacks and self.context is None
+
     def decay(self, now: float) -> None:
         if now > self.at:
             if self.good or self.bad:

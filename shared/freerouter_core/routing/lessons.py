@@ -91,8 +91,7 @@ class Lessons:
             candidate.guard = False
             candidate.tries -= 1
             candidate.not_before = 0.0
-            self.field.candidates.remove(candidate)
-            self.field.candidates.insert(0, candidate)
+            self.field.put_first(candidate)
             return
         candidate.out = True
         if len(self._gone_streak) >= 2 and not attempt.guard:

@@ -70,9 +70,13 @@ class Policy:
     hedge: str = "auto"
     no_train: bool = False
     tool_streaming: str = "whole"
-    show_free_only: bool = False
     order: Mapping[str, int] = field(default_factory=dict)
     """The rank a user's own strategy gave each model id for this request; empty where a named one ranks."""
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What of it decides fitness besides size."""
+        return (self.allow_paid, self.capabilities, self.max_cost_per_token)
 
 
 def need_of(request: ChatRequest) -> Need:

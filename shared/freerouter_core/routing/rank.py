@@ -46,31 +46,44 @@ def rank(
     if policy.strategy in _KEYS:
         key = _KEYS[policy.strategy]
         return sorted(models, key=lambda m: key(m, book.models.get(m.key)))
-    scores = [score(m, need, policy, book.models.get(m.key), now, rng) for m in models]
+    scores = _scores(models, need, policy, book, now, rng)
     return [models[n] for n in sorted(range(len(models)), key=scores.__getitem__)]
 
 
-def score(
-    model: Model, need: Need, policy: Policy, health: Health | None, now: float, rng: Random | None
-) -> float:
-    """Expected seconds to a good answer from this model; lower is better."""
-    good, bad, first, speed = PRIOR_GOOD, PRIOR_BAD, PRIOR_FIRST_TOKEN, PRIOR_SPEED
-    if health is not None:
-        fade = 0.5 ** ((now - health.at) / HALF_LIFE) if now > health.at else 1.0
-        good += health.good * fade
-        bad += health.bad * fade
-        first, speed = health.first_token, health.speed
+def _scores(
+    models: Sequence[Model], need: Need, policy: Policy, book: HealthBook, now: float, rng: Random | None
+) -> list[float]:
+    """Expected seconds to a good answer from each model; lower is better. One plain loop: every request runs it."""
+    tokens = min(need.output_tokens, 512)
+    bend = -_BEND.get(policy.prefer, 0.06)
+    blank_mean, blank_spread = _belief(PRIOR_GOOD, PRIOR_BAD)
+    blank_seconds = PRIOR_FIRST_TOKEN + tokens / PRIOR_SPEED
+    known, exp, structured = book.models.get, math.exp, need.structured
+    dice = rng.random if rng is not None else None
+    scores = []
+    for model in models:
+        health = known(model.key)
+        if health is None:
+            chance, spread, seconds = blank_mean, blank_spread, blank_seconds
+        else:
+            fade = 0.5 ** ((now - health.at) / HALF_LIFE) if now > health.at else 1.0
+            chance, spread = _belief(PRIOR_GOOD + health.good * fade, PRIOR_BAD + health.bad * fade)
+            seconds = health.first_token + tokens / health.speed
+        if dice is not None:
+            # Two uniforms stand in for a Beta deviate: right in mean and spread, a tenth of its price.
+            chance += spread * (dice() + dice() - 1.0)
+            chance = 1.0 if chance > 1.0 else max(chance, 0.02)
+        if structured and "structured_outputs" not in model.parameters:
+            seconds *= _TIMID
+        scores.append(seconds / chance * exp(bend * model.quality))
+    return scores
+
+
+def _belief(good: float, bad: float) -> tuple[float, float]:
+    """A Beta posterior's mean, and the factor that gives the sum of two uniforms its spread."""
     total = good + bad
-    probability = good / total
-    if rng is not None:
-        # Three uniforms stand in for a Beta deviate: right in mean and spread, a tenth of its price.
-        spread = math.sqrt(probability * (1 - probability) / (total + 1))
-        probability += 2 * spread * (rng.random() + rng.random() + rng.random() - 1.5)
-        probability = min(1.0, max(0.02, probability))
-    seconds = first + min(need.output_tokens, 512) / speed
-    if need.structured and "structured_outputs" not in model.parameters:
-        seconds *= _TIMID
-    return seconds / probability * math.exp(-_BEND.get(policy.prefer, 0.06) * model.quality)
+    mean = good / total
+    return mean, math.sqrt(6.0 * mean * (1.0 - mean) / (total + 1.0))
 
 
 def _answers(health: Health | None) -> float:

@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -221,12 +221,12 @@ async def _get_models(account: Account, transport: Transport, now: float) -> Any
         raise TransportFailed("protocol", "the list of models is no JSON") from None
 
 
-_DEFAULTS = {f.name: f.default for f in fields(Model)}
+_DEFAULTS = {f.name: f.default for f in fields(Model) if f.init}
 
 
 def _freeze(model: Model) -> dict[str, Any]:
-    row = {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(model).items()}
-    return {k: v for k, v in row.items() if v != _DEFAULTS[k]}
+    known = {name: getattr(model, name) for name in _DEFAULTS}
+    return {k: sorted(v) if isinstance(v, frozenset) else v for k, v in known.items() if v != _DEFAULTS[k]}
 
 
 def _thaw(row: dict[str, Any]) -> Model:
