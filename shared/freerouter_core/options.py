@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -14,6 +14,8 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_serializer,
     field_validator,
 )
@@ -43,6 +45,20 @@ POLICY = (
 """The options that make a `Router`; the others go with each request."""
 PARAMETERS = ("temperature", "max_tokens", "top_p", "seed", "stop", "frequency_penalty", "presence_penalty")
 """The options that are sampling parameters, by their names on the wire."""
+
+
+class _Unsaid(float):
+    """A default that can be told from the same number said: the environment is asked before it."""
+
+
+def _keep_unsaid(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    return value if type(value) is _Unsaid else validate(value)
+
+
+def _same(value: Any, default: Any) -> bool:
+    if isinstance(default, _Unsaid):
+        return type(value) is _Unsaid
+    return value is default or (type(value) is type(default) and bool(value == default))
 
 
 class RouterOptions(BaseModel):
@@ -76,7 +92,8 @@ class RouterOptions(BaseModel):
     presence_penalty: float | None = None
     reasoning: bool | str | dict[str, Any] | None = None
     extra_body: dict[str, Any] = Field(default_factory=dict)
-    timeout: float | None = Field(default=60.0, gt=0)
+    timeout: Annotated[float | None, WrapValidator(_keep_unsaid)] = Field(default=_Unsaid(60.0), gt=0)
+    """Seconds. Given explicitly it is over OPENROUTER_TIMEOUT, even where it equals the default."""
     max_retries: int | None = Field(default=None, ge=0)
     tool_streaming: Literal["whole", "fragments"] = "whole"
     hedge: Literal["auto", "off"] = "auto"
@@ -99,7 +116,7 @@ class RouterOptions(BaseModel):
 
     @field_serializer("strategy")
     def _write_strategy(self, value: Any) -> Any:
-        return value if isinstance(value, str) else getattr(value, "__name__", repr(value))
+        return strategy_as_data(value)
 
     def __init__(self, **options: Any) -> None:
         try:
@@ -110,6 +127,23 @@ class RouterOptions(BaseModel):
             name = ".".join(str(part) for part in first["loc"]) or type(self).__name__
             raise BadSetting(f"{type(self).__name__}({name}=…): {first['msg']}") from None
 
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A copy that shares the client and the router, which are connections and policy, not data."""
+        memo = {} if memo is None else memo
+        for shared in (self.http_client, self.router):
+            if shared is not None:
+                memo[id(shared)] = shared
+        copied: Self = super().__deepcopy__(memo)
+        copied._made = None
+        return copied
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Without the client and the router made of it: connections do not travel."""
+        state = dict(super().__getstate__())
+        state["__dict__"] = {**state["__dict__"], "http_client": None}
+        state["__pydantic_private__"] = {**(state["__pydantic_private__"] or {}), "_made": None}
+        return state
+
     def make_router(self, api_key: str | None = None) -> Any:
         """The `Router` these options stand for: made at first use, and anew when an option was changed since."""
         key = (api_key, self.router, *(self.policy(name) for name in POLICY))
@@ -117,11 +151,12 @@ class RouterOptions(BaseModel):
             return self._made[1]
         from .router import Router
 
-        given = self.model_fields_set
+        # What equals the default is not given, whoever spelt it out: frameworks rebuild models with every field passed.
+        fields = type(self).model_fields
         options = {
             name: value
             for name, value in zip(POLICY, key[2:], strict=True)
-            if name in given or value != getattr(self, name)
+            if not _same(value, fields[name].get_default(call_default_factory=True))
         }
         if api_key is not None:
             options["api_key"] = api_key
@@ -148,6 +183,11 @@ def _provider(item: Any) -> Any:
             limit if isinstance(limit, Limit) else Limit(**limit) for limit in values["limits"]
         ]
     return Provider(**values)
+
+
+def strategy_as_data(value: Any) -> str:
+    """A strategy by name; loading a name that is none of ours asks for the callable."""
+    return value if isinstance(value, str) else str(getattr(value, "__name__", type(value).__name__))
 
 
 def providers_as_data(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .catalogue.providers import Account, Provider, read_rows, resolve
 from .errors import AuthenticationFailed, BadSetting
 from .events import log
+from .options import providers_as_data, strategy_as_data
 from .routing.need import Policy
 from .settings import Settings, Unset
 
@@ -147,3 +149,19 @@ def known_providers() -> dict[str, dict[str, Any]]:
 def unique(names: Iterable[str]) -> tuple[str, ...]:
     """Names without repetitions, blanks and \"auto\"."""
     return tuple(dict.fromkeys(name for name in names if name and name != "auto"))
+
+
+def describe(router: Router) -> dict[str, Any]:
+    """The policy as plain data, without keys: what tells one router's answers from another's."""
+    values = {f.name: getattr(router, f.name) for f in dataclasses.fields(router) if f.name != "api_key"}
+    told = {
+        name: value
+        for name, value in values.items()
+        if value is not None and name not in ("http_client", "runtime")
+    }
+    told["strategy"] = strategy_as_data(router.strategy)
+    told["providers"] = providers_as_data(router.providers)
+    told["timeout"] = None if isinstance(router.timeout, Unset) else router.timeout
+    if router.runtime is not None:
+        told["runtime"] = router.runtime.name
+    return told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,18 +10,18 @@ from typing import Any
 
 from .catalogue.model import Catalogue, Model
 from .catalogue.providers import Account, Provider
-from .errors import BadSetting, NoCandidates
+from .errors import BadSetting, DeadlineExceeded, NoCandidates
 from .events import Answered, Charged, Observer
 from .reports import Candidacy, Explanation, HealthReport
 from .resolution import Resolved, resolve_router, unique
 from .routing.field import Field, explain
-from .routing.need import STRATEGIES, Need, Policy, Ranker, need_of
+from .routing.need import STRATEGIES, Need, Policy, Ranker, checked_need, need_of
 from .routing.plan import Outcome, Plan
 from .runtime.driver import Drive, Show
-from .runtime.runtime import Runtime
+from .runtime.runtime import CallableFailed, Runtime
 from .settings import UNSET, Settings, Unset
 from .streams import AsyncStream, Stream
-from .wire.request import ChatRequest, check
+from .wire.request import ChatRequest
 
 NAMED_PATIENCE = 2.0
 Prompt = str | list[dict[str, Any]] | ChatRequest
@@ -94,7 +95,9 @@ class Router:
         _one_of("tool_streaming", self.tool_streaming, ("whole", "fragments"))
         _one_of("hedge", self.hedge, ("auto", "off"))
         if not callable(self.strategy):
-            _one_of("strategy", self.strategy, STRATEGIES)
+            _one_of(
+                "strategy", self.strategy, STRATEGIES, "one of your own must be given as the callable itself"
+            )
         if isinstance(self.timeout, (int, float)) and self.timeout <= 0:
             raise BadSetting(f"timeout={self.timeout} must be positive seconds, or None for no bound")
         if self.max_retries is not None and self.max_retries < 0:
@@ -104,6 +107,13 @@ class Router:
 
     def __getstate__(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in _LOCAL}
+
+    def __copy__(self) -> Router:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Router:
+        """Itself: it is frozen, and its client and runtime are to be shared, not copied."""
+        return self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state | dict.fromkeys(_LOCAL))
@@ -137,7 +147,7 @@ class Router:
         runtime = self._runtime
         started = runtime.clock.now()
         resolved = self._resolved
-        check(request, allow_paid=self.allow_paid)
+        need = checked_need(request, allow_paid=self.allow_paid)
         timeout = request.timeout if request.timeout is not None else resolved.timeout
         policy = resolved.policy
         if request.model and request.model != "auto":
@@ -145,9 +155,8 @@ class Router:
         catalogue = await self._catalogue(
             resolved, wait=_patience(policy, timeout), required=not policy.preferred
         )
-        need = need_of(request)
         if callable(self.strategy):
-            policy = await self._ordered(policy, resolved, catalogue, need)
+            policy = await self._ordered(policy, resolved, catalogue, need, timeout)
         plan = Plan(
             request=request,
             need=need,
@@ -172,7 +181,14 @@ class Router:
             runtime.emit(Charged(outcome.attempt.model.id, answer.cost))
         return outcome
 
-    async def _ordered(self, policy: Policy, resolved: Resolved, catalogue: Catalogue, need: Need) -> Policy:
+    async def _ordered(
+        self,
+        policy: Policy,
+        resolved: Resolved,
+        catalogue: Catalogue,
+        need: Need,
+        within: float | None = None,
+    ) -> Policy:
         """The order a user's own strategy gives, asked on a thread of its own."""
         runtime, strategy = self._runtime, self.strategy
         now = runtime.clock.now()
@@ -180,7 +196,13 @@ class Router:
         models = [c.model for c in field_.candidates if not c.named]
         if not callable(strategy):
             return policy
-        ranked = await runtime.elsewhere(lambda: list(strategy(need, models)))
+        try:
+            async with asyncio.timeout(within):
+                ranked = await runtime.elsewhere(lambda: list(strategy(need, models)))
+        except TimeoutError:
+            raise DeadlineExceeded(f"the strategy {strategy!r} took longer than {within:g} s") from None
+        except CallableFailed as error:
+            raise BadSetting(f"the strategy {strategy!r} failed: {error}") from None
         return dataclasses.replace(policy, order={model.id: n for n, model in enumerate(ranked)})
 
     # -- knowing ----------------------------------------------------------------------------------------------------
@@ -357,9 +379,9 @@ def _names(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+def _one_of(name: str, value: object, allowed: tuple[str, ...], hint: str | None = None) -> None:
     if value not in allowed:
-        raise BadSetting(f"{name}={value!r} is none of {', '.join(map(repr, allowed))}")
+        raise BadSetting(f"{name}={value!r} is none of {', '.join(map(repr, allowed))}", hint=hint)
 
 
 def _some(models: list[Model]) -> list[Model]:

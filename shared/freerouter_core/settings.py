@@ -61,7 +61,9 @@ Positive = Annotated[float, Field(gt=0)]
 class Settings(BaseSettings):
     """Every variable that is honoured, with its default. Field names are the variables' in lower case."""
 
-    model_config = SettingsConfigDict(extra="ignore", case_sensitive=False, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", case_sensitive=False, hide_input_in_errors=True, env_ignore_empty=True
+    )
 
     openrouter_api_key: SecretStr | None = None
     openrouter_base_url: Name = None

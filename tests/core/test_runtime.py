@@ -139,6 +139,10 @@ def test_a_validator_may_call_a_model_itself(router: Router) -> None:
     assert inner[0].endswith("inner")
 
 
+def settles(condition: Callable[[], bool]) -> bool:
+    return any(condition() or threading.Event().wait(0.01) for _ in range(300))
+
+
 def cancelled_soon(runtime: Runtime) -> bool:
     """Whether the runtime comes to rest: no job active, no attempt under way."""
 
@@ -230,7 +234,9 @@ def test_nothing_leaks(serve: Serve) -> None:
     gc.collect()
 
     assert freerouter_threads() == []
-    assert open_sockets() <= before
+    assert settles(
+        lambda: open_sockets() <= before
+    )  # the server in this process closes its side when it notices
 
 
 def test_a_forgotten_runtime_ends_its_thread(serve: Serve) -> None:

@@ -17,9 +17,9 @@ import respx
 from langchain_core.load import dumpd, dumps
 
 from freerouter_core import Provider, Router, Settings, errors
-from freerouter_core.runtime.redact import redact
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import FAULTS, SimAccount, SimModel, World
+from freerouter_core.wire.redact import redact
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 

@@ -35,7 +35,7 @@ def fragment(**parts: Any) -> dict[str, Any]:
 
 
 def calls(answer: Answer) -> list[tuple[str, str]]:
-    return [(call.name, call.arguments) for call in answer.tool_calls]
+    return [(call.name, call.arguments or "{}") for call in answer.tool_calls]
 
 
 @given(

@@ -154,7 +154,7 @@ def quality_prior(name: str, row: Mapping[str, Any]) -> float:
     sizes = [float(size) for size in re.findall(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z])", name.lower())]
     if not sizes:
         return 5.0
-    return max(1.0, min(9.0, 2.0 + 1.15 * math.log2(max(sizes))))
+    return max(1.0, min(9.0, 2.0 + 1.15 * math.log2(max(*sizes, 0.1))))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -172,7 +172,7 @@ def _number(value: object) -> float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 

@@ -99,6 +99,19 @@ class Account:
         digest = hashlib.sha256(self.key.encode()).hexdigest()[:12] if self.key else "keyless"
         object.__setattr__(self, "scope", f"{self.provider}|{self.base_url}|{digest}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled within a journal, never to be used again: without its key."""
+        return Account, (
+            self.provider,
+            self.base_url,
+            "",
+            self.dialect,
+            self.free,
+            self.limits,
+            (),
+            self.simulated,
+        )
+
 
 def read_rows(toml: str) -> dict[str, dict[str, Any]]:
     """The rows of a providers.toml text, limits as `Limit`s."""

@@ -28,6 +28,7 @@ from random import Random
 
 from ..wire.answer import Answer
 from ..wire.judge import Fault, Kind, inner_rejection, judge_answer, judge_rejection
+from ..wire.redact import clean
 from ..wire.schema import schema_name
 from ..wire.structured import read_structured
 from . import steps as s
@@ -85,8 +86,8 @@ class _Run:
         self.committed: _Flight | None = None
         self.count = 0
         self.lessons = Lessons(plan.policy, plan.catalogue, state, self.field, rng)
-        self.silent: Answer | None = None
-        """An empty answer after a tool's result: legitimate if a second model agrees."""
+        self.silent: str | None = None
+        """Who answered nothing after a tool's result: legitimate if a second model agrees."""
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -102,7 +103,7 @@ class _Run:
             )
             if turn.candidate is not None and self._may_send():
                 sent = yield from self._send(turn.candidate)
-                if sent or not self.flights:
+                if sent or not self.flights or late:
                     continue
             if not self.flights:
                 yield from self._sleep(turn.until, turn.scope)
@@ -166,8 +167,6 @@ class _Run:
             return False
         if not self.flights:
             return True
-        if len(self.flights) >= SIDE_BY_SIDE:
-            return False
         return all(f.overdue for f in self.flights) or self._may_hedge()
 
     def _may_hedge(self) -> bool:
@@ -196,9 +195,14 @@ class _Run:
             )
             if isinstance(event, s.Refused):
                 if hedge:
-                    self.flights[0].hedge_at = math.inf
-                self.field.blocked[event.scope] = event.until
+                    self.flights[
+                        0
+                    ].hedge_at = math.inf  # it keeps a part back that an ordinary attempt may use
+                else:
+                    self.field.blocked[event.scope] = event.until
                 return False
+        if len(self.flights) >= SIDE_BY_SIDE:
+            yield from self._cancel(self.flights[0], "silent too long")
         self.count += 1
         self.state.hedges += hedge
         candidate.tries += 1
@@ -244,15 +248,19 @@ class _Run:
 
     def _cancel_all(self, why: str, but: _Flight | None = None) -> Generator[s.Step, s.Event, None]:
         for flight in [f for f in self.flights if f is not but]:
-            self._land(flight)
-            if flight.overdue:
-                late = Fault(Kind.SLOW, "no-token" if flight.token_at is None else "slow")
-                self.book.failed(flight.candidate.model.key, late, self.now, self.rng)
-                self.journal.attempted(flight.attempt, late, self.now - flight.sent)
-            else:
-                self.book.left(flight.candidate.model.key)
-                self.journal.attempted(flight.attempt, "cancelled", self.now - flight.sent)
-            yield from self._do(s.Cancel(flight.attempt, why))
+            yield from self._cancel(flight, why)
+
+    def _cancel(self, flight: _Flight, why: str) -> Generator[s.Step, s.Event, None]:
+        self._land(flight)
+        if flight.overdue:
+            late = Fault(Kind.SLOW, "no-token" if flight.token_at is None else "slow")
+            most = self.plan.policy.max_failures
+            self.book.failed(flight.candidate.model.key, late, self.now, self.rng, max_failures=most)
+            self.journal.attempted(flight.attempt, late, self.now - flight.sent)
+        else:
+            self.book.left(flight.candidate.model.key)
+            self.journal.attempted(flight.attempt, "cancelled", self.now - flight.sent)
+        yield from self._do(s.Cancel(flight.attempt, why))
 
     def _land(self, flight: _Flight) -> None:
         self.flights.remove(flight)
@@ -286,6 +294,7 @@ class _Run:
 
     def _failed(self, flight: _Flight, fault: Fault) -> Generator[s.Step, s.Event, None]:
         self._land(flight)
+        fault = clean(fault, flight.attempt.account)
         self.lessons.take(flight.candidate, flight.attempt, fault, self.now)
         self.journal.attempted(flight.attempt, fault, self.now - flight.sent)
         if self.committed is flight:
@@ -298,7 +307,8 @@ class _Run:
         if fault is not None and self.committed is flight and fault.cause == "length":
             fault = None  # its thinking was shown, and the caller's own max_tokens ended it
         if fault is not None and fault.cause == "empty" and self.plan.need.after_tool:
-            fault, self.silent = (fault, answer) if self.silent is None else (None, self.silent)
+            agreed = self.silent is not None and self.silent != flight.candidate.model.id
+            fault, self.silent = (None if agreed else fault), flight.candidate.model.id
         if fault is None and self.plan.request.validate is not None:
             event = yield from self._do(s.Validate(flight.attempt, answer))
             if isinstance(event, s.Judged) and event.problem is not None:
@@ -318,7 +328,7 @@ class _Run:
             seconds=seconds,
             tokens=tokens if isinstance(tokens, int) else len(answer.text) // 4,
         )
-        self.lessons.answered(flight.candidate, flight.attempt)
+        self.lessons.answered(flight.candidate, flight.attempt, answer.cost)
         self.journal.attempted(flight.attempt, None, seconds)
         return Outcome(answer, flight.attempt, self.journal)
 
@@ -328,10 +338,11 @@ class _Run:
             return judge_rejection(inner_rejection(answer.error), self.now), answer
         wish = request.structured
         offered = request.offered
-        if wish is not None and not request.tools:
-            offered = frozenset({schema_name(wish.name)})
+        if wish is not None:
+            offered |= {schema_name(wish.name)}
         fault = judge_answer(answer, tools=offered, must_call=request.must_call)
-        if fault is not None or wish is None or (request.tools and answer.tool_calls):
+        called = {call.name for call in answer.tool_calls} & request.offered
+        if fault is not None or wish is None or called:
             return fault, answer
         parsed = read_structured(answer, wish)
         if parsed.problem is not None:

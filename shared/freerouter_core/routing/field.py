@@ -14,11 +14,16 @@ from random import Random
 
 from ..catalogue.model import Catalogue, Model
 from ..catalogue.providers import Account
-from .fit import able, fit, ready
+from .fit import able, fit, ready, tight
 from .health import Health, HealthBook
 from .need import Need, Policy
 from .quota import Charge, charges_of
 from .rank import rank
+
+ROOMY = 2_000
+"""Tokens of a prompt that every chat model has room for."""
+ACCOUNT_PROBES = 2
+"""Guessed faults of one account (a debt, a redirect) that a call puts up with: the second proves the first."""
 
 
 @dataclass(slots=True, eq=False)
@@ -93,6 +98,8 @@ class Field:
         self.skipped, self.retry_cap = skipped, retry_cap
         self.blocked: dict[str, float] = {}
         self.failed_scopes: set[str] = set()
+        self.account_faults: dict[str, int] = {}
+        """Guessed faults of each account in this call: after the second nobody of it is asked again."""
         self._accounts = accounts
         self._made = [Candidate(model, accounts[model.provider], named=True) for model in named]
         self._rest = ranked[::-1]
@@ -129,6 +136,8 @@ class Field:
             if named:
                 fitting = [model for model in fitting if model not in named]
             ranked = rank(fitting, need, policy, book, now, rng, turn)
+            if need.prompt_tokens > ROOMY:
+                ranked.sort(key=lambda m: tight(m, need, book.models.get(m.key)))  # stable
             if policy.allow_paid:
                 ranked.sort(key=lambda m: not m.free)  # stable: every free one before every paid one
         return cls(named, ranked, accounts, skipped, max(1, policy.retry_attempts))
@@ -143,6 +152,14 @@ class Field:
     @property
     def empty(self) -> bool:
         return not (self._made or self._rest)
+
+    def alive(self, candidate: Candidate) -> bool:
+        """Whether it may still be asked in this call, now or later."""
+        return not (
+            candidate.out
+            or candidate.tries >= self.retry_cap
+            or self.account_faults.get(candidate.account.scope, 0) >= ACCOUNT_PROBES
+        )
 
     def put_first(self, candidate: Candidate) -> None:
         """Ask this one next."""
@@ -168,7 +185,7 @@ class Field:
         best_key: tuple[float, ...] = ()
         until, scope = math.inf, None
         for n, candidate in enumerate(self._each()):
-            if candidate.out or candidate.tries >= self.retry_cap or candidate.model.id in avoid:
+            if not self.alive(candidate) or candidate.model.id in avoid:
                 continue
             when, soft, where = self._ready(candidate, book, now)
             if when > now:

@@ -47,15 +47,25 @@ def ready(model: Model, need: Need, policy: Policy, health: Health | None, now: 
 
 
 def _size(model: Model, need: Need, policy: Policy, health: Health | None) -> str | None:
-    context = model.context
-    if health is not None and health.context is not None:
-        context = min(context, health.context)
-    wanted = need.prompt_tokens + min(need.output_tokens, model.max_output or need.output_tokens)
-    if model.listed and context < wanted:
-        return f"context of {context:,} tokens is under the {wanted:,} needed"
+    context = window(model, health)
+    if model.listed and context < need.least_tokens:
+        return f"context of {context:,} tokens is under the {need.least_tokens:,} needed at least"
     if model.listed and context < policy.min_context:
-        return f"context of {context:,} tokens is under min_context={policy.min_context:,}"
+        return f"its {context:,} tokens of context are under min_context={policy.min_context:,}"
     return None
+
+
+def window(model: Model, health: Health | None) -> int:
+    """The context window: the catalogue's, or the smaller one it turned out to have."""
+    if health is not None and health.context is not None:
+        return min(model.context, health.context)
+    return model.context
+
+
+def tight(model: Model, need: Need, health: Health | None) -> bool:
+    """Whether the request may be too large for the model, by the high estimate: then it is asked after all others."""
+    wanted = need.prompt_tokens + min(need.output_tokens, model.max_output or need.output_tokens)
+    return model.listed and window(model, health) < wanted
 
 
 def _capabilities(model: Model, need: Need, policy: Policy, lacks: frozenset[str]) -> str | None:

@@ -111,8 +111,9 @@ class HealthBook:
         health.decay(now)
         health.good += 1.0
         health.answers += 1
-        health.strikes, health.bench, health.stated, health.probing = 0, 0.0, False, False
-        health.last_fault = ""
+        health.strikes, health.probing, health.last_fault = 0, False, ""
+        if not (health.stated and health.bench > now):  # another request may have been told to wait meanwhile
+            health.bench, health.stated = 0.0, False
         seen = first_token if first_token is not None else max(seconds - tokens / health.speed, seconds * 0.2)
         weight = max(0.2, 1.0 / health.answers)
         health.deviation += weight * (abs(seen - health.first_token) - health.deviation)
@@ -141,7 +142,8 @@ class HealthBook:
             return
         health.strikes += 1
         if fault.until is not None:
-            health.bench, health.stated = fault.until, True
+            stated = health.bench if health.stated else 0.0
+            health.bench, health.stated = max(stated, fault.until), True
         elif health.strikes >= max_failures and not (health.stated and health.bench > now):
             health.bench, health.stated = now + guess(health.strikes - max_failures + 1, rng), False
 
@@ -150,11 +152,21 @@ class HealthBook:
             self.accounts[scope] = Bench(math.inf, True, fault.cause)
             return
         before = self.accounts.get(scope)
-        strikes = before.strikes + 1 if before and before.cause == fault.cause else 1
+        strikes = (
+            before.strikes + 1 if before and before.cause == fault.cause and before.until > now - 60.0 else 1
+        )
         if fault.until is not None:
-            self.accounts[scope] = Bench(fault.until, True, fault.cause, strikes)
+            # A reset that lies in the past is a clock that differs from ours: a storm of retries would not mend it.
+            until = max(fault.until, now + min(60.0, 2.0 ** (strikes - 1)))
+            made = Bench(until, True, fault.cause, strikes)
         else:
-            self.accounts[scope] = Bench(now + guess(strikes, rng), False, fault.cause, strikes)
+            made = Bench(now + guess(strikes, rng), False, fault.cause, strikes)
+        if (
+            before is None
+            or not before.stated
+            or before.until <= max(now, made.until if made.stated else now)
+        ):
+            self.accounts[scope] = made
 
     def gone(self, key: Key, fetched: float) -> None:
         self.of(key).gone = fetched

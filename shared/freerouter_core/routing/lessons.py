@@ -47,9 +47,14 @@ class Lessons:
             book.bench_account(candidate.account.scope, fault, now, self.rng)
             if fault.until is not None:
                 candidate.tries -= 1  # a stated wait of the account says nothing against the model
+            else:
+                faults = self.field.account_faults
+                faults[candidate.account.scope] = faults.get(candidate.account.scope, 0) + 1
         elif fault.cause == "price-guard" and attempt.guard:
             candidate.guard = False
             candidate.tries -= 1
+        elif fault.cause == "no-parameters" and candidate.tries == 1:
+            pass  # it is asked again in a plainer form, which what it lacks decides
         elif fault.kind in (Kind.UNFIT, Kind.REFUSED, Kind.FATAL):
             candidate.out = True
         elif fault.kind is Kind.GONE:
@@ -62,9 +67,13 @@ class Lessons:
             pause = min(policy.backoff_max, policy.backoff_base * 2.0 ** (candidate.tries - 1))
             candidate.not_before = now + pause * (1 + policy.backoff_jitter * (2 * self.rng.random() - 1))
 
-    def answered(self, candidate: Candidate, attempt: Attempt) -> None:
-        """An answer came without the guard where one with it was refused: remember, and forgive the models it cost."""
-        if not attempt.guard and not candidate.guard:
+    def answered(self, candidate: Candidate, attempt: Attempt, cost: float | None) -> None:
+        """An answer came. Without the guard where one with it was refused: remember, and forgive the models it cost; unless it
+        cost money, for then the guard was right, and this model is not asked again."""
+        if cost and not self.policy.allow_paid:
+            self.state.guards[candidate.account.scope] = True
+            self.state.health.gone(candidate.model.key, self.catalogue.fetched)
+        elif not attempt.guard and not candidate.guard:
             self.state.guards[candidate.account.scope] = False
             for gone in self._gone_streak:
                 self.state.health.of(gone.model.key).gone = None

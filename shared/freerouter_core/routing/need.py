@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..catalogue.model import Model
-from ..wire.request import ChatRequest
+from ..errors import BadRequest
+from ..wire.request import ChatRequest, check
 
 _PARTS = {
     "image_url": "image",
@@ -23,9 +24,12 @@ TOKENS_PER_MEDIUM = 1_200
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What one request needs. `prompt_tokens` is an estimate on the high side, `output_tokens` what may be answered."""
+    """What one request needs. `prompt_tokens` is an estimate on the high side, `output_tokens` what may be answered. Estimates
+    rank: a model is left out for its size only where even the low one does not fit."""
 
     prompt_tokens: int = 0
+    least_tokens: int = 0
+    """The prompt, estimated on the low side: what even a frugal tokenizer makes of it."""
     output_tokens: int = 512
     inputs: frozenset[str] = frozenset()
     tools: bool = False
@@ -79,6 +83,23 @@ class Policy:
         return (self.allow_paid, self.capabilities, self.max_cost_per_token)
 
 
+def checked_need(request: ChatRequest, *, allow_paid: bool) -> Need:
+    """The need in a request, once it is known to be one. Raises `BadRequest`."""
+    timeout, model = request.timeout, request.model
+    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
+        raise BadRequest(f"timeout={timeout!r} must be positive seconds", hint="or None for the router's own")
+    if model is not None and not isinstance(model, str):
+        raise BadRequest(f"model={model!r} must be a name", hint='such as "author/name:free"')
+    try:
+        check(request, allow_paid=allow_paid)
+        return need_of(request)
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        raise BadRequest(
+            f"the request is malformed: {type(error).__name__}: {error}",
+            hint="messages and tools must be dicts as the OpenAI API words them",
+        ) from None
+
+
 def need_of(request: ChatRequest) -> Need:
     """The need in a request: sizes are estimated, never tokenised."""
     size, media, inputs = 0, 0, set()
@@ -105,6 +126,7 @@ def need_of(request: ChatRequest) -> Need:
     limit = request.parameters.get("max_tokens") or request.parameters.get("max_completion_tokens")
     return Need(
         prompt_tokens=int(size / 3.5) + media * TOKENS_PER_MEDIUM,
+        least_tokens=int(size / 5.5),
         output_tokens=limit if isinstance(limit, int) else 512,
         inputs=frozenset(inputs),
         tools=bool(request.tools) and request.tool_choice != "none",

@@ -15,6 +15,8 @@ from ..catalogue.providers import Account, Limit
 
 MARGIN = 0.5
 """Seconds added to a rolling window: requests sent in order may arrive a little out of it."""
+LANE_POLL = 1.0
+"""Seconds between looks at a full concurrency limit; a lane that is freed here wakes the next in line at once."""
 LEASE = 900.0
 """Seconds after which a concurrency lease is taken back."""
 
@@ -85,7 +87,7 @@ class _Window:
             self.used -= self.log.popleft().amount
 
     def free_at(self, limit: Limit, amount: int, size: int, now: float) -> float:
-        """When `amount` more would fit; `now` if it does. Concurrency comes back unannounced: then, no later than."""
+        """When `amount` more would fit; `now` if it does. Concurrency comes back unannounced, so it is looked at again soon."""
         room = size - self.used
         if amount <= room:
             return now
@@ -93,7 +95,9 @@ class _Window:
             return math.inf
         if limit.concurrent is None and limit.reset == "utc-day":
             return (now // 86_400 + 1) * 86_400.0
-        hold = LEASE if limit.concurrent is not None else limit.per + MARGIN
+        if limit.concurrent is not None:
+            return now + LANE_POLL
+        hold = limit.per + MARGIN
         for entry in self.log:
             room += entry.amount
             if amount <= room:
@@ -142,6 +146,13 @@ class QuotaBook:
             elif charge.limit.tokens is not None and tokens is not None:
                 window.used += tokens - entry.amount
                 entry.amount = tokens
+
+    def drop_leases(self) -> None:
+        """After a fork: requests in flight are the parent's."""
+        for charge, window in self._windows.items():
+            if charge.limit.concurrent is not None:
+                window.log.clear()
+                window.used = 0
 
     def used(self, charge: Charge, now: float) -> int:
         """How much of a limit is taken at `now`."""

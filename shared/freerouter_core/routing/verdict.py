@@ -41,7 +41,7 @@ def verdict(
     decided = _decided(faults, field, journal)
     if decided is not None:
         return decided
-    alive = [c for c in field.candidates if not c.out and c.tries < field.retry_cap]
+    alive = [c for c in field.candidates if field.alive(c)]
     if alive and not exhausted and _returns(alive, field, book, now):
         return None
     return _exhausted(field, book, journal, faults, now)
@@ -111,6 +111,7 @@ def _exhausted(
     returns = field.returns(book, now)
     retry_after = max(0.0, returns - now) if returns is not None else None
     limited = [f.status == 429 or f.cause.startswith("account-") for _, f in faults]
+    passing = [f.kind in (Kind.BUSY, Kind.SLOW, Kind.BROKEN) or f.until is not None for _, f in faults]
     waiting = not faults
     hint = next((f.hint for _, f in reversed(faults) if f.hint), "")
     when = f"the earliest candidate returns in {retry_after:.0f} s" if retry_after else ""
@@ -121,6 +122,7 @@ def _exhausted(
         status_code=last[1].status if last else (429 if waiting else None),
         model=last[0].model.id if last else None,
         rate_limited=waiting or all(limited),
+        should_retry=waiting or any(passing),
         attempts=journal.attempts,
     )
 

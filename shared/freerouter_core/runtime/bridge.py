@@ -11,8 +11,9 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
+from ..events import log
 from ..native import greened
 
 T = TypeVar("T")
@@ -22,7 +23,7 @@ class Inlet:
     """Runs callbacks on a loop from any thread, waking it once for many."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self._loop = ref(loop)  # weakly: inlets are kept by loop, and must not keep it
         self._queue: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._armed = False
 
@@ -31,8 +32,11 @@ class Inlet:
         self._queue.append((call, args))
         if not self._armed:
             self._armed = True
+            loop = self._loop()
             try:
-                self._loop.call_soon_threadsafe(self._drain)
+                if loop is None:
+                    raise RuntimeError("the event loop is gone")
+                loop.call_soon_threadsafe(self._drain)
             except RuntimeError:
                 self._armed = False
                 raise
@@ -41,7 +45,10 @@ class Inlet:
         self._armed = False
         while self._queue:
             call, args = self._queue.popleft()
-            call(*args)
+            try:
+                call(*args)
+            except Exception:  # one caller's trouble must not keep the others waiting
+                log.exception("a callback across threads failed")
 
 
 _inlets: WeakKeyDictionary[asyncio.AbstractEventLoop, Inlet] = WeakKeyDictionary()

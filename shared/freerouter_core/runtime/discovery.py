@@ -24,11 +24,13 @@ from ..clock import Clock
 from ..errors import CatalogueUnavailable
 from ..events import Event, FetchFailed, ModelsFetched
 from ..wire.judge import judge_rejection, read_rejection
-from .redact import redact
+from ..wire.redact import redact
 from .transport import Transport, TransportFailed
 
 FETCH_TIMEOUT, LOCAL_GRACE = 15.0, 1.0
 """Seconds a fetch may take; and that a server on this machine is waited for before its copy on disk is used."""
+JOIN_PATIENCE = 1.0
+"""Seconds a request waits for the lists of further providers once it has one."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 30.0, 1_800.0
 
 
@@ -76,14 +78,15 @@ class Discovery:
             source = self._source(account)
             now = self.clock.now()
             stale = source.models is None or now - source.fetched >= refresh
-            if stale and source.task is None and (now >= source.not_before or source.models is None):
+            alone = all(self._source(other).models is None for other in accounts)
+            if stale and source.task is None and (now >= source.not_before or alone):
                 source.task = asyncio.get_running_loop().create_task(
                     self._fetch(account, source, transport(account))
                 )
             if source.models is None and source.task is not None:
                 missing.append((account, source, source.task))
-        for account, source, fetch in missing:
-            await self._first(account, source, fetch, wait)
+        if missing:
+            await self._first(missing, wait, has_others=len(missing) < len(accounts))
         return self._merge(accounts, required=required)
 
     async def refresh(
@@ -120,20 +123,35 @@ class Discovery:
         return self.sources.setdefault((account.scope, account.free), _Source())
 
     async def _first(
-        self, account: Account, source: _Source, fetch: asyncio.Task[None], wait: float | None
+        self,
+        missing: list[tuple[Account, _Source, asyncio.Task[None]]],
+        wait: float | None,
+        *,
+        has_others: bool,
     ) -> None:
-        """The first list of an account: from disk if there is a copy, else from the network."""
-        copy = self._read(account)
-        if copy is None:
-            if wait != 0:
-                await asyncio.wait({fetch}, timeout=wait)
-            source.reason = source.reason or "no answer in time"
-            return
-        if _local(account):
-            await asyncio.wait({fetch}, timeout=LOCAL_GRACE)
-        if source.models is None:
-            source.fetched, source.models = copy
-            self.emit(_counted(account, source, self.clock.now()))
+        """First lists: from disk where there is a copy, else from the network. Once any account has one, the rest are waited
+        for only a little: they join when they come."""
+        asked: set[asyncio.Task[None]] = set()
+        for account, source, fetch in missing:
+            copy = self._read(account)
+            if copy is None:
+                asked.add(fetch)
+                continue
+            if _local(account):
+                await asyncio.wait({fetch}, timeout=LOCAL_GRACE)
+            if source.models is None:
+                source.fetched, source.models = copy
+                self.emit(_counted(account, source, self.clock.now()))
+            has_others = True
+        if asked and not has_others and wait != 0:
+            _, asked = await asyncio.wait(asked, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        if asked and wait != 0:
+            known = any(source.models is not None for _, source, _ in missing) or has_others
+            limit = [t for t in (wait, JOIN_PATIENCE if known else None) if t is not None]
+            await asyncio.wait(asked, timeout=min(limit, default=None))
+        for _, source, fetch in missing:
+            if source.models is None and not fetch.done():
+                source.reason = source.reason or "no answer in time"
 
     async def _fetch(self, account: Account, source: _Source, transport: Transport) -> None:
         try:
@@ -188,7 +206,7 @@ class Discovery:
             copy = json.loads(path.read_text("utf-8"))
             models = tuple(_thaw(row) for row in copy["models"])
             return (float(copy["fetched"]), models) if models and copy["format"] == 1 else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def _write(self, account: Account, source: _Source) -> None:
@@ -231,7 +249,14 @@ def _freeze(model: Model) -> dict[str, Any]:
 
 def _thaw(row: dict[str, Any]) -> Model:
     values: dict[str, Any] = {k: frozenset(v) if isinstance(v, list) else v for k, v in row.items()}
-    return Model(**values)
+    model = Model(**values)
+    if not (
+        isinstance(model.id, str)
+        and isinstance(model.context, int)
+        and isinstance(model.quality, (int, float))
+    ):
+        raise TypeError("not a model as it was kept")
+    return model
 
 
 def _local(account: Account) -> bool:

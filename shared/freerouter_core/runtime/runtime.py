@@ -11,6 +11,7 @@ import asyncio
 import atexit
 import contextlib
 import contextvars
+import itertools
 import os
 import threading
 import weakref
@@ -32,12 +33,16 @@ from .bridge import Pipe, inlet_of, new_bell
 from .discovery import Discovery
 from .job import Core, Job
 from .ledger import MemoryLedger
-from .redact import redact
 from .transport import Transport
 
 T = TypeVar("T")
 Item = TypeVar("Item")
 START_TIMEOUT = 10.0
+_count = itertools.count(1)
+
+
+class CallableFailed(Exception):
+    """A callable of the user's raised; its words, and no more: what it raised stays on its own thread."""
 
 
 class Runtime:
@@ -59,6 +64,7 @@ class Runtime:
         ("user": the user's cache directory; None: nothing is kept)."""
         self.clock: Clock = clock or RealClock()
         self.client = client
+        self.name = f"runtime-{next(_count)}"
         self.rng = Random(seed)  # noqa: S311  # chooses models, guards no secret
         self.state = State()
         self.ledger = MemoryLedger(self.clock)
@@ -69,6 +75,7 @@ class Runtime:
         self._numbers = 0
         self._observers: list[Observer] = []
         self._events: Any = None
+        self._development: Any = None
         Runtime._all.add(self)
 
     @classmethod
@@ -227,9 +234,11 @@ class Runtime:
         """The transport for an account: the simulator's, the router's own client, the runtime's, or the network."""
         core = self._running()
         if account.simulated and self.client is None:
-            from ..simulator import development_world
+            if self._development is None:
+                from ..simulator import development_world
 
-            client = development_world(self.clock).transport()
+                self._development = development_world(self.clock).transport()
+            client = self._development
         elif client is None:
             client = self.client
         transport = core.transports.get(id(client))
@@ -243,28 +252,28 @@ class Runtime:
 
     async def elsewhere(self, call: Callable[[], T]) -> T:
         """Run a callable of the user's on a thread of its own: it may wait, or call a model itself."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
+        # The outcome crosses as a value: a StopIteration, say, cannot be set as a future's exception.
+        future: asyncio.Future[tuple[Any, BaseException | None]] = asyncio.get_running_loop().create_future()
         context = contextvars.copy_context()
         inlet = self._running().inlet
 
-        def settle(value: Any, error: BaseException | None) -> None:
+        def settle(outcome: tuple[Any, BaseException | None]) -> None:
             if not future.done():
-                if error is None:
-                    future.set_result(value)
-                else:
-                    future.set_exception(error)
+                future.set_result(outcome)
 
         def work() -> None:
             try:
-                value, error = context.run(call), None
-            except Exception as caught:
-                value, error = None, caught
+                outcome: tuple[Any, BaseException | None] = (context.run(call), None)
+            except BaseException as caught:  # whatever it is, the request must hear of it
+                outcome = (None, caught)
             with contextlib.suppress(RuntimeError):
-                inlet.post(settle, value, error)
+                inlet.post(settle, outcome)
 
         start_thread(work, "freerouter-callable")
-        return await future
+        value, error = await future
+        if error is not None:
+            raise CallableFailed(f"{type(error).__name__}: {error}"[:500]) from None
+        return value  # type: ignore[no-any-return]
 
     async def validate(self, validator: Callable[[Answer], object] | None, answer: Answer) -> str | None:
         """What a user's validator has against an answer, in words; None: nothing."""
@@ -272,8 +281,8 @@ class Runtime:
             return None
         try:
             await self.elsewhere(lambda: validator(answer))
-        except Exception as error:
-            return redact(f"{type(error).__name__}: {error}")[:500]
+        except CallableFailed as error:
+            return str(error)
         return None
 
     # -- events -----------------------------------------------------------------------------------------------------

@@ -71,13 +71,15 @@ class Response:
         except Exception as error:
             raise _failed(error) from None
 
-    async def read(self, limit: int = 32_000_000) -> bytes:
-        """The whole body; `TransportFailed` past `limit` bytes."""
+    async def read(self, limit: int = 32_000_000, *, whole: bool = True) -> bytes:
+        """The body. Past `limit` bytes: `TransportFailed`, or not `whole`: what came so far."""
         parts: list[bytes] = []
         size = 0
         async for chunk in self.chunks():
             parts.append(chunk)
             size += len(chunk)
+            if size > limit and not whole:
+                break
             if size > limit:
                 raise TransportFailed("protocol", f"the response is larger than {limit:,} bytes")
         return b"".join(parts)

@@ -31,7 +31,7 @@ class ToolCall:
         return {
             "id": self.id,
             "type": "function",
-            "function": {"name": self.name, "arguments": self.arguments},
+            "function": {"name": self.name, "arguments": self.arguments or "{}"},
         }
 
 
@@ -166,9 +166,9 @@ def _tool_calls(message: Mapping[str, Any], stem: str) -> tuple[ToolCall, ...]:
         function: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
         arguments = function.get("arguments")
         if not isinstance(arguments, str):
-            arguments = json.dumps(arguments) if arguments else "{}"
+            arguments = json.dumps(arguments) if arguments else ""
         calls.append(
-            ToolCall(ids.unique(call.get("id"), stem, n), str(function.get("name") or ""), arguments or "{}")
+            ToolCall(ids.unique(call.get("id"), stem, n), str(function.get("name") or ""), arguments)
         )
     return tuple(calls)
 

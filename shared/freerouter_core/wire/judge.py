@@ -103,6 +103,8 @@ _KEY = "check the key: it is missing, mistyped, expired or revoked"
 
 RULES: tuple[Rule, ...] = (
     # -- the account ------------------------------------------------------------------------------------------------
+    # An upstream's refused key is not ours: the gateway says whose it was.
+    _rule("upstream-401", Kind.BUSY, "401", r"provider returned error|\"provider_name\": \""),
     _rule("key-refused", Kind.ACCOUNT, "401", teaches=False, hint=_KEY),
     # An upstream's own "per day" is no limit of the account, so the upstream's words are looked for first.
     _rule("upstream-429", Kind.BUSY, "429", r"upstream_provider_shared_pool|provider returned error|limited upstream"),
@@ -121,7 +123,9 @@ RULES: tuple[Rule, ...] = (
         r"free-models-per-min|free_tier_per_minute|x-ratelimit-remaining\W+0",
         teaches=False,
     ),
-    _rule("price-guard", Kind.UNFIT, says=r"\bmax_price\b", teaches=False),
+    # The guard doing its work is no fault of the guard: only an answer that does not know the field blames it.
+    _rule("not-free", Kind.GONE, says=r"excluded_by.{0,200}max_price|constraint_filtered", teaches=False),
+    _rule("price-guard", Kind.UNFIT, "400 422", r"\bmax_price\b", teaches=False),
     _rule("max-tokens-402", Kind.UNFIT, "402", r"fewer max_tokens", teaches=False, hint="lower max_tokens"),
     _rule(
         "debt",
@@ -196,8 +200,8 @@ def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Reje
     try:
         parsed: Any = json.loads(body)
     except ValueError:
-        text = re.sub(r"<[^>]+>", " ", body[:2000].decode("utf-8", "replace"))
-        return Rejection(status, headers, {"message": " ".join(text.split())[:300]})
+        text = re.sub(r"<[^>]+>", " ", body[:4000].decode("utf-8", "replace"))
+        return Rejection(status, headers, {"message": " ".join(text.split())})
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]  # Gemini wraps its error in an array
     error = parsed.get("error", parsed) if isinstance(parsed, Mapping) else {"message": str(parsed)}
@@ -247,7 +251,7 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
     rule = next(rule for rule in RULES if rule.matches(rejection.status, said))
     until = None
     if rule.kind in (Kind.BUSY, Kind.ACCOUNT, Kind.SLOW) and rule.cause != "key-refused":
-        until = stated_wait(rejection.headers, rejection.error, now)
+        until = stated_wait(rejection.headers, rejection.error, now, limited=rejection.status in (403, 429))
     if rule.cause in ("account-day", "account-minute") and until is None:
         until = _next_reset(rule.cause, now)
     return Fault(
@@ -270,9 +274,10 @@ def judge_transport(name: str, detail: str = "") -> Fault:
 
 
 def judge_answer(
-    answer: Answer, *, tools: frozenset[str] = frozenset(), must_call: str | bool = False
+    answer: Answer, *, tools: frozenset[str] | None = None, must_call: str | bool = False
 ) -> Fault | None:
-    """The fault in what claims to be an answer, or None. `tools`: the names offered; `must_call`: True, or the name."""
+    """The fault in what claims to be an answer, or None. `tools`: the names offered (None: unknown); `must_call`: True, or
+    the name."""
     if answer.error is not None:
         return None  # judged as a rejection, with the clock it needs
     if answer.refusal and not answer.text:
@@ -292,12 +297,14 @@ def judge_answer(
             )
         return Fault(Kind.BROKEN, "empty", "no text and no tool call")
     for call in answer.tool_calls:
-        if call.parsed() is None:
+        if call.parsed() is None or (not call.arguments and answer.finish_reason == "length"):
             return Fault(
                 Kind.BROKEN, "truncated-tool", f"arguments of {call.name!r} are no complete JSON object"
             )
-        if not call.name or (tools and call.name not in tools):
+        if not call.name or (tools is not None and call.name not in tools):
             return Fault(Kind.BROKEN, "unknown-tool", f"called {call.name!r}, which was not offered")
+    if tools and not answer.tool_calls and _CALL_AS_TEXT.match(answer.text):
+        return Fault(Kind.BROKEN, "call-as-text", "wrote its tool call as text")
     if must_call and not answer.tool_calls:
         return Fault(Kind.BROKEN, "no-tool-call", "answered in text where a tool call was required")
     if isinstance(must_call, str) and any(call.name != must_call for call in answer.tool_calls):
@@ -306,6 +313,12 @@ def judge_answer(
         # Some valid streams end without a finish reason (anomalia#38); text without any end is cut.
         return Fault(Kind.BROKEN, "cut", "the stream ended without a finish reason")
     return None
+
+
+# A call emitted as text with finish "stop" (DeepSeek-V3#1244, vllm#28219).
+_CALL_AS_TEXT = re.compile(
+    r"\s*(?:<tool_call>|<\|?tool[▁_ ]calls?|\[TOOL_CALLS\]|<function=|\{\s*\"name\"\s*:\s*\"[\w-]+\"\s*,\s*\"(?:arguments|parameters)\")"
+)
 
 
 def _all_said(rejection: Rejection) -> str:
@@ -325,7 +338,7 @@ def _words(error: Mapping[str, Any]) -> str:
         raw = raw.get("message")
     if isinstance(raw, str) and raw and message.lower() in ("", "provider returned error"):
         message = raw
-    return " ".join(message.split())[:300]
+    return " ".join(message.split())[:2000]  # cut for good by `clean`, after keys are out of it
 
 
 def _context(said: str) -> int | None:

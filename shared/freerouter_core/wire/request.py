@@ -83,15 +83,15 @@ def check(request: ChatRequest, *, allow_paid: bool) -> None:
             f"tool_choice names {name!r}, which is not among the tools {sorted(request.offered)}",
             hint="name an offered tool, or use 'auto' or 'required'",
         )
-    if "model" in request.extra_body:
-        raise BadRequest("extra_body may not choose the model", hint="use model=…, which knows what is free")
+    further = {**request.parameters, **request.extra_body}
+    ruled = sorted(_RULED & further.keys() - _OWN) + sorted(_OWN & request.parameters.keys())
+    if ruled:
+        raise BadRequest(f"{ruled[0]!r} may not be given as a further field of the request", hint=_RULED_HINT)
     if allow_paid:
         return
-    tools = [*request.tools, *(request.extra_body.get("tools") or ())]
+    tools = [t for t in (*request.tools, *_list(further.get("tools"))) if isinstance(t, Mapping)]
     paid = [str(t.get("type")) for t in tools if str(t.get("type", "")).startswith("openrouter:")]
-    paid += [
-        key for key in ("models", "plugins", "route", "web_search_options") if request.extra_body.get(key)
-    ]
+    paid += [key for key in ("models", "plugins", "route", "web_search_options") if further.get(key)]
     if str(request.model or "").endswith(":online"):
         paid.append(":online")
     if paid:
@@ -99,6 +99,21 @@ def check(request: ChatRequest, *, allow_paid: bool) -> None:
             f"{', '.join(paid)} can cost money even on a free model",
             hint="pass allow_paid=True to permit it, or leave it out",
         )
+
+
+# What is chosen elsewhere, where it is known what is free: never by a further field.
+_RULED = frozenset(
+    {
+        "model", "allow_paid", "privacy", "fallback_models", "max_retries", "providers", "strategy", "base_url",
+        "api_key", "messages", "provider", "stream",
+    }
+)  # fmt: skip
+_OWN = frozenset({"messages", "provider", "stream"})
+_RULED_HINT = "set it on the model or the router, e.g. model=…, Router(allow_paid=…); provider preferences go into extra_body"
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def shape(
@@ -121,7 +136,8 @@ def shape(
             body[key] = value
     if model.max_output and isinstance(body.get("max_tokens"), int):
         body["max_tokens"] = min(body["max_tokens"], model.max_output)
-    if request.tools:  # an empty list is refused by vLLM and others (langchain#37184)
+    # An empty list is refused by vLLM and others (langchain#37184); "none" asks for no tools where the model has none.
+    if request.tools and (request.tool_choice != "none" or model.takes("tools")):
         body["tools"] = request.tools
         if request.tool_choice is not None:
             body["tool_choice"] = request.tool_choice

@@ -136,6 +136,16 @@ def dereference(schema: Schema, root: Schema) -> Schema:
     return {}
 
 
+def rooted(schema: Any) -> dict[str, Any]:
+    """The schema with a reference at its very root followed: endpoints want to see an object there (recursive models)."""
+    if not isinstance(schema, Mapping) or "$ref" not in schema:
+        return dict(schema or {})
+    return {
+        **dereference(schema, schema),
+        **{key: schema[key] for key in ("$defs", "definitions") if key in schema},
+    }
+
+
 def strict(schema: Any) -> Any:
     """A copy that strict endpoints accept: every object closed, every property required, optional ones nullable."""
     if isinstance(schema, list):

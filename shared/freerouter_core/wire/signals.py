@@ -91,15 +91,19 @@ def _sane(moment: float | None, now: float) -> float | None:
 _HEADERS = ("retry-after-ms", "retry-after", "x-ratelimit-reset")
 
 
-def stated_wait(headers: Mapping[str, str], error: Mapping[str, Any], now: float) -> float | None:
+def stated_wait(
+    headers: Mapping[str, str], error: Mapping[str, Any], now: float, *, limited: bool = True
+) -> float | None:
     """Until when the provider says to wait, or None if it does not say.
 
     Looked for in the headers, in the error's own copy of them, in `retry_after*` keys, in Google's RetryInfo, and last in
-    the message. Header names in lower case.
+    the message. Header names in lower case. `limited`: the answer is a limit's; elsewhere X-RateLimit-Reset is routine and means
+    nothing unless nothing remains.
     """
     for source in (headers, _lower(_metadata(error).get("headers"))):
         for name in _HEADERS:
-            if name in source:
+            spent = limited or str(source.get("x-ratelimit-remaining")) == "0"
+            if name in source and (spent or name != "x-ratelimit-reset"):
                 value: Any = source[name]
                 if name == "retry-after-ms":
                     number = parse_duration(str(value))

@@ -14,6 +14,9 @@ from typing import Any
 
 from .answer import Answer, Json, ToolCall, _dicts, _error_of, _Ids, reasoning_of, text_of
 
+LONGEST_LINE = 16_000_000
+"""Bytes; a line beyond it is no event of an honest server."""
+
 
 class SSEDecoder:
     """Bytes in, the `data` of each complete event out. Comments and other fields are no data.
@@ -23,11 +26,21 @@ class SSEDecoder:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._pieces: list[bytes] = []
+        self._held = 0
         self._data: list[bytes] = []
 
     def feed(self, piece: bytes) -> list[str]:
         events: list[str] = []
-        buffer = self._rest + piece
+        if b"\n" not in piece and b"\r" not in piece:  # a long line in many pieces is put together once
+            self._pieces.append(piece)
+            self._held += len(piece)
+            if self._held > LONGEST_LINE:
+                raise ValueError(f"a line of the stream is longer than {LONGEST_LINE:,} bytes")
+            return events
+        buffer = b"".join((self._rest, *self._pieces, piece))
+        self._pieces.clear()
+        self._held = 0
         if b"\r" in buffer:
             held = b"\r" if buffer.endswith(b"\r") else b""  # its \n may still be on the way
             buffer = buffer[: len(buffer) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n") + held
@@ -46,11 +59,6 @@ class SSEDecoder:
         events = self.feed(b"\n\n")
         self._rest = b""
         return events
-
-    @property
-    def pending(self) -> bytes:
-        """Bytes that are no event (yet): where a server answers a stream request with plain JSON, all of it."""
-        return self._rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +118,12 @@ class Assembler:
         self._think = _Think()
         self.done = False
         """`[DONE]` came."""
+        self.fed = False
+        """Any event came."""
 
     def feed_data(self, data: str) -> Delta | None:
         """One event's data: JSON, `[DONE]`, or rubbish, which is an error of the stream."""
+        self.fed = True
         if data.strip() == "[DONE]":
             self.done = True
             return self._flush()
@@ -227,6 +238,11 @@ class Assembler:
         return self._flush()
 
     @property
+    def finished(self) -> bool:
+        """The end was said: `[DONE]`, or a finish reason and no error."""
+        return self.done or (self._finish is not None and self._error is None)
+
+    @property
     def error(self) -> Json | None:
         return self._error
 
@@ -242,7 +258,7 @@ class Assembler:
     def answer(self) -> Answer:
         ids = _Ids()
         calls = tuple(
-            ToolCall(ids.unique(call.id, self._id, n), call.name, "".join(call.arguments) or "{}")
+            ToolCall(ids.unique(call.id, self._id, n), call.name, "".join(call.arguments))
             for n, call in enumerate(self._calls)
         )
         return Answer(

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..catalogue.model import Model
 from .answer import Answer, Json, split_think
-from .schema import is_strict, schema_name, strict, violation, without_nulls
+from .schema import is_strict, rooted, schema_name, strict, violation, without_nulls
 
 Method = Literal["auto", "json_schema", "function_calling", "json_mode"]
 Form = Literal["json_schema", "tool", "json_object", "prompt"]
@@ -60,7 +60,7 @@ def form_for(wish: Structured, model: Model, *, with_tools: bool) -> Form:
     known = bool(model.parameters)
     can: dict[Form, bool] = {
         "json_schema": wish.schema is not None and model.takes("structured_outputs"),
-        "tool": wish.schema is not None
+        "tool": _is_object(wish)
         and not with_tools
         and known
         and {"tools", "tool_choice"} <= model.parameters,
@@ -76,12 +76,17 @@ def form_for(wish: Structured, model: Model, *, with_tools: bool) -> Form:
     return next(form for form in orders[wish.method] if can[form])
 
 
+def _is_object(wish: Structured) -> bool:
+    """Only an object can be a tool's arguments."""
+    return wish.schema is not None and rooted(wish.schema).get("type") == "object"
+
+
 def ask(body: Json, wish: Structured, form: Form) -> None:
     """Write the wish into a request body, in the given form."""
     if form == "json_schema":
-        inner: Json = {"name": schema_name(wish.name), "schema": wish.schema}
+        inner: Json = {"name": schema_name(wish.name), "schema": rooted(wish.schema)}
         if wish.strict or (wish.strict is None and is_strict(wish.schema)):
-            inner |= {"schema": strict(wish.schema), "strict": True}
+            inner |= {"schema": strict(rooted(wish.schema)), "strict": True}
         if wish.description:
             inner["description"] = wish.description
         body["response_format"] = {"type": "json_schema", "json_schema": inner}
@@ -90,7 +95,7 @@ def ask(body: Json, wish: Structured, form: Form) -> None:
         function: Json = {
             "name": name,
             "description": wish.description or "Give the answer.",
-            "parameters": strict(wish.schema) if wish.strict else wish.schema,
+            "parameters": strict(rooted(wish.schema)) if wish.strict else rooted(wish.schema),
         }
         if wish.strict:
             function["strict"] = True
@@ -120,6 +125,26 @@ def _instructed(messages: list[Json], instruction: str) -> list[Json]:
     return [{"role": "system", "content": instruction}, *messages]
 
 
+class JsonGate:
+    """Lets streamed text through once it is plain that it is the JSON itself. Where prose or a fence comes first it stays
+    shut: that answer is shown when it is whole, and until then another model may still take its place."""
+
+    def __init__(self) -> None:
+        self._open: bool | None = None
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """What of it may be shown now."""
+        if self._open is None:
+            self._held += text
+            head = self._held.lstrip()
+            if not head:
+                return ""
+            self._open = head[0] in "{["
+            text = head
+        return text if self._open else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """What the reader found: the value and its JSON text, or the problem in words."""
@@ -135,10 +160,7 @@ def read_structured(answer: Answer, wish: Structured) -> Parsed:
     texts = [call.arguments for call in answer.tool_calls if call.name == name]
     texts.append(answer.text)
     problem = "the answer holds no JSON"
-    for text in texts:
-        found, value = find_json(text)
-        if not found:
-            continue
+    for value in (value for text in texts for value in each_json(text)):
         broken = violation(value, wish.schema) if wish.schema is not None else _not_object(value)
         if broken and wish.schema is not None:
             value = without_nulls(value, wish.schema)
@@ -157,17 +179,26 @@ _FENCE = re.compile(r"```(?:json|JSON)?\s*\n?(.*?)```", re.DOTALL)
 
 
 def find_json(text: str) -> tuple[bool, Any]:
-    """(found, value): the JSON in a text that is it, fences it, or wraps it in prose. Never a repaired piece."""
+    """(found, value): the first JSON in a text that is it, fences it, or wraps it in prose. Never a repaired piece."""
+    for value in each_json(text):
+        return True, value
+    return False, None
+
+
+def each_json(text: str) -> Iterator[Any]:
+    """Every JSON value a text may mean, the likeliest first."""
     text = split_think(text)[0].strip() or text.rpartition("</think>")[2].strip()
     for candidate in (text, *(m.group(1).strip() for m in _FENCE.finditer(text))):
         try:
-            return True, json.loads(candidate)
+            yield json.loads(candidate)
         except ValueError:
             continue
-    decoder = json.JSONDecoder()
+    decoder, end = json.JSONDecoder(), 0
     for start in (m.start() for m in re.finditer(r"[{\[]", text)):
+        if start < end:
+            continue
         try:
-            return True, decoder.raw_decode(text, start)[0]
+            value, end = decoder.raw_decode(text, start)
         except ValueError:
             continue
-    return False, None
+        yield value

@@ -69,6 +69,7 @@ class MemoryLedger:
         """After a fork or a close: those who waited are not here any more. What was spent stays spent."""
         self._lines.clear()
         self._timers.clear()
+        self._book.drop_leases()
 
     def used(self, charge: Charge) -> int:
         return self._book.used(charge, self._clock.now())
