@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, ClassVar, Literal, Self
@@ -13,7 +14,7 @@ from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.tools import BaseTool
 from langchain_core.utils import secret_from_env
@@ -22,15 +23,17 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 from typing_extensions import override
 
 from freerouter_core import __version__
-from freerouter_core.errors import BadRequest, FreeRouterError
-from freerouter_core.options import RouterOptions
+from freerouter_core.errors import FreeRouterError
+from freerouter_core.options import POLICY, RouterOptions, providers_as_data, strategy_as_data
+from freerouter_core.resolution import describe
 from freerouter_core.wire.request import ChatRequest
-from freerouter_core.wire.stream import Delta
 
 from . import blocks  # noqa: F401  # registers how our messages become content blocks
-from .errors import as_model_error
-from .messages import PROVIDER, last_chunk, to_chunk, to_message, to_wire
+from .errors import as_model_error, as_model_errors
+from .messages import PROVIDER, to_wire
+from .outputs import chunk_of, end_of, result_of
 from .structured import Wanted, parser_for, wish_in
+from .tools import wire_tool_choice
 
 ToolLike = dict[str, Any] | type | Callable[..., Any] | BaseTool
 CONTEXT_PROMISE = 32_768
@@ -97,9 +100,42 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        hidden = {"api_key", "http_client", "router", *BaseChatModel.model_fields}
+        hidden = {"api_key", "http_client", "router", "providers", "strategy", *BaseChatModel.model_fields}
         own = {name: getattr(self, name) for name in type(self).model_fields if name not in hidden}
-        return {"model_name": self.model} | {k: _plain(v) for k, v in own.items() if v is not None}
+        told = {"model_name": self.model} | {name: value for name, value in own.items() if value is not None}
+        told |= {"strategy": strategy_as_data(self.strategy), "providers": providers_as_data(self.providers)}
+        return told | ({"router": describe(self.router)} if self.router is not None else {})
+
+    @override
+    def to_json(self) -> Any:
+        """LangChain's serialized form: plain data, no key, nothing that equals its default. It is also the cache's key."""
+        made = super().to_json()
+        if made["type"] != "constructor":
+            return made
+        kwargs = made["kwargs"]
+        for name in POLICY:
+            if name in kwargs and name not in self._said:
+                del kwargs[name]
+        for name, written in (
+            ("strategy", strategy_as_data(self.strategy)),
+            ("providers", providers_as_data(self.providers)),
+            ("router", None if self.router is None else describe(self.router)),
+        ):
+            if name in self._said:
+                kwargs[name] = written
+        kwargs.pop("http_client", None)
+        return made
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__.pop(
+            "_serialized", None
+        )  # LangChain's memo of the above: a changed model has another identity
+        super().__setattr__(name, value)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("_serialized", None)
+        return copied
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = LangSmithParams(
@@ -147,11 +183,10 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        try:
-            outcome = self._router.chat(self._request(messages, stop, kwargs))
-        except FreeRouterError as error:
-            raise as_model_error(error) from None
-        return _result(to_message(outcome.answer, outcome.metadata))
+        with as_model_errors():
+            request = self._request(messages, stop, kwargs)
+            outcome = self._router.chat(request)
+        return result_of(outcome)
 
     async def _agenerate(
         self,
@@ -160,11 +195,10 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        try:
-            outcome = await self._router.achat(self._request(messages, stop, kwargs))
-        except FreeRouterError as error:
-            raise as_model_error(error) from None
-        return _result(to_message(outcome.answer, outcome.metadata))
+        with as_model_errors():
+            request = self._request(messages, stop, kwargs)
+            outcome = await self._router.achat(request)
+        return result_of(outcome)
 
     def _stream(
         self,
@@ -174,10 +208,11 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         usage = kwargs.pop("stream_usage", self.stream_usage)
-        stream = self._router.stream(self._request(messages, stop, kwargs))
+        with as_model_errors():
+            stream = self._router.stream(self._request(messages, stop, kwargs))
         try:
             for delta in stream:
-                chunk = _chunk_of(delta)
+                chunk = chunk_of(delta)
                 if chunk is None:
                     continue
                 if run_manager is not None:
@@ -187,7 +222,7 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
             raise as_model_error(error) from None
         finally:
             stream.close()
-        yield _end(stream.outcome, usage)
+        yield end_of(stream.outcome, usage)
 
     async def _astream(
         self,
@@ -197,10 +232,11 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         usage = kwargs.pop("stream_usage", self.stream_usage)
-        stream = self._router.astream(self._request(messages, stop, kwargs))
+        with as_model_errors():
+            stream = self._router.astream(self._request(messages, stop, kwargs))
         try:
             async for delta in stream:
-                chunk = _chunk_of(delta)
+                chunk = chunk_of(delta)
                 if chunk is None:
                     continue
                 if run_manager is not None:
@@ -210,12 +246,13 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
             raise as_model_error(error) from None
         finally:
             await stream.aclose()
-        yield _end(stream.outcome, usage)
+        yield end_of(stream.outcome, usage)
 
     @property
     def _router(self) -> Any:
-        given = self.api_key if "api_key" in self.model_fields_set else None
-        return self.make_router(given.get_secret_value() if given is not None else None)
+        key = self.api_key.get_secret_value() if self.api_key is not None else None
+        # A key that merely lies in the environment is not one given in code: DEV_MODE yields to the latter only.
+        return self.make_router(None if key == os.environ.get("OPENROUTER_API_KEY") else key)
 
     def _request(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
@@ -228,10 +265,14 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         response_format = given.pop("response_format", None)
         if wanted is None and response_format is not None:
             wanted = wish_in(response_format)
+        tools = [
+            tool if isinstance(tool, dict) else convert_to_openai_tool(tool)
+            for tool in given.pop("tools", None) or ()
+        ]
         return ChatRequest(
             messages=to_wire(messages),
-            tools=list(given.pop("tools", None) or ()),
-            tool_choice=given.pop("tool_choice", None),
+            tools=tools,
+            tool_choice=wire_tool_choice(given.pop("tool_choice", None), tools),
             parallel_tool_calls=given.pop("parallel_tool_calls", None),
             structured=wanted.wish if wanted is not None else None,
             validate=wanted.validate if wanted is not None and wanted.kind is not None else None,
@@ -264,9 +305,10 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         Raises:
             BadRequest: `tool_choice` names a tool that is not offered.
         """
-        made = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        with as_model_errors():
+            made = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+            choice = wire_tool_choice(tool_choice, made)
         bound: dict[str, Any] = {"tools": made}
-        choice = _tool_choice(tool_choice, [str(tool.get("function", {}).get("name")) for tool in made])
         if choice is not None:
             bound["tool_choice"] = choice
         if parallel_tool_calls is not None:
@@ -291,7 +333,8 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
             include_raw: return `{"raw", "parsed", "parsing_error"}` instead.
             strict: whether the schema is to be enforced while the answer is generated. None: where it already allows it.
         """
-        wanted = Wanted.of(schema, method, strict)
+        with as_model_errors():
+            wanted = Wanted.of(schema, method, strict)
         tools = kwargs.pop("tools", None)
         if tools:
             kwargs["tools"] = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
@@ -326,56 +369,6 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
     def get_token_ids(self, text: str) -> list[int]:
         """One id for every four characters: there is no tokenizer that fits every model."""
         return [sum(map(ord, text[n : n + 4])) for n in range(0, len(text), 4)]
-
-
-def _tool_choice(choice: dict[str, Any] | str | bool | None, names: list[str]) -> dict[str, Any] | str | None:
-    if choice is None or choice is False or not names:
-        return None
-    if choice is True or choice == "any":
-        return "required"
-    if isinstance(choice, Mapping):
-        name = (choice.get("function") or {}).get("name") or choice.get("name")
-        if name is None:
-            return dict(choice)
-    elif choice in ("auto", "none", "required"):
-        return choice
-    else:
-        name = choice
-    if name not in names:
-        raise BadRequest(f"tool_choice names {name!r}, which is not among the tools {names}")
-    return {"type": "function", "function": {"name": name}}
-
-
-def _plain(value: Any) -> Any:
-    """Callables and providers by name: what identifies a model must be plain data, and hold no key."""
-    if isinstance(value, (str, int, float, bool)) or value is None:
-        return value
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return getattr(value, "__name__", None) or repr(value)
-
-
-def _result(message: AIMessage) -> ChatResult:
-    return ChatResult(
-        generations=[ChatGeneration(message=message, generation_info={"finish_reason": _finish(message)})],
-        llm_output={"model_name": message.response_metadata["model_name"]},
-    )
-
-
-def _finish(message: AIMessage) -> Any:
-    return message.response_metadata.get("finish_reason")
-
-
-def _chunk_of(delta: Delta) -> ChatGenerationChunk | None:
-    if not (delta.text or delta.reasoning or delta.tool_calls or delta.fragments):
-        return None
-    return ChatGenerationChunk(message=to_chunk(delta))
-
-
-def _end(outcome: Any, usage: bool) -> ChatGenerationChunk:
-    return ChatGenerationChunk(message=last_chunk(outcome.answer, outcome.metadata, usage=usage))
 
 
 # LangChain looks the signature up on every call; `inspect` keeps what is written here.

@@ -6,6 +6,9 @@ the right `is_retryable`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from langchain_core import exceptions as lc
 from langchain_core.exceptions import ModelError
 
@@ -73,6 +76,22 @@ _MATCHES: tuple[tuple[type[core.FreeRouterError], type[core.FreeRouterError]], .
     (core.BadSetting, BadSetting),
     (core.FreeRouterError, Failed),
 )
+
+
+@contextmanager
+def as_model_errors() -> Iterator[None]:
+    """What the core raises within leaves as the matching `ModelError`; so does what a conversion of odd input raises."""
+    try:
+        yield
+    except core.FreeRouterError as error:
+        raise as_model_error(error) from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        words = f"{type(error).__name__}: {error}"
+        raise BadRequest(
+            f"the request cannot be put on the wire: {words}", hint="check messages and options"
+        ) from error
 
 
 def as_model_error(error: core.FreeRouterError) -> core.FreeRouterError:

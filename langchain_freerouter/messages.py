@@ -16,10 +16,8 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
     convert_to_openai_messages,
-    is_data_content_block,
 )
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
-from langchain_core.messages.block_translators.openai import convert_to_openai_data_block
 from langchain_core.messages.tool import ToolCallChunk, tool_call, tool_call_chunk
 
 from freerouter_core.errors import BadRequest
@@ -29,10 +27,12 @@ from freerouter_core.wire.stream import Delta
 PROVIDER = "freerouter"
 """`model_provider` of every message: who answered is in `model_name` and `upstream_provider`."""
 
-_SILENT = frozenset(
-    {"tool_use", "tool_call", "tool_call_chunk", "thinking", "reasoning", "redacted_thinking", "refusal"}
+_SENDABLE = frozenset(
+    {"text", "image", "image_url", "input_audio", "audio", "file", "video", "video_url", "text-plain"}
 )
-"""Blocks of an assistant's content that are said elsewhere on the wire, or not at all."""
+"""Blocks of an assistant's content that a chat model may be sent. The rest (thoughts, calls, searches of other providers) is
+said elsewhere on the wire, or means nothing to another model."""
+_CALLS = frozenset({"tool_use", "tool_call", "function_call"})
 
 
 def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:
@@ -71,29 +71,45 @@ def _named(message: BaseMessage, wire: Json) -> Json:
 
 def _assistant(message: AIMessage) -> Json:
     content: Any = message.content
+    calls = [
+        _call(c["id"], c["name"], json.dumps(c["args"], ensure_ascii=False), n)
+        for n, c in enumerate(message.tool_calls)
+    ]
+    for c in message.invalid_tool_calls:
+        # Answered it must stay, or its answer would be an orphan; what was no JSON is sent as no arguments.
+        arguments = c["args"] if c["args"] and _is_json(c["args"]) else "{}"
+        calls.append(_call(c["id"], c["name"], arguments, len(calls)))
     if isinstance(content, list):
-        parts = [p for p in content if isinstance(p, str) or p.get("type") not in _SILENT]
+        if not calls:
+            blocks = [p for p in content if isinstance(p, dict) and p.get("type") in _CALLS]
+            calls = [_foreign_call(block, n) for n, block in enumerate(blocks)]
+        parts = [p for p in content if isinstance(p, str) or p.get("type") in _SENDABLE]
         content = _content(parts) if parts else ""
     wire: Json = {"role": "assistant", "content": content}
-    calls = [_call(c["id"], c["name"], json.dumps(c["args"], ensure_ascii=False)) for c in message.tool_calls]
-    calls += [
-        _call(c["id"], c["name"], c["args"])
-        for c in message.invalid_tool_calls
-        if c["args"] and _is_json(c["args"])
-    ]
     if calls:
         wire["tool_calls"] = calls
         wire["content"] = wire["content"] or None
     details = message.additional_kwargs.get("reasoning_details")
     if details:
         # Only the model that wrote them may have them back; `wire.request.shape` sees to that.
+        told = message.response_metadata
         wire["reasoning_details"] = details
-        wire["model"] = message.response_metadata.get("model_name", "")
+        wire["model"] = [str(told.get("requested_model") or ""), str(told.get("model_name") or "")]
     return wire
 
 
-def _call(ident: str | None, name: str | None, arguments: str) -> Json:
-    return {"id": ident or "", "type": "function", "function": {"name": name or "", "arguments": arguments}}
+def _call(ident: str | None, name: str | None, arguments: str, n: int) -> Json:
+    function = {"name": name or "", "arguments": arguments}
+    return {"id": ident or f"call_{n}", "type": "function", "function": function}
+
+
+def _foreign_call(block: Mapping[str, Any], n: int) -> Json:
+    """A call that stands only in the content: Anthropic's `input`, ours `args`, OpenAI's `arguments`."""
+    arguments: Any = next((block[key] for key in ("input", "args", "arguments") if block.get(key)), {})
+    text = arguments if isinstance(arguments, str) and _is_json(arguments) else None
+    if text is None:
+        text = json.dumps(arguments if isinstance(arguments, dict) else {}, ensure_ascii=False)
+    return _call(block.get("call_id") or block.get("id"), block.get("name"), text, n)
 
 
 def _is_json(text: str) -> bool:
@@ -127,17 +143,9 @@ def _part(part: str | dict[str, Any]) -> Json:
         if kind == "image_url" and isinstance(part["image_url"], str):
             return {"type": "image_url", "image_url": {"url": part["image_url"]}}
         return {key: value for key, value in part.items() if key in ("type", kind)}
-    if is_data_content_block(part):
-        if kind == "file" and not (part.get("filename") or part.get("extras") or part.get("metadata")):
-            part = {**part, "filename": "document.pdf"}
-        return convert_to_openai_data_block(part)
-    if kind == "image" and isinstance(part.get("source"), dict):  # Anthropic's shape
-        source = part["source"]
-        url = (
-            source.get("url")
-            or f"data:{source.get('media_type', 'image/png')};base64,{source.get('data', '')}"
-        )
-        return {"type": "image_url", "image_url": {"url": url}}
+    made = _medium(part)
+    if made is not None:
+        return made
     if kind == "json":
         return {"type": "text", "text": json.dumps(part.get("json"), ensure_ascii=False)}
     if isinstance(part.get("text"), str):
@@ -146,6 +154,43 @@ def _part(part: str | dict[str, Any]) -> Json:
         f"a content block of type {kind!r} cannot be sent to a chat model",
         hint="text, image, audio, video and file blocks can",
     )
+
+
+def _medium(part: dict[str, Any]) -> Json | None:
+    """An image, sound, film or document in any of LangChain's or Anthropic's shapes; None if it is none."""
+    kind = part.get("type")
+    given = part.get("source")
+    source: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    data = part.get("base64") or part.get("data") or source.get("data")
+    mime = part.get("mime_type") or source.get("media_type") or _MIME.get(str(kind), "")
+    url = part.get("url") or source.get("url") or (f"data:{mime};base64,{data}" if data else None)
+    if kind in ("text-plain", "document") and (
+        source.get("type") == "text" or mime == "text/plain" or part.get("text")
+    ):
+        return {"type": "text", "text": str(part.get("text") or source.get("data") or data or "")}
+    if url is None or kind not in _MIME:
+        return None
+    if kind == "image":
+        return {"type": "image_url", "image_url": {"url": url}}
+    if kind == "video":
+        return {"type": "video_url", "video_url": {"url": url}}
+    if kind == "audio":
+        if not data:
+            raise BadRequest(
+                "audio can only be sent as data, not by its URL", hint="read it and pass base64=…"
+            )
+        sound = mime.rpartition("/")[2].removeprefix("x-")
+        return {"type": "input_audio", "input_audio": {"data": data, "format": _SOUNDS.get(sound, sound)}}
+    extras = part.get("extras") or part.get("metadata") or {}
+    name = part.get("filename") or extras.get("filename") or part.get("title") or "document.pdf"
+    return {"type": "file", "file": {"filename": name, "file_data": url}}
+
+
+_MIME = {
+    "image": "image/png", "audio": "audio/wav", "video": "video/mp4", "file": "application/pdf", "document": "application/pdf",
+    "text-plain": "text/plain",
+}  # fmt: skip
+_SOUNDS = {"mpeg": "mp3", "wave": "wav", "vnd.wave": "wav"}
 
 
 def _has_tool_results(content: str | list[str | dict[str, Any]]) -> bool:

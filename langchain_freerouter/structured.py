@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
+from langchain_core.exceptions import OutputParserException
+from langchain_core.output_parsers import JsonOutputParser
 from langchain_core.output_parsers.base import BaseOutputParser
-from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+from langchain_core.outputs import Generation
+from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from freerouter_core.errors import BadRequest
 from freerouter_core.wire.answer import Answer
-from freerouter_core.wire.schema import schema_name
-from freerouter_core.wire.structured import Method, Structured
+from freerouter_core.wire.schema import schema_name, without_nulls
+from freerouter_core.wire.structured import Method, Structured, read_structured
 
 METHODS = ("auto", "json_schema", "function_calling", "json_mode")
 
@@ -52,11 +55,45 @@ class Wanted:
         return cls(Structured(made, schema_name(name), description, chosen, strict), kind)
 
 
+class ObjectParser(JsonOutputParser):
+    """The wished-for object in a message, however it was wrapped, and the growing one in a stream: of the class that was
+    given, else a dict."""
+
+    wanted: Wanted
+
+    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
+        schema, kind = self.wanted.wish.schema, self.wanted.kind
+        if partial:
+            try:
+                value = super().parse_result(result, partial=True)
+            except OutputParserException:
+                return None
+            if value is None or kind is None:
+                return value
+            try:
+                return _made(kind, without_nulls(value, schema))
+            except ValueError:
+                return None
+        parsed = read_structured(Answer(text=result[0].text), self.wanted.wish)
+        if parsed.problem is not None:
+            raise OutputParserException(parsed.problem, llm_output=result[0].text)
+        try:
+            return parsed.value if kind is None else _made(kind, parsed.value)
+        except ValueError as error:
+            raise OutputParserException(str(error), llm_output=result[0].text) from error
+
+    def get_format_instructions(self) -> str:
+        return "Answer with JSON only."
+
+
+def _made(kind: Any, value: Any) -> Any:
+    text = json.dumps(value)
+    return kind.model_validate_json(text) if hasattr(kind, "model_validate_json") else kind.parse_raw(text)
+
+
 def parser_for(wanted: Wanted) -> BaseOutputParser[Any]:
     """Objects of the class that was given, dicts where it was none."""
-    if wanted.kind is not None:
-        return PydanticOutputParser(pydantic_object=wanted.kind)
-    return JsonOutputParser()
+    return ObjectParser(wanted=wanted)
 
 
 def wish_in(response_format: Any) -> Wanted | None:
@@ -73,18 +110,24 @@ def _is_class(schema: Any) -> bool:
 
 def _schema_of(schema: Any) -> tuple[str, str, dict[str, Any]]:
     try:
-        if isinstance(schema, dict) and "parameters" in schema:
-            made = dict(schema["parameters"])
-            made.setdefault("title", schema.get("name", "answer"))
-        elif isinstance(schema, dict) and not {"title", "$defs", "properties", "type"} & set(schema):
-            made = convert_to_openai_tool(schema)["function"]["parameters"]
-        elif isinstance(schema, dict):
-            made = dict(schema)
-        else:
-            made = convert_to_json_schema(schema)
-    except (ValueError, TypeError, KeyError) as error:
+        name, description, made = (
+            _from_dict(schema) if isinstance(schema, dict) else ("", "", convert_to_json_schema(schema))
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadRequest(
             f"this schema cannot be used: {error}", hint="pass a pydantic class or a JSON schema"
         ) from None
-    name = str(made.get("title") or getattr(schema, "__name__", "answer"))
-    return name, str(made.get("description") or ""), made
+    name = name or str(made.get("title") or getattr(schema, "__name__", "answer"))
+    return name, description or str(made.get("description") or ""), made
+
+
+def _from_dict(given: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """(name, description, JSON schema) of a JSON schema, or of what wraps one: a tool or a response_format of OpenAI's, a tool
+    of Anthropic's."""
+    for wrap in ("function", "json_schema"):
+        if given.get("type") == wrap and isinstance(given.get(wrap), dict):
+            given = given[wrap]
+    for inner in ("parameters", "input_schema", "schema"):
+        if isinstance(given.get(inner), dict) and "name" in given:
+            return str(given["name"]), str(given.get("description") or ""), dict(given[inner])
+    return "", "", dict(given)

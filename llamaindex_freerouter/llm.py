@@ -35,12 +35,10 @@ from llama_index.core.types import PydanticProgramMode
 from freerouter_core.options import RouterOptions
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.request import ChatRequest
-from freerouter_core.wire.schema import schema_name
-from freerouter_core.wire.structured import Structured
 
 from .messages import Growing, to_response, to_wire
-from .structured import Partial, predicting
-from .tools import selections
+from .structured import Partial, predicting, response_format_of, validator_of, wish_in
+from .tools import choice_of, selections, sent_name
 
 
 class FreeRouter(RouterOptions, FunctionCallingLLM):
@@ -86,10 +84,8 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
 
     def to_payload(self) -> dict[str, Any]:
         """What events may show of this model: no key, and never None where tracers want a value."""
-        payload = {**super().to_payload(), "model": self.model}
-        if self.temperature is not None:
-            payload["temperature"] = self.temperature
-        return payload
+        temperature = "default" if self.temperature is None else self.temperature
+        return {**super().to_payload(), "model": self.model, "temperature": temperature}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -145,10 +141,11 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         return to_response(_renamed(outcome.answer, names), outcome.metadata)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        most = kwargs.pop("most_tool_calls", None)
         request, names = self._request(messages, kwargs)
 
         def generate() -> ChatResponseGen:
-            growing = Growing(names)
+            growing = Growing(names, most)
             stream = self._router.stream(request)
             try:
                 for delta in stream:
@@ -160,10 +157,11 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         return generate()
 
     async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        most = kwargs.pop("most_tool_calls", None)
         request, names = self._request(messages, kwargs)
 
         async def generate() -> ChatResponseAsyncGen:
-            growing = Growing(names)
+            growing = Growing(names, most)
             stream = self._router.astream(request)
             try:
                 async for delta in stream:
@@ -181,25 +179,29 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
     def policy(self, name: str) -> Any:
         """The promise of `context_window` is kept by asking no model with less."""
         value = super().policy(name)
-        return max(value, self.context_window) if name == "min_context" else value
+        if name != "min_context":
+            return value
+        return max(value, self.context_window, getattr(self.router, "min_context", 0))
 
     def _request(
         self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]
     ) -> tuple[ChatRequest, dict[str, str]]:
         """The core's request, and the tools' own names by those sent where the two differ."""
         given = {**self.additional_kwargs, **kwargs}
+        for unused in ("allow_parallel_tool_calls", "tool_required"):
+            given.pop(unused, None)
         names = given.pop("tool_names", None) or {}
-        structured, kind = given.pop("structured", None), given.pop("output_cls", None)
-        response_format = given.pop("response_format", None)
-        if structured is None and isinstance(response_format, dict):
-            structured = Structured.from_response_format(response_format)
+        given.pop(
+            "most_tool_calls", None
+        )  # whole answers are trimmed by `_validate_chat_with_tools_response`
+        structured, kind = wish_in(given.pop("response_format", None))
         request = ChatRequest(
             messages=to_wire(messages),
             tools=list(given.pop("tools", None) or ()),
             tool_choice=given.pop("tool_choice", None),
             parallel_tool_calls=given.pop("parallel_tool_calls", None),
             structured=structured,
-            validate=(lambda answer: kind.model_validate_json(answer.text)) if kind is not None else None,
+            validate=validator_of(kind),
             reasoning=given.pop("reasoning", self.reasoning),
             extra_body={**self.extra_body, **(given.pop("extra_body", None) or {})},
             model=given.pop("model", None),
@@ -232,13 +234,14 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         wire, names = [], {}
         for tool in tools:
             made = tool.metadata.to_openai_tool(skip_length_check=True)
-            sent = schema_name(str(tool.metadata.name))
+            sent = sent_name(str(tool.metadata.name))
             if sent != tool.metadata.name:
                 names[sent] = str(tool.metadata.name)
             wire.append({**made, "function": {**made["function"], "name": sent}})
-        choice = _choice(tool_choice, tool_required)
+        choice = choice_of(tool_choice, tool_required)
         prepared = {"messages": messages, "tools": wire, "tool_choice": choice, **kwargs}
-        return prepared | ({"tool_names": names} if names else {})
+        prepared |= {"tool_names": names} if names else {}
+        return prepared | ({} if allow_parallel_tool_calls else {"most_tool_calls": 1})
 
     def _validate_chat_with_tools_response(
         self,
@@ -319,9 +322,10 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         for response in self.stream_chat(
             self._messages(prompt, prompt_args), **self._wish(output_cls, llm_kwargs)
         ):
+            last = response
             if response.delta:
                 yield partial.take(response)
-        yield partial.end()
+        yield partial.end(last)
 
     async def _structured_astream_call(
         self,
@@ -337,9 +341,10 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         async def generate() -> AsyncGenerator[Any, None]:
             partial = Partial(output_cls)
             async for response in await self.astream_chat(messages, **wish):
+                last = response
                 if response.delta:
                     yield partial.take(response)
-            yield partial.end()
+            yield partial.end(last)
 
         return generate()
 
@@ -350,21 +355,7 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         """What asks for `output_cls`. Settings that belong to forcing a tool have no place here."""
         tool_only = ("tool_choice", "tool_required", "allow_parallel_tool_calls")
         kwargs = {key: value for key, value in (llm_kwargs or {}).items() if key not in tool_only}
-        schema = output_cls.model_json_schema()
-        wish = Structured(schema, schema_name(output_cls.__name__), str(schema.get("description") or ""))
-        return {**kwargs, "structured": wish, "output_cls": output_cls}
-
-
-def _choice(choice: str | dict[str, Any] | None, required: bool) -> str | dict[str, Any]:
-    if choice is None:
-        return "required" if required else "auto"
-    if isinstance(choice, dict):
-        return choice
-    if choice == "any":
-        return "required"
-    if choice in ("none", "auto", "required"):
-        return choice
-    return {"type": "function", "function": {"name": schema_name(choice)}}
+        return {**kwargs, "response_format": response_format_of(output_cls)}
 
 
 def _renamed(answer: Answer, names: dict[str, str]) -> Answer:

@@ -28,6 +28,8 @@ from freerouter_core.errors import BadRequest
 from freerouter_core.wire.answer import Answer, Json, ToolCall
 from freerouter_core.wire.stream import Delta
 
+from .tools import legacy_call
+
 _ROLES = {
     MessageRole.SYSTEM: "system",
     MessageRole.DEVELOPER: "developer",
@@ -42,7 +44,20 @@ _ROLES = {
 
 def to_wire(messages: Sequence[ChatMessage]) -> list[Json]:
     """Messages, and every block they may hold, as wire dicts."""
-    return [_one(message) for message in messages]
+    wire = [_one(message) for message in messages]
+    for n, message in enumerate(wire):
+        _answered(message.get("tool_calls") or [], wire[n + 1 :])
+    return wire
+
+
+def _answered(calls: list[Json], after: list[Json]) -> None:
+    """Calls that came without an id take those their answers give, in order (Ollama answers by the tool's name)."""
+    results = [message for message in after[: len(calls)] if message["role"] == "tool"]
+    known = {call["id"] for call in calls}
+    free = [result["tool_call_id"] for result in results if result["tool_call_id"] not in known]
+    for call in calls:
+        if call["id"].startswith("call_?"):
+            call["id"] = free.pop(0) if free else call["id"].replace("?", "")
 
 
 def _one(message: ChatMessage) -> Json:
@@ -60,7 +75,9 @@ def _one(message: ChatMessage) -> Json:
     wire: Json = {"role": role, "content": content}
     extra = message.additional_kwargs
     if role == "assistant":
-        calls = calls or [_legacy(call, n) for n, call in enumerate(extra.get("tool_calls") or ())]
+        if not calls:
+            old = [legacy_call(call) for call in extra.get("tool_calls") or ()]
+            calls = [_call(ident, name, arguments or {}, n) for n, (ident, name, arguments) in enumerate(old)]
         if calls:
             wire["tool_calls"] = calls
             wire["content"] = content or None
@@ -68,7 +85,7 @@ def _one(message: ChatMessage) -> Json:
         if details:
             # Only the model that wrote them may have them back; `wire.request.shape` sees to that.
             wire["reasoning_details"] = details
-            wire["model"] = extra.get("model_name", "")
+            wire["model"] = [str(extra.get("requested_model") or ""), str(extra.get("model_name") or "")]
     elif role == "tool":
         wire["tool_call_id"] = str(extra.get("tool_call_id") or "")
     if extra.get("name") and role != "tool":
@@ -99,16 +116,6 @@ def _call(ident: str | None, name: str, kwargs: Any, n: int) -> Json:
     }
 
 
-def _legacy(call: Any, n: int) -> Json:
-    """Older histories hold calls in `additional_kwargs`, as dicts, SDK objects or `ToolSelection`s."""
-    if hasattr(call, "tool_name"):
-        return _call(call.tool_id, call.tool_name, call.tool_kwargs, n)
-    if hasattr(call, "model_dump"):
-        call = call.model_dump()
-    function = call.get("function") or {}
-    return _call(call.get("id"), str(function.get("name")), function.get("arguments") or "{}", n)
-
-
 def _parts(block: Any) -> list[Json]:
     match block:
         case TextBlock():
@@ -126,7 +133,8 @@ def _parts(block: Any) -> list[Json]:
             )
             return [{"type": "video_url", "video_url": {"url": url}}]
         case DocumentBlock():
-            data = _data_url(block.resolve_document(), block.document_mimetype or "application/pdf")
+            mime = block.document_mimetype or "application/pdf"
+            data = str(block.url) if block.url else _data_url(block.resolve_document(), mime)
             return [{"type": "file", "file": {"filename": block.title or "document.pdf", "file_data": data}}]
         case CitableBlock():
             return [part for inner in block.content for part in _parts(inner)]
@@ -154,7 +162,13 @@ def _data_url(stream: Any, mime: str) -> str:
 def to_response(answer: Answer, metadata: Mapping[str, Any]) -> ChatResponse:
     """A whole answer as a `ChatResponse`."""
     return ChatResponse(
-        message=_message(answer.text, answer.reasoning, answer.tool_calls, answer),
+        message=_message(
+            answer.text,
+            answer.reasoning,
+            answer.tool_calls,
+            answer,
+            str(metadata.get("requested_model") or ""),
+        ),
         raw=raw_of(answer, metadata),
         additional_kwargs=_counts(answer),
     )
@@ -163,11 +177,11 @@ def to_response(answer: Answer, metadata: Mapping[str, Any]) -> ChatResponse:
 class Growing:
     """The message of a stream so far. Each response is cumulative, its `delta` only what is new.
 
-    `names`: tools' own names by those that were sent.
+    `names`: tools' own names by those that were sent; `most`: how many calls are wanted at most.
     """
 
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names
+    def __init__(self, names: Mapping[str, str], most: int | None = None) -> None:
+        self._names, self._most = names, most
         self.text, self.reasoning = "", ""
         self._calls: dict[int, ToolCall] = {}
 
@@ -182,7 +196,7 @@ class Growing:
             )
             self._calls[piece.index] = ToolCall(known.id, known.name, known.arguments + piece.arguments)
         return ChatResponse(
-            message=_message(self.text, self.reasoning, tuple(self._calls.values()), None),
+            message=_message(self.text, self.reasoning, tuple(self._calls.values())[: self._most], None),
             delta=delta.text,
             raw={"choices": [{"index": 0, "delta": {"content": delta.text}, "finish_reason": None}]},
             additional_kwargs={"thinking_delta": delta.reasoning} if delta.reasoning else {},
@@ -190,17 +204,19 @@ class Growing:
 
     def end(self, answer: Answer, metadata: Mapping[str, Any]) -> ChatResponse:
         """The last response: nothing new, but whole, with usage where token counters look for it."""
-        calls = answer.tool_calls or tuple(self._calls.values())
+        calls = (tuple(self._calls.values()) or answer.tool_calls)[: self._most]
         text, reasoning = self.text or answer.text, self.reasoning or answer.reasoning
         return ChatResponse(
-            message=_message(text, reasoning, calls, answer),
+            message=_message(text, reasoning, calls, answer, str(metadata.get("requested_model") or "")),
             delta="",
             raw=raw_of(answer, metadata),
             additional_kwargs=_counts(answer),
         )
 
 
-def _message(text: str, reasoning: str, calls: tuple[ToolCall, ...], answer: Answer | None) -> ChatMessage:
+def _message(
+    text: str, reasoning: str, calls: tuple[ToolCall, ...], answer: Answer | None, asked: str = ""
+) -> ChatMessage:
     blocks: list[Any] = []
     extra: dict[str, Any] = {}
     details = [dict(detail) for detail in answer.reasoning_details] if answer else []
@@ -223,6 +239,7 @@ def _message(text: str, reasoning: str, calls: tuple[ToolCall, ...], answer: Ans
         extra["tool_calls"] = [call.wire() for call in calls]
     if answer is not None:
         extra["model_name"] = answer.model
+        extra["requested_model"] = asked
         if answer.refusal:
             extra["refusal"] = answer.refusal
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=extra)

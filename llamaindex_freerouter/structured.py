@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 import llama_index_instrumentation as instrumentation
 from llama_index.core.base.llms.types import ChatResponse
@@ -16,9 +20,61 @@ from llama_index.core.instrumentation.events.llm import (
 from llama_index.core.program.streaming_utils import process_streaming_content_incremental
 from llama_index.core.prompts import PromptTemplate
 
-from freerouter_core.wire.structured import find_json
+from freerouter_core.errors import BadRequest
+from freerouter_core.wire.answer import Answer, Json
+from freerouter_core.wire.request import Validator
+from freerouter_core.wire.schema import schema_name
+from freerouter_core.wire.structured import Structured
 
 dispatcher = instrumentation.get_dispatcher(__name__)
+
+
+def response_format_of(output_cls: type[BaseModel]) -> Json:
+    """The wish for an object of `output_cls` as plain wire data: it stands in callbacks' payloads, which are serialised. The
+    class itself is found again by `wish_in`, through `_classes`."""
+    schema = output_cls.model_json_schema()
+    name = schema_name(output_cls.__name__)
+    token = hashlib.sha256(
+        json.dumps([output_cls.__qualname__, schema], sort_keys=True).encode()
+    ).hexdigest()[:16]
+    _classes[token] = output_cls
+    inner = {
+        "name": name,
+        "description": str(schema.get("description") or ""),
+        "schema": schema,
+        "freerouter": token,
+    }
+    return {"type": "json_schema", "json_schema": inner}
+
+
+_classes: WeakValueDictionary[str, type[BaseModel]] = WeakValueDictionary()
+
+
+def wish_in(response_format: Any) -> tuple[Structured | None, type[BaseModel] | None]:
+    """(wish, class) of a `response_format`: a wire dict, a pydantic class, or None. Raises `BadRequest` for anything else."""
+    if isinstance(response_format, type) and issubclass(response_format, BaseModel):
+        response_format = response_format_of(response_format)
+    if response_format is None:
+        return None, None
+    if not isinstance(response_format, dict):
+        raise BadRequest(f"response_format={response_format!r} is neither a dict nor a pydantic class")
+    wish = Structured.from_response_format(response_format)
+    inner = response_format.get("json_schema") or {}
+    kind = _classes.get(str(inner.get("freerouter")))
+    if wish is not None and kind is not None:
+        wish = replace(wish, method="auto")
+    return wish, kind
+
+
+def validator_of(kind: type[BaseModel] | None) -> Validator | None:
+    """Rejects an answer that `kind` does, so that another model is asked."""
+    if kind is None:
+        return None
+
+    def validate(answer: Answer) -> object:
+        return None if answer.tool_calls and not answer.text else kind.model_validate_json(answer.text)
+
+    return validate
 
 
 class Partial:
@@ -27,10 +83,8 @@ class Partial:
     def __init__(self, output_cls: type[BaseModel]) -> None:
         self._cls = output_cls
         self._now: Any = None
-        self._text = ""
 
     def take(self, response: ChatResponse) -> Any:
-        self._text = response.message.content or ""
         found = process_streaming_content_incremental(response, self._cls, self._now)
         if self._now is None or _known(found) >= _known(
             self._now
@@ -38,9 +92,10 @@ class Partial:
             self._now = found
         return self._now
 
-    def end(self) -> BaseModel:
-        found, value = find_json(self._text)
-        return self._cls.model_validate(value if found else self._text)
+    def end(self, last: ChatResponse) -> BaseModel:
+        """The whole object, from the answer as it was accepted: what was shown may have been wrapped."""
+        raw: dict[str, Any] = last.raw or {}
+        return self._cls.model_validate_json(raw["choices"][0]["message"]["content"])
 
 
 def _known(partial: BaseModel) -> int:

@@ -2,11 +2,59 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
+
+from freerouter_core.wire.schema import schema_name
+
+_ACCEPTED = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def sent_name(name: str) -> str:
+    """A tool's name as endpoints accept it. A name that must change gets a hash of itself, so that two never meet; it is the
+    same wherever it is worked out."""
+    if _ACCEPTED.fullmatch(name):
+        return name
+    return f"{schema_name(name)[:54]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def choice_of(choice: str | dict[str, Any] | None, required: bool) -> str | dict[str, Any]:
+    """`tool_choice` as the wire words it: None is "auto" or "required", other words are a tool's name."""
+    if choice is None:
+        return "required" if required else "auto"
+    if isinstance(choice, dict):
+        function = choice.get("function") or {}
+        if not function.get("name"):
+            return choice
+        return {**choice, "function": {**function, "name": sent_name(str(function["name"]))}}
+    if choice == "any":
+        return "required"
+    if choice in ("none", "auto", "required"):
+        return choice
+    return {"type": "function", "function": {"name": sent_name(choice)}}
+
+
+def legacy_call(call: Any) -> tuple[str | None, str, Any]:
+    """(id, name, arguments) of a call as other integrations keep it: a `ToolSelection`, an SDK's object, OpenAI's dict or
+    Anthropic's."""
+    if isinstance(call, ToolSelection):
+        return call.tool_id, call.tool_name, call.tool_kwargs
+    function = _of(call, "function") or call
+    arguments = _of(function, "arguments")
+    return (
+        _of(call, "id"),
+        str(_of(function, "name") or ""),
+        _of(call, "input") if arguments is None else arguments,
+    )
+
+
+def _of(holder: Any, name: str) -> Any:
+    return holder.get(name) if isinstance(holder, dict) else getattr(holder, name, None)
 
 
 def selections(message: ChatMessage) -> list[ToolSelection]:
@@ -17,20 +65,11 @@ def selections(message: ChatMessage) -> list[ToolSelection]:
         if isinstance(block, ToolCallBlock)
     ]
     if not found:
-        found = [_legacy(call) for call in message.additional_kwargs.get("tool_calls") or ()]
+        found = [legacy_call(call) for call in message.additional_kwargs.get("tool_calls") or ()]
     return [
         ToolSelection(tool_id=ident or f"call_{n}", tool_name=name, tool_kwargs=_object(arguments))
         for n, (ident, name, arguments) in enumerate(found)
     ]
-
-
-def _legacy(call: Any) -> tuple[str | None, str, Any]:
-    if isinstance(call, ToolSelection):
-        return call.tool_id, call.tool_name, call.tool_kwargs
-    if hasattr(call, "model_dump"):
-        call = call.model_dump()
-    function = call.get("function") or {}
-    return call.get("id"), str(function.get("name") or ""), function.get("arguments")
 
 
 def _object(arguments: Any) -> dict[str, Any]:

@@ -110,6 +110,22 @@ class RouterOptions(BaseModel):
             return tuple(_provider(item) for item in value)
         return (value,) if isinstance(value, Provider) else value
 
+    @field_validator("router", mode="before")
+    @classmethod
+    def _read_router(cls, value: Any) -> Any:
+        """A router as `resolution.describe` wrote it."""
+        if not isinstance(value, Mapping):
+            return value
+        from .router import Router
+        from .settings import UNSET
+
+        told = {key: item for key, item in value.items() if key != "runtime"}
+        if told.get("timeout", UNSET) is None:
+            told["timeout"] = UNSET
+        if isinstance(told.get("providers"), list):
+            told["providers"] = tuple(_provider(item) for item in told["providers"])
+        return Router(**told)
+
     @field_serializer("providers")
     def _write_providers(self, value: Any) -> Any:
         return providers_as_data(value)
@@ -151,18 +167,29 @@ class RouterOptions(BaseModel):
             return self._made[1]
         from .router import Router
 
-        # What equals the default is not given, whoever spelt it out: frameworks rebuild models with every field passed.
-        fields = type(self).model_fields
+        said = self._said
         options = {
             name: value
             for name, value in zip(POLICY, key[2:], strict=True)
-            if not _same(value, fields[name].get_default(call_default_factory=True))
+            if name in said or value != getattr(self, name)
         }
         if api_key is not None:
             options["api_key"] = api_key
         router = Router(**options) if self.router is None else replace(self.router, **options)
         self._made = (key, router)
         return router
+
+    @property
+    def _said(self) -> frozenset[str]:
+        """The options that differ from their defaults. What equals its default is not given, whoever spelt it out:
+        frameworks rebuild models with every field passed."""
+        fields = type(self).model_fields
+        names = (*POLICY, "router")
+        return frozenset(
+            name
+            for name in names
+            if not _same(getattr(self, name), fields[name].get_default(call_default_factory=True))
+        )
 
     def policy(self, name: str) -> Any:
         """The value of a policy option as the router is to have it."""

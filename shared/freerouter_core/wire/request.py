@@ -163,13 +163,13 @@ def shape(
 
 def _own_reasoning(messages: list[Json], model: Model) -> list[Json]:
     """Messages with `reasoning_details` only where this very model wrote them: signatures are the writer's own, and others
-    refuse them. `model` on a message names the writer and never goes on the wire."""
+    refuse them. `model` on a message lists the writer's names (as asked, as answered) and never goes on the wire."""
     if not any("model" in message for message in messages):
         return messages
     kept = []
     for message in messages:
         copy = {key: value for key, value in message.items() if key != "model"}
-        if message.get("model") != model.wire_name:
+        if not {model.wire_name, model.id} & set(message.get("model") or ()):
             copy.pop("reasoning_details", None)
         kept.append(copy)
     return kept

@@ -1,0 +1,30 @@
+"""`tool_choice` in every spelling LangChain knows, as the wire words it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from freerouter_core.errors import BadRequest
+
+
+def wire_tool_choice(
+    choice: dict[str, Any] | str | bool | None, tools: list[dict[str, Any]]
+) -> dict[str, Any] | str | None:
+    """None where nothing need be sent. Raises `BadRequest` for a name that is not offered."""
+    names = [str(tool.get("function", {}).get("name")) for tool in tools]
+    if choice is None or choice is False or not names:
+        return None
+    if choice is True or choice == "any":
+        return "required"
+    if isinstance(choice, Mapping):
+        name = (choice.get("function") or {}).get("name") or choice.get("name")
+        if name is None:
+            return dict(choice)
+    elif choice in ("auto", "none", "required"):
+        return choice
+    else:
+        name = choice
+    if name not in names:
+        raise BadRequest(f"tool_choice names {name!r}, which is not among the tools {names}")
+    return {"type": "function", "function": {"name": name}}
