@@ -28,7 +28,7 @@ from freerouter_core.errors import BadRequest
 from freerouter_core.wire.answer import Answer, Json, ToolCall
 from freerouter_core.wire.stream import Delta
 
-from .tools import legacy_call
+from .tools import legacy_call, sent_name
 
 _ROLES = {
     MessageRole.SYSTEM: "system",
@@ -110,9 +110,9 @@ def _call(ident: str | None, name: str, kwargs: Any, n: int) -> Json:
     except ValueError:
         arguments = "{}"
     return {
-        "id": ident or f"call_{n}",
+        "id": ident or f"call_?{n}",
         "type": "function",
-        "function": {"name": name, "arguments": arguments},
+        "function": {"name": sent_name(name), "arguments": arguments},
     }
 
 

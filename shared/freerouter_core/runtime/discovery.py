@@ -145,10 +145,9 @@ class Discovery:
             has_others = True
         if asked and not has_others and wait != 0:
             _, asked = await asyncio.wait(asked, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-        if asked and wait != 0:
-            known = any(source.models is not None for _, source, _ in missing) or has_others
-            limit = [t for t in (wait, JOIN_PATIENCE if known else None) if t is not None]
-            await asyncio.wait(asked, timeout=min(limit, default=None))
+        known = has_others or any(source.models is not None for _, source, _ in missing)
+        if asked and known and wait != 0:
+            await asyncio.wait(asked, timeout=min(JOIN_PATIENCE, wait or JOIN_PATIENCE))
         for _, source, fetch in missing:
             if source.models is None and not fetch.done():
                 source.reason = source.reason or "no answer in time"

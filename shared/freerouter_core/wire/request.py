@@ -77,6 +77,8 @@ def check(request: ChatRequest, *, allow_paid: bool) -> None:
         raise BadRequest(
             "a request needs at least one message, each with a role", hint="pass messages as dicts"
         )
+    if not all(isinstance(tool, Mapping) for tool in request.tools):
+        raise BadRequest("each tool must be a dict", hint='{"type": "function", "function": {"name": …}}')
     name = request.must_call
     if isinstance(name, str) and name not in request.offered:
         raise BadRequest(

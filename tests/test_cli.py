@@ -1,0 +1,191 @@
+"""The `freerouter` command as a user runs it: processes, pipes, exit codes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from freerouter_core.simulator import SimModel, World
+
+Serve = Callable[[World], str]
+
+
+def run(*arguments: str, said: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with a clean environment and these variables."""
+    base = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-c", "from freerouter_core.apps import main; main()", *arguments],
+        input=said,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        env={**base, **variables},
+        check=False,
+    )
+
+
+@pytest.fixture
+def server(serve: Serve) -> dict[str, str]:
+    world = World(
+        [SimModel("acme/a:free", first_token=0.0, speed=1e6), SimModel("acme/b:free", script=["502"] * 9)],
+        clock="real",
+    )
+    return {"OPENROUTER_BASE_URL": serve(world), "OPENROUTER_API_KEY": "sk-test-12345"}
+
+
+def test_help_names_the_commands() -> None:
+    done = run("--help")
+
+    assert done.returncode == 0
+    for name in ("chat", "models", "doctor", "simulate", "demo"):
+        assert name in done.stdout
+
+
+def test_chat_streams_to_a_pipe(server: dict[str, str]) -> None:
+    done = run("chat", "hello", **server)
+
+    assert (done.stdout, done.stderr, done.returncode) == (
+        "This is acme/a:free, simulated. You said: hello\n",
+        "",
+        0,
+    )
+
+
+def test_chat_reads_standard_input(server: dict[str, str]) -> None:
+    assert "You said: from a pipe" in run("chat", said="from a pipe", **server).stdout
+
+
+def test_chat_explains(server: dict[str, str]) -> None:
+    done = run("chat", "--explain", "--model", "acme/b:free", "hello", **server)
+
+    assert "acme/b:free (openrouter): busy HTTP 502" in done.stderr
+    assert "acme/a:free (openrouter): answered" in done.stderr
+    assert "send     #1 acme/b:free" in done.stderr
+
+
+def test_models(server: dict[str, str]) -> None:
+    done = run("models", **server)
+
+    assert done.returncode == 0
+    assert re.search(r"acme/a:free\s+131,072\s+tools tool_choice structured json\s+ready", done.stdout)
+    assert "2 of 2 free models usable now" in done.stdout
+
+
+def test_doctor_is_well(server: dict[str, str]) -> None:
+    done = run("doctor", **server)
+
+    assert done.returncode == 0
+    assert "OPENROUTER_API_KEY: found (environment)" in done.stdout
+    assert "openrouter: reachable" in done.stdout
+    assert "2 models, 0 s old" in done.stdout
+    assert "sk-test" not in done.stdout + done.stderr
+
+
+def test_doctor_without_a_key() -> None:
+    done = run("doctor")
+
+    assert done.returncode == 3
+    assert "not set" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_without_a_network() -> None:
+    done = run("doctor", OPENROUTER_API_KEY="sk-test-12345", OPENROUTER_BASE_URL="http://127.0.0.1:9/v1")
+
+    assert done.returncode == 1
+    assert "not reachable" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "code", "words"),
+    [
+        (("chat", "hello"), {}, 3, "OPENROUTER_API_KEY"),
+        (("chat", "hello"), {"OPENROUTER_TIMEOUT": "soon"}, 2, "OPENROUTER_TIMEOUT"),
+        (("chat", "--max-tokens", "0", "hello"), {}, 2, "max-tokens"),
+        (("nonsense",), {}, 2, "No such command"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(
+    arguments: tuple[str, ...], variables: dict[str, str], code: int, words: str
+) -> None:
+    done = run(*arguments, **variables)
+
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_dev_mode_says_that_it_is_simulated() -> None:
+    done = run("chat", "hello", DEV_MODE="true")
+
+    assert "You said: hello" in done.stdout
+    assert "simulated" in done.stderr
+
+
+def test_demo() -> None:
+    done = run("demo")
+
+    assert done.returncode == 0, done.stderr
+    assert "This world is simulated" in done.stdout
+    for words in (
+        "rate-limited (429)",
+        "nothing in it",
+        "no longer free (404)",
+        "get_weather",
+        "City(name='Lisbon'",
+        "1998",
+    ):
+        assert words in done.stdout
+    assert "every call answered, nothing paid" in done.stdout
+
+
+def test_simulate_serves_any_client() -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-u",
+            "-c",
+            "from freerouter_core.apps import main; main()",
+            "simulate",
+            "--port",
+            "0",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        url = re.search(r"http://\S+", process.stdout.readline())
+        assert url is not None
+        body = {"model": "cedar/mini:free", "messages": [{"role": "user", "content": "hi"}]}
+        answer = httpx.post(
+            f"{url[0]}/chat/completions", json=body, headers={"authorization": "Bearer x"}, timeout=20
+        )
+        bad = httpx.post(
+            f"{url[0]}/chat/completions", json=body | {"tools": []}, headers={"authorization": "Bearer x"}
+        )
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+
+    assert answer.json()["choices"][0]["message"]["content"].endswith("hi")
+    assert (bad.status_code, bad.json()["error"]["message"]) == (400, "'tools' must be a non-empty array")
+
+
+def test_without_its_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['click'] = None\nfrom freerouter_core.apps import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert done.returncode == 2
+    assert "pip install 'freerouter-llm[cli]'" in done.stderr

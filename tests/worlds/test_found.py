@@ -1,0 +1,392 @@
+"""What once broke, each as the smallest world that shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import pickle
+import weakref
+from typing import Any
+
+import httpx
+import pytest
+
+from freerouter_core import ChatRequest, Limit, Provider, Router, Structured, errors
+from freerouter_core.runtime.runtime import Runtime
+from freerouter_core.simulator import Phase, SimAccount, SimModel, World
+
+GOOD = {"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}
+
+
+def answering(
+    *replies: httpx.Response, models: int = 1, limits: list[Limit] | None = None, **policy: Any
+) -> Router:
+    """A router whose provider gives these responses in turn, the last one for ever; models m0, m1, … are listed."""
+    rows = [
+        {
+            "id": f"acme/m{n}:free",
+            "context_length": (99 - n) * 1000,
+            "pricing": {"prompt": "0", "completion": "0"},
+        }
+        for n in range(models)
+    ]
+    left = list(replies)
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"data": rows})
+        seen.append(json.loads(request.content))
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    seen: list[Any] = []
+    world = World([])
+    runtime = Runtime(clock=world.clock, client=httpx.MockTransport(reply), cache=None)
+    provider = Provider("openrouter", "https://x.test/v1", "key-abcdefgh", limits=limits or [])
+    router = Router(providers=(provider,), strategy="context", runtime=runtime, **policy)
+    object.__setattr__(router, "seen", seen)
+    return router
+
+
+def seen(router: Router) -> list[Any]:
+    return router.__dict__["seen"]  # type: ignore[no-any-return]
+
+
+def error(
+    status: int, message: str, headers: dict[str, str] | None = None, **metadata: Any
+) -> httpx.Response:
+    body = {"error": {"message": message, "code": status, "metadata": metadata}}
+    return httpx.Response(status, json=body, headers=headers)
+
+
+def ok(**changes: Any) -> httpx.Response:
+    return httpx.Response(200, json=GOOD | changes)
+
+
+def test_three_hanging_models_do_not_keep_the_fourth_from_answering() -> None:
+    hanging = [SimModel(f"a/m{n}:free", context=900_000 - n, script=["hang"] * 9) for n in range(3)]
+    with World([*hanging, SimModel("a/good:free")]) as world:
+        stream = world.router(strategy="context").stream("x")
+
+        assert "".join(d.text for d in stream).startswith("This is a/good:free")
+        assert stream.outcome is not None
+        assert [a["fault"] for a in stream.outcome.attempts] == ["slow", "slow", "slow", None]
+
+
+def test_a_reset_in_the_past_makes_no_storm() -> None:
+    past = error(429, "Rate limit exceeded: free-models-per-min.", {"X-RateLimit-Reset": "1700000000000"})
+    router = answering(past, timeout=20.0)
+    with pytest.raises(errors.Exhausted):
+        router.chat("x")
+
+    assert len(seen(router)) <= 5
+
+
+@pytest.mark.parametrize(
+    "refusal", [error(402, "Insufficient credits."), httpx.Response(307, headers={"location": "/"})]
+)
+def test_an_accounts_trouble_is_proved_twice_not_once_for_every_model(refusal: httpx.Response) -> None:
+    router = answering(refusal, models=15)
+    with pytest.raises(errors.Exhausted) as caught:
+        router.chat("x")
+
+    assert len(seen(router)) == 2
+    assert not caught.value.should_retry
+
+
+def test_a_routine_reset_header_on_a_503_is_no_stated_wait() -> None:
+    busy = error(503, "overloaded", {"X-RateLimit-Reset": "1800086400000", "X-RateLimit-Remaining": "900"})
+    router = answering(busy, ok())
+
+    assert router.chat("x").text == "hi"
+
+
+def test_a_guard_that_does_its_work_is_kept() -> None:
+    """The server says that only the price limit excludes the model: it is gone, and nothing is sent without the limit."""
+    availability = {"code": "constraint_filtered", "excluded_by": ["max_price"]}
+    excluded = httpx.Response(
+        404, json={"error": {"message": "No endpoints", "code": 404, "availability": availability}}
+    )
+    router = answering(excluded, ok(), models=2)
+    router.chat("x")
+
+    assert all("max_price" in body["provider"] for body in seen(router))
+
+
+def test_a_model_that_charges_is_not_asked_again() -> None:
+    router = answering(ok(usage={"cost": 0.01}), models=2)
+    asked = [router.chat("x").attempt.model.id for _ in range(2)]
+
+    assert asked == ["acme/m0:free", "acme/m1:free"]
+
+
+@pytest.mark.parametrize(
+    "further",
+    [
+        {"plugins": [{"id": "web"}]},
+        {"models": ["a/paid"]},
+        {"model": "a/paid"},
+        {"allow_paid": True},
+        {"route": "fallback"},
+    ],
+)
+def test_no_parameter_can_cost(further: dict[str, Any]) -> None:
+    router = answering(ok())
+    with pytest.raises(errors.BadRequest):
+        router.chat(ChatRequest.of("x").but(parameters=further))
+
+    assert seen(router) == []
+
+
+@pytest.mark.parametrize("raised", [StopIteration, SystemExit, KeyboardInterrupt, ValueError])
+def test_a_callable_may_raise_anything(raised: type[BaseException]) -> None:
+    def validate(answer: object) -> None:
+        raise raised("no")
+
+    with pytest.raises(errors.Exhausted, match=raised.__name__):
+        answering(ok(), max_retries=0).chat(ChatRequest.of("x").but(validate=validate))
+
+    def strategy(need: object, models: object) -> list[Any]:
+        raise raised("no")
+
+    with pytest.raises(errors.BadSetting, match=raised.__name__):
+        answering(ok()).__class__(strategy=strategy, api_key="k", runtime=answering(ok()).runtime).chat("x")
+
+
+def test_a_refused_hedge_leaves_the_scope_to_others() -> None:
+    """Six slots are left, which a hedge may not use and an ordinary attempt may."""
+    models = [
+        SimModel("a/slow:free", context=900_000, first_token=1.0, jitter=0.0, script=[None] * 14 + ["hang"]),
+        SimModel("b/good:free", first_token=0.1, jitter=0.0),
+    ]
+    with World(models, [SimAccount("k", per_minute=20)]) as world:
+        router = world.router(strategy="context")
+        for _ in range(14):
+            router.chat("x")
+        before = world.elapsed
+        router.chat("x")
+
+        assert world.elapsed - before < 30
+
+
+def test_an_overdue_attempt_and_a_full_window_still_come_to_the_other_model() -> None:
+    with World([SimModel("a/m:free", context=900_000, script=["hang"]), SimModel("b/m:free")]) as world:
+        provider = Provider("openrouter", "https://x.test/v1", "k", limits=[Limit(requests=1, per=25.0)])
+        outcome = Router(providers=(provider,), strategy="context", runtime=world.runtime).chat("x")
+
+        assert outcome.answer.model == "b/m:free"
+        assert 25 < world.elapsed < 27
+
+
+def test_concurrency_queues() -> None:
+    with World([SimModel("a/m:free", first_token=1.0, jitter=0.0)]) as world:
+        provider = Provider("openrouter", "https://x.test/v1", "k", limits=[Limit(concurrent=1)])
+        router = Router(providers=(provider,), runtime=world.runtime)
+
+        async def crowd() -> list[str]:
+            return [o.text for o in await asyncio.gather(*(router.achat(f"n{n}") for n in range(4)))]
+
+        assert len(asyncio.run(crowd())) == 4
+        assert world.elapsed < 12
+
+
+def test_a_stated_wait_is_not_undone_by_an_answer_already_under_way() -> None:
+    with World(
+        [SimModel("a/m:free", first_token=1.0, jitter=0.0, script=[None, "429-retry-after"])]
+    ) as world:
+        router = world.router()
+
+        async def both() -> None:
+            await asyncio.gather(router.achat("one"), router.achat("two"))
+            await router.achat("three")
+
+        asyncio.run(both())
+        refused = next(seen.at for seen in world.requests if seen.fate == "429-retry-after")
+        later = [seen.at for seen in world.requests if seen.at > refused]
+
+        assert min(later) >= refused + 7
+
+
+def test_an_upstreams_refused_key_is_not_ours() -> None:
+    upstream = error(401, "Provider returned error", raw="invalid api key", provider_name="Foo")
+
+    assert answering(upstream, ok(), models=2).chat("x").text == "hi"
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "text/plain", "application/json", ""])
+def test_a_stream_request_answered_whole(kind: str) -> None:
+    reply = httpx.Response(
+        200, content=json.dumps(GOOD).encode(), headers={"content-type": kind} if kind else {}
+    )
+    stream = answering(reply).stream("x")
+
+    assert "".join(d.text for d in stream) == "hi"
+
+
+def test_a_stream_cut_after_its_end_was_said_is_whole() -> None:
+    async def body() -> Any:
+        yield b'data: {"choices": [{"delta": {"content": "hi"}}]}\n\n'
+        yield b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
+        raise httpx.RemoteProtocolError("peer closed")
+
+    reply = httpx.Response(200, content=body(), headers={"content-type": "text/event-stream"})
+
+    assert "".join(d.text for d in answering(reply).stream("x")) == "hi"
+
+
+KEY = "key-abcdefgh"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": None, "refusal": f"I refuse {KEY}"},
+        {"tool_calls": [{"id": "1", "function": {"name": KEY, "arguments": "{}"}}]},
+        {"content": "x" * 270 + f" {KEY}"},
+    ],
+)
+def test_keys_in_answers_do_not_reach_errors(message: dict[str, Any]) -> None:
+    reply = httpx.Response(200, json={"choices": [{"message": message, "finish_reason": "stop"}]})
+    with pytest.raises(errors.FreeRouterError) as caught:
+        answering(reply, max_retries=0).chat(
+            ChatRequest.of("x").but(structured=Structured({"type": "object"}))
+        )
+
+    assert KEY not in str(caught.value) + repr(pickle.dumps(caught.value))
+
+
+def test_keys_are_out_before_words_are_cut_and_out_of_journals() -> None:
+    with pytest.raises(errors.FreeRouterError) as caught:
+        answering(error(500, "x" * 294 + f" {KEY}"), max_retries=0).chat("x")
+    outcome = answering(ok(model=f"a/{KEY}")).chat("x")
+
+    assert "key-" not in str(caught.value)
+    assert KEY not in repr(pickle.dumps(outcome.journal)) + str(outcome.metadata)
+
+
+def test_an_empty_argument_cut_by_length_is_no_empty_call() -> None:
+    call = {"id": "1", "function": {"name": "delete_all", "arguments": ""}}
+    reply = httpx.Response(
+        200, json={"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "length"}]}
+    )
+    tool = {"type": "function", "function": {"name": "delete_all", "parameters": {"type": "object"}}}
+    with pytest.raises(errors.Exhausted, match="truncated"):
+        answering(reply, max_retries=0).chat(ChatRequest.of("x").but(tools=[tool]))
+
+
+def test_one_model_does_not_agree_with_itself() -> None:
+    """After a tool's result an empty answer counts when a second model gives it, not when the first repeats itself."""
+    history = [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "c", "content": "done"},
+    ]  # fmt: skip
+    empty = [Phase(0, 1e9, "empty")]
+    with World([SimModel("a/m:free", phases=empty)]) as world, pytest.raises(errors.Exhausted):
+        world.router().chat(ChatRequest(history))
+    with World([SimModel("a/m:free", phases=empty), SimModel("b/m:free", phases=empty)]) as world:
+        assert world.router().chat(ChatRequest(history)).text == ""
+
+
+def test_a_call_written_as_text_moves_on() -> None:
+    says = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+    reply = httpx.Response(200, json={"choices": [{"message": {"content": says}, "finish_reason": "stop"}]})
+
+    assert answering(reply, ok(), models=2).chat(ChatRequest.of("x").but(tools=[tool])).text == "hi"
+
+
+@pytest.mark.parametrize("says", ['Sure: {"n": 1} ok?', '```json\n{"n": 1}\n```', '{"n": 1}'])
+@pytest.mark.parametrize("flags", [{"structured": False, "tools": False, "json_object": False}, {}])
+def test_a_structured_stream_is_the_object_whatever_surrounds_it(says: str, flags: dict[str, Any]) -> None:
+    wish = Structured({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
+    with World([SimModel("a/m:free", says=lambda body: says, **flags)]) as world:
+        text = "".join(d.text for d in world.router().stream(ChatRequest.of("x").but(structured=wish)))
+
+    assert json.loads(text) == {"n": 1}
+
+
+def test_prose_before_the_object_keeps_failover_alive() -> None:
+    wish = Structured({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
+    talker = SimModel(
+        "a/m:free", context=900_000, says=lambda body: "I would rather talk about something else."
+    )
+    with World([talker, SimModel("b/m:free", says=lambda body: '{"n": 1}')]) as world:
+        stream = world.router(strategy="context").stream(ChatRequest.of("x").but(structured=wish))
+
+        assert "".join(d.text for d in stream) == '{"n": 1}'
+
+
+def test_event_loops_are_not_kept() -> None:
+    with World([SimModel("a/m:free")]) as world:
+        router = world.router()
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(router.achat("x"))
+        loop.close()
+        gone = weakref.ref(loop)
+        del loop
+        gc.collect()
+
+        assert gone() is None
+
+
+def test_a_long_line_in_small_pieces_is_read_in_linear_time() -> None:
+    from freerouter_core.wire.stream import LONGEST_LINE, SSEDecoder
+
+    decoder = SSEDecoder()
+    with pytest.raises(ValueError, match="longer"):
+        for _ in range(LONGEST_LINE // 1000 + 2):
+            decoder.feed(b"x" * 1000)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ChatRequest([{"role": "user", "content": [{"type": []}]}]),
+        ChatRequest([{"role": "user", "content": "x"}], tools=[None]),
+        ChatRequest([]),
+        ChatRequest.of("x").but(timeout=-3),
+    ],
+)  # type: ignore[list-item]
+def test_malformed_requests_are_bad_requests(request_: ChatRequest) -> None:
+    with pytest.raises(errors.BadRequest) as caught:
+        answering(ok()).chat(request_)
+
+    assert caught.value.hint
+
+
+def test_a_slow_catalogue_of_one_provider_does_not_hold_up_the_other() -> None:
+    async def reply(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "slow.test":
+            await asyncio.sleep(1e6)
+        if request.method == "GET":
+            return httpx.Response(
+                200, json={"data": [{"id": "a/m:free", "pricing": {"prompt": "0", "completion": "0"}}]}
+            )
+        return ok()
+
+    world = World([])
+    runtime = Runtime(clock=world.clock, client=httpx.MockTransport(reply), cache=None)
+    slow = Provider("slow", "https://slow.test/v1", "k", free="all")
+    router = Router(providers=(Provider("openrouter", "https://x.test/v1", "k"), slow), runtime=runtime)
+    router.chat("x")
+    assert world.elapsed < 2
+    before = world.elapsed
+    router.chat("x")
+
+    assert world.elapsed - before < 2
+
+
+def test_a_timeout_bounds_the_first_catalogue_too() -> None:
+    async def reply(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(1e6)
+        return ok()
+
+    world = World([])
+    runtime = Runtime(clock=world.clock, client=httpx.MockTransport(reply), cache=None)
+    with pytest.raises(errors.FreeRouterError):
+        Router(
+            providers=(Provider("openrouter", "https://x.test/v1", "k"),), runtime=runtime, timeout=2.0
+        ).chat("x")
+
+    assert world.elapsed == pytest.approx(2.0, abs=0.01)
