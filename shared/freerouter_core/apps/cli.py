@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -233,13 +234,15 @@ def simulate(host: str, port: int, seed: int, failing: bool) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(128)  # from here on whoever connects is answered, if a moment later
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
     bound = listener.getsockname()[1]
     click.echo(f"a simulated OpenRouter listens on http://{host}:{bound}/api/v1 (any key; Ctrl-C ends it)")
     click.echo(f"  export OPENROUTER_BASE_URL=http://{host}:{bound}/api/v1 OPENROUTER_API_KEY=sk-simulated")
     server = uvicorn.Server(uvicorn.Config(world.app(), log_level="warning", lifespan="off"))
-    server.run(sockets=[listener])
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
 
 
 @cli.command()
