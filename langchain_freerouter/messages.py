@@ -83,7 +83,7 @@ def _assistant(message: AIMessage) -> Json:
         if not calls:
             blocks = [p for p in content if isinstance(p, dict) and p.get("type") in _CALLS]
             calls = [_foreign_call(block, n) for n, block in enumerate(blocks)]
-        parts = [p for p in content if isinstance(p, str) or p.get("type") in _SENDABLE]
+        parts = [p for p in content if isinstance(p, str) or _is_sendable(p)]
         content = _content(parts) if parts else ""
     wire: Json = {"role": "assistant", "content": content}
     if calls:
@@ -96,6 +96,11 @@ def _assistant(message: AIMessage) -> Json:
         wire["reasoning_details"] = details
         wire["model"] = [str(told.get("requested_model") or ""), str(told.get("model_name") or "")]
     return wire
+
+
+def _is_sendable(part: Mapping[str, Any]) -> bool:
+    kind = part.get("type")
+    return kind in _SENDABLE or (isinstance(part.get("text"), str) and kind in (None, "output_text"))
 
 
 def _call(ident: str | None, name: str | None, arguments: str, n: int) -> Json:
@@ -202,7 +207,9 @@ def _has_tool_results(content: str | list[str | dict[str, Any]]) -> bool:
 def _foreign(message: BaseMessage) -> list[Json]:
     """Anthropic's tool results, which stand in user messages there and are messages of their own here."""
     made: Any = convert_to_openai_messages([message])
-    return list(made)
+    return sorted(
+        made, key=lambda wire: wire["role"] != "tool"
+    )  # results first: they answer what was said before
 
 
 # -- answers ---------------------------------------------------------------------------------------------------------
@@ -213,8 +220,7 @@ def usage_of(usage: Mapping[str, Any] | None) -> UsageMetadata | None:
     if not usage:
         return None
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    of_prompt = usage.get("prompt_tokens_details") or {}
-    of_completion = usage.get("completion_tokens_details") or {}
+    of_prompt, of_completion = _details(usage, "prompt"), _details(usage, "completion")
     inputs = {
         "audio": of_prompt.get("audio_tokens"),
         "cache_read": of_prompt.get("cached_tokens"),
@@ -233,6 +239,11 @@ def usage_of(usage: Mapping[str, Any] | None) -> UsageMetadata | None:
     if known:
         made["output_token_details"] = OutputTokenDetails(**known)  # type: ignore[typeddict-item]
     return made
+
+
+def _details(usage: Mapping[str, Any], of: str) -> Mapping[str, Any]:
+    found = usage.get(f"{of}_tokens_details")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _count(usage: Mapping[str, Any], key: str) -> int:

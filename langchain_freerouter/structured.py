@@ -111,7 +111,7 @@ def _is_class(schema: Any) -> bool:
 def _schema_of(schema: Any) -> tuple[str, str, dict[str, Any]]:
     try:
         name, description, made = (
-            _from_dict(schema) if isinstance(schema, dict) else ("", "", convert_to_json_schema(schema))
+            _from_dict(schema) if isinstance(schema, dict) else ("", "", _of_class(schema))
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadRequest(
@@ -119,6 +119,13 @@ def _schema_of(schema: Any) -> tuple[str, str, dict[str, Any]]:
         ) from None
     name = name or str(made.get("title") or getattr(schema, "__name__", "answer"))
     return name, description or str(made.get("description") or ""), made
+
+
+def _of_class(schema: Any) -> dict[str, Any]:
+    """LangChain's converter unrolls references, which a recursive model does not survive: pydantic is asked itself."""
+    if _is_class(schema) and hasattr(schema, "model_json_schema"):
+        return dict(schema.model_json_schema())
+    return convert_to_json_schema(schema)
 
 
 def _from_dict(given: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:

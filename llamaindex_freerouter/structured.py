@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,9 +32,7 @@ def response_format_of(output_cls: type[BaseModel]) -> Json:
     class itself is found again by `wish_in`, through `_classes`."""
     schema = output_cls.model_json_schema()
     name = schema_name(output_cls.__name__)
-    token = hashlib.sha256(
-        json.dumps([output_cls.__qualname__, schema], sort_keys=True).encode()
-    ).hexdigest()[:16]
+    token = f"{output_cls.__qualname__}@{id(output_cls):x}"
     _classes[token] = output_cls
     inner = {
         "name": name,

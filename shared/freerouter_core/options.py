@@ -162,7 +162,7 @@ class RouterOptions(BaseModel):
 
     def make_router(self, api_key: str | None = None) -> Any:
         """The `Router` these options stand for: made at first use, and anew when an option was changed since."""
-        key = (api_key, self.router, *(self.policy(name) for name in POLICY))
+        key = (api_key, self.router, *(_frozen(self.policy(name)) for name in POLICY))
         if self._made is not None and self._made[0] == key:
             return self._made[1]
         from .router import Router
@@ -171,8 +171,10 @@ class RouterOptions(BaseModel):
         options = {
             name: value
             for name, value in zip(POLICY, key[2:], strict=True)
-            if name in said or value != getattr(self, name)
+            if name in said or value != _frozen(getattr(self, name))
         }
+        if "allow_paid" in self.model_fields_set and not self.allow_paid:
+            options["allow_paid"] = False  # said or not: between paying and not paying, not paying wins
         if api_key is not None:
             options["api_key"] = api_key
         router = Router(**options) if self.router is None else replace(self.router, **options)
@@ -199,6 +201,11 @@ class RouterOptions(BaseModel):
         """The sampling parameters of a request: these options, with what the call itself gave on top."""
         found = {name: getattr(self, name) for name in PARAMETERS}
         return {name: value for name, value in {**found, **overrides}.items() if value is not None}
+
+
+def _frozen(value: Any) -> Any:
+    """A copy that a later change of a list in place does not change along."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _provider(item: Any) -> Any:

@@ -372,7 +372,7 @@ def _patience(policy: Policy, timeout: float | None) -> float | None:
     else may follow it."""
     if not policy.others:
         return 0.0
-    return min(NAMED_PATIENCE, timeout or NAMED_PATIENCE) if policy.preferred else timeout
+    return min(NAMED_PATIENCE, (timeout or 60.0) / 4) if policy.preferred else timeout
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -390,3 +390,131 @@ def test_a_timeout_bounds_the_first_catalogue_too() -> None:
         ).chat("x")
 
     assert world.elapsed == pytest.approx(2.0, abs=0.01)
+
+
+def test_only_a_bare_gone_suspects_the_guard() -> None:
+    """Six models excluded by the price limit, or gated: nothing is ever sent without the limit."""
+    availability = {"code": "constraint_filtered", "excluded_by": ["max_price"]}
+    for refusal in (
+        httpx.Response(
+            404, json={"error": {"message": "No endpoints", "code": 404, "availability": availability}}
+        ),
+        error(403, "a/m:free is only available on agentic harnesses."),
+        error(404, "No endpoints found matching your data policy (Free model publication)."),
+    ):
+        router = answering(refusal, models=6)
+        with pytest.raises(errors.Exhausted):
+            router.chat("x")
+        assert len(seen(router)) == 6
+        assert all("max_price" in body["provider"] for body in seen(router))
+
+
+def test_not_paying_wins() -> None:
+    from langchain_freerouter import ChatFreeRouter
+
+    paid = SimModel("a/paid", prompt_price="0.000001", completion_price="0.000001")
+    with World([paid]) as world:
+        with pytest.raises(errors.NoCandidates):
+            ChatFreeRouter(router=world.router(allow_paid=True), allow_paid=False).invoke("x")
+        assert world.requests == []
+        assert ChatFreeRouter(router=world.router(allow_paid=True)).invoke("x").content
+
+
+@pytest.mark.parametrize("end", [b"data: [DONE]\n\n", b""])
+def test_comments_after_the_end_do_not_put_it_off(end: bytes) -> None:
+    async def body() -> Any:
+        yield b'data: {"choices": [{"delta": {"content": "hi"}}]}\n\n'
+        yield b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n' + end
+        for _ in range(600):
+            await asyncio.sleep(0.5)
+            yield b": OPENROUTER PROCESSING\n\n"
+
+    router = answering(httpx.Response(200, content=body(), headers={"content-type": "text/event-stream"}))
+    started = router.runtime.clock.now()  # type: ignore[union-attr]
+
+    assert "".join(d.text for d in router.stream("x")) == "hi"
+    assert router.runtime.clock.now() - started < 5  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("headers", [{"Retry-After": "0"}, {"X-RateLimit-Reset": "1700000000000"}])
+def test_a_wait_that_is_over_states_nothing(headers: dict[str, str]) -> None:
+    busy = error(429, "Provider returned error", headers, provider_name="X")
+    router = answering(busy, ok(), models=2)
+    for _ in range(4):
+        router.chat("x")
+
+    assert [body["model"] for body in seen(router)].count("acme/m0:free") == 1
+
+
+def test_a_named_model_does_not_wait_for_a_catalogue_that_hangs() -> None:
+    async def reply(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            await asyncio.sleep(1e6)
+        return ok()
+
+    world = World([])
+    runtime = Runtime(clock=world.clock, client=httpx.MockTransport(reply), cache=None)
+    router = Router(
+        model="a/m:free", providers=(Provider("openrouter", "https://x.test/v1", "k"),), runtime=runtime
+    )
+    router.chat("x")
+    assert world.elapsed <= 2.1
+    world.clock.advance(20.0)  # type: ignore[attr-defined]
+    before = world.elapsed
+    router.chat("x")
+    router.chat("x")
+
+    assert world.elapsed - before < 0.1
+
+
+def test_a_validator_that_breaks_benches_nobody() -> None:
+    def validate(answer: object) -> None:
+        raise NameError("typo")
+
+    router = answering(ok(), models=2)
+    with pytest.raises(errors.Exhausted, match="typo"):
+        router.chat(ChatRequest.of("x").but(validate=validate))
+
+    assert router.health().usable == router.free_models()
+
+
+def test_keys_quoted_by_a_model_are_out_of_the_journal() -> None:
+    said = {"choices": [{"message": {"content": f"your key is {KEY}"}, "finish_reason": "stop"}]}
+    outcome = answering(httpx.Response(200, json=said)).chat("x")
+
+    assert KEY in outcome.text  # the model's own words are the caller's
+    assert KEY not in repr(outcome.journal.entries) + repr(pickle.dumps(outcome.journal))
+
+
+@pytest.mark.parametrize("tools", ["whole", "fragments"])
+def test_text_before_a_call_is_not_lost_where_json_was_wished_for(tools: str) -> None:
+    chunks = [
+        {"delta": {"reasoning": "hm"}},
+        {"delta": {"content": "Let me look. "}},
+        {"delta": {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}},
+        {"delta": {}, "finish_reason": "tool_calls"},
+    ]
+    body = (
+        b"".join(b"data: " + json.dumps({"choices": [c]}).encode() + b"\n\n" for c in chunks)
+        + b"data: [DONE]\n\n"
+    )
+    reply = httpx.Response(200, content=body, headers={"content-type": "text/event-stream"})
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+    request = ChatRequest.of("x").but(tools=[tool], structured=Structured({"type": "object"}))
+    deltas = list(answering(reply, tool_streaming=tools).stream(request))
+
+    assert "".join(d.text for d in deltas) == "Let me look. "
+    assert "".join(d.reasoning for d in deltas) == "hm"
+    assert any(d.tool_calls or d.fragments for d in deltas)
+
+
+def test_an_errors_body_that_hangs_is_not_waited_for() -> None:
+    async def body() -> Any:
+        yield b'{"error": '
+        await asyncio.sleep(1e6)
+
+    router = answering(httpx.Response(429, content=body(), headers={"retry-after": "9"}), ok(), models=2)
+    started = router.runtime.clock.now()  # type: ignore[union-attr]
+
+    assert router.chat("x").text == "hi"
+    assert router.runtime.clock.now() - started < 3  # type: ignore[union-attr]

@@ -28,7 +28,7 @@ from random import Random
 
 from ..wire.answer import Answer
 from ..wire.judge import Fault, Kind, inner_rejection, judge_answer, judge_rejection
-from ..wire.redact import clean
+from ..wire.redact import clean, clean_answer
 from ..wire.schema import schema_name
 from ..wire.structured import read_structured
 from . import steps as s
@@ -125,8 +125,20 @@ class _Run:
         event = yield step
         self.now = max(self.now, event.at)
         if not isinstance(event, s.Woke):
-            self.journal.add(event.at, event)
+            self.journal.add(event.at, self._told(event))
         return event
+
+    def _told(self, event: s.Event) -> s.Event:
+        """The event as it is written down: without keys, wherever a model or a server quoted one."""
+        if not isinstance(event, (s.Done, s.Failed)):
+            return event
+        flight = next((f for f in self.flights if f.attempt.number == event.number), None)
+        if flight is None:
+            return event
+        account = flight.attempt.account
+        if isinstance(event, s.Failed):
+            return replace(event, fault=clean(event.fault, account))
+        return replace(event, answer=clean_answer(event.answer, account, whole=True))
 
     def _hopeless(self) -> None:
         if self.flights or not (self.lessons.faults or self.field.empty):
@@ -312,7 +324,7 @@ class _Run:
         if fault is None and self.plan.request.validate is not None:
             event = yield from self._do(s.Validate(flight.attempt, answer))
             if isinstance(event, s.Judged) and event.problem is not None:
-                fault = Fault(Kind.BROKEN, "invalid", event.problem)
+                fault = Fault(Kind.BROKEN, "invalid", event.problem, teaches=event.teaches)
         if fault is not None:
             yield from self._failed(flight, fault if fault.status else replace(fault, status=200))
             return None

@@ -141,7 +141,8 @@ class HealthBook:
         if fault.kind not in (Kind.BUSY, Kind.SLOW, Kind.BROKEN):
             return
         health.strikes += 1
-        if fault.until is not None:
+        # A wait that is over already (Retry-After: 0, a reset in the past) states nothing: it is guessed.
+        if fault.until is not None and fault.until > now + 1.0:
             stated = health.bench if health.stated else 0.0
             health.bench, health.stated = max(stated, fault.until), True
         elif health.strikes >= max_failures and not (health.stated and health.bench > now):

@@ -58,7 +58,7 @@ class Lessons:
         elif fault.kind in (Kind.UNFIT, Kind.REFUSED, Kind.FATAL):
             candidate.out = True
         elif fault.kind is Kind.GONE:
-            self._gone(candidate, attempt)
+            self._gone(candidate, attempt, fault.cause)
         if fault.cause == "context":
             self._only_larger(candidate, fault)
         if fault.kind in (Kind.BUSY, Kind.SLOW, Kind.BROKEN):
@@ -85,9 +85,13 @@ class Lessons:
             if other.model.listed and other.model.context <= known:
                 other.out = True
 
-    def _gone(self, candidate: Candidate, attempt: Attempt) -> None:
+    def _gone(self, candidate: Candidate, attempt: Attempt, cause: str) -> None:
         """A model is gone; the second in a row is first suspected to be the price guard's doing."""
         scope = candidate.account.scope
+        if cause != "gone":  # it was said why; only a bare "no endpoints" could be the guard's doing
+            candidate.out = True
+            self.state.health.gone(candidate.model.key, self.catalogue.fetched)
+            return
         self._gone_streak.append(candidate)
         suspected = (
             attempt.guard

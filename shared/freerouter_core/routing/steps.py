@@ -127,6 +127,8 @@ class Woke:
 class Judged:
     at: float
     problem: str | None
+    teaches: bool = True
+    """Whether the objection is to the answer; a validator that broke or took too long says nothing of the model."""
 
 
 Event = Granted | Refused | Token | Failed | Done | Woke | Judged

@@ -43,6 +43,8 @@ class _Source:
     task: asyncio.Task[None] | None = None
     failures: int = 0
     not_before: float = 0.0
+    started: float = 0.0
+    """When the fetch under way began."""
     reason: str = ""
 
 
@@ -79,7 +81,8 @@ class Discovery:
             now = self.clock.now()
             stale = source.models is None or now - source.fetched >= refresh
             alone = all(self._source(other).models is None for other in accounts)
-            if stale and source.task is None and (now >= source.not_before or alone):
+            if stale and source.task is None and (now >= source.not_before or (alone and required)):
+                source.started = now
                 source.task = asyncio.get_running_loop().create_task(
                     self._fetch(account, source, transport(account))
                 )
@@ -147,7 +150,10 @@ class Discovery:
             _, asked = await asyncio.wait(asked, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
         known = has_others or any(source.models is not None for _, source, _ in missing)
         if asked and known and wait != 0:
-            await asyncio.wait(asked, timeout=min(JOIN_PATIENCE, wait or JOIN_PATIENCE))
+            since = min(source.started for _, source, fetch in missing if fetch in asked)
+            left = min(JOIN_PATIENCE, wait or JOIN_PATIENCE) - (self.clock.now() - since)
+            if left > 0:
+                await asyncio.wait(asked, timeout=left)
         for _, source, fetch in missing:
             if source.models is None and not fetch.done():
                 source.reason = source.reason or "no answer in time"

@@ -97,7 +97,7 @@ class Drive:
             case s.Cancel():
                 self._drop(step.attempt.number)
             case s.Validate():
-                return s.Judged(self.clock.now(), await self._validate(step))
+                return await self._validate(step)
         return s.Woke(self.clock.now())
 
     # -- waiting ----------------------------------------------------------------------------------------------------
@@ -117,16 +117,17 @@ class Drive:
                     timer.cancel()
         return self.inbox.popleft() if self.inbox else s.Woke(self.clock.now())
 
-    async def _validate(self, step: s.Validate) -> str | None:
+    async def _validate(self, step: s.Validate) -> s.Judged:
         """The validator's objection, without keys. It has as long as the caller has."""
         deadline = None if step.attempt.number in self.shown else self.plan.deadline
         left = None if deadline is None else max(0.0, deadline - self.clock.now())
         try:
             async with asyncio.timeout(left):
-                problem = await self.runtime.validate(self.plan.request.validate, step.answer)
+                problem, teaches = await self.runtime.validate(self.plan.request.validate, step.answer)
         except TimeoutError:
-            return "the validator took longer than the call may"
-        return None if problem is None else redact(problem, step.attempt.account)
+            problem, teaches = "the validator took longer than the call may", False
+        words = None if problem is None else redact(problem, step.attempt.account)
+        return s.Judged(self.clock.now(), words, teaches)
 
     def _wake(self) -> None:
         if self.waiter is not None and not self.waiter.done():
@@ -194,6 +195,8 @@ class Drive:
         if flight.token < 1 + visible:
             flight.token = 1 + visible
             self._post(s.Token(self.clock.now(), flight.attempt.number, visible))
+        if not (visible or delta.reasoning_details):
+            return
         if flight.shown:
             self._show(delta)
         elif self.show is not None:
@@ -246,6 +249,8 @@ class Drive:
         answer = outcome.answer
         if not flight.shown and answer.text:
             self._show(Delta(answer.text, answer.reasoning))
+        elif flight.thought:
+            self._show(Delta(reasoning=flight.thought))
         if answer.tool_calls and not flight.pieces:
             self._show(Delta(tool_calls=answer.tool_calls))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +25,8 @@ from .transport import TransportFailed
 if TYPE_CHECKING:
     from .runtime import Runtime
 
+ERROR_PATIENCE = 2.0
+"""Seconds the body of an error may take."""
 TAIL, AFTER_FINISH = 0.25, 2.0
 """Seconds the end of a response may take after `[DONE]`, and after a finish reason (usage may follow it)."""
 
@@ -81,7 +84,10 @@ class Flight:
         transport = self.runtime.transport_for(account, self.client)
         async with transport.open(account, "POST", "/chat/completions", _dump(body)) as response:
             if not 200 <= response.status < 300:
-                error = await response.read(100_000, whole=False)
+                error = b""
+                with contextlib.suppress(TimeoutError):  # the status and the headers say enough
+                    async with asyncio.timeout(ERROR_PATIENCE):
+                        error = await response.read(100_000, whole=False)
                 rejection = read_rejection(response.status, response.headers, error)
                 raise Rejected(clean(judge_rejection(rejection, self.runtime.clock.now()), account))
             if plan.stream and "json" not in response.headers.get("content-type", ""):
@@ -130,11 +136,11 @@ class Flight:
                             self._heard(delta, tool_as_text)
                     if assembler.error is not None:
                         break
-                    # Read to the end, which is at hand, so that the connection can be used again.
-                    if assembler.done:
-                        bound.reschedule(asyncio.get_running_loop().time() + TAIL)
-                    elif assembler.finished:
-                        bound.reschedule(asyncio.get_running_loop().time() + AFTER_FINISH)
+                    # Read to the end, which is at hand, so that the connection can be used again. Once said, what else
+                    # is sent (comments, say) puts it off no further.
+                    if assembler.finished and (assembler.done or bound.when() is None):
+                        end = asyncio.get_running_loop().time() + (TAIL if assembler.done else AFTER_FINISH)
+                        bound.reschedule(min(end, bound.when() or end))
         except TimeoutError:
             pass
         except TransportFailed:
@@ -145,7 +151,13 @@ class Flight:
     def _heard(self, delta: Delta, tool_as_text: bool) -> None:
         """A delta came: tell the engine of the first, and pass on what may be shown."""
         self.last = self.runtime.clock.now()
-        if self.gate is not None and not (self.plan.request.tools and delta.fragments):
+        if self.gate is not None and self.plan.request.tools and delta.fragments:
+            # It calls a tool instead: what was held back is no object after all.
+            delta = replace(
+                delta, text=self.gate.release() + delta.text, reasoning=self.thought + delta.reasoning
+            )
+            self.gate, self.thought = None, ""
+        if self.gate is not None:
             # The wished-for object, growing in the text or in the arguments of the tool that was forced.
             text = (
                 "".join(f.arguments for f in delta.fragments if f.index == 0) if tool_as_text else delta.text
@@ -155,7 +167,7 @@ class Flight:
             delta = Delta(shown, self.thought if shown else "", delta.reasoning_details)
             self.thought = "" if shown else self.thought
         elif delta.fragments and self.plan.policy.tool_streaming == "whole":
-            delta = Delta(delta.text, delta.reasoning, delta.reasoning_details)
+            delta = replace(delta, fragments=())
         self.say(self, delta)
 
     def _signed(self, answer: Answer, account: Account) -> Answer:

@@ -42,7 +42,12 @@ _count = itertools.count(1)
 
 
 class CallableFailed(Exception):
-    """A callable of the user's raised; its words, and no more: what it raised stays on its own thread."""
+    """A callable of the user's raised; its words, and no more: what it raised stays on its own thread. `objects`: it was a
+    ValueError or an AssertionError, which is how a validator says no; anything else is a mistake in it."""
+
+    def __init__(self, words: str, objects: bool) -> None:
+        super().__init__(words)
+        self.objects = objects
 
 
 class Runtime:
@@ -272,18 +277,21 @@ class Runtime:
         start_thread(work, "freerouter-callable")
         value, error = await future
         if error is not None:
-            raise CallableFailed(f"{type(error).__name__}: {error}"[:500]) from None
+            objects = isinstance(error, (ValueError, AssertionError))
+            raise CallableFailed(f"{type(error).__name__}: {error}"[:500], objects) from None
         return value  # type: ignore[no-any-return]
 
-    async def validate(self, validator: Callable[[Answer], object] | None, answer: Answer) -> str | None:
-        """What a user's validator has against an answer, in words; None: nothing."""
+    async def validate(
+        self, validator: Callable[[Answer], object] | None, answer: Answer
+    ) -> tuple[str | None, bool]:
+        """(what a user's validator has against an answer, in words, or None; whether that is the answer's fault)."""
         if validator is None:
-            return None
+            return None, True
         try:
             await self.elsewhere(lambda: validator(answer))
         except CallableFailed as error:
-            return str(error)
-        return None
+            return str(error), error.objects
+        return None, True
 
     # -- events -----------------------------------------------------------------------------------------------------
 

@@ -33,8 +33,17 @@ def clean(fault: Fault, account: Account) -> Fault:
     return replace(fault, message=redact(fault.message, account)[:300])
 
 
-def clean_answer(answer: Answer, account: Account) -> Answer:
-    """The answer with keys out of what ends in metadata and logs; its text is the model's own."""
+def clean_answer(answer: Answer, account: Account, *, whole: bool = False) -> Answer:
+    """The answer with keys out of what ends in metadata and logs; its text is the model's own, unless `whole`."""
+    if whole:
+        calls = tuple(
+            replace(c, name=redact(c.name, account), arguments=redact(c.arguments, account))
+            for c in answer.tool_calls
+        )
+        text, thought = redact(answer.text, account), redact(answer.reasoning, account)
+        answer = answer.with_(
+            text=text, reasoning=thought, refusal=redact(answer.refusal, account), tool_calls=calls
+        )
     told = (
         answer.model,
         answer.upstream,

@@ -141,8 +141,16 @@ class JsonGate:
             if not head:
                 return ""
             self._open = head[0] in "{["
-            text = head
+            return head if self._open else ""
+        if not self._open:
+            self._held += text
         return text if self._open else ""
+
+    def release(self) -> str:
+        """What was held back."""
+        held = "" if self._open else self._held
+        self._open, self._held = True, ""
+        return held
 
 
 @dataclass(frozen=True, slots=True)

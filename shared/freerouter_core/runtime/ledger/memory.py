@@ -56,6 +56,9 @@ class MemoryLedger:
         self._arm(scope)
         try:
             await waiter.woken
+        except asyncio.CancelledError:
+            loop.call_soon(self._wake_head, scope)  # its turn goes to the next at once
+            raise
         finally:
             line.remove(waiter)
             if line:
