@@ -25,7 +25,6 @@ from typing_extensions import override
 from freerouter_core import __version__
 from freerouter_core.errors import FreeRouterError
 from freerouter_core.options import POLICY, RouterOptions, providers_as_data, strategy_as_data
-from freerouter_core.resolution import describe
 from freerouter_core.wire.request import ChatRequest
 
 from . import blocks  # noqa: F401  # registers how our messages become content blocks
@@ -104,7 +103,7 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         own = {name: getattr(self, name) for name in type(self).model_fields if name not in hidden}
         told = {"model_name": self.model} | {name: value for name, value in own.items() if value is not None}
         told |= {"strategy": strategy_as_data(self.strategy), "providers": providers_as_data(self.providers)}
-        return told | ({"router": describe(self.router)} if self.router is not None else {})
+        return told | ({"router": self.router.describe()} if self.router is not None else {})
 
     @override
     def to_json(self) -> Any:
@@ -119,7 +118,7 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         for name, written in (
             ("strategy", strategy_as_data(self.strategy)),
             ("providers", providers_as_data(self.providers)),
-            ("router", None if self.router is None else describe(self.router)),
+            ("router", None if self.router is None else self.router.describe()),
         ):
             if name in self._said:
                 kwargs[name] = written

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from freerouter_core import Outcome
 from freerouter_core.wire.stream import Delta
+
+if TYPE_CHECKING:
+    from freerouter_core import Outcome
 
 from .messages import last_chunk, to_chunk, to_message
 

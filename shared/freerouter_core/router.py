@@ -13,7 +13,7 @@ from .catalogue.providers import Account, Provider
 from .errors import BadSetting, DeadlineExceeded, NoCandidates
 from .events import Answered, Charged, Observer
 from .reports import Candidacy, Explanation, HealthReport
-from .resolution import Resolved, resolve_router, unique
+from .resolution import Resolved, describe, resolve_router, unique
 from .routing.field import Field, explain
 from .routing.need import STRATEGIES, Need, Policy, Ranker, checked_need, need_of
 from .routing.plan import Outcome, Plan
@@ -107,6 +107,10 @@ class Router:
 
     def __getstate__(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in _LOCAL}
+
+    def describe(self) -> dict[str, Any]:
+        """The policy as plain data, without keys: what tells one router's answers from another's."""
+        return describe(self)
 
     def __copy__(self) -> Router:
         return self

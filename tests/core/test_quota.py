@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from freerouter_core import Limit, errors
+from freerouter_core.clock import VirtualClock
 from freerouter_core.routing.quota import LEASE, Charge, Grant, QuotaBook, Refusal
+from freerouter_core.runtime.ledger import MemoryLedger
 
 DAY = 86_400.0
 START = 20_000 * DAY + 1_000.0
@@ -47,6 +50,14 @@ class Quotas(RuleBasedStateMachine):
         self.open[got.number] = self.now
         self.sent.append((self.now, tokens))
         return got
+
+    @rule(tokens=st.integers(1, 60))
+    def one_call(self, tokens: int) -> None:
+        """Reserved, sent and settled at once: what was sent stays spent."""
+        got = self.book.reserve(self.charges, self.now, tokens)
+        if isinstance(got, Grant):
+            self.sent.append((self.now, tokens))
+            self.book.settle(got, sent=True)
 
     @rule(grant=consumes(grants))
     def settle(self, grant: Grant | None) -> None:
@@ -91,9 +102,29 @@ def test_a_refusal_names_the_moment_the_window_frees() -> None:
         assert isinstance(book.reserve((charge,), START + at), Grant)
     refusal = book.reserve((charge,), START + 20.0)
 
+    assert isinstance(book.reserve((charge,), START + 59.9), Refusal)
     assert isinstance(refusal, Refusal)
     assert START + 60.0 < refusal.until < START + 61.0
     assert isinstance(book.reserve((charge,), refusal.until), Grant)
+
+
+def test_nobody_overtakes_those_who_stand_in_line() -> None:
+    """A slot frees, and somebody new comes before the head of the line was woken: the slot is the head's."""
+
+    async def live() -> list[type]:
+        clock = VirtualClock(START)
+        ledger, charge = MemoryLedger(clock), Charge("a", Limit(requests=1, per=60.0))
+        await ledger.reserve(1, (charge,), 0, 0.0)
+        refusal = await ledger.reserve(2, (charge,), 0, 0.0)
+        assert isinstance(refusal, Refusal)
+        waiting = asyncio.create_task(ledger.wait(2, "a", refusal.until))
+        await asyncio.sleep(0)
+        clock.advance(61.0)
+        got = [type(await ledger.reserve(number, (charge,), 0, 0.0)) for number in (3, 2)]
+        waiting.cancel()
+        return got
+
+    assert asyncio.run(live()) == [Refusal, Grant]
 
 
 def test_all_or_nothing() -> None:

@@ -23,7 +23,7 @@ from freerouter_core.wire.redact import redact
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 
-KEY = "sk-or-v1-5eC7e7c0ffee"
+KEY = "5eC7e7-no-known-shape-c0ffee"
 
 
 @pytest.fixture
@@ -180,5 +180,7 @@ def test_the_catalogue_on_disk_holds_no_key(tmp_path: Path) -> None:
 
 
 def test_redact() -> None:
-    assert "c0ffee" not in redact(f"a {KEY} b Bearer abc.def-123456 gsk_12345678901 AIzaSyA1234567890123456")
+    assert "c0ffee" not in redact(
+        "a sk-or-v1-c0ffee b Bearer abc.def-123456 gsk_12345678901 AIzaSyA1234567890123456"
+    )
     assert redact("nothing to hide") == "nothing to hide"

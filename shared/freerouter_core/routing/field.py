@@ -183,7 +183,7 @@ class Field:
         """Whose turn it is at `now`. `fresh_only`: no last resorts; `avoid`: ids of models in flight."""
         best: Candidate | None = None
         best_key: tuple[float, ...] = ()
-        until, scope = math.inf, None
+        until, scope, paused = math.inf, None, math.inf
         for n, candidate in enumerate(self._each()):
             if not self.alive(candidate) or candidate.model.id in avoid:
                 continue
@@ -191,6 +191,8 @@ class Field:
             if when > now:
                 if when < until:
                     until, scope = when, where
+                if when == candidate.not_before and candidate.model.free:
+                    paused = min(paused, when)
                 continue
             if soft and fresh_only:
                 continue
@@ -201,6 +203,8 @@ class Field:
                 best, best_key = candidate, key
                 if not any(key[:4]):
                     break  # nobody later can be better
+        if best is not None and best_key[0] and paused < math.inf:
+            return Turn(until=paused)  # a free one that only draws breath still stands before any paid one
         if best is not None:
             return Turn(best)
         return Turn(until=until if until < math.inf else None, scope=scope)
