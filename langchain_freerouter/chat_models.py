@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any, ClassVar, Literal, Self
 
@@ -23,14 +24,14 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 from typing_extensions import override
 
 from freerouter_core import __version__
-from freerouter_core.errors import FreeRouterError
+from freerouter_core.errors import Exhausted, FreeRouterError
 from freerouter_core.options import POLICY, RouterOptions, providers_as_data, strategy_as_data
 from freerouter_core.wire.request import ChatRequest
 
 from . import blocks  # noqa: F401  # registers how our messages become content blocks
 from .errors import as_model_error, as_model_errors
 from .messages import PROVIDER, to_wire
-from .outputs import chunk_of, end_of, result_of
+from .outputs import chunk_of, end_of, result_of, unparsed_of
 from .structured import Wanted, parser_for, wish_in
 from .tools import wire_tool_choice
 
@@ -182,9 +183,11 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        with as_model_errors():
-            request = self._request(messages, stop, kwargs)
-            outcome = self._router.chat(request)
+        try:
+            with as_model_errors():
+                outcome = self._router.chat(self._request(messages, stop, kwargs))
+        except Exhausted as error:
+            return _unparsed(error, kwargs)
         return result_of(outcome)
 
     async def _agenerate(
@@ -194,9 +197,11 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        with as_model_errors():
-            request = self._request(messages, stop, kwargs)
-            outcome = await self._router.achat(request)
+        try:
+            with as_model_errors():
+                outcome = await self._router.achat(self._request(messages, stop, kwargs))
+        except Exhausted as error:
+            return _unparsed(error, kwargs)
         return result_of(outcome)
 
     def _stream(
@@ -334,6 +339,7 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         """
         with as_model_errors():
             wanted = Wanted.of(schema, method, strict)
+        wanted = replace(wanted, raw=include_raw)
         tools = kwargs.pop("tools", None)
         if tools:
             kwargs["tools"] = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
@@ -368,6 +374,13 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
     def get_token_ids(self, text: str) -> list[int]:
         """One id for every four characters: there is no tokenizer that fits every model."""
         return [sum(map(ord, text[n : n + 4])) for n in range(0, len(text), 4)]
+
+
+def _unparsed(error: Exhausted, kwargs: Mapping[str, Any]) -> ChatResult:
+    """The last answer, for `include_raw` to report on; else the error."""
+    if error.answer is None or not getattr(kwargs.get("structured"), "raw", False):
+        raise error
+    return unparsed_of(error)
 
 
 # LangChain looks the signature up on every call; `inspect` keeps what is written here.

@@ -108,14 +108,18 @@ class NoCandidates(FreeRouterError):
 class Exhausted(FreeRouterError):
     """Candidates there were, and each failed or is waiting out a limit.
 
-    `retry_after`: seconds until the earliest candidate returns, or None when none is known to.
+    `retry_after`: seconds until the earliest candidate returns, or None when none is known to. `answer`: the last answer (a
+    `freerouter_core.Answer`) that came whole and was rejected for its content, if one did.
     """
 
     should_retry = True
 
-    def __init__(self, message: str, *, retry_after: float | None = None, **details: Any) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, answer: Any = None, **details: Any
+    ) -> None:
         super().__init__(message, **details)
         self.retry_after = retry_after
+        self.answer = answer
 
 
 class DeadlineExceeded(FreeRouterError, TimeoutError):

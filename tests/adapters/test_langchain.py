@@ -216,6 +216,18 @@ def test_include_raw() -> None:
         assert got["parsing_error"] is None
 
 
+def test_include_raw_reports_what_nobody_could_parse() -> None:
+    with World([SimModel("a/m:free", says=lambda body: "no JSON at all")]) as world:
+        llm = model_in(world)
+        got = llm.with_structured_output(Person, include_raw=True).invoke("x")
+
+        assert got["raw"].content == "no JSON at all"
+        assert got["parsed"] is None
+        assert got["parsing_error"] is not None
+        with pytest.raises(ModelAPIError):
+            llm.with_structured_output(Person).invoke("x")
+
+
 def test_a_validator_of_the_class_sends_an_answer_on() -> None:
     class Adult(BaseModel):
         age: int = Field(ge=18)

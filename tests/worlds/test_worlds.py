@@ -10,11 +10,19 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessageChunk
+from llama_index.core.prompts import PromptTemplate
+from pydantic import BaseModel
 
 from freerouter_core import errors
 from freerouter_core.simulator import FAULTS, SimAccount, SimModel, World
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
+
+
+class Thing(BaseModel):
+    name: str
+    age: int
+
 
 Attempts = list[tuple[str, str | None]]
 
@@ -280,6 +288,20 @@ def test_world(case: Case, way: Way) -> None:
 
         assert [(a["model"][5:-5], a["fault"]) for a in attempts] == expected
         assert not any(seen.problem for seen in world.requests)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.error is None], ids=lambda case: case.name)
+def test_structured_world(case: Case) -> None:
+    """The same failures before a structured answer, in both frameworks: the same attempts, and then the object."""
+    for ask in (
+        lambda router: ChatFreeRouter(router=router).with_structured_output(Thing).invoke("Tell of Anna, 33"),
+        lambda router: FreeRouter(router=router).structured_predict(
+            Thing, PromptTemplate("Tell of Anna, 33")
+        ),
+    ):
+        with world_of(case) as world:
+            assert ask(world.router(**{"strategy": "context", **case.policy})) == Thing(name="Anna", age=33)
+            assert [seen.model[5:-5] for seen in world.requests] == [model for model, _ in case.attempts]
 
 
 def test_every_fault_of_the_simulator_has_a_world() -> None:

@@ -86,6 +86,7 @@ class _Run:
         self.committed: _Flight | None = None
         self.count = 0
         self.lessons = Lessons(plan.policy, plan.catalogue, state, self.field, rng)
+        self.rejected: Answer | None = None
         self.silent: str | None = None
         """Who answered nothing after a tool's result: legitimate if a second model agrees."""
 
@@ -151,6 +152,7 @@ class _Run:
             self.lessons.faults,
             self.now,
             exhausted=self._spent(),
+            rejected=self.rejected,
         )
         if error is not None:
             raise error
@@ -325,6 +327,8 @@ class _Run:
             event = yield from self._do(s.Validate(flight.attempt, answer))
             if isinstance(event, s.Judged) and event.problem is not None:
                 fault = Fault(Kind.BROKEN, "invalid", event.problem, teaches=event.teaches)
+        if fault is not None and fault.cause in ("not-the-schema", "invalid"):
+            self.rejected = clean_answer(answer, flight.attempt.account, whole=True)
         if fault is not None:
             yield from self._failed(flight, fault if fault.status else replace(fault, status=200))
             return None

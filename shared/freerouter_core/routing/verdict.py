@@ -15,6 +15,7 @@ from ..errors import (
     Refused,
     StreamBroken,
 )
+from ..wire.answer import Answer
 from ..wire.judge import Fault, Kind
 from .field import Candidate, Field
 from .health import HealthBook
@@ -34,8 +35,10 @@ def verdict(
     now: float,
     *,
     exhausted: bool,
+    rejected: Answer | None = None,
 ) -> FreeRouterError | None:
-    """The error a request must end with now, or None while there is hope. `exhausted`: no attempt is left to it."""
+    """The error a request must end with now, or None while there is hope. `exhausted`: no attempt is left to it; `rejected`:
+    the last answer that was whole and not accepted."""
     if not field.candidates:
         return _none(field, faults, journal)
     decided = _decided(faults, field, journal)
@@ -44,7 +47,10 @@ def verdict(
     alive = [c for c in field.candidates if field.alive(c)]
     if alive and not exhausted and _returns(alive, field, book, now):
         return None
-    return _exhausted(field, book, journal, faults, now)
+    error = _exhausted(field, book, journal, faults, now)
+    if isinstance(error, Exhausted):
+        error.answer = rejected
+    return error
 
 
 def _returns(alive: Sequence[Candidate], field: Field, book: HealthBook, now: float) -> bool:
