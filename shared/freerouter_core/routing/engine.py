@@ -26,6 +26,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from random import Random
 
+from ..errors import FreeRouterError
 from ..wire.answer import Answer
 from ..wire.judge import Fault, Kind, inner_rejection, judge_answer, judge_rejection
 from ..wire.redact import clean, clean_answer
@@ -144,18 +145,22 @@ class _Run:
     def _hopeless(self) -> None:
         if self.flights or not (self.lessons.faults or self.field.empty):
             return
-        error = verdict(
+        error = self._verdict(exhausted=self._spent())
+        if error is not None:
+            raise error
+
+    def _verdict(self, *, exhausted: bool) -> FreeRouterError | None:
+        faults, journal = self.lessons.faults, self.journal
+        return verdict(
             self.plan,
             self.field,
             self.book,
-            self.journal,
-            self.lessons.faults,
+            journal,
+            faults,
             self.now,
-            exhausted=self._spent(),
+            exhausted=exhausted,
             rejected=self.rejected,
         )
-        if error is not None:
-            raise error
 
     def _spent(self) -> bool:
         allowed = self.plan.policy.max_retries
@@ -166,9 +171,7 @@ class _Run:
         deadline = self.plan.deadline
         wake = until if until is not None else math.inf
         if (deadline is not None and wake >= deadline) or wake == math.inf:
-            raise verdict(
-                self.plan, self.field, self.book, self.journal, self.lessons.faults, self.now, exhausted=True
-            ) or out_of_time(self.journal, self.plan)
+            raise self._verdict(exhausted=True) or out_of_time(self.journal, self.plan)
         yield from self._do(s.Sleep(wake, scope))
         if scope is not None:
             self.field.blocked.pop(scope, None)
@@ -208,10 +211,8 @@ class _Run:
                 s.Reserve(attempt, candidate.charges, tokens, HEDGE_KEEP if hedge else 0.0)
             )
             if isinstance(event, s.Refused):
-                if hedge:
-                    self.flights[
-                        0
-                    ].hedge_at = math.inf  # it keeps a part back that an ordinary attempt may use
+                if hedge:  # it keeps a part back that an ordinary attempt may use
+                    self.flights[0].hedge_at = math.inf
                 else:
                     self.field.blocked[event.scope] = event.until
                 return False

@@ -106,10 +106,8 @@ class Flight:
         self.gate = JsonGate() if self.plan.request.structured is not None else None
         self.assembler = assembler
         head = await self._pour(chunks, decoder, assembler, tool_as_text)
-        if not assembler.fed and head.lstrip()[:1] in (
-            b"{",
-            b"[",
-        ):  # plain JSON, whatever its content type says
+        # Plain JSON, whatever its content type says.
+        if not assembler.fed and head.lstrip()[:1] in (b"{", b"["):
             return self._signed(read_answer(_load(head), self.attempt.model.wire_name), self.attempt.account)
         for data in decoder.close() if not assembler.done else ():
             delta = assembler.feed_data(data)
@@ -124,7 +122,7 @@ class Flight:
         self, chunks: Any, decoder: SSEDecoder, assembler: Assembler, tool_as_text: bool
     ) -> bytes:
         """Read the response into the assembler, to its end. Returns what came before any event did."""
-        head = b""
+        head = bytearray()
         try:
             async with asyncio.timeout(None) as bound:
                 async for chunk in chunks:
@@ -146,7 +144,9 @@ class Flight:
         except TransportFailed:
             if not assembler.finished:  # cut after the end was said: nothing is missing
                 raise
-        return head
+        except ValueError as error:
+            raise TransportFailed("protocol", str(error)) from None
+        return bytes(head)
 
     def _heard(self, delta: Delta, tool_as_text: bool) -> None:
         """A delta came: tell the engine of the first, and pass on what may be shown."""
