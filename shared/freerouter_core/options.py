@@ -32,12 +32,14 @@ POLICY = (
     "prefer",
     "capabilities",
     "min_context",
+    "min_quality",
     "max_latency",
     "max_cost_per_token",
     "allow_paid",
     "privacy",
     "timeout",
     "max_retries",
+    "on_stream_break",
     "tool_streaming",
     "hedge",
     "http_client",
@@ -79,6 +81,7 @@ class RouterOptions(BaseModel):
     prefer: Literal["speed", "balanced", "quality"] = "balanced"
     capabilities: Sequence[str] = ()
     min_context: int = Field(default=0, ge=0)
+    min_quality: float = Field(default=0.0, ge=0, le=10)
     max_latency: float | None = Field(default=None, gt=0)
     max_cost_per_token: float | None = Field(default=None, ge=0)
     allow_paid: bool = False
@@ -95,6 +98,7 @@ class RouterOptions(BaseModel):
     timeout: Annotated[float | None, WrapValidator(_keep_unsaid)] = Field(default=_Unsaid(60.0), gt=0)
     """Seconds. Given explicitly it is over OPENROUTER_TIMEOUT, even where it equals the default."""
     max_retries: int | None = Field(default=None, ge=0)
+    on_stream_break: Literal["raise"] = "raise"
     tool_streaming: Literal["whole", "fragments"] = "whole"
     hedge: Literal["auto", "off"] = "auto"
     http_client: Any = Field(default=None, exclude=True, repr=False)

@@ -66,6 +66,7 @@ def resolve_router(router: Router, settings: Settings) -> Resolved:
         prefer=router.prefer,
         capabilities=frozenset(router.capabilities),
         min_context=router.min_context,
+        min_quality=router.min_quality,
         max_latency=router.max_latency,
         max_cost_per_token=ceiling,
         allow_paid=router.allow_paid,

@@ -43,6 +43,7 @@ class Router:
         prefer: "speed", "balanced" or "quality": how much a quality prior weighs.
         capabilities: words every model must have: "tools", "vision", "audio", "file", "reasoning", "structured", …
         min_context: tokens.
+        min_quality: 0 to 10, against a prior from what the catalogue tells (a published index, else the size).
         max_latency: seconds to a first token, on average, where known.
         max_cost_per_token: USD; matters with `allow_paid`.
         allow_paid: whether models that cost money may be asked, after every free one.
@@ -50,6 +51,7 @@ class Router:
         timeout: seconds to an answer, or to a stream's first token, failover included. None: no bound.
         max_retries: attempts after the first. None: as many as the timeout allows.
         max_failures: failures in a row before a model is benched on a guess.
+        on_stream_break: "raise": a stream that fails after text was shown raises `StreamBroken` with that text.
         tool_streaming: "whole" streams tool calls complete, "fragments" as they come.
         hedge: "auto" or "off".
         http_client: an `httpx.AsyncClient` or transport that all requests go through. Not pickled.
@@ -67,6 +69,7 @@ class Router:
     prefer: str = "balanced"
     capabilities: tuple[str, ...] = ()
     min_context: int = 0
+    min_quality: float = 0.0
     max_latency: float | None = None
     max_cost_per_token: float | None = None
     allow_paid: bool = False
@@ -74,6 +77,7 @@ class Router:
     timeout: float | Unset | None = UNSET
     max_retries: int | None = None
     max_failures: int = 1
+    on_stream_break: str = "raise"
     tool_streaming: str = "whole"
     hedge: str = "auto"
     http_client: Any = field(default=None, repr=False)
@@ -92,6 +96,7 @@ class Router:
         put(self, "model", self.model or "auto")
         _one_of("prefer", self.prefer, ("speed", "balanced", "quality"))
         _one_of("privacy", self.privacy, ("any", "no-train"))
+        _one_of("on_stream_break", self.on_stream_break, ("raise",))
         _one_of("tool_streaming", self.tool_streaming, ("whole", "fragments"))
         _one_of("hedge", self.hedge, ("auto", "off"))
         if not callable(self.strategy):

@@ -223,6 +223,15 @@ def test_explain_says_why_not_and_sends_nothing() -> None:
         assert world.requests == []
 
 
+def test_min_quality_leaves_small_models_out() -> None:
+    with World([SimModel("a/tiny-1b:free"), SimModel("b/big-120b:free")]) as world:
+        router = world.router(min_quality=6)
+
+        assert [m.id for m in router.explain("x").candidates] == ["b/big-120b:free"]
+        with pytest.raises(errors.NoCandidates, match="min_quality"):
+            world.router(min_quality=10).chat("x")
+
+
 def test_context_decides_who_is_asked_and_only_larger_follow() -> None:
     models = [
         SimModel("a/small:free", context=2_000),

@@ -172,7 +172,7 @@ def test_dev_mode_yields_to_a_key_in_code(monkeypatch: pytest.MonkeyPatch) -> No
     "wrong",
     [
         {"strategy": "best"}, {"prefer": "cheap"}, {"privacy": "none"}, {"timeout": 0}, {"max_retries": -1},
-        {"max_failures": 0}, {"tool_streaming": "no"}, {"hedge": "always"}, {"http_client": httpx.Client()},
+        {"max_failures": 0}, {"tool_streaming": "no"}, {"hedge": "always"}, {"on_stream_break": "carry on"}, {"http_client": httpx.Client()},
     ],
 )  # fmt: skip
 def test_options_that_make_no_sense(wrong: dict[str, Any]) -> None:

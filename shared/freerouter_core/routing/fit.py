@@ -31,6 +31,8 @@ def able(model: Model, need: Need, policy: Policy, *, named: bool = False) -> st
         return "not free; allow_paid=True would permit it"
     if not (model.chat or named):
         return "not a chat model for plain clients"
+    if model.listed and model.quality < policy.min_quality:
+        return f"its quality prior of {model.quality:.1f} is under min_quality={policy.min_quality:g}"
     return _capabilities(model, need, policy, frozenset()) or _price(model, policy)
 
 

@@ -62,6 +62,7 @@ class Policy:
     prefer: str = "balanced"
     capabilities: frozenset[str] = frozenset()
     min_context: int = 0
+    min_quality: float = 0.0
     max_latency: float | None = None
     max_cost_per_token: float | None = None
     allow_paid: bool = False
@@ -80,7 +81,7 @@ class Policy:
     @property
     def kind(self) -> tuple[Any, ...]:
         """What of it decides fitness besides size."""
-        return (self.allow_paid, self.capabilities, self.max_cost_per_token)
+        return (self.allow_paid, self.capabilities, self.max_cost_per_token, self.min_quality)
 
 
 def checked_need(request: ChatRequest, *, allow_paid: bool) -> Need:
