@@ -268,18 +268,23 @@ GEVENT = """
     import gevent.monkey; gevent.monkey.patch_all()
     import gevent, time
     from freerouter_core.simulator import SimModel, World
-    world = World([SimModel("acme/a:free", first_token=0.2, speed=1e6, jitter=0)], clock="real")
+    world = World([SimModel("acme/a:free", first_token=0.5, speed=1e6, jitter=0)], clock="real")
     router = world.router()
-    ticks = []
+    router.chat("warm up")
+    ticks, answered = [], []
     def tick():
         for _ in range(8):
-            ticks.append(time.monotonic()); gevent.sleep(0.02)
-    jobs = [gevent.spawn(router.chat, f"n{n}") for n in range(20)] + [gevent.spawn(tick)]
+            ticks.append(time.monotonic()); gevent.sleep(0.01)
+    def ask(n):
+        text = router.chat(f"n{n}").text
+        answered.append(time.monotonic())
+        return text
+    jobs = [gevent.spawn(ask, n) for n in range(20)] + [gevent.spawn(tick)]
     started = time.monotonic()
     gevent.joinall(jobs, raise_error=True)
-    assert len({job.value.text for job in jobs[:-1]}) == 20
-    assert time.monotonic() - started < 2, "greenlets waited for each other"
-    assert ticks[-1] - started < 0.6, "the hub was blocked"
+    assert len({job.value for job in jobs[:-1]}) == 20
+    assert answered[-1] - started < 20 * 0.5, "greenlets waited for each other"
+    assert ticks[3] < answered[0], "the hub was blocked while requests were under way"
     assert "".join(d.text for d in router.stream("green")).endswith("green")
     router.close()
     print("fine")
