@@ -225,7 +225,7 @@ class _Run:
         health = self.book.of(candidate.model.key)
         hedge_at = math.inf
         if health.answers >= HEDGE_KNOWN:
-            body = 0.0 if self.plan.stream else 1.5 * self.plan.need.output_tokens / health.speed
+            body = 0.0 if self.plan.stream else 1.5 * self.plan.need.likely_tokens / health.speed
             hedge_at = self.now + health.slow + body
         self.flights.append(_Flight(attempt, candidate, self.now, self.now + attempt.patience, hedge_at))
         yield from self._do(s.Send(attempt))
@@ -236,7 +236,7 @@ class _Run:
         health = self.book.of(candidate.model.key)
         patience = min(CAP, max(FLOOR, 3 * health.first_token))
         if not self.plan.stream:
-            patience += 1.5 * self.plan.need.output_tokens / health.speed
+            patience += 1.5 * self.plan.need.likely_tokens / health.speed
         if self.plan.deadline is not None:
             patience = min(patience, max(0.4 * (self.plan.deadline - self.now), 0.05))
         return patience
