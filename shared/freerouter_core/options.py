@@ -121,11 +121,8 @@ class RouterOptions(BaseModel):
         if not isinstance(value, Mapping):
             return value
         from .router import Router
-        from .settings import UNSET
 
         told = {key: item for key, item in value.items() if key != "runtime"}
-        if told.get("timeout", UNSET) is None:
-            told["timeout"] = UNSET
         if isinstance(told.get("providers"), list):
             told["providers"] = tuple(_provider(item) for item in told["providers"])
         return Router(**told)

@@ -162,7 +162,10 @@ def describe(router: Router) -> dict[str, Any]:
     }
     told["strategy"] = strategy_as_data(router.strategy)
     told["providers"] = providers_as_data(router.providers)
-    told["timeout"] = None if isinstance(router.timeout, Unset) else router.timeout
+    if isinstance(router.timeout, Unset):
+        del told["timeout"]
+    else:
+        told["timeout"] = router.timeout  # None is a choice of its own: no bound
     if router.runtime is not None:
         told["runtime"] = router.runtime.name
     return told

@@ -238,3 +238,53 @@ def test_strategies_by_name(strategy: str) -> None:
         assert set(asked) == {"d/m:free"}
     if strategy == "random":
         assert len(set(asked)) > 1
+
+
+@pytest.mark.parametrize("timeout", [None, 60.0, 7.0])
+def test_a_described_router_comes_back_as_it_was(timeout: float | None) -> None:
+    router = Router(
+        api_key="k", timeout=timeout, providers=[Provider("openrouter", limits=[Limit(requests=2)])]
+    )
+    again = ChatFreeRouter(api_key="k", router=router.describe()).router
+
+    assert again.timeout == timeout
+    assert again.providers == router.providers
+    assert "timeout" not in Router(api_key="k").describe()
+
+
+def test_thinking_is_not_switched_off_where_a_model_must_think() -> None:
+    from freerouter_core.catalogue.providers import Account
+    from freerouter_core.wire.request import ChatRequest, shape
+
+    account = Account("openrouter", "https://x.test/v1", "k", "openrouter")
+    parameters = frozenset({"reasoning"})
+    free, bound = (Model("m", parameters=parameters, reasoning_mandatory=must) for must in (False, True))
+    request = ChatRequest.of("x").but(reasoning=False)
+
+    assert shape(request, free, account, stream=False)[0]["reasoning"] == {"enabled": False}
+    assert "reasoning" not in shape(request, bound, account, stream=False)[0]
+
+
+def test_observers_are_told_in_order_and_flush_waits_for_them() -> None:
+    from freerouter_core import events
+    from freerouter_core.simulator import SimModel, World
+
+    told: list[object] = []
+    with World([SimModel("a/m:free", context=900_000, script=["empty"]), SimModel("b/m:free")]) as world:
+        router = world.router(strategy="context")
+        stop = router.subscribe(told.append)
+        router.chat("x")
+        world.runtime.flush()
+        kinds = [type(event) for event in told]
+        stop()
+        router.chat("y")
+        world.runtime.flush()
+
+    assert kinds == [
+        events.ModelsFetched,
+        events.ModelChosen,
+        events.AttemptFailed,
+        events.ModelChosen,
+        events.Answered,
+    ]
+    assert len(told) == len(kinds)

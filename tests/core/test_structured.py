@@ -15,7 +15,7 @@ from freerouter_core.simulator import SimModel, World
 from freerouter_core.simulator.mind import instance
 from freerouter_core.wire.answer import Answer, ToolCall
 from freerouter_core.wire.schema import is_strict, schema_name, strict, violation, without_nulls
-from freerouter_core.wire.structured import find_json, form_for, read_structured
+from freerouter_core.wire.structured import each_json, form_for, read_structured
 
 PERSON: dict[str, Any] = {
     "type": "object",
@@ -92,7 +92,7 @@ def test_what_does_not_match_says_why(text: str, problem: str) -> None:
     )
 )
 def test_json_is_found_as_it_was_written(value: Any) -> None:
-    assert find_json(json.dumps(value)) == (True, value)
+    assert next(each_json(json.dumps(value))) == value
 
 
 def test_violations() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,11 +54,11 @@ def run(console: Console, seed: int) -> None:
     stop = router.subscribe(_Teller(console))
     try:
         with _scene(console, "LangChain: a chain with a tool"):
-            _langchain_tool(console, router)
+            _langchain_tool(console, router, world.runtime.flush)
         with _scene(console, "LangChain: structured output, streamed"):
-            _langchain_structured(console, router)
+            _langchain_structured(console, router, world.runtime.flush)
         with _scene(console, "LlamaIndex: a query over documents"):
-            _llamaindex_query(console, router)
+            _llamaindex_query(console, router, world.runtime.flush)
     finally:
         stop()
         world.close()
@@ -100,11 +100,10 @@ class _Teller:
 def _scene(console: Console, title: str) -> Iterator[None]:
     console.print(f"[bold]{title}[/]")
     yield
-    time.sleep(0.05)  # let the events of the scene be told before the next title
     console.print()
 
 
-def _langchain_tool(console: Console, router: Router) -> None:
+def _langchain_tool(console: Console, router: Router, told: Callable[[], None]) -> None:
     try:
         from langchain_core.messages import HumanMessage, ToolMessage
         from langchain_core.tools import tool
@@ -124,12 +123,12 @@ def _langchain_tool(console: Console, router: Router) -> None:
     messages.append(call)
     messages += [ToolMessage(get_weather.invoke(c["args"]), tool_call_id=c["id"]) for c in call.tool_calls]
     answer = llm.invoke(messages)
-    time.sleep(0.05)
+    told()
     console.print(f"  tool calls: {escape(str([c['name'] + str(c['args']) for c in call.tool_calls]))}")
     console.print(f"  answer:     {escape(str(answer.content))}")
 
 
-def _langchain_structured(console: Console, router: Router) -> None:
+def _langchain_structured(console: Console, router: Router, told: Callable[[], None]) -> None:
     from pydantic import BaseModel
 
     from langchain_freerouter import ChatFreeRouter
@@ -142,11 +141,11 @@ def _langchain_structured(console: Console, router: Router) -> None:
 
     chain = ChatFreeRouter(router=router).with_structured_output(City)
     *_, city = chain.stream("Tell me about Lisbon, which has 545796 inhabitants")
-    time.sleep(0.05)
+    told()
     console.print(f"  object:     {escape(repr(city))}")
 
 
-def _llamaindex_query(console: Console, router: Router) -> None:
+def _llamaindex_query(console: Console, router: Router, told: Callable[[], None]) -> None:
     try:
         from llama_index.core import Settings, SummaryIndex
         from llama_index.core.schema import Document
@@ -162,5 +161,5 @@ def _llamaindex_query(console: Console, router: Router) -> None:
     Settings.llm = FreeRouter(router=router)
     engine = SummaryIndex.from_documents([Document(text=facts)]).as_query_engine()
     response = engine.query("When was the Vasco da Gama bridge opened?")
-    time.sleep(0.05)
+    told()
     console.print(f"  answer:     {escape(str(response))}")

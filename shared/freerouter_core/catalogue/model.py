@@ -13,7 +13,7 @@ TEXT = frozenset({"text"})
 class Model:
     """One model at one provider. Facts only: how it has been doing lives in `routing.health`.
 
-    `context` and `max_output` are tokens, prices are USD per token, `expires` and `created` unix seconds.
+    `context` and `max_output` are tokens, prices are USD per token, `expires` unix seconds.
     A capability of a model that no catalogue lists is believed until an answer proves otherwise (`listed`).
     """
 
@@ -33,7 +33,6 @@ class Model:
     prompt_price: float = 0.0
     completion_price: float = 0.0
     reasoning_mandatory: bool = False
-    created: float = 0.0
     expires: float | None = None
     quality: float = 5.0
     """A prior of 0 to 10, from what the catalogue says of it; see `parse.quality_prior`."""

@@ -76,7 +76,6 @@ def _model(row: Mapping[str, Any], provider: str, free: object) -> Model | None:
         prompt_price=prices.get("prompt", 0.0),
         completion_price=prices.get("completion", 0.0),
         reasoning_mandatory=bool(reasoning.get("mandatory")),
-        created=_number(row.get("created")) or 0.0,
         expires=_expiry(row.get("expiration_date")),
         quality=quality_prior(name, row),
     )

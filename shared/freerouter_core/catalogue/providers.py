@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import BadSetting
@@ -146,9 +146,3 @@ def resolve(
         limits=provider.limits if provider.limits is not None else tuple(row.get("limits", ())),
         headers=provider.headers,
     )
-
-
-def without_key(provider: Provider) -> Provider:
-    """The same provider with no key in it, for text that is written down."""
-    values = {f.name: getattr(provider, f.name) for f in fields(provider)}
-    return Provider(**{**values, "api_key": None, "headers": ()})

@@ -118,7 +118,7 @@ class _Run:
                 finished = yield from outcome
                 if finished is not None:
                     return finished
-            elif self._past_deadline():
+            elif self.flights and self._past_deadline():
                 yield from self._cancel_all("out of time")
                 raise out_of_time(self.journal, self.plan)
 
@@ -295,7 +295,8 @@ class _Run:
         if isinstance(event, s.Token):
             return self._token(found, event)
         if isinstance(event, s.Failed):
-            return self._failed(found, event.fault)
+            self._failed(found, event.fault)
+            return None
         return self._done(found, event.answer)
 
     def _token(self, flight: _Flight, event: s.Token) -> Generator[s.Step, s.Event, None]:
@@ -307,15 +308,13 @@ class _Run:
             yield from self._do(s.Commit(flight.attempt))
             yield from self._cancel_all("another was first", but=flight)
 
-    def _failed(self, flight: _Flight, fault: Fault) -> Generator[s.Step, s.Event, None]:
+    def _failed(self, flight: _Flight, fault: Fault) -> None:
         self._land(flight)
         fault = clean(fault, flight.attempt.account)
         self.lessons.take(flight.candidate, flight.attempt, fault, self.now)
         self.journal.attempted(flight.attempt, fault, self.now - flight.sent)
         if self.committed is flight:
             raise broken(self.journal, flight.attempt, fault)
-        return
-        yield  # a generator like its siblings
 
     def _done(self, flight: _Flight, answer: Answer) -> Generator[s.Step, s.Event, Outcome | None]:
         fault, answer = self._judge(answer)
@@ -331,7 +330,7 @@ class _Run:
         if fault is not None and fault.cause in ("not-the-schema", "invalid"):
             self.rejected = clean_answer(answer, flight.attempt.account, whole=True)
         if fault is not None:
-            yield from self._failed(flight, fault if fault.status else replace(fault, status=200))
+            self._failed(flight, fault if fault.status else replace(fault, status=200))
             return None
         self._land(flight)
         yield from self._cancel_all("another answered")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from ..catalogue.model import Model
 from ..errors import BadRequest
@@ -46,7 +46,6 @@ class Need:
         return (self.inputs, self.tools, self.tool_choice)
 
 
-Strategy = Literal["adaptive", "round_robin", "random", "context", "performance", "cost", "availability"]
 STRATEGIES = ("adaptive", "round_robin", "random", "context", "performance", "cost", "availability")
 Ranker = Callable[[Need, Sequence[Model]], Sequence[Model]]
 """A strategy of the user's own: the candidates, best first; those it leaves out are not asked."""

@@ -47,8 +47,6 @@ class Drive:
         self.waiter: asyncio.Future[None] | None = None
         self.grant: Grant | None = None
         self.partial: list[str] = []
-        self.shown: set[int] = set()
-        """Attempts whose deltas the caller is seeing."""
 
     async def run(self) -> Outcome:
         """Drive to the end. Raises an error of the tree, with keys removed from its words."""
@@ -63,10 +61,9 @@ class Drive:
             outcome: Outcome = stop.value
             self._release(outcome)
             return outcome
-        except StreamBroken as error:
-            error.partial = "".join(self.partial)
-            raise error from None
         except FreeRouterError as error:
+            if isinstance(error, StreamBroken):
+                error.partial = "".join(self.partial)
             raise error from None
         finally:
             self.route.close()
@@ -119,7 +116,7 @@ class Drive:
 
     async def _validate(self, step: s.Validate) -> s.Judged:
         """The validator's objection, without keys. It has as long as the caller has."""
-        deadline = None if step.attempt.number in self.shown else self.plan.deadline
+        deadline = None if self.flights[step.attempt.number].shown else self.plan.deadline
         left = None if deadline is None else max(0.0, deadline - self.clock.now())
         try:
             async with asyncio.timeout(left):
@@ -205,7 +202,6 @@ class Drive:
     def _commit(self, attempt: s.Attempt) -> None:
         flight = self.flights[attempt.number]
         flight.shown = True
-        self.shown.add(attempt.number)
         for delta in flight.held:
             self._show(delta)
         flight.held.clear()

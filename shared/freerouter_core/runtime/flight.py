@@ -54,7 +54,6 @@ class Flight:
         self.attempt, self.grant = attempt, grant
         self.plan, self.runtime, self.client, self.say = plan, runtime, client, say
         self.task: asyncio.Task[None] | None = None
-        self.assembler: Assembler | None = None
         self.held: list[Delta] = []
         self.shown = False
         self.token = 0
@@ -104,7 +103,6 @@ class Flight:
     async def _read_stream(self, chunks: Any, *, tool_as_text: bool) -> Answer:
         decoder, assembler = SSEDecoder(), Assembler(self.attempt.model.wire_name)
         self.gate = JsonGate() if self.plan.request.structured is not None else None
-        self.assembler = assembler
         head = await self._pour(chunks, decoder, assembler, tool_as_text)
         # Plain JSON, whatever its content type says.
         if not assembler.fed and head.lstrip()[:1] in (b"{", b"["):

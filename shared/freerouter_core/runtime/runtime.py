@@ -304,6 +304,13 @@ class Runtime:
 
         return unsubscribe
 
+    def flush(self) -> None:
+        """Wait until every event so far has been told. Not for observers, who would wait for themselves."""
+        if self._events is not None:
+            bell = new_bell()
+            self._events.put(bell.ring)
+            bell.wait(START_TIMEOUT)
+
     def emit(self, event: Event) -> None:
         write(event)
         if self._observers:
@@ -314,6 +321,9 @@ class Runtime:
 
     def _deliver(self, events: Any) -> None:
         while (event := events.get()) is not None:
+            if callable(event):
+                event()
+                continue
             for observer in self._observers:
                 try:
                     observer(event)

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .mind import Thought
 from .script import KEEP_ALIVE, Json, Piece, Script, Wait, reply, sse
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A thought about to be said: why it ends, who says it, after how many seconds and at how many tokens a second."""
+
+    thought: Thought
+    finish: str
+    request: Mapping[str, Any]
+    model: str
+    ident: str
+    first: float
+    speed: float
 
 
 def tokens_of(request: Mapping[str, Any]) -> int:
@@ -23,7 +37,8 @@ def cut_to_length(thought: Thought, request: Mapping[str, Any]) -> tuple[Thought
     return thought, "tool_calls" if thought.calls else "stop"
 
 
-def _usage(thought: Thought, request: Mapping[str, Any]) -> Json:
+def _usage(speech: Speech) -> Json:
+    thought, request = speech.thought, speech.request
     prompt = max(1, tokens_of(request))
     said = thought.text + thought.reasoning + "".join(json.dumps(arguments) for _, arguments in thought.calls)
     completion = max(1, len(said) // 4)
@@ -38,88 +53,75 @@ def _usage(thought: Thought, request: Mapping[str, Any]) -> Json:
     }
 
 
-def _wire_calls(thought: Thought, ident: str) -> list[Json]:
+def _wire_calls(said: Speech) -> list[Json]:
     return [
         {
             "index": n,
-            "id": f"call_{ident[4:]}_{n}",
+            "id": f"call_{said.ident[4:]}_{n}",
             "type": "function",
             "function": {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)},
         }
-        for n, (name, arguments) in enumerate(thought.calls)
+        for n, (name, arguments) in enumerate(said.thought.calls)
     ]
 
 
-def whole(
-    thought: Thought,
-    finish: str,
-    request: Mapping[str, Any],
-    model: str,
-    ident: str,
-    first: float,
-    speed: float,
-    chunk: Callable[..., Json],
-) -> Script:
+def whole(said: Speech) -> Script:
     """The answer as one body."""
-    usage = _usage(thought, request)
+    usage = _usage(said)
     message: Json = {
         "role": "assistant",
-        "content": thought.text or None,
+        "content": said.thought.text or None,
         "refusal": None,
-        "reasoning": thought.reasoning or None,
+        "reasoning": said.thought.reasoning or None,
     }
-    if thought.reasoning:
+    if said.thought.reasoning:
         message["reasoning_details"] = [
-            {"type": "reasoning.text", "text": thought.reasoning, "format": "unknown"}
+            {"type": "reasoning.text", "text": said.thought.reasoning, "format": "unknown"}
         ]
-    if thought.calls:
-        message["tool_calls"] = _wire_calls(thought, ident)
+    if said.thought.calls:
+        message["tool_calls"] = _wire_calls(said)
     body = {
-        "id": ident,
+        "id": said.ident,
         "provider": "Simulated",
-        "model": model,
+        "model": said.model,
         "object": "chat.completion",
         "created": 0,
         "choices": [
-            {"index": 0, "message": message, "finish_reason": finish, "native_finish_reason": finish}
+            {
+                "index": 0,
+                "message": message,
+                "finish_reason": said.finish,
+                "native_finish_reason": said.finish,
+            }
         ],
         "usage": usage,
     }
-    return reply(body, after=first + usage["completion_tokens"] / speed)
+    return reply(body, after=said.first + usage["completion_tokens"] / said.speed)
 
 
-def streamed(
-    thought: Thought,
-    finish: str,
-    request: Mapping[str, Any],
-    model: str,
-    ident: str,
-    first: float,
-    speed: float,
-    chunk: Callable[..., Json],
-) -> Script:
+def streamed(said: Speech, chunk: Callable[..., Json]) -> Script:
     """The answer token by token."""
-    usage = _usage(thought, request)
-    pieces: list[Piece | Json] = [KEEP_ALIVE, Wait(first)]
+    usage = _usage(said)
+    pieces: list[Piece | Json] = [KEEP_ALIVE, Wait(said.first)]
 
     def say(**delta: Any) -> None:
-        pieces.extend((chunk(**delta), Wait(1 / speed)))
+        pieces.extend((chunk(**delta), Wait(1 / said.speed)))
 
-    for piece in _cut(thought.reasoning, 16):
+    for piece in _cut(said.thought.reasoning, 16):
         say(
             content="",
             reasoning=piece,
             reasoning_details=[{"type": "reasoning.text", "text": piece, "index": 0}],
         )
-    for piece in _cut(thought.text, 8):
+    for piece in _cut(said.thought.text, 8):
         say(content=piece)
-    for call in _wire_calls(thought, ident):
+    for call in _wire_calls(said):
         arguments = call["function"]["arguments"]
         say(content=None, tool_calls=[{**call, "function": {**call["function"], "arguments": ""}}])
         for piece in _cut(arguments, 7):
             say(content=None, tool_calls=[{"index": call["index"], "function": {"arguments": piece}}])
-    pieces.append(chunk(content="", finish=finish))
-    pieces.append(chunk(content="", finish=finish, usage=usage))
+    pieces.append(chunk(content="", finish=said.finish))
+    pieces.append(chunk(content="", finish=said.finish, usage=usage))
     return sse(pieces)
 
 

@@ -14,7 +14,7 @@ from ..errors import BadSetting
 from .faults import FAULTS, Case, account_day, account_minute
 from .mind import Thought, think
 from .script import Json, Script, reply
-from .speech import cut_to_length, streamed, tokens_of, whole
+from .speech import Speech, cut_to_length, streamed, tokens_of, whole
 from .strict import fault_in
 
 if TYPE_CHECKING:
@@ -324,8 +324,8 @@ class World:
                 thought = Thought(model.says(dict(request)), reasoning=thought.reasoning)
             thought, finish = cut_to_length(thought, request)
             speed = model.speed * self._spread(model)
-            make = streamed if stream else whole
-            return make(thought, finish, request, model.id, ident, first, speed, chunk)
+            said = Speech(thought, finish, request, model.id, ident, first, speed)
+            return streamed(said, chunk) if stream else whole(said)
 
         return Case(model.id, stream, self.clock.now(), first, good, chunk)
 

@@ -149,7 +149,8 @@ def shape(
     if request.structured is not None:
         form = form_for(request.structured, model, with_tools=bool(request.tools))
         ask(body, request.structured, form)
-    if request.reasoning is not None and model.takes("reasoning"):
+    unwilling = request.reasoning is False and model.reasoning_mandatory
+    if request.reasoning is not None and model.takes("reasoning") and not unwilling:
         _reasoning(body, request.reasoning, account.dialect)
     body |= request.extra_body
     if account.dialect == "openrouter":

@@ -186,15 +186,8 @@ def _not_object(value: object) -> str | None:
 _FENCE = re.compile(r"```(?:json|JSON)?\s*\n?(.*?)```", re.DOTALL)
 
 
-def find_json(text: str) -> tuple[bool, Any]:
-    """(found, value): the first JSON in a text that is it, fences it, or wraps it in prose. Never a repaired piece."""
-    for value in each_json(text):
-        return True, value
-    return False, None
-
-
 def each_json(text: str) -> Iterator[Any]:
-    """Every JSON value a text may mean, the likeliest first."""
+    """Every JSON value in a text that is it, fences it, or wraps it in prose, the likeliest first. Never a repaired piece."""
     text = split_think(text)[0].strip() or text.rpartition("</think>")[2].strip()
     for candidate in (text, *(m.group(1).strip() for m in _FENCE.finditer(text))):
         try:
