@@ -14,6 +14,9 @@ from langchain_core.messages.block_translators import register_translator
 
 from .messages import PROVIDER
 
+_REFUSAL = hasattr(types, "RefusalContentBlock")
+"""Whether LangChain has a block for refusals (since 1.7.5), which its parsers turn into `ModelRefusalError`."""
+
 
 def translate(message: AIMessage) -> list[types.ContentBlock]:
     """The blocks of a whole message."""
@@ -58,7 +61,8 @@ def _said(message: AIMessage) -> list[dict[str, Any]]:
         ]
     refusal = message.additional_kwargs.get("refusal")
     if refusal:
-        blocks.append({"type": "non_standard", "value": {"type": "refusal", "refusal": refusal}})
+        block = {"type": "refusal", "refusal": refusal}
+        blocks.append(block if _REFUSAL else {"type": "non_standard", "value": block})
     return blocks
 
 

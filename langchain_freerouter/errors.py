@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from langchain_core import exceptions as lc
 from langchain_core.exceptions import ModelError
@@ -39,6 +40,10 @@ class Exhausted(core.Exhausted, lc.ModelAPIError):
     """Every candidate failed."""
 
 
+class Gone(core.Exhausted, lc.ModelNotFoundError):
+    """Every candidate is gone, or was never there."""
+
+
 class DeadlineExceeded(core.DeadlineExceeded, lc.ModelTimeoutError):
     """`timeout` ran out before an answer."""
 
@@ -47,8 +52,17 @@ class StreamBroken(core.StreamBroken, lc.ModelAPIError):
     """The stream ended after text had been shown."""
 
 
-class Refused(core.Refused, lc.ModelPermissionDeniedError):
+if TYPE_CHECKING:
+    _Refusal = lc.ModelPermissionDeniedError
+else:  # langchain-core has an error of its own for it since 1.7.5
+    _Refusal = getattr(lc, "ModelRefusalError", lc.ModelPermissionDeniedError)
+
+
+class Refused(core.Refused, _Refusal):
     """The content was refused."""
+
+    raw_message: None = None
+    """LangChain's word for the message that refused; several models did, each in its own."""
 
 
 class CatalogueUnavailable(core.CatalogueUnavailable, lc.ModelConnectionError):
@@ -101,6 +115,8 @@ def as_model_error(error: core.FreeRouterError) -> core.FreeRouterError:
     kind = next(match for base, match in _MATCHES if isinstance(error, base))
     if kind is Exhausted and error.rate_limited:
         kind = RateLimited
+    elif kind is Exhausted and error.attempts and all(a["fault"] == "gone" for a in error.attempts):
+        kind = Gone
     made = kind.__new__(kind, error.message)
     made.args = error.args
     made.__dict__.update(error.__dict__, is_retryable=error.should_retry)

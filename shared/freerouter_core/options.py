@@ -98,7 +98,7 @@ class RouterOptions(BaseModel):
     timeout: Annotated[float | None, WrapValidator(_keep_unsaid)] = Field(default=_Unsaid(60.0), gt=0)
     """Seconds. Given explicitly it is over OPENROUTER_TIMEOUT, even where it equals the default."""
     max_retries: int | None = Field(default=None, ge=0)
-    on_stream_break: Literal["raise"] = "raise"
+    on_stream_break: Literal["raise", "continue"] = "raise"
     tool_streaming: Literal["whole", "fragments"] = "whole"
     hedge: Literal["auto", "off"] = "auto"
     http_client: Any = Field(default=None, exclude=True, repr=False)

@@ -79,6 +79,7 @@ def resolve_router(router: Router, settings: Settings) -> Resolved:
         hedge=router.hedge,
         no_train=router.privacy == "no-train",
         tool_streaming=router.tool_streaming,
+        on_stream_break=router.on_stream_break,
     )
     timeout = settings.openrouter_timeout if isinstance(router.timeout, Unset) else router.timeout
     return Resolved(settings, accounts, policy, timeout)

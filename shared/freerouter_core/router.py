@@ -51,7 +51,8 @@ class Router:
         timeout: seconds to an answer, or to a stream's first token, failover included. None: no bound.
         max_retries: attempts after the first. None: as many as the timeout allows.
         max_failures: failures in a row before a model is benched on a guess.
-        on_stream_break: "raise": a stream that fails after text was shown raises `StreamBroken` with that text.
+        on_stream_break: "raise": a stream that fails after text was shown raises `StreamBroken` with that text. "continue":
+            another model continues it, and nothing is said twice.
         tool_streaming: "whole" streams tool calls complete, "fragments" as they come.
         hedge: "auto" or "off".
         http_client: an `httpx.AsyncClient` or transport that all requests go through. Not pickled.
@@ -96,7 +97,7 @@ class Router:
         put(self, "model", self.model or "auto")
         _one_of("prefer", self.prefer, ("speed", "balanced", "quality"))
         _one_of("privacy", self.privacy, ("any", "no-train"))
-        _one_of("on_stream_break", self.on_stream_break, ("raise",))
+        _one_of("on_stream_break", self.on_stream_break, ("raise", "continue"))
         _one_of("tool_streaming", self.tool_streaming, ("whole", "fragments"))
         _one_of("hedge", self.hedge, ("auto", "off"))
         if not callable(self.strategy):

@@ -265,7 +265,7 @@ ERRORS = [
     (["401"] * 9, ModelAuthenticationError, False),
     (["429-day"] * 9, ModelRateLimitError, True),
     (["502"] * 9, ModelAPIError, True),
-    (["404-gone"] * 9, ModelAPIError, False),
+    (["404-gone"] * 9, ModelNotFoundError, False),
     (["hang"] * 9, ModelTimeoutError, True),
 ]
 

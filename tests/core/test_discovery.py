@@ -140,7 +140,7 @@ def test_a_named_model_needs_no_list(start: Callable[[], Router]) -> None:
 
 
 @pytest.mark.parametrize(
-    "junk", ["", "{", "[]", '{"format": 1}', '{"format": 1, "fetched": 1, "models": [{"nope": 1}]}']
+    "junk", ["", "{", "[]", '{"format": 2}', '{"format": 2, "fetched": 1, "models": [{"nope": 1}]}']
 )
 @respx.mock
 def test_a_spoilt_copy_is_no_copy(start: Callable[[], Router], tmp_path: Path, junk: str) -> None:

@@ -254,7 +254,8 @@ def test_a_described_router_comes_back_as_it_was(timeout: float | None) -> None:
 
 def test_thinking_is_not_switched_off_where_a_model_must_think() -> None:
     from freerouter_core.catalogue.providers import Account
-    from freerouter_core.wire.request import ChatRequest, shape
+    from freerouter_core.wire.body import shape
+    from freerouter_core.wire.request import ChatRequest
 
     account = Account("openrouter", "https://x.test/v1", "k", "openrouter")
     parameters = frozenset({"reasoning"})

@@ -22,6 +22,8 @@ class Model:
     provider: str = "openrouter"
     name: str = ""
     """What goes on the wire."""
+    origin: str = ""
+    """The base URL it is served at: a model of the same name elsewhere is another."""
     context: int = 32_768
     max_output: int | None = None
     inputs: frozenset[str] = TEXT
@@ -37,11 +39,13 @@ class Model:
     quality: float = 5.0
     """A prior of 0 to 10, from what the catalogue says of it; see `parse.quality_prior`."""
     listed: bool = True
-    key: tuple[str, str] = field(init=False, compare=False, repr=False)
-    """(provider, wire name): what health and capabilities are remembered under."""
+    lacks: frozenset[str] = frozenset()
+    """Parameters and ways that an answer has proved it not to have, whatever the catalogue says."""
+    key: tuple[str, str, str] = field(init=False, compare=False, repr=False)
+    """(provider, base URL, wire name): what health and capabilities are remembered under."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", (self.provider, self.name or self.id))
+        object.__setattr__(self, "key", (self.provider, self.origin, self.name or self.id))
 
     @property
     def wire_name(self) -> str:
@@ -49,7 +53,7 @@ class Model:
 
     def takes(self, parameter: str) -> bool:
         """Whether the request parameter is supported, or nothing is known about any."""
-        return not self.parameters or parameter in self.parameters
+        return parameter not in self.lacks and (not self.parameters or parameter in self.parameters)
 
     @property
     def capabilities(self) -> tuple[str, ...]:
@@ -73,7 +77,7 @@ class Catalogue:
 
     models: tuple[Model, ...] = ()
     fetched: float = 0.0
-    by_key: dict[tuple[str, str], Model] = field(default_factory=dict, compare=False, repr=False)
+    by_key: dict[tuple[str, str, str], Model] = field(default_factory=dict, compare=False, repr=False)
     memo: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was worked out about these very models before; it dies with them."""
 

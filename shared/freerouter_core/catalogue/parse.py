@@ -25,15 +25,17 @@ _GATED = re.compile(r"^thinkingmachines/inkling", re.IGNORECASE)
 _SENTINEL_EXPIRY = ("2098", "2099", "9999")
 
 
-def parse_models(payload: object, *, provider: str = "openrouter", free: object = "suffix") -> list[Model]:
+def parse_models(
+    payload: object, *, provider: str = "openrouter", free: object = "suffix", origin: str = ""
+) -> list[Model]:
     """Models of a catalogue body: `{"data": [...]}`, a bare list, or a wrapping with either inside.
 
     `free` says how the provider's free models are told: "suffix" (`:free` and every present price zero), "price"
-    (every present price zero), "all", or a collection of ids.
+    (every present price zero), "all", or a collection of ids. `origin`: the base URL the list was had from.
     """
     models = []
     for row in _rows(payload):
-        model = _model(row, provider, free)
+        model = _model(row, provider, free, origin)
         if model is not None:
             models.append(model)
     return models
@@ -49,7 +51,7 @@ def _rows(payload: object) -> Iterable[Mapping[str, Any]]:
     return [row for row in payload if isinstance(row, Mapping)]
 
 
-def _model(row: Mapping[str, Any], provider: str, free: object) -> Model | None:
+def _model(row: Mapping[str, Any], provider: str, free: object, origin: str) -> Model | None:
     name = row.get("id") or row.get("name")
     if not isinstance(name, str) or not name:
         return None
@@ -67,6 +69,7 @@ def _model(row: Mapping[str, Any], provider: str, free: object) -> Model | None:
         id=name if provider == "openrouter" else f"{provider}:{name}",
         provider=provider,
         name=name,
+        origin=origin,
         context=_context(row, top),
         max_output=_positive(top.get("max_completion_tokens") or row.get("max_completion_tokens")),
         inputs=(_words(architecture.get("input_modalities")) or TEXT) | TEXT,

@@ -16,7 +16,8 @@ The life of a request: ask whoever's turn it is (`field`). A failure is understo
 the next is asked. An attempt that outlives its patience is not cut: another is asked beside it, and whoever answers first
 wins; that costs no more requests than cutting it would, and saves the answer that was about to come. Hedging is the same a
 little earlier, at the model's own 95th percentile, and only within a budget. Before the first visible token all of this is
-invisible; after it a failure is `StreamBroken`, because text once shown is never repeated.
+invisible; after it a failure is `StreamBroken`, because text once shown is never repeated, or where the owner wants it
+another model continues what was shown (`seam`, `wire.splice`).
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from random import Random
 
-from ..errors import FreeRouterError
+from ..errors import FreeRouterError, StreamBroken
 from ..wire.answer import Answer
-from ..wire.judge import Fault, Kind, inner_rejection, judge_answer, judge_rejection
+from ..wire.judge import Fault, Kind, judge_answer, judge_rejection
 from ..wire.redact import clean, clean_answer
+from ..wire.rejection import inner_rejection
 from ..wire.schema import schema_name
 from ..wire.structured import read_structured
 from . import steps as s
@@ -37,6 +39,7 @@ from .field import Candidate, Field
 from .journal import Journal
 from .lessons import Lessons, State
 from .plan import Outcome, Plan
+from .seam import Seam, resumable
 from .verdict import broken, out_of_time, verdict
 
 SIDE_BY_SIDE = 3
@@ -68,6 +71,10 @@ def route(plan: Plan, state: State, journal: Journal, rng: Random) -> Route:
     run = _Run(plan, state, journal, rng)
     try:
         return (yield from run.steps())
+    except FreeRouterError as error:
+        if run.seams and not isinstance(error, StreamBroken):
+            raise broken(journal, run.seams[-1].attempt, run.seams[-1].fault, error) from None
+        raise
     finally:
         for flight in run.flights:
             state.health.left(flight.candidate.model.key)
@@ -84,12 +91,16 @@ class _Run:
         )
         journal.skipped = self.field.skipped
         self.flights: list[_Flight] = []
+        self.deadline = plan.deadline
+        self.resumes: str | None = None
+        """What a broken stream has shown, for the next attempt to continue."""
+        self.seams: list[Seam] = []
         self.committed: _Flight | None = None
         self.count = 0
-        self.lessons = Lessons(plan.policy, plan.catalogue, state, self.field, rng)
+        self.lessons = Lessons(plan, state, self.field, rng)
         self.rejected: Answer | None = None
         self.silent: str | None = None
-        """Who answered nothing after a tool's result: legitimate if a second model agrees."""
+        """Who answered nothing after a tool's result or a broken stream: legitimate if a second model agrees."""
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -168,7 +179,7 @@ class _Run:
 
     def _sleep(self, until: float | None, scope: str | None) -> Generator[s.Step, s.Event, None]:
         """Wait for whoever returns first, if that is in time; `verdict` has made sure that somebody will."""
-        deadline = self.plan.deadline
+        deadline = self.deadline
         wake = until if until is not None else math.inf
         if (deadline is not None and wake >= deadline) or wake == math.inf:
             raise self._verdict(exhausted=True) or out_of_time(self.journal, self.plan)
@@ -203,6 +214,7 @@ class _Run:
             stall=self._stall(candidate),
             guard=candidate.guard and self.state.guards.get(candidate.account.scope, True),
             hedge=hedge,
+            resumes=self.resumes,
         )
         if candidate.charges:
             need = self.plan.need
@@ -237,8 +249,8 @@ class _Run:
         patience = min(CAP, max(FLOOR, 3 * health.first_token))
         if not self.plan.stream:
             patience += 1.5 * self.plan.need.likely_tokens / health.speed
-        if self.plan.deadline is not None:
-            patience = min(patience, max(0.4 * (self.plan.deadline - self.now), 0.05))
+        if self.deadline is not None:
+            patience = min(patience, max(0.4 * (self.deadline - self.now), 0.05))
         return patience
 
     def _stall(self, candidate: Candidate) -> float:
@@ -252,14 +264,14 @@ class _Run:
             and self.flights[0].hedge_at > self.now
         ):
             times.append(self.flights[0].hedge_at)
-        if self.plan.deadline is not None and self.committed is None:
-            times.append(self.plan.deadline)
+        if self.deadline is not None and self.committed is None:
+            times.append(self.deadline)
         if self.committed is not None:
             return math.inf
         return min(times, default=math.inf)
 
     def _past_deadline(self) -> bool:
-        return self.plan.deadline is not None and self.committed is None and self.now >= self.plan.deadline
+        return self.deadline is not None and self.committed is None and self.now >= self.deadline
 
     def _cancel_all(self, why: str, but: _Flight | None = None) -> Generator[s.Step, s.Event, None]:
         for flight in [f for f in self.flights if f is not but]:
@@ -295,9 +307,9 @@ class _Run:
         if isinstance(event, s.Token):
             return self._token(found, event)
         if isinstance(event, s.Failed):
-            self._failed(found, event.fault)
+            self._failed(found, event.fault, event.shown)
             return None
-        return self._done(found, event.answer)
+        return self._done(found, event)
 
     def _token(self, flight: _Flight, event: s.Token) -> Generator[s.Step, s.Event, None]:
         if flight.token_at is None:
@@ -308,29 +320,42 @@ class _Run:
             yield from self._do(s.Commit(flight.attempt))
             yield from self._cancel_all("another was first", but=flight)
 
-    def _failed(self, flight: _Flight, fault: Fault) -> None:
+    def _failed(self, flight: _Flight, fault: Fault, shown: s.Shown | None) -> None:
         self._land(flight)
         fault = clean(fault, flight.attempt.account)
         self.lessons.take(flight.candidate, flight.attempt, fault, self.now)
         self.journal.attempted(flight.attempt, fault, self.now - flight.sent)
         if self.committed is flight:
-            raise broken(self.journal, flight.attempt, fault)
+            if shown is None or not resumable(self.plan.policy, fault, shown):
+                raise broken(self.journal, flight.attempt, fault)
+            self._resume(flight, fault, shown)
 
-    def _done(self, flight: _Flight, answer: Answer) -> Generator[s.Step, s.Event, Outcome | None]:
-        fault, answer = self._judge(answer)
-        if fault is not None and self.committed is flight and fault.cause == "length":
-            fault = None  # its thinking was shown, and the caller's own max_tokens ended it
-        if fault is not None and fault.cause == "empty" and self.plan.need.after_tool:
+    def _resume(self, flight: _Flight, fault: Fault, shown: s.Shown) -> None:
+        """From here on others are asked to continue, with as long for their first token as the first had."""
+        self.committed, self.resumes = None, shown.text
+        self.seams.append(Seam(len(shown.text), flight.attempt, fault))
+        if self.plan.deadline is not None:
+            self.deadline = self.now + self.plan.deadline - self.journal.started
+
+    def _done(self, flight: _Flight, event: s.Done) -> Generator[s.Step, s.Event, Outcome | None]:
+        fault, answer = self._judge(event.answer)
+        cut = event.answer.finish_reason == "length" and self.committed is flight
+        if fault is not None and cut and fault.cause in ("length", "token-limit"):
+            fault, answer = (
+                None,
+                answer.with_(error=None),
+            )  # it was shown, and the caller's own max_tokens ended it
+        if fault is not None and fault.cause == "empty" and (self.plan.need.after_tool or self.seams):
             agreed = self.silent is not None and self.silent != flight.candidate.model.id
             fault, self.silent = (None if agreed else fault), flight.candidate.model.id
         if fault is None and self.plan.request.validate is not None:
-            event = yield from self._do(s.Validate(flight.attempt, answer))
-            if isinstance(event, s.Judged) and event.problem is not None:
-                fault = Fault(Kind.BROKEN, "invalid", event.problem, teaches=event.teaches)
+            judged = yield from self._do(s.Validate(flight.attempt, answer))
+            if isinstance(judged, s.Judged) and judged.problem is not None:
+                fault = Fault(Kind.BROKEN, "invalid", judged.problem, teaches=judged.teaches)
         if fault is not None and fault.cause in ("not-the-schema", "invalid"):
             self.rejected = clean_answer(answer, flight.attempt.account, whole=True)
         if fault is not None:
-            self._failed(flight, fault if fault.status else replace(fault, status=200))
+            self._failed(flight, fault if fault.status else replace(fault, status=200), event.shown)
             return None
         self._land(flight)
         yield from self._cancel_all("another answered")
@@ -346,7 +371,7 @@ class _Run:
         )
         self.lessons.answered(flight.candidate, flight.attempt, answer.cost)
         self.journal.attempted(flight.attempt, None, seconds)
-        return Outcome(answer, flight.attempt, self.journal)
+        return Outcome(answer, flight.attempt, self.journal, tuple(self.seams))
 
     def _judge(self, answer: Answer) -> tuple[Fault | None, Answer]:
         request = self.plan.request

@@ -68,17 +68,17 @@ def find_named(name: str, catalogue: Catalogue, accounts: Mapping[str, Account])
         provider, wire = next(iter(accounts)), name
     else:
         return next((m for m in catalogue if m.wire_name == name), None)
-    listed = catalogue.by_key.get((provider, wire))
-    if listed is not None:
-        return listed
     account = accounts.get(provider)
     if account is None:
         return None
+    listed = catalogue.by_key.get((provider, account.base_url, wire))
+    if listed is not None:
+        return listed
     free = (
         account.free == "all" or wire in account.free if account.free != "suffix" else wire.endswith(":free")
     )
     ident = wire if provider == "openrouter" else f"{provider}:{wire}"
-    return Model(id=ident, provider=provider, name=wire, free=free, listed=False)
+    return Model(id=ident, provider=provider, name=wire, origin=account.base_url, free=free, listed=False)
 
 
 class Field:
@@ -234,8 +234,16 @@ class Field:
         return when, soft, scope
 
     def returns(self, book: HealthBook, now: float) -> float | None:
-        """The earliest time anybody can be asked again, as far as stated waits tell; None: nobody will be."""
-        times = [self._ready(c, book, now)[0] for c in self.candidates if not c.out]
+        """The earliest time anybody is to be asked again, guessed benches counted; None: nobody will be."""
+        times = []
+        for candidate in self.candidates:
+            if not candidate.out:
+                health, bench = (
+                    book.models.get(candidate.model.key),
+                    book.accounts.get(candidate.account.scope),
+                )
+                ends = (health.bench if health else 0.0, bench.until if bench else 0.0)
+                times.append(max(self._ready(candidate, book, now)[0], *ends))
         return min((t for t in times if t < math.inf), default=None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..catalogue.model import Model
+from ..wire.quirks import lacks_of
 from .health import Health
 from .need import Need, Policy
 
@@ -33,7 +34,9 @@ def able(model: Model, need: Need, policy: Policy, *, named: bool = False) -> st
         return "not a chat model for plain clients"
     if model.listed and model.quality < policy.min_quality:
         return f"its quality prior of {model.quality:.1f} is under min_quality={policy.min_quality:g}"
-    return _capabilities(model, need, policy, frozenset()) or _price(model, policy)
+    return _capabilities(model, need, policy, lacks_of(model.wire_name, model.provider)) or _price(
+        model, policy
+    )
 
 
 def ready(model: Model, need: Need, policy: Policy, health: Health | None, now: float) -> str | None:

@@ -13,7 +13,7 @@ from random import Random
 
 from ..wire.judge import Fault, Kind
 
-Key = tuple[str, str]
+Key = tuple[str, str, str]
 
 HALF_LIFE = 3_600.0
 """Seconds after which what was learnt counts half: free models change by the hour."""

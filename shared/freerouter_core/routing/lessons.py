@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from ..catalogue.model import Catalogue
 from ..wire.judge import Fault, Kind
+from ..wire.quirks import PLAINER
 from .field import Candidate, Field
+from .fit import ready
 from .health import HealthBook
-from .need import Policy
+from .plan import Plan
 from .steps import Attempt
 
 
@@ -31,8 +32,9 @@ class State:
 class Lessons:
     """One request's failures so far."""
 
-    def __init__(self, policy: Policy, catalogue: Catalogue, state: State, field: Field, rng: Random) -> None:
-        self.policy, self.catalogue, self.state, self.field, self.rng = policy, catalogue, state, field, rng
+    def __init__(self, plan: Plan, state: State, field: Field, rng: Random) -> None:
+        self.policy, self.need, self.catalogue = plan.policy, plan.need, plan.catalogue
+        self.state, self.field, self.rng = state, field, rng
         self.faults: list[tuple[Candidate, Fault]] = []
         self._gone_streak: list[Candidate] = []
 
@@ -40,6 +42,7 @@ class Lessons:
         """Take a failure in: who is benched, who is out, who is asked again and when."""
         book = self.state.health
         self.faults.append((candidate, fault))
+        known = book.of(candidate.model.key).lacks
         book.failed(candidate.model.key, fault, now, self.rng, max_failures=self.policy.max_failures)
         if fault.kind is not Kind.GONE:
             self._gone_streak.clear()
@@ -53,8 +56,8 @@ class Lessons:
         elif fault.cause == "price-guard" and attempt.guard:
             candidate.guard = False
             candidate.tries -= 1
-        elif fault.cause == "no-parameters" and candidate.tries == 1:
-            pass  # it is asked again in a plainer form, which what it lacks decides
+        elif fault.lacks & PLAINER - known and self._able(candidate, now):
+            candidate.tries -= 1  # it said what to change: asked again in a plainer form
         elif fault.kind in (Kind.UNFIT, Kind.REFUSED, Kind.FATAL):
             candidate.out = True
         elif fault.kind is Kind.GONE:
@@ -77,6 +80,11 @@ class Lessons:
             self.state.guards[candidate.account.scope] = False
             for gone in self._gone_streak:
                 self.state.health.of(gone.model.key).gone = None
+
+    def _able(self, candidate: Candidate, now: float) -> bool:
+        """Whether it can still serve the need, less what it has just proved to lack."""
+        health = self.state.health.of(candidate.model.key)
+        return ready(candidate.model, self.need, self.policy, health, now) is None
 
     def _only_larger(self, candidate: Candidate, fault: Fault) -> None:
         """On a context error only larger windows follow (strands#2256)."""

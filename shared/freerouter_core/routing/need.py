@@ -76,6 +76,7 @@ class Policy:
     hedge: str = "auto"
     no_train: bool = False
     tool_streaming: str = "whole"
+    on_stream_break: str = "raise"
     order: Mapping[str, int] = field(default_factory=dict)
     """The rank a user's own strategy gave each model id for this request; empty where a named one ranks."""
 

@@ -12,6 +12,7 @@ from ..wire.answer import Answer
 from ..wire.request import ChatRequest
 from .journal import Journal
 from .need import Need, Policy
+from .seam import Seam
 from .steps import Attempt
 
 
@@ -36,6 +37,8 @@ class Outcome:
     answer: Answer
     attempt: Attempt
     journal: Journal
+    seams: tuple[Seam, ...] = ()
+    """Where a broken stream was continued by another model, in the order of the text."""
 
     @property
     def text(self) -> str:
@@ -65,6 +68,8 @@ class Outcome:
             "id": answer.id,
             "attempts": [dict(record) for record in self.attempts],
         }
+        if self.seams:
+            known["seams"] = [seam.record() for seam in self.seams]
         if answer.simulated:
             known["simulated"] = True
         return known

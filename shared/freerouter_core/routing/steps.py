@@ -14,7 +14,8 @@ from .quota import Charge
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One model asked once. `patience`: seconds to a first token (streamed) or a whole answer before another is asked
-    beside it; `stall`: seconds between tokens; `guard`: whether the zero-price guard is sent."""
+    beside it; `stall`: seconds between tokens; `guard`: whether the zero-price guard is sent; `resumes`: the text that a broken
+    stream has shown and this attempt is to continue (None: it begins)."""
 
     number: int
     model: Model
@@ -23,6 +24,7 @@ class Attempt:
     stall: float
     guard: bool = True
     hedge: bool = False
+    resumes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,19 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What the caller has seen of a stream by the time it ended: its text, and whether pieces of a tool call were among it."""
+
+    text: str
+    pieces: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     at: float
     number: int
     fault: Fault
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,7 @@ class Done:
     at: float
     number: int
     answer: Answer
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)

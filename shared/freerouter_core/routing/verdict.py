@@ -124,7 +124,12 @@ def _exhausted(
     return Exhausted(
         _say(f"all {len(field.candidates)} candidates are waiting or have failed", last),
         retry_after=retry_after,
-        hint="; ".join(part for part in (hint, when) if part) or "wait a little, or add a provider",
+        hint="; ".join(part for part in (hint, when) if part)
+        or (
+            "wait a little, or add a provider"
+            if waiting or any(passing)
+            else "choose another model, or let any follow it"
+        ),
         status_code=last[1].status if last else (429 if waiting else None),
         model=last[0].model.id if last else None,
         rate_limited=waiting or all(limited),
@@ -153,11 +158,16 @@ def out_of_time(journal: Journal, plan: Plan) -> DeadlineExceeded:
     )
 
 
-def broken(journal: Journal, attempt: Attempt, fault: Fault) -> StreamBroken:
-    """The error of a stream that failed after text was shown; its driver adds the text."""
+def broken(
+    journal: Journal, attempt: Attempt, fault: Fault, after: FreeRouterError | None = None
+) -> StreamBroken:
+    """The error of a stream that failed after text was shown; its driver adds the text. `after`: why nobody continued it."""
     return StreamBroken(
-        f"the stream of {attempt.model.id} broke: {fault.message or fault.cause}",
+        f"the stream of {attempt.model.id} broke: {fault.message or fault.cause}"
+        + (f"; and nobody could continue it: {after.message}" if after is not None else ""),
+        hint=fault.hint or None,
         status_code=fault.status,
         model=attempt.model.id,
+        should_retry=fault.kind in (Kind.BUSY, Kind.SLOW, Kind.BROKEN) or fault.until is not None,
         attempts=journal.attempts,
     )

@@ -23,8 +23,9 @@ from ..catalogue.providers import Account
 from ..clock import Clock
 from ..errors import CatalogueUnavailable
 from ..events import Event, FetchFailed, ModelsFetched
-from ..wire.judge import judge_rejection, read_rejection
+from ..wire.judge import judge_rejection
 from ..wire.redact import redact
+from ..wire.rejection import read_rejection
 from .transport import Transport, TransportFailed
 
 FETCH_TIMEOUT, LOCAL_GRACE = 15.0, 1.0
@@ -162,7 +163,7 @@ class Discovery:
         try:
             async with asyncio.timeout(FETCH_TIMEOUT):
                 rows = await _get_models(account, transport, self.clock.now())
-            models = parse_models(rows, provider=account.provider, free=account.free)
+            models = parse_models(rows, provider=account.provider, free=account.free, origin=account.base_url)
             if not models:
                 raise TransportFailed("protocol", "the list of models is empty or in no known shape")
         except (TransportFailed, TimeoutError) as error:
@@ -210,7 +211,7 @@ class Discovery:
         try:
             copy = json.loads(path.read_text("utf-8"))
             models = tuple(_thaw(row) for row in copy["models"])
-            return (float(copy["fetched"]), models) if models and copy["format"] == 1 else None
+            return (float(copy["fetched"]), models) if models and copy["format"] == 2 else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
@@ -218,7 +219,7 @@ class Discovery:
         path = self._path(account)
         if path is None:
             return
-        copy = {"format": 1, "fetched": source.fetched, "models": [_freeze(m) for m in source.models or ()]}
+        copy = {"format": 2, "fetched": source.fetched, "models": [_freeze(m) for m in source.models or ()]}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(

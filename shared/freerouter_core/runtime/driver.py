@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FreeRouterError, StreamBroken
@@ -60,6 +61,8 @@ class Drive:
         except StopIteration as stop:
             outcome: Outcome = stop.value
             self._release(outcome)
+            if outcome.seams and not outcome.answer.text:  # nobody had anything to add to what was shown
+                return replace(outcome, answer=outcome.answer.with_(text="".join(self.partial)))
             return outcome
         except FreeRouterError as error:
             if isinstance(error, StreamBroken):
@@ -112,7 +115,7 @@ class Drive:
                 self.waiter = None
                 if timer is not None:
                     timer.cancel()
-        return self.inbox.popleft() if self.inbox else s.Woke(self.clock.now())
+        return self._news(self.inbox.popleft()) if self.inbox else s.Woke(self.clock.now())
 
     async def _validate(self, step: s.Validate) -> s.Judged:
         """The validator's objection, without keys. It has as long as the caller has."""
@@ -154,8 +157,9 @@ class Drive:
 
     def _launch(self, attempt: s.Attempt) -> None:
         grant, self.grant = self.grant, None
+        before = "" if attempt.resumes is None else "".join(self.partial)
         flight = self.flights[attempt.number] = Flight(
-            attempt, grant, self.plan, self.runtime, self.client, self._say
+            attempt, grant, self.plan, self.runtime, self.client, self._say, before
         )
         flight.last = self.clock.now()
         flight.task = asyncio.get_running_loop().create_task(self._fly(flight))
@@ -227,6 +231,16 @@ class Drive:
     def _fail(self, flight: Flight, fault: Fault) -> None:
         self._post(s.Failed(self.clock.now(), flight.attempt.number, fault))
 
+    def _news(self, event: s.Event) -> s.Event:
+        """The event, and where an attempt that was shown ended, what the caller has seen: another may be asked to continue it."""
+        if self.plan.policy.on_stream_break != "continue" or not isinstance(event, (s.Failed, s.Done)):
+            return event
+        flight = self.flights.get(event.number)
+        if flight is None or not flight.shown:
+            return event
+        text = redact("".join(self.partial), flight.attempt.account)
+        return replace(event, shown=s.Shown(text, flight.pieces))
+
     def _drop(self, number: int) -> None:
         flight = self.flights.pop(number, None)
         if flight is not None and flight.task is not None:
@@ -243,8 +257,8 @@ class Drive:
         if self.show is None or flight is None:
             return
         answer = outcome.answer
-        if not flight.shown and answer.text:
-            self._show(Delta(answer.text, answer.reasoning))
+        if not flight.shown and (answer.text or answer.reasoning):
+            self._show(Delta(answer.text[len(flight.before) :], answer.reasoning))
         elif flight.thought:
             self._show(Delta(reasoning=flight.thought))
         if answer.tool_calls and not flight.pieces:

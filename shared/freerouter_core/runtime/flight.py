@@ -15,9 +15,11 @@ from ..routing.plan import Plan
 from ..routing.quota import Grant
 from ..routing.steps import Attempt
 from ..wire.answer import Answer, read_answer
-from ..wire.judge import Fault, judge_rejection, read_rejection
+from ..wire.body import shape
+from ..wire.judge import Fault, Kind, judge_rejection
 from ..wire.redact import clean, clean_answer, redact
-from ..wire.request import shape
+from ..wire.rejection import read_rejection
+from ..wire.splice import NoSeam, Splice
 from ..wire.stream import Assembler, Delta, SSEDecoder
 from ..wire.structured import JsonGate
 from .transport import TransportFailed
@@ -50,10 +52,15 @@ class Flight:
         runtime: Runtime,
         client: Any,
         say: Callable[[Flight, Delta], None],
+        before: str = "",
     ) -> None:
         self.attempt, self.grant = attempt, grant
         self.plan, self.runtime, self.client, self.say = plan, runtime, client, say
         self.task: asyncio.Task[None] | None = None
+        self.before = before
+        """What others have shown of this answer already."""
+        self.splice = Splice(before) if attempt.resumes is not None else None
+        self.added: list[str] = []
         self.held: list[Delta] = []
         self.shown = False
         self.token = 0
@@ -79,6 +86,7 @@ class Flight:
             free_only=not plan.policy.allow_paid,
             guard=attempt.guard,
             no_train=plan.policy.no_train,
+            resumes=attempt.resumes,
         )
         transport = self.runtime.transport_for(account, self.client)
         async with transport.open(account, "POST", "/chat/completions", _dump(body)) as response:
@@ -92,21 +100,21 @@ class Flight:
             if plan.stream and "json" not in response.headers.get("content-type", ""):
                 return await self._read_stream(response.chunks(), tool_as_text=form == "tool")
             answer = read_answer(_load(await response.read()), attempt.model.wire_name)
-        return self._signed(answer, account)
+        return self._joined(self._signed(answer, account))
 
     def _as_known(self, model: Model) -> Model:
         """The model less what it turned out to lack, so that it is asked in a form it takes."""
         health = self.runtime.state.health.models.get(model.key)
-        lacks = health.lacks & model.parameters if health is not None else frozenset()
-        return replace(model, parameters=model.parameters - lacks) if lacks else model
+        return replace(model, lacks=health.lacks) if health is not None and health.lacks else model
 
     async def _read_stream(self, chunks: Any, *, tool_as_text: bool) -> Answer:
         decoder, assembler = SSEDecoder(), Assembler(self.attempt.model.wire_name)
-        self.gate = JsonGate() if self.plan.request.structured is not None else None
+        self.gate = JsonGate() if self.plan.request.structured is not None and not self.before else None
         head = await self._pour(chunks, decoder, assembler, tool_as_text)
         # Plain JSON, whatever its content type says.
         if not assembler.fed and head.lstrip()[:1] in (b"{", b"["):
-            return self._signed(read_answer(_load(head), self.attempt.model.wire_name), self.attempt.account)
+            whole = read_answer(_load(head), self.attempt.model.wire_name)
+            return self._joined(self._signed(whole, self.attempt.account))
         for data in decoder.close() if not assembler.done else ():
             delta = assembler.feed_data(data)
             if delta is not None:
@@ -114,7 +122,7 @@ class Flight:
         rest = assembler.close()
         if rest is not None:
             self._heard(rest, tool_as_text)
-        return self._signed(assembler.answer(), self.attempt.account)
+        return self._joined(self._signed(assembler.answer(), self.attempt.account))
 
     async def _pour(
         self, chunks: Any, decoder: SSEDecoder, assembler: Assembler, tool_as_text: bool
@@ -149,6 +157,8 @@ class Flight:
     def _heard(self, delta: Delta, tool_as_text: bool) -> None:
         """A delta came: tell the engine of the first, and pass on what may be shown."""
         self.last = self.runtime.clock.now()
+        if self.splice is not None:
+            delta = self._continued(delta)
         if self.gate is not None and self.plan.request.tools and delta.fragments:
             # It calls a tool instead: what was held back is no object after all.
             delta = replace(
@@ -167,6 +177,35 @@ class Flight:
         elif delta.fragments and self.plan.policy.tool_streaming == "whole":
             delta = replace(delta, fragments=())
         self.say(self, delta)
+
+    def _continued(self, delta: Delta) -> Delta:
+        """What of it goes on from what was shown. Thoughts about how to go on are not shown: they would stand amid the text."""
+        text = self._spliced(lambda splice: splice.feed(delta.text)) if delta.text else ""
+        return replace(delta, text=text, reasoning="", reasoning_details=())
+
+    def _spliced(self, feed: Callable[[Splice], str]) -> str:
+        if self.splice is None:
+            return ""
+        try:
+            text = feed(self.splice)
+        except NoSeam:
+            fault = Fault(Kind.BROKEN, "begun-anew", "answered anew instead of continuing", status=200)
+            raise Rejected(fault) from None
+        self.added.append(text)
+        return text
+
+    def _joined(self, answer: Answer) -> Answer:
+        """The whole answer, what others began included; empty where nothing was added, so that it is judged as such."""
+        if self.splice is None or answer.error is not None:
+            return answer
+        rest = ""
+        if not self.added and answer.text:  # it came in one piece
+            rest = self._spliced(lambda splice: splice.feed(answer.text))
+        rest += self._spliced(lambda splice: splice.close())
+        if rest:
+            self.say(self, Delta(rest))
+        added = "".join(self.added)
+        return answer.with_(text=added and self.before + added, reasoning="", reasoning_details=())
 
     def _signed(self, answer: Answer, account: Account) -> Answer:
         if answer.error is not None:

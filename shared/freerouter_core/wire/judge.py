@@ -12,14 +12,13 @@ is said. `RULES` is read from the top, the first row that matches decides, and i
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from .answer import Answer
+from .quirks import DROPPABLE
+from .rejection import Rejection, all_said, words_of
 from .signals import stated_wait
 
 
@@ -152,6 +151,39 @@ RULES: tuple[Rule, ...] = (
     _rule("gone", Kind.GONE, "404 410"),
     _rule("not-a-model", Kind.GONE, "400", r"is not a valid model|model_not_found|unknown model|model .{0,80}(?:does not|doesn't) exist"),
     _rule("degraded", Kind.BUSY, "400", r"DEGRADED"),
+    # -- the request as this model takes it: asked again in a plainer form, as `quirks` says for each word ------------
+    _rule("no-system", Kind.UNFIT, "400 422 500", r"Developer instruction is not enabled|System role not supported", "no-system"),
+    _rule("later-system", Kind.UNFIT, "400 422 500", r"System message must be at the beginning|system messages? must .{0,20}first", "later-system"),
+    _rule("developer", Kind.UNFIT, "400 422", r"developer is not one of|Input tag 'developer'|Incorrect role information", "developer"),
+    _rule("alternation", Kind.UNFIT, "400 422 500", r"roles must alternate", "alternation"),
+    _rule("user-after-tool", Kind.UNFIT, "400 422", r"Unexpected role 'user' after role 'tool'", "user-after-tool"),
+    _rule("tool-ids", Kind.UNFIT, "400 422", r"tool call id.{0,80}length of 9", "tool-ids-9"),
+    _rule(
+        "prefill",
+        Kind.UNFIT,
+        "400 422 500",
+        r"assistant message prefill|must end with a user message|ending with a model turn|Expected last role User|prefill is incompatible"
+        r"|ends with a user role",
+        "prefill",
+    ),
+    _rule("tool-name", Kind.UNFIT, "400", r"function_response\.name: Name cannot be empty|REQUIRED_FIELD_MISSING.{0,60}name", "tool-name"),
+    _rule("content-null", Kind.UNFIT, "400", r"required properties at '/messages/\d+' are 'role,content'", "content-null"),
+    _rule(
+        "flat-content",
+        Kind.UNFIT,
+        "400 422",
+        r"content.{0,40}(?:value must be a string|Input should be a valid string|Expected one of: \['str'\])|list is only supported for user"
+        r"|Type mismatch of '/messages/\d+/content'",
+        "flat-content",
+    ),
+    _rule("json-with-tools", Kind.UNFIT, "400", r"(?:json mode|json_object|response.{0,10}(?:format|mime type)).{0,60}(?:tool|function)|(?:tool|function).{0,80}(?:response_format|mime type)", "json-with-tools"),
+    _rule("no-json-schema", Kind.UNFIT, "400 422", r"response_format.{0,40}(?:unavailable|not support)|json_schema.{0,30}(?:unavailable|not support)", "structured_outputs"),
+    _rule("named-tool-choice", Kind.UNFIT, "400", r"Invalid tool_choice type: 'object'", "named-tool-choice"),
+    _rule("max-tokens-16", Kind.UNFIT, "400", r"Expected a value >= 16", "max-tokens-16"),
+    _rule("max_completion_tokens", Kind.UNFIT, "400", r"Use 'max_completion_tokens' instead", "max_completion_tokens"),
+    _rule("reasoning-off", Kind.UNFIT, "400", r"Reasoning is mandatory|(?:always engages in|only works in) thinking|Budget 0 is invalid", "reasoning-off"),
+    _rule("penalties", Kind.UNFIT, "400", r"Penalty is not enabled", "penalties"),
+    _rule("schemas", Kind.UNFIT, "400", r"Unknown name .{1,40} at '(?:tools|generation_config)", "plain-schemas"),
     # -- the request ------------------------------------------------------------------------------------------------
     _rule(
         "context",
@@ -186,69 +218,15 @@ TRANSPORT: dict[str, tuple[Kind, str]] = {
 """Every way a transport fails (`runtime.transport` reduces httpx's exceptions to these names)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A response that is no answer: its status (or the code inside a 200), headers in lower case, error object."""
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    error: Mapping[str, Any] = field(default_factory=dict)
-
-
-def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Rejection:
-    """The error in a body of any shape: `{error: {…}}`, `{error: "…"}`, `[{error: …}]`, `{detail: …}`, text, HTML."""
-    try:
-        parsed: Any = json.loads(body)
-    except ValueError:
-        text = re.sub(r"<[^>]+>", " ", body[:4000].decode("utf-8", "replace"))
-        return Rejection(status, headers, {"message": " ".join(text.split())})
-    if isinstance(parsed, list) and parsed:
-        parsed = parsed[0]  # Gemini wraps its error in an array
-    error = parsed.get("error", parsed) if isinstance(parsed, Mapping) else {"message": str(parsed)}
-    if not isinstance(error, Mapping):
-        error = {"message": str(error)}
-    return Rejection(status, headers, error)
-
-
-def inner_rejection(error: Mapping[str, Any]) -> Rejection:
-    """An error found inside a 200. Its code is the status; without a numeric one, its type is."""
-    code = error.get("code")
-    if isinstance(code, str) and code.isdigit():
-        code = int(code)
-    if not isinstance(code, int) or isinstance(code, bool) or not 300 <= code <= 599:
-        kind = str(_mapping(error.get("metadata")).get("error_type") or error.get("error_type") or code)
-        code = _CODES.get(kind, 502)
-    return Rejection(code, {}, error)
-
-
-# OpenRouter's error_type vocabulary (SDK `apierrortype`), for errors that carry no numeric code.
-_CODES = {
-    "authentication": 401,
-    "payment_required": 402,
-    "permission_denied": 403,
-    "content_policy_violation": 403,
-    "refusal": 403,
-    "not_found": 404,
-    "payload_too_large": 413,
-    "unprocessable": 422,
-    "rate_limit_exceeded": 429,
-    "context_length_exceeded": 400,
-    "token_limit_exceeded": 400,
-    "max_tokens_exceeded": 400,
-    "string_too_long": 400,
-    "invalid_request": 400,
-    "invalid_prompt": 400,
-    "provider_overloaded": 503,
-    "provider_unavailable": 502,
-    "server": 500,
-    "timeout": 504,
-}
-
-
 def judge_rejection(rejection: Rejection, now: float) -> Fault:
     """The fault in a response that is no answer. Total: whatever came, some row matches."""
-    said = _all_said(rejection)
+    said = all_said(rejection)
     rule = next(rule for rule in RULES if rule.matches(rejection.status, said))
+    lacks = rule.lacks
+    if rule.cause in ("upstream-400", "bad-request"):
+        named = parameter_in(said)
+        if named is not None:
+            rule, lacks = _PARAMETER_RULE, frozenset({named})
     until = None
     if rule.kind in (Kind.BUSY, Kind.ACCOUNT, Kind.SLOW) and rule.cause != "key-refused":
         until = stated_wait(rejection.headers, rejection.error, now, limited=rejection.status in (403, 429))
@@ -257,14 +235,53 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
     return Fault(
         kind=rule.kind,
         cause=rule.cause,
-        message=_words(rejection.error),
+        message=words_of(rejection.error),
         status=rejection.status,
         until=until,
-        lacks=rule.lacks,
+        lacks=lacks,
         context=_context(said) if rule.cause == "context" else None,
-        teaches=rule.teaches,
+        teaches=rule.teaches and not lacks,
         hint=rule.hint,
     )
+
+
+_PARAMETER_RULE = _rule("no-parameter", Kind.UNFIT, teaches=False)
+_NAMED = re.compile(
+    r"Unsupported (?:parameter|param|value)(?:\(s\))?:\W*(\w+)"  # OpenAI, NVIDIA, llama.cpp
+    r"|Unrecognized request argument supplied: (\w+)"  # Azure
+    r"|property '(?:[\w.]*\.)?(\w+)' is unsupported"  # Groq, Cerebras
+    r"|\bloc\W+body\W+(?:messages\W+\d+\W+\w+\W+)?(\w+)"  # Mistral and whatever else is made with pydantic
+    r"|body -> (\w+)"
+    r"|Unknown name \W{0,3}(\w+)\W{0,3}: Cannot find field"  # Gemini
+    r"|unknown field: parameter '(\w+)'|unprocessable entity: (\w+) is not supported"  # Cohere
+    r"|does not support parameters?:?\W{1,5}(\w+)"  # SiliconFlow, LiteLLM, xAI
+    r"|\b(\w+)=\w+ is not supported by this model"  # Cerebras
+    r"|(\w+) is not supported for .{1,40} tokenizers",
+    re.IGNORECASE,
+)
+_WORDS_FOR = {
+    "name": "message-name",
+    "reasoning_content": "reasoning-fields",
+    "reasoning_details": "reasoning-fields",
+    "strict": "strict",
+    "max_tokens": "max_completion_tokens",
+    "include_usage": "stream_options",
+    "chat_template": "chat_template_kwargs",
+    "tools": "tools",
+    "tool_choice": "tool_choice",
+    "response_format": "response_format",
+    "json_schema": "structured_outputs",
+}
+
+
+def parameter_in(said: str) -> str | None:
+    """The field an error names as unknown or unsupported, as a word that models can lack; None where it names none of ours."""
+    for found in _NAMED.finditer(said):
+        named = next(group for group in found.groups() if group)
+        word = _WORDS_FOR.get(named, named if named in DROPPABLE else None)
+        if word is not None:
+            return word
+    return None
 
 
 def judge_transport(name: str, detail: str = "") -> Fault:
@@ -321,26 +338,6 @@ _CALL_AS_TEXT = re.compile(
 )
 
 
-def _all_said(rejection: Rejection) -> str:
-    """Everything a pattern may look at: the error as text, and the two headers that tell whose limit it was."""
-    try:
-        said = json.dumps(rejection.error, ensure_ascii=False, default=str)
-    except (TypeError, ValueError):
-        said = str(rejection.error)
-    remaining = rejection.headers.get("x-ratelimit-remaining")
-    return said if remaining is None else f"{said} x-ratelimit-remaining: {remaining}"
-
-
-def _words(error: Mapping[str, Any]) -> str:
-    message = str(error.get("message") or error.get("detail") or error.get("type") or "")
-    raw = _mapping(error.get("metadata")).get("raw")
-    if isinstance(raw, Mapping):
-        raw = raw.get("message")
-    if isinstance(raw, str) and raw and message.lower() in ("", "provider returned error"):
-        message = raw
-    return " ".join(message.split())[:2000]  # cut for good by `clean`, after keys are out of it
-
-
 def _context(said: str) -> int | None:
     found = re.search(r"(?:maximum context length|context window)[^\d]{0,24}(\d{3,9})", said)
     return int(found.group(1)) if found else None
@@ -349,7 +346,3 @@ def _context(said: str) -> int | None:
 def _next_reset(cause: str, now: float) -> float:
     """Where a limit's refusal names no reset, its own rule does: the minute's window, or midnight UTC."""
     return now + 60.0 if cause == "account-minute" else (now // 86_400 + 1) * 86_400
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -1,4 +1,4 @@
-"""`ChatRequest`: what a caller asks, in OpenAI's words; `shape`: the body that one model at one provider is sent."""
+"""`ChatRequest`: what a caller asks, in OpenAI's words; `check`: what no model could take, or what could cost money."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..catalogue.model import Model
-from ..catalogue.providers import Account
 from ..errors import BadRequest
 from .answer import Answer, Json
-from .structured import Form, Structured, ask, form_for
+from .structured import Structured
 
 Validator = Callable[[Answer], object]
 """Given an answer, raises to reject it (the next model is asked). Never run on the runtime's own loop."""
-
-ZERO_PRICE = {"prompt": "0", "completion": "0"}
-"""OpenRouter's server-side guard, as strings: numbers make an SDK drop the whole `provider` object."""
 
 
 @dataclass(frozen=True)
@@ -116,88 +111,3 @@ _RULED_HINT = "set it on the model or the router, e.g. model=…, Router(allow_p
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def shape(
-    request: ChatRequest,
-    model: Model,
-    account: Account,
-    *,
-    stream: bool,
-    free_only: bool = True,
-    guard: bool = True,
-    no_train: bool = False,
-) -> tuple[Json, Form | None]:
-    """(body, form): the JSON that `model` at `account` is sent, and how structured output was asked for.
-
-    `guard` adds the zero-price guard, where the provider has one; nothing in `extra_body` can lift it.
-    """
-    body: Json = {"model": model.wire_name, "messages": _own_reasoning(request.messages, model)}
-    for key, value in request.parameters.items():
-        if value is not None and not (key == "stop" and not value):
-            body[key] = value
-    if model.max_output and isinstance(body.get("max_tokens"), int):
-        body["max_tokens"] = min(body["max_tokens"], model.max_output)
-    # An empty list is refused by vLLM and others (langchain#37184); "none" asks for no tools where the model has none.
-    if request.tools and (request.tool_choice != "none" or model.takes("tools")):
-        body["tools"] = request.tools
-        if request.tool_choice is not None:
-            body["tool_choice"] = request.tool_choice
-        if request.parallel_tool_calls is not None and model.takes("parallel_tool_calls"):
-            body["parallel_tool_calls"] = request.parallel_tool_calls
-    form = None
-    if request.structured is not None:
-        form = form_for(request.structured, model, with_tools=bool(request.tools))
-        ask(body, request.structured, form)
-    unwilling = request.reasoning is False and model.reasoning_mandatory
-    if request.reasoning is not None and model.takes("reasoning") and not unwilling:
-        _reasoning(body, request.reasoning, account.dialect)
-    body |= request.extra_body
-    if account.dialect == "openrouter":
-        _openrouter(body, free_only and guard, no_train)
-    if stream:
-        body["stream"] = True
-        body["stream_options"] = {"include_usage": True}
-    else:
-        body.pop("stream", None)
-        body.pop("stream_options", None)
-    return body, form
-
-
-def _own_reasoning(messages: list[Json], model: Model) -> list[Json]:
-    """Messages with `reasoning_details` only where this very model wrote them: signatures are the writer's own, and others
-    refuse them. `model` on a message lists the writer's names (as asked, as answered) and never goes on the wire."""
-    if not any("model" in message for message in messages):
-        return messages
-    kept = []
-    for message in messages:
-        copy = {key: value for key, value in message.items() if key != "model"}
-        if not {model.wire_name, model.id} & set(message.get("model") or ()):
-            copy.pop("reasoning_details", None)
-        kept.append(copy)
-    return kept
-
-
-def _reasoning(body: Json, wanted: bool | str | Json, dialect: str) -> None:
-    if dialect == "openrouter":
-        spelled: Any = wanted
-        if isinstance(wanted, bool):
-            spelled = {"enabled": wanted}
-        elif isinstance(wanted, str):
-            spelled = {"effort": wanted}
-        body["reasoning"] = spelled
-    else:
-        effort = wanted.get("effort") if isinstance(wanted, Mapping) else wanted
-        if isinstance(effort, str):
-            body["reasoning_effort"] = effort
-
-
-def _openrouter(body: Json, guard: bool, no_train: bool) -> None:
-    given = body.get("provider")
-    preferences: Json = dict(given) if isinstance(given, Mapping) else {}
-    if guard:
-        preferences["max_price"] = dict(ZERO_PRICE)
-    if no_train:
-        preferences["data_collection"] = "deny"
-    if preferences:
-        body["provider"] = preferences

@@ -147,8 +147,8 @@ class Assembler:
         usage = chunk.get("usage")
         if isinstance(usage, Mapping):
             self._usage = dict(usage)
-        error = _error_of(chunk.get("error"))
         choices = chunk.get("choices")
+        error = _error_of(chunk.get("error")) or _bare_error(chunk)
         choice = choices[0] if isinstance(choices, list) and choices else None
         if isinstance(choice, Mapping):
             error = error or _error_of(choice.get("error"))
@@ -342,6 +342,13 @@ def merge_details(details: list[Json]) -> tuple[Json, ...]:
         else:
             merged.append(dict(detail))
     return tuple(merged)
+
+
+def _bare_error(chunk: Mapping[str, Any]) -> Json | None:
+    """An error that is the chunk itself, without an envelope (vLLM's `object: error`)."""
+    if "choices" in chunk or not isinstance(chunk.get("message"), str):
+        return None
+    return dict(chunk) if chunk.get("object") == "error" or "code" in chunk else None
 
 
 def _whole(arguments: str) -> bool:

@@ -59,11 +59,14 @@ def form_for(wish: Structured, model: Model, *, with_tools: bool) -> Form:
     """How `model` is to be asked. With tools of the caller's own in play, no tool can be forced for the answer."""
     known = bool(model.parameters)
     can: dict[Form, bool] = {
-        "json_schema": wish.schema is not None and model.takes("structured_outputs"),
+        "json_schema": wish.schema is not None
+        and model.takes("structured_outputs")
+        and not (with_tools and "json-with-tools" in model.lacks),
         "tool": _is_object(wish)
         and not with_tools
         and known
-        and {"tools", "tool_choice"} <= model.parameters,
+        and model.takes("tools")
+        and model.takes("tool_choice"),
         "json_object": not with_tools and model.takes("response_format"),
         "prompt": True,
     }
@@ -104,7 +107,9 @@ def ask(body: Json, wish: Structured, form: Form) -> None:
     else:
         if form == "json_object":
             body["response_format"] = {"type": "json_object"}
-        if form == "prompt" or wish.schema is not None:
+        if (
+            form == "prompt" or wish.schema is not None or "json" not in str(body["messages"]).lower()
+        ):  # vercel/ai#7508
             body["messages"] = _instructed(body["messages"], _instruction(wish))
 
 

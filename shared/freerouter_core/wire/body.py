@@ -1,0 +1,112 @@
+"""`shape`: the body that one model at one provider is sent for a `ChatRequest`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..catalogue.model import Model
+from ..catalogue.providers import Account
+from .answer import Json
+from .quirks import DROPPABLE, lacks_of, quirks_of
+from .reasoning import spell
+from .request import ChatRequest
+from .structured import Form, ask, form_for
+
+ZERO_PRICE = {"prompt": "0", "completion": "0"}
+"""OpenRouter's server-side guard, as strings: numbers make an SDK drop the whole `provider` object."""
+
+
+def shape(
+    request: ChatRequest,
+    model: Model,
+    account: Account,
+    *,
+    stream: bool,
+    free_only: bool = True,
+    guard: bool = True,
+    no_train: bool = False,
+    resumes: str | None = None,
+) -> tuple[Json, Form | None]:
+    """(body, form): the JSON that `model` at `account` is sent, and how structured output was asked for.
+
+    `guard` adds the zero-price guard, where the provider has one; nothing in `extra_body` can lift it. `resumes`: the beginning
+    of the answer, which is handed over for the model to continue.
+    """
+    quirks = quirks_of(model.wire_name, account.provider, model.lacks)
+    lacks = model.lacks | lacks_of(model.wire_name, account.provider)
+    model = replace(model, lacks=lacks) if lacks else model
+    back = any(quirk.name == "reasoning-back" for quirk in quirks)
+    messages = _own_reasoning(request.messages, model, "reasoning" if back else "reasoning_details")
+    begun = (resumes or "").rstrip()  # some refuse a beginning that ends with space (litellm#2438)
+    if begun:
+        messages = [*messages, {"role": "assistant", "content": begun}]
+    body: Json = {"model": model.wire_name, "messages": messages}
+    for key, value in request.parameters.items():
+        if value is not None and not (key == "stop" and not value):
+            body[key] = value
+    if model.max_output and isinstance(body.get("max_tokens"), int):
+        body["max_tokens"] = min(body["max_tokens"], model.max_output)
+    # An empty list is refused by vLLM and others (langchain#37184); "none" asks for no tools where the model has none.
+    if request.tools and (request.tool_choice != "none" or model.takes("tools")):
+        body["tools"] = request.tools
+        if request.tool_choice is not None:
+            body["tool_choice"] = request.tool_choice
+        if request.parallel_tool_calls is not None and model.takes("parallel_tool_calls"):
+            body["parallel_tool_calls"] = request.parallel_tool_calls
+    form: Form | None = None
+    if request.structured is not None:
+        form = "prompt" if begun else form_for(request.structured, model, with_tools=bool(request.tools))
+        ask(body, request.structured, form)
+    _reasoning(body, request.reasoning, model, account)
+    body |= {
+        key: value for key, value in request.extra_body.items() if key not in ("stream", "stream_options")
+    }
+    if account.dialect == "openrouter":
+        _openrouter(body, free_only and guard, no_train)
+    body |= {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+    for quirk in quirks:
+        if quirk.mend is not None:
+            quirk.mend(body)
+    for key in lacks & DROPPABLE:
+        body.pop(key, None)
+    return body, form
+
+
+def _own_reasoning(messages: list[Json], model: Model, kept_as: str) -> list[Json]:
+    """Messages with the thoughts in them only where this very model wrote them: signatures are the writer's own, and others
+    refuse them. `model` on a message lists the writer's names (as asked, as answered) and never goes on the wire. `kept_as`:
+    as OpenRouter's "reasoning_details", or as plain words ("reasoning") for those who want them back (`quirks`)."""
+    if not any("model" in message for message in messages):
+        return messages
+    kept = []
+    for message in messages:
+        copy = {key: value for key, value in message.items() if key != "model"}
+        if "model" in message:
+            own = {model.wire_name, model.id} & set(message["model"] or ())
+            for key in ("reasoning_details", "reasoning"):
+                if key != kept_as or not own:
+                    copy.pop(key, None)
+        kept.append(copy)
+    return kept
+
+
+def _reasoning(
+    body: Json, wanted: bool | str | Mapping[str, Any] | None, model: Model, account: Account
+) -> None:
+    unwilling = wanted is False and (model.reasoning_mandatory or "reasoning-off" in model.lacks)
+    if wanted is not None and model.takes("reasoning") and not unwilling:
+        provider = "openrouter" if account.dialect == "openrouter" else account.provider
+        spell(body, wanted, provider, model.wire_name)
+
+
+def _openrouter(body: Json, guard: bool, no_train: bool) -> None:
+    given = body.get("provider")
+    preferences: Json = dict(given) if isinstance(given, Mapping) else {}
+    if guard:
+        preferences["max_price"] = dict(ZERO_PRICE)
+    if no_train:
+        preferences["data_collection"] = "deny"
+    if preferences:
+        body["provider"] = preferences
