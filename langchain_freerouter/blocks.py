@@ -53,8 +53,9 @@ def _said(message: AIMessage) -> list[dict[str, Any]]:
         blocks.append({"type": "reasoning", "reasoning": reasoning})
     content = message.content
     if isinstance(content, str):
-        if content:
-            blocks.append({"type": "text", "text": content})
+        cited = [_citation(a) for a in message.additional_kwargs.get("annotations") or ()]
+        if content or cited:
+            blocks.append({"type": "text", "text": content} | ({"annotations": cited} if cited else {}))
     else:
         blocks += [
             {"type": "text", "text": part} if isinstance(part, str) else dict(part) for part in content
@@ -64,6 +65,23 @@ def _said(message: AIMessage) -> list[dict[str, Any]]:
         block = {"type": "refusal", "refusal": refusal}
         blocks.append(block if _REFUSAL else {"type": "non_standard", "value": block})
     return blocks
+
+
+def _citation(annotation: dict[str, Any]) -> dict[str, Any]:
+    """A source as OpenRouter tells it, in LangChain's words; what is no source (a file that was read) stays as it is."""
+    told = annotation.get("url_citation")
+    if annotation.get("type") != "url_citation" or not isinstance(told, dict):
+        return {"type": "non_standard_annotation", "value": annotation}
+    names = {
+        "url": "url",
+        "title": "title",
+        "start_index": "start_index",
+        "end_index": "end_index",
+        "content": "cited_text",
+    }
+    return {"type": "citation"} | {
+        ours: told[name] for name, ours in names.items() if told.get(name) is not None
+    }
 
 
 register_translator(PROVIDER, translate, translate_chunk)

@@ -89,11 +89,14 @@ def _assistant(message: AIMessage) -> Json:
     if calls:
         wire["tool_calls"] = calls
         wire["content"] = wire["content"] or None
-    details = message.additional_kwargs.get("reasoning_details")
-    if details:
-        # Only the model that wrote them may have them back; `wire.request.shape` sees to that.
+    thoughts = {
+        "reasoning_details": message.additional_kwargs.get("reasoning_details"),
+        "reasoning": message.additional_kwargs.get("reasoning_content"),
+    }
+    if any(thoughts.values()):
+        # Only the model that had them may have them back, in the form it takes; `wire.body.shape` sees to that.
         told = message.response_metadata
-        wire["reasoning_details"] = details
+        wire |= {key: value for key, value in thoughts.items() if value}
         wire["model"] = [str(told.get("requested_model") or ""), str(told.get("model_name") or "")]
     return wire
 
@@ -262,9 +265,17 @@ def extras_of(answer: Answer, *, streamed: bool = False) -> dict[str, Any]:
         extras["refusal"] = answer.refusal
     if answer.annotations:
         extras["annotations"] = [dict(annotation) for annotation in answer.annotations]
+    if answer.audio:
+        extras["audio"] = dict(answer.audio)
     if answer.images:
         extras["images"] = [dict(image) for image in answer.images]
     return extras
+
+
+def _told(answer: Answer, metadata: Mapping[str, Any], *, usage: bool = True) -> dict[str, Any]:
+    """`token_usage` is the provider's own count, with all that has no place in `usage_metadata`."""
+    counted = {"token_usage": dict(answer.usage)} if answer.usage and usage else {}
+    return {"model_provider": PROVIDER, **metadata, **counted}
 
 
 def to_message(answer: Answer, metadata: Mapping[str, Any]) -> AIMessage:
@@ -272,7 +283,7 @@ def to_message(answer: Answer, metadata: Mapping[str, Any]) -> AIMessage:
     return AIMessage(
         content=answer.text,
         additional_kwargs=extras_of(answer),
-        response_metadata={"model_provider": PROVIDER, **metadata},
+        response_metadata=_told(answer, metadata),
         tool_calls=[tool_call(name=c.name, args=c.parsed() or {}, id=c.id) for c in answer.tool_calls],
         usage_metadata=usage_of(answer.usage),
         id=answer.id or None,
@@ -304,7 +315,7 @@ def last_chunk(answer: Answer, metadata: Mapping[str, Any], *, usage: bool) -> A
     return AIMessageChunk(
         content="",
         additional_kwargs=extras_of(answer, streamed=True),
-        response_metadata={"model_provider": PROVIDER, **metadata},
+        response_metadata=_told(answer, metadata, usage=usage),
         usage_metadata=usage_of(answer.usage) if usage else None,
         chunk_position="last",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from llama_index.core.base.llms.generic_utils import (
     achat_to_completion_decorator,
@@ -30,14 +30,13 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools.types import BaseTool
-from llama_index.core.types import PydanticProgramMode
 
 from freerouter_core.options import RouterOptions
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.request import ChatRequest
 
 from .messages import Growing, to_response, to_wire
-from .structured import Partial, predicting, response_format_of, validator_of, wish_in
+from .structured import METHODS, Partial, predicting, response_format_of, validator_of, wish_in
 from .tools import choice_of, selections, sent_name
 
 
@@ -86,6 +85,13 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         """What events may show of this model: no key, and never None where tracers want a value."""
         temperature = "default" if self.temperature is None else self.temperature
         return {**super().to_payload(), "model": self.model, "temperature": temperature}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> Self:
+        """What `to_dict` wrote. A timeout that is the default was not chosen: the environment may still say another."""
+        if data.get("timeout") == cls.model_fields["timeout"].default:
+            data = {key: value for key, value in data.items() if key != "timeout"}
+        return super().from_dict(data, **kwargs)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -287,7 +293,7 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Any:
-        if self.pydantic_program_mode != PydanticProgramMode.DEFAULT:
+        if self.pydantic_program_mode not in METHODS:
             return super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
         with predicting(output_cls, prompt, prompt_args) as done:
             response = self.chat(self._messages(prompt, prompt_args), **self._wish(output_cls, llm_kwargs))
@@ -300,7 +306,7 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Any:
-        if self.pydantic_program_mode != PydanticProgramMode.DEFAULT:
+        if self.pydantic_program_mode not in METHODS:
             return await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
         with predicting(output_cls, prompt, prompt_args) as done:
             response = await self.achat(
@@ -315,7 +321,7 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Generator[Any, None, None]:
-        if self.pydantic_program_mode != PydanticProgramMode.DEFAULT:
+        if self.pydantic_program_mode not in METHODS:
             yield from super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
             return
         partial = Partial(output_cls)
@@ -334,7 +340,7 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> AsyncGenerator[Any, None]:
-        if self.pydantic_program_mode != PydanticProgramMode.DEFAULT:
+        if self.pydantic_program_mode not in METHODS:
             return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
         messages, wish = self._messages(prompt, prompt_args), self._wish(output_cls, llm_kwargs)
 
@@ -355,7 +361,8 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         """What asks for `output_cls`. Settings that belong to forcing a tool have no place here."""
         tool_only = ("tool_choice", "tool_required", "allow_parallel_tool_calls")
         kwargs = {key: value for key, value in (llm_kwargs or {}).items() if key not in tool_only}
-        return {**kwargs, "response_format": response_format_of(output_cls)}
+        method = METHODS[self.pydantic_program_mode]
+        return {**kwargs, "response_format": response_format_of(output_cls, method)}
 
 
 def _renamed(answer: Answer, names: dict[str, str]) -> Answer:

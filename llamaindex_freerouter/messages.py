@@ -81,10 +81,10 @@ def _one(message: ChatMessage) -> Json:
         if calls:
             wire["tool_calls"] = calls
             wire["content"] = content or None
-        details = _details(message)
-        if details:
-            # Only the model that wrote them may have them back; `wire.request.shape` sees to that.
-            wire["reasoning_details"] = details
+        thoughts = _thoughts(message)
+        if thoughts:
+            # Only the model that had them may have them back, in the form it takes; `wire.body.shape` sees to that.
+            wire |= thoughts
             wire["model"] = [str(extra.get("requested_model") or ""), str(extra.get("model_name") or "")]
     elif role == "tool":
         wire["tool_call_id"] = str(extra.get("tool_call_id") or "")
@@ -93,13 +93,15 @@ def _one(message: ChatMessage) -> Json:
     return wire
 
 
-def _details(message: ChatMessage) -> list[Json]:
+def _thoughts(message: ChatMessage) -> Json:
     for block in message.blocks:
         if isinstance(block, ThinkingBlock):
-            found = block.additional_information.get("reasoning_details")
-            if isinstance(found, list):
-                return found
-    return []
+            found = {
+                "reasoning": block.content,
+                "reasoning_details": block.additional_information.get("reasoning_details"),
+            }
+            return {key: value for key, value in found.items() if value}
+    return {}
 
 
 def _call(ident: str | None, name: str, kwargs: Any, n: int) -> Json:
@@ -238,6 +240,13 @@ def _message(
         # Streamed structured output looks for calls only here (core/program/utils.py), as plain dicts.
         extra["tool_calls"] = [call.wire() for call in calls]
     if answer is not None:
+        blocks += [_picture(image) for image in answer.images]
+        if answer.audio and answer.audio.get("data"):
+            blocks.append(
+                AudioBlock(audio=str(answer.audio["data"]).encode(), format=answer.audio.get("format"))
+            )
+        if answer.annotations:
+            extra["annotations"] = [dict(annotation) for annotation in answer.annotations]
         extra["model_name"] = answer.model
         extra["requested_model"] = asked
         if answer.refusal:
@@ -245,17 +254,32 @@ def _message(
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=extra)
 
 
+def _picture(image: Json) -> ImageBlock:
+    """A picture a model made: OpenRouter sends it as a data URL."""
+    url = str((image.get("image_url") or {}).get("url") or "")
+    head, comma, data = url.partition(";base64,")
+    if comma and head.startswith("data:"):
+        return ImageBlock(image=data.encode(), image_mimetype=head.removeprefix("data:"))
+    return ImageBlock(url=url)
+
+
 def raw_of(answer: Answer, metadata: Mapping[str, Any]) -> Json:
     """The answer as a wire dict, with ours under "freerouter": what callbacks and tracers read."""
     message: Json = {"role": "assistant", "content": answer.text}
     if answer.tool_calls:
         message["tool_calls"] = [call.wire() for call in answer.tool_calls]
+    for key in ("reasoning", "reasoning_details", "refusal", "annotations", "images"):
+        value = getattr(answer, key)
+        if value:
+            message[key] = value if isinstance(value, str) else [dict(item) for item in value]
     choice = {
         "index": 0,
         "message": message,
         "finish_reason": answer.finish_reason,
         "native_finish_reason": answer.native_finish_reason,
     }
+    if answer.audio:
+        message["audio"] = dict(answer.audio)
     return {
         "id": answer.id,
         "model": answer.model,

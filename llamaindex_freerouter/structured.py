@@ -17,17 +17,27 @@ from llama_index.core.instrumentation.events.llm import (
 )
 from llama_index.core.program.streaming_utils import process_streaming_content_incremental
 from llama_index.core.prompts import PromptTemplate
+from llama_index.core.types import PydanticProgramMode
 
 from freerouter_core.errors import BadRequest
 from freerouter_core.wire.answer import Answer, Json
 from freerouter_core.wire.request import Validator
 from freerouter_core.wire.schema import schema_name
-from freerouter_core.wire.structured import Structured
+from freerouter_core.wire.structured import Method, Structured
 
 dispatcher = instrumentation.get_dispatcher(__name__)
 
 
-def response_format_of(output_cls: type[BaseModel]) -> Json:
+METHODS: dict[PydanticProgramMode, Method] = {
+    PydanticProgramMode.DEFAULT: "auto",
+    PydanticProgramMode.FUNCTION: "function_calling",
+    PydanticProgramMode.OPENAI: "function_calling",
+    PydanticProgramMode.LLM: "json_mode",
+}
+"""What each program mode of LlamaIndex prefers; a model that lacks it is asked in the next best way."""
+
+
+def response_format_of(output_cls: type[BaseModel], method: Method = "auto") -> Json:
     """The wish for an object of `output_cls` as plain wire data: it stands in callbacks' payloads, which are serialised. The
     class itself is found again by `wish_in`, through `_classes`."""
     schema = output_cls.model_json_schema()
@@ -39,6 +49,7 @@ def response_format_of(output_cls: type[BaseModel]) -> Json:
         "description": str(schema.get("description") or ""),
         "schema": schema,
         "freerouter": token,
+        "method": method,
     }
     return {"type": "json_schema", "json_schema": inner}
 
@@ -58,7 +69,7 @@ def wish_in(response_format: Any) -> tuple[Structured | None, type[BaseModel] | 
     inner = response_format.get("json_schema") or {}
     kind = _classes.get(str(inner.get("freerouter")))
     if wish is not None and kind is not None:
-        wish = replace(wish, method="auto")
+        wish = replace(wish, method=inner.get("method", "auto"))
     return wish, kind
 
 

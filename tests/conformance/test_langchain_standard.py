@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from functools import reduce
+from operator import add
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 from servers import served
@@ -18,6 +22,7 @@ from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
 
 EVERYTHING = ("text", "image", "audio", "file", "video")
+DETAILS = ["audio_input", "audio_output", "reasoning_output", "cache_read_input", "cache_creation_input"]
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -93,11 +98,69 @@ class Integration(ChatModelIntegrationTests):
 
     enable_vcr_tests = True
 
+    supported_usage_metadata_details: ClassVar[dict[str, list[str]]] = {"invoke": DETAILS, "stream": DETAILS}
+
+    def _ask(self, content: Any, stream: bool, **options: Any) -> AIMessage:
+        llm = ChatFreeRouter(**self.chat_model_params, **options)
+        if not stream:
+            return llm.invoke([HumanMessage(content)])
+        return reduce(add, llm.stream([HumanMessage(content)]))
+
+    def invoke_with_audio_input(self, *, stream: bool = False) -> AIMessage:
+        sound = {
+            "type": "audio",
+            "base64": base64.b64encode(b"RIFF0000WAVE").decode(),
+            "mime_type": "audio/wav",
+        }
+        message = self._ask([{"type": "text", "text": "What is said?"}, sound], stream)
+        assert message.usage_metadata["input_token_details"]["audio"] > 0
+        return message
+
+    def invoke_with_audio_output(self, *, stream: bool = False) -> AIMessage:
+        message = self._ask("Say hello", stream, extra_body={"modalities": ["text", "audio"]})
+        assert message.usage_metadata["output_token_details"]["audio"] > 0
+        assert message.additional_kwargs["audio"]["transcript"]
+        return message
+
+    def invoke_with_reasoning_output(self, *, stream: bool = False) -> AIMessage:
+        message = self._ask("Why?", stream, reasoning="high")
+        assert message.usage_metadata["output_token_details"]["reasoning"] > 0
+        return message
+
+    def _cached(self, stream: bool, text: str) -> tuple[AIMessage, AIMessage]:
+        part = {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}
+        return self._ask([part], stream), self._ask([part], stream)
+
+    def invoke_with_cache_creation_input(self, *, stream: bool = False) -> AIMessage:
+        first, _ = self._cached(stream, f"{self._testid} {stream} remember this")
+        assert first.usage_metadata["input_token_details"]["cache_creation"] > 0
+        return first
+
+    def invoke_with_cache_read_input(self, *, stream: bool = False) -> AIMessage:
+        _, second = self._cached(stream, f"{self._testid} {stream} read this again")
+        assert second.usage_metadata["input_token_details"]["cache_read"] > 0
+        return second
+
+    @property
+    def _testid(self) -> str:
+        return type(self).__name__
+
 
 @pytest.fixture
 def vcr_config() -> dict[str, Any]:
-    """The simulator is asked anew each run: its port changes, so a recording would never match."""
-    return {"ignore_localhost": True}
+    """A recorded stream is played back: its host and port, which differ in every run, are not compared. Record anew with
+    `pytest tests/conformance -k stream_time --record-mode=rewrite`."""
+
+    def nowhere(request: Any) -> Any:
+        request.uri = "http://recorded.invalid" + urlsplit(request.uri).path
+        return request
+
+    return {
+        "match_on": ["method", "path", "body"],
+        "filter_headers": ["authorization", "host", "user-agent"],
+        "before_record_request": nowhere,
+        "allow_playback_repeats": True,
+    }
 
 
 class TestIntegration(Integration):

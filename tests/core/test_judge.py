@@ -16,12 +16,11 @@ from freerouter_core.wire.judge import (
     RULES,
     TRANSPORT,
     Kind,
-    inner_rejection,
     judge_answer,
     judge_rejection,
     judge_transport,
-    read_rejection,
 )
+from freerouter_core.wire.rejection import inner_rejection, read_rejection
 
 NOW = 1_790_000_000.0
 JSON = st.recursive(

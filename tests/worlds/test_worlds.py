@@ -98,6 +98,14 @@ CASES = [
     broken("mid-stream-finish-error", "busy"),
     broken("mid-stream-cut", "busy"),
     Case(
+        "mid-stream-half",
+        (("mid-stream-half",), ()),
+        [("a", "busy"), ("b", None)],
+        streamed=[("a", "busy")],
+        stream_error=errors.StreamBroken,
+        partial="This is acme/a:free, simulated. ",
+    ),
+    Case(
         "mid-stream-eof",
         (("mid-stream-eof",), ()),
         [("a", "busy"), ("b", None)],

@@ -129,6 +129,12 @@ def _stall(case: Case) -> Script:
     return _mid_stream(*alive * 600, Accident("hang"))(case)
 
 
+def _half(case: Case) -> Script:
+    """The first half of a good answer, then a cut."""
+    good = case.good()
+    return Script(good.status, good.headers, good.lead, (*good.body[: len(good.body) // 2], Accident("cut")))
+
+
 def _slow(case: Case) -> Script:
     good = case.good()
     return Script(good.status, good.headers, (Wait(30.0), *good.lead), good.body)
@@ -196,6 +202,7 @@ FAULTS: dict[str, Fault] = {
     "mid-stream-finish-error": _mid_stream(lambda c: c.chunk(content="", finish="error"), {"error": _ERROR_CHUNK}),
     "mid-stream-cut": _mid_stream(Accident("cut")),
     "mid-stream-eof": _mid_stream(event({"choices": []})),
+    "mid-stream-half": _half,
     "stall": _stall,
 }  # fmt: skip
 """Every fault by name. Those that begin with `mid-stream` and `stall` strike after text was shown."""

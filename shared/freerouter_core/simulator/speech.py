@@ -22,6 +22,8 @@ class Speech:
     ident: str
     first: float
     speed: float
+    cached: bool = False
+    """Whether the same beginning of a prompt was marked for caching before."""
 
 
 def tokens_of(request: Mapping[str, Any]) -> int:
@@ -42,15 +44,33 @@ def _usage(speech: Speech) -> Json:
     prompt = max(1, tokens_of(request))
     said = thought.text + thought.reasoning + "".join(json.dumps(arguments) for _, arguments in thought.calls)
     completion = max(1, len(said) // 4)
+    marked = prompt // 2 if '"cache_control"' in json.dumps(request.get("messages", [])) else 0
+    heard = 8 if '"input_audio"' in json.dumps(request.get("messages", [])) else 0
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
         "cost": 0,
         "is_byok": False,
-        "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": len(thought.reasoning) // 4, "audio_tokens": 0},
+        "prompt_tokens_details": {
+            "cached_tokens": marked if speech.cached else 0,
+            "cache_write_tokens": 0 if speech.cached else marked,
+            "audio_tokens": min(heard, prompt - marked),
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": len(thought.reasoning) // 4,
+            "audio_tokens": len(thought.text) // 4 if _spoken(request) else 0,
+        },
     }
+
+
+def _spoken(request: Mapping[str, Any]) -> bool:
+    return "audio" in (request.get("modalities") or ())
+
+
+def _sound(said: Speech) -> Json:
+    """Silence, with what would have been said."""
+    return {"id": f"audio_{said.ident[4:]}", "data": "UklGRgAAAABXQVZF", "transcript": said.thought.text}
 
 
 def _wire_calls(said: Speech) -> list[Json]:
@@ -80,6 +100,8 @@ def whole(said: Speech) -> Script:
         ]
     if said.thought.calls:
         message["tool_calls"] = _wire_calls(said)
+    if _spoken(said.request):
+        message["audio"] = _sound(said)
     body = {
         "id": said.ident,
         "provider": "Simulated",
@@ -120,6 +142,8 @@ def streamed(said: Speech, chunk: Callable[..., Json]) -> Script:
         say(content=None, tool_calls=[{**call, "function": {**call["function"], "arguments": ""}}])
         for piece in _cut(arguments, 7):
             say(content=None, tool_calls=[{"index": call["index"], "function": {"arguments": piece}}])
+    if _spoken(said.request):
+        say(content="", audio=_sound(said))
     pieces.append(chunk(content="", finish=said.finish))
     pieces.append(chunk(content="", finish=said.finish, usage=usage))
     return sse(pieces)

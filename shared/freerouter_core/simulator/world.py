@@ -58,6 +58,8 @@ class SimModel:
     dies: float = math.inf
     prompt_price: str = "0"
     completion_price: str = "0"
+    objects: Callable[[Json], str | None] | None = None
+    """The words of the 400 that it answers a request with, given its body; None: it takes it."""
     says: Callable[[Json], str] | None = None
     """What it answers in plain text, given the request body; None: something obedient."""
 
@@ -142,6 +144,7 @@ class World:
         """Every chat request, in order of arrival."""
         self._rng = Random(seed)  # noqa: S311  # a simulation
         self._counts: dict[str, int] = {}
+        self._marked: set[tuple[str, str]] = set()
         self._runtime: Runtime | None = None
 
     # -- faces ------------------------------------------------------------------------------------------------------
@@ -230,6 +233,8 @@ class World:
         name = str(request.get("model")) if isinstance(request, Mapping) else "?"
         model = self.models.get(name)
         problem = fault_in(request) or self._unknown(model, name) or _beyond(model, request)
+        if problem is None and model is not None and model.objects is not None:
+            problem = model.objects(request)
         case = self._case(
             model or SimModel(name), request if isinstance(request, Mapping) else {"messages": []}
         )
@@ -324,10 +329,21 @@ class World:
                 thought = Thought(model.says(dict(request)), reasoning=thought.reasoning)
             thought, finish = cut_to_length(thought, request)
             speed = model.speed * self._spread(model)
-            said = Speech(thought, finish, request, model.id, ident, first, speed)
+            said = Speech(
+                thought, finish, request, model.id, ident, first, speed, self._cached(model, request)
+            )
             return streamed(said, chunk) if stream else whole(said)
 
         return Case(model.id, stream, self.clock.now(), first, good, chunk)
+
+    def _cached(self, model: SimModel, request: Mapping[str, Any]) -> bool:
+        """Whether this prompt was marked for caching before; it is from now on."""
+        text = json.dumps(request.get("messages"))
+        if '"cache_control"' not in text:
+            return False
+        known = (model.id, text) in self._marked
+        self._marked.add((model.id, text))
+        return known
 
     def _spread(self, model: SimModel) -> float:
         return 1 + model.jitter * (2 * self._rng.random() - 1)

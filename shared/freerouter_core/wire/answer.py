@@ -54,6 +54,8 @@ class Answer:
     id: str = ""
     annotations: tuple[Json, ...] = ()
     images: tuple[Json, ...] = ()
+    audio: Json | None = None
+    """Sound that was asked for by `modalities`: `id`, `data` (base64), `transcript`."""
     error: Json | None = None
     """An error found inside a response that claimed success."""
     complete: bool = True
@@ -68,7 +70,7 @@ class Answer:
     @property
     def empty(self) -> bool:
         """Nothing a caller could use: reasoning alone is not an answer."""
-        return not (self.text.strip() or self.tool_calls or self.refusal or self.images)
+        return not (self.text.strip() or self.tool_calls or self.refusal or self.images or self.audio)
 
     def with_(self, **changes: Any) -> Answer:
         return replace(self, **changes)
@@ -118,6 +120,7 @@ def read_answer(body: object, asked: str = "") -> Answer:
         id=ident,
         annotations=_dicts(message.get("annotations")),
         images=_dicts(message.get("images")),
+        audio=dict(message["audio"]) if isinstance(message.get("audio"), Mapping) else None,
         error=error,
     )
 
@@ -139,7 +142,9 @@ def reasoning_of(message: Mapping[str, Any]) -> str:
         value = message.get(key)
         if isinstance(value, str) and value:
             return value
-    parts = (d.get("text") or d.get("summary") for d in _dicts(message.get("reasoning_details")))
+    parts = [d.get("text") or d.get("summary") for d in _dicts(message.get("reasoning_details"))]
+    content = _dicts(message.get("content"))  # Mistral's thoughts are parts of it
+    parts += [text_of(part.get("thinking")) for part in content if part.get("type") == "thinking"]
     return "".join(p for p in parts if isinstance(p, str))
 
 

@@ -252,7 +252,7 @@ _NAMED = re.compile(
     r"|property '(?:[\w.]*\.)?(\w+)' is unsupported"  # Groq, Cerebras
     r"|\bloc\W+body\W+(?:messages\W+\d+\W+\w+\W+)?(\w+)"  # Mistral and whatever else is made with pydantic
     r"|body -> (\w+)"
-    r"|Unknown name \W{0,3}(\w+)\W{0,3}: Cannot find field"  # Gemini
+    r"|Unknown name \W{0,6}(\w+)\W{0,6}: Cannot find field"  # Gemini
     r"|unknown field: parameter '(\w+)'|unprocessable entity: (\w+) is not supported"  # Cohere
     r"|does not support parameters?:?\W{1,5}(\w+)"  # SiliconFlow, LiteLLM, xAI
     r"|\b(\w+)=\w+ is not supported by this model"  # Cerebras

@@ -11,7 +11,7 @@ import re
 
 LEAST = 4
 """Bytes that must coincide before a match counts as a repetition: one letter coincides by chance."""
-ANEW = 16
+ANEW = 12
 """Characters from the very start of what was shown that, said again and then left, tell an answer begun anew."""
 
 _WORD = re.compile(r"[\u3040-\u9fff]|[^\W\u3040-\u9fff]+")

@@ -105,6 +105,7 @@ class Assembler:
         self._details: list[Json] = []
         self._annotations: list[Json] = []
         self._images: list[Json] = []
+        self._audio: Json = {}
         self._refusal: list[str] = []
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
@@ -182,6 +183,8 @@ class Assembler:
             self._annotations += _dicts(delta["annotations"])
         if delta.get("images"):
             self._images += _dicts(delta["images"])
+        if isinstance(delta.get("audio"), Mapping):
+            self._hear(delta["audio"])
         self._details += details
         if text:
             self._text.append(text)
@@ -190,6 +193,11 @@ class Assembler:
         if not (text or reasoning or fragments or details):
             return None
         return Delta(text, reasoning, details, fragments)
+
+    def _hear(self, piece: Mapping[str, Any]) -> None:
+        for key, value in piece.items():
+            joined = key in ("data", "transcript") and isinstance(value, str)
+            self._audio[key] = self._audio.get(key, "") + value if joined else value
 
     def _fragment(self, piece: Json) -> Fragment:
         """Finds the call a piece belongs to. A new call: a new index; a known index with another id; or, without an
@@ -275,6 +283,7 @@ class Assembler:
             id=self._id,
             annotations=tuple(self._annotations),
             images=tuple(self._images),
+            audio=self._audio or None,
             error=self._error,
             complete=self.done or self._finish is not None,
         )

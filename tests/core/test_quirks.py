@@ -1,0 +1,398 @@
+"""The table of quirks: each row's effect, that nothing of the caller's is changed, and that what an answer tells is remembered."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freerouter_core.catalogue.model import Model
+from freerouter_core.catalogue.providers import Account
+from freerouter_core.simulator import SimModel, World
+from freerouter_core.simulator.strict import fault_in
+from freerouter_core.wire.body import shape
+from freerouter_core.wire.judge import Kind, judge_rejection
+from freerouter_core.wire.quirks import QUIRKS, lacks_of, quirks_of
+from freerouter_core.wire.reasoning import SPELLINGS
+from freerouter_core.wire.rejection import Rejection
+from freerouter_core.wire.request import ChatRequest
+
+CALL = {"id": "call_abc:1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "strict": True,
+        "parameters": {
+            "$schema": "x",
+            "type": "object",
+            "properties": {"const": {"const": 1}},
+            "additionalProperties": False,
+        },
+    },
+}
+OTHER = {"type": "function", "function": {"name": "sub", "parameters": {"type": "object", "properties": {}}}}
+PICTURE = {"type": "image_url", "image_url": {"url": "https://a.example/x.png"}}
+HISTORY: list[dict[str, Any]] = [
+    {"role": "developer", "content": "be brief"},
+    {"role": "system", "content": "be kind"},
+    {"role": "user", "content": "add", "name": "ann"},
+    {"role": "assistant", "content": None, "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "call_abc:1", "content": [{"type": "text", "text": "3"}, PICTURE]},
+    {"role": "user", "content": "and"},
+    {"role": "user", "content": "now?"},
+    {"role": "system", "content": "answer at last"},
+]
+
+
+def body_for(
+    wire_name: str,
+    provider: str = "openrouter",
+    lacks: frozenset[str] = frozenset(),
+    resumes: str | None = None,
+    **request: Any,
+) -> dict[str, Any]:
+    asked = ChatRequest(
+        copy.deepcopy(request.pop("messages", HISTORY)), tools=request.pop("tools", [TOOL, OTHER]), **request
+    )
+    before = copy.deepcopy(asked)
+    dialect = "openrouter" if provider == "openrouter" else "openai"
+    model = Model(wire_name, provider, wire_name, lacks=lacks)
+    body, _ = shape(
+        asked, model, Account(provider, "https://x.example/v1", "k", dialect), stream=True, resumes=resumes
+    )
+    assert asked == before, "the caller's own messages were changed"
+    return body
+
+
+def roles(body: dict[str, Any]) -> str:
+    return " ".join(message["role"][0] for message in body["messages"])
+
+
+def test_who_is_not_in_the_table_gets_what_was_said() -> None:
+    body = body_for("acme/able:free")
+
+    assert roles(body) == "s s u a t u u s"
+    assert [m["content"] for m in body["messages"] if m["role"] == "tool"] == [HISTORY[4]["content"]]
+    assert fault_in(body | {"tools": [OTHER]}) is None
+
+
+def test_no_system_message_but_the_first() -> None:
+    assert roles(body_for("qwen/qwen3.5-9b:free")) == "s u a t u u u"
+    assert body_for("qwen/qwen3.5-9b:free")["messages"][0]["content"] == "be brief\n\nbe kind"
+
+
+def test_no_system_message_at_all_and_strict_turns() -> None:
+    body = body_for("google/gemma-3-27b-it:free")
+
+    assert roles(body) == "u a t u"
+    assert body["messages"][0]["content"] == "be brief\n\nbe kind\n\nadd"
+    assert body["messages"][-1]["content"] == "and\n\nnow?\n\nanswer at last"
+    assert roles(body_for("google/gemma-4-31b-it:free")) == "s u a t u u u"
+
+
+def test_mistrals_ids_and_turns() -> None:
+    body = body_for("mistralai/devstral-small:free")
+    [call] = body["messages"][2]["tool_calls"]
+
+    assert re.fullmatch(r"[A-Za-z0-9]{9}", call["id"])
+    assert body["messages"][3]["tool_call_id"] == call["id"]
+    assert roles(body) == "s u a t a u u u", "an assistant's word stands between a result and the user"
+    assert body_for("mistralai/devstral-small:free")["messages"][2] == body["messages"][2], (
+        "the same in every turn"
+    )
+
+
+def test_other_ids() -> None:
+    kimi = body_for("moonshotai/kimi-k2:free")["messages"][3]["tool_calls"][0]["id"]
+    plain = body_for("acme/able:free")["messages"][3]["tool_calls"][0]["id"]
+
+    assert kimi == "functions.add:0"
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", plain)
+
+
+@given(
+    ids=st.lists(st.text(min_size=1, max_size=60), min_size=1, max_size=5, unique=True),
+    name=st.sampled_from(["mistralai/m", "moonshotai/kimi-k2", "a/m"]),
+)
+def test_rewritten_ids_still_pair_and_never_meet(ids: list[str], name: str) -> None:
+    messages: list[dict[str, Any]] = [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": "", "tool_calls": [{**CALL, "id": i} for i in ids]},
+    ]
+    messages += [{"role": "tool", "tool_call_id": i, "content": "r"} for i in ids]
+    made = body_for(name, messages=messages)["messages"]
+    sent = [call["id"] for call in made[1]["tool_calls"]]
+
+    assert [m["tool_call_id"] for m in made[2:]] == sent
+    assert len(set(sent)) == len(ids)
+
+
+def test_google() -> None:
+    body = body_for("gemini-3-flash", "gemini", parameters={"frequency_penalty": 0.1})
+    parameters = body["tools"][0]["function"]["parameters"]
+
+    assert parameters == {"type": "object", "properties": {"const": {"enum": [1]}}}
+    assert body["messages"][4]["name"] == "add"
+    assert body["messages"][3]["tool_calls"][0]["extra_content"]["google"]["thought_signature"]
+    assert "frequency_penalty" not in body
+
+
+def test_text_as_strings_and_pictures_by_the_user_only() -> None:
+    body = body_for("openai/gpt-oss-20b", "groq")
+    tool, user = body["messages"][4:6]
+
+    assert tool["content"] == "3"
+    assert user == {"role": "user", "content": [PICTURE]}
+    assert "name" not in body["messages"][2]
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "sent", "there", "gone"),
+    [
+        ("mistral-small", "mistral", {"seed": 7}, {"random_seed": 7}, {"seed", "stream_options"}),
+        (
+            "openai/gpt-5-mini",
+            "openrouter",
+            {"max_tokens": 3, "temperature": 0.2},
+            {"max_tokens": 16},
+            {"temperature"},
+        ),
+        (
+            "openai/gpt-oss-20b:free",
+            "openrouter",
+            {"max_tokens": 3, "temperature": 0.2},
+            {"max_tokens": 3, "temperature": 0.2},
+            set(),
+        ),
+        ("@cf/meta/llama", "cloudflare", {}, {"max_tokens": 2048}, set()),
+        ("moonshotai/kimi-k2.5", "nvidia", {"temperature": 0.2}, {}, {"temperature"}),
+    ],
+)
+def test_parameters(
+    model: str, provider: str, sent: dict[str, Any], there: dict[str, Any], gone: set[str]
+) -> None:
+    body = body_for(model, provider, parameters=sent)
+
+    assert {key: body[key] for key in there} == there
+    assert not gone & body.keys()
+
+
+def test_a_named_tool_where_only_required_is_known() -> None:
+    choice = {"type": "function", "function": {"name": "sub"}}
+    body = body_for("any", "lmstudio", tool_choice=choice)
+
+    assert (body["tools"], body["tool_choice"]) == ([OTHER], "required")
+    assert lacks_of("openai/gpt-oss-20b", "cerebras") == {
+        "tool_choice",
+        "parallel_tool_calls",
+        "json-with-tools",
+    }
+
+
+def test_a_beginning_to_continue() -> None:
+    beginning = {"messages": [{"role": "user", "content": "x"}], "resumes": "Once upon a "}
+
+    assert body_for("a/m", **beginning)["messages"][-1] == {"role": "assistant", "content": "Once upon a"}
+    assert body_for("mistral-small", "mistral", **beginning)["messages"][-1]["prefix"] is True
+    assert body_for("any", "vllm", **beginning)["continue_final_message"] is True
+    assert body_for("openai/gpt-oss", "groq", **beginning)["messages"][-1]["role"] == "user"
+
+
+def test_no_thoughts_for_those_who_refuse_them_and_words_for_those_who_want_them() -> None:
+    thinking = {
+        "role": "assistant",
+        "content": "hi",
+        "reasoning": "hm",
+        "reasoning_details": [{"type": "reasoning.text", "text": "hm"}],
+    }
+    for provider, model, told in (
+        ("openrouter", "a/m", {"reasoning_details"}),
+        ("mistral", "a/m", set()),
+        ("siliconflow", "deepseek-v3", {"reasoning_content"}),
+        ("anybody", "a/m", {"reasoning_details"}),
+    ):
+        messages = [
+            {"role": "user", "content": "x"},
+            {**thinking, "model": [model]},
+            {"role": "user", "content": "y"},
+        ]
+        own = body_for(model, provider, messages=messages)["messages"][1]
+        messages[1]["model"] = ["another/model"]
+        foreign = body_for(model, provider, messages=messages)["messages"][1]
+
+        assert own.keys() - {"role", "content"} == told
+        assert foreign.keys() == {"role", "content"}
+
+
+def test_every_row_names_where_it_was_met() -> None:
+    for quirk in QUIRKS:
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+#\d+|[\w.-]+\.\w+/[\w./-]+", quirk.source), quirk
+        assert quirk.mend is not None or quirk.lacks
+        assert quirk.providers or quirk.models, "what concerns everybody is no quirk"
+
+
+@given(
+    provider=st.sampled_from([*SPELLINGS, "openrouter", "other"]),
+    model=st.sampled_from(["a/m", "mistralai/m", "gemma-3", "kimi-k2.5", "gemini-3", "gpt-oss"]),
+    lacks=st.sets(st.sampled_from(sorted({q.name for q in QUIRKS}))),
+)
+def test_any_history_for_anybody_stays_a_request(provider: str, model: str, lacks: set[str]) -> None:
+    body = body_for(model, provider, frozenset(lacks), reasoning="high")
+
+    assert {"tool-ids-9", *lacks} >= {q.name for q in quirks_of("x/m", "nobody", frozenset(lacks))} - {
+        "developer",
+        "tool-ids-plain",
+    }
+    json.dumps(body)
+    open_calls = [c["id"] for m in body["messages"] for c in m.get("tool_calls") or ()]
+    assert open_calls == [m["tool_call_id"] for m in body["messages"] if m["role"] == "tool"]
+
+
+# -- reasoning -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "wanted", "sent"),
+    [
+        ("openrouter", "a/m", True, {"reasoning": {"enabled": True}}),
+        ("openrouter", "a/m", "low", {"reasoning": {"effort": "low"}}),
+        ("openrouter", "a/m", {"max_tokens": 99}, {"reasoning": {"max_tokens": 99}}),
+        ("groq", "openai/gpt-oss-20b", "minimal", {"reasoning_effort": "low"}),
+        ("groq", "openai/gpt-oss-20b", False, {}),
+        ("groq", "qwen/qwen3-32b", False, {"reasoning_effort": "none", "reasoning_format": "parsed"}),
+        ("gemini", "gemini-2.5-flash", False, {"reasoning_effort": "none"}),
+        ("gemini", "gemini-2.5-flash", "max", {"reasoning_effort": "high"}),
+        ("mistral", "mistral-small", "low", {"reasoning_effort": "high"}),
+        ("mistral", "magistral-small", True, {"prompt_mode": "reasoning"}),
+        ("nvidia", "qwen/qwen3.5", False, {"chat_template_kwargs": {"enable_thinking": False}}),
+        ("nvidia", "deepseek-ai/deepseek-v4", True, {"chat_template_kwargs": {"thinking": True}}),
+        ("zai", "glm-4.7-flash", False, {"thinking": {"type": "disabled"}}),
+        ("cohere", "command-a-reasoning", "medium", {"reasoning_effort": "high"}),
+        ("siliconflow", "qwen3", {"max_tokens": 500}, {"enable_thinking": True, "thinking_budget": 500}),
+        ("ollama", "qwen3", "minimal", {"reasoning_effort": "low"}),
+        ("anthropic", "claude", "low", {"thinking": {"type": "enabled", "budget_tokens": 2048}}),
+        ("somebody", "m", "high", {"reasoning_effort": "high"}),
+        ("somebody", "m", False, {}),
+        ("somebody", "m", None, {}),
+    ],
+)
+def test_reasoning_in_each_providers_words(
+    provider: str, model: str, wanted: Any, sent: dict[str, Any]
+) -> None:
+    plain = body_for(model, provider, messages=[{"role": "user", "content": "x"}])
+    body = body_for(model, provider, messages=[{"role": "user", "content": "x"}], reasoning=wanted)
+
+    assert {key: value for key, value in body.items() if key not in plain} == sent
+
+
+# -- learning --------------------------------------------------------------------------------------------------------
+
+SAID = [
+    ("System message must be at the beginning.", "later-system"),
+    ("Developer instruction is not enabled for models/gemma-9", "no-system"),
+    ("developer is not one of ['system', 'assistant', 'user', 'tool', 'function'] - 'messages.[6].role'", "developer"),
+    ("Conversation roles must alternate user/assistant/user/assistant/...", "alternation"),
+    ("Unexpected role 'user' after role 'tool'", "user-after-tool"),
+    ("Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9.", "tool-ids-9"),
+    ("Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant", "prefill"),
+    ("'messages.0' : for 'role:system' the following must be satisfied[('messages.0.content' : value must be a string)]", "flat-content"),
+    ("json mode cannot be combined with tool/function calling", "json-with-tools"),
+    ("This response_format type is unavailable now", "structured_outputs"),
+    ("Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got 10 instead.", "max-tokens-16"),
+    ("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", "max_completion_tokens"),
+    ("Reasoning is mandatory for this endpoint and cannot be disabled.", "reasoning-off"),
+    ("Unsupported parameter: 'parallel_tool_calls' is not supported with this model.", "parallel_tool_calls"),
+    ("Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.", "temperature"),
+    ("Unrecognized request argument supplied: top_k", "top_k"),
+    ("property 'logprobs' is unsupported", "logprobs"),
+    ("messages.2.assistant.reasoning_content: property 'messages.2.assistant.reasoning_content' is unsupported", "reasoning-fields"),
+    ("Invalid JSON payload received. Unknown name \"seed\": Cannot find field.", "seed"),
+    ("unknown field: parameter 'strict' is not a valid field.", "strict"),
+    ("Value error, current model does not support parameter `enable_thinking`.", "enable_thinking"),
+    ("parallel_tool_calls=False is not supported by this model.", "parallel_tool_calls"),
+    ("Validation: Unsupported parameter(s): `chat_template_kwargs`", "chat_template_kwargs"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize(("said", "lacks"), SAID, ids=[lacks for _, lacks in SAID])
+def test_what_an_error_tells_of_a_model(said: str, lacks: str, wrapped: bool) -> None:
+    error: dict[str, Any] = {"message": said, "code": 400}
+    if wrapped:  # as OpenRouter hands on an upstream's words
+        error = {
+            "message": "Provider returned error",
+            "code": 400,
+            "metadata": {"raw": json.dumps({"error": {"message": said}})},
+        }
+    fault = judge_rejection(Rejection(400, {}, error), 0.0)
+
+    assert (fault.kind, fault.lacks, fault.teaches) == (Kind.UNFIT, {lacks}, False)
+
+
+def test_pydantics_list_of_errors() -> None:
+    error = {
+        "detail": [
+            {"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}
+        ]
+    }
+
+    assert judge_rejection(Rejection(422, {}, error), 0.0).lacks == {"seed"}
+
+
+def test_a_plain_bad_request_is_still_the_callers() -> None:
+    fault = judge_rejection(Rejection(400, {}, {"message": "'messages' must be an array", "code": 400}), 0.0)
+
+    assert (fault.cause, fault.lacks) == ("bad-request", frozenset())
+
+
+def test_learnt_once_for_all_requests() -> None:
+    """The same model is asked again at once in the form it takes, and next time in that form to begin with."""
+
+    def objects(body: dict[str, Any]) -> str | None:
+        if "seed" in body:
+            return "Unsupported parameter: 'seed' is not supported with this model."
+        later = any(m["role"] == "system" for m in body["messages"][1:])
+        return "System message must be at the beginning." if later else None
+
+    request = ChatRequest(
+        [{"role": "user", "content": "hi"}, {"role": "system", "content": "end now"}],
+        parameters={"seed": 1, "temperature": 0.5},
+    )
+    with World([SimModel("a/m:free", objects=objects), SimModel("b/m:free")]) as world:
+        router = world.router(model="a/m:free")
+        first = router.chat(request)
+        second = router.chat(request)
+
+        assert (first.answer.model, second.answer.model) == ("a/m:free", "a/m:free")
+        assert [a["fault"] for a in first.attempts] == ["unfit", "unfit", None]
+        assert [a["fault"] for a in second.attempts] == [None]
+        assert world.requests[-1].body["temperature"] == 0.5
+        assert world.runtime.state.health.of(router.free_models()[0].key).failures == 0
+
+
+def test_who_objects_to_everything_is_asked_only_while_it_tells_something_new() -> None:
+    objections = iter(["property 'seed' is unsupported"] * 9)
+    with World([SimModel("a/m:free", objects=lambda _: next(objections)), SimModel("b/m:free")]) as world:
+        answer = world.router(model="a/m:free").chat(
+            ChatRequest([{"role": "user", "content": "x"}], parameters={"seed": 1})
+        )
+
+        assert world.asked == ["a/m:free", "a/m:free", "b/m:free"]
+        assert answer.answer.model == "b/m:free"
+
+
+def test_a_lack_that_the_request_needs_sends_it_on() -> None:
+    def objects(body: dict[str, Any]) -> str | None:
+        return "Unrecognized request argument supplied: tools" if body.get("tools") else None
+
+    with World([SimModel("a/m:free", objects=objects), SimModel("b/m:free")]) as world:
+        router = world.router(strategy="context")
+        for expected in (["a/m:free", "b/m:free"], ["a/m:free", "b/m:free", "b/m:free"]):
+            router.chat(ChatRequest([{"role": "user", "content": "add"}], tools=[OTHER]))
+            assert world.asked == expected

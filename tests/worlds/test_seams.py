@@ -1,0 +1,186 @@
+"""Streams that break after text was shown, and `on_stream_break="continue"`."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import reduce
+from operator import add
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import ChatMessage
+from pydantic import BaseModel
+
+from freerouter_core import errors
+from freerouter_core.simulator import SimModel, World
+from freerouter_core.wire.mends import GO_ON
+from langchain_freerouter import ChatFreeRouter
+from llamaindex_freerouter import FreeRouter
+
+STORY = "Once upon a time there was a cat."
+BREAKS = ["mid-stream-error", "mid-stream-finish-error", "mid-stream-cut", "mid-stream-eof", "stall"]
+GOES_ON = [STORY, "time there was a cat.", " time there was a cat.", "upon a time there was a cat."]
+
+
+class Person(BaseModel):
+    name: str
+    age: int
+
+
+def broken(fault: str, *others: SimModel, **model: Any) -> World:
+    return World([SimModel("a/m:free", script=[fault], **model), *others])
+
+
+def router_in(world: World, **options: Any) -> Any:
+    return world.router(strategy="context", on_stream_break="continue", **options)
+
+
+async def awaited(stream: Any) -> list[Any]:
+    return [item async for item in stream]
+
+
+def told(world: World, way: str) -> tuple[str, dict[str, Any]]:
+    """(text, metadata) as a caller of `way` sees it in the end."""
+    router = router_in(world)
+    if way == "core":
+        stream = router.stream("hello")
+        text = "".join(delta.text for delta in stream)
+        assert stream.outcome.text == text
+        return text, stream.outcome.metadata
+    if way.startswith("langchain"):
+        llm = ChatFreeRouter(router=router)
+        chunks = (
+            list(llm.stream("hello")) if way == "langchain" else asyncio.run(awaited(llm.astream("hello")))
+        )
+        message = reduce(add, chunks)
+        return str(message.content), message.response_metadata
+    llm = FreeRouter(router=router)
+
+    async def run() -> list[Any]:
+        return await awaited(await llm.astream_chat([ChatMessage("hello")]))
+
+    responses = list(llm.stream_chat([ChatMessage("hello")])) if way == "llamaindex" else asyncio.run(run())
+    assert "".join(r.delta for r in responses) == responses[-1].message.content
+    return responses[-1].message.content, responses[-1].raw["freerouter"]
+
+
+@pytest.mark.parametrize("way", ["core", "langchain", "langchain-async", "llamaindex", "llamaindex-async"])
+@pytest.mark.parametrize("fault", BREAKS)
+def test_continued_however_it_broke(fault: str, way: str) -> None:
+    with broken(fault, SimModel("b/m:free", says=lambda _: " time there was a cat.")) as world:
+        text, metadata = told(world, way)
+
+        assert text == STORY
+        assert metadata["model_name"] == "b/m:free"
+        [seam] = metadata["seams"]
+        assert (seam["at"], seam["model"]) == (len("Once upon a "), "a/m:free")
+        assert [a["fault"] is None for a in metadata["attempts"]] == [False, True]
+
+
+@pytest.mark.parametrize("says", GOES_ON)
+def test_nothing_is_said_twice(says: str) -> None:
+    with broken("mid-stream-cut", SimModel("b/m:free", says=lambda _: says, reasoning=True)) as world:
+        stream = router_in(world).stream("hello")
+        deltas = list(stream)
+
+        assert "".join(d.text for d in deltas) == STORY
+        assert not any(d.reasoning for d in deltas), "thoughts about how to go on would stand amid the text"
+        assert world.requests[1].body["messages"][-1] == {"role": "assistant", "content": "Once upon a"}
+
+
+def test_two_seams() -> None:
+    with broken(
+        "mid-stream-cut",
+        SimModel("b/m:free", script=["mid-stream-half"], says=lambda _: "time there was a cat."),
+        SimModel("c/m:free", says=lambda body: STORY),
+    ) as world:
+        stream = router_in(world).stream("hello")
+        text = "".join(delta.text for delta in stream)
+
+        assert text == STORY
+        assert len(stream.outcome.seams) == 2
+
+
+def test_who_begins_anew_is_passed_over() -> None:
+    with broken(
+        "mid-stream-cut",
+        SimModel("b/m:free", says=lambda _: "Once upon another day, a dog."),
+        SimModel("c/m:free", says=lambda _: STORY),
+    ) as world:
+        stream = router_in(world).stream("hello")
+
+        assert "".join(delta.text for delta in stream) == STORY
+        assert world.asked == ["a/m:free", "b/m:free", "c/m:free"]
+
+
+def test_who_refuses_a_beginning_is_asked_in_words_and_remembered() -> None:
+    def objects(body: Any) -> str | None:
+        refused = body["messages"][-1]["role"] == "assistant"
+        return "This model does not support assistant message prefill." if refused else None
+
+    picky = SimModel("b/m:free", objects=objects, says=lambda _: "time there was a cat.")
+    with World([SimModel("a/m:free", script=["mid-stream-cut", "mid-stream-cut"]), picky]) as world:
+        router = router_in(world, model="a/m:free")
+        for requests in (3, 5):
+            stream = router.stream("hello")
+            assert "".join(delta.text for delta in stream) == STORY
+            assert world.requests[-1].body["messages"][-1] == {"role": "user", "content": GO_ON}
+            assert len(world.requests) == requests
+            world.clock.advance(700.0)
+
+
+def test_two_that_have_nothing_to_add_end_it() -> None:
+    with broken(
+        "mid-stream-eof", SimModel("b/m:free", script=["empty"]), SimModel("c/m:free", script=["empty"])
+    ) as world:
+        stream = router_in(world).stream("hello")
+
+        assert "".join(delta.text for delta in stream) == "Once upon a "
+        assert stream.outcome.text == "Once upon a "
+
+
+def test_where_nobody_can_continue_the_text_is_in_the_error() -> None:
+    with World([SimModel(n, script=["mid-stream-cut", "502"]) for n in ("a/m:free", "b/m:free")]) as world:
+        world.models["b/m:free"].script = ["502"] * 9
+        stream = router_in(world, max_retries=2).stream("hello")
+        with pytest.raises(errors.StreamBroken, match="nobody could continue") as caught:
+            list(stream)
+
+        assert caught.value.partial == "Once upon a "
+        assert len(caught.value.attempts) == 3
+
+
+def test_tool_calls_once_shown_never_restart() -> None:
+    tool = {
+        "type": "function",
+        "function": {"name": "delete_records", "parameters": {"type": "object", "properties": {}}},
+    }
+    request = {"messages": [{"role": "user", "content": "delete_records"}], "tools": [tool]}
+    from freerouter_core.wire.request import ChatRequest
+
+    for streaming, continued in (("whole", True), ("fragments", False)):
+        with broken("truncated-tool", SimModel("b/m:free")) as world:
+            stream = router_in(world, tool_streaming=streaming).stream(ChatRequest(**request))
+            if continued:
+                assert [c.name for d in stream for c in d.tool_calls] == ["delete_records"]
+            else:
+                with pytest.raises(errors.StreamBroken):
+                    list(stream)
+
+
+def test_a_structured_stream_goes_on_inside_the_object() -> None:
+    whole = '{"name": "Anna", "age": 33}'
+
+    def rest(body: Any) -> str:
+        begun = body["messages"][-1]["content"]
+        assert "response_format" not in body, "it would begin with a brace again"
+        assert whole.startswith(begun)
+        return whole[len(begun) :]
+
+    with World([SimModel("a/m:free", script=["mid-stream-half"]), SimModel("b/m:free")]) as world:
+        world.models["b/m:free"].says = rest
+        llm = ChatFreeRouter(router=router_in(world)).with_structured_output(Person)
+        grown = list(llm.stream("A person named Anna, 33"))
+
+        assert grown[-1] == Person(name="Anna", age=33)
+        assert world.asked == ["a/m:free", "b/m:free"]
