@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from servers import served
 
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import World
+from freerouter_core.simulator.server import served
 
 VARIABLES = ("OPENROUTER_", "CHAT_", "FREEROUTER_", "FREE_MODELS_", "DEV_MODE")
 

@@ -15,10 +15,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
-from servers import served
 
 from freerouter_core import Provider
 from freerouter_core.simulator import SimModel, World
+from freerouter_core.simulator.server import served
 from langchain_freerouter import ChatFreeRouter
 
 EVERYTHING = ("text", "image", "audio", "file", "video")

@@ -37,7 +37,7 @@ def only(entry: dict[str, Any], **how: Any) -> Model:
         (row("openrouter/auto", {"prompt": "-1", "completion": "-1"}), False),
         (row("a/b:free", {"prompt": "0", "completion": "0", "web_search": "0.004"}), False),
         (row("a/b:free", {"prompt": "free", "completion": "0"}), False),
-        (row("a/b:free", {}), False),
+        (row("a/b:free", {}), True),  # a missing key means nothing, and the zero-price guard is sent with every request
         (row("a/b:free", {"prompt": 0, "completion": 0, "discount": 0.5}), True),
         (row("a/b:free", {"prompt": "0", "completion": "0", "overrides": [{"min_prompt_tokens": 9, "prompt": "0.1"}]}), False),
     ],

@@ -88,7 +88,7 @@ def _is_free(name: str, priced: list[float], any_price: bool, free: object) -> b
     if free == "suffix":
         # Both halves matter: gemini-2.0-flash-exp:free listed prices on 2026-01-22 and -23, and zero prices
         # without the suffix have been one-day glitches of paid models (moonshotai/kimi-k2.5, 2026-04-18).
-        return name.endswith(":free") and any_price and not priced
+        return name.endswith(":free") and not priced
     if free == "price":
         return any_price and not priced
     if free == "all":

@@ -108,6 +108,7 @@ def whole(said: Speech) -> Script:
         "model": said.model,
         "object": "chat.completion",
         "created": 0,
+        "system_fingerprint": None,
         "choices": [
             {
                 "index": 0,

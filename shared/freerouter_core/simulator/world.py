@@ -319,6 +319,7 @@ class World:
                 "model": model.id,
                 "object": "chat.completion.chunk",
                 "created": int(self.clock.now()),
+                "system_fingerprint": None,
                 "choices": [choice],
             }
             return made | ({"usage": usage} if usage is not None else {})

@@ -1,4 +1,4 @@
-"""Worlds behind real ports."""
+"""`served`: a world behind a real port (needs uvicorn: the extra `cli`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from freerouter_core.simulator import World
+from .world import World
 
 
 @contextmanager
