@@ -35,7 +35,7 @@ SIDES = {
             "OpenRouter": "llama-index-llms-openrouter",
             "LiteLLM": "llama-index-llms-litellm",
         },
-        [f"{ROOT}[llamaindex,cli]"],
+        [f"{ROOT}[llamaindex,cli]", "mcp"],
     ),
 }
 PATIENCE = 900.0

@@ -8,7 +8,7 @@ import json
 import pickle
 from typing import Any
 
-from behaviours import Behaviours, failing, quick, staged
+from behaviours import MODEL, Behaviours, failing, quick, staged
 from llama_index.core import Document, SummaryIndex
 from llama_index.core.agent.workflow import AgentStream, FunctionAgent, ReActAgent
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock, ThinkingBlock, ToolCallBlock
@@ -29,17 +29,32 @@ def free_router(url: str, model: str, **options: Any) -> Any:
     return FreeRouter(model=model, providers=[Provider("openrouter", url, KEY, limits=[])], **options)
 
 
-def openai_like(url: str, model: str, **options: Any) -> Any:
+CAREFUL = {"is_chat_model": True, "is_function_calling_model": True, "context_window": 32_768}
+"""What a careful user sets where it is not so by itself."""
+
+
+def bare_openai_like(url: str, model: str, **options: Any) -> Any:
     from llama_index.llms.openai_like import OpenAILike
 
-    given = {"is_chat_model": True, "is_function_calling_model": True, "context_window": 32_768}
-    return OpenAILike(model=model, api_base=url, api_key=KEY, **given, **options)
+    return OpenAILike(model=model, api_base=url, api_key=KEY, **options)
 
 
-def openrouter(url: str, model: str, **options: Any) -> Any:
+def openai_like(url: str, model: str, **options: Any) -> Any:
+    return bare_openai_like(url, model, **CAREFUL, **options)
+
+
+def bare_openrouter(url: str, model: str, **options: Any) -> Any:
     from llama_index.llms.openrouter import OpenRouter
 
     return OpenRouter(model=model, api_base=url, api_key=KEY, **options)
+
+
+def openrouter(url: str, model: str, **options: Any) -> Any:
+    return bare_openrouter(url, model, **CAREFUL, **options)
+
+
+openai_like.bare = bare_openai_like  # type: ignore[attr-defined]
+openrouter.bare = bare_openrouter  # type: ignore[attr-defined]
 
 
 def litellm(url: str, model: str, **options: Any) -> Any:
@@ -121,8 +136,9 @@ def _(make: Any) -> None:
 @shows("agents may use it as it comes")
 def _(make: Any) -> None:
     with staged(make) as stage:
-        assert stage.llm().metadata.is_function_calling_model
-        assert stage.llm().metadata.is_chat_model
+        bare = getattr(make, "bare", make)(stage.url, MODEL)
+        assert bare.metadata.is_function_calling_model
+        assert bare.metadata.is_chat_model
 
 
 @shows("no tools, no `tools` on the wire")
@@ -161,7 +177,10 @@ def _(make: Any) -> None:
     with staged(make) as stage:
         tokens = TokenCountingHandler(tokenizer=str.split)
         responses = list(stage.llm(callback_manager=CallbackManager([tokens])).stream_chat(HELLO))
-        assert tokens.total_llm_token_count == dict(responses[-1].raw)["usage"]["total_tokens"]
+        usage = dict(responses[-1].raw or {}).get("usage")
+        assert usage is not None, "no usage in the stream"
+        total = usage["total_tokens"] if isinstance(usage, dict) else usage.total_tokens
+        assert tokens.total_llm_token_count == total
 
 
 @shows("thinking as blocks and `thinking_delta`")
