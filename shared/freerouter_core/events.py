@@ -79,11 +79,41 @@ class Charged:
     cost: float
 
 
-Event = ModelsFetched | FetchFailed | ModelChosen | AttemptFailed | Waiting | Answered | Charged
+@dataclass(frozen=True, slots=True)
+class QuotaLow:
+    """Four fifths of a limit of an hour or more are spent: `used` of `limit` (requests or tokens) in `per` seconds."""
+
+    scope: str
+    used: float
+    limit: int
+    per: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLost:
+    """The shared state cannot be reached: this process goes on by itself, and tries again in `seconds`."""
+
+    reason: str
+    seconds: float
+
+
+Event = (
+    ModelsFetched
+    | FetchFailed
+    | ModelChosen
+    | AttemptFailed
+    | Waiting
+    | Answered
+    | Charged
+    | QuotaLow
+    | StoreLost
+)
 Observer = Callable[[Event], object]
 
 _LEVELS: dict[type, int] = {
     FetchFailed: logging.WARNING,
+    QuotaLow: logging.WARNING,
+    StoreLost: logging.WARNING,
     Charged: logging.ERROR,
     ModelsFetched: logging.INFO,
     AttemptFailed: logging.INFO,

@@ -157,6 +157,9 @@ class Router:
         runtime = self._runtime
         started = runtime.clock.now()
         resolved = self._resolved
+        if not all(account.simulated for account in resolved.accounts.values()):
+            runtime.keep_state(resolved.settings.freerouter_state)
+        await runtime.notes.read()
         need = checked_need(request, allow_paid=self.allow_paid)
         timeout = request.timeout if request.timeout is not None else resolved.timeout
         policy = resolved.policy

@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     chat_model: Name = None
     chat_fallback_models: Names = ()
     freerouter_providers: Names = ()
+    freerouter_state: str = "sqlite"
     dev_mode: bool = False
 
     @classmethod

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,27 +14,59 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from freerouter_core import Limit, errors
 from freerouter_core.clock import VirtualClock
-from freerouter_core.routing.quota import LEASE, Charge, Grant, QuotaBook, Refusal
-from freerouter_core.runtime.ledger import MemoryLedger
+from freerouter_core.routing.quota import LEASE, Charge, Grant, Refusal, Window, reserve, settle
+from freerouter_core.runtime.ledger import Ledger
 
 DAY = 86_400.0
 START = 20_000 * DAY + 1_000.0
 
 
+class Book:
+    """Windows as a store keeps them: each is read from text, decided over, and written back."""
+
+    def __init__(self) -> None:
+        self.texts: dict[Charge, str] = {}
+        self.numbers = 0
+
+    def _over(self, charges: tuple[Charge, ...], work: Any) -> Any:
+        windows = {c: Window.of(json.loads(self.texts[c]) if c in self.texts else None) for c in charges}
+        result = work(windows.__getitem__)
+        self.texts |= {charge: json.dumps(window.state()) for charge, window in windows.items()}
+        return result
+
+    def reserve(
+        self, charges: tuple[Charge, ...], now: float, tokens: int = 0, keep: float = 0.0
+    ) -> Grant | Refusal:
+        self.numbers += 1
+        got: Grant | Refusal = self._over(
+            charges, lambda windows: reserve(windows, charges, self.numbers, now, tokens, keep)
+        )
+        return got
+
+    def settle(self, grant: Grant, *, sent: bool, tokens: int | None = None) -> None:
+        self._over(grant.charges, lambda windows: settle(windows, grant, sent=sent, tokens=tokens))
+
+    def used(self, charge: Charge, now: float) -> float:
+        window = Window.of(json.loads(self.texts[charge]))
+        window.expire(charge.limit, now)
+        return window.used
+
+
 class Quotas(RuleBasedStateMachine):
-    """Several callers against four kinds of limit at once, compared with the plain history of what was sent."""
+    """Several callers against five kinds of limit at once, compared with the plain history of what was sent."""
 
     grants: Bundle[Any] = Bundle("grants")
 
     def __init__(self) -> None:
         super().__init__()
         self.now = START
-        self.book = QuotaBook()
+        self.book = Book()
         self.minute = Charge("account", Limit(requests=5, per=60.0))
         self.day = Charge("account", Limit(requests=12, per=DAY, reset="utc-day"))
         self.tokens = Charge("model", Limit(tokens=1_000, per=60.0))
         self.lanes = Charge("model", Limit(concurrent=2))
-        self.charges = (self.minute, self.day, self.tokens, self.lanes)
+        self.bucket = Charge("bucket", Limit(requests=6, per=60.0, reset="bucket"))
+        self.charges = (self.minute, self.day, self.tokens, self.lanes, self.bucket)
         self.sent: list[tuple[float, int]] = []
         self.refused_until = 0.0
         self.open: dict[int, float] = {}
@@ -88,6 +122,15 @@ class Quotas(RuleBasedStateMachine):
         assert all(count <= 12 for count in days.values())
 
     @invariant()
+    def the_bucket_holds(self) -> None:
+        """In any stretch no more than it holds and what flowed in meanwhile."""
+        for start, _ in self.sent:
+            for end, _ in self.sent:
+                if end >= start:
+                    within = sum(start <= at <= end for at, _ in self.sent)
+                    assert within <= 6 + (end - start) * 6 / 60.0 + 1e-6
+
+    @invariant()
     def lanes_hold(self) -> None:
         assert sum(at > self.now - LEASE for at in self.open.values()) <= 2
 
@@ -97,7 +140,7 @@ TestQuotas = Quotas.TestCase
 
 
 def test_a_refusal_names_the_moment_the_window_frees() -> None:
-    book, charge = QuotaBook(), Charge("a", Limit(requests=2, per=60.0))
+    book, charge = Book(), Charge("a", Limit(requests=2, per=60.0))
     for at in (0.0, 10.0):
         assert isinstance(book.reserve((charge,), START + at), Grant)
     refusal = book.reserve((charge,), START + 20.0)
@@ -113,7 +156,7 @@ def test_nobody_overtakes_those_who_stand_in_line() -> None:
 
     async def live() -> list[type]:
         clock = VirtualClock(START)
-        ledger, charge = MemoryLedger(clock), Charge("a", Limit(requests=1, per=60.0))
+        ledger, charge = Ledger(clock), Charge("a", Limit(requests=1, per=60.0))
         await ledger.reserve(1, (charge,), 0, 0.0)
         refusal = await ledger.reserve(2, (charge,), 0, 0.0)
         assert isinstance(refusal, Refusal)
@@ -128,7 +171,7 @@ def test_nobody_overtakes_those_who_stand_in_line() -> None:
 
 
 def test_all_or_nothing() -> None:
-    book = QuotaBook()
+    book = Book()
     wide, narrow = Charge("a", Limit(requests=9)), Charge("m", Limit(requests=1))
     book.reserve((wide, narrow), START)
     assert isinstance(book.reserve((wide, narrow), START), Refusal)
@@ -137,7 +180,7 @@ def test_all_or_nothing() -> None:
 
 
 def test_a_crashed_workers_lease_expires() -> None:
-    book, charge = QuotaBook(), Charge("a", Limit(concurrent=1))
+    book, charge = Book(), Charge("a", Limit(concurrent=1))
     book.reserve((charge,), START)
     assert isinstance(book.reserve((charge,), START + 5), Refusal)
 
@@ -145,7 +188,7 @@ def test_a_crashed_workers_lease_expires() -> None:
 
 
 def test_tokens_are_corrected_when_known() -> None:
-    book, charge = QuotaBook(), Charge("a", Limit(tokens=100))
+    book, charge = Book(), Charge("a", Limit(tokens=100))
     grant = book.reserve((charge,), START, tokens=90)
     assert isinstance(grant, Grant)
     book.settle(grant, sent=True, tokens=20)
@@ -155,17 +198,47 @@ def test_tokens_are_corrected_when_known() -> None:
 
 
 def test_keep_leaves_a_part_untouched() -> None:
-    book, charge = QuotaBook(), Charge("a", Limit(requests=10))
+    book, charge = Book(), Charge("a", Limit(requests=10))
     got = [book.reserve((charge,), START, keep=0.3) for _ in range(10)]
 
     assert sum(isinstance(g, Grant) for g in got) == 7
 
 
 def test_what_can_never_fit_is_refused_for_ever() -> None:
-    refusal = QuotaBook().reserve((Charge("a", Limit(tokens=10)),), START, tokens=11)
+    refusal = Book().reserve((Charge("a", Limit(tokens=10)),), START, tokens=11)
 
     assert isinstance(refusal, Refusal)
     assert refusal.until == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("reset", "per", "at", "starts_again"),
+    [
+        ("utc-day", DAY, "2026-11-21T15:00", "2026-11-22T00:00"),
+        ("pacific-day", DAY, "2026-07-01T06:59", "2026-07-01T07:00"),  # daylight saving: UTC-7
+        ("pacific-day", DAY, "2026-12-01T07:59", "2026-12-01T08:00"),  # standard time: UTC-8
+        ("pacific-day", DAY, "2026-03-08T12:00", "2026-03-09T07:00"),  # the day the clocks go forward
+        ("pacific-day", DAY, "2026-11-01T12:00", "2026-11-02T08:00"),  # and back
+        ("utc-month", 30 * DAY, "2026-12-31T23:59", "2027-01-01T00:00"),
+        ("utc-month", 30 * DAY, "2028-02-10T00:00", "2028-03-01T00:00"),
+        ("fixed", 3600.0, "2026-11-21T15:59", "2026-11-21T16:00"),
+    ],
+)
+def test_a_spent_limit_returns_when_the_provider_says(
+    reset: Any, per: float, at: str, starts_again: str
+) -> None:
+    def seconds(text: str) -> float:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+    book, charge = Book(), Charge("a", Limit(requests=1, per=per, reset=reset))
+    first = book.reserve((charge,), seconds(at))
+    refusal = book.reserve((charge,), seconds(at))
+
+    assert isinstance(first, Grant)
+    assert isinstance(refusal, Refusal)
+    assert refusal.until == seconds(starts_again)
+    assert isinstance(book.reserve((charge,), refusal.until - 0.5), Refusal)
+    assert isinstance(book.reserve((charge,), refusal.until), Grant)
 
 
 @pytest.mark.parametrize(

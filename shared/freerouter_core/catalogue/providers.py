@@ -10,21 +10,25 @@ from typing import Any, Literal
 
 from ..errors import BadSetting
 
+SCOPES = ("account", "model", "ip")
+RESETS = ("rolling", "fixed", "bucket", "utc-day", "pacific-day", "utc-month")
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
     """At most `requests` (or `tokens`, or `concurrent` at a time) in any `per` seconds.
 
-    `scope`: "account" (all free models of the key share it) or "model". `reset`: "rolling" (any window of that
-    length) or "utc-day" (a counter that starts again at midnight UTC).
+    `scope`: "account" (all free models of the key share it), "model", or "ip" (all keys of this machine do). `reset`:
+    "rolling" (any window of that length), "fixed" (a counter that starts again every `per` seconds by the clock), "bucket"
+    (refills evenly), "utc-day" and "pacific-day" (a counter that starts again at that midnight), "utc-month".
     """
 
     requests: int | None = None
     tokens: int | None = None
     concurrent: int | None = None
     per: float = 60.0
-    scope: Literal["account", "model"] = "account"
-    reset: Literal["rolling", "utc-day"] = "rolling"
+    scope: Literal["account", "model", "ip"] = "account"
+    reset: Literal["rolling", "fixed", "bucket", "utc-day", "pacific-day", "utc-month"] = "rolling"
 
     def __post_init__(self) -> None:
         given = [n for n in (self.requests, self.tokens, self.concurrent) if n is not None]
@@ -35,8 +39,10 @@ class Limit:
             )
         if self.per <= 0:
             raise BadSetting(f"{self!r}: per must be positive seconds")
-        if self.scope not in ("account", "model") or self.reset not in ("rolling", "utc-day"):
-            raise BadSetting(f'{self!r}: scope is "account" or "model", reset is "rolling" or "utc-day"')
+        if self.scope not in SCOPES or self.reset not in RESETS:
+            raise BadSetting(
+                f"{self!r}: scope is one of {', '.join(SCOPES)}; reset one of {', '.join(RESETS)}"
+            )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ and is ended by one probe, whose fate decides for all (law 8).
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
 from random import Random
@@ -87,6 +88,11 @@ class HealthBook:
 
     models: dict[Key, Health] = field(default_factory=dict)
     accounts: dict[str, Bench] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+    """What was changed since others were last told: "m|" and a model's key as JSON, "a|" or "g|" and an account's scope."""
+
+    def touch(self, key: Key) -> None:
+        self.touched.add("m|" + json.dumps(key))
 
     def of(self, key: Key) -> Health:
         health = self.models.get(key)
@@ -108,6 +114,7 @@ class HealthBook:
         self, key: Key, now: float, *, first_token: float | None, seconds: float, tokens: int
     ) -> None:
         health = self.of(key)
+        self.touch(key)
         health.decay(now)
         health.good += 1.0
         health.answers += 1
@@ -124,6 +131,8 @@ class HealthBook:
     def failed(self, key: Key, fault: Fault, now: float, rng: Random, *, max_failures: int = 1) -> None:
         """Take a fault in: a bench, something it lacks, or nothing."""
         health = self.of(key)
+        if fault.lacks or fault.context is not None or fault.teaches:
+            self.touch(key)
         health.probing = False
         if fault.lacks:
             health.lacks |= fault.lacks
@@ -149,6 +158,7 @@ class HealthBook:
             health.bench, health.stated = now + guess(health.strikes - max_failures + 1, rng), False
 
     def bench_account(self, scope: str, fault: Fault, now: float, rng: Random) -> None:
+        self.touched.add(f"a|{scope}")
         if fault.cause == "key-refused":
             self.accounts[scope] = Bench(math.inf, True, fault.cause)
             return
@@ -171,6 +181,7 @@ class HealthBook:
 
     def gone(self, key: Key, fetched: float) -> None:
         self.of(key).gone = fetched
+        self.touch(key)
 
     def reset(self) -> None:
         """Forget benches and records; what models lack stays known."""

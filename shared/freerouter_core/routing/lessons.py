@@ -74,12 +74,17 @@ class Lessons:
         """An answer came. Without the guard where one with it was refused: remember, and forgive the models it cost; unless it
         cost money, for then the guard was right, and this model is not asked again."""
         if cost and not self.policy.allow_paid:
-            self.state.guards[candidate.account.scope] = True
+            self._guard(candidate.account.scope, True)
             self.state.health.gone(candidate.model.key, self.catalogue.fetched)
         elif not attempt.guard and not candidate.guard:
-            self.state.guards[candidate.account.scope] = False
+            self._guard(candidate.account.scope, False)
             for gone in self._gone_streak:
                 self.state.health.of(gone.model.key).gone = None
+
+    def _guard(self, scope: str, understood: bool) -> None:
+        if self.state.guards.get(scope) is not understood:
+            self.state.guards[scope] = understood
+            self.state.health.touched.add(f"g|{scope}")
 
     def _able(self, candidate: Candidate, now: float) -> bool:
         """Whether it can still serve the need, less what it has just proved to lack."""
@@ -116,6 +121,6 @@ class Lessons:
             return
         candidate.out = True
         if len(self._gone_streak) >= 2 and not attempt.guard:
-            self.state.guards[scope] = True  # gone with and without: the guard is innocent
+            self._guard(scope, True)  # gone with and without: the guard is innocent
         for gone in self._gone_streak:
             self.state.health.gone(gone.model.key, self.catalogue.fetched)

@@ -2,19 +2,25 @@
 
 What was sent stays spent until its window has passed, whatever became of it. Only concurrency is leased: it comes back when
 the request ends, or by itself when its lease runs out because the process died.
+
+Everything here is a function of windows and the time, and a window is plain data: so the same code decides for one process, for
+all of a machine (SQLite) and for many machines (Redis); see `runtime.ledger`.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..catalogue.model import Model
 from ..catalogue.providers import Account, Limit
+from .calendar import period
 
 MARGIN = 0.5
-"""Seconds added to a rolling window: requests sent in order may arrive a little out of it."""
+"""Seconds added to a rolling window: requests sent in order may arrive a little out of it, and clocks differ a little."""
 LANE_POLL = 1.0
 """Seconds between looks at a full concurrency limit; a lane that is freed here wakes the next in line at once."""
 LEASE = 900.0
@@ -28,10 +34,23 @@ class Charge:
     scope: str
     limit: Limit
 
+    @property
+    def key(self) -> str:
+        """The name its window is kept under, the same in every process."""
+        limit = self.limit
+        size = (
+            f"r{limit.requests}"
+            if limit.requests is not None
+            else f"t{limit.tokens}"
+            if limit.tokens is not None
+            else f"c{limit.concurrent}"
+        )
+        return f"{self.scope}|{size}|{limit.per:g}|{limit.reset}"
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A share taken of every charge, as `settle` needs to find it again."""
+    """A share taken of every charge, as `settle` needs to find it again. `number` is its own among all processes."""
 
     number: int
     charges: tuple[Charge, ...]
@@ -51,123 +70,142 @@ def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:
     """The limits on the path account → model. They are those of the free tier, so a paid model is under none."""
     if not model.free:
         return ()
-    scope = account.scope if account.limits else ""
+    scopes = (
+        {"account": account.scope, "ip": f"{account.provider}|{account.base_url}|ip"}
+        if account.limits
+        else {}
+    )
     return tuple(
-        Charge(scope if limit.scope == "account" else f"{scope}|{model.wire_name}", limit)
+        Charge(scopes.get(limit.scope) or f"{account.scope}|{model.wire_name}", limit)
         for limit in account.limits
     )
 
 
 @dataclass(slots=True)
-class _Entry:
-    grant: int
-    at: float
-    amount: int
+class Window:
+    """What was taken of one limit. Rolling windows and lanes keep a log of (grant, unix seconds, amount); a window that ends at
+    a fixed time keeps its sum and its beginning; a bucket keeps its level and when that was."""
 
+    used: float = 0
+    since: float = 0.0
+    log: deque[tuple[int, float, float]] = field(default_factory=deque)
 
-@dataclass(slots=True)
-class _Window:
-    """What was taken of one limit. `used` is the sum of `log`, kept as it changes."""
+    @classmethod
+    def of(cls, state: Mapping[str, Any] | None) -> Window:
+        """A window as `state` told it."""
+        if not state:
+            return cls()
+        return cls(
+            state["used"], state["since"], deque((int(n), at, amount) for n, at, amount in state["log"])
+        )
 
-    log: deque[_Entry] = field(default_factory=deque)
-    used: int = 0
-    day: int = 0
+    def state(self) -> dict[str, Any]:
+        return {"used": self.used, "since": self.since, "log": list(self.log)}
 
     def expire(self, limit: Limit, now: float) -> None:
+        """Let go of what has passed."""
         if limit.concurrent is not None:
             self._drop(now - LEASE)
         elif limit.reset == "rolling":
             self._drop(now - limit.per - MARGIN)
-        elif self.day != int(now // 86_400):
-            self.log.clear()
-            self.used, self.day = 0, int(now // 86_400)
+        elif limit.reset == "bucket":
+            size = _size(limit)
+            self.used = max(0.0, self.used - max(0.0, now - self.since) * size / limit.per)
+            self.since = max(now, self.since)
+        else:
+            start = period(limit.reset, limit.per, now)[0]
+            if start > self.since:
+                self.used, self.since = 0, start
 
     def _drop(self, until: float) -> None:
-        while self.log and self.log[0].at <= until:
-            self.used -= self.log.popleft().amount
+        while self.log and self.log[0][1] <= until:
+            self.used -= self.log.popleft()[2]
 
-    def free_at(self, limit: Limit, amount: int, size: int, now: float) -> float:
+    def free_at(self, limit: Limit, amount: float, size: float, now: float) -> float:
         """When `amount` more would fit; `now` if it does. Concurrency comes back unannounced, so it is looked at again soon."""
-        room = size - self.used
-        if amount <= room:
+        over = self.used + amount - size
+        if over <= 1e-9:
             return now
         if size < amount:
             return math.inf
-        if limit.concurrent is None and limit.reset == "utc-day":
-            return (now // 86_400 + 1) * 86_400.0
         if limit.concurrent is not None:
             return now + LANE_POLL
+        if limit.reset == "bucket":
+            return now + over * limit.per / _size(limit) + 0.001
+        if limit.reset != "rolling":
+            return period(limit.reset, limit.per, now)[1]
         hold = limit.per + MARGIN
-        for entry in self.log:
-            room += entry.amount
-            if amount <= room:
-                return entry.at + hold
+        for _, at, taken in self.log:
+            over -= taken
+            if over <= 1e-9:
+                return at + hold
         return now + hold
 
+    def take(self, limit: Limit, number: int, amount: float, now: float) -> None:
+        self.used += amount
+        if limit.concurrent is not None or limit.reset == "rolling":
+            self.log.append((number, now, amount))
 
-class QuotaBook:
-    """The windows of every scope. Touched on the runtime's loop only."""
-
-    def __init__(self) -> None:
-        self._windows: dict[Charge, _Window] = {}
-        self._numbers = 0
-
-    def reserve(
-        self, charges: tuple[Charge, ...], now: float, tokens: int = 0, keep: float = 0.0
-    ) -> Grant | Refusal:
-        """A share of every charge, or the refusal that lasts longest. `keep`: the part of each limit to leave untouched."""
-        refusal: Refusal | None = None
-        for charge in charges:
-            window = self._window(charge, now)
-            size, amount = _measure(charge.limit, tokens)
-            until = window.free_at(charge.limit, amount, int(size * (1 - keep)), now)
-            if until > now and (refusal is None or until > refusal.until):
-                refusal = Refusal(until, charge.scope)
-        if refusal is not None:
-            return refusal
-        self._numbers += 1
-        for charge in charges:
-            amount = _measure(charge.limit, tokens)[1]
-            window = self._windows[charge]
-            window.log.append(_Entry(self._numbers, now, amount))
-            window.used += amount
-        return Grant(self._numbers, charges, now, tokens)
-
-    def settle(self, grant: Grant, *, sent: bool, tokens: int | None = None) -> None:
-        """End a grant: leases come back; what was never sent does too; tokens become what was really used."""
-        for charge in grant.charges:
-            window = self._windows.get(charge)
-            entry = next((e for e in window.log if e.grant == grant.number), None) if window else None
-            if window is None or entry is None:
-                continue
-            if charge.limit.concurrent is not None or not sent:
-                window.log.remove(entry)
-                window.used -= entry.amount
-            elif charge.limit.tokens is not None and tokens is not None:
-                window.used += tokens - entry.amount
-                entry.amount = tokens
-
-    def drop_leases(self) -> None:
-        """After a fork: requests in flight are the parent's."""
-        for charge, window in self._windows.items():
-            if charge.limit.concurrent is not None:
-                window.log.clear()
-                window.used = 0
-
-    def used(self, charge: Charge, now: float) -> int:
-        """How much of a limit is taken at `now`."""
-        return self._window(charge, now).used
-
-    def _window(self, charge: Charge, now: float) -> _Window:
-        window = self._windows.get(charge)
-        if window is None:
-            window = self._windows[charge] = _Window(day=int(now // 86_400))
-        window.expire(charge.limit, now)
-        return window
+    def change(self, limit: Limit, grant: Grant, amount: float | None) -> None:
+        """What `grant` took is now known to be `amount`; None: nothing, it was never sent or its lane is free again."""
+        if limit.concurrent is not None or limit.reset == "rolling":
+            found = next((n for n, entry in enumerate(self.log) if entry[0] == grant.number), None)
+            if found is None:
+                return
+            number, at, before = self.log[found]
+            if amount is None:
+                del self.log[found]
+            else:
+                self.log[found] = (number, at, amount)
+            self.used += (amount or 0) - before
+        elif limit.reset == "bucket" or period(limit.reset, limit.per, grant.at)[0] == self.since:
+            self.used = max(0, self.used + (amount or 0) - amount_of(limit, grant.tokens))
 
 
-def _measure(limit: Limit, tokens: int) -> tuple[int, int]:
-    """(size, amount): how much the limit allows, and how much of it a request of `tokens` takes."""
-    if limit.tokens is not None:
-        return limit.tokens, tokens
-    return (limit.requests if limit.requests is not None else limit.concurrent) or 0, 1
+Windows = Callable[[Charge], Window]
+"""Where windows are found: by their charge, as they are now."""
+
+
+def reserve(
+    windows: Windows, charges: tuple[Charge, ...], number: int, now: float, tokens: int = 0, keep: float = 0.0
+) -> Grant | Refusal:
+    """A share of every charge, or the refusal that lasts longest. `keep`: the part of each limit to leave untouched."""
+    refusal: Refusal | None = None
+    for charge in charges:
+        window, limit = windows(charge), charge.limit
+        window.expire(limit, now)
+        until = window.free_at(limit, amount_of(limit, tokens), int(_size(limit) * (1 - keep)), now)
+        if until > now and (refusal is None or until > refusal.until):
+            refusal = Refusal(until, charge.scope)
+    if refusal is not None:
+        return refusal
+    for charge in charges:
+        windows(charge).take(charge.limit, number, amount_of(charge.limit, tokens), now)
+    return Grant(number, charges, now, tokens)
+
+
+def changes(grant: Grant, *, sent: bool, tokens: int | None) -> dict[Charge, float | None]:
+    """What ending a grant changes: leases come back; what was never sent does too; tokens become what was really used."""
+    found: dict[Charge, float | None] = {}
+    for charge in grant.charges:
+        if charge.limit.concurrent is not None or not sent:
+            found[charge] = None
+        elif charge.limit.tokens is not None and tokens is not None and tokens != grant.tokens:
+            found[charge] = tokens
+    return found
+
+
+def settle(windows: Windows, grant: Grant, *, sent: bool, tokens: int | None = None) -> None:
+    """End a grant."""
+    for charge, amount in changes(grant, sent=sent, tokens=tokens).items():
+        windows(charge).change(charge.limit, grant, amount)
+
+
+def amount_of(limit: Limit, tokens: int) -> int:
+    """How much of a limit a request of `tokens` takes."""
+    return tokens if limit.tokens is not None else 1
+
+
+def _size(limit: Limit) -> int:
+    given = (limit.requests, limit.tokens, limit.concurrent)
+    return next(size for size in given if size is not None)

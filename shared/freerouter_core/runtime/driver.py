@@ -72,6 +72,7 @@ class Drive:
             self.route.close()
             self._tell_failures()
             self._abandon()
+            self.runtime.notes.tell()
 
     def _tell_failures(self) -> None:
         for attempt, fault in self.journal.failures[self.told :]:

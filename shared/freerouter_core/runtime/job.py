@@ -26,6 +26,8 @@ class Core:
         self.inlet = Inlet(self.loop)
         self.transports: dict[int, Transport] = {}
         self.ident = 0
+        self.endings: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """What is to be done on the loop before it ends."""
         self.started = new_bell()
         self.ended: Bell | None = None
 
@@ -41,6 +43,9 @@ class Core:
                 self.ended.ring()
 
     async def _shut(self) -> None:
+        for ending in self.endings:
+            with contextlib.suppress(Exception):
+                await ending()
         await self._end_tasks()
         for transport in self.transports.values():
             await transport.close()

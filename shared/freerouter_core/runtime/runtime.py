@@ -15,7 +15,7 @@ import itertools
 import os
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, TypeVar
@@ -29,14 +29,16 @@ from ..routing import steps as s
 from ..routing.lessons import State
 from ..wire.answer import Answer
 from ..wire.judge import Fault
-from .bridge import Pipe, inlet_of, new_bell
+from .bridge import new_bell
+from .crossing import Crossing
 from .discovery import Discovery
-from .job import Core, Job
-from .ledger import MemoryLedger
+from .job import Core
+from .ledger import Ledger
+from .ledger.notes import Notes
+from .ledger.stores import open_store
 from .transport import Transport
 
 T = TypeVar("T")
-Item = TypeVar("Item")
 START_TIMEOUT = 10.0
 _count = itertools.count(1)
 
@@ -50,7 +52,7 @@ class CallableFailed(Exception):
         self.objects = objects
 
 
-class Runtime:
+class Runtime(Crossing):
     """What all routers of a process share: connections, limits, health, catalogues, observers."""
 
     _current: ClassVar[Runtime | None] = None
@@ -64,15 +66,29 @@ class Runtime:
         client: Any = None,
         seed: int | None = None,
         cache: Path | str | None = "user",
+        state: str | None = None,
     ) -> None:
         """`client`: the httpx client or transport all requests go through. `cache`: the folder that keeps catalogues
-        ("user": the user's cache directory; None: nothing is kept)."""
+        ("user": the user's cache directory; None: nothing is kept). `state`: as `FREEROUTER_STATE`; None: what that says."""
         self.clock: Clock = clock or RealClock()
         self.client = client
         self.name = f"runtime-{next(_count)}"
         self.rng = Random(seed)  # noqa: S311  # chooses models, guards no secret
         self.state = State()
-        self.ledger = MemoryLedger(self.clock)
+        me = weakref.ref(
+            self
+        )  # the thread holds the ledger, and must not hold whoever nobody else holds any more
+
+        def emit(event: Event) -> None:
+            runtime = me()
+            if runtime is not None:
+                runtime.emit(event)
+
+        self.ledger = Ledger(self.clock, emit=emit)
+        self.notes = Notes(self.state, self.ledger, self.clock)
+        self._state_url: str | None = None
+        if state is not None:
+            self.keep_state(state)
         self.discovery = Discovery(self.clock, self._folder, self.emit)
         self.log = log
         self._cache = cache
@@ -94,104 +110,6 @@ class Runtime:
                     runtime = cls._current = cls()
         return runtime
 
-    # -- crossing ---------------------------------------------------------------------------------------------------
-
-    def call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run `work()` on the runtime's loop and wait for it, from any thread. An interrupt cancels it there."""
-        core = self._running()
-        self._not_inside(core)
-        bell = new_bell()
-        job = Job(core, work, bell.ring)
-        core.inlet.post(job.begin)
-        try:
-            while not job.done:
-                bell.wait()
-        except BaseException:
-            job.cancel()
-            raise
-        return job.result()
-
-    async def acall(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run `work()` on the runtime's loop and await it from any other. Cancelling the caller cancels it there."""
-        core = self._running()
-        loop = asyncio.get_running_loop()
-        if loop is core.loop:
-            return await work()
-        future: asyncio.Future[None] = loop.create_future()
-        inlet = inlet_of(loop)
-        job = Job(core, work, lambda: inlet.post(_resolve, future))
-        core.inlet.post(job.begin)
-        try:
-            await future
-        except BaseException:
-            job.cancel()
-            raise
-        return job.result()
-
-    def stream(
-        self, work: Callable[[Callable[[Item], None]], Coroutine[Any, Any, T]]
-    ) -> Generator[Item, None, T]:
-        """Yield what `work(put)` puts, as it comes; return what it returns. Closing the generator cancels it."""
-        core = self._running()
-        self._not_inside(core)
-        bell = new_bell()
-        pipe: Pipe[Item] = Pipe(bell.ring)
-        job: Job[T] = Job(core, lambda: work(pipe.put), lambda: pipe.end())
-        core.inlet.post(job.begin)
-        try:
-            over = False
-            while not over:
-                items, over = pipe.take()
-                yield from items
-                if not (items or over):
-                    bell.wait()
-            return job.result()
-        finally:
-            if not job.done:
-                job.cancel()
-
-    async def astream(
-        self, work: Callable[[Callable[[Item], None]], Coroutine[Any, Any, T]], finish: Callable[[T], None]
-    ) -> AsyncGenerator[Item, None]:
-        """The same for event loops; the result goes to `finish`, since an async generator returns none."""
-        core = self._running()
-        loop = asyncio.get_running_loop()
-        inlet = inlet_of(loop)
-        waiting: list[asyncio.Future[None]] = []
-
-        def rouse() -> None:
-            if waiting:
-                _resolve(waiting[0])
-
-        def wake() -> None:
-            with contextlib.suppress(RuntimeError):
-                inlet.post(rouse)
-
-        pipe: Pipe[Item] = Pipe(wake)
-        job: Job[T] = Job(core, lambda: work(pipe.put), lambda: pipe.end())
-        core.inlet.post(job.begin)
-        try:
-            over = False
-            while not over:
-                items, over = pipe.take()
-                for item in items:
-                    yield item
-                if not (items or over):
-                    waiting[:] = [loop.create_future()]
-                    if pipe.empty:
-                        await waiting[0]
-            finish(job.result())
-        finally:
-            if not job.done:
-                job.cancel()
-
-    def _not_inside(self, core: Core) -> None:
-        if threading.get_ident() == core.ident:
-            raise FreeRouterError(
-                "a synchronous call was made on the runtime's own thread, where it would wait for itself",
-                hint="callables given to the router may call a model; logging handlers may not",
-            )
-
     # -- life -------------------------------------------------------------------------------------------------------
 
     def _running(self) -> Core:
@@ -201,6 +119,7 @@ class Runtime:
         with Runtime._lock:
             if self._core is None:
                 core = Core(self.clock)
+                core.endings.append(self.ledger.drain)
                 start_thread(core.main, "freerouter")
                 if not core.started.wait(START_TIMEOUT):
                     raise FreeRouterError(f"the runtime's thread did not start within {START_TIMEOUT:g} s")
@@ -218,7 +137,7 @@ class Runtime:
                 core.loop.call_soon_threadsafe(core.loop.stop)
                 core.ended.wait(START_TIMEOUT)
         self.discovery.forget_tasks()
-        self.ledger.forget_waiters()
+        self.ledger.forget()
         if self._events is not None:
             self._events.put(None)
             self._events = None
@@ -229,9 +148,18 @@ class Runtime:
             _abandoned.append(self._core)
             self._core = None
         self.discovery.forget_tasks()
-        self.ledger.forget_waiters()
+        self.ledger.forget()
+        self.notes.forget()
         self._events = None
         self.rng.seed()
+
+    def keep_state(self, url: str) -> None:
+        """Keep limits and health where `url` (as `FREEROUTER_STATE`) says; decided once, by whoever asks first."""
+        if self._state_url is None:
+            self._state_url = url
+            store = open_store(url)
+            if store is not None:
+                self.ledger.store = store
 
     # -- what the driver needs --------------------------------------------------------------------------------------
 
@@ -358,11 +286,6 @@ class Runtime:
 
             return user_cache_path("freerouter")
         return Path(self._cache)
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 _abandoned: list[Core] = []

@@ -168,7 +168,11 @@ class World:
 
         if self._runtime is None:
             self._runtime = Runtime(
-                clock=self.clock, client=self.transport(), seed=self._rng.randrange(1 << 30), cache=None
+                clock=self.clock,
+                client=self.transport(),
+                seed=self._rng.randrange(1 << 30),
+                cache=None,
+                state="memory",
             )
         return self._runtime
 

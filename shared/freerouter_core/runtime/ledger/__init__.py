@@ -1,5 +1,6 @@
-"""Where grants are kept. One interface; `memory` is one process's."""
+"""Shares of limits, and what was learnt: in memory, in SQLite for a machine, in Redis for many. See `Ledger` and `Store`."""
 
-from .memory import MemoryLedger
+from .ledger import Ledger
+from .store import MemoryStore, Store, StoreFailed
 
-__all__ = ["MemoryLedger"]
+__all__ = ["Ledger", "MemoryStore", "Store", "StoreFailed"]

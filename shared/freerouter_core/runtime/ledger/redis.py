@@ -1,0 +1,153 @@
+"""`RedisStore`: one store for many machines. Windows change by compare-and-set, in one Lua script, so that the decision itself stays
+the same Python as everywhere; the script only says whether anybody else was quicker, and what they left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from ...errors import MissingExtra
+from ...routing.quota import LEASE, Charge, Window
+from .store import Decide, StoreFailed
+
+T = TypeVar("T")
+PREFIX = "freerouter:{state}:"
+"""The braces keep all keys on one node of a cluster, where a script can see them."""
+TRIES = 64
+KEPT = 30 * 86_400
+_SET = """
+for i = 1, #KEYS do
+  if (redis.call('GET', KEYS[i]) or '') ~= ARGV[i] then
+    return redis.call('MGET', unpack(KEYS))
+  end
+end
+for i = 1, #KEYS do
+  redis.call('SET', KEYS[i], ARGV[#KEYS + i], 'EX', ARGV[2 * #KEYS + i])
+end
+return false
+"""
+_PUT = """
+local number = redis.call('INCR', KEYS[1])
+for i = 1, #ARGV, 2 do
+  redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+  redis.call('ZADD', KEYS[3], number, ARGV[i])
+end
+for i = 1, 3 do redis.call('EXPIRE', KEYS[i], 2592000) end
+return number
+"""
+_NEWS = """
+local found = redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. ARGV[1], '+inf')
+local told = {redis.call('GET', KEYS[1]) or '0'}
+for _, key in ipairs(found) do
+  told[#told + 1] = key
+  told[#told + 1] = redis.call('HGET', KEYS[2], key) or ''
+end
+return told
+"""
+
+
+class RedisStore:
+    """Windows and notes in the database at `url` (redis://, rediss:// or unix://)."""
+
+    shared = True
+
+    def __init__(self, url: str) -> None:
+        try:
+            import redis.asyncio as client
+        except ImportError as error:
+            raise MissingExtra(
+                "FREEROUTER_STATE names Redis, and its client is not installed",
+                hint="pip install 'freerouter-llm[redis]', or FREEROUTER_STATE=sqlite",
+            ) from error
+        self._client = client
+        self._url = url
+        self._known: dict[str, str] = {}
+        self._connected: Any = None
+        self._turn: asyncio.Lock | None = None
+        self._left: list[Any] = []
+
+    async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
+        """One after the other within a process: among its own requests nobody need be quicker than another."""
+        if self._turn is None:
+            self._turn = asyncio.Lock()
+        async with self._turn:
+            return await self._changed(charges, decide)
+
+    async def _changed(self, charges: tuple[Charge, ...], decide: Decide[T]) -> T:
+        keys = [f"{PREFIX}w:{charge.key}" for charge in charges]
+        sure = False
+        for _ in range(TRIES):
+            before = [self._known.get(key, "") for key in keys]
+            windows = {
+                c: Window.of(json.loads(text) if text else None)
+                for c, text in zip(charges, before, strict=True)
+            }
+            result, dirty = decide(windows.__getitem__)
+            if not dirty and sure:
+                return result
+            if not dirty:  # a refusal by what was known a while ago is none yet
+                self._learn(keys, await self._do("MGET", *keys))
+                sure = True
+                continue
+            after = [json.dumps(windows[charge].state()) for charge in charges]
+            lives = [str(_life(charge)) for charge in charges]
+            current = await self._do("EVAL", _SET, len(keys), *keys, *before, *after, *lives)
+            if not current:
+                self._learn(keys, after)
+                return result
+            self._learn(keys, current)
+            sure = True
+        raise StoreFailed("others were always quicker")
+
+    async def put(self, notes: dict[str, str], now: float) -> None:
+        if notes:
+            pairs = [part for pair in notes.items() for part in pair]
+            await self._do("EVAL", _PUT, 3, *_NOTES, *pairs)
+
+    async def news(self, since: int) -> tuple[int, dict[str, str]]:
+        number, *told = await self._do("EVAL", _NEWS, 3, *_NOTES, str(since))
+        return max(int(number), 0), dict(zip(told[::2], told[1::2], strict=True))
+
+    def forget(self) -> None:
+        self._left.append(self._connected)  # the parent's: no destructor may touch it here
+        self._connected = self._turn = None
+        self._known.clear()
+
+    async def close(self) -> None:
+        connected, self._connected = self._connected, None
+        self._turn = None  # the next loop needs one of its own
+        if connected is not None:
+            await connected.aclose(close_connection_pool=True)
+
+    async def _do(self, *command: Any) -> Any:
+        if self._connected is None:
+            self._connected = self._client.from_url(
+                self._url,
+                decode_responses=True,
+                socket_timeout=0.4,
+                socket_connect_timeout=0.4,
+                single_connection_client=True,
+            )
+        try:
+            return await self._connected.execute_command(*command)
+        except (self._client.RedisError, OSError, ValueError) as error:
+            raise StoreFailed(type(error).__name__) from None  # its words may hold the URL's password
+
+    def _learn(self, keys: list[str], texts: Sequence[str | None]) -> None:
+        if len(self._known) > 10_000:
+            self._known.clear()
+        self._known.update({key: text or "" for key, text in zip(keys, texts, strict=True)})
+
+
+_NOTES = (f"{PREFIX}number", f"{PREFIX}notes", f"{PREFIX}order")
+
+
+def _life(charge: Charge) -> int:
+    """Seconds after which a window that nobody touches has nothing to tell any more."""
+    limit = charge.limit
+    if limit.concurrent is not None:
+        return int(LEASE) + 60
+    return 33 * 86_400 if limit.reset == "utc-month" else int(limit.per) + 86_400

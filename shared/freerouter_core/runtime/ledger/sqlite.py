@@ -1,0 +1,155 @@
+"""`SqliteStore`: one file for all processes of a machine, in WAL mode, safe against crashes.
+
+SQLite is called on a thread of its own, never on the loop. A file that is no database any more is put aside and begun anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ...routing.quota import Charge, Window
+from .store import Decide, StoreFailed
+
+T = TypeVar("T")
+BUSY = 0.025
+"""Seconds to wait for another process's transaction, each time; a transaction takes a fraction of a millisecond."""
+TRIES = 8
+KEPT = 30 * 86_400.0
+"""Seconds after which notes are forgotten."""
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS windows (key TEXT PRIMARY KEY, state TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS notes_by_number ON notes (number);
+"""
+
+
+class SqliteStore:
+    """Windows and notes in the file at `path`."""
+
+    shared = True
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._thread: ThreadPoolExecutor | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._left: list[Any] = []
+
+    async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
+        return await self._run(lambda db: _changed(db, charges, decide, now))
+
+    async def put(self, notes: dict[str, str], now: float) -> None:
+        await self._run(lambda db: _put(db, notes, now))
+
+    async def news(self, since: int) -> tuple[int, dict[str, str]]:
+        return await self._run(lambda db: _news(db, since))
+
+    def forget(self) -> None:
+        self._left += [self._connection, self._thread]  # the parent's: no destructor may touch them here
+        self._connection = self._thread = None
+
+    async def close(self) -> None:
+        thread, self._thread = self._thread, None
+        connection, self._connection = self._connection, None
+        if thread is not None:
+            if connection is not None:
+                await asyncio.get_running_loop().run_in_executor(thread, connection.close)
+            thread.shutdown(wait=False)
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "freerouter-state")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work)
+
+    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """On the store's thread: within one transaction, tried again while another process holds the file."""
+        for left in reversed(range(TRIES)):
+            try:
+                return self._once(work)
+            except sqlite3.OperationalError as error:
+                if not left or "locked" not in str(error):
+                    raise StoreFailed(_words(error)) from None
+            except (sqlite3.Error, OSError, ValueError, KeyError, TypeError) as error:
+                if isinstance(error, sqlite3.DatabaseError) and left and self._put_aside(error):
+                    continue
+                raise StoreFailed(_words(error)) from None
+        raise StoreFailed("the file stays locked")
+
+    def _once(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        db = self._connection
+        if db is None:
+            db = self._connection = self._open()
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            done = work(db)
+        except BaseException:
+            db.rollback()
+            raise
+        db.commit()
+        return done
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        db = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute(
+                "PRAGMA synchronous=NORMAL"
+            )  # a crash of the machine may lose the last moments, never the file
+            db.executescript(_SCHEMA)
+            self.path.chmod(0o600)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _put_aside(self, error: sqlite3.DatabaseError) -> bool:
+        """A file that is no database is kept under another name. False: it is one, and something else is wrong."""
+        if "not a database" not in str(error) and "malformed" not in str(error):
+            return False
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        for ending in ("", "-wal", "-shm"):
+            spoilt = self.path.with_name(self.path.name + ending)
+            if spoilt.exists():
+                os.replace(spoilt, spoilt.with_name(f"{spoilt.name}.spoilt"))  # noqa: PTH105  # over an earlier one
+        return True
+
+
+def _changed(db: sqlite3.Connection, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
+    windows: dict[Charge, Window] = {}
+    for charge in charges:
+        row = db.execute("SELECT state FROM windows WHERE key = ?", (charge.key,)).fetchone()
+        windows[charge] = Window.of(json.loads(row[0]) if row else None)
+    result, dirty = decide(windows.__getitem__)
+    if dirty:
+        db.executemany(
+            "INSERT INTO windows VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state, at = excluded.at",
+            [(charge.key, json.dumps(window.state()), now) for charge, window in windows.items()],
+        )
+    return result
+
+
+def _put(db: sqlite3.Connection, notes: dict[str, str], now: float) -> None:
+    number = db.execute("SELECT COALESCE(MAX(number), 0) FROM notes").fetchone()[0] + 1
+    db.executemany(
+        "INSERT INTO notes VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, number = excluded.number, at = excluded.at",
+        [(key, value, number, now) for key, value in notes.items()],
+    )
+    db.execute("DELETE FROM notes WHERE at < ?", (now - KEPT,))
+
+
+def _news(db: sqlite3.Connection, since: int) -> tuple[int, dict[str, str]]:
+    rows = db.execute("SELECT key, value, number FROM notes WHERE number > ?", (since,)).fetchall()
+    return max((row[2] for row in rows), default=since), {row[0]: row[1] for row in rows}
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,34 @@
+"""`open_store`: the store that `FREEROUTER_STATE` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...errors import BadSetting
+from .store import Store
+
+
+def open_store(url: str) -> Store | None:
+    """The store for "sqlite" (a file in the user's state directory), "sqlite:///path", "redis://…", or "memory" (None).
+
+    Nothing is opened before it is used. Raises `BadSetting` for any other word.
+    """
+    if url == "memory":
+        return None
+    if url == "sqlite" or url.startswith("sqlite:///"):
+        from .sqlite import SqliteStore
+
+        if url != "sqlite":
+            return SqliteStore(Path(url.removeprefix("sqlite:///")).expanduser())
+        from platformdirs import user_state_path
+
+        return SqliteStore(user_state_path("freerouter") / "state.db")
+    if url.startswith(("redis://", "rediss://", "unix://")):
+        from .redis import RedisStore
+
+        return RedisStore(url)
+    scheme = url.partition(":")[0]
+    raise BadSetting(
+        f"FREEROUTER_STATE={scheme}… names no store",
+        hint='"sqlite", "sqlite:///path", "redis://host:port/0" or "memory"',
+    )

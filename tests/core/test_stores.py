@@ -1,0 +1,432 @@
+"""One set of tests over the three stores: memory, SQLite, and Redis (a real server where one is installed, else fakeredis' own)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freerouter_core import Limit, Provider, Router, errors
+from freerouter_core.clock import RealClock
+from freerouter_core.events import QuotaLow, StoreLost
+from freerouter_core.routing.quota import Charge, Grant, Refusal
+from freerouter_core.runtime.ledger import Ledger, StoreFailed
+from freerouter_core.runtime.ledger.redis import RedisStore
+from freerouter_core.runtime.ledger.sqlite import SqliteStore
+from freerouter_core.runtime.ledger.stores import open_store
+from freerouter_core.runtime.runtime import Runtime
+from freerouter_core.simulator import SimAccount, SimModel, World
+
+MINUTE = Charge("account", Limit(requests=5, per=60.0))
+DAY = Charge("account", Limit(requests=9, per=86_400.0, reset="utc-day"))
+TOKENS = Charge("account|m", Limit(tokens=100, per=60.0))
+LANES = Charge("account|m", Limit(concurrent=1))
+
+
+@pytest.fixture(scope="session")
+def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A Redis server on a free loopback port: the real one where it is installed, else fakeredis' TCP server, and it is said."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = shutil.which("redis-server")
+    if program:
+        server = subprocess.Popen(
+            [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+            stdout=subprocess.DEVNULL,
+        )
+        wait_for(port)
+        yield f"redis://127.0.0.1:{port}/0"
+        server.terminate()
+        server.wait(10)
+        return
+    from fakeredis import TcpFakeServer
+
+    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None:
+        terminal.write_line("\nno redis-server here: fakeredis' TCP server stands in for it")
+    stand_in = TcpFakeServer(("127.0.0.1", port), server_type="redis")
+    thread = threading.Thread(target=stand_in.serve_forever, daemon=True)
+    thread.start()
+    wait_for(port)
+    yield f"redis://127.0.0.1:{port}/0"
+    stand_in.shutdown()
+    stand_in.server_close()
+    thread.join(10)
+
+
+def wait_for(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+    raise AssertionError("the server did not start")
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """`FREEROUTER_STATE` for each store, empty at first."""
+    if request.param == "redis":
+        url: str = request.getfixturevalue("redis_url")
+        import redis
+
+        with redis.from_url(url) as client:
+            client.flushdb()
+        return url
+    return f"sqlite:///{tmp_path}/state.db" if request.param == "sqlite" else "memory"
+
+
+@pytest.fixture
+def shared(state: str) -> str:
+    if state == "memory":
+        pytest.fail("memory is not shared")
+    return state
+
+
+def ledger_at(state: str, emit: Any = None) -> Ledger:
+    return Ledger(RealClock(), open_store(state), emit)
+
+
+async def taken(ledger: Ledger, *charges: Charge, tokens: int = 0) -> Any:
+    return await ledger.reserve(1, charges, tokens, 0.0)
+
+
+def test_a_limit_holds_and_all_or_nothing_is_taken(state: str) -> None:
+    async def live() -> None:
+        ledger = ledger_at(state)
+        got = [await taken(ledger, MINUTE, DAY) for _ in range(7)]
+        assert [type(g) for g in got] == [Grant] * 5 + [Refusal] * 2
+        assert 59.0 < got[-1].until - time.time() < 61.0
+        assert await ledger.used(DAY) == 5
+        await ledger.drain()
+
+    asyncio.run(live())
+
+
+def test_leases_tokens_and_what_was_never_sent_come_back(state: str) -> None:
+    async def live() -> None:
+        ledger = ledger_at(state)
+        first = await taken(ledger, TOKENS, LANES, MINUTE, tokens=90)
+        assert isinstance(await taken(ledger, LANES), Refusal)
+        ledger.settle(first, sent=True, tokens=20)
+        await settled(ledger)
+        assert [await ledger.used(c) for c in (TOKENS, LANES, MINUTE)] == [20, 0, 1]
+        unsent = await taken(ledger, TOKENS, DAY, MINUTE, tokens=70)
+        ledger.settle(unsent, sent=False)
+        await settled(ledger)
+        assert [await ledger.used(c) for c in (TOKENS, DAY, MINUTE)] == [20, 0, 1]
+        await ledger.drain()
+
+    asyncio.run(live())
+
+
+async def settled(ledger: Ledger) -> None:
+    while ledger._tasks:
+        await asyncio.wait(set(ledger._tasks))
+
+
+def test_a_warning_at_four_fifths_once(state: str) -> None:
+    async def live() -> None:
+        told: list[Any] = []
+        ledger = ledger_at(state, told.append)
+        for _ in range(9):
+            await taken(ledger, DAY)
+        assert [(type(e), e.used, e.limit) for e in told] == [(QuotaLow, 8, 9)]
+        await ledger.drain()
+
+    asyncio.run(live())
+
+
+@pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
+def test_two_ledgers_share(state: str) -> None:
+    async def live() -> None:
+        one, other = ledger_at(state), ledger_at(state)
+        got = [await taken(ledger, MINUTE) for ledger in (one, other) * 5]
+        assert sum(isinstance(g, Grant) for g in got) == 5
+        one.settle(got[0], sent=False)
+        await settled(one)
+        assert isinstance(await taken(other, MINUTE), Grant)
+        await one.drain()
+        await other.drain()
+
+    asyncio.run(live())
+
+
+@pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
+def test_a_hundred_at_once_from_four_ledgers(state: str) -> None:
+    wide = Charge("account", Limit(requests=40, per=60.0))
+
+    async def live() -> None:
+        ledgers = [ledger_at(state) for _ in range(4)]
+        got = await asyncio.gather(*(taken(ledgers[n % 4], wide) for n in range(100)))
+        assert sum(isinstance(g, Grant) for g in got) == 40
+        assert not any(ledger._well_again for ledger in ledgers)
+        for ledger in ledgers:
+            await ledger.drain()
+
+    asyncio.run(live())
+
+
+def test_notes_are_news_once(state: str) -> None:
+    async def live() -> None:
+        ledger = ledger_at(state)
+        store = ledger.store
+        await store.put({"m|a": "1", "m|b": "2"}, time.time())
+        number, notes = await store.news(0)
+        assert notes == ({"m|a": "1", "m|b": "2"} if store.shared else {})
+        await store.put({"m|a": "3"}, time.time())
+        again, notes = await store.news(number)
+        assert notes == ({"m|a": "3"} if store.shared else {})
+        assert await store.news(again) == (again, {})
+        await ledger.drain()
+
+    asyncio.run(live())
+
+
+# -- stores that fail ------------------------------------------------------------------------------------------------
+
+
+def spoilt(path: Path) -> str:
+    path.write_bytes(b"this is no database " * 400)
+    return f"sqlite:///{path}"
+
+
+def in_the_way(path: Path) -> str:
+    path.write_text("a file where a folder should be")
+    return f"sqlite:///{path}/state.db"
+
+
+def locked(path: Path) -> str:
+    import sqlite3
+
+    holder = sqlite3.connect(path, check_same_thread=False)
+    holder.execute("PRAGMA journal_mode=WAL")
+    holder.execute("BEGIN IMMEDIATE")
+    HELD.append(holder)
+    return f"sqlite:///{path}"
+
+
+HELD: list[Any] = []
+
+
+@pytest.fixture
+def held() -> Iterator[None]:
+    yield
+    for connection in HELD:
+        connection.close()
+    HELD.clear()
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize(
+    "broken",
+    [in_the_way, locked, lambda _: "redis://127.0.0.1:9/0"],
+    ids=["no folder", "locked", "no server"],
+)
+def test_a_store_that_fails_fails_no_request(broken: Callable[[Path], str], tmp_path: Path) -> None:
+    """Memory takes over, with one word about it, and still knows the limits."""
+    told: list[Any] = []
+
+    async def live() -> None:
+        ledger = ledger_at(broken(tmp_path / "state.db"), told.append)
+        began = time.monotonic()
+        got = [await taken(ledger, MINUTE) for _ in range(7)]
+        assert sum(isinstance(g, Grant) for g in got) == 5
+        assert time.monotonic() - began < 2.0
+        ledger.settle(got[0], sent=True)
+        await ledger.drain()
+
+    asyncio.run(live())
+
+    assert [type(event) for event in told] == [StoreLost]
+
+
+def test_a_spoilt_file_is_put_aside(tmp_path: Path) -> None:
+    async def live() -> None:
+        ledger = ledger_at(spoilt(tmp_path / "state.db"))
+        assert isinstance(await taken(ledger, MINUTE), Grant)
+        assert not ledger._well_again
+        await ledger.drain()
+
+    asyncio.run(live())
+
+    assert (tmp_path / "state.db.spoilt").exists()
+
+
+def test_a_lost_server_is_found_again(redis_url: str) -> None:
+    async def live() -> None:
+        store = RedisStore(redis_url)
+        ledger = Ledger(RealClock(), store)
+        assert isinstance(await taken(ledger, MINUTE), Grant)
+        store._url, connected, store._connected = "redis://127.0.0.1:9/0", store._connected, None
+        assert isinstance(await taken(ledger, MINUTE), Grant)
+        assert ledger._well_again
+        assert ledger._memory.window(MINUTE).used == 2, "what the store granted is known here too"
+        store._connected, ledger._well_again = connected, 0.0
+        assert isinstance(await taken(ledger, MINUTE), Grant)
+        await ledger.drain()
+
+    asyncio.run(live())
+
+
+def test_words_of_a_store_hold_no_password() -> None:
+    async def live() -> str:
+        with pytest.raises(StoreFailed) as caught:
+            await RedisStore("redis://user:sesame@127.0.0.1:9/0").news(0)
+        return str(caught.value)
+
+    assert "sesame" not in asyncio.run(live())
+    with pytest.raises(errors.BadSetting) as caught:
+        open_store("postgres://user:sesame@host/db")
+    assert "sesame" not in str(caught.value)
+
+
+def test_no_key_is_in_the_file(serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "sk-or-v1-very-secret-0123456789"
+    monkeypatch.setenv("FREEROUTER_STATE", f"sqlite:///{tmp_path}/state.db")
+    url = serve(
+        World([SimModel("a/m:free", script=["502"], first_token=0.0)], [SimAccount(key)], clock="real")
+    )
+    Router(base_url=url, api_key=key).chat("hello")
+    Runtime.current().close()
+    held = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+    assert b"windows" in held
+    assert key.encode() not in held
+    assert key[6:].encode() not in held
+    assert (tmp_path / "state.db").stat().st_mode & 0o077 == 0
+
+
+# -- what is learnt is shared ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
+def test_what_one_process_learnt_another_knows(state: str, serve: Any) -> None:
+    """A second runtime of the same store, as another process would have it: benches, lacks, and who answers."""
+
+    def objects(body: Any) -> str | None:
+        return "property 'seed' is unsupported" if "seed" in body else None
+
+    world = World(
+        [
+            SimModel("a/m:free", objects=objects, first_token=0.0),
+            SimModel("b/m:free", script=["429-retry-after"] * 9),
+        ],
+        clock="real",
+    )
+    provider = Provider("openrouter", serve(world), "sk-x", limits=[])
+    from freerouter_core import ChatRequest
+
+    request = ChatRequest([{"role": "user", "content": "x"}], parameters={"seed": 1})
+    for first in (True, False):
+        runtime = Runtime(cache=None, state=state)
+        router = Router(
+            model="b/m:free", fallback_models=("a/m:free",), providers=(provider,), runtime=runtime
+        )
+        outcome = router.chat(request)
+        attempts = [(a["model"], a["fault"]) for a in outcome.attempts]
+        learnt = [("b/m:free", "busy"), ("a/m:free", "unfit"), ("a/m:free", None)]
+        assert attempts == (learnt if first else [("a/m:free", None)])
+        runtime.close()
+
+
+def test_a_refused_key_is_told_to_nobody(serve: Any, tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/state.db"
+    url = serve(World([SimModel("a/m:free", first_token=0.0)], [SimAccount("sk-right")], clock="real"))
+    for _ in range(2):
+        runtime = Runtime(cache=None, state=state)
+        router = Router(providers=(Provider("openrouter", url, "sk-wrong"),), runtime=runtime)
+        with pytest.raises(errors.AuthenticationFailed):
+            router.chat("x")
+        assert not runtime.ledger._well_again
+        runtime.close()
+
+
+# -- several processes -----------------------------------------------------------------------------------------------
+
+
+def worker(url: str, state: str, seconds: float, results: Any) -> None:
+    """Asks as fast as it may for a while; tells how often it was answered."""
+    runtime = Runtime(cache=None, state=state)
+    limits = [Limit(requests=6, per=3.0)]
+    router = Router(
+        providers=(Provider("openrouter", url, "sk-shared", limits=limits),), runtime=runtime, timeout=30.0
+    )
+    until, answered = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        router.chat("x")
+        answered += 1
+        results.put(answered)
+    runtime.close()
+
+
+class Strict(World):
+    """Its account allows 6 requests in any 3 seconds."""
+
+    refusals = 0
+
+    def _limited(self, account: Any, case: Any) -> Any:
+        now = self.clock.now()
+        account.minute = [at for at in account.minute if at > now - 3.0]
+        if len(account.minute) >= 6:
+            type(self).refusals += 1
+        account.minute.append(now)
+        return None
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["all live", "one is killed"])
+@pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
+def test_four_processes_and_one_account(state: str, killed: bool, serve: Any) -> None:
+    """None is refused, and little of the budget is left unused. The long run is `benchmarks/processes.py`."""
+    world = Strict(
+        [SimModel("a/m:free", first_token=0.0, speed=1e6)], [SimAccount("sk-shared")], clock="real"
+    )
+    Strict.refusals = 0
+    url = serve(world)
+    context = multiprocessing.get_context("spawn")
+    results: Any = context.Queue()
+    workers = [context.Process(target=worker, args=(url, state, 5.0, results)) for _ in range(4)]
+    for process in workers:
+        process.start()
+    if killed:
+        while len(world.requests) < 8:
+            time.sleep(0.02)
+        os.kill(workers[0].pid or 0, signal.SIGKILL)
+    for process in workers:
+        process.join(60)
+
+    assert Strict.refusals == 0
+    first, last = world.requests[0].at, world.requests[-1].at
+    could = 6 * (1 + (last - first) // 3.5)
+    assert len(world.requests) >= (0.7 if killed else 0.9) * could
+    assert json.dumps([process.exitcode for process in workers[1:]]) == "[0, 0, 0]"
+
+
+def test_after_a_fork_the_child_has_its_own_connection(tmp_path: Path) -> None:
+    async def live(store: SqliteStore) -> None:
+        ledger = Ledger(RealClock(), store)
+        assert isinstance(await taken(ledger, MINUTE), Grant)
+
+    store = SqliteStore(tmp_path / "state.db")
+    asyncio.run(live(store))
+    child = os.fork()
+    if child == 0:
+        store.forget()
+        asyncio.run(live(store))
+        os._exit(0)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    asyncio.run(store.close())
