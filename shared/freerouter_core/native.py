@@ -25,12 +25,14 @@ def original(module: str, name: str) -> Any:
     return sys.modules["gevent.monkey"].get_original(module, name)
 
 
-def start_thread(target: Callable[[], None], name: str) -> None:
-    """Start a daemonic thread of the system."""
+def start_thread(target: Callable[[], None], name: str) -> threading.Thread | None:
+    """Start a daemonic thread of the system; under gevent there is no object for it."""
     if greened():
         original("_thread", "start_new_thread")(target, ())
-    else:
-        threading.Thread(target=target, name=name, daemon=True).start()
+        return None
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    thread.start()
+    return thread
 
 
 def new_queue() -> Any:

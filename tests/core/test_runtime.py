@@ -74,7 +74,7 @@ def test_forty_threads(router: Router) -> None:
         texts = list(pool.map(lambda n: router.chat(f"n{n}").text, range(120)))
 
     assert [text.rpartition(" ")[2] for text in texts] == [f"n{n}" for n in range(120)]
-    assert freerouter_threads() == ["freerouter"]
+    assert freerouter_threads() == ["freerouter", "freerouter-state"]
 
 
 async def test_a_hundred_tasks_on_one_loop(router: Router) -> None:

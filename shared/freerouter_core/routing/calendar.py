@@ -3,14 +3,12 @@
 OpenRouter and Cloudflare start again at midnight UTC, Gemini at midnight Pacific time, credits with the month. Never "24 hours
 after the first request". The Pacific day is worked out by the rule the United States have had since 2007 (standard time is UTC-8;
 daylight saving from the second Sunday of March to the first of November, both at 2 in the morning), so that no zone file is read.
+Days and dates are counted as in Howard Hinnant's "chrono-compatible low-level date algorithms".
 """
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
-
-DAY = 86_400.0
+DAY, HOUR = 86_400.0, 3_600.0
 
 
 def period(reset: str, per: float, now: float) -> tuple[float, float]:
@@ -19,42 +17,46 @@ def period(reset: str, per: float, now: float) -> tuple[float, float]:
         start = now // DAY * DAY
         return start, start + DAY
     if reset == "pacific-day":
-        return _pacific_day(int(now // 3600))
+        day = int((now + _offset(now)) // DAY)
+        return _pacific_midnight(day), _pacific_midnight(day + 1)
     if reset == "utc-month":
-        return _month(int(now // DAY))
+        year, month = _date(int(now // DAY))
+        return _day(year, month, 1) * DAY, _day(year + month // 12, month % 12 + 1, 1) * DAY
     start = now // per * per
     return start, start + per
 
 
-@lru_cache(maxsize=64)
-def _month(day: int) -> tuple[float, float]:
-    today = datetime.fromtimestamp(day * DAY, UTC)
-    first = today.replace(day=1)
-    following = (first + timedelta(days=32)).replace(day=1)
-    return first.timestamp(), following.timestamp()
-
-
-@lru_cache(maxsize=64)
-def _pacific_day(hour: int) -> tuple[float, float]:
-    now = hour * 3600.0
-    local = datetime.fromtimestamp(now + _offset(now), UTC).date()
-    return _midnight(local), _midnight(local + timedelta(days=1))
-
-
-def _midnight(day: date) -> float:
-    """Pacific midnight at the beginning of `day`: the clocks change at 2, so the offset is that of the night before."""
-    noon_before = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() - DAY / 2
-    return noon_before + DAY / 2 - _offset(noon_before + 8 * 3600.0)
+def _pacific_midnight(day: int) -> float:
+    """Pacific midnight at the beginning of a local day. The clocks change at 2, so its offset is that of the evening before."""
+    return day * DAY - _offset(day * DAY)
 
 
 def _offset(now: float) -> float:
     """Seconds from UTC to Pacific time."""
-    year = datetime.fromtimestamp(now - 8 * 3600.0, UTC).year
-    begins = _sunday(year, 3, 2) + 10 * 3600.0  # 2 o'clock standard time
-    ends = _sunday(year, 11, 1) + 9 * 3600.0  # 2 o'clock daylight time
-    return -7 * 3600.0 if begins <= now < ends else -8 * 3600.0
+    year = _date(int((now - 8 * HOUR) // DAY))[0]
+    begins = _sunday(year, 3, 2) * DAY + 10 * HOUR  # 2 o'clock standard time
+    ends = _sunday(year, 11, 1) * DAY + 9 * HOUR  # 2 o'clock daylight time
+    return -7 * HOUR if begins <= now < ends else -8 * HOUR
 
 
-def _sunday(year: int, month: int, nth: int) -> float:
-    first = datetime(year, month, 1, tzinfo=UTC)
-    return (first + timedelta(days=(6 - first.weekday()) % 7 + 7 * (nth - 1))).timestamp()
+def _sunday(year: int, month: int, nth: int) -> int:
+    first = _day(year, month, 1)
+    return first + (3 - first) % 7 + 7 * (nth - 1)  # 1970-01-01, day 0, was a Thursday
+
+
+def _day(year: int, month: int, day: int) -> int:
+    """Days since 1970-01-01; the year is taken to begin in March, so that a leap day is its last."""
+    year -= month <= 2
+    era, of_era = divmod(year, 400)
+    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
+
+
+def _date(day: int) -> tuple[int, int]:
+    """(year, month) of a day since 1970-01-01."""
+    era, of_era = divmod(day + 719_468, 146_097)
+    year = (of_era - of_era // 1_460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * year + year // 4 - year // 100)
+    month = (5 * of_year + 2) // 153
+    month = month + 3 if month < 10 else month - 9
+    return year + era * 400 + (month <= 2), month

@@ -185,8 +185,10 @@ class HealthBook:
 
     def reset(self) -> None:
         """Forget benches and records; what models lack stays known."""
+        self.touched |= {f"a|{scope}" for scope in self.accounts}
         self.accounts.clear()
         for key, health in self.models.items():
+            self.touch(key)
             self.models[key] = Health(lacks=health.lacks, context=health.context)
 
 

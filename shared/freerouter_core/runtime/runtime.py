@@ -87,6 +87,8 @@ class Runtime(Crossing):
         self.ledger = Ledger(self.clock, emit=emit)
         self.notes = Notes(self.state, self.ledger, self.clock)
         self._state_url: str | None = None
+        if state is None and not isinstance(self.clock, RealClock):
+            state = "memory"  # time that does not pass cannot be shared
         if state is not None:
             self.keep_state(state)
         self.discovery = Discovery(self.clock, self._folder, self.emit)

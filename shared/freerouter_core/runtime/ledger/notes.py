@@ -79,7 +79,9 @@ class Notes:
         book = self._state.health
         if kind == "a":
             bench = book.accounts.get(name)
-            if bench is None or bench.until == math.inf:
+            if bench is None:
+                return json.dumps([0.0, False, "", 0])  # forgotten on purpose
+            if bench.until == math.inf:
                 return None
             return json.dumps([bench.until, bench.stated, bench.cause, bench.strikes])
         if kind == "g":

@@ -6,14 +6,15 @@ SQLite is called on a thread of its own, never on the loop. A file that is no da
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ...native import new_queue, start_thread
 from ...routing.quota import Charge, Window
 from .store import Decide, StoreFailed
 
@@ -30,6 +31,48 @@ CREATE INDEX IF NOT EXISTS notes_by_number ON notes (number);
 """
 
 
+class _Worker:
+    """A thread that does one thing after the other; daemonic, so that it keeps no process from ending."""
+
+    def __init__(self) -> None:
+        self._jobs = new_queue()
+        self._thread = start_thread(self._work, "freerouter-state")
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    async def run(self, call: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def settle(value: Any, error: Exception | None) -> None:
+            if future.done():
+                return  # whoever asked has gone
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+
+        def job() -> None:
+            value: Any = None
+            failure: Exception | None = None
+            try:
+                value = call()
+            except Exception as error:
+                failure = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                loop.call_soon_threadsafe(settle, value, failure)
+
+        self._jobs.put(job)
+        return await future
+
+    def end(self) -> None:
+        self._jobs.put(None)
+        if self._thread is not None:
+            self._thread.join(1.0)
+
+
 class SqliteStore:
     """Windows and notes in the file at `path`."""
 
@@ -37,7 +80,7 @@ class SqliteStore:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._thread: ThreadPoolExecutor | None = None
+        self._worker: _Worker | None = None
         self._connection: sqlite3.Connection | None = None
         self._left: list[Any] = []
 
@@ -51,21 +94,21 @@ class SqliteStore:
         return await self._run(lambda db: _news(db, since))
 
     def forget(self) -> None:
-        self._left += [self._connection, self._thread]  # the parent's: no destructor may touch them here
-        self._connection = self._thread = None
+        self._left += [self._connection, self._worker]  # the parent's: no destructor may touch them here
+        self._connection = self._worker = None
 
     async def close(self) -> None:
-        thread, self._thread = self._thread, None
+        worker, self._worker = self._worker, None
         connection, self._connection = self._connection, None
-        if thread is not None:
+        if worker is not None:
             if connection is not None:
-                await asyncio.get_running_loop().run_in_executor(thread, connection.close)
-            thread.shutdown(wait=False)
+                await worker.run(connection.close)
+            worker.end()
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "freerouter-state")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work)
+        if self._worker is None:
+            self._worker = _Worker()
+        return await self._worker.run(lambda: self._do(work))
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """On the store's thread: within one transaction, tried again while another process holds the file."""

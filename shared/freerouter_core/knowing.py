@@ -1,0 +1,151 @@
+"""`Knowing`: what a router can tell of models, accounts and its own choices, without sending a request."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .catalogue.model import Catalogue, Model
+from .errors import NoCandidates
+from .reports import Candidacy, Explanation, HealthReport
+from .resolution import Resolved, unique
+from .routing.field import Field, explain
+from .routing.need import Need, Policy, need_of
+from .wire.request import ChatRequest
+
+if TYPE_CHECKING:
+    from .runtime.runtime import Runtime
+
+Prompt = str | list[dict[str, Any]] | ChatRequest
+
+
+class Knowing:
+    """The questions a `Router` answers; it brings its runtime, its resolved policy and its catalogue."""
+
+    if TYPE_CHECKING:
+        strategy: Any
+
+        @property
+        def _runtime(self) -> Runtime: ...
+        @property
+        def _resolved(self) -> Resolved: ...
+        async def _catalogue(self, resolved: Resolved) -> Catalogue: ...
+        async def _ordered(
+            self, policy: Policy, resolved: Resolved, catalogue: Catalogue, need: Need
+        ) -> Policy: ...
+        def _transport(self, account: Any) -> Any: ...
+
+    def free_models(self) -> list[Model]:
+        """The free chat models of this router's providers, largest context first."""
+        return self._runtime.call(self.afree_models)
+
+    async def afree_models(self) -> list[Model]:
+        return await self._known(lambda catalogue: catalogue.free())
+
+    def affordable_models(self, max_cost_per_token: float) -> list[Model]:
+        """Chat models whose prompt and completion prices are at most that many USD a token, cheapest first."""
+        return self._runtime.call(lambda: self.aaffordable_models(max_cost_per_token))
+
+    async def aaffordable_models(self, max_cost_per_token: float) -> list[Model]:
+        def pick(catalogue: Catalogue) -> list[Model]:
+            found = [
+                m
+                for m in catalogue
+                if m.chat and max(m.prompt_price, m.completion_price) <= max_cost_per_token
+            ]
+            found = [m for m in found if m.free or m.prompt_price + m.completion_price > 0]
+            return sorted(found, key=lambda m: (m.prompt_price + m.completion_price, -m.context, m.id))
+
+        return await self._known(pick)
+
+    def random_model(self) -> Model:
+        """A free model at random. Raises `NoCandidates` if there is none."""
+        return self._runtime.rng.choice(_some(self.free_models()))
+
+    def best_model(self) -> Model:
+        """The free model with the largest context. Raises `NoCandidates` if there is none."""
+        return _some(self.free_models())[0]
+
+    def refresh(self) -> Catalogue:
+        """Fetch the catalogue now. Raises `CatalogueUnavailable`."""
+        return self._runtime.call(self.arefresh)
+
+    async def arefresh(self) -> Catalogue:
+        async def work() -> Catalogue:
+            resolved = self._resolved
+            return await self._runtime.discovery.refresh(resolved.accounts.values(), self._transport)
+
+        return await self._runtime.acall(work)
+
+    def health(self) -> HealthReport:
+        """How many free models are usable now, and what the others wait for."""
+        return self._runtime.call(self.ahealth)
+
+    async def ahealth(self) -> HealthReport:
+        async def work() -> HealthReport:
+            resolved = self._resolved
+            catalogue = await self._catalogue(resolved)
+            policy = Policy(retry_attempts=1)
+            rows = self._candidacies(catalogue, resolved, Need(output_tokens=0), policy)
+            now = self._runtime.clock.now()
+            return HealthReport(
+                rows=tuple(rows),
+                listed=len(catalogue),
+                age=max(0.0, now - catalogue.fetched) if len(catalogue) else None,
+                accounts=tuple(account.provider for account in resolved.accounts.values()),
+                simulated=any(account.simulated for account in resolved.accounts.values()),
+            )
+
+        return await self._runtime.acall(work)
+
+    def explain(self, request: Prompt = "") -> Explanation:
+        """Who would be asked for this request, in which order, and why each other would not. Sends nothing."""
+        wanted = ChatRequest.of(request)
+        return self._runtime.call(lambda: self.aexplain(wanted))
+
+    async def aexplain(self, request: Prompt = "") -> Explanation:
+        wanted = ChatRequest.of(request)
+
+        async def work() -> Explanation:
+            resolved = self._resolved
+            catalogue = await self._catalogue(resolved)
+            need, policy = need_of(wanted), resolved.policy
+            if wanted.model and wanted.model != "auto":
+                policy = dataclasses.replace(policy, preferred=unique((wanted.model, *policy.preferred)))
+            if callable(self.strategy):
+                policy = await self._ordered(policy, resolved, catalogue, need)
+            return Explanation(tuple(self._candidacies(catalogue, resolved, need, policy)))
+
+        return await self._runtime.acall(work)
+
+    def _candidacies(
+        self, catalogue: Catalogue, resolved: Resolved, need: Need, policy: Policy
+    ) -> list[Candidacy]:
+        runtime = self._runtime
+        now, book = runtime.clock.now(), runtime.state.health
+        field_ = Field.of(
+            catalogue, resolved.accounts, need, policy, book, now, None, runtime.state.requests + 1
+        )
+        rows = [
+            Candidacy(
+                c.model, None, state, None if until is None else until - now, book.models.get(c.model.key)
+            )
+            for c, state, until in explain(field_.candidates, book, now)
+        ]
+        by_id = {model.id: model for model in catalogue}
+        for name, reason in field_.skipped.items():
+            rows.append(Candidacy(by_id.get(name) or Model(name, listed=False), reason))
+        return rows
+
+    async def _known(self, pick: Callable[[Catalogue], list[Model]]) -> list[Model]:
+        async def work() -> list[Model]:
+            return pick(await self._catalogue(self._resolved))
+
+        return await self._runtime.acall(work)
+
+
+def _some(models: list[Model]) -> list[Model]:
+    if not models:
+        raise NoCandidates("no free model is listed at the moment")
+    return models
