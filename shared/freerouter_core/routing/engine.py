@@ -183,7 +183,7 @@ class _Run:
         wake = until if until is not None else math.inf
         if (deadline is not None and wake >= deadline) or wake == math.inf:
             raise self._verdict(exhausted=True) or out_of_time(self.journal, self.plan)
-        yield from self._do(s.Sleep(wake, scope))
+        yield from self._do(s.Sleep(wake, scope, self.deadline))
         if scope is not None:
             self.field.blocked.pop(scope, None)
 
@@ -215,6 +215,7 @@ class _Run:
             guard=candidate.guard and self.state.guards.get(candidate.account.scope, True),
             hedge=hedge,
             resumes=self.resumes,
+            lacks=self.book.of(candidate.model.key).lacks_at(self.now),
         )
         if candidate.charges:
             need = self.plan.need
@@ -332,7 +333,7 @@ class _Run:
 
     def _resume(self, flight: _Flight, fault: Fault, shown: s.Shown) -> None:
         """From here on others are asked to continue, with as long for their first token as the first had."""
-        self.committed, self.resumes = None, shown.text
+        self.committed, self.resumes, self.silent = None, shown.text, None
         self.seams.append(Seam(len(shown.text), flight.attempt, fault))
         if self.plan.deadline is not None:
             self.deadline = self.now + self.plan.deadline - self.journal.started
@@ -349,7 +350,8 @@ class _Run:
             agreed = self.silent is not None and self.silent != flight.candidate.model.id
             fault, self.silent = (None if agreed else fault), flight.candidate.model.id
         if fault is None and self.plan.request.validate is not None:
-            judged = yield from self._do(s.Validate(flight.attempt, answer))
+            bound = None if self.committed is flight else self.deadline
+            judged = yield from self._do(s.Validate(flight.attempt, answer, bound))
             if isinstance(judged, s.Judged) and judged.problem is not None:
                 fault = Fault(Kind.BROKEN, "invalid", judged.problem, teaches=judged.teaches)
         if fault is not None and fault.cause in ("not-the-schema", "invalid"):

@@ -38,6 +38,8 @@ class Candidate:
     out: bool = False
     """Of no use to this request any more."""
     guard: bool = True
+    plainer: int = 0
+    """Times it was asked again in a plainer form."""
     _charges: tuple[Charge, ...] | None = None
 
     @property

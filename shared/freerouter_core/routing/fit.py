@@ -46,7 +46,7 @@ def ready(model: Model, need: Need, policy: Policy, health: Health | None, now: 
     reason = _size(model, need, policy, health)
     if reason is not None or health is None:
         return reason
-    if health.lacks:
+    if health.lacks_at(now):
         reason = _capabilities(model, need, policy, health.lacks)
     return reason or _latency(policy, health)
 

@@ -18,6 +18,8 @@ Key = tuple[str, str, str]
 
 HALF_LIFE = 3_600.0
 """Seconds after which what was learnt counts half: free models change by the hour."""
+LACKS_KEPT = 6 * 3_600.0
+"""Seconds for which it is remembered that a model does not take something."""
 FIRST_GUESS, LONGEST_GUESS, SPREAD = 20.0, 600.0, 0.2
 PRIOR_GOOD, PRIOR_BAD = 2.0, 1.0
 PRIOR_FIRST_TOKEN, PRIOR_SPEED = 2.0, 45.0
@@ -44,6 +46,7 @@ class Health:
     probing: bool = False
     """A guessed bench has ended and one request is trying it; others hold back."""
     lacks: frozenset[str] = frozenset()
+    lacks_since: float = 0.0
     context: int | None = None
     gone: float | None = None
     """The catalogue (by its `fetched`) in which it proved not to be there."""
@@ -53,6 +56,12 @@ class Health:
     def plain(self) -> bool:
         """Nothing is known that could make it unfit."""
         return self.gone is None and not self.lacks and self.context is None
+
+    def lacks_at(self, now: float) -> frozenset[str]:
+        """What it turned out to lack, not too long ago: models are mended, and learning anew costs one request."""
+        if self.lacks and now - self.lacks_since > LACKS_KEPT:
+            self.lacks = frozenset()
+        return self.lacks
 
     def decay(self, now: float) -> None:
         if now > self.at:
@@ -135,7 +144,7 @@ class HealthBook:
             self.touch(key)
         health.probing = False
         if fault.lacks:
-            health.lacks |= fault.lacks
+            health.lacks, health.lacks_since = health.lacks_at(now) | fault.lacks, now
         if fault.context is not None:
             health.context = fault.context
         if not fault.teaches:
@@ -184,12 +193,12 @@ class HealthBook:
         self.touch(key)
 
     def reset(self) -> None:
-        """Forget benches and records; what models lack stays known."""
+        """Forget benches, records, and what models were thought to lack."""
         self.touched |= {f"a|{scope}" for scope in self.accounts}
         self.accounts.clear()
-        for key, health in self.models.items():
+        for key in self.models:
             self.touch(key)
-            self.models[key] = Health(lacks=health.lacks, context=health.context)
+            self.models[key] = Health()
 
 
 def guess(strikes: int, rng: Random) -> float:

@@ -6,16 +6,19 @@ it, or a second model in a row is GONE, one model is tried without it, and what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
+from ..wire.body import shape
 from ..wire.judge import Fault, Kind
-from ..wire.quirks import PLAINER
 from .field import Candidate, Field
 from .fit import ready
 from .health import HealthBook
 from .plan import Plan
 from .steps import Attempt
+
+PLAINER = 3
+"""Times in a call that one model is asked again because it said what it does not take."""
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Lessons:
 
     def __init__(self, plan: Plan, state: State, field: Field, rng: Random) -> None:
         self.policy, self.need, self.catalogue = plan.policy, plan.need, plan.catalogue
+        self.request = plan.request
         self.state, self.field, self.rng = state, field, rng
         self.faults: list[tuple[Candidate, Fault]] = []
         self._gone_streak: list[Candidate] = []
@@ -42,7 +46,6 @@ class Lessons:
         """Take a failure in: who is benched, who is out, who is asked again and when."""
         book = self.state.health
         self.faults.append((candidate, fault))
-        known = book.of(candidate.model.key).lacks
         book.failed(candidate.model.key, fault, now, self.rng, max_failures=self.policy.max_failures)
         if fault.kind is not Kind.GONE:
             self._gone_streak.clear()
@@ -56,8 +59,9 @@ class Lessons:
         elif fault.cause == "price-guard" and attempt.guard:
             candidate.guard = False
             candidate.tries -= 1
-        elif fault.lacks & PLAINER - known and self._able(candidate, now):
-            candidate.tries -= 1  # it said what to change: asked again in a plainer form
+        elif fault.lacks and self._plainer(candidate, attempt, now):
+            candidate.tries -= 1  # it said what to change: asked again at once, in the form it takes
+            candidate.plainer += 1
         elif fault.kind in (Kind.UNFIT, Kind.REFUSED, Kind.FATAL):
             candidate.out = True
         elif fault.kind is Kind.GONE:
@@ -86,10 +90,20 @@ class Lessons:
             self.state.guards[scope] = understood
             self.state.health.touched.add(f"g|{scope}")
 
-    def _able(self, candidate: Candidate, now: float) -> bool:
-        """Whether it can still serve the need, less what it has just proved to lack."""
+    def _plainer(self, candidate: Candidate, attempt: Attempt, now: float) -> bool:
+        """Whether it can serve the need without what it has just proved to lack, and would be asked differently."""
         health = self.state.health.of(candidate.model.key)
-        return ready(candidate.model, self.need, self.policy, health, now) is None
+        if (
+            candidate.plainer >= PLAINER
+            or ready(candidate.model, self.need, self.policy, health, now) is not None
+        ):
+            return False
+        told = replace(attempt, lacks=health.lacks_at(now))
+        sent, changed = (
+            shape(self.request, a.known, a.account, stream=True, guard=a.guard, resumes=a.resumes)[0]
+            for a in (attempt, told)
+        )
+        return sent != changed
 
     def _only_larger(self, candidate: Candidate, fault: Fault) -> None:
         """On a context error only larger windows follow (strands#2256)."""

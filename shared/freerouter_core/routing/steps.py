@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..catalogue.model import Model
 from ..catalogue.providers import Account
@@ -15,7 +15,7 @@ from .quota import Charge
 class Attempt:
     """One model asked once. `patience`: seconds to a first token (streamed) or a whole answer before another is asked
     beside it; `stall`: seconds between tokens; `guard`: whether the zero-price guard is sent; `resumes`: the text that a broken
-    stream has shown and this attempt is to continue (None: it begins)."""
+    stream has shown and this attempt is to continue (None: it begins). `lacks`: what the model was known to lack when asked."""
 
     number: int
     model: Model
@@ -25,6 +25,12 @@ class Attempt:
     guard: bool = True
     hedge: bool = False
     resumes: str | None = None
+    lacks: frozenset[str] = frozenset()
+
+    @property
+    def known(self) -> Model:
+        """The model as it is known, less what it turned out to lack: so that it is asked in a form it takes."""
+        return replace(self.model, lacks=self.lacks) if self.lacks else self.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +74,20 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Nothing is in flight: wait, in line with others who wait for `scope` where one is named. → Woke"""
+    """Nothing is in flight: wait, in line with others who wait for `scope` where one is named, but not past `deadline`. → Woke"""
 
     until: float
     scope: str | None = None
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Validate:
-    """Ask the caller's own validator about an answer. → Judged"""
+    """Ask the caller's own validator about an answer, which has until `deadline` (None: no bound). → Judged"""
 
     attempt: Attempt
     answer: Answer
+    deadline: float | None = None
 
 
 Step = Reserve | Send | Commit | Cancel | Watch | Sleep | Validate

@@ -120,8 +120,7 @@ class Drive:
 
     async def _validate(self, step: s.Validate) -> s.Judged:
         """The validator's objection, without keys. It has as long as the caller has."""
-        deadline = None if self.flights[step.attempt.number].shown else self.plan.deadline
-        left = None if deadline is None else max(0.0, deadline - self.clock.now())
+        left = None if step.deadline is None else max(0.0, step.deadline - self.clock.now())
         try:
             async with asyncio.timeout(left):
                 problem, teaches = await self.runtime.validate(self.plan.request.validate, step.answer)
@@ -140,16 +139,15 @@ class Drive:
 
     async def _sleep(self, step: s.Sleep) -> None:
         """Until the time, or until it is this request's turn at the scope; never past the caller's deadline."""
-        deadline = self.plan.deadline
         if step.scope is None:
             await asyncio.sleep(max(0.0, step.until - self.clock.now()))
             return
         waiting = self.runtime.ledger.wait(self.number, step.scope, step.until)
-        if deadline is None:
+        if step.deadline is None:
             await waiting
             return
         try:
-            async with asyncio.timeout(max(0.0, deadline - self.clock.now())):
+            async with asyncio.timeout(max(0.0, step.deadline - self.clock.now())):
                 await waiting
         except TimeoutError:
             return

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..catalogue.model import Model
 from ..catalogue.providers import Account
 from ..routing.plan import Plan
 from ..routing.quota import Grant
@@ -80,7 +79,7 @@ class Flight:
         account = attempt.account
         body, form = shape(
             plan.request,
-            self._as_known(attempt.model),
+            attempt.known,
             account,
             stream=plan.stream,
             free_only=not plan.policy.allow_paid,
@@ -101,11 +100,6 @@ class Flight:
                 return await self._read_stream(response.chunks(), tool_as_text=form == "tool")
             answer = read_answer(_load(await response.read()), attempt.model.wire_name)
         return self._joined(self._signed(answer, account))
-
-    def _as_known(self, model: Model) -> Model:
-        """The model less what it turned out to lack, so that it is asked in a form it takes."""
-        health = self.runtime.state.health.models.get(model.key)
-        return replace(model, lacks=health.lacks) if health is not None and health.lacks else model
 
     async def _read_stream(self, chunks: Any, *, tool_as_text: bool) -> Answer:
         decoder, assembler = SSEDecoder(), Assembler(self.attempt.model.wire_name)

@@ -10,7 +10,7 @@ from ..catalogue.model import Model
 from ..catalogue.providers import Account
 from .answer import Json
 from .quirks import DROPPABLE, lacks_of, quirks_of
-from .reasoning import spell
+from .reasoning import Thinking, spell
 from .request import ChatRequest
 from .structured import Form, ask, form_for
 
@@ -49,9 +49,12 @@ def shape(
     if model.max_output and isinstance(body.get("max_tokens"), int):
         body["max_tokens"] = min(body["max_tokens"], model.max_output)
     # An empty list is refused by vLLM and others (langchain#37184); "none" asks for no tools where the model has none.
-    if request.tools and (request.tool_choice != "none" or model.takes("tools")):
+    if request.tools and (
+        request.tool_choice != "none" or (model.takes("tools") and model.takes("tool_choice"))
+    ):
         body["tools"] = request.tools
-        if request.tool_choice is not None:
+        # "auto" is what happens without a word; where the word is not known, it is left out.
+        if request.tool_choice is not None and (request.tool_choice != "auto" or model.takes("tool_choice")):
             body["tool_choice"] = request.tool_choice
         if request.parallel_tool_calls is not None and model.takes("parallel_tool_calls"):
             body["parallel_tool_calls"] = request.parallel_tool_calls
@@ -95,8 +98,12 @@ def _own_reasoning(messages: list[Json], model: Model, kept_as: str) -> list[Jso
 def _reasoning(
     body: Json, wanted: bool | str | Mapping[str, Any] | None, model: Model, account: Account
 ) -> None:
-    unwilling = wanted is False and (model.reasoning_mandatory or "reasoning-off" in model.lacks)
-    if wanted is not None and model.takes("reasoning") and not unwilling:
+    if wanted is None or not model.takes("reasoning"):
+        return
+    unwilling = Thinking.of(wanted).on is False and (
+        model.reasoning_mandatory or "reasoning-off" in model.lacks
+    )
+    if not unwilling:
         provider = "openrouter" if account.dialect == "openrouter" else account.provider
         spell(body, wanted, provider, model.wire_name)
 

@@ -108,13 +108,6 @@ QUIRKS: tuple[Quirk, ...] = (
 )  # fmt: skip
 """Read from the top; every row that concerns a model is heeded, rows of one name once."""
 
-PLAINER = (
-    DROPPABLE
-    | {quirk.name for quirk in QUIRKS}
-    | {"reasoning-off", "json-with-tools", "structured_outputs", "response_format"}
-)
-"""Words that change how a request is written, once a model is known to lack them: it is worth asking again."""
-
 
 @lru_cache(maxsize=4096)
 def quirks_of(model: str, provider: str, learnt: frozenset[str] = frozenset()) -> tuple[Quirk, ...]:
