@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import re
@@ -345,6 +346,58 @@ def test_pydantics_list_of_errors() -> None:
     assert judge_rejection(Rejection(422, {}, error), 0.0).lacks == {"seed"}
 
 
+@pytest.mark.parametrize(
+    ("loc", "kind", "lacks"),
+    [
+        (["body", "messages", 2, "assistant", "reasoning_content"], "extra_forbidden", {"reasoning-fields"}),
+        (["body", "messages", 2, "name"], "extra_forbidden", {"message-name"}),
+        (["body", "stream_options", "include_usage"], "extra_forbidden", {"stream_options"}),
+        (["body", "tools", 0, "function", "strict"], "extra_forbidden", {"strict"}),
+        (["body", "tools"], "extra_forbidden", {"tools"}),
+        (["body", "tools", 0, "function", "parameters"], "missing", set()),
+        (["body", "tools", 0, "function", "junk"], "extra_forbidden", set()),
+        (["body", "temperature"], "less_than_equal", set()),
+        (["body", "max_tokens"], "greater_than", set()),
+    ],
+)
+def test_only_an_unknown_field_is_a_lack(loc: list[Any], kind: str, lacks: set[str]) -> None:
+    """A value that is refused is the caller's mistake: learnt from, it would be held against every later request."""
+    error = {"detail": [{"type": kind, "loc": loc, "msg": "no", "input": {"x": 1}}]}
+
+    assert judge_rejection(Rejection(422, {}, error), 0.0).lacks == lacks
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "bad", "failed_generation": "json mode cannot be combined with tool/function calling"},
+        {"detail": [{"type": "missing", "loc": ["body", "x"], "input": "it does not support tools"}]},
+        {
+            "message": "Provider returned error",
+            "metadata": {"raw": '{"flagged_input": "System message must be at the beginning"}'},
+        },
+        {"message": "Guess the mime type of this tool"},
+    ],
+)
+def test_quotations_teach_nothing(error: dict[str, Any]) -> None:
+    assert judge_rejection(Rejection(400, {}, error), 0.0).lacks == frozenset()
+
+
+def test_null_content_is_not_a_list() -> None:
+    error = {
+        "detail": [
+            {
+                "type": "string_type",
+                "loc": ["body", "messages", 1, "content"],
+                "msg": "Input should be a valid string",
+                "input": None,
+            }
+        ]
+    }
+
+    assert judge_rejection(Rejection(422, {}, error), 0.0).lacks == {"content-null"}
+
+
 def test_a_plain_bad_request_is_still_the_callers() -> None:
     fault = judge_rejection(Rejection(400, {}, {"message": "'messages' must be an array", "code": 400}), 0.0)
 
@@ -374,6 +427,51 @@ def test_learnt_once_for_all_requests() -> None:
         assert [a["fault"] for a in second.attempts] == [None]
         assert world.requests[-1].body["temperature"] == 0.5
         assert world.runtime.state.health.of(router.free_models()[0].key).failures == 0
+
+
+def test_concurrent_callers_all_learn() -> None:
+    """Four of them are refused after the first has told: they, too, ask again in the form that is known by then."""
+
+    def objects(body: dict[str, Any]) -> str | None:
+        return (
+            "Unsupported parameter: 'temperature' is not supported with this model."
+            if "temperature" in body
+            else None
+        )
+
+    request = ChatRequest([{"role": "user", "content": "hi"}], parameters={"temperature": 0.5})
+    with World([SimModel("a/m:free", objects=objects, jitter=0.0)]) as world:
+        router = world.router(model="a/m:free", fallback_models=())
+
+        async def crowd() -> list[Any]:
+            return await asyncio.gather(*(router.achat(request) for _ in range(5)))
+
+        assert len(asyncio.run(crowd())) == 5
+
+
+def test_who_blames_what_was_never_sent_is_not_asked_again() -> None:
+    words = iter(
+        [
+            f"property '{name}' is unsupported"
+            for name in ("top_k", "min_p", "user", "store", "verbosity", "logprobs")
+        ]
+    )
+    with World([SimModel("a/m:free", objects=lambda _: next(words)), SimModel("b/m:free")]) as world:
+        world.router(model="a/m:free").chat("x")
+
+        assert world.asked == ["a/m:free", "b/m:free"]
+
+
+@pytest.mark.parametrize("unwanted", [False, "none", {"enabled": False}, {"effort": "none"}])
+def test_thinking_that_must_be_is_switched_off_in_no_spelling(unwanted: Any) -> None:
+    body = body_for(
+        "a/m",
+        lacks=frozenset({"reasoning-off"}),
+        messages=[{"role": "user", "content": "x"}],
+        reasoning=unwanted,
+    )
+
+    assert "reasoning" not in body
 
 
 def test_who_objects_to_everything_is_asked_only_while_it_tells_something_new() -> None:

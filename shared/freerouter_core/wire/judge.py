@@ -15,10 +15,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from .answer import Answer
 from .quirks import DROPPABLE
-from .rejection import Rejection, all_said, words_of
+from .rejection import Rejection, all_said, extra_field, words_of
 from .signals import stated_wait
 
 
@@ -151,6 +152,13 @@ RULES: tuple[Rule, ...] = (
     _rule("gone", Kind.GONE, "404 410"),
     _rule("not-a-model", Kind.GONE, "400", r"is not a valid model|model_not_found|unknown model|model .{0,80}(?:does not|doesn't) exist"),
     _rule("degraded", Kind.BUSY, "400", r"DEGRADED"),
+    _rule(
+        "context",
+        Kind.UNFIT,
+        "400 413 422 500 502",
+        r"context.{0,12}(?:length|window)|context_length_exceeded|maximum context|prompt is too long|too many tokens|input.{0,20}too long",
+        teaches=False,
+    ),
     # -- the request as this model takes it: asked again in a plainer form, as `quirks` says for each word ------------
     _rule("no-system", Kind.UNFIT, "400 422 500", r"Developer instruction is not enabled|System role not supported", "no-system"),
     _rule("later-system", Kind.UNFIT, "400 422 500", r"System message must be at the beginning|system messages? must .{0,20}first", "later-system"),
@@ -176,7 +184,7 @@ RULES: tuple[Rule, ...] = (
         r"|Type mismatch of '/messages/\d+/content'",
         "flat-content",
     ),
-    _rule("json-with-tools", Kind.UNFIT, "400", r"(?:json mode|json_object|response.{0,10}(?:format|mime type)).{0,60}(?:tool|function)|(?:tool|function).{0,80}(?:response_format|mime type)", "json-with-tools"),
+    _rule("json-with-tools", Kind.UNFIT, "400", r"(?:json mode|json_object\W?) cannot be combined|with a response mime type|tools\W{1,6}is incompatible with \W{0,6}response_format", "json-with-tools"),
     _rule("no-json-schema", Kind.UNFIT, "400 422", r"response_format.{0,40}(?:unavailable|not support)|json_schema.{0,30}(?:unavailable|not support)", "structured_outputs"),
     _rule("named-tool-choice", Kind.UNFIT, "400", r"Invalid tool_choice type: 'object'", "named-tool-choice"),
     _rule("max-tokens-16", Kind.UNFIT, "400", r"Expected a value >= 16", "max-tokens-16"),
@@ -185,13 +193,6 @@ RULES: tuple[Rule, ...] = (
     _rule("penalties", Kind.UNFIT, "400", r"Penalty is not enabled", "penalties"),
     _rule("schemas", Kind.UNFIT, "400", r"Unknown name .{1,40} at '(?:tools|generation_config)", "plain-schemas"),
     # -- the request ------------------------------------------------------------------------------------------------
-    _rule(
-        "context",
-        Kind.UNFIT,
-        "400 413 422 500 502",
-        r"context.{0,12}(?:length|window)|context_length_exceeded|maximum context|prompt is too long|too many tokens|input.{0,20}too long",
-        teaches=False,
-    ),
     _rule("too-large", Kind.UNFIT, "413", teaches=False),
     _rule("token-limit", Kind.UNFIT, "400 422", r"Token limit reached", teaches=False, hint="raise max_tokens"),
     _rule("moderation", Kind.REFUSED, "400 403", r"flagged_input|moderation|content_policy|content policy|\brefusal\b|\breasons\b.{0,9}\[", teaches=False),
@@ -223,8 +224,8 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
     said = all_said(rejection)
     rule = next(rule for rule in RULES if rule.matches(rejection.status, said))
     lacks = rule.lacks
-    if rule.cause in ("upstream-400", "bad-request"):
-        named = parameter_in(said)
+    if rule.cause in ("upstream-400", "bad-request", "flat-content"):
+        named = parameter_in(said, rejection.error)
         if named is not None:
             rule, lacks = _PARAMETER_RULE, frozenset({named})
     until = None
@@ -250,8 +251,8 @@ _NAMED = re.compile(
     r"Unsupported (?:parameter|param|value)(?:\(s\))?:\W*(\w+)"  # OpenAI, NVIDIA, llama.cpp
     r"|Unrecognized request argument supplied: (\w+)"  # Azure
     r"|property '(?:[\w.]*\.)?(\w+)' is unsupported"  # Groq, Cerebras
-    r"|\bloc\W+body\W+(?:messages\W+\d+\W+\w+\W+)?(\w+)"  # Mistral and whatever else is made with pydantic
-    r"|body -> (\w+)"
+    r"|extra_forbidden', 'loc': \('body', (?:[^)]*, )?'(\w+)'\)|body -> (\w+)\s+Extra inputs"  # NVIDIA
+    r"|Invalid 'messages\[\d+\]\.(name)'"  # OpenAI
     r"|Unknown name \W{0,6}(\w+)\W{0,6}: Cannot find field"  # Gemini
     r"|unknown field: parameter '(\w+)'|unprocessable entity: (\w+) is not supported"  # Cohere
     r"|does not support parameters?:?\W{1,5}(\w+)"  # SiliconFlow, LiteLLM, xAI
@@ -274,8 +275,21 @@ _WORDS_FOR = {
 }
 
 
-def parameter_in(said: str) -> str | None:
+def parameter_in(said: str, error: Any = None) -> str | None:
     """The field an error names as unknown or unsupported, as a word that models can lack; None where it names none of ours."""
+    extra = extra_field(error)
+    if extra is not None:
+        path, value = extra
+        if "content" in path and value is None:
+            return "content-null"
+        within = path[1:] if path[:1] == ("body",) else path
+        named = within[-1] if within else ""
+        whole = len(within) == 1 or "messages" in within or "stream_options" in within
+        return (
+            _WORDS_FOR.get(named, named if named in DROPPABLE else None)
+            if whole or named == "strict"
+            else None
+        )
     for found in _NAMED.finditer(said):
         named = next(group for group in found.groups() if group)
         word = _WORDS_FOR.get(named, named if named in DROPPABLE else None)

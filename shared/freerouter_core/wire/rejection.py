@@ -69,13 +69,54 @@ _CODES = {
 
 
 def all_said(rejection: Rejection) -> str:
-    """Everything a pattern may look at: the error as text, and the two headers that tell whose limit it was."""
+    """Everything a pattern may look at: the error as text, less what it quotes of the request, and the header that tells whose
+    limit it was."""
     try:
-        said = json.dumps(rejection.error, ensure_ascii=False, default=str)
+        said = json.dumps(_own_words(rejection.error), ensure_ascii=False, default=str)
     except (TypeError, ValueError):
         said = str(rejection.error)
     remaining = rejection.headers.get("x-ratelimit-remaining")
     return said if remaining is None else f"{said} x-ratelimit-remaining: {remaining}"
+
+
+_ECHOES = frozenset({"input", "ctx", "failed_generation", "flagged_input"})
+"""Where errors quote the request or the answer: somebody else's words, which tell nothing of the model."""
+
+
+def _own_words(value: Any, depth: int = 0) -> Any:
+    """A copy without echoes; JSON inside of strings, as gateways pass it on, is looked into."""
+    if isinstance(value, Mapping):
+        return {k: _own_words(v, depth + 1) for k, v in value.items() if k not in _ECHOES}
+    if isinstance(value, list):
+        return [_own_words(item, depth + 1) for item in value]
+    if isinstance(value, str) and value[:1] in ("{", "[") and depth < 8:
+        try:
+            return _own_words(json.loads(value), depth + 1)
+        except ValueError:
+            return value
+    return value
+
+
+def extra_field(error: Any) -> tuple[tuple[str, ...], Any] | None:
+    """(path, value) of the field that a pydantic server did not know, e.g. (("body", "seed"), 7): its list of errors may stand
+    anywhere in the body. A field it knows, with a value it does not take, is the caller's fault and none of these."""
+    if isinstance(error, str) and error[:1] in ("{", "["):
+        try:
+            return extra_field(json.loads(error))
+        except ValueError:
+            return None
+    if isinstance(error, Mapping):
+        words = f"{error.get('type')} {error.get('msg')}"
+        path = error.get("loc")
+        null = "input" in error and error["input"] is None
+        if isinstance(path, list) and (
+            "extra_forbidden" in words or "not permitted" in words or (null and "content" in path)
+        ):
+            return tuple(str(part) for part in path), error.get("input")
+        error = list(error.values())
+    if isinstance(error, list):
+        return next((found for item in error if (found := extra_field(item)) is not None), None)
+    return None
 
 
 def words_of(error: Mapping[str, Any]) -> str:
