@@ -11,8 +11,8 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage
 from pydantic import BaseModel
 
-from freerouter_core import errors
-from freerouter_core.simulator import SimModel, World
+from freerouter_core import Limit, Provider, Router, errors
+from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.mends import GO_ON
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
@@ -130,13 +130,54 @@ def test_who_refuses_a_beginning_is_asked_in_words_and_remembered() -> None:
 
 
 def test_two_that_have_nothing_to_add_end_it() -> None:
-    with broken(
-        "mid-stream-eof", SimModel("b/m:free", script=["empty"]), SimModel("c/m:free", script=["empty"])
+    others = [SimModel(name, script=["empty"]) for name in ("b/m:free", "c/m:free")]
+    with World(
+        [SimModel("a/m:free", script=["mid-stream-half"], says=lambda _: "It ends.\n"), *others]
     ) as world:
         stream = router_in(world).stream("hello")
 
-        assert "".join(delta.text for delta in stream) == "Once upon a "
-        assert stream.outcome.text == "Once upon a "
+        assert "".join(delta.text for delta in stream) == "It ends."
+        assert stream.outcome.text == "It ends."
+
+
+def test_but_not_amid_a_sentence() -> None:
+    others = [SimModel(name, script=["empty"] * 9) for name in ("b/m:free", "c/m:free")]
+    with broken("mid-stream-eof", *others) as world:
+        stream = router_in(world, max_retries=2).stream("hello")
+        with pytest.raises(errors.StreamBroken):
+            list(stream)
+
+
+def test_waiting_for_a_limit_past_the_first_deadline_takes_no_steps() -> None:
+    """The break comes after the caller's deadline for a first token; those who continue have one of their own."""
+    slow = SimModel("a/m:free", script=["stall"], first_token=1.0, jitter=0.0)
+    with World([slow, SimModel("b/m:free", says=lambda _: STORY)], [SimAccount("k", None)]) as world:
+        provider = Provider("openrouter", "https://x.test/v1", "k", limits=[Limit(requests=1, per=40.0)])
+        router = Router(
+            providers=(provider,),
+            runtime=world.runtime,
+            strategy="context",
+            on_stream_break="continue",
+            timeout=25.0,
+        )
+        stream = router.stream("hello")
+
+        assert "".join(delta.text for delta in stream) == STORY
+        assert len(stream.outcome.journal.entries) < 40
+
+
+def test_a_continued_object_must_be_one() -> None:
+    """Pieces that were shown and are no JSON together are no answer, whatever stands amid them."""
+    whole = '{"name": "Anna", "age": 33}'
+    with World(
+        [
+            SimModel("a/m:free", script=["mid-stream-half"]),
+            SimModel("b/m:free", says=lambda _: whole + " ok?"),
+        ]
+    ) as world:
+        llm = ChatFreeRouter(router=router_in(world, max_retries=1)).with_structured_output(Person)
+        with pytest.raises(errors.StreamBroken):
+            list(llm.stream("A person named Anna, 33"))
 
 
 def test_where_nobody_can_continue_the_text_is_in_the_error() -> None:

@@ -33,6 +33,7 @@ from ..wire.judge import Fault, Kind, judge_answer, judge_rejection
 from ..wire.redact import clean, clean_answer
 from ..wire.rejection import inner_rejection
 from ..wire.schema import schema_name
+from ..wire.splice import closed
 from ..wire.structured import read_structured
 from . import steps as s
 from .field import Candidate, Field
@@ -334,7 +335,7 @@ class _Run:
     def _resume(self, flight: _Flight, fault: Fault, shown: s.Shown) -> None:
         """From here on others are asked to continue, with as long for their first token as the first had."""
         self.committed, self.resumes, self.silent = None, shown.text, None
-        self.seams.append(Seam(len(shown.text), flight.attempt, fault))
+        self.seams.append(Seam(shown.length, flight.attempt, fault))
         if self.plan.deadline is not None:
             self.deadline = self.now + self.plan.deadline - self.journal.started
 
@@ -346,9 +347,17 @@ class _Run:
                 None,
                 answer.with_(error=None),
             )  # it was shown, and the caller's own max_tokens ended it
-        if fault is not None and fault.cause == "empty" and (self.plan.need.after_tool or self.seams):
+        if fault is not None and fault.cause == "empty" and (self.plan.need.after_tool or self.resumes):
             agreed = self.silent is not None and self.silent != flight.candidate.model.id
-            fault, self.silent = (None if agreed else fault), flight.candidate.model.id
+            if agreed and self.resumes:  # nobody had anything to add to what was shown
+                fault, answer = self._judge(answer.with_(text=self.resumes))
+                if fault is None and not closed(self.resumes):
+                    fault = Fault(
+                        Kind.BROKEN, "cut", "nobody continued what was cut amid a sentence", teaches=False
+                    )
+            elif agreed:
+                fault = None
+            self.silent = flight.candidate.model.id
         if fault is None and self.plan.request.validate is not None:
             bound = None if self.committed is flight else self.deadline
             judged = yield from self._do(s.Validate(flight.attempt, answer, bound))
@@ -387,7 +396,7 @@ class _Run:
         called = {call.name for call in answer.tool_calls} & request.offered
         if fault is not None or wish is None or called:
             return fault, answer
-        parsed = read_structured(answer, wish)
+        parsed = read_structured(answer, wish, bare=self.resumes is not None)
         if parsed.problem is not None:
             cut = answer.finish_reason == "length"
             hint = "raise max_tokens: the JSON was cut" if cut else ""

@@ -120,6 +120,8 @@ class Shown:
 
     text: str
     pieces: bool
+    length: int
+    """Characters of the text as it was shown, before keys were taken out of it."""
 
 
 @dataclass(frozen=True, slots=True)

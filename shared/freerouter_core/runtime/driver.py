@@ -237,8 +237,8 @@ class Drive:
         flight = self.flights.get(event.number)
         if flight is None or not flight.shown:
             return event
-        text = redact("".join(self.partial), flight.attempt.account)
-        return replace(event, shown=s.Shown(text, flight.pieces))
+        text = "".join(self.partial)
+        return replace(event, shown=s.Shown(redact(text, flight.attempt.account), flight.pieces, len(text)))
 
     def _drop(self, number: int) -> None:
         flight = self.flights.pop(number, None)

@@ -102,7 +102,7 @@ class Flight:
         return self._joined(self._signed(answer, account))
 
     async def _read_stream(self, chunks: Any, *, tool_as_text: bool) -> Answer:
-        decoder, assembler = SSEDecoder(), Assembler(self.attempt.model.wire_name)
+        decoder, assembler = SSEDecoder(), Assembler(self.attempt.model.wire_name, resumes=bool(self.before))
         self.gate = JsonGate() if self.plan.request.structured is not None and not self.before else None
         head = await self._pour(chunks, decoder, assembler, tool_as_text)
         # Plain JSON, whatever its content type says.
@@ -153,6 +153,8 @@ class Flight:
         self.last = self.runtime.clock.now()
         if self.splice is not None:
             delta = self._continued(delta)
+            if not (delta.text or delta.fragments):
+                return  # it thinks, or repeats what was shown: that is no token yet, and another may be quicker
         if self.gate is not None and self.plan.request.tools and delta.fragments:
             # It calls a tool instead: what was held back is no object after all.
             delta = replace(
@@ -183,7 +185,8 @@ class Flight:
         try:
             text = feed(self.splice)
         except NoSeam:
-            fault = Fault(Kind.BROKEN, "begun-anew", "answered anew instead of continuing", status=200)
+            words = "answered anew instead of continuing"
+            fault = Fault(Kind.BROKEN, "begun-anew", words, status=200, teaches=False)
             raise Rejected(fault) from None
         self.added.append(text)
         return text

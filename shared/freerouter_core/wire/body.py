@@ -41,7 +41,7 @@ def shape(
     messages = _own_reasoning(request.messages, model, "reasoning" if back else "reasoning_details")
     begun = (resumes or "").rstrip()  # some refuse a beginning that ends with space (litellm#2438)
     if begun:
-        messages = [*messages, {"role": "assistant", "content": begun}]
+        messages = _begun(messages, begun)
     body: Json = {"model": model.wire_name, "messages": messages}
     for key, value in request.parameters.items():
         if value is not None and not (key == "stop" and not value):
@@ -58,6 +58,8 @@ def shape(
             body["tool_choice"] = request.tool_choice
         if request.parallel_tool_calls is not None and model.takes("parallel_tool_calls"):
             body["parallel_tool_calls"] = request.parallel_tool_calls
+    if begun and isinstance(body.get("max_tokens"), int):
+        body["max_tokens"] = max(16, body["max_tokens"] - len(begun) // 4)  # what was said already counts
     form: Form | None = None
     if request.structured is not None:
         form = "prompt" if begun else form_for(request.structured, model, with_tools=bool(request.tools))
@@ -75,6 +77,15 @@ def shape(
     for key in lacks & DROPPABLE:
         body.pop(key, None)
     return body, form
+
+
+def _begun(messages: list[Json], begun: str) -> list[Json]:
+    """The conversation with the beginning of its answer; a beginning of the caller's own stands before it."""
+    last = messages[-1]
+    own = last.get("content")
+    if last.get("role") == "assistant" and not last.get("tool_calls") and isinstance(own, str):
+        return [*messages[:-1], {**last, "content": own + begun}]
+    return [*messages, {"role": "assistant", "content": begun}]
 
 
 def _own_reasoning(messages: list[Json], model: Model, kept_as: str) -> list[Json]:

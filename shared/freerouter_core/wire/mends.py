@@ -94,27 +94,51 @@ def reply_between(body: Json) -> None:
 
 
 def with_ids(name_of: Callable[[str, str, int], str]) -> Mend:
-    """A mend that gives every call, and what answers it, the id that `name_of` (id, function, number) makes of it."""
+    """A mend that gives every call, and what answers it, the id that `name_of` (id, function, number) makes of it.
+
+    No two calls get the same: some providers begin with the same ids in every turn, and others refuse to see them twice.
+    """
 
     def mend(body: Json) -> None:
-        known: dict[str, str] = {}
-        made: list[Json] = []
+        names: dict[str, str] = {}
+        answered: set[str] = set()
+        taken: set[str] = set()
+
+        def fresh(ident: str, name: str) -> str:
+            n = len(taken)
+            made = name_of(ident, name, n)
+            while made in taken:
+                n += 1
+                made = name_of(f"{ident}#{n}", name, n)
+            taken.add(made)
+            names[ident] = made
+            return made
+
+        changed = []
         for message in body["messages"]:
-            calls = []
-            for call in message.get("tool_calls") or ():
-                ident = str(call.get("id"))
-                function = call.get("function")
-                name = str(function.get("name")) if isinstance(function, Mapping) else ""
-                known[ident] = name_of(ident, name, len(known))
-                calls.append({**call, "id": known[ident]})
-            change: Json = {"tool_calls": calls} if calls else {}
+            change: Json = {}
+            if message.get("tool_calls"):
+                calls = []
+                for call in message["tool_calls"]:
+                    ident = str(call.get("id"))
+                    again = ident in names and ident not in answered
+                    calls.append({**call, "id": names[ident] if again else fresh(ident, _function(call))})
+                    answered.discard(ident)
+                change["tool_calls"] = calls
             if "tool_call_id" in message:
                 ident = str(message["tool_call_id"])
-                change["tool_call_id"] = known.get(ident) or name_of(ident, "", len(known))
-            made.append({**message, **change} if change else message)
-        body["messages"] = made
+                change["tool_call_id"] = names.get(ident) or fresh(ident, "")
+                answered.add(ident)
+            changed.append({**message, **change} if change else message)
+        if taken:
+            body["messages"] = changed
 
     return mend
+
+
+def _function(call: Mapping[str, object]) -> str:
+    function = call.get("function")
+    return str(function.get("name")) if isinstance(function, Mapping) else ""
 
 
 _NINE = re.compile(r"[A-Za-z0-9]{9}")
@@ -167,7 +191,7 @@ def flat(body: Json) -> None:
             media = []
         content = message.get("content")
         if isinstance(content, list):
-            parts = [part for part in content if isinstance(part, Mapping)]
+            parts = [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]
             others = [dict(part) for part in parts if part.get("type") != "text"]
             if message.get("role") != "user":
                 media += others
@@ -185,7 +209,7 @@ def thoughtless(message: Json) -> Json:
 
 
 def thinking_back(message: Json) -> Json:
-    thought = message.get("reasoning")
+    thought = message.get("reasoning") or message.get("reasoning_content")
     message = thoughtless(message)
     return {**message, "reasoning_content": thought} if thought else message
 
@@ -245,7 +269,7 @@ def not_strict(body: Json) -> None:
 def only_named(body: Json) -> None:
     """A tool that must be called is required by offering no other."""
     choice = body.get("tool_choice")
-    if isinstance(choice, Mapping):
+    if isinstance(choice, Mapping) and body.get("tools"):
         name = (choice.get("function") or {}).get("name")
         body["tools"] = [t for t in body["tools"] if (t.get("function") or {}).get("name") == name]
         body["tool_choice"] = "required"
@@ -292,6 +316,7 @@ def ask_to_continue(body: Json) -> None:
 
 
 GO_ON = (
-    "Your last message was cut off. Continue it exactly where it stopped: begin with the very next word, repeat nothing, "
-    "and say nothing about having been cut off."
+    "Your last message was cut off. Begin with its last few words, exactly as they stand there, and go on from them to the end. "
+    "Say nothing else, and nothing about having been cut off."
 )
+"""The words that are repeated tell where it goes on; `Splice` drops them."""

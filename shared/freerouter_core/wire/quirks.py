@@ -56,7 +56,7 @@ def _quirk(
     return Quirk(name, source, mend, frozenset(lacks.split()), frozenset(providers.split()), pattern)
 
 
-_MISTRAL = r"mistral|mixtral|ministral|codestral|devstral|magistral|pixtral"
+_MISTRAL = r"(?:^|[/:])(?:open-)?(?:mistral|mixtral|ministral|codestral|devstral|magistral|pixtral)"
 _OPENAI = r"(?:^|/)(?:gpt-[45]|o[134](?:-|$)|chatgpt)"
 
 QUIRKS: tuple[Quirk, ...] = (
@@ -68,8 +68,8 @@ QUIRKS: tuple[Quirk, ...] = (
     _quirk("user-after-tool", "avante-corp/avante.nvim#2695", m.reply_between, models=_MISTRAL),
     # -- tool calls -------------------------------------------------------------------------------------------------
     _quirk("tool-ids-9", "langchain-ai/langchain#24668", m.with_ids(m.nine), models=_MISTRAL),
-    _quirk("tool-ids-numbered", "getkimchi/kimchi#1063", m.with_ids(m.numbered), models=r"kimi-k2"),
-    _quirk("tool-ids-plain", "tailcallhq/forgecode#1142", m.with_ids(m.plain), models=r"^(?!.*kimi-k2)"),
+    _quirk("tool-ids-numbered", "getkimchi/kimchi#1063", m.with_ids(m.numbered), models=r"kimi-(?:k[2-9]|latest)"),
+    _quirk("tool-ids-plain", "tailcallhq/forgecode#1142", m.with_ids(m.plain), models=r"^(?!.*kimi-(?:k[2-9]|latest))"),
     _quirk("tool-name", "vectorize-io/hindsight#187", m.named_results, providers="gemini"),
     _quirk("call-signatures", "ai.google.dev/gemini-api/docs/thought-signatures", m.signed_calls, providers="gemini", models=r"gemini-[3-9]"),
     _quirk("named-tool-choice", "lmstudio-ai/lmstudio-bug-tracker#670", m.only_named, providers="lmstudio"),
@@ -100,11 +100,11 @@ QUIRKS: tuple[Quirk, ...] = (
     _quirk("stream_options", "openai/openai-agents-python#442", m.without("stream_options"), providers="mistral"),
     _quirk("json-with-tools", "agno-agi/agno#1065", lacks="json-with-tools", providers="groq cerebras gemini"),
     # -- a beginning to continue ------------------------------------------------------------------------------------
-    _quirk("prefill-flag", "vercel/ai#3256", m.prefixed, models=_MISTRAL),
-    _quirk("prefill-flag", "vllm-project/vllm#8942", m.continued, providers="vllm"),
     _quirk("prefill", "ericc-ch/copilot-api#261", m.ask_to_continue, models=r"claude-(?:opus|sonnet)-(?:4[.-][6-9]|[5-9])"),
     _quirk("prefill", "pipecat-ai/pipecat#5821", m.ask_to_continue, models=r"gemini-(?:3\.[2-9]|[4-9])"),
     _quirk("prefill", "groq/groq-api-cookbook#7", m.ask_to_continue, providers="groq ollama ollama-cloud"),
+    _quirk("prefill-continued", "vllm-project/vllm#8942", m.continued, providers="vllm"),
+    _quirk("prefill-flag", "vercel/ai#3256", m.prefixed, providers="mistral openrouter", models=_MISTRAL),
 )  # fmt: skip
 """Read from the top; every row that concerns a model is heeded, rows of one name once."""
 

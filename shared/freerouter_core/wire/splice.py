@@ -1,25 +1,42 @@
 """`Splice`: joins the text of a model that continues to the text that was already shown, so that nothing is said twice.
 
-A model handed the beginning of an answer goes on in one of three ways: exactly where it stopped, from a little before (the
-last word or sentence once more), or from the start. Which of them shows in its first words, so those are held back while
-they could still be a repetition; what repeats is dropped. An answer that starts anew in other words cannot be joined.
+A model handed the beginning of an answer goes on in one of three ways: exactly where it stopped, from a little before (the last word
+or line once more), or from the start. Which of them shows in its first words, so those are held back while they could still be a
+repetition; what repeats is dropped. An answer that starts anew in other words cannot be joined.
+
+Both mistakes are possible: a repetition taken for new text doubles it, new text taken for a repetition loses it. So a match counts only
+where it begins where words or lines do, and the more it looks like going on exactly (it begins with a space, it is only digits), the
+longer it has to be.
 """
 
 from __future__ import annotations
 
 import re
 
+REACH = 2_000
+"""Characters from the end within which a repetition may begin, apart from the very start."""
+SURE = 12
+"""Bytes, in two words or more, that must coincide where the new text begins with a space."""
 LEAST = 4
-"""Bytes that must coincide before a match counts as a repetition: one letter coincides by chance."""
+"""Bytes that must coincide otherwise, where they are no word of their own."""
 ANEW = 12
-"""Characters from the very start of what was shown that, said again and then left, tell an answer begun anew."""
+"""Characters from the very start that, said again and then left, tell an answer begun anew."""
 
-_WORD = re.compile(r"[\u3040-\u9fff]|[^\W\u3040-\u9fff]+")
-"""Where a repetition may begin: at a word, and in Chinese or Japanese at any character."""
+_START = re.compile(r"(?<!\S)\S|(?<!\w)\w|[\u3040-\u9fff]")
+"""Where a repetition may begin: a word, anything after a space, and in Chinese or Japanese any character."""
+_WORD = re.compile(r"\w+")
+_IDEOGRAPH = re.compile(r"[\u3040-\u9fff]")
+_ENDED = re.compile(r"[.!?…\u3002\uff01\uff1f\"'\u201d\u2019)\]}>|*`_]\s*$|\n\s*$")
+_PAUSED = re.compile(r"[^\w\s]\s*$|\n\s*$")
 
 
 class NoSeam(Exception):
     """The answer was begun anew, in other words: it cannot continue what was shown."""
+
+
+def closed(text: str) -> bool:
+    """Whether a text may have ended where it does: after a sentence, a bracket, a line; not amid a word."""
+    return _ENDED.search(text) is not None
 
 
 class Splice:
@@ -30,7 +47,9 @@ class Splice:
 
     def __init__(self, before: str) -> None:
         self._before = before
-        self._starts = [0, *(m.start() for m in _WORD.finditer(before) if m.start())]
+        self._first = len(before) - len(before.lstrip())
+        near = (m.start() for m in _START.finditer(before, max(0, len(before) - REACH)))
+        self._starts = sorted({self._first, *near})
         self._still = self._starts
         """Where what is held back may still be a repetition from."""
         self._held: list[str] = []
@@ -54,35 +73,52 @@ class Splice:
     def _join(self) -> str:
         held, self._joined = "".join(self._held), True
         said = held.lstrip()
-        overlap = self._overlap(said)
+        overlap = self._overlap(said, spaced=held[:1].isspace())
         if overlap:
             return said[overlap:]
-        shown = self._before.strip()
-        if said and _common(said, shown) >= min(ANEW, len(shown)):
+        if self._anew(said):
             raise NoSeam
         # The beginning is handed over without the space it ends with, so that what continues it begins with that space.
         tail = self._before[len(self._before.rstrip()) :]
         return held.removeprefix(tail)
 
-    def _overlap(self, said: str) -> int:
+    def _overlap(self, said: str, *, spaced: bool) -> int:
         """Characters at the beginning of `said` that repeat the end of what was shown, the most that do."""
         for at in self._starts:
-            ending = self._before[at : at + len(said) + 1] if at else self._before.lstrip()
+            ending = self._before[at : at + len(said) + 1]
             bare = ending.rstrip()
             if at + len(ending) < len(self._before) or not bare or not said.startswith(bare):
                 continue
-            spaced, rest = len(ending) > len(bare), said[len(bare) :]
-            if spaced and _WORD.match(rest):
+            gap, rest = ending[len(bare) :], said[len(bare) :]
+            if gap and _WORD.match(rest):
                 continue  # a word that merely begins like the last one
-            unfinished = not spaced and len(bare) > 1 and _WORD.fullmatch(bare)
-            if at == 0 or len(bare.encode()) >= LEAST or unfinished:
-                space = ending[len(bare) :]
-                return len(bare) + (len(space) if rest.startswith(space) else 0)
+            if self._repeats(bare, whole=at == self._first, spaced=spaced):
+                return len(bare) + (len(gap) if rest.startswith(gap) else 0)
         return 0
+
+    def _repeats(self, bare: str, *, whole: bool, spaced: bool) -> bool:
+        """Whether a coincidence of that length is a repetition. `whole`: it is all that was shown; `spaced`: the new text begins
+        with a space, as one that goes on exactly does."""
+        if bare.isdigit() or (not _WORD.search(bare) and len(bare) < LEAST):
+            return False
+        if _IDEOGRAPH.match(bare) and len(bare) < 3:
+            return False
+        if spaced:
+            return len(bare.encode()) >= SURE and len(_WORD.findall(bare)) >= 2
+        return bare.isalnum() or len(bare.encode()) >= LEAST or (whole and len(bare) >= 3)
+
+    def _anew(self, said: str) -> bool:
+        """Whether it begins like the very start and then leaves it. A line or sentence may well begin as the first one did."""
+        shown = self._before.strip()
+        shared = _common(said, shown)
+        if not said or self._before.endswith("\n") or self._before.find(shown[:ANEW], self._first + 1) >= 0:
+            return False
+        words = len(_WORD.findall(said[:shared]))
+        few = words >= 2 and shared >= 6 and not _PAUSED.search(self._before)
+        return shared >= min(ANEW, len(shown)) or few
 
 
 def _common(one: str, other: str) -> int:
     """The length of the beginning that two texts share."""
-    return next(
-        (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))

@@ -98,7 +98,8 @@ class _Call:
 class Assembler:
     """Chunks of one stream in, deltas out; `answer()` is the whole so far."""
 
-    def __init__(self, asked: str = "") -> None:
+    def __init__(self, asked: str = "", *, resumes: bool = False) -> None:
+        """`asked`: the model, where no chunk names one; `resumes`: the text goes on from some other, so its first space counts."""
         self._asked = asked
         self._text: list[str] = []
         self._reasoning: list[str] = []
@@ -116,7 +117,7 @@ class Assembler:
         self._upstream = ""
         self._id = ""
         self._error: Json | None = None
-        self._think = _Think()
+        self._think = _Think("\r\n" if resumes else None)
         self.done = False
         """`[DONE]` came."""
         self.fed = False
@@ -292,7 +293,9 @@ class Assembler:
 class _Think:
     """Splits a leading inline `<think>…</think>`, and the space after it, off streamed text; then steps aside."""
 
-    def __init__(self) -> None:
+    def __init__(self, after: str | None = None) -> None:
+        """`after`: what is taken off after the thoughts; None: all space."""
+        self._after = after
         self.active = True
         self._held = ""
         self._stage = "before"
@@ -315,7 +318,7 @@ class _Think:
                 self._held = thought[len(thought) - kept :]
                 return "", thought[: len(thought) - kept]
             self._stage, self._held = "after", rest
-        self._held = self._held.lstrip()
+        self._held = self._held.lstrip(self._after)
         return (self._release() if self._held else ""), thought
 
     def _release(self) -> str:

@@ -7,6 +7,7 @@ arguments of a tool call. So a wish may start on one model and end on another th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -167,13 +168,15 @@ class Parsed:
     problem: str | None = None
 
 
-def read_structured(answer: Answer, wish: Structured) -> Parsed:
-    """The wished value in an answer of any form, checked against the schema."""
+def read_structured(answer: Answer, wish: Structured, *, bare: bool = False) -> Parsed:
+    """The wished value in an answer of any form, checked against the schema. `bare`: the text itself must be it, for it was
+    put together from pieces that were shown."""
     name = schema_name(wish.name)
     texts = [call.arguments for call in answer.tool_calls if call.name == name]
     texts.append(answer.text)
     problem = "the answer holds no JSON"
-    for value in (value for text in texts for value in each_json(text)):
+    read = _only_json if bare else each_json
+    for value in (value for text in texts for value in read(text)):
         broken = violation(value, wish.schema) if wish.schema is not None else _not_object(value)
         if broken and wish.schema is not None:
             value = without_nulls(value, wish.schema)
@@ -182,6 +185,11 @@ def read_structured(answer: Answer, wish: Structured) -> Parsed:
             return Parsed(value, json.dumps(value, ensure_ascii=False))
         problem = f"the JSON does not match the schema: {broken}"
     return Parsed(problem=problem)
+
+
+def _only_json(text: str) -> Iterator[Any]:
+    with contextlib.suppress(ValueError):
+        yield json.loads(text)
 
 
 def _not_object(value: object) -> str | None:
