@@ -60,11 +60,21 @@ def _said(message: AIMessage) -> list[dict[str, Any]]:
         blocks += [
             {"type": "text", "text": part} if isinstance(part, str) else dict(part) for part in content
         ]
+    blocks += [_picture(image) for image in message.additional_kwargs.get("images") or ()]
     refusal = message.additional_kwargs.get("refusal")
     if refusal:
         block = {"type": "refusal", "refusal": refusal}
         blocks.append(block if _REFUSAL else {"type": "non_standard", "value": block})
     return blocks
+
+
+def _picture(image: dict[str, Any]) -> dict[str, Any]:
+    """A picture the model made: OpenRouter sends it as a data URL."""
+    url = str((image.get("image_url") or {}).get("url") or "")
+    head, comma, data = url.partition(";base64,")
+    if comma and head.startswith("data:"):
+        return {"type": "image", "base64": data, "mime_type": head.removeprefix("data:")}
+    return {"type": "image", "url": url}
 
 
 def _citation(annotation: dict[str, Any]) -> dict[str, Any]:

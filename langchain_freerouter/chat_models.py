@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from operator import itemgetter
 from typing import Any, ClassVar, Literal, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -16,7 +15,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.runnables import Runnable, RunnableMap
 from langchain_core.tools import BaseTool
 from langchain_core.utils import secret_from_env
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -24,14 +23,15 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 from typing_extensions import override
 
 from freerouter_core import __version__
-from freerouter_core.errors import Exhausted, FreeRouterError
+from freerouter_core.errors import FreeRouterError
 from freerouter_core.options import POLICY, RouterOptions, providers_as_data, strategy_as_data
 from freerouter_core.wire.request import ChatRequest
 
 from . import blocks  # noqa: F401  # registers how our messages become content blocks
 from .errors import as_model_error, as_model_errors
 from .messages import PROVIDER, to_wire
-from .outputs import chunk_of, end_of, result_of, unparsed_of
+from .outputs import chunk_of, end_of, result_of
+from .reports import Reported, report_of
 from .structured import Wanted, parser_for, wish_in
 from .tools import wire_tool_choice
 
@@ -174,6 +174,12 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
     def get_lc_namespace(cls) -> list[str]:
         return ["langchain_freerouter", "chat_models"]
 
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """The cache's key, with the models that the environment prefers: they decide who answers."""
+        with contextlib.suppress(FreeRouterError):
+            return f"{super()._get_llm_string(stop, **kwargs)}|{self._router.preferred}"
+        return super()._get_llm_string(stop, **kwargs)
+
     # -- calls ------------------------------------------------------------------------------------------------------
 
     def _generate(
@@ -183,12 +189,8 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        try:
-            with as_model_errors():
-                outcome = self._router.chat(self._request(messages, stop, kwargs))
-        except Exhausted as error:
-            return _unparsed(error, kwargs)
-        return result_of(outcome)
+        with as_model_errors():
+            return result_of(self._router.chat(self._request(messages, stop, kwargs)))
 
     async def _agenerate(
         self,
@@ -197,12 +199,8 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        try:
-            with as_model_errors():
-                outcome = await self._router.achat(self._request(messages, stop, kwargs))
-        except Exhausted as error:
-            return _unparsed(error, kwargs)
-        return result_of(outcome)
+        with as_model_errors():
+            return result_of(await self._router.achat(self._request(messages, stop, kwargs)))
 
     def _stream(
         self,
@@ -339,21 +337,17 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         """
         with as_model_errors():
             wanted = Wanted.of(schema, method, strict)
-        wanted = replace(wanted, raw=include_raw)
         tools = kwargs.pop("tools", None)
         if tools:
             kwargs["tools"] = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
-        llm = self.bind(
-            structured=wanted,
-            ls_structured_output_format={"kwargs": {"method": method, "strict": strict}, "schema": schema},
+        bound = {
+            "structured": wanted,
+            "ls_structured_output_format": {"kwargs": {"method": method, "strict": strict}, "schema": schema},
             **kwargs,
-        )
-        parser = parser_for(wanted)
-        if not include_raw:
-            return llm | parser
-        parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
-        failed = RunnablePassthrough.assign(parsed=lambda _: None)
-        return RunnableMap(raw=llm) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+        }
+        if include_raw:
+            return RunnableMap(raw=Reported(bound=self, kwargs=bound)) | report_of(wanted)
+        return self.bind(**bound) | parser_for(wanted)
 
     # -- counting ---------------------------------------------------------------------------------------------------
 
@@ -374,13 +368,6 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
     def get_token_ids(self, text: str) -> list[int]:
         """One id for every four characters: there is no tokenizer that fits every model."""
         return [sum(map(ord, text[n : n + 4])) for n in range(0, len(text), 4)]
-
-
-def _unparsed(error: Exhausted, kwargs: Mapping[str, Any]) -> ChatResult:
-    """The last answer, for `include_raw` to report on; else the error."""
-    if error.answer is None or not getattr(kwargs.get("structured"), "raw", False):
-        raise error
-    return unparsed_of(error)
 
 
 # LangChain looks the signature up on every call; `inspect` keeps what is written here.

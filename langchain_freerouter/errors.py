@@ -6,7 +6,7 @@ the right `is_retryable`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,18 @@ class Gone(core.Exhausted, lc.ModelNotFoundError):
     """Every candidate is gone, or was never there."""
 
 
+class TimedOut(core.Exhausted, lc.ModelTimeoutError):
+    """Every candidate took too long."""
+
+
+class Unreachable(core.Exhausted, lc.ModelConnectionError):
+    """No candidate could be reached, or none stayed on the line."""
+
+
+class Unwilling(core.Exhausted, lc.ModelInvalidRequestError):
+    """Every candidate refused the request as it was."""
+
+
 class DeadlineExceeded(core.DeadlineExceeded, lc.ModelTimeoutError):
     """`timeout` ran out before an answer."""
 
@@ -52,13 +64,17 @@ class StreamBroken(core.StreamBroken, lc.ModelAPIError):
     """The stream ended after text had been shown."""
 
 
+class _Never(ModelError):
+    """Stands where langchain-core has no error of its own for refusals yet (before 1.7.5)."""
+
+
 if TYPE_CHECKING:
-    _Refusal = lc.ModelPermissionDeniedError
-else:  # langchain-core has an error of its own for it since 1.7.5
-    _Refusal = getattr(lc, "ModelRefusalError", lc.ModelPermissionDeniedError)
+    _Refusal = _Never
+else:
+    _Refusal = getattr(lc, "ModelRefusalError", _Never)
 
 
-class Refused(core.Refused, _Refusal):
+class Refused(core.Refused, _Refusal, lc.ModelPermissionDeniedError):
     """The content was refused."""
 
     raw_message: None = None
@@ -113,11 +129,18 @@ def as_model_error(error: core.FreeRouterError) -> core.FreeRouterError:
     if isinstance(error, ModelError):
         return error
     kind = next(match for base, match in _MATCHES if isinstance(error, base))
-    if kind is Exhausted and error.rate_limited:
-        kind = RateLimited
-    elif kind is Exhausted and error.attempts and all(a["fault"] == "gone" for a in error.attempts):
-        kind = Gone
+    if kind is Exhausted:
+        kind = RateLimited if error.rate_limited else _exhausted(error.attempts)
     made = kind.__new__(kind, error.message)
     made.args = error.args
     made.__dict__.update(error.__dict__, is_retryable=error.should_retry)
     return made.with_traceback(error.__traceback__)
+
+
+def _exhausted(attempts: Sequence[core.AttemptRecord]) -> type[core.Exhausted]:
+    """What all attempts have in common."""
+    faults = {attempt["fault"] for attempt in attempts}
+    if faults == {"busy"} and all(attempt["status"] is None for attempt in attempts):
+        return Unreachable
+    kinds: dict[str, type[core.Exhausted]] = {"gone": Gone, "slow": TimedOut, "unfit": Unwilling}
+    return kinds.get(str(next(iter(faults))), Exhausted) if len(faults) == 1 else Exhausted

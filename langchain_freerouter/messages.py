@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from langchain_core.messages.tool import ToolCallChunk, tool_call, tool_call_chu
 
 from freerouter_core.errors import BadRequest
 from freerouter_core.wire.answer import Answer, Json
+from freerouter_core.wire.history import paired
 from freerouter_core.wire.stream import Delta
 
 PROVIDER = "freerouter"
@@ -32,7 +34,7 @@ _SENDABLE = frozenset(
 )
 """Blocks of an assistant's content that a chat model may be sent. The rest (thoughts, calls, searches of other providers) is
 said elsewhere on the wire, or means nothing to another model."""
-_CALLS = frozenset({"tool_use", "tool_call", "function_call"})
+_CALLS = frozenset({"tool_use", "tool_call", "function_call", "invalid_tool_call"})
 
 
 def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:
@@ -40,7 +42,7 @@ def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:
     wire: list[Json] = []
     for message in messages:
         wire += _one(message)
-    return wire
+    return paired(wire)
 
 
 def _one(message: BaseMessage) -> list[Json]:
@@ -65,7 +67,7 @@ def _one(message: BaseMessage) -> list[Json]:
 
 def _named(message: BaseMessage, wire: Json) -> Json:
     if message.name:
-        wire["name"] = message.name
+        wire["name"] = re.sub(r"[\s<|\\/>]+", "_", message.name)[:64]  # OpenAI's pattern, which others copied
     return wire
 
 
@@ -78,7 +80,7 @@ def _assistant(message: AIMessage) -> Json:
     for c in message.invalid_tool_calls:
         # Answered it must stay, or its answer would be an orphan; what was no JSON is sent as no arguments.
         arguments = c["args"] if c["args"] and _is_json(c["args"]) else "{}"
-        calls.append(_call(c["id"], c["name"], arguments, len(calls)))
+        calls.append({**_call(c["id"], c["name"], arguments, len(calls)), "invalid": True})
     if isinstance(content, list):
         if not calls:
             blocks = [p for p in content if isinstance(p, dict) and p.get("type") in _CALLS]
@@ -286,7 +288,6 @@ def to_message(answer: Answer, metadata: Mapping[str, Any]) -> AIMessage:
         response_metadata=_told(answer, metadata),
         tool_calls=[tool_call(name=c.name, args=c.parsed() or {}, id=c.id) for c in answer.tool_calls],
         usage_metadata=usage_of(answer.usage),
-        id=answer.id or None,
     )
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from freerouter_core.errors import Exhausted
 from freerouter_core.wire.stream import Delta
 
 if TYPE_CHECKING:
@@ -23,17 +22,6 @@ def result_of(outcome: Outcome) -> ChatResult:
         generations=[ChatGeneration(message=message, generation_info=info)],
         llm_output={"model_name": outcome.answer.model},
     )
-
-
-def unparsed_of(error: Exhausted) -> ChatResult:
-    """The answer that every candidate's failure left last, with the attempts that came to it."""
-    answer = error.answer
-    told = {
-        "model_name": answer.model,
-        "finish_reason": answer.finish_reason,
-        "attempts": list(error.attempts),
-    }
-    return ChatResult(generations=[ChatGeneration(message=to_message(answer, told))])
 
 
 def chunk_of(delta: Delta) -> ChatGenerationChunk | None:

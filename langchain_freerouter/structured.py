@@ -29,8 +29,6 @@ class Wanted:
 
     wish: Structured
     kind: Any = None
-    raw: bool = False
-    """Whether an answer that nobody gave rightly is wanted all the same: `include_raw` reports, it does not raise."""
 
     def validate(self, answer: Answer) -> object:
         """Raises where the class rejects the JSON, so that another model is asked."""

@@ -8,6 +8,14 @@ from typing import Any
 from freerouter_core.errors import BadRequest
 
 
+def _word(choice: Mapping[str, Any]) -> str:
+    if choice.get("type") not in ("any", "auto", "none", "required"):
+        raise BadRequest(
+            f"tool_choice={dict(choice)!r} names no tool", hint='"auto", "none", "required", or a name'
+        )
+    return str(choice["type"])
+
+
 def wire_tool_choice(
     choice: dict[str, Any] | str | bool | None, tools: list[dict[str, Any]]
 ) -> dict[str, Any] | str | None:
@@ -19,8 +27,8 @@ def wire_tool_choice(
         return "required"
     if isinstance(choice, Mapping):
         name = (choice.get("function") or {}).get("name") or choice.get("name")
-        if name is None:
-            return dict(choice)
+        if name is None:  # Anthropic's {"type": "any"}
+            return wire_tool_choice(_word(choice), tools)
     elif choice in ("auto", "none", "required"):
         return choice
     else:

@@ -193,10 +193,9 @@ class Growing:
         for n, call in enumerate(delta.tool_calls):
             self._calls[n] = replace(call, name=self._names.get(call.name, call.name))
         for piece in delta.fragments:
-            known = self._calls.get(piece.index) or ToolCall(
-                piece.id or f"call_{piece.index}", self._names.get(piece.name or "", piece.name or ""), ""
-            )
-            self._calls[piece.index] = ToolCall(known.id, known.name, known.arguments + piece.arguments)
+            known = self._calls.get(piece.index) or ToolCall(piece.id or f"call_{piece.index}", "", "")
+            name = known.name or self._names.get(piece.name or "", piece.name or "")
+            self._calls[piece.index] = ToolCall(known.id, name, known.arguments + piece.arguments)
         return ChatResponse(
             message=_message(self.text, self.reasoning, tuple(self._calls.values())[: self._most], None),
             delta=delta.text,

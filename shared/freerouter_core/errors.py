@@ -135,9 +135,11 @@ class StreamBroken(FreeRouterError):
     should_retry = True
     default_hint = "the shown text is in .partial; ask again for the rest"
 
-    def __init__(self, message: str, *, partial: str = "", **details: Any) -> None:
+    def __init__(self, message: str, *, partial: str = "", answer: Any = None, **details: Any) -> None:
+        """`answer`: the whole answer, where what was shown turned out not to be what was asked for."""
         super().__init__(message, **details)
         self.partial = partial
+        self.answer = answer
 
 
 class AuthenticationFailed(FreeRouterError):

@@ -151,6 +151,11 @@ class Router(Knowing):
             lambda finish: self._runtime.astream(lambda show: self._drive(wanted, show), finish)
         )
 
+    @property
+    def preferred(self) -> tuple[str, ...]:
+        """The models to be asked first, in order: the named one, then what the environment and the fallback list say."""
+        return self._resolved.policy.preferred
+
     async def _drive(self, request: ChatRequest, show: Show | None = None) -> Outcome:
         """On the runtime's loop: everything from a request to its outcome."""
         runtime = self._runtime

@@ -131,11 +131,8 @@ def check_langchain(message: AIMessage, expected: dict[str, Any]) -> None:
     assert usage.get("output_token_details", {}).get("reasoning", 0) == expected.get("reasoned", 0)
     assert message.additional_kwargs.get("annotations", []) == expected.get("sources", [])
     blocks = [block["type"] for block in message.content_blocks]
-    wanted = (
-        ["reasoning"] * ("thought" in expected)
-        + ["text"] * bool(expected["text"])
-        + ["tool_call"] * len(calls)
-    )
+    wanted = ["reasoning"] * ("thought" in expected) + ["text"] * bool(expected["text"])
+    wanted += ["image"] * len(message.additional_kwargs.get("images", ())) + ["tool_call"] * len(calls)
     assert blocks == wanted
 
 

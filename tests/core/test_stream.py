@@ -175,7 +175,7 @@ def test_inline_think_is_split_off(thought: str, text: str, sizes: list[int]) ->
         whole = whole[size:]
     answer = assemble(*deltas, {"content": whole})
 
-    assert (answer.reasoning, answer.text) == (thought, text)
+    assert (answer.reasoning, answer.text) == (thought.strip(), text)
 
 
 def test_text_that_only_begins_like_a_thought_is_text() -> None:

@@ -29,24 +29,23 @@ from random import Random
 
 from ..errors import FreeRouterError, StreamBroken
 from ..wire.answer import Answer
-from ..wire.judge import Fault, Kind, judge_answer, judge_rejection
+from ..wire.judge import Fault, Kind
 from ..wire.redact import clean, clean_answer
-from ..wire.rejection import inner_rejection
-from ..wire.schema import schema_name
 from ..wire.splice import closed
-from ..wire.structured import read_structured
 from . import steps as s
 from .field import Candidate, Field
 from .journal import Journal
 from .lessons import Lessons, State
 from .plan import Outcome, Plan
 from .seam import Seam, resumable
-from .verdict import broken, out_of_time, verdict
+from .verdict import broken, judged, out_of_time, verdict
 
 SIDE_BY_SIDE = 3
 """Attempts in flight at most."""
 HEDGE_SHARE, HEDGE_KEEP, HEDGE_KNOWN = 0.05, 0.3, 5
 """Hedges per request at most; the part of each limit they leave alone; answers before a percentile means anything."""
+REJECTED = ("not-the-schema", "invalid")
+"""Causes of an answer that is whole, and not what was asked for."""
 FLOOR, CAP, STALL = 5.0, 45.0, 20.0
 """Bounds of the first-token patience, and the least stall patience, in seconds."""
 
@@ -329,7 +328,9 @@ class _Run:
         self.journal.attempted(flight.attempt, fault, self.now - flight.sent)
         if self.committed is flight:
             if shown is None or not resumable(self.plan.policy, fault, shown):
-                raise broken(self.journal, flight.attempt, fault)
+                error = broken(self.journal, flight.attempt, fault)
+                error.answer = self.rejected if fault.cause in REJECTED else None
+                raise error
             self._resume(flight, fault, shown)
 
     def _resume(self, flight: _Flight, fault: Fault, shown: s.Shown) -> None:
@@ -339,8 +340,11 @@ class _Run:
         if self.plan.deadline is not None:
             self.deadline = self.now + self.plan.deadline - self.journal.started
 
+    def _judged(self, answer: Answer) -> tuple[Fault | None, Answer]:
+        return judged(self.plan.request, answer, self.now, pieced=self.resumes is not None)
+
     def _done(self, flight: _Flight, event: s.Done) -> Generator[s.Step, s.Event, Outcome | None]:
-        fault, answer = self._judge(event.answer)
+        fault, answer = self._judged(event.answer)
         cut = event.answer.finish_reason == "length" and self.committed is flight
         if fault is not None and cut and fault.cause in ("length", "token-limit"):
             fault, answer = (
@@ -350,7 +354,7 @@ class _Run:
         if fault is not None and fault.cause == "empty" and (self.plan.need.after_tool or self.resumes):
             agreed = self.silent is not None and self.silent != flight.candidate.model.id
             if agreed and self.resumes:  # nobody had anything to add to what was shown
-                fault, answer = self._judge(answer.with_(text=self.resumes))
+                fault, answer = self._judged(answer.with_(text=self.resumes))
                 if fault is None and not closed(self.resumes):
                     fault = Fault(
                         Kind.BROKEN, "cut", "nobody continued what was cut amid a sentence", teaches=False
@@ -363,7 +367,7 @@ class _Run:
             judged = yield from self._do(s.Validate(flight.attempt, answer, bound))
             if isinstance(judged, s.Judged) and judged.problem is not None:
                 fault = Fault(Kind.BROKEN, "invalid", judged.problem, teaches=judged.teaches)
-        if fault is not None and fault.cause in ("not-the-schema", "invalid"):
+        if fault is not None and fault.cause in REJECTED:
             self.rejected = clean_answer(answer, flight.attempt.account, whole=True)
         if fault is not None:
             self._failed(flight, fault if fault.status else replace(fault, status=200), event.shown)
@@ -383,22 +387,3 @@ class _Run:
         self.lessons.answered(flight.candidate, flight.attempt, answer.cost)
         self.journal.attempted(flight.attempt, None, seconds)
         return Outcome(answer, flight.attempt, self.journal, tuple(self.seams))
-
-    def _judge(self, answer: Answer) -> tuple[Fault | None, Answer]:
-        request = self.plan.request
-        if answer.error is not None:
-            return judge_rejection(inner_rejection(answer.error), self.now), answer
-        wish = request.structured
-        offered = request.offered
-        if wish is not None:
-            offered |= {schema_name(wish.name)}
-        fault = judge_answer(answer, tools=offered, must_call=request.must_call)
-        called = {call.name for call in answer.tool_calls} & request.offered
-        if fault is not None or wish is None or called:
-            return fault, answer
-        parsed = read_structured(answer, wish, bare=self.resumes is not None)
-        if parsed.problem is not None:
-            cut = answer.finish_reason == "length"
-            hint = "raise max_tokens: the JSON was cut" if cut else ""
-            return Fault(Kind.BROKEN, "not-the-schema", parsed.problem, teaches=not cut, hint=hint), answer
-        return None, answer.with_(text=parsed.text, tool_calls=())

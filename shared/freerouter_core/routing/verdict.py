@@ -16,7 +16,11 @@ from ..errors import (
     StreamBroken,
 )
 from ..wire.answer import Answer
-from ..wire.judge import Fault, Kind
+from ..wire.judge import Fault, Kind, judge_answer, judge_rejection
+from ..wire.rejection import inner_rejection
+from ..wire.request import ChatRequest
+from ..wire.schema import schema_name
+from ..wire.structured import read_structured
 from .field import Candidate, Field
 from .health import HealthBook
 from .journal import Journal
@@ -145,6 +149,29 @@ def _say(what: str, last: tuple[Candidate, Fault] | None) -> str:
     return f"{what}; the last, {candidate.model.id}: {fault.cause}" + (
         f" ({fault.message})" if fault.message else ""
     )
+
+
+def judged(
+    request: ChatRequest, answer: Answer, now: float, *, pieced: bool = False
+) -> tuple[Fault | None, Answer]:
+    """(fault, answer): what is wrong with what claims to be an answer, if anything is, and the answer in the form that was asked
+    for. `pieced`: its text was put together from what several models said."""
+    if answer.error is not None:
+        return judge_rejection(inner_rejection(answer.error), now), answer
+    wish = request.structured
+    offered = request.offered
+    if wish is not None:
+        offered |= {schema_name(wish.name)}
+    fault = judge_answer(answer, tools=offered, must_call=request.must_call)
+    called = {call.name for call in answer.tool_calls} & request.offered
+    if fault is not None or wish is None or called:
+        return fault, answer
+    parsed = read_structured(answer, wish, bare=pieced)
+    if parsed.problem is not None:
+        cut = answer.finish_reason == "length"
+        hint = "raise max_tokens: the JSON was cut" if cut else ""
+        return Fault(Kind.BROKEN, "not-the-schema", parsed.problem, teaches=not cut, hint=hint), answer
+    return None, answer.with_(text=parsed.text, tool_calls=())
 
 
 def out_of_time(journal: Journal, plan: Plan) -> DeadlineExceeded:

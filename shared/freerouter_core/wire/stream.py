@@ -90,7 +90,9 @@ class Delta:
 
 @dataclass(slots=True)
 class _Call:
-    id: object = None
+    id: str
+    """Its own from the first piece on, which callers may have seen: the model's where that brought one nobody else has."""
+    given: object = None
     name: str = ""
     arguments: list[str] = field(default_factory=list)
 
@@ -109,6 +111,7 @@ class Assembler:
         self._audio: Json = {}
         self._refusal: list[str] = []
         self._calls: list[_Call] = []
+        self._ids = _Ids()
         self._by_index: dict[int, _Call] = {}
         self._finish: str | None = None
         self._native: str | None = None
@@ -211,27 +214,26 @@ class Assembler:
             arguments = json.dumps(arguments)
         index = piece.get("index")
         call = self._by_index.get(index) if isinstance(index, int) else self._same(ident)
-        if call is not None and ident and call.id and ident != call.id:
+        if call is not None and ident and call.given and ident != call.given:
             call = None
         if call is not None and name and call.arguments and not ident:
             call = None if _whole("".join(call.arguments)) else call
         new = call is None
         if call is None:
-            call = _Call(ident)
+            call = _Call(self._ids.unique(ident, self._id, len(self._calls)), ident)
             self._calls.append(call)
             if isinstance(index, int):
                 self._by_index[index] = call
-        call.id = call.id or ident
-        if name and not call.name:
-            call.name = str(name)
+        call.given = call.given or ident
+        named = name if name and not call.name else None
+        call.name = call.name or str(name or "")
         if arguments:
             call.arguments.append(arguments)
-        shown = call.id if isinstance(call.id, str) and new else None
-        return Fragment(self._calls.index(call), shown, call.name if new else None, arguments or "")
+        return Fragment(self._calls.index(call), call.id if new else None, named, arguments or "")
 
     def _same(self, ident: object) -> _Call | None:
         if ident:
-            return next((call for call in self._calls if call.id == ident), None)
+            return next((call for call in self._calls if call.given == ident), None)
         return self._calls[-1] if self._calls else None
 
     def _flush(self) -> Delta | None:
@@ -265,11 +267,7 @@ class Assembler:
         return "".join(self._text)
 
     def answer(self) -> Answer:
-        ids = _Ids()
-        calls = tuple(
-            ToolCall(ids.unique(call.id, self._id, n), call.name, "".join(call.arguments))
-            for n, call in enumerate(self._calls)
-        )
+        calls = tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for call in self._calls)
         return Answer(
             text="".join(self._text),
             reasoning="".join(self._reasoning),
@@ -299,6 +297,7 @@ class _Think:
         self.active = True
         self._held = ""
         self._stage = "before"
+        self._thought = False
 
     def feed(self, text: str) -> tuple[str, str]:
         """(text, thought) that are certain by now."""
@@ -310,13 +309,19 @@ class _Think:
                 return ("", "") if "<think>".startswith(head) else (self._release(), "")
             self._stage, self._held = "inside", head[len("<think>") :]
         if self._stage == "inside":
+            if not self._thought:
+                self._held = self._held.lstrip()
             thought, closed, rest = self._held.partition("</think>")
-            if not closed:
+            self._thought = self._thought or bool(thought.strip())
+            if closed:
+                thought = thought.rstrip()
+            else:
                 kept = next(
                     (n for n in range(min(8, len(thought)), 0, -1) if "</think>".startswith(thought[-n:])), 0
                 )
-                self._held = thought[len(thought) - kept :]
-                return "", thought[: len(thought) - kept]
+                said = thought[: len(thought) - kept].rstrip()  # space before the end is none of the thought
+                self._held = thought[len(said) :]
+                return "", said
             self._stage, self._held = "after", rest
         self._held = self._held.lstrip(self._after)
         return (self._release() if self._held else ""), thought
@@ -329,7 +334,7 @@ class _Think:
         """What was still held when the stream ended."""
         inside = self._stage == "inside"
         held = self._release()
-        return ("", held) if inside else (held, "")
+        return ("", held.rstrip()) if inside else (held, "")
 
 
 def merge_details(details: list[Json]) -> tuple[Json, ...]:
@@ -344,6 +349,7 @@ def merge_details(details: list[Json]) -> tuple[Json, ...]:
             key
             and last
             and last.get("type") == kind
+            and not (last.get("signature") and detail.get(key))  # a signature ends what it signs
             and (last.get("id") or None) == (detail.get("id") or None)
         ):
             if isinstance(detail.get(key), str):
