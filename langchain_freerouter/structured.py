@@ -52,7 +52,9 @@ class Wanted:
         name, description, made = _schema_of(schema)
         chosen: Method = method  # type: ignore[assignment]  # checked above
         kind = schema if _is_class(schema) else None
-        return cls(Structured(made, schema_name(name), description, chosen, strict), kind)
+        return cls(
+            Structured(made, schema_name(name), description, chosen, strict, lax=kind is not None), kind
+        )
 
 
 class ObjectParser(JsonOutputParser):

@@ -31,6 +31,7 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools.types import BaseTool
 
+from freerouter_core.errors import BadRequest, FreeRouterError
 from freerouter_core.options import RouterOptions
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.request import ChatRequest
@@ -193,8 +194,21 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]
     ) -> tuple[ChatRequest, dict[str, str]]:
         """The core's request, and the tools' own names by those sent where the two differ."""
+        try:
+            return self._made_request(messages, kwargs)
+        except FreeRouterError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            words = f"{type(error).__name__}: {error}"
+            raise BadRequest(
+                f"the request cannot be put on the wire: {words}", hint="check messages and options"
+            ) from error
+
+    def _made_request(
+        self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]
+    ) -> tuple[ChatRequest, dict[str, str]]:
         given = {**self.additional_kwargs, **kwargs}
-        for unused in ("allow_parallel_tool_calls", "tool_required"):
+        for unused in ("allow_parallel_tool_calls", "tool_required", "strict"):
             given.pop(unused, None)
         names = given.pop("tool_names", None) or {}
         given.pop(
@@ -228,6 +242,7 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         tool_required: bool = False,
         *,
         tool_choice: str | dict[str, Any] | None = None,
+        strict: bool | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
         messages = list(chat_history or ())
@@ -243,7 +258,8 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
             sent = sent_name(str(tool.metadata.name))
             if sent != tool.metadata.name:
                 names[sent] = str(tool.metadata.name)
-            wire.append({**made, "function": {**made["function"], "name": sent}})
+            exact = {} if strict is None else {"strict": strict}
+            wire.append({**made, "function": {**made["function"], "name": sent, **exact}})
         choice = choice_of(tool_choice, tool_required)
         prepared = {"messages": messages, "tools": wire, "tool_choice": choice, **kwargs}
         prepared |= {"tool_names": names} if names else {}

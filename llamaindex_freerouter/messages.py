@@ -26,6 +26,7 @@ from llama_index.core.base.llms.types import (
 
 from freerouter_core.errors import BadRequest
 from freerouter_core.wire.answer import Answer, Json, ToolCall
+from freerouter_core.wire.history import paired
 from freerouter_core.wire.stream import Delta
 
 from .tools import legacy_call, sent_name
@@ -47,14 +48,14 @@ def to_wire(messages: Sequence[ChatMessage]) -> list[Json]:
     wire = [_one(message) for message in messages]
     for n, message in enumerate(wire):
         _answered(message.get("tool_calls") or [], wire[n + 1 :])
-    return wire
+    return paired(wire)
 
 
 def _answered(calls: list[Json], after: list[Json]) -> None:
     """Calls that came without an id take those their answers give, in order (Ollama answers by the tool's name)."""
     results = [message for message in after[: len(calls)] if message["role"] == "tool"]
     known = {call["id"] for call in calls}
-    free = [result["tool_call_id"] for result in results if result["tool_call_id"] not in known]
+    free = [i for result in results if (i := result["tool_call_id"]) and i not in known]
     for call in calls:
         if call["id"].startswith("call_?"):
             call["id"] = free.pop(0) if free else call["id"].replace("?", "")
@@ -69,6 +70,8 @@ def _one(message: ChatMessage) -> Json:
             calls.append(_call(block.tool_call_id, block.tool_name, block.tool_kwargs, len(calls)))
         else:
             parts += _parts(block)
+    if role == "assistant":  # pictures and sounds that a model made are none it can be shown
+        parts = [part for part in parts if part["type"] == "text"]
     content: Any = parts
     if all(part["type"] == "text" for part in parts):
         content = "".join(part["text"] for part in parts)
@@ -76,7 +79,8 @@ def _one(message: ChatMessage) -> Json:
     extra = message.additional_kwargs
     if role == "assistant":
         if not calls:
-            old = [legacy_call(call) for call in extra.get("tool_calls") or ()]
+            single = [extra["function_call"]] if extra.get("function_call") else []
+            old = [legacy_call(call) for call in extra.get("tool_calls") or single]
             calls = [_call(ident, name, arguments or {}, n) for n, (ident, name, arguments) in enumerate(old)]
         if calls:
             wire["tool_calls"] = calls
@@ -108,7 +112,8 @@ def _call(ident: str | None, name: str, kwargs: Any, n: int) -> Json:
     """`tool_kwargs` may be a dict or its JSON (llama_index#21378); what is neither is sent as no arguments."""
     arguments = kwargs if isinstance(kwargs, str) else json.dumps(kwargs, ensure_ascii=False, default=str)
     try:
-        json.loads(arguments)
+        if not isinstance(json.loads(arguments), dict):
+            arguments = "{}"
     except ValueError:
         arguments = "{}"
     return {
@@ -224,6 +229,8 @@ def _message(
     if reasoning or details:
         known = {"reasoning_details": details} if details else {}
         blocks.append(ThinkingBlock(content=reasoning, additional_information=known))
+    if answer is not None and answer.audio and not text:
+        text = str(answer.audio.get("transcript") or "")
     if text or not calls:
         blocks.append(TextBlock(text=text))
     for call in calls:

@@ -69,7 +69,7 @@ def wish_in(response_format: Any) -> tuple[Structured | None, type[BaseModel] | 
     inner = response_format.get("json_schema") or {}
     kind = _classes.get(str(inner.get("freerouter")))
     if wish is not None and kind is not None:
-        wish = replace(wish, method=inner.get("method", "auto"))
+        wish = replace(wish, method=inner.get("method", "auto"), lax=True)
     return wish, kind
 
 

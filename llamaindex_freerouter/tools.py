@@ -10,6 +10,7 @@ from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
 
+from freerouter_core.errors import BadRequest
 from freerouter_core.wire.schema import schema_name
 
 _ACCEPTED = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -27,15 +28,16 @@ def choice_of(choice: str | dict[str, Any] | None, required: bool) -> str | dict
     """`tool_choice` as the wire words it: None is "auto" or "required", other words are a tool's name."""
     if choice is None:
         return "required" if required else "auto"
-    if isinstance(choice, dict):
-        function = choice.get("function") or {}
-        if not function.get("name"):
-            return choice
-        return {**choice, "function": {**function, "name": sent_name(str(function["name"]))}}
-    if choice == "any":
+    if isinstance(choice, dict):  # OpenAI's and Anthropic's: a name, or the word as a type
+        choice = (choice.get("function") or choice).get("name") or choice.get("type")
+    if choice is True or choice == "any":
         return "required"
     if choice in ("none", "auto", "required"):
-        return choice
+        return str(choice)
+    if not isinstance(choice, str):
+        raise BadRequest(
+            f"tool_choice={choice!r} names no tool", hint='"auto", "none", "required", or a name'
+        )
     return {"type": "function", "function": {"name": sent_name(choice)}}
 
 
@@ -45,12 +47,9 @@ def legacy_call(call: Any) -> tuple[str | None, str, Any]:
     if isinstance(call, ToolSelection):
         return call.tool_id, call.tool_name, call.tool_kwargs
     function = _of(call, "function") or call
-    arguments = _of(function, "arguments")
-    return (
-        _of(call, "id"),
-        str(_of(function, "name") or ""),
-        _of(call, "input") if arguments is None else arguments,
-    )
+    given = (_of(function, "arguments"), _of(call, "input"), _of(call, "args"))
+    arguments = next((value for value in given if value is not None), None)
+    return _of(call, "id") or _of(call, "toolUseId"), str(_of(function, "name") or ""), arguments
 
 
 def _of(holder: Any, name: str) -> Any:

@@ -102,7 +102,7 @@ class RouterOptions(BaseModel):
     tool_streaming: Literal["whole", "fragments"] = "whole"
     hedge: Literal["auto", "off"] = "auto"
     http_client: Any = Field(default=None, exclude=True, repr=False)
-    router: Any = Field(default=None, exclude=True, repr=False)
+    router: Any = Field(default=None, repr=False)
 
     _made: tuple[tuple[Any, ...], Any] | None = PrivateAttr(default=None)
 
@@ -112,15 +112,20 @@ class RouterOptions(BaseModel):
         """Providers as `providers_as_data` wrote them, and as users give them."""
         if isinstance(value, (list, tuple)):
             return tuple(_provider(item) for item in value)
+        if not (value is None or isinstance(value, (str, Provider))):
+            raise ValueError("names or Providers are wanted")
         return (value,) if isinstance(value, Provider) else value
 
     @field_validator("router", mode="before")
     @classmethod
     def _read_router(cls, value: Any) -> Any:
         """A router as `resolution.describe` wrote it."""
-        if not isinstance(value, Mapping):
-            return value
         from .router import Router
+
+        if value is None or isinstance(value, Router):
+            return value
+        if not isinstance(value, Mapping):
+            raise ValueError("a Router is wanted, or what its describe() told")
 
         told = {key: item for key, item in value.items() if key != "runtime"}
         if isinstance(told.get("providers"), list):
@@ -130,6 +135,15 @@ class RouterOptions(BaseModel):
     @field_serializer("providers")
     def _write_providers(self, value: Any) -> Any:
         return providers_as_data(value)
+
+    @field_serializer("capabilities", "fallback_models")
+    def _write_names(self, value: Sequence[str] | None) -> list[str] | None:
+        """The same whether they were given or read back: caches compare the text."""
+        return None if value is None else list(value)
+
+    @field_serializer("router")
+    def _write_router(self, value: Any) -> Any:
+        return None if value is None else value.describe()
 
     @field_serializer("strategy")
     def _write_strategy(self, value: Any) -> Any:
@@ -145,9 +159,10 @@ class RouterOptions(BaseModel):
             raise BadSetting(f"{type(self).__name__}({name}=…): {first['msg']}") from None
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """A copy that shares the client and the router, which are connections and policy, not data."""
+        """A copy that shares what is no data: connections, policy, and the frameworks' own limiters, callbacks and caches."""
         memo = {} if memo is None else memo
-        for shared in (self.http_client, self.router):
+        held = ("http_client", "router", "rate_limiter", "callback_manager", "callbacks", "cache")
+        for shared in (getattr(self, name, None) for name in held):
             if shared is not None:
                 memo[id(shared)] = shared
         copied: Self = super().__deepcopy__(memo)

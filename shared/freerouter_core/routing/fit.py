@@ -56,7 +56,7 @@ def _size(model: Model, need: Need, policy: Policy, health: Health | None) -> st
     if model.listed and context < need.least_tokens:
         return f"context of {context:,} tokens is under the {need.least_tokens:,} needed at least"
     if model.listed and context < policy.min_context:
-        return f"its {context:,} tokens of context are under min_context={policy.min_context:,}"
+        return f"its {context:,} tokens of context are under min_context={policy.min_context:,} (in LlamaIndex: context_window)"
     return None
 
 

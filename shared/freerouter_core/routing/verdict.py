@@ -156,6 +156,10 @@ def judged(
 ) -> tuple[Fault | None, Answer]:
     """(fault, answer): what is wrong with what claims to be an answer, if anything is, and the answer in the form that was asked
     for. `pieced`: its text was put together from what several models said."""
+    if request.tool_choice == "none" and answer.tool_calls:
+        if not answer.text:
+            return Fault(Kind.BROKEN, "uninvited-call", "called a tool though none was to be called"), answer
+        answer = answer.with_(tool_calls=())
     if answer.error is not None:
         return judge_rejection(inner_rejection(answer.error), now), answer
     wish = request.structured

@@ -32,6 +32,8 @@ class Structured:
     description: str = ""
     method: Method = "auto"
     strict: bool | None = None
+    lax: bool = False
+    """Whether a class will judge the value, which may take more than its schema says ("2" for 2): it decides, not the schema."""
 
     @classmethod
     def from_response_format(cls, wire: Mapping[str, Any]) -> Structured | None:
@@ -174,7 +176,7 @@ def read_structured(answer: Answer, wish: Structured, *, bare: bool = False) -> 
     name = schema_name(wish.name)
     texts = [call.arguments for call in answer.tool_calls if call.name == name]
     texts.append(answer.text)
-    problem = "the answer holds no JSON"
+    problem, near = "the answer holds no JSON", None
     read = _only_json if bare else each_json
     for value in (value for text in texts for value in read(text)):
         broken = violation(value, wish.schema) if wish.schema is not None else _not_object(value)
@@ -184,6 +186,10 @@ def read_structured(answer: Answer, wish: Structured, *, bare: bool = False) -> 
         if broken is None:
             return Parsed(value, json.dumps(value, ensure_ascii=False))
         problem = f"the JSON does not match the schema: {broken}"
+        if near is None and isinstance(value, (dict, list)):
+            near = value
+    if wish.lax and near is not None:
+        return Parsed(near, json.dumps(near, ensure_ascii=False))
     return Parsed(problem=problem)
 
 
