@@ -2,7 +2,7 @@
 
 `load(..., allowed_objects="all")`, which that test uses, admits only classes listed in LangChain's own mapping; no outside package
 can pass it unaided. Here, and only in these tests, our class is added to that list. The package itself never touches it:
-that would widen what every user's process deserializes. `test_serialization.py` proves the round trip without the shim.
+that would widen what every user's process deserializes. `tests/adapters/test_langchain.py` proves the round trip without the shim.
 """
 
 from __future__ import annotations
