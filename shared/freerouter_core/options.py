@@ -36,6 +36,7 @@ POLICY = (
     "max_latency",
     "max_cost_per_token",
     "allow_paid",
+    "keyless",
     "privacy",
     "timeout",
     "max_retries",
@@ -85,6 +86,7 @@ class RouterOptions(BaseModel):
     max_latency: float | None = Field(default=None, gt=0)
     max_cost_per_token: float | None = Field(default=None, ge=0)
     allow_paid: bool = False
+    keyless: bool = False
     privacy: Literal["any", "no-train"] = "any"
     temperature: float | None = None
     max_tokens: int | None = Field(default=None, gt=0)

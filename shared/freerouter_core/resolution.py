@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from .catalogue.providers import Account, Provider, read_rows, resolve
-from .errors import AuthenticationFailed, BadSetting
+from .errors import AuthenticationFailed, BadSetting, NoCandidates
 from .events import log
 from .options import providers_as_data, strategy_as_data
 from .routing.need import Policy
@@ -98,11 +98,18 @@ def _accounts(router: Router, settings: Settings) -> dict[str, Account]:
     accounts: dict[str, Account] = {}
     missing: list[str] = []
     for provider in wanted:
+        ended = rows.get(provider.name, {}).get("ended")
+        if ended and provider.base_url is None:
+            log.warning("provider %s: %s", provider.name, ended)
         account = resolve(provider, rows, environment)
         if account is None:
             missing += rows[provider.name].get("keys", [])
         else:
             accounts[account.provider] = account
+    if router.privacy == "no-train":
+        accounts = {name: account for name, account in accounts.items() if _keeps_to_itself(account, rows)}
+        if not accounts and not missing:
+            raise NoCandidates('privacy="no-train" leaves no provider: all of them may train on prompts')
     if not accounts:
         raise AuthenticationFailed(
             f"no API key: {', '.join(missing) or 'no provider'} is not set",
@@ -116,11 +123,13 @@ def _accounts(router: Router, settings: Settings) -> dict[str, Account]:
 
 def _wanted(router: Router, settings: Settings, rows: dict[str, dict[str, Any]]) -> list[Provider]:
     if router.providers == "all":
-        given: Iterable[str | Provider] = list(rows)
+        given: Iterable[str | Provider] = [name for name, row in rows.items() if _joins(row)]
     elif router.providers is None:
         given = ["openrouter", *settings.freerouter_providers]
     else:
         given = router.providers
+    if router.keyless:
+        given = [*given, *(name for name, row in rows.items() if row.get("keyless"))]
     providers: dict[str, Provider] = {}
     for item in given:
         provider = Provider(item) if isinstance(item, str) else item
@@ -135,6 +144,16 @@ def _wanted(router: Router, settings: Settings, rows: dict[str, dict[str, Any]])
             )
         providers[provider.name] = provider
     return list(providers.values())
+
+
+def _keeps_to_itself(account: Account, rows: dict[str, dict[str, Any]]) -> bool:
+    """Whether prompts are not trained on, or the request can ask for that; an endpoint of the user's own is the user's word."""
+    return account.provider not in rows or account.privacy in ("no-train", "endpoint")
+
+
+def _joins(row: dict[str, Any]) -> bool:
+    """Whether "all" means it, too: what has a free tier and a key; keyless and local ones join by name, or `keyless=True`."""
+    return not (row.get("ended") or row.get("local") or row.get("keyless"))
 
 
 _known_rows: dict[str, dict[str, Any]] = {}

@@ -46,6 +46,7 @@ class Router(Knowing):
         max_latency: seconds to a first token, on average, where known.
         max_cost_per_token: USD; matters with `allow_paid`.
         allow_paid: whether models that cost money may be asked, after every free one.
+        keyless: whether providers that answer without a key may be asked, too.
         privacy: "no-train" keeps to endpoints that do not train on prompts.
         timeout: seconds to an answer, or to a stream's first token, failover included. None: no bound.
         max_retries: attempts after the first. None: as many as the timeout allows.
@@ -73,6 +74,7 @@ class Router(Knowing):
     max_latency: float | None = None
     max_cost_per_token: float | None = None
     allow_paid: bool = False
+    keyless: bool = False
     privacy: str = "any"
     timeout: float | Unset | None = UNSET
     max_retries: int | None = None

@@ -121,13 +121,6 @@ def test_a_catalogue_lists_free_models_by_context() -> None:
     assert [m.id for m in catalogue.free()] == ["b:free", "a:free"]
 
 
-def test_rows_of_providers_toml_are_complete() -> None:
-    for name, facts in known_providers().items():
-        assert facts["base_url"].startswith("https://"), name
-        assert facts["checked"], name
-        assert facts["source"], name
-
-
 def test_a_provider_inherits_what_it_leaves_out() -> None:
     rows = read_rows(
         '[acme]\nbase_url = "https://acme.test/v1"\nkeys = ["ACME_KEY"]\nlimits = [{requests = 3}]\n'

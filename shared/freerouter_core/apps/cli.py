@@ -199,15 +199,19 @@ def _check_keys(console: Console) -> bool:
     environment = settings.environment
     found = False
     for name, row in known_providers().items():
+        used = name == "openrouter" or name in settings.freerouter_providers
         for variable in row.get("keys", ()):
             held = bool(environment.get(variable))
-            found = found or held
             where = "environment" if os.environ.get(variable) else ".env file"
-            console.print(
-                f"key        {variable}: " + (f"[green]found[/] ({where})" if held else "[red]not set[/]")
-            )
-            if not held and row.get("signup") and name == "openrouter":
-                console.print(f"           a free one: {row['signup']}")
+            if used:
+                found = found or held
+                state = f"[green]found[/] ({where})" if held else "[red]not set[/]"
+                console.print(f"key        {variable}: {state}")
+                if not held and row.get("signup"):
+                    console.print(f"           a free one: {row['signup']}")
+            elif held:
+                why = row.get("ended") or f"unused; FREEROUTER_PROVIDERS={name} would ask it, too"
+                console.print(f"key        {variable}: [yellow]found[/] ({where}), {escape(why)}")
     return found or settings.dev_mode
 
 

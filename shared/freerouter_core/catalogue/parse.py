@@ -52,8 +52,8 @@ def _rows(payload: object) -> Iterable[Mapping[str, Any]]:
 
 
 def _model(row: Mapping[str, Any], provider: str, free: object, origin: str) -> Model | None:
-    name = row.get("id") or row.get("name")
-    if not isinstance(name, str) or not name:
+    name = _name(row)
+    if name is None:
         return None
     architecture = _mapping(row.get("architecture"))
     outputs = _words(architecture.get("output_modalities"))
@@ -93,9 +93,18 @@ def _is_free(name: str, priced: list[float], any_price: bool, free: object) -> b
         return any_price and not priced
     if free == "all":
         return True
-    if isinstance(free, (list, tuple, set, frozenset)):
-        return name in free
-    return False
+    return not isinstance(free, str) and in_list(name, free)
+
+
+def in_list(name: str, free: object) -> bool:
+    """Whether a list of free models holds `name`; a * in it stands for anything."""
+    if not isinstance(free, (list, tuple, set, frozenset)):
+        return False
+    return name in free or any(
+        re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name)
+        for pattern in free
+        if "*" in pattern
+    )
 
 
 def _prices(pricing: object) -> dict[str, float]:
@@ -117,10 +126,22 @@ def _prices(pricing: object) -> dict[str, float]:
     return found
 
 
+_WINDOWS = ("context_length", "context_window", "max_context_length", "max_model_len")
+"""What OpenRouter and Cohere, Groq, Mistral, and vLLM call the context window."""
+
+
+def _name(row: Mapping[str, Any]) -> str | None:
+    """What goes on the wire. Cloudflare's `id` is a number of its own, its `name` the model; Gemini lists `models/…`."""
+    name = row.get("id") or row.get("name")
+    if isinstance(row.get("name"), str) and row["name"].startswith("@"):
+        name = row["name"]
+    return name.removeprefix("models/") if isinstance(name, str) and name else None
+
+
 def _context(row: Mapping[str, Any], top: Mapping[str, Any]) -> int:
     """The smaller of the two the catalogue gives: 4 of 24 free models differed, 1,048,576 against 262,000."""
     sizes = [
-        _positive(row.get("context_length") or row.get("context_window")),
+        *(_positive(row.get(key)) for key in _WINDOWS),
         _positive(top.get("context_length")),
     ]
     return min([size for size in sizes if size] or [32_768])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -98,6 +99,10 @@ class Account:
     limits: tuple[Limit, ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     simulated: bool = False
+    models: str = ""
+    """Where the list of models is; empty: at `<base_url>/models`."""
+    privacy: str = "unknown"
+    local: bool = False
     scope: str = field(init=False)
     """(provider, base URL, key hash): equal for all objects that share the budget."""
 
@@ -116,6 +121,9 @@ class Account:
             self.limits,
             (),
             self.simulated,
+            self.models,
+            self.privacy,
+            self.local,
         )
 
 
@@ -123,14 +131,22 @@ def read_rows(toml: str) -> dict[str, dict[str, Any]]:
     """The rows of a providers.toml text, limits as `Limit`s."""
     rows: dict[str, dict[str, Any]] = {}
     for name, row in tomllib.loads(toml).items():
-        rows[name] = {**row, "limits": tuple(Limit(**limit) for limit in row.get("limits", ()))}
+        limits = tuple(Limit(**limit) for limit in row.get("limits", ()))
+        rows[name] = {**row, "limits": limits, "free": _frozen(row.get("free", "all"))}
     return rows
+
+
+def _frozen(free: str | Iterable[str]) -> str | tuple[str, ...]:
+    return free if isinstance(free, str) else tuple(free)
 
 
 def resolve(
     provider: Provider, rows: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]
 ) -> Account | None:
-    """The account a `Provider` stands for, or None where it needs a key and none is given or in `environment`."""
+    """The account a `Provider` stands for, or None where it needs a key and none is given or in `environment`.
+
+    Raises `BadSetting` where nothing is known of it, or its address lacks a part that the environment should hold.
+    """
     row = rows.get(provider.name, {})
     variable = row.get("base_url_variable", "")
     base_url = provider.base_url or environment.get(variable) or row.get("base_url")
@@ -140,15 +156,33 @@ def resolve(
             hint=f"known: {', '.join(sorted(rows))}; else Provider({provider.name!r}, base_url='https://…/v1')",
         )
     key = provider.api_key or next((environment[v] for v in row.get("keys", ()) if environment.get(v)), "")
-    if not key and row.get("keys"):
+    if not key and row.get("keys") and not row.get("keyless"):
         return None
     free = provider.free if provider.free is not None else row.get("free", "all")
+    own = provider.base_url is None
     return Account(
         provider=provider.name,
-        base_url=base_url.rstrip("/"),
+        base_url=_filled(base_url, provider.name, environment).rstrip("/"),
         key=key,
         dialect=row.get("dialect", "openai"),
-        free=free if isinstance(free, str) else tuple(free),
+        free=_frozen(free),
         limits=provider.limits if provider.limits is not None else tuple(row.get("limits", ())),
         headers=provider.headers,
+        models=_filled(row.get("models", ""), provider.name, environment) if own else "",
+        privacy=row.get("privacy", "unknown"),
+        local=bool(row.get("local")),
     )
+
+
+def _filled(address: str, name: str, environment: Mapping[str, str]) -> str:
+    """An address with its `{VARIABLE}`s filled in."""
+
+    def value(found: re.Match[str]) -> str:
+        held = environment.get(found[1])
+        if not held:
+            raise BadSetting(
+                f"provider {name!r} needs {found[1]}", hint=f"set {found[1]}, or pass base_url=…"
+            )
+        return held
+
+    return re.sub(r"\{([A-Z_]+)\}", value, address)

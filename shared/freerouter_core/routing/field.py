@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from random import Random
 
 from ..catalogue.model import Catalogue, Model
+from ..catalogue.parse import in_list
 from ..catalogue.providers import Account
 from .fit import able, fit, ready, tight
 from .health import Health, HealthBook
@@ -77,7 +78,9 @@ def find_named(name: str, catalogue: Catalogue, accounts: Mapping[str, Account])
     if listed is not None:
         return listed
     free = (
-        account.free == "all" or wire in account.free if account.free != "suffix" else wire.endswith(":free")
+        wire.endswith(":free")
+        if account.free == "suffix"
+        else account.free == "all" or in_list(wire, account.free)
     )
     ident = wire if provider == "openrouter" else f"{provider}:{wire}"
     return Model(id=ident, provider=provider, name=wire, origin=account.base_url, free=free, listed=False)

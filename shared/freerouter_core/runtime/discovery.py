@@ -234,7 +234,7 @@ class Discovery:
 
 
 async def _get_models(account: Account, transport: Transport, now: float) -> Any:
-    async with transport.open(account, "GET", "/models") as response:
+    async with transport.open(account, "GET", account.models or "/models") as response:
         body = await response.read()
         if response.status != 200:
             fault = judge_rejection(read_rejection(response.status, response.headers, body), now)

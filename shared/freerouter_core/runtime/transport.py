@@ -103,7 +103,7 @@ class Transport:
         self, account: Account, method: str, path: str, content: bytes | None = None
     ) -> AsyncIterator[Response]:
         """Send, and yield the response once its headers are here. Raises `TransportFailed`."""
-        url = self._url(account.base_url + path)
+        url = self._url(path if "://" in path else account.base_url + path)
         request = httpx.Request(
             method,
             url,

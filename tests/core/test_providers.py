@@ -1,0 +1,151 @@
+"""The rows of providers.toml, as they are used: joining, free models, privacy, and a request through each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from freerouter_core import Provider, Router, errors
+from freerouter_core.catalogue.parse import parse_models
+from freerouter_core.catalogue.providers import resolve
+from freerouter_core.resolution import known_providers, resolve_router
+from freerouter_core.settings import Settings
+from freerouter_core.simulator import SimModel, World
+from langchain_freerouter import ChatFreeRouter
+
+ROWS = known_providers()
+ASKED = sorted(name for name, row in ROWS.items() if not row.get("ended"))
+
+
+def accounts_of(**options: Any) -> dict[str, Any]:
+    return resolve_router(Router(**options), Settings.load()).accounts
+
+
+def free_name(name: str) -> str:
+    """A model's name that the row takes for free."""
+    free = ROWS[name]["free"]
+    return "acme/able:free" if isinstance(free, str) else free[0].replace("*", "1")
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_request_through_each(name: str, serve: Any) -> None:
+    """LangChain, over HTTP: listed, taken for free, asked in its own way, answered."""
+    wire = free_name(name)
+    world = World([SimModel(wire, first_token=0.0, reasoning=True)], clock="real")
+    llm = ChatFreeRouter(providers=[Provider(name, serve(world), "sk-x", limits=[])], timeout=20.0)
+    message = llm.invoke("hello", max_tokens=64, temperature=0.5)
+
+    assert message.response_metadata["provider"] == name
+    assert message.response_metadata["requested_model"] in (wire, f"{name}:{wire}")
+    assert not any(seen.problem for seen in world.requests)
+    assert ("max_price" in str(world.requests[0].body)) is (name == "openrouter")
+
+
+def test_a_provider_joins_when_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that lies in the environment is not used unasked."""
+    for variable in ("OPENROUTER_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "CEREBRAS_API_KEY"):
+        monkeypatch.setenv(variable, "k")
+
+    assert set(accounts_of()) == {"openrouter"}
+    assert set(accounts_of(providers=["groq"])) == {"groq"}
+    assert set(accounts_of(providers="all")) == {"openrouter", "groq", "mistral"}
+    monkeypatch.setenv("FREEROUTER_PROVIDERS", "groq")
+    assert set(accounts_of()) == {"openrouter", "groq"}
+
+
+def test_keyless_and_local_ones_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", "k")
+    keyless = {name for name, row in ROWS.items() if row.get("keyless")}
+
+    assert set(accounts_of(keyless=True)) == {"openrouter", *keyless}
+    assert accounts_of(providers=["ollama"])["ollama"].base_url == "http://localhost:11434/v1"
+    monkeypatch.setenv("OLLAMA_BASE_URL", "http://10.0.0.2:11434/v1")
+    assert accounts_of(providers=["ollama"])["ollama"].base_url == "http://10.0.0.2:11434/v1"
+
+
+def test_the_ended_ones_say_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "k")
+    accounts_of(providers=["github"])
+
+    assert "retired on 2026-07-30" in caplog.text
+    assert not [
+        model
+        for model in parse_models([{"id": "a/b"}], provider="github", free=ROWS["github"]["free"])
+        if model.free
+    ]
+
+
+def test_an_address_with_a_gap_says_what_fills_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "k")
+    with pytest.raises(errors.BadSetting, match="CLOUDFLARE_ACCOUNT_ID"):
+        accounts_of(providers=["cloudflare"])
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", "abc")
+    account = accounts_of(providers=["cloudflare"])["cloudflare"]
+
+    assert "/accounts/abc/ai/v1" in account.base_url
+    assert "/accounts/abc/ai/models/search" in account.models
+
+
+def test_no_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("OPENROUTER_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "NVIDIA_API_KEY"):
+        monkeypatch.setenv(variable, "k")
+
+    assert set(accounts_of(providers="all", privacy="no-train")) == {"openrouter", "groq"}
+    with pytest.raises(errors.NoCandidates, match="no-train"):
+        accounts_of(providers=["mistral"], privacy="no-train")
+    own = Provider("mine", "https://mine.example/v1", "k")
+    assert set(accounts_of(providers=[own], privacy="no-train")) == {"mine"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "row", "wire"),
+    [
+        ("gemini", {"id": "models/gemini-3.1-flash-lite", "object": "model"}, "gemini-3.1-flash-lite"),
+        (
+            "cloudflare",
+            {"id": "429b9e8b", "name": "@cf/meta/llama-4", "task": {"name": "Text Generation"}},
+            "@cf/meta/llama-4",
+        ),
+        ("cohere", {"name": "command-a", "context_length": 256_000}, "command-a"),
+        (
+            "groq",
+            {"id": "openai/gpt-oss-20b", "context_window": 131_072, "active": True},
+            "openai/gpt-oss-20b",
+        ),
+        ("mistral", {"id": "mistral-small", "max_context_length": 131_072}, "mistral-small"),
+        ("vllm", {"id": "Qwen/Qwen3-8B", "max_model_len": 40_960}, "Qwen/Qwen3-8B"),
+    ],
+)
+def test_lists_in_every_shape(provider: str, row: dict[str, Any], wire: str) -> None:
+    body: Any = (
+        {"result": [row]}
+        if provider == "cloudflare"
+        else {"models": [row]}
+        if provider == "cohere"
+        else {"data": [row]}
+    )
+    [model] = parse_models(body, provider=provider, free=ROWS[provider]["free"])
+
+    assert (model.wire_name, model.free) == (wire, True)
+    assert model.context == next(
+        (
+            v
+            for k, v in row.items()
+            if k in ("context_length", "context_window", "max_context_length", "max_model_len")
+        ),
+        32_768,
+    )
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_rows_are_whole(name: str) -> None:
+    row = ROWS[name]
+
+    assert row["privacy"] in ("no-train", "trains", "endpoint", "unknown")
+    assert str(row["checked"]).startswith("2026-")
+    assert row["source"].startswith("https://")
+    assert row.get("local") or (row["base_url"].startswith("https://") and row["keys"])
+    assert isinstance(row["limits"], tuple)
+    environment = {"CLOUDFLARE_ACCOUNT_ID": "x", **dict.fromkeys(row.get("keys", ()), "k")}
+    assert resolve(Provider(name), ROWS, environment) is not None
