@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freerouter_core.errors import Exhausted
 from freerouter_core.runtime.transport import _NAMES, name_of
+from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer, ToolCall, read_answer
 from freerouter_core.wire.judge import (
     RULES,
@@ -178,3 +180,49 @@ def test_a_required_call_must_come() -> None:
     assert judge_answer(text, tools=both, must_call=True).cause == "no-tool-call"  # type: ignore[union-attr]
     assert judge_answer(other, tools=both, must_call="f").cause == "other-tool"  # type: ignore[union-attr]
     assert judge_answer(other, tools=both, must_call=True) is None
+
+
+DAY_END = (NOW // 86_400 + 1) * 86_400
+DIALECTS: list[tuple[str, int, dict[str, str], Any, Kind, str, float | None]] = [
+    ("Groq's minute", 429, {"retry-after": "3"}, {"message": "Rate limit reached for model `openai/gpt-oss-20b` in organization `org_x` on requests per minute (RPM): Limit 30, Used 30, Requested 1. Please try again in 2s."}, Kind.BUSY, "model-minute", NOW + 3),
+    ("Groq's day", 429, {}, {"message": "Rate limit reached for model `llama` in organization `org_x` on tokens per day (TPD): Limit 200000, Used 199999. Please try again in 2m59.56s."}, Kind.BUSY, "model-day", NOW + 179.56),
+    ("Groq, resets by header", 429, {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "2m59.56s", "x-ratelimit-remaining-tokens": "7000", "x-ratelimit-reset-tokens": "7.66s"}, {"message": "Rate limit reached"}, Kind.BUSY, "ambiguous-429", NOW + 179.56),
+    ("Groq, too large", 413, {}, {"message": "Request too large for model `x` in organization `o` on tokens per minute (TPM): Limit 8000, Requested 9999"}, Kind.UNFIT, "too-large", None),
+    ("Gemini's minute", 429, {}, [{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "You exceeded your current quota", "details": [{"violations": [{"quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"}]}, {"retryDelay": "38.601s"}]}}], Kind.BUSY, "model-minute", NOW + 38.601),
+    ("Gemini's day", 429, {}, [{"error": {"code": 429, "message": "You exceeded your current quota", "details": [{"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}, {"retryDelay": "38s"}]}}], Kind.BUSY, "model-day", None),
+    ("Gemini without a free tier", 429, {}, {"message": "Quota exceeded for metric, limit: 0, model: gemini-3-pro"}, Kind.GONE, "no-free-quota", None),
+    ("Mistral without a free tier", 429, {"x-ratelimit-limit-req-minute": "0"}, {"message": "Requests rate limit exceeded"}, Kind.GONE, "no-free-quota", None),
+    ("Cloudflare's day", 429, {}, {"message": "you have used up your daily free allocation of 10,000 neurons"}, Kind.ACCOUNT, "account-day", DAY_END),
+    ("Cerebras' minute", 429, {"x-ratelimit-remaining-tokens-minute": "0", "x-ratelimit-reset-tokens-minute": "11.382867"}, {"message": "Tokens per minute limit exceeded"}, Kind.BUSY, "ambiguous-429", NOW + 11.382867),
+    ("Hugging Face's month", 402, {}, {"message": "You have exceeded your monthly included credits for Inference Providers."}, Kind.ACCOUNT, "account-month", None),
+    ("Cohere's month", 429, {}, {"message": "You are using a Trial key, which is limited to 1000 API calls / month."}, Kind.ACCOUNT, "account-month", None),
+    ("ModelScope, retired", 429, {}, {"message": "insufficient balance (1008)"}, Kind.GONE, "no-free-quota", None),
+    ("NVIDIA, degraded", 400, {}, {"detail": "DEGRADED function cannot be invoked"}, Kind.BUSY, "degraded", None),
+    ("NVIDIA, not for this account", 404, {}, {"detail": "Function 'x': Not found for account 'y'"}, Kind.GONE, "gone", None),
+    ("OpenCode, for itself", 403, {}, {"type": "FreeTierError", "message": "can only be used from within OpenCode"}, Kind.GONE, "terms", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("who", "status", "headers", "body", "kind", "cause", "until"), DIALECTS, ids=[d[0] for d in DIALECTS]
+)
+def test_every_way_of_saying_no(
+    who: str, status: int, headers: dict[str, str], body: Any, kind: Kind, cause: str, until: float | None
+) -> None:
+    fault = judge_rejection(read_rejection(status, headers, json.dumps(body).encode()), NOW)
+
+    assert (fault.kind, fault.cause) == (kind, cause)
+    if until is not None:
+        assert fault.until == pytest.approx(until)
+    if who == "Gemini's day":
+        assert fault.until is not None
+        assert fault.until - NOW > 3_600.0, "its RetryInfo is the minute's"
+
+
+def test_three_unexplained_429s_are_the_accounts() -> None:
+    models = [SimModel(f"m{n}/x:free", script=["429-bare"] * 9) for n in range(6)]
+    with World(models) as world, pytest.raises(Exhausted):
+        world.router(timeout=15.0, max_retries=9).chat("x")
+
+    assert len(world.requests) == 4, "three that prove it, and one more that proves the proof"
+    assert any(bench.cause == "account-guessed" for bench in world.runtime.state.health.accounts.values())

@@ -18,6 +18,8 @@ Key = tuple[str, str, str]
 
 HALF_LIFE = 3_600.0
 """Seconds after which what was learnt counts half: free models change by the hour."""
+PROMOTED = 3
+"""Models of one account that meet an unexplained 429 within a minute before it is taken for the account's."""
 LACKS_KEPT = 6 * 3_600.0
 """Seconds for which it is remembered that a model does not take something."""
 FIRST_GUESS, LONGEST_GUESS, SPREAD = 20.0, 600.0, 0.2
@@ -97,6 +99,7 @@ class HealthBook:
 
     models: dict[Key, Health] = field(default_factory=dict)
     accounts: dict[str, Bench] = field(default_factory=dict)
+    _ambiguous: dict[str, dict[Key, float]] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     """What was changed since others were last told: "m|" and a model's key as JSON, "a|" or "g|" and an account's scope."""
 
@@ -187,6 +190,13 @@ class HealthBook:
             or before.until <= max(now, made.until if made.stated else now)
         ):
             self.accounts[scope] = made
+
+    def ambiguous(self, scope: str, key: Key, now: float) -> bool:
+        """A 429 that does not say whose limit it was, on one of an account's models; whether three of them within a minute make
+        it the account's."""
+        seen = {k: at for k, at in self._ambiguous.get(scope, {}).items() if at > now - 60.0}
+        self._ambiguous[scope] = seen | {key: now}
+        return len(self._ambiguous[scope]) >= PROMOTED
 
     def gone(self, key: Key, fetched: float) -> None:
         self.of(key).gone = fetched

@@ -49,13 +49,17 @@ class Lessons:
         book.failed(candidate.model.key, fault, now, self.rng, max_failures=self.policy.max_failures)
         if fault.kind is not Kind.GONE:
             self._gone_streak.clear()
+        scope = candidate.account.scope
+        if fault.cause == "ambiguous-429" and book.ambiguous(scope, candidate.model.key, now):
+            promoted = replace(fault, kind=Kind.ACCOUNT, cause="account-guessed")
+            book.bench_account(scope, promoted, now, self.rng)
+            self._account_failed(scope)
         if fault.kind is Kind.ACCOUNT:
             book.bench_account(candidate.account.scope, fault, now, self.rng)
             if fault.until is not None:
                 candidate.tries -= 1  # a stated wait of the account says nothing against the model
             else:
-                faults = self.field.account_faults
-                faults[candidate.account.scope] = faults.get(candidate.account.scope, 0) + 1
+                self._account_failed(scope)
         elif fault.cause == "price-guard" and attempt.guard:
             candidate.guard = False
             candidate.tries -= 1
@@ -84,6 +88,10 @@ class Lessons:
             self._guard(candidate.account.scope, False)
             for gone in self._gone_streak:
                 self.state.health.of(gone.model.key).gone = None
+
+    def _account_failed(self, scope: str) -> None:
+        faults = self.field.account_faults
+        faults[scope] = faults.get(scope, 0) + 1
 
     def _guard(self, scope: str, understood: bool) -> None:
         if self.state.guards.get(scope) is not understood:

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..catalogue.calendar import period
 from ..catalogue.model import Model
 from ..catalogue.providers import Account, Limit
-from .calendar import period
 
 MARGIN = 0.5
 """Seconds added to a rolling window: requests sent in order may arrive a little out of it, and clocks differ a little."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from ..catalogue.calendar import period
 from .answer import Answer
 from .quirks import DROPPABLE
 from .rejection import Rejection, all_said, extra_field, words_of
@@ -101,6 +102,9 @@ def _rule(
 _PRIVACY = "openrouter.ai/settings/privacy decides which endpoints your key may use"
 _KEY = "check the key: it is missing, mistyped, expired or revoked"
 
+_OWN = r"for model [`'\"\\]|PerModel"
+_DAY = r"per[-_ ]?day|\(TPD\)|\(RPD\)|PerDay"
+
 RULES: tuple[Rule, ...] = (
     # -- the account ------------------------------------------------------------------------------------------------
     # An upstream's refused key is not ours: the gateway says whose it was.
@@ -108,11 +112,24 @@ RULES: tuple[Rule, ...] = (
     _rule("key-refused", Kind.ACCOUNT, "401", teaches=False, hint=_KEY),
     # An upstream's own "per day" is no limit of the account, so the upstream's words are looked for first.
     _rule("upstream-429", Kind.BUSY, "429", r"upstream_provider_shared_pool|provider returned error|limited upstream"),
+    # Elsewhere limits are each model's own, and say so (Groq: "for model `x`"; Gemini: quotaId …PerModel).
+    _rule("too-large", Kind.UNFIT, "413 429", r"request too large", teaches=False),
+    _rule("no-free-quota", Kind.GONE, "429", r"\blimit: 0\b|quotaValue\W+0\b|ratelimit-limit[\w-]*: 0\b|\(1008\)"),
+    _rule("model-day", Kind.BUSY, "429", rf"(?:{_OWN}).*(?:{_DAY})|(?:{_DAY}).*(?:{_OWN})", teaches=False),
+    _rule("model-minute", Kind.BUSY, "429", _OWN, teaches=False),
+    _rule(
+        "account-month",
+        Kind.ACCOUNT,
+        "402 403 429",
+        r"monthly (?:included )?credits|(?:calls|requests|tokens) ?(?:/|per) ?month|monthly (?:quota|limit)",
+        teaches=False,
+        hint="the month's free allowance is spent; it returns on the first",
+    ),
     _rule(
         "account-day",
         Kind.ACCOUNT,
         "403 429",
-        r"free-models-per-day|free_tier_daily|per[-_ ]?day|daily free allocation|\(TPD\)|\(RPD\)|PerDay",
+        rf"free-models-per-day|free_tier_daily|daily free allocation|{_DAY}",
         teaches=False,
         hint="the day's free requests are spent; they return at the stated reset, usually midnight UTC",
     ),
@@ -231,8 +248,8 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
     until = None
     if rule.kind in (Kind.BUSY, Kind.ACCOUNT, Kind.SLOW) and rule.cause != "key-refused":
         until = stated_wait(rejection.headers, rejection.error, now, limited=rejection.status in (403, 429))
-    if rule.cause in ("account-day", "account-minute") and until is None:
-        until = _next_reset(rule.cause, now)
+    if rule.cause in _RESETS:
+        until = _until_reset(rule.cause, until, now, said)
     return Fault(
         kind=rule.kind,
         cause=rule.cause,
@@ -357,6 +374,21 @@ def _context(said: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def _next_reset(cause: str, now: float) -> float:
-    """Where a limit's refusal names no reset, its own rule does: the minute's window, or midnight UTC."""
-    return now + 60.0 if cause == "account-minute" else (now // 86_400 + 1) * 86_400
+_RESETS = {
+    "account-minute": "rolling",
+    "account-day": "utc-day",
+    "model-day": "utc-day",
+    "account-month": "utc-month",
+}
+
+
+def _until_reset(cause: str, stated: float | None, now: float, said: str) -> float:
+    """Where a limit's refusal names no reset, its own rule does: the minute's window, a midnight, the first of the month. Google
+    names the wait of its minute even where the day is spent."""
+    google = "PerDay" in said
+    if stated is not None and not google:
+        return stated
+    if cause == "account-minute":
+        return now + 60.0
+    end = period("pacific-day" if google else _RESETS[cause], 60.0, now)[1]
+    return end if stated is None else max(stated, end)

@@ -75,10 +75,18 @@ def all_said(rejection: Rejection) -> str:
         said = json.dumps(_own_words(rejection.error), ensure_ascii=False, default=str)
     except (TypeError, ValueError):
         said = str(rejection.error)
-    remaining = rejection.headers.get("x-ratelimit-remaining")
-    return said if remaining is None else f"{said} x-ratelimit-remaining: {remaining}"
+    told = [f"{name}: {rejection.headers[name]}" for name in rejection.headers if name in _LIMITS]
+    return " ".join((said, *told))
 
 
+_LIMITS = frozenset(
+    {
+        "x-ratelimit-remaining",
+        "x-ratelimit-limit-req-minute",
+        "x-ratelimit-limit-requests",
+        "x-ratelimit-limit-tokens-minute",
+    }
+)
 _ECHOES = frozenset({"input", "ctx", "failed_generation", "flagged_input"})
 """Where errors quote the request or the answer: somebody else's words, which tell nothing of the model."""
 

@@ -111,6 +111,9 @@ def stated_wait(
                 moment = parse_moment(value, now)
                 if moment is not None:
                     return moment
+    spent_until = _spent_until(headers, now) if limited else None
+    if spent_until is not None:
+        return spent_until
     for holder in (_metadata(error), error, _mapping(error.get("availability"))):
         for name in ("retry_after_seconds", "retry_after", "retryDelay"):
             moment = parse_moment(holder.get(name), now)
@@ -125,6 +128,17 @@ def stated_wait(
         return None
     pieces = re.findall(_AMOUNT, found.group(1), re.IGNORECASE)
     return _sane(now + sum(float(n) * _unit(word.lower()) for n, word in pieces), now)
+
+
+def _spent_until(headers: Mapping[str, str], now: float) -> float | None:
+    """The latest reset of those limits of which nothing remains: Groq and Cerebras name a reset for each, spent or not."""
+    moments = [
+        parse_moment(value, now)
+        for name, value in headers.items()
+        if name.startswith("x-ratelimit-reset-")
+        and parse_duration(str(headers.get(name.replace("-reset-", "-remaining-"), "1"))) == 0
+    ]
+    return max((moment for moment in moments if moment is not None), default=None)
 
 
 def _unit(word: str) -> float:
