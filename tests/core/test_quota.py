@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,16 +21,16 @@ START = 20_000 * DAY + 1_000.0
 
 
 class Book:
-    """Windows as a store keeps them: each is read from text, decided over, and written back."""
+    """Windows as a store keeps them: each is read from bytes, decided over, and written back."""
 
     def __init__(self) -> None:
-        self.texts: dict[Charge, str] = {}
+        self.texts: dict[Charge, bytes] = {}
         self.numbers = 0
 
     def _over(self, charges: tuple[Charge, ...], work: Any) -> Any:
-        windows = {c: Window.of(json.loads(self.texts[c]) if c in self.texts else None) for c in charges}
+        windows = {c: Window.of(self.texts.get(c)) for c in charges}
         result = work(windows.__getitem__)
-        self.texts |= {charge: json.dumps(window.state()) for charge, window in windows.items()}
+        self.texts |= {charge: window.state() for charge, window in windows.items()}
         return result
 
     def reserve(
@@ -47,7 +46,7 @@ class Book:
         self._over(grant.charges, lambda windows: settle(windows, grant, sent=sent, tokens=tokens))
 
     def used(self, charge: Charge, now: float) -> float:
-        window = Window.of(json.loads(self.texts[charge]))
+        window = Window.of(self.texts[charge])
         window.expire(charge.limit, now)
         return window.used
 

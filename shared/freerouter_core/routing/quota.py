@@ -10,10 +10,11 @@ all of a machine (SQLite) and for many machines (Redis); see `runtime.ledger`.
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Mapping
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from struct import Struct
 
 from ..catalogue.calendar import period
 from ..catalogue.model import Model
@@ -81,26 +82,42 @@ def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:
     )
 
 
+_HEAD = Struct("<dd")
+_ENTRY = 24
+"""Bytes of one entry of a log: three numbers of eight."""
+
+
 @dataclass(slots=True)
 class Window:
-    """What was taken of one limit. Rolling windows and lanes keep a log of (grant, unix seconds, amount); a window that ends at
-    a fixed time keeps its sum and its beginning; a bucket keeps its level and when that was."""
+    """What was taken of one limit. Rolling windows and lanes keep a log of grants, times (unix seconds) and amounts; a window that
+    ends at a fixed time keeps its sum and its beginning; a bucket keeps its level and when that was."""
 
-    used: float = 0
+    used: float = 0.0
     since: float = 0.0
-    log: deque[tuple[int, float, float]] = field(default_factory=deque)
+    grants: array[int] = field(default_factory=lambda: array("q"))
+    times: array[float] = field(default_factory=lambda: array("d"))
+    amounts: array[float] = field(default_factory=lambda: array("d"))
 
     @classmethod
-    def of(cls, state: Mapping[str, Any] | None) -> Window:
+    def of(cls, state: bytes | None) -> Window:
         """A window as `state` told it."""
         if not state:
             return cls()
-        return cls(
-            state["used"], state["since"], deque((int(n), at, amount) for n, at, amount in state["log"])
-        )
+        window = cls(*_HEAD.unpack_from(state))
+        third = (len(state) - _HEAD.size) // _ENTRY * 8
+        at = _HEAD.size
+        for log in (window.grants, window.times, window.amounts):
+            log.frombytes(state[at : at + third])
+            at += third
+        return window
 
-    def state(self) -> dict[str, Any]:
-        return {"used": self.used, "since": self.since, "log": list(self.log)}
+    def state(self) -> bytes:
+        return (
+            _HEAD.pack(self.used, self.since)
+            + self.grants.tobytes()
+            + self.times.tobytes()
+            + self.amounts.tobytes()
+        )
 
     def expire(self, limit: Limit, now: float) -> None:
         """Let go of what has passed."""
@@ -115,11 +132,20 @@ class Window:
         else:
             start = period(limit.reset, limit.per, now)[0]
             if start > self.since:
-                self.used, self.since = 0, start
+                self.used, self.since = 0.0, start
 
     def _drop(self, until: float) -> None:
-        while self.log and self.log[0][1] <= until:
-            self.used -= self.log.popleft()[2]
+        gone = bisect_right(self.times, until)
+        if gone:
+            self.used -= sum(self.amounts[:gone])
+            del self.grants[:gone], self.times[:gone], self.amounts[:gone]
+            if not self.times:
+                self.used = 0.0
+
+    def clear(self) -> None:
+        """Nothing is taken any more."""
+        self.used = 0.0
+        del self.grants[:], self.times[:], self.amounts[:]
 
     def free_at(self, limit: Limit, amount: float, size: float, now: float) -> float:
         """When `amount` more would fit; `now` if it does. Concurrency comes back unannounced, so it is looked at again soon."""
@@ -135,7 +161,7 @@ class Window:
         if limit.reset != "rolling":
             return period(limit.reset, limit.per, now)[1]
         hold = limit.per + MARGIN
-        for _, at, taken in self.log:
+        for at, taken in zip(self.times, self.amounts, strict=True):
             over -= taken
             if over <= 1e-9:
                 return at + hold
@@ -144,22 +170,24 @@ class Window:
     def take(self, limit: Limit, number: int, amount: float, now: float) -> None:
         self.used += amount
         if limit.concurrent is not None or limit.reset == "rolling":
-            self.log.append((number, now, amount))
+            at = bisect_right(self.times, now)  # another machine's clock may be a little ahead
+            self.grants.insert(at, number)
+            self.times.insert(at, now)
+            self.amounts.insert(at, amount)
 
     def change(self, limit: Limit, grant: Grant, amount: float | None) -> None:
         """What `grant` took is now known to be `amount`; None: nothing, it was never sent or its lane is free again."""
         if limit.concurrent is not None or limit.reset == "rolling":
-            found = next((n for n, entry in enumerate(self.log) if entry[0] == grant.number), None)
-            if found is None:
+            if grant.number not in self.grants:
                 return
-            number, at, before = self.log[found]
+            at = self.grants.index(grant.number)
+            self.used += (amount or 0.0) - self.amounts[at]
             if amount is None:
-                del self.log[found]
+                del self.grants[at], self.times[at], self.amounts[at]
             else:
-                self.log[found] = (number, at, amount)
-            self.used += (amount or 0) - before
+                self.amounts[at] = amount
         elif limit.reset == "bucket" or period(limit.reset, limit.per, grant.at)[0] == self.since:
-            self.used = max(0, self.used + (amount or 0) - amount_of(limit, grant.tokens))
+            self.used = max(0.0, self.used + (amount or 0.0) - amount_of(limit, grant.tokens))
 
 
 Windows = Callable[[Charge], Window]

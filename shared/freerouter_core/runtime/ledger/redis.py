@@ -5,7 +5,6 @@ the same Python as everywhere; the script only says whether anybody else was qui
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -17,6 +16,8 @@ T = TypeVar("T")
 PREFIX = "freerouter:{state}:"
 """The braces keep all keys on one node of a cluster, where a script can see them."""
 TRIES = 64
+SECONDS = 1.5
+"""For a connection, and for each answer."""
 KEPT = 30 * 86_400
 _SET = """
 for i = 1, #KEYS do
@@ -64,7 +65,7 @@ class RedisStore:
             ) from error
         self._client = client
         self._url = url
-        self._known: dict[str, str] = {}
+        self._known: dict[str, bytes] = {}
         self._connected: Any = None
         self._turn: asyncio.Lock | None = None
         self._left: list[Any] = []
@@ -80,11 +81,8 @@ class RedisStore:
         keys = [f"{PREFIX}w:{charge.key}" for charge in charges]
         sure = False
         for _ in range(TRIES):
-            before = [self._known.get(key, "") for key in keys]
-            windows = {
-                c: Window.of(json.loads(text) if text else None)
-                for c, text in zip(charges, before, strict=True)
-            }
+            before = [self._known.get(key, b"") for key in keys]
+            windows = {c: Window.of(text) for c, text in zip(charges, before, strict=True)}
             result, dirty = decide(windows.__getitem__)
             if not dirty and sure:
                 return result
@@ -92,7 +90,7 @@ class RedisStore:
                 self._learn(keys, await self._do("MGET", *keys))
                 sure = True
                 continue
-            after = [json.dumps(windows[charge].state()) for charge in charges]
+            after = [windows[charge].state() for charge in charges]
             lives = [str(_life(charge)) for charge in charges]
             current = await self._do("EVAL", _SET, len(keys), *keys, *before, *after, *lives)
             if not current:
@@ -109,7 +107,8 @@ class RedisStore:
 
     async def news(self, since: int) -> tuple[int, dict[str, str]]:
         number, *told = await self._do("EVAL", _NEWS, 3, *_NOTES, str(since))
-        return max(int(number), 0), dict(zip(told[::2], told[1::2], strict=True))
+        texts = [text.decode() for text in told]
+        return int(number), dict(zip(texts[::2], texts[1::2], strict=True))
 
     def forget(self) -> None:
         self._left.append(self._connected)  # the parent's: no destructor may touch it here
@@ -126,9 +125,8 @@ class RedisStore:
         if self._connected is None:
             self._connected = self._client.from_url(
                 self._url,
-                decode_responses=True,
-                socket_timeout=0.4,
-                socket_connect_timeout=0.4,
+                socket_timeout=SECONDS,
+                socket_connect_timeout=SECONDS,
                 single_connection_client=True,
             )
         try:
@@ -136,10 +134,10 @@ class RedisStore:
         except (self._client.RedisError, OSError, ValueError) as error:
             raise StoreFailed(type(error).__name__) from None  # its words may hold the URL's password
 
-    def _learn(self, keys: list[str], texts: Sequence[str | None]) -> None:
+    def _learn(self, keys: list[str], texts: Sequence[bytes | None]) -> None:
         if len(self._known) > 10_000:
             self._known.clear()
-        self._known.update({key: text or "" for key, text in zip(keys, texts, strict=True)})
+        self._known.update({key: text or b"" for key, text in zip(keys, texts, strict=True)})
 
 
 _NOTES = (f"{PREFIX}number", f"{PREFIX}notes", f"{PREFIX}order")

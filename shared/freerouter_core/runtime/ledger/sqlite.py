@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import sqlite3
 from collections.abc import Callable
@@ -25,7 +24,7 @@ TRIES = 8
 KEPT = 30 * 86_400.0
 """Seconds after which notes are forgotten."""
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS windows (key TEXT PRIMARY KEY, state TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS windows (key TEXT PRIMARY KEY, state BLOB NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS notes_by_number ON notes (number);
 """
@@ -170,12 +169,12 @@ def _changed(db: sqlite3.Connection, charges: tuple[Charge, ...], decide: Decide
     windows: dict[Charge, Window] = {}
     for charge in charges:
         row = db.execute("SELECT state FROM windows WHERE key = ?", (charge.key,)).fetchone()
-        windows[charge] = Window.of(json.loads(row[0]) if row else None)
+        windows[charge] = Window.of(row[0] if row else None)
     result, dirty = decide(windows.__getitem__)
     if dirty:
         db.executemany(
             "INSERT INTO windows VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state, at = excluded.at",
-            [(charge.key, json.dumps(window.state()), now) for charge, window in windows.items()],
+            [(charge.key, window.state(), now) for charge, window in windows.items()],
         )
     return result
 

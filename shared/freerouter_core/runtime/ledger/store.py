@@ -70,8 +70,7 @@ class MemoryStore:
         """Requests in flight are the parent's; what was spent stays spent."""
         for charge, window in self._windows.items():
             if charge.limit.concurrent is not None:
-                window.log.clear()
-                window.used = 0
+                window.clear()
 
     async def close(self) -> None:
         pass
