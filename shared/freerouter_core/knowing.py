@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .catalogue.model import Catalogue, Model
+from .catalogue.providers import Account
 from .errors import NoCandidates
-from .reports import Candidacy, Explanation, HealthReport
+from .reports import Candidacy, CostEstimate, Explanation, HealthReport, QuotaLine, QuotaReport
 from .resolution import Resolved, unique
-from .routing.field import Field, explain
+from .routing.field import Field, explain, find_named
 from .routing.need import Need, Policy, need_of
+from .routing.quota import Charge, charges_of
 from .wire.request import ChatRequest
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class Knowing:
         def _runtime(self) -> Runtime: ...
         @property
         def _resolved(self) -> Resolved: ...
-        async def _catalogue(self, resolved: Resolved) -> Catalogue: ...
+        async def _catalogue(self, resolved: Resolved, *, required: bool = True) -> Catalogue: ...
         async def _ordered(
             self, policy: Policy, resolved: Resolved, catalogue: Catalogue, need: Need
         ) -> Policy: ...
@@ -119,6 +121,65 @@ class Knowing:
 
         return await self._runtime.acall(work)
 
+    def estimate_cost(self, request: Prompt, model: str | None = None) -> CostEstimate:
+        """What a request would cost at most, in USD: 0 for a free model. `model` None: the one that would be asked first.
+
+        Raises `NoCandidates` where no model would be asked.
+        """
+        wanted = ChatRequest.of(request)
+        return self._runtime.call(lambda: self.aestimate_cost(wanted, model))
+
+    async def aestimate_cost(self, request: Prompt, model: str | None = None) -> CostEstimate:
+        wanted = ChatRequest.of(request)
+
+        async def work() -> CostEstimate:
+            resolved = self._resolved
+            catalogue = await self._catalogue(resolved)
+            need = need_of(wanted)
+            if model is None:
+                rows = self._candidacies(catalogue, resolved, need, resolved.policy)
+                chosen = _some([row.model for row in rows if row.reason is None])[0]
+            else:
+                chosen = find_named(model, catalogue, resolved.accounts) or Model(model, listed=False)
+            known = chosen.listed or chosen.free
+            usd = chosen.cost(need.prompt_tokens, need.output_tokens) if known else None
+            source = f"catalogue of {chosen.provider}" if chosen.listed else "not listed"
+            tier = "free" if chosen.free else "paid"
+            return CostEstimate(chosen.id, tier, need.prompt_tokens, need.output_tokens, usd, source)
+
+        return await self._runtime.acall(work)
+
+    def quota(self) -> QuotaReport:
+        """What is spent of every limit that something was taken of, and what accounts wait for."""
+        return self._runtime.call(self.aquota)
+
+    async def aquota(self) -> QuotaReport:
+        async def work() -> QuotaReport:
+            runtime, resolved = self._runtime, self._resolved
+            catalogue = await self._catalogue(resolved, required=False)
+            now, lines = runtime.clock.now(), []
+            for account in resolved.accounts.values():
+                models = [model for model in catalogue if model.provider == account.provider and model.free]
+                charges = dict.fromkeys(charge for model in models for charge in charges_of(account, model))
+                for charge in charges:
+                    used = await runtime.ledger.used(charge)
+                    if used or charge.limit.scope == "account":
+                        lines.append(_line(account, charge, used))
+            benches = runtime.state.health.accounts
+            waits = {
+                account.provider: (bench.cause, bench.until - now)
+                for account in resolved.accounts.values()
+                if (bench := benches.get(account.scope)) is not None and bench.until > now
+            }
+            return QuotaReport(tuple(lines), waits)
+
+        return await self._runtime.acall(work)
+
+    def cache_stats(self) -> dict[str, int]:
+        """How often lists of models were fetched, failed to be, were read from disk, and were not needed because a fresh one was
+        at hand ("avoided"), since the process began."""
+        return dict(self._runtime.discovery.stats)
+
     def _candidacies(
         self, catalogue: Catalogue, resolved: Resolved, need: Need, policy: Policy
     ) -> list[Candidacy]:
@@ -149,3 +210,11 @@ def _some(models: list[Model]) -> list[Model]:
     if not models:
         raise NoCandidates("no free model is listed at the moment")
     return models
+
+
+def _line(account: Account, charge: Charge, used: float) -> QuotaLine:
+    limit = charge.limit
+    kinds = (("requests", limit.requests), ("tokens", limit.tokens), ("concurrent", limit.concurrent))
+    kind, size = next((kind, size) for kind, size in kinds if size is not None)
+    scope = limit.scope if limit.scope != "model" else charge.scope.rpartition("|")[2]
+    return QuotaLine(account.provider, scope, kind, used, size, limit.per, limit.reset)

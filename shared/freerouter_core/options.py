@@ -35,6 +35,8 @@ POLICY = (
     "min_quality",
     "max_latency",
     "max_cost_per_token",
+    "max_cost_per_request",
+    "daily_cap",
     "allow_paid",
     "keyless",
     "privacy",
@@ -85,6 +87,8 @@ class RouterOptions(BaseModel):
     min_quality: float = Field(default=0.0, ge=0, le=10)
     max_latency: float | None = Field(default=None, gt=0)
     max_cost_per_token: float | None = Field(default=None, ge=0)
+    max_cost_per_request: float | None = Field(default=None, ge=0)
+    daily_cap: int | None = Field(default=None, ge=0)
     allow_paid: bool = False
     keyless: bool = False
     privacy: Literal["any", "no-train"] = "any"

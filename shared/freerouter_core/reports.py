@@ -41,6 +41,58 @@ class Explanation:
         return "\n".join(lines) or "no models"
 
 
+@dataclass(frozen=True, slots=True)
+class CostEstimate:
+    """What a request would cost at most: tokens estimated on the high side, `usd` by the catalogue's prices. `tier`: "free" or
+    "paid"; `source`: whose prices they are; None where the model is not listed and its prices are not known."""
+
+    model: str
+    tier: str
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float | None
+    source: str
+
+    def __str__(self) -> str:
+        price = "free" if self.tier == "free" else "unknown" if self.usd is None else f"{self.usd:.6f} USD"
+        return f"{self.model}: {self.prompt_tokens:,} + {self.completion_tokens:,} tokens, {price}"
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaLine:
+    """One limit of an account: `used` of `limit` ("requests", "tokens" or "concurrent") in `per` seconds; `scope` says whose."""
+
+    provider: str
+    scope: str
+    kind: str
+    used: float
+    limit: int
+    per: float
+    reset: str
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self.limit - self.used)
+
+    def __str__(self) -> str:
+        span = {60.0: "a minute", 3_600.0: "an hour", 86_400.0: "a day"}.get(self.per, f"in {self.per:g} s")
+        whose = "account" if self.scope == "account" else self.scope
+        return f"{self.provider} ({whose}): {self.used:g} of {self.limit:,} {self.kind} {span}"
+
+
+@dataclass(frozen=True)
+class QuotaReport:
+    """What is spent of each limit, and what the accounts wait for (seconds, by provider)."""
+
+    lines: tuple[QuotaLine, ...]
+    waits: dict[str, tuple[str, float]]
+
+    def __str__(self) -> str:
+        told = [str(line) for line in self.lines]
+        told += [f"{name} waits {seconds:.0f} s: {why}" for name, (why, seconds) in self.waits.items()]
+        return "\n".join(told) or "no limits are known"
+
+
 @dataclass(frozen=True)
 class HealthReport:
     """Which free models are usable now. `age`: seconds since the catalogue was fetched, None if there is none."""

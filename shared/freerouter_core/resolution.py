@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from .catalogue.providers import Account, Provider, read_rows, resolve
+from .catalogue.providers import Account, Limit, Provider, read_rows, resolve
 from .errors import AuthenticationFailed, BadSetting, NoCandidates
 from .events import log
 from .options import providers_as_data, strategy_as_data
@@ -69,6 +69,7 @@ def resolve_router(router: Router, settings: Settings) -> Resolved:
         min_quality=router.min_quality,
         max_latency=router.max_latency,
         max_cost_per_token=ceiling,
+        max_cost_per_request=router.max_cost_per_request,
         allow_paid=router.allow_paid,
         max_retries=router.max_retries,
         max_failures=router.max_failures,
@@ -106,6 +107,12 @@ def _accounts(router: Router, settings: Settings) -> dict[str, Account]:
             missing += rows[provider.name].get("keys", [])
         else:
             accounts[account.provider] = account
+    if router.daily_cap is not None:
+        cap = Limit(requests=router.daily_cap, per=86_400.0, reset="utc-day")
+        accounts = {
+            name: dataclasses.replace(account, limits=(*account.limits, cap))
+            for name, account in accounts.items()
+        }
     if router.privacy == "no-train":
         accounts = {name: account for name, account in accounts.items() if _keeps_to_itself(account, rows)}
         if not accounts and not missing:

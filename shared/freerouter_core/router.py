@@ -45,6 +45,8 @@ class Router(Knowing):
         min_quality: 0 to 10, against a prior from what the catalogue tells (a published index, else the size).
         max_latency: seconds to a first token, on average, where known.
         max_cost_per_token: USD; matters with `allow_paid`.
+        max_cost_per_request: USD, by what the prompt and `max_tokens` could come to; matters with `allow_paid`.
+        daily_cap: requests a UTC day to free models of each account, over whatever limits the provider has.
         allow_paid: whether models that cost money may be asked, after every free one.
         keyless: whether providers that answer without a key may be asked, too.
         privacy: "no-train" keeps to endpoints that do not train on prompts.
@@ -73,6 +75,8 @@ class Router(Knowing):
     min_quality: float = 0.0
     max_latency: float | None = None
     max_cost_per_token: float | None = None
+    max_cost_per_request: float | None = None
+    daily_cap: int | None = None
     allow_paid: bool = False
     keyless: bool = False
     privacy: str = "any"
@@ -109,6 +113,8 @@ class Router(Knowing):
             raise BadSetting(f"timeout={self.timeout} must be positive seconds, or None for no bound")
         if self.max_retries is not None and self.max_retries < 0:
             raise BadSetting(f"max_retries={self.max_retries} must not be negative")
+        if self.daily_cap is not None and self.daily_cap < 0:
+            raise BadSetting(f"daily_cap={self.daily_cap} must not be negative")
         if self.max_failures < 1:
             raise BadSetting(f"max_failures={self.max_failures} must be at least 1")
 

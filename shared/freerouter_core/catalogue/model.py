@@ -47,6 +47,14 @@ class Model:
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", (self.provider, self.origin, self.name or self.id))
 
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """USD for that many tokens, by the catalogue's prices."""
+        return (
+            0.0
+            if self.free
+            else prompt_tokens * self.prompt_price + completion_tokens * self.completion_price
+        )
+
     @property
     def wire_name(self) -> str:
         return self.name or self.id

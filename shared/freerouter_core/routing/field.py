@@ -278,13 +278,13 @@ def _fitting(
     for model in pool:
         health = book.models.get(model.key)
         blank = health is None or (health.plain and policy.max_latency is None)
-        if blank and model.context >= largest and model.expires is None:
+        if blank and model.context >= largest and model.expires is None and model.free:
             fitting.append(model)
             continue
         reason = _gone(health, catalogue) or ready(model, need, policy, health, now)
         if reason is None:
             fitting.append(model)
-        elif model.free:
+        elif model.free or policy.allow_paid:
             skipped.setdefault(model.id, reason)
     return fitting
 

@@ -43,7 +43,7 @@ def ready(model: Model, need: Need, policy: Policy, health: Health | None, now: 
     """Why not, by the size of this request, the time, and what the model turned out to be."""
     if model.expires is not None and model.expires <= now:
         return "its catalogue entry has expired"
-    reason = _size(model, need, policy, health)
+    reason = _size(model, need, policy, health) or _bill(model, need, policy)
     if reason is not None or health is None:
         return reason
     if health.lacks_at(now):
@@ -95,6 +95,13 @@ def _price(model: Model, policy: Policy) -> str | None:
     ceiling = policy.max_cost_per_token
     if ceiling is not None and max(model.prompt_price, model.completion_price) > ceiling:
         return f"costs more than max_cost_per_token={ceiling:g} USD"
+    return None
+
+
+def _bill(model: Model, need: Need, policy: Policy) -> str | None:
+    most = policy.max_cost_per_request
+    if most is not None and model.cost(need.prompt_tokens, need.output_tokens) > most:
+        return f"this request could cost more than max_cost_per_request={most:g} USD"
     return None
 
 

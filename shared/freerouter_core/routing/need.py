@@ -66,6 +66,7 @@ class Policy:
     min_quality: float = 0.0
     max_latency: float | None = None
     max_cost_per_token: float | None = None
+    max_cost_per_request: float | None = None
     allow_paid: bool = False
     max_retries: int | None = None
     max_failures: int = 1

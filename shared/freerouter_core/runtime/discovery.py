@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -61,6 +62,9 @@ class Discovery:
         default_factory=dict
     )
 
+    stats: Counter[str] = field(default_factory=Counter)
+    """Lists "fetched", "failed", "from_disk", and "avoided" because a fresh one was at hand."""
+
     async def catalogue(
         self,
         accounts: Iterable[Account],
@@ -81,6 +85,8 @@ class Discovery:
             source = self._source(account)
             now = self.clock.now()
             stale = source.models is None or now - source.fetched >= refresh
+            if not stale:
+                self.stats["avoided"] += 1
             alone = all(self._source(other).models is None for other in accounts)
             if stale and source.task is None and (now >= source.not_before or (alone and required)):
                 source.started = now
@@ -145,6 +151,7 @@ class Discovery:
                 await asyncio.wait({fetch}, timeout=LOCAL_GRACE)
             if source.models is None:
                 source.fetched, source.models = copy
+                self.stats["from_disk"] += 1
                 self.emit(_counted(account, source, self.clock.now()))
             has_others = True
         if asked and not has_others and wait != 0:
@@ -168,6 +175,7 @@ class Discovery:
                 raise TransportFailed("protocol", "the list of models is empty or in no known shape")
         except (TransportFailed, TimeoutError) as error:
             source.failures += 1
+            self.stats["failed"] += 1
             source.reason = redact(getattr(error, "detail", "") or "no answer in time", account)
             wait = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** (source.failures - 1))
             source.not_before = self.clock.now() + wait
@@ -175,6 +183,7 @@ class Discovery:
         else:
             source.models, source.fetched = tuple(models), self.clock.now()
             source.failures, source.not_before, source.reason = 0, 0.0, ""
+            self.stats["fetched"] += 1
             self._write(account, source)
             self.emit(_counted(account, source, self.clock.now()))
         finally:

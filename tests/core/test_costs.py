@@ -1,0 +1,83 @@
+"""Never paying unasked, and knowing what a request would cost, what is spent and what was spared."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from freerouter_core import ChatRequest, errors
+from freerouter_core.simulator import SimAccount, SimModel, World
+from langchain_freerouter import ChatFreeRouter
+
+PAID: dict[str, Any] = {"prompt_price": "0.000001", "completion_price": "0.000002"}
+LONG = "word " * 2_000
+
+
+def test_an_estimate() -> None:
+    with World([SimModel("a/free:free"), SimModel("b/paid", **PAID)]) as world:
+        router = world.router(allow_paid=True)
+        request = ChatRequest([{"role": "user", "content": LONG}], parameters={"max_tokens": 1_000})
+        free, paid = router.estimate_cost(request), router.estimate_cost(request, "b/paid")
+
+        assert (free.model, free.tier, free.usd) == ("a/free:free", "free", 0.0)
+        assert paid.tier == "paid"
+        assert paid.usd == pytest.approx(paid.prompt_tokens * 1e-6 + 1_000 * 2e-6)
+        assert router.estimate_cost("x", "c/nobody").usd is None
+        assert not world.requests
+
+
+def test_a_ceiling_for_each_request() -> None:
+    """The free model is broken; the paid one may answer what is short, and is not asked what is long."""
+    with World([SimModel("a/free:free", script=["502"] * 99), SimModel("b/paid", **PAID)]) as world:
+        router = world.router(allow_paid=True, max_cost_per_request=0.002, max_retries=3)
+        short = ChatRequest([{"role": "user", "content": "hi"}], parameters={"max_tokens": 100})
+
+        assert router.chat(short).answer.model == "b/paid"
+        with pytest.raises(errors.Exhausted):
+            router.chat(LONG)
+        assert [s.model for s in world.requests if not s.model.endswith(":free")] == ["b/paid"]
+        assert "max_cost_per_request" in str(router.explain(LONG))
+
+
+def test_a_cap_of_ones_own(caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        World([SimModel("a/m:free"), SimModel("b/m:free")], [SimAccount("k", None)]) as world,
+        caplog.at_level(logging.WARNING),
+    ):
+        llm = ChatFreeRouter(router=world.router(), daily_cap=5, timeout=30.0)
+        for _ in range(5):
+            llm.invoke("x")
+        with pytest.raises(errors.Exhausted) as caught:
+            llm.invoke("x")
+
+        assert len(world.requests) == 5
+        assert caught.value.rate_limited
+        assert caught.value.retry_after > 3_600
+        assert "QuotaLow" in caplog.text
+
+
+def test_what_is_spent_and_what_accounts_wait_for() -> None:
+    with World([SimModel("a/m:free", script=[None, None, "429-minute"])], [SimAccount("k", 20)]) as world:
+        router = world.router(timeout=5.0)
+        for _ in range(2):
+            router.chat("x")
+        [line] = router.quota().lines
+        assert (line.kind, line.used, line.limit, line.left) == ("requests", 2, 20, 18)
+        with pytest.raises(errors.FreeRouterError):
+            router.chat("x")
+        cause, seconds = router.quota().waits["openrouter"]
+
+        assert cause == "account-minute"
+        assert 20 < seconds <= 30
+        assert "of 20 requests a minute" in str(router.quota())
+
+
+def test_scans_that_were_spared() -> None:
+    with World([SimModel("a/m:free")]) as world:
+        router = world.router()
+        for _ in range(4):
+            router.chat("x")
+
+        assert router.cache_stats() == {"fetched": 1, "avoided": 3}
