@@ -36,6 +36,7 @@ POLICY = (
     "max_latency",
     "max_cost_per_token",
     "max_cost_per_request",
+    "daily_budget_usd",
     "daily_cap",
     "allow_paid",
     "keyless",
@@ -88,6 +89,7 @@ class RouterOptions(BaseModel):
     max_latency: float | None = Field(default=None, gt=0)
     max_cost_per_token: float | None = Field(default=None, ge=0)
     max_cost_per_request: float | None = Field(default=None, ge=0)
+    daily_budget_usd: float | None = Field(default=None, ge=0)
     daily_cap: int | None = Field(default=None, ge=0)
     allow_paid: bool = False
     keyless: bool = False

@@ -70,6 +70,7 @@ def resolve_router(router: Router, settings: Settings) -> Resolved:
         max_latency=router.max_latency,
         max_cost_per_token=ceiling,
         max_cost_per_request=router.max_cost_per_request,
+        daily_budget_usd=router.daily_budget_usd,
         allow_paid=router.allow_paid,
         max_retries=router.max_retries,
         max_failures=router.max_failures,

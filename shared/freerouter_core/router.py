@@ -46,6 +46,7 @@ class Router(Knowing):
         max_latency: seconds to a first token, on average, where known.
         max_cost_per_token: USD; matters with `allow_paid`.
         max_cost_per_request: USD, by what the prompt and `max_tokens` could come to; matters with `allow_paid`.
+        daily_budget_usd: USD a UTC day for each account, reserved before a paid model is asked; matters with `allow_paid`.
         daily_cap: requests a UTC day to free models of each account, over whatever limits the provider has.
         allow_paid: whether models that cost money may be asked, after every free one.
         keyless: whether providers that answer without a key may be asked, too.
@@ -76,6 +77,7 @@ class Router(Knowing):
     max_latency: float | None = None
     max_cost_per_token: float | None = None
     max_cost_per_request: float | None = None
+    daily_budget_usd: float | None = None
     daily_cap: int | None = None
     allow_paid: bool = False
     keyless: bool = False

@@ -41,6 +41,23 @@ def test_a_ceiling_for_each_request() -> None:
         assert "max_cost_per_request" in str(router.explain(LONG))
 
 
+def test_a_budget_for_the_day() -> None:
+    """Reserved by the estimate, settled by what was charged, and never overdrawn."""
+    with World([SimModel("b/paid", **PAID)]) as world:
+        router = world.router(allow_paid=True, daily_budget_usd=0.01, timeout=20.0)
+        dear = ChatRequest([{"role": "user", "content": "x"}], parameters={"max_tokens": 3_000})
+        for _ in range(3):
+            router.chat(
+                dear
+            )  # 0.006 USD at most, and next to nothing in the end: the simulator charges nothing
+        with pytest.raises(errors.FreeRouterError):
+            router.chat(dear.but(parameters={"max_tokens": 6_000}))
+
+        assert len(world.requests) == 3
+        world.clock.advance(86_400.0)  # type: ignore[attr-defined]
+        router.chat(dear)
+
+
 def test_a_cap_of_ones_own(caplog: pytest.LogCaptureFixture) -> None:
     with (
         World([SimModel("a/m:free"), SimModel("b/m:free")], [SimAccount("k", None)]) as world,

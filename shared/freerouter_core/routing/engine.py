@@ -37,6 +37,7 @@ from .field import Candidate, Field
 from .journal import Journal
 from .lessons import Lessons, State
 from .plan import Outcome, Plan
+from .quota import Charge, budget
 from .seam import Seam, resumable
 from .verdict import broken, judged, out_of_time, verdict
 
@@ -217,17 +218,17 @@ class _Run:
             resumes=self.resumes,
             lacks=self.book.of(candidate.model.key).lacks_at(self.now),
         )
-        if candidate.charges:
-            need = self.plan.need
-            tokens = need.prompt_tokens + need.output_tokens
-            event = yield from self._do(
-                s.Reserve(attempt, candidate.charges, tokens, HEDGE_KEEP if hedge else 0.0)
-            )
+        charges = self._charges(candidate)
+        if charges:
+            tokens = self.plan.need.prompt_tokens + self.plan.need.output_tokens
+            event = yield from self._do(s.Reserve(attempt, charges, tokens, HEDGE_KEEP if hedge else 0.0))
             if isinstance(event, s.Refused):
                 if hedge:  # it keeps a part back that an ordinary attempt may use
                     self.flights[0].hedge_at = math.inf
-                else:
+                elif any(charge.scope == event.scope for charge in candidate.charges):
                     self.field.blocked[event.scope] = event.until
+                else:
+                    candidate.not_before = event.until
                 return False
         if len(self.flights) >= SIDE_BY_SIDE:
             yield from self._cancel(self.flights[0], "silent too long")
@@ -243,6 +244,14 @@ class _Run:
         self.flights.append(_Flight(attempt, candidate, self.now, self.now + attempt.patience, hedge_at))
         yield from self._do(s.Send(attempt))
         return True
+
+    def _charges(self, candidate: Candidate) -> tuple[Charge, ...]:
+        """The limits it falls under; where it costs money, the owner's for a day among them."""
+        most, need = self.plan.policy.daily_budget_usd, self.plan.need
+        if most is None or candidate.model.free:
+            return candidate.charges
+        cost = candidate.model.cost(need.prompt_tokens, need.output_tokens)
+        return (*candidate.charges, budget(candidate.account, most, cost))
 
     def _patience(self, candidate: Candidate) -> float:
         """Seconds before another is asked beside it. Somebody else must still have time to answer."""

@@ -67,6 +67,7 @@ class Policy:
     max_latency: float | None = None
     max_cost_per_token: float | None = None
     max_cost_per_request: float | None = None
+    daily_budget_usd: float | None = None
     allow_paid: bool = False
     max_retries: int | None = None
     max_failures: int = 1

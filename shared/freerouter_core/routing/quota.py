@@ -24,6 +24,8 @@ MARGIN = 0.5
 """Seconds added to a rolling window: requests sent in order may arrive a little out of it, and clocks differ a little."""
 LANE_POLL = 1.0
 """Seconds between looks at a full concurrency limit; a lane that is freed here wakes the next in line at once."""
+DOLLAR = 1_000_000
+"""What a dollar is counted in."""
 LEASE = 900.0
 """Seconds after which a concurrency lease is taken back."""
 
@@ -34,6 +36,8 @@ class Charge:
 
     scope: str
     limit: Limit
+    amount: int | None = None
+    """What a request takes, where that is neither one nor its tokens: millionths of a dollar."""
 
     @property
     def key(self) -> str:
@@ -175,8 +179,9 @@ class Window:
             self.times.insert(at, now)
             self.amounts.insert(at, amount)
 
-    def change(self, limit: Limit, grant: Grant, amount: float | None) -> None:
+    def change(self, charge: Charge, grant: Grant, amount: float | None) -> None:
         """What `grant` took is now known to be `amount`; None: nothing, it was never sent or its lane is free again."""
+        limit = charge.limit
         if limit.concurrent is not None or limit.reset == "rolling":
             if grant.number not in self.grants:
                 return
@@ -187,7 +192,7 @@ class Window:
             else:
                 self.amounts[at] = amount
         elif limit.reset == "bucket" or period(limit.reset, limit.per, grant.at)[0] == self.since:
-            self.used = max(0.0, self.used + (amount or 0.0) - amount_of(limit, grant.tokens))
+            self.used = max(0.0, self.used + (amount or 0.0) - amount_of(charge, grant.tokens))
 
 
 Windows = Callable[[Charge], Window]
@@ -202,36 +207,51 @@ def reserve(
     for charge in charges:
         window, limit = windows(charge), charge.limit
         window.expire(limit, now)
-        until = window.free_at(limit, amount_of(limit, tokens), int(_size(limit) * (1 - keep)), now)
+        until = window.free_at(limit, amount_of(charge, tokens), int(_size(limit) * (1 - keep)), now)
         if until > now and (refusal is None or until > refusal.until):
             refusal = Refusal(until, charge.scope)
     if refusal is not None:
         return refusal
     for charge in charges:
-        windows(charge).take(charge.limit, number, amount_of(charge.limit, tokens), now)
+        windows(charge).take(charge.limit, number, amount_of(charge, tokens), now)
     return Grant(number, charges, now, tokens)
 
 
-def changes(grant: Grant, *, sent: bool, tokens: int | None) -> dict[Charge, float | None]:
-    """What ending a grant changes: leases come back; what was never sent does too; tokens become what was really used."""
+def changes(
+    grant: Grant, *, sent: bool, tokens: int | None, cost: float | None = None
+) -> dict[Charge, float | None]:
+    """What ending a grant changes: leases come back; what was never sent does too; tokens and dollars become what was used."""
     found: dict[Charge, float | None] = {}
     for charge in grant.charges:
         if charge.limit.concurrent is not None or not sent:
             found[charge] = None
+        elif charge.amount is not None:
+            if cost is not None:
+                found[charge] = cost * DOLLAR
         elif charge.limit.tokens is not None and tokens is not None and tokens != grant.tokens:
             found[charge] = tokens
     return found
 
 
-def settle(windows: Windows, grant: Grant, *, sent: bool, tokens: int | None = None) -> None:
+def settle(
+    windows: Windows, grant: Grant, *, sent: bool, tokens: int | None = None, cost: float | None = None
+) -> None:
     """End a grant."""
-    for charge, amount in changes(grant, sent=sent, tokens=tokens).items():
-        windows(charge).change(charge.limit, grant, amount)
+    for charge, amount in changes(grant, sent=sent, tokens=tokens, cost=cost).items():
+        windows(charge).change(charge, grant, amount)
 
 
-def amount_of(limit: Limit, tokens: int) -> int:
+def amount_of(charge: Charge, tokens: int) -> int:
     """How much of a limit a request of `tokens` takes."""
-    return tokens if limit.tokens is not None else 1
+    if charge.amount is not None:
+        return charge.amount
+    return tokens if charge.limit.tokens is not None else 1
+
+
+def budget(account: Account, usd: float, cost: float) -> Charge:
+    """The charge of a request that may cost `cost` USD on what its owner allows an account a UTC day."""
+    limit = Limit(tokens=int(usd * DOLLAR), per=86_400.0, reset="utc-day")
+    return Charge(f"{account.scope}|usd", limit, max(1, math.ceil(cost * DOLLAR)))
 
 
 def _size(limit: Limit) -> int:

@@ -182,7 +182,7 @@ class Drive:
             self._fail(flight, judge_transport("other", type(error).__name__))
         else:
             usage = (answer.usage or {}).get("total_tokens")
-            flight.tokens = usage if isinstance(usage, int) else None
+            flight.tokens, flight.cost = (usage if isinstance(usage, int) else None), answer.cost
             self._post(s.Done(self.clock.now(), attempt.number, answer))
         finally:
             if flight.timer is not None:
@@ -248,7 +248,7 @@ class Drive:
     def _settle(self, flight: Flight) -> None:
         grant, flight.grant = flight.grant, None
         if grant is not None:
-            self.runtime.ledger.settle(grant, sent=True, tokens=flight.tokens)
+            self.runtime.ledger.settle(grant, sent=True, tokens=flight.tokens, cost=flight.cost)
 
     def _release(self, outcome: Outcome) -> None:
         """Show what was held until the answer was accepted: whole tool calls, and text nobody has seen."""

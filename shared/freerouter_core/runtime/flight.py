@@ -72,6 +72,7 @@ class Flight:
         self.stalled = False
         self.timer: asyncio.TimerHandle | None = None
         self.tokens: int | None = None
+        self.cost: float | None = None
 
     async def ask(self) -> Answer:
         """Send the attempt and read its answer. Raises `Rejected` and `TransportFailed`."""

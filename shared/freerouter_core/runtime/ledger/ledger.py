@@ -79,18 +79,20 @@ class Ledger:
             for charge in charges:
                 window = self._memory.window(charge)
                 window.expire(charge.limit, now)
-                window.take(charge.limit, ident, amount_of(charge.limit, tokens), now)
+                window.take(charge.limit, ident, amount_of(charge, tokens), now)
         return got
 
-    def settle(self, grant: Grant, *, sent: bool, tokens: int | None = None) -> None:
-        settle(self._memory.window, grant, sent=sent, tokens=tokens)
-        changed = changes(grant, sent=sent, tokens=tokens)
+    def settle(
+        self, grant: Grant, *, sent: bool, tokens: int | None = None, cost: float | None = None
+    ) -> None:
+        settle(self._memory.window, grant, sent=sent, tokens=tokens, cost=cost)
+        changed = changes(grant, sent=sent, tokens=tokens, cost=cost)
         wake = {charge.scope for charge in changed if not sent or charge.limit.concurrent is not None}
         if changed and self._shared:
 
             def decide(windows: Windows) -> tuple[None, bool]:
                 for charge, amount in changed.items():
-                    windows(charge).change(charge.limit, grant, amount)
+                    windows(charge).change(charge, grant, amount)
                 return None, True
 
             async def tell() -> None:
@@ -217,7 +219,7 @@ def _low(windows: Windows, charges: tuple[Charge, ...]) -> list[QuotaLow]:
     for charge in charges:
         limit, used = charge.limit, windows(charge).used
         size = limit.requests if limit.requests is not None else limit.tokens
-        if size is not None and limit.per >= LONG and used >= LOW * size:
+        if size is not None and charge.amount is None and limit.per >= LONG and used >= LOW * size:
             found.append(QuotaLow(charge.scope, used, size, limit.per))
     return found
 
