@@ -17,7 +17,7 @@ PACKAGES = [CORE, ROOT / "langchain_freerouter", ROOT / "llamaindex_freerouter"]
 
 PURE_STDLIB = {
     "__future__", "base64", "binascii", "collections", "collections.abc", "contextlib", "dataclasses", "email.utils", "enum",
-    "functools", "hashlib", "itertools", "json", "math", "operator", "random", "re", "tomllib", "types", "typing",
+    "array", "bisect", "functools", "hashlib", "itertools", "json", "math", "operator", "random", "re", "struct", "tomllib", "types", "typing",
 }  # fmt: skip
 """What a pure folder may import besides its own. `random` for the type of what is handed in."""
 

@@ -13,6 +13,7 @@ from .errors import AuthenticationFailed, BadSetting, NoCandidates
 from .events import log
 from .options import providers_as_data, strategy_as_data
 from .routing.need import Policy
+from .runtime.hardware import memory
 from .settings import Settings, Unset
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def resolve_router(router: Router, settings: Settings) -> Resolved:
         no_train=router.privacy == "no-train",
         tool_streaming=router.tool_streaming,
         on_stream_break=router.on_stream_break,
+        memory=memory() if any(account.local for account in accounts.values()) else 0,
     )
     timeout = settings.openrouter_timeout if isinstance(router.timeout, Unset) else router.timeout
     return Resolved(settings, accounts, policy, timeout)

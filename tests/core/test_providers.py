@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 
 from freerouter_core import Provider, Router, errors
+from freerouter_core.catalogue.model import Catalogue
 from freerouter_core.catalogue.parse import parse_models
 from freerouter_core.catalogue.providers import resolve
 from freerouter_core.resolution import known_providers, resolve_router
+from freerouter_core.routing.field import Field
+from freerouter_core.routing.health import HealthBook
+from freerouter_core.routing.need import Need, Policy
+from freerouter_core.runtime.hardware import memory
 from freerouter_core.settings import Settings
 from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
@@ -149,3 +154,38 @@ def test_rows_are_whole(name: str) -> None:
     assert isinstance(row["limits"], tuple)
     environment = {"CLOUDFLARE_ACCOUNT_ID": "x", **dict.fromkeys(row.get("keys", ()), "k")}
     assert resolve(Provider(name), ROWS, environment) is not None
+
+
+# -- on this machine -------------------------------------------------------------------------------------------------
+
+
+def test_models_that_fit_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ollama's own list tells sizes; what the machine cannot hold is asked last."""
+    sizes = {"a/huge": 40_000_000_000, "b/small": 4_000_000_000, "c/unknown": 0}
+    models = parse_models(
+        {"models": [{"name": name, "size": size} for name, size in sizes.items()]},
+        provider="ollama",
+        free="all",
+    )
+    policy = Policy(memory=16_000_000_000, strategy="context")
+    account = resolve(Provider("ollama"), ROWS, {})
+    assert account is not None
+    field = Field.of(Catalogue.of(models, 0.0), {"ollama": account}, Need(), policy, HealthBook(), 0.0, None)
+
+    assert [c.model.wire_name for c in field.candidates] == ["b/small", "c/unknown", "a/huge"]
+    assert account.models == "http://localhost:11434/api/tags"
+    elsewhere = resolve(Provider("ollama", base_url="http://10.0.0.2:9/v1"), ROWS, {})
+    assert elsewhere is not None
+    assert elsewhere.models == "http://10.0.0.2:9/api/tags"
+    assert memory() > 0
+
+
+def test_a_local_model_rests_five_seconds_at_most(serve: Any) -> None:
+    world = World([SimModel("a/local", script=["503"] * 3, first_token=0.0)], clock="real")
+    router = Router(providers=[Provider("vllm", serve(world), "k", limits=[])], timeout=3.0, max_retries=0)
+    for _ in range(3):
+        with pytest.raises(errors.Exhausted) as caught:
+            router.chat("x")
+
+    assert caught.value.retry_after is not None
+    assert caught.value.retry_after <= 5.0

@@ -38,6 +38,8 @@ class Model:
     expires: float | None = None
     quality: float = 5.0
     """A prior of 0 to 10, from what the catalogue says of it; see `parse.quality_prior`."""
+    size: int = 0
+    """Bytes of memory it takes, where a local server tells; 0: not known."""
     listed: bool = True
     lacks: frozenset[str] = frozenset()
     """Parameters and ways that an answer has proved it not to have, whatever the catalogue says."""

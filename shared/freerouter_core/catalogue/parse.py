@@ -81,6 +81,7 @@ def _model(row: Mapping[str, Any], provider: str, free: object, origin: str) -> 
         reasoning_mandatory=bool(reasoning.get("mandatory")),
         expires=_expiry(row.get("expiration_date")),
         quality=quality_prior(name, row),
+        size=_positive(row.get("size")) or 0,
     )
 
 

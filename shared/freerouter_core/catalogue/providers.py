@@ -168,10 +168,21 @@ def resolve(
         free=_frozen(free),
         limits=provider.limits if provider.limits is not None else tuple(row.get("limits", ())),
         headers=provider.headers,
-        models=_filled(row.get("models", ""), provider.name, environment) if own else "",
+        models=_list_of(row, base_url, provider.name, environment, own=own),
         privacy=row.get("privacy", "unknown"),
         local=bool(row.get("local")),
     )
+
+
+def _list_of(
+    row: Mapping[str, Any], base_url: str, name: str, environment: Mapping[str, str], *, own: bool
+) -> str:
+    """Where its models are listed: the row's own address, or a path on whatever host it is asked at."""
+    models = str(row.get("models", ""))
+    if models.startswith("/"):
+        scheme, _, rest = base_url.partition("://")
+        return f"{scheme}://{rest.partition('/')[0]}{models}"
+    return _filled(models, name, environment) if own else ""
 
 
 def _filled(address: str, name: str, environment: Mapping[str, str]) -> str:

@@ -23,6 +23,8 @@ from .rank import rank
 
 ROOMY = 2_000
 """Tokens of a prompt that every chat model has room for."""
+ROOM = 1.2
+"""What a model takes beyond its file: the context, and whatever else runs."""
 ACCOUNT_PROBES = 2
 """Guessed faults of one account (a debt, a redirect) that a call puts up with: the second proves the first."""
 
@@ -143,6 +145,10 @@ class Field:
             ranked = rank(fitting, need, policy, book, now, rng, turn)
             if need.prompt_tokens > ROOMY:
                 ranked.sort(key=lambda m: tight(m, need, book.models.get(m.key)))  # stable
+            if policy.memory:
+                ranked.sort(
+                    key=lambda m: m.size * ROOM > policy.memory
+                )  # stable: who does not fit comes last
             if policy.allow_paid:
                 ranked.sort(key=lambda m: not m.free)  # stable: every free one before every paid one
         return cls(named, ranked, accounts, skipped, max(1, policy.retry_attempts))

@@ -20,6 +20,8 @@ HALF_LIFE = 3_600.0
 """Seconds after which what was learnt counts half: free models change by the hour."""
 PROMOTED = 3
 """Models of one account that meet an unexplained 429 within a minute before it is taken for the account's."""
+LOCAL_GUESS = 5.0
+"""The longest guessed bench of a model on this machine: it is loading, or busy with others, and nobody limits it (freellmapi#592)."""
 LACKS_KEPT = 6 * 3_600.0
 """Seconds for which it is remembered that a model does not take something."""
 FIRST_GUESS, LONGEST_GUESS, SPREAD = 20.0, 600.0, 0.2
@@ -140,8 +142,17 @@ class HealthBook:
         if first_token is not None and tokens >= 16 and seconds > first_token + 0.05:
             health.speed += weight * (tokens / (seconds - first_token) - health.speed)
 
-    def failed(self, key: Key, fault: Fault, now: float, rng: Random, *, max_failures: int = 1) -> None:
-        """Take a fault in: a bench, something it lacks, or nothing."""
+    def failed(
+        self,
+        key: Key,
+        fault: Fault,
+        now: float,
+        rng: Random,
+        *,
+        max_failures: int = 1,
+        longest: float = LONGEST_GUESS,
+    ) -> None:
+        """Take a fault in: a bench (of `longest` seconds at most, where it is a guess), something it lacks, or nothing."""
         health = self.of(key)
         if fault.lacks or fault.context is not None or fault.teaches:
             self.touch(key)
@@ -167,7 +178,8 @@ class HealthBook:
             stated = health.bench if health.stated else 0.0
             health.bench, health.stated = max(stated, fault.until), True
         elif health.strikes >= max_failures and not (health.stated and health.bench > now):
-            health.bench, health.stated = now + guess(health.strikes - max_failures + 1, rng), False
+            rest = min(longest, guess(health.strikes - max_failures + 1, rng))
+            health.bench, health.stated = now + rest, False
 
     def bench_account(self, scope: str, fault: Fault, now: float, rng: Random) -> None:
         self.touched.add(f"a|{scope}")

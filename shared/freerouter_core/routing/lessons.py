@@ -13,7 +13,7 @@ from ..wire.body import shape
 from ..wire.judge import Fault, Kind
 from .field import Candidate, Field
 from .fit import ready
-from .health import HealthBook
+from .health import LOCAL_GUESS, LONGEST_GUESS, HealthBook
 from .plan import Plan
 from .steps import Attempt
 
@@ -46,7 +46,9 @@ class Lessons:
         """Take a failure in: who is benched, who is out, who is asked again and when."""
         book = self.state.health
         self.faults.append((candidate, fault))
-        book.failed(candidate.model.key, fault, now, self.rng, max_failures=self.policy.max_failures)
+        longest = LOCAL_GUESS if candidate.account.local else LONGEST_GUESS
+        most = self.policy.max_failures
+        book.failed(candidate.model.key, fault, now, self.rng, max_failures=most, longest=longest)
         if fault.kind is not Kind.GONE:
             self._gone_streak.clear()
         scope = candidate.account.scope

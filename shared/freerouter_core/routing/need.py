@@ -79,6 +79,8 @@ class Policy:
     no_train: bool = False
     tool_streaming: str = "whole"
     on_stream_break: str = "raise"
+    memory: int = 0
+    """Bytes that a local model may take to fit on this machine; 0: not known."""
     order: Mapping[str, int] = field(default_factory=dict)
     """The rank a user's own strategy gave each model id for this request; empty where a named one ranks."""
 

@@ -13,7 +13,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -245,6 +245,8 @@ class Discovery:
 async def _get_models(account: Account, transport: Transport, now: float) -> Any:
     async with transport.open(account, "GET", account.models or "/models") as response:
         body = await response.read()
+        if response.status == 404 and account.models:  # a server that speaks OpenAI's words only
+            return await _get_models(replace(account, models=""), transport, now)
         if response.status != 200:
             fault = judge_rejection(read_rejection(response.status, response.headers, body), now)
             raise TransportFailed("protocol", f"HTTP {response.status} {fault.message}".strip())
