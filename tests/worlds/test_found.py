@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from freerouter_core import ChatRequest, Limit, Provider, Router, Structured, errors
+from freerouter_core.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import Phase, SimAccount, SimModel, World
 
@@ -518,3 +519,37 @@ def test_an_errors_body_that_hangs_is_not_waited_for() -> None:
 
     assert router.chat("x").text == "hi"
     assert router.runtime.clock.now() - started < 3  # type: ignore[union-attr]
+
+
+def test_an_answer_that_says_the_limit_is_spent_is_believed() -> None:
+    """Groq's and Cerebras' answers tell what is left: nobody need be refused to learn it."""
+    headers = {
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "40s",
+        "x-ratelimit-remaining-tokens": "9",
+        "x-ratelimit-reset-tokens": "90s",
+    }
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"data": [{"id": "a"}, {"id": "b"}]})
+        name = json.loads(request.content)["model"]
+        asked.append(name)
+        message = {"role": "assistant", "content": "hi"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return httpx.Response(
+            200, json={"model": name, "choices": [choice]}, headers=headers if name == "a" else {}
+        )
+
+    clock = VirtualClock()
+    runtime = Runtime(clock=clock, client=httpx.MockTransport(answer), cache=None)
+    router = Router(
+        model="a", providers=[Provider("groq", "https://x.test/v1", "k", limits=[])], runtime=runtime
+    )
+    for _ in range(3):
+        router.chat("x")
+    clock.advance(41.0)
+    router.chat("x")
+
+    assert asked == ["a", "b", "b", "a"]

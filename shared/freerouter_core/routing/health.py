@@ -181,6 +181,13 @@ class HealthBook:
             rest = min(longest, guess(health.strikes - max_failures + 1, rng))
             health.bench, health.stated = now + rest, False
 
+    def rests(self, key: Key, until: float) -> None:
+        """An answer said that nothing is left of a limit until then: kept to, as any stated wait."""
+        health = self.of(key)
+        if not health.stated or until > health.bench:
+            health.bench, health.stated, health.last_fault = until, True, "limit spent"
+        self.touch(key)
+
     def bench_account(self, scope: str, fault: Fault, now: float, rng: Random) -> None:
         self.touched.add(f"a|{scope}")
         if fault.cause == "key-refused":

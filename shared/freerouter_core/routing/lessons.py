@@ -80,9 +80,13 @@ class Lessons:
             pause = min(policy.backoff_max, policy.backoff_base * 2.0 ** (candidate.tries - 1))
             candidate.not_before = now + pause * (1 + policy.backoff_jitter * (2 * self.rng.random() - 1))
 
-    def answered(self, candidate: Candidate, attempt: Attempt, cost: float | None) -> None:
-        """An answer came. Without the guard where one with it was refused: remember, and forgive the models it cost; unless it
+    def answered(
+        self, candidate: Candidate, attempt: Attempt, cost: float | None, rests: float | None = None
+    ) -> None:
+        """An answer came; with the last of a limit, its headers may say (`rests`). Without the guard where one with it was refused: remember, and forgive the models it cost; unless it
         cost money, for then the guard was right, and this model is not asked again."""
+        if rests is not None:
+            self.state.health.rests(candidate.model.key, rests)
         if cost and not self.policy.allow_paid:
             self._guard(candidate.account.scope, True)
             self.state.health.gone(candidate.model.key, self.catalogue.fetched)

@@ -138,6 +138,8 @@ class Done:
     number: int
     answer: Answer
     shown: Shown | None = None
+    rests: float | None = None
+    """Until when the answer's own headers say that nothing is left of a limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,7 +183,7 @@ class Drive:
         else:
             usage = (answer.usage or {}).get("total_tokens")
             flight.tokens, flight.cost = (usage if isinstance(usage, int) else None), answer.cost
-            self._post(s.Done(self.clock.now(), attempt.number, answer))
+            self._post(s.Done(self.clock.now(), attempt.number, answer, rests=flight.rests))
         finally:
             if flight.timer is not None:
                 flight.timer.cancel()

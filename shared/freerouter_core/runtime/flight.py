@@ -18,6 +18,7 @@ from ..wire.body import shape
 from ..wire.judge import Fault, Kind, judge_rejection
 from ..wire.redact import clean, clean_answer, redact
 from ..wire.rejection import read_rejection
+from ..wire.signals import spent_until
 from ..wire.splice import NoSeam, Splice
 from ..wire.stream import Assembler, Delta, SSEDecoder
 from ..wire.structured import JsonGate
@@ -73,6 +74,7 @@ class Flight:
         self.timer: asyncio.TimerHandle | None = None
         self.tokens: int | None = None
         self.cost: float | None = None
+        self.rests: float | None = None
 
     async def ask(self) -> Answer:
         """Send the attempt and read its answer. Raises `Rejected` and `TransportFailed`."""
@@ -97,6 +99,7 @@ class Flight:
                         error = await response.read(100_000, whole=False)
                 rejection = read_rejection(response.status, response.headers, error)
                 raise Rejected(clean(judge_rejection(rejection, self.runtime.clock.now()), account))
+            self.rests = spent_until(response.headers, self.runtime.clock.now())
             if plan.stream and "json" not in response.headers.get("content-type", ""):
                 return await self._read_stream(response.chunks(), tool_as_text=form == "tool")
             answer = read_answer(_load(await response.read()), attempt.model.wire_name)

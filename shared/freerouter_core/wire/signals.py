@@ -111,9 +111,9 @@ def stated_wait(
                 moment = parse_moment(value, now)
                 if moment is not None:
                     return moment
-    spent_until = _spent_until(headers, now) if limited else None
-    if spent_until is not None:
-        return spent_until
+    told = spent_until(headers, now) if limited else None
+    if told is not None:
+        return told
     for holder in (_metadata(error), error, _mapping(error.get("availability"))):
         for name in ("retry_after_seconds", "retry_after", "retryDelay"):
             moment = parse_moment(holder.get(name), now)
@@ -130,7 +130,7 @@ def stated_wait(
     return _sane(now + sum(float(n) * _unit(word.lower()) for n, word in pieces), now)
 
 
-def _spent_until(headers: Mapping[str, str], now: float) -> float | None:
+def spent_until(headers: Mapping[str, str], now: float) -> float | None:
     """The latest reset of those limits of which nothing remains: Groq and Cerebras name a reset for each, spent or not."""
     moments = [
         parse_moment(value, now)
