@@ -121,7 +121,7 @@ class Runtime(Crossing):
         with Runtime._lock:
             if self._core is None:
                 core = Core(self.clock)
-                core.endings.append(self.ledger.drain)
+                core.endings += [self.notes.flush, self.ledger.drain]
                 start_thread(core.main, "freerouter")
                 if not core.started.wait(START_TIMEOUT):
                     raise FreeRouterError(f"the runtime's thread did not start within {START_TIMEOUT:g} s")

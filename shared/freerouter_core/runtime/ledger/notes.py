@@ -1,12 +1,13 @@
 """`Notes`: what requests learn of models and accounts, told to the other processes and taken from them.
 
-Told after a request that learnt something, taken at most once a second, both beside the requests: nobody waits for a store but the
+Told within a second of what was learnt, taken at most once a second, both beside the requests: nobody waits for a store but the
 very first, who gains what was known before. Whoever writes last is believed; a refused key is this process's own matter, since
 it may be mended before the next one starts.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from dataclasses import fields
@@ -30,6 +31,7 @@ class Notes:
         self._since = 0
         self._looked = -math.inf
         self._busy = False
+        self._timer: asyncio.TimerHandle | None = None
 
     async def read(self) -> None:
         """Before a request: the first waits for what was known before, others only see to it that it is looked up."""
@@ -46,12 +48,23 @@ class Notes:
 
     def tell(self) -> None:
         """After a request: what it taught is written down beside the next."""
-        if self._ledger.store.shared and self._state.health.touched and not self._busy:
-            self._ledger.later(self._exchange())
+        if self._ledger.store.shared and self._state.health.touched and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FRESH, self._due)
+
+    async def flush(self) -> None:
+        """Before the end: what was not told yet."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            await self._exchange()
 
     def forget(self) -> None:
         """After a fork: nothing is under way here."""
-        self._busy = False
+        self._busy, self._timer = False, None
+
+    def _due(self) -> None:
+        self._timer = None
+        self._ledger.later(self._exchange())
 
     async def _exchange(self) -> None:
         self._busy = True
