@@ -154,19 +154,20 @@ class HealthBook:
     ) -> None:
         """Take a fault in: a bench (of `longest` seconds at most, where it is a guess), something it lacks, or nothing."""
         health = self.of(key)
-        if fault.lacks or fault.context is not None or fault.teaches:
+        if fault.lacks or fault.context is not None or fault.teaches or fault.kind is Kind.BUSY:
             self.touch(key)
         health.probing = False
         if fault.lacks:
             health.lacks, health.lacks_since = health.lacks_at(now) | fault.lacks, now
         if fault.context is not None:
             health.context = fault.context
-        if not fault.teaches:
+        if not fault.teaches and fault.kind is not Kind.BUSY:
             return
-        health.decay(now)
-        health.bad += 1.0
-        health.failures += 1
         health.last_fault = fault.cause
+        if fault.teaches:  # a limit that is spent says nothing of how well a model answers
+            health.decay(now)
+            health.bad += 1.0
+            health.failures += 1
         if fault.kind is Kind.SLOW:
             weight = max(0.2, 1.0 / (health.answers + 1))
             health.first_token += weight * max(0.0, 20.0 - health.first_token)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .world import Phase, SimModel
+from .actors import Phase, SimModel
 
 ALWAYS = 10.0**9
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..clock import Clock, RealClock, VirtualClock
 from ..errors import BadSetting
-from .faults import FAULTS, Case, account_day, account_minute
+from .actors import Seen, SimAccount, SimModel
+from .dialects import DIALECTS
+from .faults import FAULTS, Case
 from .mind import Thought, think
 from .script import Json, Script, reply
 from .speech import Speech, cut_to_length, streamed, tokens_of, whole
@@ -22,99 +23,13 @@ if TYPE_CHECKING:
     from ..runtime.runtime import Runtime
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """From `start` to `end` (seconds after the world began) a share of requests meets `fault`, a name in `FAULTS`."""
-
-    start: float
-    end: float
-    fault: str
-    share: float = 1.0
-
-
-@dataclass
-class SimModel:
-    """One simulated model. `first_token` is seconds, `speed` tokens a second, both within ±`jitter`.
-
-    `script`: the fates of its first requests, in order: names of `FAULTS`, or None for an answer. `phases`: faults by time.
-    It is listed from `born` to `dies` (seconds after the world began) and answers 404 outside.
-    """
-
-    id: str
-    context: int = 131_072
-    max_output: int | None = None
-    inputs: tuple[str, ...] = ("text",)
-    tools: bool = True
-    tool_choice: bool = True
-    structured: bool = True
-    json_object: bool = True
-    reasoning: bool = False
-    first_token: float = 0.3
-    speed: float = 80.0
-    jitter: float = 0.2
-    script: Sequence[str | None] = ()
-    phases: Sequence[Phase] = ()
-    born: float = 0.0
-    dies: float = math.inf
-    prompt_price: str = "0"
-    completion_price: str = "0"
-    objects: Callable[[Json], str | None] | None = None
-    """The words of the 400 that it answers a request with, given its body; None: it takes it."""
-    says: Callable[[Json], str] | None = None
-    """What it answers in plain text, given the request body; None: something obedient."""
-
-    def row(self) -> Json:
-        """Its row in `GET /models`."""
-        parameters = ["max_tokens", "temperature", "top_p", "stop", "seed"]
-        flags = {
-            "tools": self.tools,
-            "tool_choice": self.tools and self.tool_choice,
-            "structured_outputs": self.structured,
-            "response_format": self.json_object,
-            "reasoning": self.reasoning,
-            "include_reasoning": self.reasoning,
-        }
-        return {
-            "id": self.id,
-            "name": self.id,
-            "created": 1_780_000_000,
-            "context_length": self.context,
-            "architecture": {"input_modalities": list(self.inputs), "output_modalities": ["text"]},
-            "pricing": {"prompt": self.prompt_price, "completion": self.completion_price},
-            "top_provider": {"context_length": self.context, "max_completion_tokens": self.max_output},
-            "supported_parameters": sorted(parameters + [name for name, has in flags.items() if has]),
-        }
-
-
-@dataclass
-class SimAccount:
-    """A key and its limits. `per_minute` is any rolling 60 seconds, `per_day` a UTC day; refused requests count for the day."""
-
-    key: str = "sk-simulated"
-    per_minute: int | None = 20
-    per_day: int | None = None
-    minute: list[float] = field(default_factory=list)
-    days: dict[int, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A request as the world saw it: when (seconds after it began), for which model, and what became of it."""
-
-    at: float
-    model: str
-    fate: str
-    """ "answer", the name of a fault, "400" (with `problem`), "account-minute", "account-day"."""
-    body: Json
-    problem: str = ""
-
-
 class World:
     """A simulated provider in OpenRouter's dialect.
 
     Args:
         models: what it serves.
         accounts: the keys it knows, with their limits. None: any key, no limits.
+        dialect: whose words it uses for limits and lists: a name in `DIALECTS`. Beside OpenRouter's, limits bind every model.
         seed: decides every chance in it.
         clock: "virtual" (no wait takes any time; the default), "real", or a clock to share.
     """
@@ -124,9 +39,13 @@ class World:
         models: Sequence[SimModel],
         accounts: Sequence[SimAccount] | None = None,
         *,
+        dialect: str = "openrouter",
         seed: int = 0,
         clock: Literal["virtual", "real"] | Clock = "virtual",
     ) -> None:
+        if dialect not in DIALECTS:
+            raise BadSetting(f"no dialect is called {dialect!r}", hint=f"known: {', '.join(DIALECTS)}")
+        self.dialect, self._words = dialect, DIALECTS[dialect]
         self.models = {model.id: model for model in models}
         for model in models:
             named = [name for name in model.script if name] + [phase.fault for phase in model.phases]
@@ -213,9 +132,9 @@ class World:
 
     def respond(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Script:
         """What happens to a request now. Header names in lower case."""
-        if method == "GET" and path.endswith("/models"):
+        if method == "GET" and path.endswith(("/models", "/models/search", "/api/tags")):
             listed = [m.row() for m in self.models.values() if m.born <= self.elapsed < m.dies]
-            return reply({"data": listed, "total_count": len(listed)})
+            return reply(self._words.listed(listed))
         key = headers.get("authorization", "").removeprefix("Bearer ").strip()
         if method == "GET" and path.endswith("/key"):
             return self._key(key)
@@ -257,6 +176,9 @@ class World:
             )
         fault = self._fate(model)
         script = FAULTS[fault](case) if fault else case.good()
+        if fault is None and account is not None:
+            told = account.headers(self._words, self.clock.now(), model.id)
+            script = replace(script, headers=script.headers | told) if told else script
         return self._seen(name, fault or "answer", request, script)
 
     def _seen(self, model: str, fate: str, body: Any, script: Script, problem: str = "") -> Script:
@@ -280,18 +202,11 @@ class World:
         return None
 
     def _limited(self, account: SimAccount | None, case: Case) -> tuple[str, Script] | None:
-        if account is None or not case.model.endswith(":free"):
+        if account is None or (self.dialect == "openrouter" and not case.model.endswith(":free")):
             return None
         now = self.clock.now()
-        day = int(now // 86_400)
-        account.days[day] = account.days.get(day, 0) + 1
-        if account.per_day is not None and account.days[day] > account.per_day:
-            return "account-day", account_day(case, (day + 1) * 86_400.0)
-        account.minute = [at for at in account.minute if at > now - 60.0]
-        if account.per_minute is not None and len(account.minute) >= account.per_minute:
-            return "account-minute", account_minute(case, account.minute[0] + 60.0)
-        account.minute.append(now)
-        return None
+        spent = account.spend(now, case.model if self._words.by_model else "")
+        return None if spent is None else (f"account-{spent[0]}", self._words.refuse(case, *spent))
 
     def _key(self, key: str) -> Script:
         account = (self.accounts or {}).get(key)

@@ -1,0 +1,128 @@
+"""Limits in each provider's own words, met without knowing them beforehand: learnt from the first refusal and kept from then on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from freerouter_core import Provider, Router, errors
+from freerouter_core.runtime.runtime import Runtime
+from freerouter_core.simulator import DIALECTS, SimAccount, SimModel, World
+from langchain_freerouter import ChatFreeRouter
+
+NAMES: dict[str, str] = {
+    "openrouter": "acme/{}:free", "groq": "openai/{}", "gemini": "gemini-{}-flash", "mistral": "mistral-{}",
+    "cerebras": "{}", "nvidia": "nvidia/{}", "cloudflare": "@cf/{}", "ollama": "{}:8b",
+}  # fmt: skip
+STATED = sorted(set(DIALECTS) - {"nvidia", "cloudflare"})
+"""Those whose minute's refusal says until when."""
+
+
+def world_of(dialect: str, models: int = 1, **account: Any) -> World:
+    named = [
+        SimModel(NAMES[dialect].format(letter), first_token=0.1, jitter=0.0) for letter in "abc"[:models]
+    ]
+    return World(named, [SimAccount("k", **account)], dialect=dialect)
+
+
+def router_in(world: World, **options: Any) -> Router:
+    free = "all" if world.dialect == "cerebras" else None
+    address = "https://sim.test/v1" if world.dialect != "ollama" else "http://sim.test/v1"
+    provider = Provider(world.dialect, address, "k", free=free, limits=[])
+    return Router(providers=[provider], runtime=world.runtime, **options)
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+def test_listed_and_answered(dialect: str) -> None:
+    with world_of(dialect, 3, per_minute=None) as world:
+        router = router_in(world)
+        message = ChatFreeRouter(router=router).invoke("hello")
+
+        assert len(router.free_models()) == 3
+        assert message.response_metadata["provider"] == dialect
+        assert not any(seen.problem for seen in world.requests)
+
+
+@pytest.mark.parametrize("dialect", STATED)
+def test_a_stated_minute_is_kept_to_the_second(dialect: str) -> None:
+    """Four a minute, unknown at first: a refusal teaches it, and nothing is asked before it ends."""
+    with world_of(dialect, per_minute=4) as world:
+        router = router_in(world, timeout=200.0)
+        for n in range(9):
+            router.chat(f"n{n}")
+        refused = [seen for seen in world.requests if seen.fate == "account-minute"]
+        answered = [seen.at for seen in world.requests if seen.fate == "answer"]
+
+        assert len(refused) <= 3
+        assert 60.0 <= answered[4] - answered[0] < 63.0
+        assert len(answered) == 9
+
+
+@pytest.mark.parametrize("dialect", ["groq", "gemini"])
+def test_a_models_minute_is_not_the_accounts(dialect: str) -> None:
+    with world_of(dialect, 3, per_minute=4) as world:
+        router = router_in(world, timeout=20.0)
+        for n in range(12):
+            router.chat(f"n{n}")
+
+        assert world.elapsed < 20.0, "the others answer while one rests"
+
+
+@pytest.mark.parametrize("dialect", ["openrouter", "gemini", "cloudflare"])
+def test_a_spent_day_ends_at_its_own_midnight(dialect: str) -> None:
+    with world_of(dialect, per_minute=None, per_day=3) as world:
+        router = router_in(world, timeout=30.0)
+        for _ in range(3):
+            router.chat("x")
+        for _ in range(3):
+            with pytest.raises(errors.Exhausted) as caught:
+                router.chat("x")
+        asked = len(world.requests)
+
+        assert asked == 4, "nobody is asked again before it"
+        assert caught.value.retry_after is not None
+        assert caught.value.retry_after > 600.0
+
+
+def test_headers_spare_the_refusal() -> None:
+    """Groq tells with each answer what is left: the limit is kept without ever being met."""
+    with world_of("groq", per_minute=4) as world:
+        router = router_in(world, timeout=200.0)
+        for n in range(9):
+            router.chat(f"n{n}")
+
+        assert {seen.fate for seen in world.requests} == {"answer"}
+
+
+def test_an_unknown_dialect_is_named() -> None:
+    with pytest.raises(errors.BadSetting, match="dialect"):
+        World([SimModel("a")], dialect="klingon")
+
+
+def test_eight_providers_at_once() -> None:
+    """Each with a model of its own and four requests a minute: together they answer thirty-two at once."""
+
+    async def crowd() -> list[Any]:
+        return await asyncio.gather(*(router.achat(f"n{n}") for n in range(24)))
+
+    worlds = {name: world_of(name, per_minute=4) for name in DIALECTS}
+    clock = worlds["groq"].clock
+    for world in worlds.values():
+        world.clock = clock
+
+    class Switch(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            name = request.url.host.partition(".")[0]
+            return await worlds[name].transport().handle_async_request(request)
+
+    runtime = Runtime(clock=clock, client=Switch(), cache=None, state="memory")
+    providers = [Provider(name, f"https://{name}.test/v1", "k", free="all", limits=[]) for name in worlds]
+    router = Router(providers=providers, runtime=runtime, timeout=60.0)
+    answers = asyncio.run(crowd())
+    runtime.close()
+
+    assert len(answers) == 24
+    assert len({answer.provider for answer in answers}) >= 5
