@@ -125,3 +125,12 @@ def failing(make: Make, *faults: str) -> Iterator[Stage]:
     """`MODEL` meets each fault in turn; `OTHER` is well."""
     with staged(make, quick(script=list(faults)), quick(OTHER)) as stage:
         yield stage
+
+
+def raises(error: Any, call: Callable[[], Any]) -> Any:
+    """The error that `call` raises; it must."""
+    try:
+        got = call()
+    except error as caught:
+        return caught
+    raise AssertionError(f"no error, but {str(got)[:60]!r}")

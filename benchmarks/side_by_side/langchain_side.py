@@ -11,7 +11,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from behaviours import MODEL, OTHER, Behaviours, failing, quick, staged
+from behaviours import MODEL, OTHER, Behaviours, failing, quick, raises, staged
 from langchain.agents import create_agent
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core import exceptions
@@ -86,14 +86,6 @@ def whole(stream: Any) -> Any:
 
 async def awaited(stream: Any) -> list[Any]:
     return [item async for item in stream]
-
-
-def raises(error: Any, call: Any) -> Any:
-    try:
-        got = call()
-    except error as caught:
-        return caught
-    raise AssertionError(f"no error, but {str(got)[:60]!r}")
 
 
 # -- asking ----------------------------------------------------------------------------------------------------------

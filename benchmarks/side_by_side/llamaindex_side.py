@@ -8,7 +8,7 @@ import json
 import pickle
 from typing import Any
 
-from behaviours import MODEL, Behaviours, failing, quick, staged
+from behaviours import MODEL, Behaviours, failing, quick, raises, staged
 from llama_index.core import Document, SummaryIndex
 from llama_index.core.agent.workflow import AgentStream, FunctionAgent, ReActAgent
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock, ThinkingBlock, ToolCallBlock
@@ -94,14 +94,6 @@ PROMPT = PromptTemplate("Tell of a person named {who}, 33")
 
 async def awaited(stream: Any) -> list[Any]:
     return [item async for item in await stream]
-
-
-def raises(call: Any) -> BaseException:
-    try:
-        got = call()
-    except Exception as caught:
-        return caught
-    raise AssertionError(f"no error, but {str(got)[:60]!r}")
 
 
 # -- asking ----------------------------------------------------------------------------------------------------------
@@ -361,25 +353,25 @@ def _(make: Any) -> None:
 def _(make: Any) -> None:
     for fault in ("mid-stream-error", "mid-stream-finish-error", "mid-stream-cut"):
         with staged(make, quick(script=[fault] * 9)) as stage:
-            raises(lambda stage=stage: list(stage.llm(max_retries=0).stream_complete("hi"))[-1])
+            raises(Exception, lambda stage=stage: list(stage.llm(max_retries=0).stream_complete("hi"))[-1])
 
 
 @shows("an empty answer is not taken for one")
 def _(make: Any) -> None:
     with staged(make, quick(script=["empty"] * 99)) as stage:
-        raises(lambda: stage.llm(max_retries=0).complete("hi"))
+        raises(Exception, lambda: stage.llm(max_retries=0).complete("hi"))
 
 
 @shows("an error in a 200 says what it was")
 def _(make: Any) -> None:
     with staged(make, quick(script=["error-in-200"] * 99)) as stage:
-        assert "Too Many Requests" in str(raises(lambda: stage.llm(max_retries=0).complete("hi")))
+        assert "Too Many Requests" in str(raises(Exception, lambda: stage.llm(max_retries=0).complete("hi")))
 
 
 @shows("`max_retries=0` asks once")
 def _(make: Any) -> None:
     with staged(make, quick(script=["429-upstream"] * 50)) as stage:
-        raises(lambda: stage.llm(max_retries=0).complete("hi"))
+        raises(Exception, lambda: stage.llm(max_retries=0).complete("hi"))
         assert len(stage.bodies) == 1, f"{len(stage.bodies)} requests"
 
 
