@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from .catalogue.providers import Account, Limit, Provider, read_rows, resolve
+from .catalogue.providers import Account, Limit, Provider, extended, read_rows, resolve
 from .errors import AuthenticationFailed, BadSetting, NoCandidates
 from .events import log
 from .options import providers_as_data, strategy_as_data
@@ -90,7 +90,7 @@ def resolve_router(router: Router, settings: Settings) -> Resolved:
 
 
 def _accounts(router: Router, settings: Settings) -> dict[str, Account]:
-    rows = known_providers()
+    rows = extended(known_providers(), settings.providers)
     environment = settings.environment
     wanted = _wanted(router, settings, rows)
     keyed = router.api_key or any(p.api_key or p.base_url for p in wanted)
@@ -117,7 +117,7 @@ def _accounts(router: Router, settings: Settings) -> dict[str, Account]:
             for name, account in accounts.items()
         }
     if router.privacy == "no-train":
-        accounts = {name: account for name, account in accounts.items() if _keeps_to_itself(account, rows)}
+        accounts = {name: account for name, account in accounts.items() if _keeps_to_itself(account)}
         if not accounts and not missing:
             raise NoCandidates('privacy="no-train" leaves no provider: all of them may train on prompts')
     if not accounts:
@@ -135,7 +135,7 @@ def _wanted(router: Router, settings: Settings, rows: dict[str, dict[str, Any]])
     if router.providers == "all":
         given: Iterable[str | Provider] = [name for name, row in rows.items() if _joins(row)]
     elif router.providers is None:
-        given = ["openrouter", *settings.freerouter_providers]
+        given = ["openrouter", *settings.freerouter_providers, *settings.providers]
     else:
         given = router.providers
     if router.keyless:
@@ -156,9 +156,10 @@ def _wanted(router: Router, settings: Settings, rows: dict[str, dict[str, Any]])
     return list(providers.values())
 
 
-def _keeps_to_itself(account: Account, rows: dict[str, dict[str, Any]]) -> bool:
+def _keeps_to_itself(account: Account) -> bool:
     """Whether prompts are not trained on, or the request can ask for that; an endpoint of the user's own is the user's word."""
-    return account.provider not in rows or account.privacy in ("no-train", "endpoint")
+    own = account.privacy == "unknown" and account.provider not in known_providers()
+    return own or account.privacy in ("no-train", "endpoint")
 
 
 def _joins(row: dict[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """What the environment says. Names are those users already have set; see the README's table.
 
-Precedence: an argument, then `OPENROUTER_*`, then `CHAT_*`, then the files `.env` and `secrets.env` of the working directory.
+Precedence: an argument, then `OPENROUTER_*`, then `CHAT_*`, each from the environment over the files `.env` and `secrets.env` of the
+working directory over `freerouter.toml` (see `configfile`).
 Nothing is read when this module is imported or a model constructed: the first call reads.
 """
 
@@ -8,15 +9,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextvars import ContextVar
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+from . import configfile
 from .errors import BadSetting
 from .wire.signals import parse_duration
 
@@ -56,6 +65,8 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Name = Annotated[str | None, BeforeValidator(_blank)]
 Positive = Annotated[float, Field(gt=0)]
+_said: ContextVar[dict[str, Any]] = ContextVar("freerouter_file", default={})  # noqa: B039  # read only
+"""What the file says, while settings are made of it: pydantic-settings builds its sources from the class."""
 
 
 class Settings(BaseSettings):
@@ -83,6 +94,7 @@ class Settings(BaseSettings):
     freerouter_providers: Names = ()
     freerouter_state: str = "sqlite"
     dev_mode: bool = False
+    _providers: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
@@ -93,20 +105,29 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings, env_settings, dotenv_settings)
+        return (init_settings, env_settings, dotenv_settings, InitSettingsSource(settings_cls, _said.get()))
 
     @classmethod
     def load(cls, directory: str | Path | None = None) -> Settings:
         """The settings as of now. Raises `BadSetting`, naming the variable and never its value."""
         folder = Path.cwd() if directory is None else Path(directory)
+        said, rows = configfile.read(configfile.find(folder), known=cls.model_fields)
+        token = _said.set(said)
         try:
-            return cls(_env_file=tuple(folder / name for name in FILES))  # type: ignore[call-arg]
+            settings = cls(_env_file=tuple(folder / name for name in FILES))  # type: ignore[call-arg]
+            settings._providers = rows
+            return settings
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = "_".join(str(part) for part in first["loc"]).upper()
-            raise BadSetting(
-                f"{name}: {first['msg']}", hint="correct or unset this environment variable"
-            ) from None
+            raise BadSetting(f"{name}: {first['msg']}", hint="correct or unset this variable") from None
+        finally:
+            _said.reset(token)
+
+    @property
+    def providers(self) -> Mapping[str, dict[str, Any]]:
+        """Rows of the user's own from the file, by name."""
+        return self._providers
 
     @cached_property
     def environment(self) -> Mapping[str, str]:

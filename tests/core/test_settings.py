@@ -289,3 +289,88 @@ def test_observers_are_told_in_order_and_flush_waits_for_them() -> None:
         events.Answered,
     ]
     assert len(told) == len(kinds)
+
+
+TOML = """
+openrouter_timeout = 7
+chat_fallback_models = ["a/b:free", "c/d:free"]
+
+[providers.mine]
+base_url = "http://127.0.0.1:9/v1"
+keys = ["MY_KEY"]
+free = ["good-*"]
+limits = [{ requests = 5, per = 60.0 }]
+
+[providers.groq]
+limits = []
+"""
+YAML = """
+openrouter_timeout: 7
+chat_fallback_models: a/b:free, c/d:free
+providers:
+  mine: {base_url: "http://127.0.0.1:9/v1", keys: [MY_KEY], free: ["good-*"], limits: [{requests: 5, per: 60.0}]}
+  groq: {limits: []}
+"""
+
+
+@pytest.mark.parametrize("home", [False, True])
+@pytest.mark.parametrize(("name", "text"), [("freerouter.toml", TOML), ("freerouter.yaml", YAML)])
+def test_settings_and_providers_of_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, text: str, home: bool
+) -> None:
+    folder = tmp_path / "config" / "freerouter" if home else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("MY_KEY", "sk-mine")
+    monkeypatch.setenv("GROQ_API_KEY", "sk-groq")
+    assert Settings.load().openrouter_timeout == 7
+    assert Settings.load().fallback_models == ("a/b:free", "c/d:free")
+    accounts = resolved().accounts
+    assert list(accounts) == ["openrouter", "mine", "groq"]
+    mine = accounts["mine"]
+    assert (mine.key, mine.base_url, mine.free) == ("sk-mine", "http://127.0.0.1:9/v1", ("good-*",))
+    assert mine.limits == (Limit(requests=5, per=60.0),)
+    assert accounts["groq"].limits == () and accounts["groq"].base_url.startswith("https://api.groq.com")
+    assert list(resolved(privacy="no-train").accounts) == ["openrouter", "mine", "groq"]
+    monkeypatch.setenv("OPENROUTER_TIMEOUT", "3")
+    assert Settings.load().openrouter_timeout == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("openrouter_timout = 7", "did you mean openrouter_timeout"),
+        ("openrouter_timeout = -7", "OPENROUTER_TIMEOUT"),
+        ('openrouter_api_key = "sk-secret"', "does not belong in this file"),
+        ('[providers.mine]\nbase_url = "http://h/v1"\napi_key = "sk-secret"', "does not belong in this file"),
+        ('[providers.mine]\nbase_url = "ftp://sk-secret"', "providers.mine.base_url"),
+        ('[providers.mine]\nlimit = "sk-secret"', "providers.mine.limit"),
+        ("[providers.mine]\nlimits = [{ request = 5 }]", "request"),
+        ("[providers.mine]\nlimits = [{ requests = 5, tokens = 6 }]", "exactly one"),
+        ("[providers.mine]\nfree = 'all'", "base_url"),
+        ("providers = 3", "providers"),
+        ("= sk-secret", "freerouter.toml cannot be read"),
+    ],
+)
+def test_a_file_that_is_wrong_says_what_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, words: str
+) -> None:
+    (tmp_path / "freerouter.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(errors.BadSetting) as caught:
+        resolved()
+    assert words in f"{caught.value} {caught.value.hint}"
+    assert "sk-secret" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("text", ["- a\n- b", "a: [", ""])
+def test_yaml_that_is_no_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    (tmp_path / "freerouter.yml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    if not text:
+        assert Settings.load().openrouter_timeout == 60
+        return
+    with pytest.raises(errors.BadSetting, match=r"freerouter\.yml"):
+        Settings.load()

@@ -192,14 +192,16 @@ def doctor() -> None:
 
 
 def _check_keys(console: Console) -> bool:
+    from ..catalogue.providers import extended
     from ..resolution import known_providers
     from ..settings import Settings
 
     settings = Settings.load()
     environment = settings.environment
     found = False
-    for name, row in known_providers().items():
-        used = name == "openrouter" or name in settings.freerouter_providers
+    named = {"openrouter", *settings.freerouter_providers, *settings.providers}
+    for name, row in extended(known_providers(), settings.providers).items():
+        used = name in named
         for variable in row.get("keys", ()):
             held = bool(environment.get(variable))
             where = "environment" if os.environ.get(variable) else ".env file"

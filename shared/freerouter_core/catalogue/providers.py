@@ -129,11 +129,32 @@ class Account:
 
 def read_rows(toml: str) -> dict[str, dict[str, Any]]:
     """The rows of a providers.toml text, limits as `Limit`s."""
+    return rows_of(tomllib.loads(toml))
+
+
+def rows_of(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Rows with their limits as `Limit`s. Raises `BadSetting` or TypeError where one is not."""
     rows: dict[str, dict[str, Any]] = {}
-    for name, row in tomllib.loads(toml).items():
-        limits = tuple(Limit(**limit) for limit in row.get("limits", ()))
-        rows[name] = {**row, "limits": limits, "free": _frozen(row.get("free", "all"))}
+    for name, table in tables.items():
+        row = rows[name] = dict(table)
+        if "limits" in row:
+            row["limits"] = tuple(Limit(**limit) for limit in row["limits"])
+        if "free" in row:
+            row["free"] = _frozen(row["free"])
     return rows
+
+
+def extended(
+    rows: Mapping[str, dict[str, Any]], own: Mapping[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Known rows with the user's own over them. Another address is another server: it inherits no list address."""
+    found = dict(rows)
+    for name, row in own.items():
+        known = found.get(name, {})
+        if "base_url" in row:
+            known = {k: v for k, v in known.items() if k not in ("models", "base_url_variable", "ended")}
+        found[name] = {**known, **row}
+    return found
 
 
 def _frozen(free: str | Iterable[str]) -> str | tuple[str, ...]:

@@ -1,0 +1,116 @@
+"""`freerouter.toml` or `freerouter.yaml`: settings under their variables' names in lower case, and providers of one's own.
+
+Read from the working directory, else from the user's configuration directory; everything in the environment is over it. It is a
+file that people commit, so it holds no key: a provider's `keys` name the variables that do.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from .catalogue.providers import rows_of
+from .errors import BadSetting
+
+NAMES = ("freerouter.toml", "freerouter.yaml", "freerouter.yml")
+SECRET = ("api_key", "key", "openrouter_api_key")
+
+
+class _Row(BaseModel):
+    """What a provider's table may say: as a row of providers.toml, which it extends where it has its name."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    base_url: Annotated[str, Field(pattern=r"^https?://")] = ""
+    keys: list[str] = []
+    free: Literal["suffix", "price", "all"] | list[str] = "all"
+    limits: list[dict[str, Any]] = []
+    privacy: Literal["no-train", "trains", "endpoint", "unknown"] = "unknown"
+    models: str = ""
+    keyless: bool = False
+    local: bool = False
+
+
+_rows = TypeAdapter(dict[str, _Row])
+
+
+def find(folder: Path) -> Path | None:
+    """The file that counts, or None where there is none."""
+    from platformdirs import user_config_path
+
+    places = (folder, user_config_path("freerouter"))
+    return next((path for place in places for name in NAMES if (path := place / name).is_file()), None)
+
+
+def read(path: Path | None, known: Collection[str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """(settings by name, of those `known`; provider rows by name). Raises `BadSetting`, naming what is wrong, never its value."""
+    if path is None:
+        return {}, {}
+    said = {str(name).lower(): value for name, value in _parsed(path).items()}
+    providers = said.pop("providers", None) or {}
+    held = [name for name in SECRET if name in said]
+    held += [n for row in _tables(providers) for n in SECRET if n in row]
+    if held:
+        raise BadSetting(
+            f"{path.name}: {held[0]} does not belong in this file",
+            hint='put the key into the environment or .env, and name its variable: keys = ["MY_KEY"]',
+        )
+    unknown = [name for name in said if name not in known]
+    if unknown:
+        near = get_close_matches(unknown[0], known, n=1)
+        raise BadSetting(
+            f"{path.name}: {unknown[0]} is no setting",
+            hint=f"did you mean {near[0]}?"
+            if near
+            else "names are those of the variables, in lower case, and providers",
+        )
+    try:
+        tables = _rows.validate_python(providers)
+        rows = rows_of({name: row.model_dump(exclude_unset=True) for name, row in tables.items()})
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in ("providers", *first["loc"]))
+        raise BadSetting(f"{path.name}: {where}: {first['msg']}", hint=_hint()) from None
+    except TypeError as error:
+        raise BadSetting(f"{path.name}: providers: limits: {error}", hint=_hint()) from None
+    return said, rows
+
+
+def _parsed(path: Path) -> Mapping[str, Any]:
+    try:
+        text = path.read_text("utf-8")
+        said = tomllib.loads(text) if path.suffix == ".toml" else _yaml(text, path)
+    except (OSError, ValueError) as error:
+        raise BadSetting(f"{path.name} cannot be read: {error}", hint="correct it, or move it away") from None
+    if said is None:
+        return {}
+    if not isinstance(said, dict):
+        raise BadSetting(f"{path.name} is no table of settings", hint="write `name: value` lines")
+    return said
+
+
+def _yaml(text: str, path: Path) -> Any:
+    try:
+        import yaml
+    except ImportError:
+        raise BadSetting(
+            f"{path.name} needs PyYAML", hint="pip install pyyaml, or write freerouter.toml instead"
+        ) from None
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ValueError(f"no YAML{f' at line {mark.line + 1}' if mark else ''}") from None
+
+
+def _tables(providers: object) -> list[Mapping[str, Any]]:
+    return [row for row in providers.values() if isinstance(row, dict)] if isinstance(providers, dict) else []
+
+
+def _hint() -> str:
+    return f"a provider's table may hold {', '.join(_Row.model_fields)}"
