@@ -126,3 +126,18 @@ def test_eight_providers_at_once() -> None:
 
     assert len(answers) == 24
     assert len({answer.provider for answer in answers}) >= 5
+
+
+@pytest.mark.parametrize(
+    ("dialect", "models"), [("nvidia", 1), ("nvidia", 3), ("cloudflare", 1), ("cloudflare", 3)]
+)
+def test_a_rate_nobody_states_is_learnt(dialect: str, models: int) -> None:
+    """Twelve a minute, and refusals that say neither that nor when: more is sent each clean minute, half after a refusal."""
+    with world_of(dialect, models, per_minute=12) as world:
+        router = router_in(world, timeout=1_200.0)
+        for n in range(120):
+            router.chat(f"n{n}")
+        refused = sum(seen.fate == "account-minute" for seen in world.requests)
+
+        assert refused <= (3 if models == 1 else 20)
+        assert world.elapsed < 1.5 * 540.0, "nine minutes are the least that 120 requests take"

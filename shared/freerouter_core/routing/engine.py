@@ -225,7 +225,7 @@ class _Run:
             if isinstance(event, s.Refused):
                 if hedge:  # it keeps a part back that an ordinary attempt may use
                     self.flights[0].hedge_at = math.inf
-                elif any(charge.scope == event.scope for charge in candidate.charges):
+                elif event.scope in candidate.scopes:
                     self.field.blocked[event.scope] = event.until
                 else:
                     candidate.not_before = event.until
@@ -236,6 +236,7 @@ class _Run:
         self.state.hedges += hedge
         candidate.tries += 1
         self.book.sent(candidate.model.key, self.now)
+        self.state.paces.sent(candidate.account, candidate.model, self.now)
         health = self.book.of(candidate.model.key)
         hedge_at = math.inf
         if health.answers >= HEDGE_KNOWN:
@@ -246,10 +247,11 @@ class _Run:
         return True
 
     def _charges(self, candidate: Candidate) -> tuple[Charge, ...]:
-        """The limits it falls under; where it costs money, the owner's for a day among them."""
+        """The limits it falls under, known and learnt; where it costs money, the owner's for a day among them."""
         most, need = self.plan.policy.daily_budget_usd, self.plan.need
         if most is None or candidate.model.free:
-            return candidate.charges
+            learnt = self.state.paces.charges(candidate.account, candidate.model, self.now)
+            return candidate.charges + learnt
         cost = candidate.model.cost(need.prompt_tokens, need.output_tokens)
         return (*candidate.charges, budget(candidate.account, most, cost))
 

@@ -44,6 +44,7 @@ class Candidate:
     plainer: int = 0
     """Times it was asked again in a plainer form."""
     _charges: tuple[Charge, ...] | None = None
+    _scopes: tuple[str, ...] | None = None
 
     @property
     def charges(self) -> tuple[Charge, ...]:
@@ -51,6 +52,15 @@ class Candidate:
         if self._charges is None:
             self._charges = charges_of(self.account, self.model)
         return self._charges
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Where those and limits yet to be learnt are counted: who waits for one of them waits in its line."""
+        if self._scopes is None:
+            whole = self.account.scope
+            own = (whole, f"{whole}|{self.model.wire_name}") if self.model.free else ()
+            self._scopes = tuple(dict.fromkeys((*own, *(charge.scope for charge in self.charges))))
+        return self._scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +233,10 @@ class Field:
     def _ready(self, candidate: Candidate, book: HealthBook, now: float) -> tuple[float, bool, str | None]:
         """(when, last resort?, scope in whose line to wait)."""
         when, soft, scope = candidate.not_before, candidate.tries > 0, None
-        for charge in candidate.charges:
-            until = self.blocked.get(charge.scope, 0.0)
+        for counted in candidate.scopes if self.blocked else ():
+            until = self.blocked.get(counted, 0.0)
             if until > when:
-                when, scope = until, charge.scope
+                when, scope = until, counted
         bench = book.accounts.get(candidate.account.scope)
         if bench is not None and bench.until > now:
             if bench.stated:

@@ -14,6 +14,7 @@ from ..wire.judge import Fault, Kind
 from .field import Candidate, Field
 from .fit import ready
 from .health import LOCAL_GUESS, LONGEST_GUESS, HealthBook
+from .pace import Paces
 from .plan import Plan
 from .steps import Attempt
 
@@ -28,6 +29,7 @@ class State:
     health: HealthBook = field(default_factory=HealthBook)
     guards: dict[str, bool] = field(default_factory=dict)
     """By account scope: whether the price guard is known to be understood (True) or to do harm (False)."""
+    paces: Paces = field(default_factory=Paces)
     requests: int = 0
     hedges: int = 0
 
@@ -52,8 +54,10 @@ class Lessons:
         if fault.kind is not Kind.GONE:
             self._gone_streak.clear()
         scope = candidate.account.scope
+        self.state.paces.refused(candidate.account, candidate.model, fault, now)
         if fault.cause == "ambiguous-429" and book.ambiguous(scope, candidate.model.key, now):
             promoted = replace(fault, kind=Kind.ACCOUNT, cause="account-guessed")
+            self.state.paces.refused(candidate.account, candidate.model, promoted, now)
             book.bench_account(scope, promoted, now, self.rng)
             self._account_failed(scope)
         if fault.kind is Kind.ACCOUNT:

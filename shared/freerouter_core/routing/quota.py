@@ -38,10 +38,16 @@ class Charge:
     limit: Limit
     amount: int | None = None
     """What a request takes, where that is neither one nor its tokens: millionths of a dollar."""
+    name: str = ""
+    """What its window is kept under, where its limit changes."""
+    before: tuple[float, ...] = ()
+    """When requests were sent (unix seconds) before there was a limit to count them."""
 
     @property
     def key(self) -> str:
         """The name its window is kept under, the same in every process."""
+        if self.name:
+            return f"{self.scope}|{self.name}"
         limit = self.limit
         size = (
             f"r{limit.requests}"
@@ -207,6 +213,9 @@ def reserve(
     for charge in charges:
         window, limit = windows(charge), charge.limit
         window.expire(limit, now)
+        if charge.before and not window.times:
+            for at in charge.before:
+                window.take(limit, 0, 1, at)
         until = window.free_at(limit, amount_of(charge, tokens), int(_size(limit) * (1 - keep)), now)
         if until > now and (refusal is None or until > refusal.until):
             refusal = Refusal(until, charge.scope)

@@ -49,12 +49,14 @@ class MemoryStore:
     shared = False
 
     def __init__(self) -> None:
-        self._windows: dict[Charge, Window] = {}
+        self._windows: dict[Charge | str, Window] = {}
+        """By charge, or by its key where the limit it states changes."""
 
     def window(self, charge: Charge) -> Window:
-        window = self._windows.get(charge)
+        key = charge.key if charge.name else charge
+        window = self._windows.get(key)
         if window is None:
-            window = self._windows[charge] = Window()
+            window = self._windows[key] = Window()
         return window
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
@@ -69,7 +71,7 @@ class MemoryStore:
     def forget(self) -> None:
         """Requests in flight are the parent's; what was spent stays spent."""
         for charge, window in self._windows.items():
-            if charge.limit.concurrent is not None:
+            if isinstance(charge, Charge) and charge.limit.concurrent is not None:
                 window.clear()
 
     async def close(self) -> None:

@@ -1,0 +1,96 @@
+"""`Paces`: how fast to ask whose limits nobody states (Mistral and ModelScope publish none).
+
+Learnt as TCP learns a line: after a refusal that no known limit explains, half of what was sent in the minute before; after every
+clean minute one request a minute more (additive increase, multiplicative decrease). Refusals of one burst are one refusal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+from ..catalogue.model import Model
+from ..catalogue.providers import Account, Limit
+from ..wire.judge import Fault
+from .quota import Charge
+
+MINUTE = 60.0
+BURST = 5.0
+"""Seconds within which refusals are one."""
+FORGOTTEN = 3_600.0
+"""Seconds after which a refusal is too old to slow anybody down."""
+FEW = 5
+"""Requests in the minute before a refusal with fewer than which it was not their number that was refused."""
+MOST = 240
+"""Requests a minute above which nobody is paced."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """What was sent in the last minute, and how much may be, as of the last refusal."""
+
+    sent: deque[float] = field(default_factory=lambda: deque(maxlen=MOST))
+    rate: float = math.inf
+    at: float = -math.inf
+
+    def allowed(self, now: float) -> float:
+        """Requests a minute: a whole number, or infinite."""
+        if now - self.at > FORGOTTEN:
+            self.rate = math.inf
+        return self.rate + max(0.0, now - self.at) // MINUTE if self.rate < math.inf else math.inf
+
+    def refused(self, now: float) -> None:
+        if now - self.at < BURST:
+            return
+        recent = len(self.since(now - MINUTE))
+        if recent >= FEW:
+            self.rate, self.at = max(1.0, min(self.allowed(now), recent) // 2), now
+
+    def since(self, then: float) -> tuple[float, ...]:
+        return tuple(at for at in self.sent if at > then)
+
+
+@dataclass
+class Paces:
+    """By the scope they were met in: an account's, or one of its models'."""
+
+    known: dict[str, Pace] = field(default_factory=dict)
+
+    def sent(self, account: Account, model: Model, now: float) -> None:
+        for scope in _scopes(account, model):
+            self._of(scope).sent.append(now)
+
+    def refused(self, account: Account, model: Model, fault: Fault, now: float) -> None:
+        """Take a 429 in, where it says nothing that is known already."""
+        whole, own = _scopes(account, model)
+        if fault.cause == "ambiguous-429":
+            self._of(own).refused(now)
+        elif fault.cause == "account-guessed" or (fault.cause == "account-minute" and _unknown(account)):
+            self._of(whole).refused(now)
+
+    def charges(self, account: Account, model: Model, now: float) -> tuple[Charge, ...]:
+        """The limits learnt, as those that are known."""
+        found = []
+        for scope in _scopes(account, model) if model.free else ():
+            pace = self.known.get(scope)
+            allowed = math.inf if pace is None else pace.allowed(now)
+            if allowed < MOST:
+                before = pace.since(now - MINUTE) if pace is not None and now - pace.at < MINUTE else ()
+                limit = Limit(requests=int(allowed), per=MINUTE)
+                found.append(Charge(scope, limit, name="learnt", before=before))
+        return tuple(found)
+
+    def _of(self, scope: str) -> Pace:
+        pace = self.known.get(scope)
+        if pace is None:
+            pace = self.known[scope] = Pace()
+        return pace
+
+
+def _scopes(account: Account, model: Model) -> tuple[str, str]:
+    return account.scope, f"{account.scope}|{model.wire_name}"
+
+
+def _unknown(account: Account) -> bool:
+    return not any(limit.requests is not None and limit.per <= MINUTE for limit in account.limits)

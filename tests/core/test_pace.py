@@ -1,0 +1,84 @@
+"""Rates that nobody states: additive increase, multiplicative decrease."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from freerouter_core import Limit, Model
+from freerouter_core.catalogue.providers import Account
+from freerouter_core.routing.pace import FORGOTTEN, Pace, Paces
+from freerouter_core.routing.quota import Grant, Refusal, Window, reserve
+from freerouter_core.wire.judge import Fault, Kind
+
+ACCOUNT = Account("mine", "https://h/v1", "k")
+MODEL = Model("a", provider="mine", free=True)
+GUESSED = Fault(Kind.ACCOUNT, "account-guessed", 429)
+START = 1_800_000_000.0
+
+
+def sent(pace: Pace, count: int, now: float) -> None:
+    pace.sent.extend(now - 1.0 for _ in range(count))
+
+
+def test_half_after_a_refusal_and_one_more_each_clean_minute() -> None:
+    pace = Pace()
+    sent(pace, 12, START)
+    assert pace.allowed(START) == math.inf
+    pace.refused(START)
+    assert [pace.allowed(START + t) for t in (0, 59, 60, 180)] == [6, 6, 7, 9]
+    sent(pace, 9, START + 180)
+    pace.refused(START + 180)
+    assert pace.allowed(START + 180) == 4
+    assert pace.allowed(START + 181 + FORGOTTEN) == math.inf
+
+
+def test_a_burst_of_refusals_is_one() -> None:
+    pace = Pace()
+    sent(pace, 12, START)
+    for n in range(5):
+        pace.refused(START + n)
+    assert pace.allowed(START + 4) == 6
+
+
+@pytest.mark.parametrize(("count", "allowed"), [(4, math.inf), (5, 2)])
+def test_a_refusal_of_a_few_was_not_for_their_number(count: int, allowed: float) -> None:
+    pace = Pace()
+    sent(pace, count, START)
+    pace.refused(START)
+    assert pace.allowed(START) == allowed
+
+
+def test_what_was_sent_before_counts() -> None:
+    paces, window = Paces(), Window()
+    for n in range(12):
+        paces.sent(ACCOUNT, MODEL, START + n)
+    paces.refused(ACCOUNT, MODEL, GUESSED, START + 12)
+    charges = paces.charges(ACCOUNT, MODEL, START + 12)
+    refusal = reserve(lambda charge: window, charges, 1, START + 12)
+    assert isinstance(refusal, Refusal)
+    assert refusal.until == pytest.approx(START + 6 + 60.5), "six of the twelve must have passed"
+    assert isinstance(
+        reserve(lambda charge: window, paces.charges(ACCOUNT, MODEL, START + 67), 2, START + 67), Grant
+    )
+
+
+@pytest.mark.parametrize(
+    ("cause", "limits", "whole", "own"),
+    [
+        ("ambiguous-429", (), False, True),
+        ("account-guessed", (), True, False),
+        ("account-minute", (), True, False),
+        ("account-minute", (Limit(requests=20),), False, False),
+        ("upstream-429", (), False, False),
+    ],
+)
+def test_whose_pace_it_is(cause: str, limits: tuple[Limit, ...], whole: bool, own: bool) -> None:
+    account = Account("mine", "https://h/v1", "k", limits=limits)
+    paces = Paces()
+    for n in range(8):
+        paces.sent(account, MODEL, START + n)
+    paces.refused(account, MODEL, Fault(Kind.BUSY, cause, 429), START + 9)
+    found = {charge.scope for charge in paces.charges(account, MODEL, START + 9)}
+    assert (account.scope in found, f"{account.scope}|a" in found) == (whole, own)
