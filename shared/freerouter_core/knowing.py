@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .catalogue.calendar import DAY, period
 from .catalogue.model import Catalogue, Model
 from .catalogue.providers import Account
 from .errors import NoCandidates
@@ -14,6 +16,7 @@ from .resolution import Resolved, unique
 from .routing.field import Field, explain, find_named
 from .routing.need import Need, Policy, need_of
 from .routing.quota import Charge, charges_of
+from .runtime.standing import ask_standing
 from .wire.request import ChatRequest
 
 if TYPE_CHECKING:
@@ -150,7 +153,8 @@ class Knowing:
         return await self._runtime.acall(work)
 
     def quota(self) -> QuotaReport:
-        """What is spent of every limit that something was taken of, and what accounts wait for."""
+        """What is spent of every limit that something was taken of, and what accounts wait for. OpenRouter is asked for its own count
+        of the day, which costs nothing; what it says is believed from then on."""
         return self._runtime.call(self.aquota)
 
     async def aquota(self) -> QuotaReport:
@@ -158,14 +162,26 @@ class Knowing:
             runtime, resolved = self._runtime, self._resolved
             catalogue = await self._catalogue(resolved, required=False)
             now, lines = runtime.clock.now(), []
-            for account in resolved.accounts.values():
+            book = runtime.state.health
+            accounts = list(resolved.accounts.values())
+            asked = (ask_standing(account, self._transport(account)) for account in accounts)
+            for account, day in zip(accounts, await asyncio.gather(*asked), strict=True):
+                if day is not None:
+                    ends = period("utc-day", DAY, now)[1]
+                    book.reconcile_day(account.scope, day.spent, ends)
+                    lines.append(
+                        QuotaLine(
+                            account.provider, "account", "requests", day.used, day.limit, DAY, "utc-day"
+                        )
+                    )
                 models = [model for model in catalogue if model.provider == account.provider and model.free]
                 charges = dict.fromkeys(charge for model in models for charge in charges_of(account, model))
                 for charge in charges:
                     used = await runtime.ledger.used(charge)
                     if used or charge.limit.scope == "account":
                         lines.append(_line(account, charge, used))
-            benches = runtime.state.health.accounts
+            runtime.notes.tell()
+            benches = book.accounts
             waits = {
                 account.provider: (bench.cause, bench.until - now)
                 for account in resolved.accounts.values()

@@ -91,6 +91,48 @@ def test_what_is_spent_and_what_accounts_wait_for() -> None:
         assert "of 20 requests a minute" in str(router.quota())
 
 
+def test_the_day_as_openrouter_counts_it() -> None:
+    """Someone else spent the day; then credits were bought. Both are believed without a request being refused."""
+    account = SimAccount("k", None, per_day=50)
+    with World([SimModel("a/m:free")], [account]) as world:
+        router = world.router(timeout=5.0)
+        router.chat("x")
+        day = next(line for line in router.quota().lines if line.per == 86_400.0)
+        assert (day.used, day.limit, day.left, day.reset) == (1, 50, 49, "utc-day")
+
+        account.days = dict.fromkeys(account.days, 50)
+        assert router.quota().waits["openrouter"][0] == "account-day"
+        with pytest.raises(errors.Exhausted):
+            router.chat("x")
+        assert len(world.requests) == 1, "nobody was asked in vain"
+
+        account.per_day = 1_000
+        assert not router.quota().waits
+        assert router.chat("x").text
+        assert [seen.fate for seen in world.requests] == ["answer", "answer"]
+
+
+@pytest.mark.parametrize("answer", ["404", "garbage", "null", "error"])
+def test_a_server_without_the_keys_endpoint(answer: str) -> None:
+    import httpx
+
+    with World([SimModel("a/m:free")], [SimAccount("k", 20)]) as world:
+        inner = world.transport()
+
+        class Without(httpx.AsyncBaseTransport):
+            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+                if not request.url.path.endswith("/key"):
+                    return await inner.handle_async_request(request)
+                if answer == "error":
+                    raise httpx.ConnectError("no")
+                body = {"garbage": "<html>", "null": '{"data": {"free_model_daily_requests": null}}'}
+                return httpx.Response(404 if answer == "404" else 200, text=body.get(answer, "{}"))
+
+        router = world.router(http_client=Without())
+        router.chat("x")
+        assert [line.used for line in router.quota().lines] == [1]
+
+
 def test_scans_that_were_spared() -> None:
     with World([SimModel("a/m:free")]) as world:
         router = world.router()

@@ -211,6 +211,17 @@ class HealthBook:
         ):
             self.accounts[scope] = made
 
+    def reconcile_day(self, scope: str, spent: bool, ends: float) -> None:
+        """The provider's own count of an account's day overrules what was concluded from its refusals."""
+        bench = self.accounts.get(scope)
+        if spent and (bench is None or bench.until < ends):
+            self.accounts[scope] = Bench(ends, True, "account-day")
+        elif not spent and bench is not None and bench.cause == "account-day":
+            del self.accounts[scope]  # credits were bought: the day's limit is another now
+        else:
+            return
+        self.touched.add(f"a|{scope}")
+
     def ambiguous(self, scope: str, key: Key, now: float) -> bool:
         """A 429 that does not say whose limit it was, on one of an account's models; whether three of them within a minute make
         it the account's."""
