@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +13,19 @@ from .catalogue.calendar import DAY, period
 from .catalogue.model import Catalogue, Model
 from .catalogue.providers import Account
 from .errors import NoCandidates
-from .reports import Candidacy, CostEstimate, Explanation, HealthReport, QuotaLine, QuotaReport
+from .reports import (
+    Candidacy,
+    CostEstimate,
+    Explanation,
+    HealthReport,
+    Performance,
+    PerformanceReport,
+    QuotaLine,
+    QuotaReport,
+)
 from .resolution import Resolved, unique
 from .routing.field import Field, explain, find_named
+from .routing.history import HOUR, Tally
 from .routing.need import Need, Policy, need_of
 from .routing.quota import Charge, charges_of
 from .runtime.standing import ask_standing
@@ -144,8 +156,8 @@ class Knowing:
                 chosen = _some([row.model for row in rows if row.reason is None])[0]
             else:
                 chosen = find_named(model, catalogue, resolved.accounts) or Model(model, listed=False)
-            known = chosen.listed or chosen.free
-            usd = chosen.cost(need.prompt_tokens, need.output_tokens) if known else None
+            cost = chosen.cost(need.prompt_tokens, need.output_tokens)
+            usd = cost if cost < math.inf else None
             source = f"catalogue of {chosen.provider}" if chosen.listed else "not listed"
             tier = "free" if chosen.free else "paid"
             return CostEstimate(chosen.id, tier, need.prompt_tokens, need.output_tokens, usd, source)
@@ -188,6 +200,28 @@ class Knowing:
                 if (bench := benches.get(account.scope)) is not None and bench.until > now
             }
             return QuotaReport(tuple(lines), waits)
+
+        return await self._runtime.acall(work)
+
+    def performance(self, model: str | None = None, hours: float = 24.0) -> PerformanceReport:
+        """How models have done in the last `hours`, by whole hours, in all processes that share the state; kept for 30 days."""
+        return self._runtime.call(lambda: self.aperformance(model, hours))
+
+    async def aperformance(self, model: str | None = None, hours: float = 24.0) -> PerformanceReport:
+        async def work() -> PerformanceReport:
+            runtime = self._runtime
+            await runtime.notes.tell_history()
+            told = dict(await runtime.ledger.history(int((runtime.clock.now() - hours * HOUR) // HOUR)))
+            sums: dict[tuple[str, str], Tally] = {}
+            total = Tally()
+            for (_, name), tally in told.items():
+                provider, _, ident = json.loads(name)
+                if model is None or model in (ident, f"{provider}:{ident}"):
+                    sums.setdefault((provider, ident), Tally()).add(tally)
+                    total.add(tally)
+            rows = [Performance.of(ident, provider, tally) for (provider, ident), tally in sums.items()]
+            rows.sort(key=lambda row: (-row.answers - row.failures, row.model))
+            return PerformanceReport(tuple(rows), Performance.of("all", "", total), hours)
 
         return await self._runtime.acall(work)
 

@@ -40,6 +40,11 @@ def new_queue() -> Any:
     return original("queue", "SimpleQueue")() if greened() else queue.SimpleQueue()
 
 
+def new_lock() -> Any:
+    """A lock that holds real threads."""
+    return original("_thread", "allocate_lock")() if greened() else threading.Lock()
+
+
 def new_selector() -> selectors.BaseSelector:
     """The platform's best selector."""
     if greened():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .catalogue.model import Model
 from .routing.health import Health
+from .routing.history import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,55 @@ class QuotaReport:
         told = [str(line) for line in self.lines]
         told += [f"{name} waits {seconds:.0f} s: {why}" for name, (why, seconds) in self.waits.items()]
         return "\n".join(told) or "no limits are known"
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """How a model has done: shares of 1, seconds, tokens a second, USD. None where nothing was measured."""
+
+    model: str
+    provider: str
+    answers: int
+    failures: int
+    seconds: float | None
+    first_token: float | None
+    tokens: int
+    usd: float
+
+    @property
+    def success(self) -> float | None:
+        asked = self.answers + self.failures
+        return self.answers / asked if asked else None
+
+    def __str__(self) -> str:
+        success = f"{self.success:.0%}" if self.success is not None else "-"
+        seconds = f"{self.seconds:.1f} s" if self.seconds is not None else "-"
+        return f"{self.model:50} {self.answers:6,} answers  {success:>4} good  {seconds:>7} each  {self.tokens:,} tokens"
+
+    @classmethod
+    def of(cls, model: str, provider: str, tally: Tally) -> Performance:
+        return cls(
+            model,
+            provider,
+            tally.answers,
+            tally.failures,
+            tally.seconds / tally.answers if tally.answers else None,
+            tally.first_token / tally.timed if tally.timed else None,
+            tally.tokens,
+            tally.usd,
+        )
+
+
+@dataclass(frozen=True)
+class PerformanceReport:
+    """How each model has done in the last `hours`, most used first, and all together (`total`)."""
+
+    rows: tuple[Performance, ...]
+    total: Performance
+    hours: float
+
+    def __str__(self) -> str:
+        return "\n".join(str(row) for row in (*self.rows, self.total))
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,39 @@ def test_a_server_without_the_keys_endpoint(answer: str) -> None:
         assert [line.used for line in router.quota().lines] == [1]
 
 
+@pytest.mark.parametrize("ceiling", ["max_cost_per_request", "daily_budget_usd"])
+@pytest.mark.parametrize(("prompt", "completion"), [("-1", "-1"), ("0.001", "-1")])
+def test_a_price_nobody_knows_is_under_no_ceiling(ceiling: str, prompt: str, completion: str) -> None:
+    dear = SimModel("acme/auto", prompt_price=prompt, completion_price=completion)
+    with World([dear], [SimAccount("k", None)]) as world:
+        options: dict[str, Any] = {ceiling: 100.0}
+        with pytest.raises(errors.NoCandidates):
+            world.router(allow_paid=True, timeout=5.0, **options).chat("x")
+        with pytest.raises(errors.FreeRouterError):
+            world.router(
+                model="never/listed", fallback_models=(), allow_paid=True, timeout=5.0, **options
+            ).chat("x")
+        assert not world.requests
+
+
+def test_how_models_have_done() -> None:
+    with World([SimModel("a/m:free", script=["502", None, None]), SimModel("b/m:free")]) as world:
+        router = world.router(model="a/m:free")
+        for _ in range(3):
+            router.chat("hello")
+        report = router.performance()
+        by_name = {row.model: row for row in report.rows}
+
+        assert (by_name["a/m:free"].failures, report.total.answers, report.total.failures) == (1, 3, 1)
+        assert by_name["a/m:free"].success == pytest.approx(
+            by_name["a/m:free"].answers / (by_name["a/m:free"].answers + 1)
+        )
+        assert report.total.seconds is not None
+        assert report.total.seconds > 0
+        assert [row.model for row in router.performance("b/m:free").rows] in ([], ["b/m:free"])
+        assert "answers" in str(report)
+
+
 def test_scans_that_were_spared() -> None:
     with World([SimModel("a/m:free")]) as world:
         router = world.router()

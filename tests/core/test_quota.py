@@ -11,9 +11,21 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from freerouter_core import Limit, errors
+from freerouter_core import Limit, Model, errors
+from freerouter_core.catalogue.providers import Account
 from freerouter_core.clock import VirtualClock
-from freerouter_core.routing.quota import LEASE, Charge, Grant, Refusal, Window, reserve, settle
+from freerouter_core.routing.quota import (
+    LEASE,
+    MARGIN,
+    Charge,
+    Grant,
+    Refusal,
+    Window,
+    budget,
+    charges_of,
+    reserve,
+    settle,
+)
 from freerouter_core.runtime.ledger import Ledger
 
 DAY = 86_400.0
@@ -235,9 +247,48 @@ def test_a_spent_limit_returns_when_the_provider_says(
 
     assert isinstance(first, Grant)
     assert isinstance(refusal, Refusal)
-    assert refusal.until == seconds(starts_again)
-    assert isinstance(book.reserve((charge,), refusal.until - 0.5), Refusal)
+    assert refusal.until == seconds(starts_again) + MARGIN
+    assert isinstance(book.reserve((charge,), refusal.until - 0.01), Refusal)
     assert isinstance(book.reserve((charge,), refusal.until), Grant)
+
+
+@pytest.mark.parametrize("skew", [-0.2, 0.0, 0.2])
+@pytest.mark.parametrize("reset", ["fixed", "utc-day"])
+def test_a_clock_a_little_off_is_refused_by_nobody_at_a_boundary(reset: Any, skew: float) -> None:
+    """Ten in each period by the provider's clock, asked for every tenth of a second over three of them."""
+    per = 10.0 if reset == "fixed" else DAY
+    book, charge = Book(), Charge("a", Limit(requests=10, per=per, reset=reset))
+    begins = 1_800_000_000.0 // per * per
+    counted: dict[float, int] = {}
+    for boundary in (1, 2, 3):
+        for tenth in range(-40, 40):
+            theirs = begins + boundary * per + tenth / 10
+            if isinstance(book.reserve((charge,), theirs + skew), Grant):
+                counted[theirs // per] = counted.get(theirs // per, 0) + 1
+    assert max(counted.values()) <= 10
+    assert sum(counted.values()) >= 30
+
+
+@pytest.mark.parametrize("state", [b"", b"x", b"foreign!" * 5, b"\xff" * 40, "text", None, bytes(16 + 25)])
+def test_a_window_that_is_none_is_an_empty_one(state: Any) -> None:
+    window = Window.of(state)
+    assert (window.used, len(window.times)) == (0.0, 0)
+
+
+def test_equal_limits_are_one() -> None:
+    account = Account("mine", "https://h/v1", "k", limits=(Limit(requests=4), Limit(requests=4)))
+    assert len(charges_of(account, Model("a", provider="mine", free=True))) == 1
+
+
+def test_a_budget_is_one_whatever_each_request_may_cost() -> None:
+    account = Account("mine", "https://h/v1", "k")
+
+    async def live() -> list[bool]:
+        ledger = Ledger(VirtualClock())
+        charges = [budget(account, 0.01, 0.006 + n / 100_000) for n in range(5)]
+        return [isinstance(await ledger.reserve(n, (c,), 0, 0.0), Grant) for n, c in enumerate(charges)]
+
+    assert asyncio.run(live()) == [True, False, False, False, False]
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -21,13 +25,17 @@ import pytest
 from freerouter_core import Limit, Provider, Router, errors
 from freerouter_core.clock import RealClock
 from freerouter_core.events import QuotaLow, StoreLost
+from freerouter_core.routing.history import Tally
+from freerouter_core.routing.lessons import State
 from freerouter_core.routing.quota import Charge, Grant, Refusal
 from freerouter_core.runtime.ledger import Ledger, StoreFailed
+from freerouter_core.runtime.ledger.notes import Notes
 from freerouter_core.runtime.ledger.redis import RedisStore
 from freerouter_core.runtime.ledger.sqlite import SqliteStore
 from freerouter_core.runtime.ledger.stores import open_store
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimAccount, SimModel, World
+from freerouter_core.wire.judge import Fault, Kind
 
 MINUTE = Charge("account", Limit(requests=5, per=60.0))
 DAY = Charge("account", Limit(requests=9, per=86_400.0, reset="utc-day"))
@@ -89,13 +97,6 @@ def state(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/state.db" if request.param == "sqlite" else "memory"
 
 
-@pytest.fixture
-def shared(state: str) -> str:
-    if state == "memory":
-        pytest.fail("memory is not shared")
-    return state
-
-
 def ledger_at(state: str, emit: Any = None) -> Ledger:
     return Ledger(RealClock(), open_store(state), emit)
 
@@ -134,8 +135,8 @@ def test_leases_tokens_and_what_was_never_sent_come_back(state: str) -> None:
 
 
 async def settled(ledger: Ledger) -> None:
-    while ledger._tasks:
-        await asyncio.wait(set(ledger._tasks))
+    while ledger.tasks:
+        await asyncio.wait(set(ledger.tasks))
 
 
 def test_a_warning_at_four_fifths_once(state: str) -> None:
@@ -192,6 +193,142 @@ def test_notes_are_news_once(state: str) -> None:
         assert notes == ({"m|a": "3"} if store.shared else {})
         assert await store.news(again) == (again, {})
         await ledger.drain()
+
+    asyncio.run(live())
+
+
+def test_history_adds_up(state: str) -> None:
+    async def live() -> None:
+        one, other = ledger_at(state), ledger_at(state)
+        mine = {(500_000, '["p", "o", "m"]'): Tally(1, 2, 3.5, 1, 0.5, 10, 0.25)}
+        await one.store.add(mine, 500_000)
+        await (other if one.store.shared else one).store.add(mine | {(500_100, "x"): Tally(1)}, 500_100)
+        told = await one.store.history(500_000)
+        assert told == {
+            (500_000, '["p", "o", "m"]'): Tally(2, 4, 7.0, 2, 1.0, 20, 0.5),
+            (500_100, "x"): Tally(1),
+        }
+        assert set(await one.store.history(500_001)) == {(500_100, "x")}
+        await one.drain()
+        await other.drain()
+
+    asyncio.run(live())
+
+
+@pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
+def test_who_stops_waiting_leaves_nothing_taken(state: str) -> None:
+    """Cancelled at each moment of a reserve: the lane is free again, here and in the store."""
+
+    async def live() -> None:
+        ledger, other = ledger_at(state), ledger_at(state)
+        for turns in range(12):
+            task = asyncio.ensure_future(taken(ledger, LANES))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                ledger.settle(await task, sent=True)
+            await settled(ledger)
+            assert await ledger.used(LANES) == 0
+            assert await other.used(LANES) == 0
+        await ledger.drain()
+        await other.drain()
+
+    asyncio.run(live())
+
+
+def test_what_memory_granted_counts_when_a_store_is_found_again(tmp_path: Path) -> None:
+    """And what ended meanwhile is told then."""
+
+    async def live() -> None:
+        ledger = ledger_at(f"sqlite:///{tmp_path}/state.db")
+        lane = await taken(ledger, LANES)
+        with holding(tmp_path / "state.db"):
+            lost = [await taken(ledger, MINUTE) for _ in range(6)]
+            ledger.settle(lane, sent=True)
+        assert [isinstance(got, Grant) for got in lost] == [True] * 5 + [False]
+        ledger._well_again = 0.0
+        assert isinstance(await taken(ledger, MINUTE), Refusal)
+        await ledger.drain()
+        other = ledger_at(f"sqlite:///{tmp_path}/state.db")
+        assert await other.used(LANES) == 0
+        await other.drain()
+
+    asyncio.run(live())
+
+
+def test_settled_once_while_the_store_is_lost(tmp_path: Path) -> None:
+    day = Charge("account", Limit(tokens=100, per=86_400.0, reset="utc-day"))
+
+    async def live() -> None:
+        ledger = ledger_at(f"sqlite:///{tmp_path}/state.db")
+        first, _ = await taken(ledger, day, tokens=60), await taken(ledger, day, tokens=40)
+        with holding(tmp_path / "state.db"):
+            ledger.settle(first, sent=True, tokens=30)
+            await settled(ledger)
+            assert await ledger.used(day) == 70
+        await ledger.drain()
+
+    asyncio.run(live())
+
+
+@contextlib.contextmanager
+def holding(path: Path) -> Iterator[None]:
+    """Another process holds the file."""
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    yield
+    db.rollback()
+    db.close()
+
+
+# -- notes ------------------------------------------------------------------------------------------------------------
+
+KEY = ("p", "o", "m")
+
+
+def noter(state: str) -> Notes:
+    return Notes(State(), ledger_at(state), RealClock())
+
+
+@pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
+def test_a_stated_wait_outlives_anothers_answer(state: str) -> None:
+    async def live() -> None:
+        now = time.time()
+        one, other = noter(state), noter(state)
+        stated = Fault(Kind.BUSY, "model-minute", 429, until=now + 3_600.0, lacks=frozenset({"tools"}))
+        one._state.health.failed(KEY, stated, now, Random(1))
+        one._state.health.bench_account("s", replace(stated, kind=Kind.ACCOUNT), now, Random(1))
+        other._state.health.answered(KEY, now, first_token=0.1, seconds=0.2, tokens=3)
+        other._state.health.bench_account("s", Fault(Kind.ACCOUNT, "account-guessed", 429), now, Random(1))
+        for notes in (one, other, one):
+            await notes._exchange()
+        for notes in (one, other):
+            health = notes._state.health
+            assert health.of(KEY).bench == pytest.approx(now + 3_600.0)
+            assert health.of(KEY).lacks == {"tools"}
+            assert health.accounts["s"].until == pytest.approx(now + 3_600.0)
+        one._state.health.reset()
+        await one._exchange()
+        await other._exchange()
+        assert other._state.health.of(KEY).bench == 0.0
+        assert "s" not in other._state.health.accounts
+        for notes in (one, other):
+            await notes._ledger.drain()
+
+    asyncio.run(live())
+
+
+@pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
+@pytest.mark.parametrize("text", ["", "[]", '["soon", true, "x", 1]', "{}", "null", '[NaN, true, "x", 1]'])
+def test_a_note_that_is_none_teaches_nothing(state: str, text: str) -> None:
+    async def live() -> None:
+        notes = noter(state)
+        await notes._ledger.store.put({"a|s": text, 'm|["p", "o", "m"]': text, "m|x": text}, time.time())
+        await notes.read()
+        assert not notes._state.health.accounts
+        assert not notes._state.health.models
+        await notes._ledger.drain()
 
     asyncio.run(live())
 
@@ -413,6 +550,38 @@ def test_four_processes_and_one_account(state: str, killed: bool, serve: Any) ->
     could = 6 * (1 + (last - first) // 3.5)
     assert len(world.requests) >= (0.6 if killed else 0.8) * could
     assert json.dumps([process.exitcode for process in workers[1:]]) == "[0, 0, 0]"
+
+
+def test_a_fork_amid_traffic_locks_nobody_out(tmp_path: Path) -> None:
+    """No connection crosses: not one within a transaction, nor one whose closing would take the child's log away."""
+    many = Charge("account", Limit(requests=10_000, per=600.0))
+    path = tmp_path / "state.db"
+
+    async def live(ledger: Ledger, times: int) -> None:
+        for _ in range(times):
+            assert isinstance(await taken(ledger, many), Grant)
+        await ledger.drain()
+
+    def lost(event: Any) -> None:
+        raise AssertionError(event)
+
+    ledger = Ledger(RealClock(), SqliteStore(path), emit=lost)
+    traffic = threading.Thread(target=lambda: asyncio.run(live(ledger, 300)))
+    traffic.start()
+    children = []
+    for _ in range(6):
+        child = os.fork()
+        if child == 0:
+            asyncio.run(live(Ledger(RealClock(), SqliteStore(path), emit=lost), 10))
+            os._exit(0)
+        children.append(child)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    traffic.join(60)
+    other = Ledger(RealClock(), SqliteStore(path))
+
+    assert codes == [0] * 6
+    assert asyncio.run(other.used(many)) == 360
+    asyncio.run(other.drain())
 
 
 def test_after_a_fork_the_child_has_its_own_connection(tmp_path: Path) -> None:

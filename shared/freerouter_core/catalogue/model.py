@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,12 +51,12 @@ class Model:
         object.__setattr__(self, "key", (self.provider, self.origin, self.name or self.id))
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """USD for that many tokens, by the catalogue's prices."""
-        return (
-            0.0
-            if self.free
-            else prompt_tokens * self.prompt_price + completion_tokens * self.completion_price
-        )
+        """USD for that many tokens, by the catalogue's prices; infinite where they are not known: not listed, or a router's -1."""
+        if self.free:
+            return 0.0
+        if not self.listed or self.prompt_price < 0 or self.completion_price < 0:
+            return math.inf
+        return prompt_tokens * self.prompt_price + completion_tokens * self.completion_price
 
     @property
     def wire_name(self) -> str:

@@ -108,7 +108,18 @@ class Account:
 
     def __post_init__(self) -> None:
         digest = hashlib.sha256(self.key.encode()).hexdigest()[:12] if self.key else "keyless"
-        object.__setattr__(self, "scope", f"{self.provider}|{self.base_url}|{digest}")
+        object.__setattr__(self, "scope", f"{self.provider}|{self.address}|{digest}")
+
+    @property
+    def address(self) -> str:
+        """The base URL as it may be shown and kept: a password or query in it is part of a hash."""
+        scheme, _, rest = self.base_url.partition("://")
+        host, _, path = rest.partition("/")
+        plain, _, query = path.partition("?")
+        if "@" not in host and not query:
+            return self.base_url
+        digest = hashlib.sha256(self.base_url.encode()).hexdigest()[:8]
+        return f"{scheme}://{host.rpartition('@')[2]}/{plain}#{digest}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled within a journal, never to be used again: without its key."""

@@ -395,6 +395,6 @@ class _Run:
             seconds=seconds,
             tokens=tokens if isinstance(tokens, int) else len(answer.text) // 4,
         )
-        self.lessons.answered(flight.candidate, flight.attempt, answer.cost, event.rests)
+        self.lessons.answered(flight.candidate, flight.attempt, answer.cost, self.now, event.rests)
         self.journal.attempted(flight.attempt, None, seconds)
         return Outcome(answer, flight.attempt, self.journal, tuple(self.seams))

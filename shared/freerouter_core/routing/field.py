@@ -95,7 +95,7 @@ def find_named(name: str, catalogue: Catalogue, accounts: Mapping[str, Account])
         else account.free == "all" or in_list(wire, account.free)
     )
     ident = wire if provider == "openrouter" else f"{provider}:{wire}"
-    return Model(id=ident, provider=provider, name=wire, origin=account.base_url, free=free, listed=False)
+    return Model(id=ident, provider=provider, name=wire, origin=account.address, free=free, listed=False)
 
 
 class Field:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..catalogue.model import Model
 from ..wire.quirks import lacks_of
 from .health import Health
@@ -99,9 +101,19 @@ def _price(model: Model, policy: Policy) -> str | None:
 
 
 def _bill(model: Model, need: Need, policy: Policy) -> str | None:
-    most = policy.max_cost_per_request
-    if most is not None and model.cost(need.prompt_tokens, need.output_tokens) > most:
-        return f"this request could cost more than max_cost_per_request={most:g} USD"
+    ceilings = {
+        "max_cost_per_request": policy.max_cost_per_request,
+        "daily_budget_usd": policy.daily_budget_usd,
+    }
+    cost = (
+        model.cost(need.prompt_tokens, need.output_tokens)
+        if any(most is not None for most in ceilings.values())
+        else 0.0
+    )
+    for name, most in ceilings.items():
+        if most is not None and cost > most:
+            known = "could cost more than" if cost < math.inf else "has no known price, and there is"
+            return f"this request {known} {name}={most:g} USD"
     return None
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from ..wire.judge import Fault, Kind
+from .history import History
 
 Key = tuple[str, str, str]
 
@@ -104,6 +105,7 @@ class HealthBook:
     _ambiguous: dict[str, dict[Key, float]] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     """What was changed since others were last told: "m|" and a model's key as JSON, "a|" or "g|" and an account's scope."""
+    history: History = field(default_factory=History)
 
     def touch(self, key: Key) -> None:
         self.touched.add("m|" + json.dumps(key))
@@ -127,6 +129,7 @@ class HealthBook:
     def answered(
         self, key: Key, now: float, *, first_token: float | None, seconds: float, tokens: int
     ) -> None:
+        self.history.answered(key, now, first_token=first_token, seconds=seconds, tokens=tokens)
         health = self.of(key)
         self.touch(key)
         health.decay(now)
@@ -153,6 +156,7 @@ class HealthBook:
         longest: float = LONGEST_GUESS,
     ) -> None:
         """Take a fault in: a bench (of `longest` seconds at most, where it is a guess), something it lacks, or nothing."""
+        self.history.failed(key, now, fault)
         health = self.of(key)
         if fault.lacks or fault.context is not None or fault.teaches or fault.kind is Kind.BUSY:
             self.touch(key)

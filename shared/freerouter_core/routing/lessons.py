@@ -85,10 +85,17 @@ class Lessons:
             candidate.not_before = now + pause * (1 + policy.backoff_jitter * (2 * self.rng.random() - 1))
 
     def answered(
-        self, candidate: Candidate, attempt: Attempt, cost: float | None, rests: float | None = None
+        self,
+        candidate: Candidate,
+        attempt: Attempt,
+        cost: float | None,
+        now: float,
+        rests: float | None = None,
     ) -> None:
         """An answer came; with the last of a limit, its headers may say (`rests`). Without the guard where one with it was refused: remember, and forgive the models it cost; unless it
         cost money, for then the guard was right, and this model is not asked again."""
+        if cost:
+            self.state.health.history.paid(candidate.model.key, now, cost)
         if rests is not None:
             self.state.health.rests(candidate.model.key, rests)
         if cost and not self.policy.allow_paid:

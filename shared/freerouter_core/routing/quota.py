@@ -67,6 +67,8 @@ class Grant:
     charges: tuple[Charge, ...]
     at: float
     tokens: int
+    shared: bool = False
+    """Whether it was taken from a store that other processes share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +84,18 @@ def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:
     if not model.free:
         return ()
     scopes = (
-        {"account": account.scope, "ip": f"{account.provider}|{account.base_url}|ip"}
-        if account.limits
-        else {}
+        {"account": account.scope, "ip": f"{account.provider}|{account.address}|ip"} if account.limits else {}
     )
-    return tuple(
+    charges = (
         Charge(scopes.get(limit.scope) or f"{account.scope}|{model.wire_name}", limit)
         for limit in account.limits
     )
+    return tuple({charge.key: charge for charge in charges}.values())
 
 
-_HEAD = Struct("<dd")
+_HEAD = Struct("<4sdd")
+_SORT = b"frw1"
+"""What the bytes of a window begin with: their kind and version."""
 _ENTRY = 24
 """Bytes of one entry of a log: three numbers of eight."""
 
@@ -107,13 +110,18 @@ class Window:
     grants: array[int] = field(default_factory=lambda: array("q"))
     times: array[float] = field(default_factory=lambda: array("d"))
     amounts: array[float] = field(default_factory=lambda: array("d"))
+    lanes: bool = False
+    """Whether it holds leases, which end with their process."""
 
     @classmethod
     def of(cls, state: bytes | None) -> Window:
-        """A window as `state` told it."""
-        if not state:
+        """A window as `state` told it; what is none is an empty one, for whoever wrote it was no `Window`."""
+        if not isinstance(state, bytes) or (len(state) - _HEAD.size) % _ENTRY or len(state) < _HEAD.size:
             return cls()
-        window = cls(*_HEAD.unpack_from(state))
+        sort, used, since = _HEAD.unpack_from(state)
+        if sort != _SORT:
+            return cls()
+        window = cls(used, since)
         third = (len(state) - _HEAD.size) // _ENTRY * 8
         at = _HEAD.size
         for log in (window.grants, window.times, window.amounts):
@@ -123,7 +131,7 @@ class Window:
 
     def state(self) -> bytes:
         return (
-            _HEAD.pack(self.used, self.since)
+            _HEAD.pack(_SORT, self.used, self.since)
             + self.grants.tobytes()
             + self.times.tobytes()
             + self.amounts.tobytes()
@@ -140,9 +148,14 @@ class Window:
             self.used = max(0.0, self.used - max(0.0, now - self.since) * size / limit.per)
             self.since = max(now, self.since)
         else:
-            start = period(limit.reset, limit.per, now)[0]
-            if start > self.since:
-                self.used, self.since = 0.0, start
+            start = period(limit.reset, limit.per, now - MARGIN)[0]
+            if (
+                start > self.since
+            ):  # by its provider's clock the last moments' requests may be the new period's
+                self.since = start
+                self._drop(start - MARGIN)
+                self.used = sum(self.amounts)
+                del self.grants[:], self.times[:], self.amounts[:]
 
     def _drop(self, until: float) -> None:
         gone = bisect_right(self.times, until)
@@ -169,7 +182,7 @@ class Window:
         if limit.reset == "bucket":
             return now + over * limit.per / _size(limit) + 0.001
         if limit.reset != "rolling":
-            return period(limit.reset, limit.per, now)[1]
+            return period(limit.reset, limit.per, now - MARGIN)[1] + MARGIN
         hold = limit.per + MARGIN
         for at, taken in zip(self.times, self.amounts, strict=True):
             over -= taken
@@ -179,7 +192,10 @@ class Window:
 
     def take(self, limit: Limit, number: int, amount: float, now: float) -> None:
         self.used += amount
-        if limit.concurrent is not None or limit.reset == "rolling":
+        logged = limit.concurrent is not None or limit.reset == "rolling"
+        if not logged and limit.reset != "bucket":
+            logged = now >= period(limit.reset, limit.per, now - MARGIN)[1] - MARGIN
+        if logged:
             at = bisect_right(self.times, now)  # another machine's clock may be a little ahead
             self.grants.insert(at, number)
             self.times.insert(at, now)
@@ -197,8 +213,10 @@ class Window:
                 del self.grants[at], self.times[at], self.amounts[at]
             else:
                 self.amounts[at] = amount
-        elif limit.reset == "bucket" or period(limit.reset, limit.per, grant.at)[0] == self.since:
+        elif limit.reset == "bucket" or period(limit.reset, limit.per, grant.at - MARGIN)[0] == self.since:
             self.used = max(0.0, self.used + (amount or 0.0) - amount_of(charge, grant.tokens))
+            if grant.number in self.grants:
+                self.amounts[self.grants.index(grant.number)] = amount or 0.0
 
 
 Windows = Callable[[Charge], Window]

@@ -170,7 +170,7 @@ class Discovery:
         try:
             async with asyncio.timeout(FETCH_TIMEOUT):
                 rows = await _get_models(account, transport, self.clock.now())
-            models = parse_models(rows, provider=account.provider, free=account.free, origin=account.base_url)
+            models = parse_models(rows, provider=account.provider, free=account.free, origin=account.address)
             if not models:
                 raise TransportFailed("protocol", "the list of models is empty or in no known shape")
         except (TransportFailed, TimeoutError) as error:

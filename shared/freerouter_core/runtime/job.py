@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Set
 from typing import Any, Generic, TypeVar
 
 from ..clock import Clock
@@ -28,6 +28,8 @@ class Core:
         self.ident = 0
         self.endings: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """What is to be done on the loop before it ends."""
+        self.spared: set[asyncio.Task[Any]] = set()
+        """Tasks that those endings wait for."""
         self.started = new_bell()
         self.ended: Bell | None = None
 
@@ -43,6 +45,7 @@ class Core:
                 self.ended.ring()
 
     async def _shut(self) -> None:
+        await self._end_tasks(self.spared)  # what a request took comes back before the store is told to close
         for ending in self.endings:
             with contextlib.suppress(Exception):
                 await ending()
@@ -52,9 +55,10 @@ class Core:
         await self.loop.shutdown_asyncgens()
         await self._end_tasks()  # closing a response may leave a task that finishes its generator
 
-    async def _end_tasks(self) -> None:
+    async def _end_tasks(self, spared: Set[asyncio.Task[Any]] = frozenset()) -> None:
         for _ in range(3):
-            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            others = asyncio.all_tasks() - spared
+            tasks = [task for task in others if task is not asyncio.current_task()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -121,6 +121,7 @@ class Runtime(Crossing):
         with Runtime._lock:
             if self._core is None:
                 core = Core(self.clock)
+                core.spared = self.ledger.tasks
                 core.endings += [self.notes.flush, self.ledger.drain]
                 start_thread(core.main, "freerouter")
                 if not core.started.wait(START_TIMEOUT):

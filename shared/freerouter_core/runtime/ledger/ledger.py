@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Set
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ...clock import Clock
 from ...events import Event, QuotaLow, StoreLost
-from ...routing.quota import Charge, Grant, Refusal, Windows, amount_of, changes, reserve, settle
+from ...routing.history import HOUR, Tallies
+from ...routing.quota import Charge, Grant, Refusal, Windows, changes, reserve, settle
 from .store import Decide, MemoryStore, Store, StoreFailed
 
 T = TypeVar("T")
@@ -34,7 +37,8 @@ class Ledger:
     """Only the head of a scope's line has a timer. Whoever comes while others stand in line is refused, so that nobody
     overtakes; when the head has been served or has left, the next is woken.
 
-    What a shared store grants is written down in memory too: should the store be lost, this process still knows what it spent.
+    What a shared store is to grant, memory grants first: so nobody is asked what is known already, and should the store be lost,
+    or come back empty, this process still knows what it spent.
     """
 
     def __init__(
@@ -47,7 +51,9 @@ class Ledger:
         self._well_again = 0.0
         self._lines: dict[str, deque[_Waiter]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self.tasks: set[asyncio.Task[Any]] = set()
+        """What is under way beside the requests."""
+        self._untold: deque[tuple[Grant, dict[Charge, float | None]]] = deque(maxlen=10_000)
         self._warned: dict[str, float] = {}
         self._numbers = _numbers()
 
@@ -67,20 +73,34 @@ class Ledger:
         low: list[QuotaLow] = []
 
         def decide(windows: Windows) -> tuple[Grant | Refusal, bool]:
-            got = reserve(windows, charges, ident, now, tokens, keep)
+            got = reserve(windows, charges, ident, self._clock.now(), tokens, keep)
             low[:] = _low(windows, charges) if isinstance(got, Grant) else ()
             return got, isinstance(got, Grant)
 
-        shared = self._shared
-        got = await self._change(charges, decide) if shared else decide(self._memory.window)[0]
+        got, _ = decide(self._memory.window)
+        if isinstance(got, Grant) and self._shared:
+            got = await self._also(got, self.store.change(charges, decide, now))
         for event in low:
             self._warn(event, now)
-        if isinstance(got, Grant) and shared and self._shared:
-            for charge in charges:
-                window = self._memory.window(charge)
-                window.expire(charge.limit, now)
-                window.take(charge.limit, ident, amount_of(charge, tokens), now)
         return got
+
+    async def _also(self, own: Grant, asked: Coroutine[Any, Any, Grant | Refusal]) -> Grant | Refusal:
+        """What the store says to what memory has granted. Whoever stops waiting for it leaves nothing taken."""
+        task = self.later(self.tried(asked))
+        try:
+            done, got = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            settle(self._memory.window, own, sent=False)
+            task.add_done_callback(self._unwanted)
+            raise
+        if isinstance(got, Refusal):
+            settle(self._memory.window, own, sent=False)
+            return got
+        return replace(got, shared=True) if done and got is not None else own
+
+    def _unwanted(self, task: asyncio.Task[tuple[bool, Grant | Refusal | None]]) -> None:
+        if not task.cancelled() and isinstance(grant := task.result()[1], Grant):
+            self._tell_of(grant, changes(grant, sent=False, tokens=None))
 
     def settle(
         self, grant: Grant, *, sent: bool, tokens: int | None = None, cost: float | None = None
@@ -88,20 +108,33 @@ class Ledger:
         settle(self._memory.window, grant, sent=sent, tokens=tokens, cost=cost)
         changed = changes(grant, sent=sent, tokens=tokens, cost=cost)
         wake = {charge.scope for charge in changed if not sent or charge.limit.concurrent is not None}
-        if changed and self._shared:
+        if changed and grant.shared:
+            self._tell_of(grant, changed, wake)
+        else:
+            self._wake(wake)
 
-            def decide(windows: Windows) -> tuple[None, bool]:
+    def _tell_of(
+        self, grant: Grant, changed: dict[Charge, float | None], wake: Set[str] = frozenset()
+    ) -> None:
+        """Tell the store how a grant ended; while it is lost, that waits."""
+        self._untold.append((grant, changed))
+        self.later(self._tell(wake))
+
+    async def _tell(self, wake: Set[str] = frozenset()) -> None:
+        while self._untold and self._shared:
+            grant, changed = ended = self._untold.popleft()
+
+            def decide(
+                windows: Windows, grant: Grant = grant, changed: dict[Charge, float | None] = changed
+            ) -> tuple[None, bool]:
                 for charge, amount in changed.items():
                     windows(charge).change(charge, grant, amount)
                 return None, True
 
-            async def tell() -> None:
-                await self._change(tuple(changed), decide)
-                self._wake(wake)
-
-            self.later(tell())
-        else:
-            self._wake(wake)
+            done, _ = await self.tried(self.store.change(tuple(changed), decide, self._clock.now()))
+            if not done:
+                self._untold.appendleft(ended)
+        self._wake(wake)
 
     async def used(self, charge: Charge) -> float:
         """How much of a limit is taken now."""
@@ -114,17 +147,35 @@ class Ledger:
 
         return await self._change((charge,), look)
 
-    def later(self, work: Coroutine[Any, Any, None]) -> None:
+    async def add(self, tallies: Tallies) -> bool:
+        """Whether a store took what was used; without one that others share, this process keeps its own."""
+        hour = int(self._clock.now() // HOUR)
+        if not self.store.shared:
+            await self._memory.add(tallies, hour)
+            return True
+        return (await self.tried(self.store.add(tallies, hour)))[0]
+
+    async def history(self, since: int) -> Tallies:
+        """What all who share the store used from the hour `since` on; of a store that fails: nothing."""
+        if not self.store.shared:
+            return await self._memory.history(since)
+        return (await self.tried(self.store.history(since)))[1] or {}
+
+    def later(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Do it beside the requests; `drain` waits for it."""
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
 
     async def drain(self) -> None:
         """Wait for what is still to be told to the store, and end its connections."""
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=PATIENCE)
-        await self.store.close()
+        await self._tell()
+        if self.tasks:
+            await asyncio.wait(set(self.tasks), timeout=PATIENCE)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self.store.close()
 
     # -- a store that may fail --------------------------------------------------------------------------------------
 
@@ -144,11 +195,14 @@ class Ledger:
         try:
             async with asyncio.timeout(PATIENCE):
                 return True, await asked
-        except (StoreFailed, TimeoutError) as error:
+        except Exception as error:  # whatever a file or a server holds, no request fails of it
+            words = str(error) if isinstance(error, StoreFailed) else type(error).__name__
             lost = self._well_again == 0.0 or self._clock.now() >= self._well_again
             self._well_again = self._clock.now() + RECOVERY
             if lost:
-                self._emit(StoreLost(str(error) or "it took too long", RECOVERY))
+                self._emit(
+                    StoreLost("it took too long" if isinstance(error, TimeoutError) else words, RECOVERY)
+                )
             return False, None
 
     def _warn(self, event: QuotaLow, now: float) -> None:
@@ -186,7 +240,8 @@ class Ledger:
         """After a fork or a close: those who waited are not here any more. What was spent stays spent."""
         self._lines.clear()
         self._timers.clear()
-        self._tasks.clear()
+        self.tasks.clear()
+        self._untold.clear()
         self._memory.forget()
         self.store.forget()
         self._numbers = _numbers()
@@ -203,7 +258,7 @@ class Ledger:
         if timer is not None:
             timer.cancel()
 
-    def _wake(self, scopes: set[str]) -> None:
+    def _wake(self, scopes: Set[str]) -> None:
         for scope in scopes:
             self._wake_head(scope)
 

@@ -10,17 +10,22 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 from ...clock import Clock
-from ...routing.health import Bench, Health
+from ...routing.health import Bench, Health, Key
+from ...routing.history import merge
 from ...routing.lessons import State
 from .ledger import Ledger
 
 FRESH = 1.0
 """Seconds between two looks at what others learnt."""
+MANY = 1_000
+"""Tallies that a process which shares nothing puts off adding up."""
 _KEPT = tuple(f.name for f in fields(Health) if f.name != "probing")
+_PLAIN = tuple(name for name in _KEPT if name != "lacks")
+T = TypeVar("T", Bench, Health)
 
 
 class Notes:
@@ -31,6 +36,8 @@ class Notes:
         self._since = 0
         self._looked = -math.inf
         self._busy = False
+        self._told: dict[str, str] = {}
+        """What this process said last, and need not hear from itself."""
         self._timer: asyncio.TimerHandle | None = None
 
     async def read(self) -> None:
@@ -48,7 +55,11 @@ class Notes:
 
     def tell(self) -> None:
         """After a request: what it taught is written down beside the next."""
-        if self._ledger.store.shared and self._state.health.touched and self._timer is None:
+        book = self._state.health
+        if not self._ledger.store.shared:
+            if len(book.history.untold) > MANY:
+                self._ledger.later(self.tell_history())
+        elif (book.touched or book.history.untold) and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FRESH, self._due)
 
     async def flush(self) -> None:
@@ -57,6 +68,13 @@ class Notes:
             self._timer.cancel()
             self._timer = None
             await self._exchange()
+
+    async def tell_history(self) -> None:
+        """What was used, added to what others used."""
+        history = self._state.health.history
+        told = history.take()
+        if told and not await self._ledger.add(told):
+            merge(history.untold, told)
 
     def forget(self) -> None:
         """After a fork: nothing is under way here."""
@@ -70,6 +88,14 @@ class Notes:
         self._busy = True
         try:
             book = self._state.health
+            done, news = await self._ledger.tried(self._ledger.store.news(self._since))
+            if not done:
+                return
+            if news is not None:  # first, so that what is told holds what others said
+                self._since, notes = news
+                for key, note in notes.items():
+                    if note != self._told.get(key):
+                        self._take(key, note)
             touched, book.touched = book.touched, set()
             told = {key: text for key in touched if (text := self._text(key)) is not None}
             if told:
@@ -77,12 +103,8 @@ class Notes:
                 if not done:
                     book.touched |= touched
                     return
-            done, news = await self._ledger.tried(self._ledger.store.news(self._since))
-            if done and news is not None:
-                self._since, notes = news
-                for key, text in notes.items():
-                    if key not in told and key not in book.touched:
-                        self._take(key, text)
+                self._told |= told
+            await self.tell_history()
         finally:
             self._busy = False
 
@@ -111,13 +133,66 @@ class Notes:
         try:
             value: Any = json.loads(text)
             if kind == "a":
-                book.accounts[name] = Bench(*value)
+                self._take_bench(name, _typed(value, Bench(0.0, False, "", 0)), key in book.touched)
             elif kind == "g":
-                self._state.guards[name] = bool(value)
+                if key not in book.touched:
+                    self._state.guards[name] = bool(value)
             else:
-                health = book.of(tuple(json.loads(name)))
-                for field in _KEPT:
-                    setattr(health, field, value[field])
-                health.lacks = frozenset(value["lacks"])
-        except (ValueError, TypeError, KeyError):  # written by another version: nothing is learnt from it
-            pass
+                provider, origin, model = json.loads(name)
+                lacks = frozenset(str(lack) for lack in value.pop("lacks"))
+                told = _typed([value[field] for field in _PLAIN], Health())
+                told.lacks = lacks
+                self._take_health((str(provider), str(origin), str(model)), told, key in book.touched)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            pass  # written by another version, or no note at all: nothing is learnt from it
+
+    def _take_bench(self, scope: str, told: Bench, touched: bool) -> None:
+        """A stated wait is kept to the second, whoever heard it (law 8); only a reset ends it."""
+        accounts = self._state.health.accounts
+        own = accounts.get(scope)
+        if not told.until and not told.stated and not told.strikes:
+            if not touched:
+                accounts.pop(scope, None)
+        elif own is None or _later(told, own) or not (touched or (own.stated and own.until > told.until)):
+            accounts[scope] = told
+
+    def _take_health(self, key: Key, told: Health, touched: bool) -> None:
+        book = self._state.health
+        own = book.models.get(key)
+        if own is None or told == Health():  # which is what a reset leaves
+            if not touched or own is None:
+                book.models[key] = told
+            return
+        bench = told if told.stated and (told.bench > own.bench or not own.stated) else own
+        if not own.stated and not touched:
+            bench = told
+        lacks = told if told.lacks_since > own.lacks_since else own
+        gone = max((at for at in (own.gone, told.gone) if at is not None), default=None)
+        kept = replace(
+            own if touched else told,
+            bench=bench.bench,
+            stated=bench.stated,
+            lacks=lacks.lacks,
+            lacks_since=lacks.lacks_since,
+            gone=gone,
+            probing=own.probing,
+        )
+        for field in fields(Health):
+            setattr(own, field.name, getattr(kept, field.name))
+
+
+def _later(told: Bench, own: Bench) -> bool:
+    return told.stated and (not own.stated or told.until > own.until)
+
+
+def _typed(values: list[Any], like: T) -> T:
+    """An object as `like`, of JSON values; TypeError or ValueError where one is of another type."""
+    names = _PLAIN if isinstance(like, Health) else [f.name for f in fields(like)]
+    for name, value in zip(names, values, strict=True):
+        held = getattr(like, name)
+        allowed: Any = (int, float) if isinstance(held, (int, float)) or held is None else type(held)
+        if not isinstance(value, allowed) and not (held is None and value is None):
+            raise TypeError(f"{name} is no {allowed}")
+        if isinstance(held, float) and not math.isfinite(value):
+            raise ValueError(f"{name} is endless")
+    return replace(like, **dict(zip(names, values, strict=True)))

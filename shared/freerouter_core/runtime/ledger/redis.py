@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from ...errors import MissingExtra
+from ...routing.history import Tallies, Tally
 from ...routing.quota import LEASE, Charge, Window
 from .store import Decide, StoreFailed
 
@@ -47,6 +48,12 @@ for _, key in ipairs(found) do
   told[#told + 1] = redis.call('HGET', KEYS[2], key) or ''
 end
 return told
+"""
+_ADD = """
+for i = 1, #ARGV, 2 do
+  redis.call('HINCRBYFLOAT', KEYS[1], ARGV[i], ARGV[i + 1])
+end
+redis.call('EXPIRE', KEYS[1], 2678400)
 """
 
 
@@ -110,6 +117,30 @@ class RedisStore:
         texts = [text.decode() for text in told]
         return int(number), dict(zip(texts[::2], texts[1::2], strict=True))
 
+    async def add(self, tallies: Tallies, hour: int) -> None:
+        """A hash for each day, which expires."""
+        days: dict[int, list[str]] = {}
+        for (at, model), tally in tallies.items():
+            for name, value in zip(Tally.__slots__, tally.values(), strict=True):
+                if value:
+                    days.setdefault(at // 24, []).extend((f"{at}|{name}|{model}", repr(value)))
+        for day, pairs in days.items():
+            await self._do("EVAL", _ADD, 1, f"{_HISTORY}{day}", *pairs)
+
+    async def history(self, since: int) -> Tallies:
+        found: Tallies = {}
+        days = await self._do("KEYS", f"{_HISTORY}*")
+        for key in days:
+            if int(key.decode().removeprefix(_HISTORY)) < since // 24:
+                continue
+            told: dict[bytes, bytes] = await self._do("HGETALL", key)
+            for field, value in told.items():
+                hour, name, model = field.decode().split("|", 2)
+                if int(hour) >= since:
+                    tally = found.setdefault((int(hour), model), Tally())
+                    setattr(tally, name, type(getattr(tally, name))(float(value)))
+        return found
+
     def forget(self) -> None:
         self._left.append(self._connected)  # the parent's: no destructor may touch it here
         self._connected = self._turn = None
@@ -122,16 +153,16 @@ class RedisStore:
             await connected.aclose(close_connection_pool=True)
 
     async def _do(self, *command: Any) -> Any:
-        if self._connected is None:
-            self._connected = self._client.from_url(
-                self._url,
-                socket_timeout=SECONDS,
-                socket_connect_timeout=SECONDS,
-                single_connection_client=True,
-            )
         try:
+            if self._connected is None:
+                self._connected = self._client.from_url(
+                    self._url,
+                    socket_timeout=SECONDS,
+                    socket_connect_timeout=SECONDS,
+                    single_connection_client=True,
+                )
             return await self._connected.execute_command(*command)
-        except (self._client.RedisError, OSError, ValueError) as error:
+        except (self._client.RedisError, OSError, ValueError, TypeError) as error:
             raise StoreFailed(type(error).__name__) from None  # its words may hold the URL's password
 
     def _learn(self, keys: list[str], texts: Sequence[bytes | None]) -> None:
@@ -140,6 +171,7 @@ class RedisStore:
         self._known.update({key: text or b"" for key, text in zip(keys, texts, strict=True)})
 
 
+_HISTORY = f"{PREFIX}history:"
 _NOTES = (f"{PREFIX}number", f"{PREFIX}notes", f"{PREFIX}order")
 
 

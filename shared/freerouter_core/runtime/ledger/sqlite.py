@@ -9,11 +9,14 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...native import new_queue, start_thread
+from ...native import new_lock, new_queue, start_thread
+from ...routing.history import KEPT as HOURS
+from ...routing.history import Tallies, Tally
 from ...routing.quota import Charge, Window
 from .store import Decide, StoreFailed
 
@@ -21,11 +24,14 @@ T = TypeVar("T")
 BUSY = 0.025
 """Seconds to wait for another process's transaction, each time; a transaction takes a fraction of a millisecond."""
 TRIES = 8
+FORK_PATIENCE = 1.0
+"""Seconds a fork waits for the transaction under way."""
 KEPT = 30 * 86_400.0
 """Seconds after which notes are forgotten."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS windows (key TEXT PRIMARY KEY, state BLOB NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS history (hour INTEGER, model TEXT, answers INTEGER, failures INTEGER, seconds REAL, timed INTEGER, first_token REAL, tokens INTEGER, usd REAL, PRIMARY KEY (hour, model)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS notes_by_number ON notes (number);
 """
 
@@ -82,6 +88,9 @@ class SqliteStore:
         self._worker: _Worker | None = None
         self._connection: sqlite3.Connection | None = None
         self._left: list[Any] = []
+        self._at_work = new_lock()
+        self._paused = False
+        _stores.add(self)
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
         return await self._run(lambda db: _changed(db, charges, decide, now))
@@ -92,9 +101,16 @@ class SqliteStore:
     async def news(self, since: int) -> tuple[int, dict[str, str]]:
         return await self._run(lambda db: _news(db, since))
 
+    async def add(self, tallies: Tallies, hour: int) -> None:
+        await self._run(lambda db: _add(db, tallies, hour))
+
+    async def history(self, since: int) -> Tallies:
+        return await self._run(lambda db: _history(db, since))
+
     def forget(self) -> None:
         self._left += [self._connection, self._worker]  # the parent's: no destructor may touch them here
         self._connection = self._worker = None
+        self._at_work, self._paused = new_lock(), False
 
     async def close(self) -> None:
         worker, self._worker = self._worker, None
@@ -111,6 +127,10 @@ class SqliteStore:
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """On the store's thread: within one transaction, tried again while another process holds the file."""
+        with self._at_work:
+            return self._tried(work)
+
+    def _tried(self, work: Callable[[sqlite3.Connection], T]) -> T:
         for left in reversed(range(TRIES)):
             try:
                 return self._once(work)
@@ -130,14 +150,15 @@ class SqliteStore:
         db.execute("BEGIN IMMEDIATE")
         try:
             done = work(db)
+            db.commit()
         except BaseException:
             db.rollback()
             raise
-        db.commit()
         return done
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))  # its -wal and -shm take after it
         db = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode=WAL")
@@ -145,11 +166,25 @@ class SqliteStore:
                 "PRAGMA synchronous=NORMAL"
             )  # a crash of the machine may lose the last moments, never the file
             db.executescript(_SCHEMA)
-            self.path.chmod(0o600)
         except BaseException:
             db.close()
             raise
         return db
+
+    def before_fork(self) -> None:
+        """SQLite keeps its locks by process and file: a connection that crosses a fork leaves the child locked out, or both of them
+        writing past each other. So none crosses; both open one of their own when next they need it."""
+        self._paused = self._at_work.acquire(timeout=FORK_PATIENCE)
+        if self._paused:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.close()
+
+    def after_fork(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._at_work.release()
 
     def _put_aside(self, error: sqlite3.DatabaseError) -> bool:
         """A file that is no database is kept under another name. False: it is one, and something else is wrong."""
@@ -191,6 +226,39 @@ def _put(db: sqlite3.Connection, notes: dict[str, str], now: float) -> None:
 def _news(db: sqlite3.Connection, since: int) -> tuple[int, dict[str, str]]:
     rows = db.execute("SELECT key, value, number FROM notes WHERE number > ?", (since,)).fetchall()
     return max((row[2] for row in rows), default=since), {row[0]: row[1] for row in rows}
+
+
+_SUMS = ", ".join(f"{name} = {name} + excluded.{name}" for name in Tally.__slots__)
+_ADD = (
+    f"INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hour, model) DO UPDATE SET {_SUMS}"  # noqa: S608  # our own names
+)
+
+
+def _add(db: sqlite3.Connection, tallies: Tallies, hour: int) -> None:
+    db.executemany(_ADD, [(*name, *tally.values()) for name, tally in tallies.items()])
+    db.execute("DELETE FROM history WHERE hour < ?", (hour - HOURS,))
+
+
+def _history(db: sqlite3.Connection, since: int) -> Tallies:
+    rows = db.execute("SELECT * FROM history WHERE hour >= ?", (since,)).fetchall()
+    return {(hour, model): Tally(*values) for hour, model, *values in rows}
+
+
+_stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    for store in list(_stores):
+        store.before_fork()
+
+
+def _after_fork() -> None:
+    for store in list(_stores):
+        store.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 def _words(error: Exception) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from ...routing.history import KEPT, Tallies, merge
 from ...routing.quota import Charge, Window, Windows
 
 T = TypeVar("T")
@@ -36,6 +37,12 @@ class Store(Protocol):
     async def news(self, since: int) -> tuple[int, dict[str, str]]:
         """(number, notes): what was kept after `since`, and the number to ask with next time."""
 
+    async def add(self, tallies: Tallies, hour: int) -> None:
+        """Add to the history, of which what is older than `KEPT` hours before `hour` may be forgotten."""
+
+    async def history(self, since: int) -> Tallies:
+        """The history from the hour `since` on."""
+
     def forget(self) -> None:
         """After a fork: connections are the parent's. Drop them; close nothing."""
 
@@ -49,14 +56,14 @@ class MemoryStore:
     shared = False
 
     def __init__(self) -> None:
-        self._windows: dict[Charge | str, Window] = {}
-        """By charge, or by its key where the limit it states changes."""
+        self._windows: dict[str, Window] = {}
+        self._history: Tallies = {}
 
     def window(self, charge: Charge) -> Window:
-        key = charge.key if charge.name else charge
+        key = charge.key
         window = self._windows.get(key)
         if window is None:
-            window = self._windows[key] = Window()
+            window = self._windows[key] = Window(lanes=charge.limit.concurrent is not None)
         return window
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
@@ -68,10 +75,18 @@ class MemoryStore:
     async def news(self, since: int) -> tuple[int, dict[str, str]]:
         return since, {}
 
+    async def add(self, tallies: Tallies, hour: int) -> None:
+        merge(self._history, tallies)
+        for old in [name for name in self._history if name[0] < hour - KEPT]:
+            del self._history[old]
+
+    async def history(self, since: int) -> Tallies:
+        return {name: tally for name, tally in self._history.items() if name[0] >= since}
+
     def forget(self) -> None:
         """Requests in flight are the parent's; what was spent stays spent."""
-        for charge, window in self._windows.items():
-            if isinstance(charge, Charge) and charge.limit.concurrent is not None:
+        for window in self._windows.values():
+            if window.lanes:
                 window.clear()
 
     async def close(self) -> None:
