@@ -219,6 +219,16 @@ def test_every_way_of_saying_no(
         assert fault.until - NOW > 3_600.0, "its RetryInfo is the minute's"
 
 
+def test_answers_between_unexplained_429s_clear_the_account() -> None:
+    bare = [SimModel(f"m{n}/x:free", script=["429-bare"]) for n in range(3)]
+    with World([*bare, SimModel("good/x:free")]) as world:
+        for n in range(3):
+            world.router(model=f"m{n}/x:free", fallback_models=["good/x:free"], timeout=15.0).chat("x")
+
+        assert [seen.fate for seen in world.requests].count("429-bare") == 3
+        assert not world.runtime.state.health.accounts
+
+
 def test_three_unexplained_429s_are_the_accounts() -> None:
     models = [SimModel(f"m{n}/x:free", script=["429-bare"] * 9) for n in range(6)]
     with World(models) as world, pytest.raises(Exhausted):

@@ -495,18 +495,16 @@ def test_a_refused_key_is_told_to_nobody(serve: Any, tmp_path: Path) -> None:
 # -- several processes -----------------------------------------------------------------------------------------------
 
 
-def worker(url: str, state: str, seconds: float, results: Any) -> None:
-    """Asks as fast as it may for a while; tells how often it was answered."""
+def worker(url: str, state: str, seconds: float) -> None:
+    """Asks as fast as it may for a while."""
     runtime = Runtime(cache=None, state=state)
     limits = [Limit(requests=6, per=3.0)]
     router = Router(
         providers=(Provider("openrouter", url, "sk-shared", limits=limits),), runtime=runtime, timeout=30.0
     )
-    until, answered = time.monotonic() + seconds, 0
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         router.chat("x")
-        answered += 1
-        results.put(answered)
     runtime.close()
 
 
@@ -527,19 +525,19 @@ class Strict(World):
 @pytest.mark.parametrize("killed", [False, True], ids=["all live", "one is killed"])
 @pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
 def test_four_processes_and_one_account(state: str, killed: bool, serve: Any) -> None:
-    """None is refused, and little of the budget is left unused. The long run is `benchmarks/processes.py`."""
+    """None is refused, and little of the budget is left unused. The long run is `benchmarks/state.py --hammer`."""
     world = Strict(
         [SimModel("a/m:free", first_token=0.0, speed=1e6)], [SimAccount("sk-shared")], clock="real"
     )
     Strict.refusals = 0
     url = serve(world)
     context = multiprocessing.get_context("spawn")
-    results: Any = context.Queue()
-    workers = [context.Process(target=worker, args=(url, state, 5.0, results)) for _ in range(4)]
+    workers = [context.Process(target=worker, args=(url, state, 5.0)) for _ in range(4)]
     for process in workers:
         process.start()
     if killed:
-        while len(world.requests) < 8:
+        deadline = time.monotonic() + 60.0
+        while len(world.requests) < 8 and time.monotonic() < deadline:
             time.sleep(0.02)
         os.kill(workers[0].pid or 0, signal.SIGKILL)
     for process in workers:

@@ -233,6 +233,10 @@ class HealthBook:
         self._ambiguous[scope] = seen | {key: now}
         return len(self._ambiguous[scope]) >= PROMOTED
 
+    def account_answers(self, scope: str) -> None:
+        """One of its models answered: what refused the others was not the account's limit."""
+        self._ambiguous.pop(scope, None)
+
     def gone(self, key: Key, fetched: float) -> None:
         self.of(key).gone = fetched
         self.touch(key)

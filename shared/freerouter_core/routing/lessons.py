@@ -94,6 +94,7 @@ class Lessons:
     ) -> None:
         """An answer came; with the last of a limit, its headers may say (`rests`). Without the guard where one with it was refused: remember, and forgive the models it cost; unless it
         cost money, for then the guard was right, and this model is not asked again."""
+        self.state.health.account_answers(candidate.account.scope)
         if cost:
             self.state.health.history.paid(candidate.model.key, now, cost)
         if rests is not None:

@@ -22,7 +22,7 @@ from ..catalogue.providers import Account, Limit
 
 MARGIN = 0.5
 """Seconds added to a rolling window: requests sent in order may arrive a little out of it, and clocks differ a little."""
-LANE_POLL = 1.0
+LANE_POLL = 0.25
 """Seconds between looks at a full concurrency limit; a lane that is freed here wakes the next in line at once."""
 DOLLAR = 1_000_000
 """What a dollar is counted in."""

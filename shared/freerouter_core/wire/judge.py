@@ -103,7 +103,7 @@ _PRIVACY = "openrouter.ai/settings/privacy decides which endpoints your key may 
 _KEY = "check the key: it is missing, mistyped, expired or revoked"
 
 _OWN = r"for model [`'\"\\]|PerModel"
-_DAY = r"per[-_ ]?day|\(TPD\)|\(RPD\)|PerDay"
+_DAY = r"per[-_ ]?day|today's quota|\(TPD\)|\(RPD\)|PerDay"
 
 RULES: tuple[Rule, ...] = (
     # -- the account ------------------------------------------------------------------------------------------------
