@@ -275,6 +275,18 @@ def test_a_window_that_is_none_is_an_empty_one(state: Any) -> None:
     assert (window.used, len(window.times)) == (0.0, 0)
 
 
+def test_what_has_run_out_of_a_bucket_is_not_given_back() -> None:
+    book, charge = Book(), Charge("a", Limit(tokens=100, per=60.0, reset="bucket"))
+    first = book.reserve((charge,), 1_000.0, 100)
+    second = book.reserve((charge,), 1_060.0, 100)
+    assert isinstance(first, Grant)
+    assert isinstance(second, Grant)
+    book.settle(first, sent=True, tokens=20)
+    assert isinstance(book.reserve((charge,), 1_060.0, 80), Refusal)
+    book.settle(second, sent=True, tokens=20)
+    assert isinstance(book.reserve((charge,), 1_060.0, 80), Grant)
+
+
 def test_equal_limits_are_one() -> None:
     account = Account("mine", "https://h/v1", "k", limits=(Limit(requests=4), Limit(requests=4)))
     assert len(charges_of(account, Model("a", provider="mine", free=True))) == 1

@@ -403,6 +403,22 @@ def test_a_spoilt_file_is_put_aside(tmp_path: Path) -> None:
     assert (tmp_path / "state.db.spoilt").exists()
 
 
+def test_a_file_that_was_removed_is_begun_anew_by_all(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+
+    async def live() -> None:
+        one, other = (ledger_at(f"sqlite:///{path}") for _ in range(2))
+        assert isinstance(await taken(one, MINUTE), Grant)
+        for ending in ("", "-wal", "-shm"):
+            path.with_name(path.name + ending).unlink()
+        got = [await taken(ledger, MINUTE) for ledger in (other, one, other, one, other, one)]
+        assert sum(isinstance(g, Grant) for g in got) == 5
+        for ledger in (one, other):
+            await ledger.drain()
+
+    asyncio.run(live())
+
+
 def test_a_lost_server_is_found_again(redis_url: str) -> None:
     async def live() -> None:
         store = RedisStore(redis_url)

@@ -213,7 +213,11 @@ class Window:
                 del self.grants[at], self.times[at], self.amounts[at]
             else:
                 self.amounts[at] = amount
-        elif limit.reset == "bucket" or period(limit.reset, limit.per, grant.at - MARGIN)[0] == self.since:
+        elif limit.reset == "bucket":  # what has run out of it since comes back to nobody
+            gone = max(0.0, self.since - grant.at) * _size(limit) / limit.per
+            taken, kept = amount_of(charge, grant.tokens), amount or 0.0
+            self.used = max(0.0, self.used + max(0.0, kept - gone) - max(0.0, taken - gone))
+        elif period(limit.reset, limit.per, grant.at - MARGIN)[0] == self.since:
             self.used = max(0.0, self.used + (amount or 0.0) - amount_of(charge, grant.tokens))
             if grant.number in self.grants:
                 self.amounts[self.grants.index(grant.number)] = amount or 0.0

@@ -90,6 +90,7 @@ class SqliteStore:
         self._left: list[Any] = []
         self._at_work = new_lock()
         self._paused = False
+        self._opened: tuple[int, int] | None = None
         _stores.add(self)
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
@@ -145,8 +146,14 @@ class SqliteStore:
 
     def _once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         db = self._connection
+        if (
+            db is not None and self._identity() != self._opened
+        ):  # removed or replaced: others use another file by now
+            db.close()
+            db = self._connection = None
         if db is None:
             db = self._connection = self._open()
+            self._opened = self._identity()
         db.execute("BEGIN IMMEDIATE")
         try:
             done = work(db)
@@ -155,6 +162,13 @@ class SqliteStore:
             db.rollback()
             raise
         return done
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
