@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -234,5 +235,8 @@ def test_three_unexplained_429s_are_the_accounts() -> None:
     with World(models) as world, pytest.raises(Exhausted):
         world.router(timeout=15.0, max_retries=9).chat("x")
 
-    assert len(world.requests) == 4, "three that prove it, and one more that proves the proof"
+    times = [seen.at for seen in world.requests]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert max(gaps[:2]) < 0.5, "three that prove it"
+    assert gaps[2:4] == [pytest.approx(pause, abs=0.3) for pause in (1.0, 2.0)], "then ever later"
     assert any(bench.cause == "account-guessed" for bench in world.runtime.state.health.accounts.values())

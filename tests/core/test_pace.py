@@ -9,12 +9,12 @@ import pytest
 from freerouter_core import Limit, Model
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.routing.pace import FORGOTTEN, Pace, Paces
-from freerouter_core.routing.quota import Grant, Refusal, Window, reserve
+from freerouter_core.routing.quota import LEARNT_POLL, Grant, Refusal, Window, reserve
 from freerouter_core.wire.judge import Fault, Kind
 
 ACCOUNT = Account("mine", "https://h/v1", "k")
 MODEL = Model("a", provider="mine", free=True)
-GUESSED = Fault(Kind.ACCOUNT, "account-guessed", 429)
+MINUTE = Fault(Kind.ACCOUNT, "account-minute", 429)
 START = 1_800_000_000.0
 
 
@@ -54,14 +54,31 @@ def test_what_was_sent_before_counts() -> None:
     paces, window = Paces(), Window()
     for n in range(12):
         paces.sent(ACCOUNT, MODEL, START + n)
-    paces.refused(ACCOUNT, MODEL, GUESSED, START + 12)
+    paces.refused(ACCOUNT, MODEL, MINUTE, START + 12)
     charges = paces.charges(ACCOUNT, MODEL, START + 12)
     refusal = reserve(lambda charge: window, charges, 1, START + 12)
     assert isinstance(refusal, Refusal)
-    assert refusal.until == pytest.approx(START + 6 + 60.5), "six of the twelve must have passed"
-    assert isinstance(
-        reserve(lambda charge: window, paces.charges(ACCOUNT, MODEL, START + 67), 2, START + 67), Grant
-    )
+    assert refusal.until == pytest.approx(START + 12 + LEARNT_POLL), "it is looked at again soon"
+
+    def at(now: float) -> Grant | Refusal:
+        return reserve(lambda charge: window, paces.charges(ACCOUNT, MODEL, now), 2, now)
+
+    assert isinstance(at(START + 66), Refusal), "six of the twelve must have passed"
+    assert isinstance(at(START + 67), Grant)
+
+
+@pytest.mark.parametrize(
+    ("place", "contradicts"), [(4, False), (5, False), (6, True), (12, True), (13, False)]
+)
+def test_an_answer_to_a_later_request_of_the_burst_contradicts(place: int, contradicts: bool) -> None:
+    paces = Paces()
+    for _ in range(12):
+        paces.sent(ACCOUNT, MODEL, START)
+    paces.refused(ACCOUNT, MODEL, MINUTE, START, 5)
+    assert paces.charges(ACCOUNT, MODEL, START)
+    paces.sent(ACCOUNT, MODEL, START + 61)
+    paces.answered(ACCOUNT, MODEL, place)
+    assert bool(paces.charges(ACCOUNT, MODEL, START)) is not contradicts
 
 
 @pytest.mark.parametrize(

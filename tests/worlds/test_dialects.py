@@ -10,7 +10,7 @@ import pytest
 
 from freerouter_core import Provider, Router, errors
 from freerouter_core.runtime.runtime import Runtime
-from freerouter_core.simulator import DIALECTS, SimAccount, SimModel, World
+from freerouter_core.simulator import DIALECTS, Phase, SimAccount, SimModel, World
 from langchain_freerouter import ChatFreeRouter
 
 NAMES: dict[str, str] = {
@@ -141,3 +141,24 @@ def test_a_rate_nobody_states_is_learnt(dialect: str, models: int) -> None:
 
         assert refused <= (3 if models == 1 else 20)
         assert world.elapsed < 1.5 * 540.0, "nine minutes are the least that 120 requests take"
+
+
+@pytest.mark.parametrize(("failing", "share"), [(4, 1.0), (8, 0.5)])
+def test_a_burst_that_half_of_the_models_refuse_slows_nobody_down(failing: int, share: float) -> None:
+    """A hundred at once; the bare refusals come before any answer, and look like the account's limit until one does."""
+    names = [f"m{n}/x:free" for n in range(8)]
+    models = [
+        SimModel(name, first_token=0.5, phases=[Phase(0, 3_600, "429-bare", share)] if n < failing else [])
+        for n, name in enumerate(names)
+    ]
+
+    async def crowd(router: Router) -> list[Any]:
+        return await asyncio.gather(*(router.achat(f"n{n}") for n in range(100)))
+
+    with World(models, [SimAccount("k", None)]) as world:
+        provider = Provider("openrouter", "https://sim.test/v1", "k", limits=[])
+        router = Router(providers=[provider], runtime=world.runtime, timeout=60.0)
+        answers = asyncio.run(crowd(router))
+
+        assert len(answers) == 100
+        assert world.elapsed < 20.0

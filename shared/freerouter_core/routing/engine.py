@@ -236,7 +236,7 @@ class _Run:
         self.state.hedges += hedge
         candidate.tries += 1
         self.book.sent(candidate.model.key, self.now)
-        self.state.paces.sent(candidate.account, candidate.model, self.now)
+        candidate.place = self.state.paces.sent(candidate.account, candidate.model, self.now)
         health = self.book.of(candidate.model.key)
         hedge_at = math.inf
         if health.answers >= HEDGE_KNOWN:

@@ -41,6 +41,8 @@ class Candidate:
     out: bool = False
     """Of no use to this request any more."""
     guard: bool = True
+    place: int = 0
+    """Its last request's, among all that were sent."""
     plainer: int = 0
     """Times it was asked again in a plainer form."""
     _charges: tuple[Charge, ...] | None = None

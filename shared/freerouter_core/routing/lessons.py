@@ -21,6 +21,9 @@ from .steps import Attempt
 PLAINER = 3
 """Times in a call that one model is asked again because it said what it does not take."""
 
+LONGEST_HOLD = 4.0
+"""Seconds for which a call leaves an account alone that only seems to be at its limit."""
+
 
 @dataclass
 class State:
@@ -43,6 +46,7 @@ class Lessons:
         self.state, self.field, self.rng = state, field, rng
         self.faults: list[tuple[Candidate, Fault]] = []
         self._gone_streak: list[Candidate] = []
+        self._holds = 0
 
     def take(self, candidate: Candidate, attempt: Attempt, fault: Fault, now: float) -> None:
         """Take a failure in: who is benched, who is out, who is asked again and when."""
@@ -54,12 +58,12 @@ class Lessons:
         if fault.kind is not Kind.GONE:
             self._gone_streak.clear()
         scope = candidate.account.scope
-        self.state.paces.refused(candidate.account, candidate.model, fault, now)
+        self.state.paces.refused(candidate.account, candidate.model, fault, now, candidate.place)
         if fault.cause == "ambiguous-429" and book.ambiguous(scope, candidate.model.key, now):
             promoted = replace(fault, kind=Kind.ACCOUNT, cause="account-guessed")
-            self.state.paces.refused(candidate.account, candidate.model, promoted, now)
+            self.state.paces.refused(candidate.account, candidate.model, promoted, now, candidate.place)
             book.bench_account(scope, promoted, now, self.rng)
-            self._account_failed(scope)
+            self._hold(scope, now)
         if fault.kind is Kind.ACCOUNT:
             book.bench_account(candidate.account.scope, fault, now, self.rng)
             if fault.until is not None:
@@ -95,6 +99,7 @@ class Lessons:
         """An answer came; with the last of a limit, its headers may say (`rests`). Without the guard where one with it was refused: remember, and forgive the models it cost; unless it
         cost money, for then the guard was right, and this model is not asked again."""
         self.state.health.account_answers(candidate.account.scope)
+        self.state.paces.answered(candidate.account, candidate.model, candidate.place)
         if cost:
             self.state.health.history.paid(candidate.model.key, now, cost)
         if rests is not None:
@@ -106,6 +111,15 @@ class Lessons:
             self._guard(candidate.account.scope, False)
             for gone in self._gone_streak:
                 self.state.health.of(gone.model.key).gone = None
+
+    def _hold(self, scope: str, now: float) -> None:
+        """It looks as if an account were at its limit: none of its models is asked for a moment, each time a longer one. An answer to
+        somebody else may prove it wrong meanwhile."""
+        self._holds += 1
+        pause = min(LONGEST_HOLD, self.policy.backoff_base * 2.0 ** (self._holds - 1))
+        for other in self.field.candidates:
+            if other.account.scope == scope:
+                other.not_before = max(other.not_before, now + pause)
 
     def _account_failed(self, scope: str) -> None:
         faults = self.field.account_faults

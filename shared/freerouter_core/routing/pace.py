@@ -1,7 +1,8 @@
 """`Paces`: how fast to ask whose limits nobody states (Mistral and ModelScope publish none).
 
 Learnt as TCP learns a line: after a refusal that no known limit explains, half of what was sent in the minute before; after every
-clean minute one request a minute more (additive increase, multiplicative decrease). Refusals of one burst are one refusal.
+clean minute one request a minute more (additive increase, multiplicative decrease). Refusals of one burst are one refusal; and an
+answer to a request of that burst, sent after the one that was refused, says that it was not for their number.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Pace:
     sent: deque[float] = field(default_factory=lambda: deque(maxlen=MOST))
     rate: float = math.inf
     at: float = -math.inf
+    burst: tuple[int, int] = (0, 0)
+    """The places, among all that was sent, of the request whose refusal taught the rate and of the last one before that was known."""
 
     def allowed(self, now: float) -> float:
         """Requests a minute: a whole number, or infinite."""
@@ -40,12 +43,18 @@ class Pace:
             self.rate = math.inf
         return self.rate + max(0.0, now - self.at) // MINUTE if self.rate < math.inf else math.inf
 
-    def refused(self, now: float) -> None:
+    def answered(self, place: int) -> None:
+        first, last = self.burst
+        if first < place <= last:
+            self.rate = math.inf
+
+    def refused(self, now: float, place: int = 0, last: int = 0) -> None:
         if now - self.at < BURST:
             return
         recent = len(self.since(now - MINUTE))
         if recent >= FEW:
             self.rate, self.at = max(1.0, min(self.allowed(now), recent) // 2), now
+            self.burst = place, last
 
     def since(self, then: float) -> tuple[float, ...]:
         return tuple(at for at in self.sent if at > then)
@@ -56,18 +65,29 @@ class Paces:
     """By the scope they were met in: an account's, or one of its models'."""
 
     known: dict[str, Pace] = field(default_factory=dict)
+    count: int = 0
 
-    def sent(self, account: Account, model: Model, now: float) -> None:
+    def sent(self, account: Account, model: Model, now: float) -> int:
+        """Take a request in; its place among all."""
+        self.count += 1
         for scope in _scopes(account, model):
             self._of(scope).sent.append(now)
+        return self.count
 
-    def refused(self, account: Account, model: Model, fault: Fault, now: float) -> None:
-        """Take a 429 in, where it says nothing that is known already."""
+    def answered(self, account: Account, model: Model, place: int) -> None:
+        for scope in _scopes(account, model):
+            self._of(scope).answered(place)
+
+    def refused(self, account: Account, model: Model, fault: Fault, now: float, place: int = 0) -> None:
+        """Take a 429 in, where it says nothing that is known already. OpenRouter says whose limit it was whenever it was the account's:
+        its bare 429s are an upstream's, and come and go."""
+        if account.dialect == "openrouter" or not _unknown(account):
+            return
         whole, own = _scopes(account, model)
         if fault.cause == "ambiguous-429":
-            self._of(own).refused(now)
-        elif fault.cause == "account-guessed" or (fault.cause == "account-minute" and _unknown(account)):
-            self._of(whole).refused(now)
+            self._of(own).refused(now, place, self.count)
+        elif fault.cause in ("account-guessed", "account-minute"):
+            self._of(whole).refused(now, place, self.count)
 
     def charges(self, account: Account, model: Model, now: float) -> tuple[Charge, ...]:
         """The limits learnt, as those that are known."""

@@ -24,6 +24,8 @@ MARGIN = 0.5
 """Seconds added to a rolling window: requests sent in order may arrive a little out of it, and clocks differ a little."""
 LANE_POLL = 0.25
 """Seconds between looks at a full concurrency limit; a lane that is freed here wakes the next in line at once."""
+LEARNT_POLL = 2.0
+"""Seconds between looks at a limit that was learnt: it may be forgotten."""
 DOLLAR = 1_000_000
 """What a dollar is counted in."""
 LEASE = 900.0
@@ -239,6 +241,8 @@ def reserve(
             for at in charge.before:
                 window.take(limit, 0, 1, at)
         until = window.free_at(limit, amount_of(charge, tokens), int(_size(limit) * (1 - keep)), now)
+        if charge.name and until > now:
+            until = min(until, now + LEARNT_POLL)
         if until > now and (refusal is None or until > refusal.until):
             refusal = Refusal(until, charge.scope)
     if refusal is not None:
