@@ -14,11 +14,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from .catalogue.providers import rows_of
 from .errors import BadSetting
 
 NAMES = ("freerouter.toml", "freerouter.yaml", "freerouter.yml")
 SECRET = ("api_key", "key", "openrouter_api_key")
+
+
+class _Limit(BaseModel):
+    """What `Limit` takes; it knows best which values make one."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    requests: int | None = None
+    tokens: int | None = None
+    concurrent: int | None = None
+    per: float = 60.0
+    scope: str = "account"
+    reset: str = "rolling"
 
 
 class _Row(BaseModel):
@@ -29,7 +41,7 @@ class _Row(BaseModel):
     base_url: Annotated[str, Field(pattern=r"^https?://")] = ""
     keys: list[str] = []
     free: Literal["suffix", "price", "all"] | list[str] = "all"
-    limits: list[dict[str, Any]] = []
+    limits: list[_Limit] = []
     privacy: Literal["no-train", "trains", "endpoint", "unknown"] = "unknown"
     models: str = ""
     keyless: bool = False
@@ -70,15 +82,12 @@ def read(path: Path | None, known: Collection[str]) -> tuple[dict[str, Any], dic
             else "names are those of the variables, in lower case, and providers",
         )
     try:
-        tables = _rows.validate_python(providers)
-        rows = rows_of({name: row.model_dump(exclude_unset=True) for name, row in tables.items()})
+        rows = _rows.validate_python(providers)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in ("providers", *first["loc"]))
         raise BadSetting(f"{path.name}: {where}: {first['msg']}", hint=_hint()) from None
-    except TypeError as error:
-        raise BadSetting(f"{path.name}: providers: limits: {error}", hint=_hint()) from None
-    return said, rows
+    return said, {name: row.model_dump(exclude_unset=True) for name, row in rows.items()}
 
 
 def _parsed(path: Path) -> Mapping[str, Any]:

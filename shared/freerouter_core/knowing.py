@@ -211,7 +211,7 @@ class Knowing:
         async def work() -> PerformanceReport:
             runtime = self._runtime
             await runtime.notes.tell_history()
-            told = dict(await runtime.ledger.history(int((runtime.clock.now() - hours * HOUR) // HOUR)))
+            told = await runtime.ledger.history(int((runtime.clock.now() - hours * HOUR) // HOUR))
             sums: dict[tuple[str, str], Tally] = {}
             total = Tally()
             for (_, name), tally in told.items():

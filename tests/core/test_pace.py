@@ -88,6 +88,7 @@ def test_an_answer_to_a_later_request_of_the_burst_contradicts(place: int, contr
         ("account-guessed", (), True, False),
         ("account-minute", (), True, False),
         ("account-minute", (Limit(requests=20),), False, False),
+        ("account-minute", (Limit(requests=1, per=1.0),), True, False),
         ("upstream-429", (), False, False),
     ],
 )

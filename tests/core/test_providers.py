@@ -9,7 +9,7 @@ import pytest
 from freerouter_core import Provider, Router, errors
 from freerouter_core.catalogue.model import Catalogue
 from freerouter_core.catalogue.parse import parse_models
-from freerouter_core.catalogue.providers import resolve
+from freerouter_core.catalogue.providers import Account, resolve
 from freerouter_core.resolution import known_providers, resolve_router
 from freerouter_core.routing.field import Field
 from freerouter_core.routing.health import HealthBook
@@ -189,3 +189,14 @@ def test_a_local_model_rests_five_seconds_at_most(serve: Any) -> None:
 
     assert caught.value.retry_after is not None
     assert caught.value.retry_after <= 5.0
+
+
+def test_a_password_in_an_address_is_in_no_scope() -> None:
+    """Scopes name windows and notes in a shared store, and are logged."""
+    plain, one, other = (
+        Account("mine", url, "k")
+        for url in ("http://host/v1", "http://bob:sesame@host/v1", "http://bob:open@host/v1?key=sesame")
+    )
+    assert "sesame" not in one.scope + one.address + other.scope + other.address
+    assert len({plain.scope, one.scope, other.scope}) == 3
+    assert plain.address == "http://host/v1"

@@ -528,6 +528,7 @@ class Strict(World):
     """Its account allows 6 requests in any 3 seconds."""
 
     refusals = 0
+    under_way = threading.Event()
 
     def _limited(self, account: Any, case: Any) -> Any:
         now = self.clock.now()
@@ -535,6 +536,8 @@ class Strict(World):
         if len(account.minute) >= 6:
             type(self).refusals += 1
         account.minute.append(now)
+        if len(self.requests) >= 8:
+            self.under_way.set()
         return None
 
 
@@ -546,15 +549,14 @@ def test_four_processes_and_one_account(state: str, killed: bool, serve: Any) ->
         [SimModel("a/m:free", first_token=0.0, speed=1e6)], [SimAccount("sk-shared")], clock="real"
     )
     Strict.refusals = 0
+    Strict.under_way.clear()
     url = serve(world)
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=worker, args=(url, state, 5.0)) for _ in range(4)]
     for process in workers:
         process.start()
     if killed:
-        deadline = time.monotonic() + 60.0
-        while len(world.requests) < 8 and time.monotonic() < deadline:
-            time.sleep(0.02)
+        assert world.under_way.wait(60.0)
         os.kill(workers[0].pid or 0, signal.SIGKILL)
     for process in workers:
         process.join(60)

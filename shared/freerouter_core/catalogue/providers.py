@@ -144,7 +144,7 @@ def read_rows(toml: str) -> dict[str, dict[str, Any]]:
 
 
 def rows_of(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Rows with their limits as `Limit`s. Raises `BadSetting` or TypeError where one is not."""
+    """Rows with their limits as `Limit`s. Raises `BadSetting` where one is none."""
     rows: dict[str, dict[str, Any]] = {}
     for name, table in tables.items():
         row = rows[name] = dict(table)
@@ -160,7 +160,7 @@ def extended(
 ) -> dict[str, dict[str, Any]]:
     """Known rows with the user's own over them. Another address is another server: it inherits no list address."""
     found = dict(rows)
-    for name, row in own.items():
+    for name, row in rows_of(own).items():
         known = found.get(name, {})
         if "base_url" in row:
             known = {k: v for k, v in known.items() if k not in ("models", "base_url_variable", "ended")}

@@ -113,4 +113,5 @@ def _scopes(account: Account, model: Model) -> tuple[str, str]:
 
 
 def _unknown(account: Account) -> bool:
-    return not any(limit.requests is not None and limit.per <= MINUTE for limit in account.limits)
+    """Whether nothing is known of its minute; one a second, which spaces requests out, tells nothing of it."""
+    return not any(limit.requests is not None and 1.0 < limit.per <= MINUTE for limit in account.limits)

@@ -1,8 +1,9 @@
 """`Notes`: what requests learn of models and accounts, told to the other processes and taken from them.
 
 Told within a second of what was learnt, taken at most once a second, both beside the requests: nobody waits for a store but the
-very first, who gains what was known before. Whoever writes last is believed; a refused key is this process's own matter, since
-it may be mended before the next one starts.
+very first, who gains what was known before. Others are heard before anything is said, and what they know is kept where it
+binds: a stated wait's later end, the newer of two lists of lacks (law 8). A refused key is this process's own matter, since it may
+be mended before the next one starts.
 """
 
 from __future__ import annotations
