@@ -192,6 +192,7 @@ class Router(Knowing):
             accounts=resolved.accounts,
             stream=show is not None,
             deadline=None if timeout is None else started + timeout,
+            prices=runtime.ledger.prices(resolved.accounts.values()),
         )
         outcome = await Drive(runtime, plan, show, self.http_client).run()
         answer = outcome.answer

@@ -35,20 +35,18 @@ from ..wire.splice import closed
 from . import steps as s
 from .field import Candidate, Field
 from .journal import Journal
-from .lessons import Lessons, State
+from .lessons import Lessons, State, charged
+from .patience import hedge_after, patience, stall, too_late
 from .plan import Outcome, Plan
-from .quota import Charge, budget
 from .seam import Seam, resumable
 from .verdict import broken, judged, out_of_time, verdict
 
 SIDE_BY_SIDE = 3
 """Attempts in flight at most."""
-HEDGE_SHARE, HEDGE_KEEP, HEDGE_KNOWN = 0.05, 0.3, 5
-"""Hedges per request at most; the part of each limit they leave alone; answers before a percentile means anything."""
+HEDGE_SHARE, HEDGE_KEEP = 0.05, 0.3
+"""Hedges per request at most; the part of each limit they leave alone."""
 REJECTED = ("not-the-schema", "invalid")
 """Causes of an answer that is whole, and not what was asked for."""
-FLOOR, CAP, STALL = 5.0, 45.0, 20.0
-"""Bounds of the first-token patience, and the least stall patience, in seconds."""
 
 Route = Generator[s.Step, s.Event, Outcome]
 
@@ -79,6 +77,7 @@ def route(plan: Plan, state: State, journal: Journal, rng: Random) -> Route:
     finally:
         for flight in run.flights:
             state.health.left(flight.candidate.model.key)
+            state.health.landed(flight.candidate.model.key)
 
 
 class _Run:
@@ -88,7 +87,15 @@ class _Run:
         self.book = state.health
         state.requests += 1
         self.field = Field.of(
-            plan.catalogue, plan.accounts, plan.need, plan.policy, self.book, now, rng, state.requests
+            plan.catalogue,
+            plan.accounts,
+            plan.need,
+            plan.policy,
+            self.book,
+            now,
+            rng,
+            state.requests,
+            plan.prices,
         )
         journal.skipped = self.field.skipped
         self.flights: list[_Flight] = []
@@ -98,6 +105,8 @@ class _Run:
         self.seams: list[Seam] = []
         self.committed: _Flight | None = None
         self.count = 0
+        self.late = False
+        """Whether somebody was left out because no time is left."""
         self.lessons = Lessons(plan, state, self.field, rng)
         self.rejected: Answer | None = None
         self.silent: str | None = None
@@ -115,8 +124,12 @@ class _Run:
                 fresh_only=not late,
                 avoid=frozenset(f.candidate.model.id for f in self.flights),
             )
-            if turn.candidate is not None and self._may_send():
-                sent = yield from self._send(turn.candidate)
+            chosen = turn.candidate
+            if chosen is not None and too_late(self.plan, self.book, chosen, self.now, self.deadline):
+                chosen.out = self.late = True
+                continue
+            if chosen is not None and self._may_send():
+                sent = yield from self._send(chosen)
                 if sent or not self.flights or late:
                     continue
             if not self.flights:
@@ -155,6 +168,8 @@ class _Run:
         return replace(event, answer=clean_answer(event.answer, account, whole=True))
 
     def _hopeless(self) -> None:
+        if self.late and not self.flights and not any(map(self.field.alive, self.field.candidates)):
+            raise out_of_time(self.journal, self.plan)
         if self.flights or not (self.lessons.faults or self.field.empty):
             return
         error = self._verdict(exhausted=self._spent())
@@ -211,14 +226,14 @@ class _Run:
             number=self.count + 1,
             model=candidate.model,
             account=candidate.account,
-            patience=self._patience(candidate),
-            stall=self._stall(candidate),
+            patience=patience(self.plan, self.book, candidate.model, self.now, self.deadline),
+            stall=stall(self.book, candidate.model),
             guard=candidate.guard and self.state.guards.get(candidate.account.scope, True),
             hedge=hedge,
             resumes=self.resumes,
             lacks=self.book.of(candidate.model.key).lacks_at(self.now),
         )
-        charges = self._charges(candidate)
+        charges = charged(self.plan, self.state, candidate, self.now)
         if charges:
             tokens = self.plan.need.prompt_tokens + self.plan.need.output_tokens
             event = yield from self._do(s.Reserve(attempt, charges, tokens, HEDGE_KEEP if hedge else 0.0))
@@ -237,36 +252,10 @@ class _Run:
         candidate.tries += 1
         self.book.sent(candidate.model.key, self.now)
         candidate.place = self.state.paces.sent(candidate.account, candidate.model, self.now)
-        health = self.book.of(candidate.model.key)
-        hedge_at = math.inf
-        if health.answers >= HEDGE_KNOWN:
-            body = 0.0 if self.plan.stream else 1.5 * self.plan.need.likely_tokens / health.speed
-            hedge_at = self.now + health.slow + body
+        hedge_at = self.now + hedge_after(self.plan, self.book, candidate.model)
         self.flights.append(_Flight(attempt, candidate, self.now, self.now + attempt.patience, hedge_at))
         yield from self._do(s.Send(attempt))
         return True
-
-    def _charges(self, candidate: Candidate) -> tuple[Charge, ...]:
-        """The limits it falls under, known and learnt; where it costs money, the owner's for a day among them."""
-        most, need = self.plan.policy.daily_budget_usd, self.plan.need
-        if most is None or candidate.model.free:
-            learnt = self.state.paces.charges(candidate.account, candidate.model, self.now)
-            return candidate.charges + learnt
-        cost = candidate.model.cost(need.prompt_tokens, need.output_tokens)
-        return (*candidate.charges, budget(candidate.account, most, cost))
-
-    def _patience(self, candidate: Candidate) -> float:
-        """Seconds before another is asked beside it. Somebody else must still have time to answer."""
-        health = self.book.of(candidate.model.key)
-        patience = min(CAP, max(FLOOR, 3 * health.first_token))
-        if not self.plan.stream:
-            patience += 1.5 * self.plan.need.likely_tokens / health.speed
-        if self.deadline is not None:
-            patience = min(patience, max(0.4 * (self.deadline - self.now), 0.05))
-        return patience
-
-    def _stall(self, candidate: Candidate) -> float:
-        return max(STALL, 2 * self.book.of(candidate.model.key).first_token)
 
     def _next_moment(self) -> float:
         times = [f.patience_ends for f in self.flights if not f.overdue]
@@ -294,7 +283,8 @@ class _Run:
         if flight.overdue:
             late = Fault(Kind.SLOW, "no-token" if flight.token_at is None else "slow")
             most = self.plan.policy.max_failures
-            self.book.failed(flight.candidate.model.key, late, self.now, self.rng, max_failures=most)
+            key, lost = flight.candidate.model.key, self.now - flight.sent
+            self.book.failed(key, late, self.now, self.rng, max_failures=most, seconds=lost)
             self.journal.attempted(flight.attempt, late, self.now - flight.sent)
         else:
             self.book.left(flight.candidate.model.key)
@@ -303,6 +293,7 @@ class _Run:
 
     def _land(self, flight: _Flight) -> None:
         self.flights.remove(flight)
+        self.book.landed(flight.candidate.model.key)
 
     # -- events -----------------------------------------------------------------------------------------------------
 
@@ -335,7 +326,7 @@ class _Run:
     def _failed(self, flight: _Flight, fault: Fault, shown: s.Shown | None) -> None:
         self._land(flight)
         fault = clean(fault, flight.attempt.account)
-        self.lessons.take(flight.candidate, flight.attempt, fault, self.now)
+        self.lessons.take(flight.candidate, flight.attempt, fault, self.now, self.now - flight.sent)
         self.journal.attempted(flight.attempt, fault, self.now - flight.sent)
         if self.committed is flight:
             if shown is None or not resumable(self.plan.policy, fault, shown):

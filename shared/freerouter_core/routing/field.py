@@ -19,7 +19,7 @@ from .fit import able, fit, ready, tight
 from .health import Health, HealthBook
 from .need import Need, Policy
 from .quota import Charge, charges_of
-from .rank import rank
+from .rank import NOTHING, rank
 
 ROOMY = 2_000
 """Tokens of a prompt that every chat model has room for."""
@@ -134,8 +134,10 @@ class Field:
         now: float,
         rng: Random | None,
         turn: int = 0,
+        prices: Mapping[str, float] = NOTHING,
     ) -> Field:
-        """The field for a request. `rng` None: ranked by means, as `explain` wants; `turn` moves the round robin."""
+        """The field for a request. `rng` None: ranked by means, as `explain` wants; `turn` moves the round robin; `prices`: see
+        `rank`."""
         skipped: dict[str, str] = {}
         named: list[Model] = []
         for name in policy.preferred:
@@ -154,7 +156,7 @@ class Field:
             fitting = _fitting(catalogue, accounts, need, policy, book, now, skipped)
             if named:
                 fitting = [model for model in fitting if model not in named]
-            ranked = rank(fitting, need, policy, book, now, rng, turn)
+            ranked = rank(fitting, need, policy, book, now, rng, turn, prices)
             if need.prompt_tokens > ROOMY:
                 ranked.sort(key=lambda m: tight(m, need, book.models.get(m.key)))  # stable
             if policy.memory:

@@ -27,8 +27,20 @@ LACKS_KEPT = 6 * 3_600.0
 """Seconds for which it is remembered that a model does not take something."""
 FIRST_GUESS, LONGEST_GUESS, SPREAD = 20.0, 600.0, 0.2
 PRIOR_GOOD, PRIOR_BAD = 2.0, 1.0
-PRIOR_FIRST_TOKEN, PRIOR_SPEED = 2.0, 45.0
-"""Seconds to a first token and tokens a second, where nothing is known."""
+PRIOR_FIRST_TOKEN, PRIOR_SPEED, PRIOR_SPREAD = 2.0, 45.0, 0.7
+"""Seconds to a first token, tokens a second, and how far off a guess is on average (1 is as much as the guess), where nothing is known."""
+OUTLIER = 1.0
+"""How far off an answer may be counted: one that took ten times as long says little of the others."""
+PRIOR_LOST = 1.5
+"""Seconds a failure takes."""
+MOOD, PULL, CHANCE = 90.0, 0.75, 0.2
+"""A model that is up stays up for a while, and so does one that is down: the seconds after which half of what its last outcome says
+is left; how far an answer outweighs the record at first; and how likely a model that is up fails by chance, so that one failure of
+a good one says little and three in a row say all."""
+USUAL_TOKENS = 160.0
+"""Tokens of an answer, where none has been seen."""
+POOL = 0.1
+"""What one answer changes of what is expected of models that have not answered yet."""
 
 
 @dataclass(slots=True)
@@ -38,9 +50,16 @@ class Health:
     good: float = 0.0
     bad: float = 0.0
     at: float = 0.0
+    last: float = 0.0
+    """When it last answered or failed in a way that tells."""
+    up: bool = True
+    """Whether that was an answer."""
     first_token: float = PRIOR_FIRST_TOKEN
-    deviation: float = 1.0
     speed: float = PRIOR_SPEED
+    spread: float = PRIOR_SPREAD
+    """How far its times are from what is expected of it, on average, as a part of that."""
+    lost: float = PRIOR_LOST
+    """Seconds that a failure of it takes."""
     answers: int = 0
     failures: int = 0
     strikes: int = 0
@@ -76,14 +95,43 @@ class Health:
                 self.bad *= factor
             self.at = now
 
-    def expected(self, tokens: int) -> float:
+    def odds(self, now: float) -> tuple[float, float]:
+        """(the chance that it answers now, how much that rests on): its decayed record, pulled towards its last outcome while that is
+        recent."""
+        fade = 0.5 ** ((now - self.at) / HALF_LIFE) if now > self.at else 1.0
+        good, bad = PRIOR_GOOD + self.good * fade, PRIOR_BAD + self.bad * fade
+        total = good + bad
+        mean = good / total
+        if self.last:
+            recent = 0.5 ** ((now - self.last) / MOOD)
+            if self.up:
+                mean += PULL * recent * (1.0 - mean)
+            else:
+                down = (1.0 - mean) / (1.0 - mean + mean * CHANCE ** max(1, self.strikes))
+                mean *= 1.0 - down * recent
+        return mean, total
+
+    def expected(self, tokens: float) -> float:
         """Seconds to a whole answer of that many tokens."""
         return self.first_token + tokens / self.speed
 
-    @property
-    def slow(self) -> float:
-        """Seconds to a first token that it stays under nineteen times in twenty, as far as the record can tell."""
-        return self.first_token + 2.0 * self.deviation
+    def within(self, seconds: float, deviations: float) -> float:
+        """Seconds that something expected to take `seconds` stays under, up to so many mean deviations."""
+        return seconds * (1.0 + deviations * self.spread)
+
+    def timed(self, weight: float, first_token: float | None, seconds: float, tokens: int) -> None:
+        """Learn from how long an answer took. Where only the whole is known, both parts are taken to be off alike."""
+        expected = self.expected(tokens) if first_token is None else self.first_token
+        ratio = (seconds if first_token is None else first_token) / max(expected, 0.001)
+        self.spread += weight * (min(abs(ratio - 1.0), OUTLIER) - self.spread)
+        if first_token is None:
+            step = max(0.02, min(ratio, 50.0)) ** weight
+            self.first_token *= step
+            self.speed /= step
+            return
+        self.first_token += weight * (first_token - self.first_token)
+        if tokens >= 16 and seconds > first_token + 0.05:
+            self.speed += weight * (tokens / (seconds - first_token) - self.speed)
 
 
 @dataclass(slots=True)
@@ -106,6 +154,13 @@ class HealthBook:
     touched: set[str] = field(default_factory=set)
     """What was changed since others were last told: "m|" and a model's key as JSON, "a|" or "g|" and an account's scope."""
     history: History = field(default_factory=History)
+    pool: Health = field(default_factory=Health)
+    """What answers of all models taken together were like: what is expected of those that have not answered yet."""
+    flying: dict[Key, int] = field(default_factory=dict)
+    """Attempts of this process under way at each model."""
+    size: float = USUAL_TOKENS
+    size_spread: float = USUAL_TOKENS / 2
+    """Tokens of an answer on average, and how far they are from that."""
 
     def touch(self, key: Key) -> None:
         self.touched.add("m|" + json.dumps(key))
@@ -113,14 +168,26 @@ class HealthBook:
     def of(self, key: Key) -> Health:
         health = self.models.get(key)
         if health is None:
-            health = self.models[key] = Health()
+            health = self.models[key] = Health(first_token=self.pool.first_token, speed=self.pool.speed)
         return health
+
+    def likely(self, limit: int | None) -> float:
+        """Tokens that few answers exceed: by those seen, and by what the caller allows."""
+        usual = self.size + 2.0 * self.size_spread
+        return usual if limit is None else min(usual, limit)
 
     def sent(self, key: Key, now: float) -> None:
         """An attempt is on its way; after a guessed bench it is the probe."""
         health = self.of(key)
+        self.flying[key] = self.flying.get(key, 0) + 1
         if health.strikes and not health.stated and health.bench <= now:
             health.probing = True
+
+    def landed(self, key: Key) -> None:
+        """An attempt is under way no longer, whatever became of it."""
+        self.flying[key] -= 1
+        if not self.flying[key]:
+            del self.flying[key]
 
     def left(self, key: Key) -> None:
         """An attempt ended without telling anything (cancelled, hedged away): the probe is free again."""
@@ -138,12 +205,11 @@ class HealthBook:
         health.strikes, health.probing, health.last_fault = 0, False, ""
         if not (health.stated and health.bench > now):  # another request may have been told to wait meanwhile
             health.bench, health.stated = 0.0, False
-        seen = first_token if first_token is not None else max(seconds - tokens / health.speed, seconds * 0.2)
-        weight = max(0.2, 1.0 / health.answers)
-        health.deviation += weight * (abs(seen - health.first_token) - health.deviation)
-        health.first_token += weight * (seen - health.first_token)
-        if first_token is not None and tokens >= 16 and seconds > first_token + 0.05:
-            health.speed += weight * (tokens / (seconds - first_token) - health.speed)
+        health.last, health.up = now, True
+        health.timed(max(0.2, 1.0 / health.answers), first_token, seconds, tokens)
+        self.pool.timed(POOL, first_token, seconds, tokens)
+        self.size_spread += POOL * (abs(tokens - self.size) - self.size_spread)
+        self.size += POOL * (tokens - self.size)
 
     def failed(
         self,
@@ -154,8 +220,10 @@ class HealthBook:
         *,
         max_failures: int = 1,
         longest: float = LONGEST_GUESS,
+        seconds: float | None = None,
     ) -> None:
-        """Take a fault in: a bench (of `longest` seconds at most, where it is a guess), something it lacks, or nothing."""
+        """Take a fault in: a bench (of `longest` seconds at most, where it is a guess), something it lacks, or nothing. `seconds`: how
+        long it took to fail."""
         self.history.failed(key, now, fault)
         health = self.of(key)
         if fault.lacks or fault.context is not None or fault.teaches or fault.kind is Kind.BUSY:
@@ -172,9 +240,9 @@ class HealthBook:
             health.decay(now)
             health.bad += 1.0
             health.failures += 1
-        if fault.kind is Kind.SLOW:
-            weight = max(0.2, 1.0 / (health.answers + 1))
-            health.first_token += weight * max(0.0, 20.0 - health.first_token)
+            health.last, health.up = now, False
+            if seconds is not None:
+                health.lost += max(0.3, 1.0 / health.failures) * (seconds - health.lost)
         if fault.kind not in (Kind.BUSY, Kind.SLOW, Kind.BROKEN):
             return
         health.strikes += 1

@@ -16,6 +16,7 @@ from .fit import ready
 from .health import LOCAL_GUESS, LONGEST_GUESS, HealthBook
 from .pace import Paces
 from .plan import Plan
+from .quota import Charge, budget
 from .steps import Attempt
 
 PLAINER = 3
@@ -37,6 +38,15 @@ class State:
     hedges: int = 0
 
 
+def charged(plan: Plan, state: State, candidate: Candidate, now: float) -> tuple[Charge, ...]:
+    """The limits a request falls under, known and learnt; where it costs money, the owner's for a day among them."""
+    most, need = plan.policy.daily_budget_usd, plan.need
+    if most is None or candidate.model.free:
+        return candidate.charges + state.paces.charges(candidate.account, candidate.model, now)
+    cost = candidate.model.cost(need.prompt_tokens, need.output_tokens)
+    return (*candidate.charges, budget(candidate.account, most, cost))
+
+
 class Lessons:
     """One request's failures so far."""
 
@@ -48,13 +58,16 @@ class Lessons:
         self._gone_streak: list[Candidate] = []
         self._holds = 0
 
-    def take(self, candidate: Candidate, attempt: Attempt, fault: Fault, now: float) -> None:
-        """Take a failure in: who is benched, who is out, who is asked again and when."""
+    def take(
+        self, candidate: Candidate, attempt: Attempt, fault: Fault, now: float, seconds: float | None = None
+    ) -> None:
+        """Take a failure in, which took so many seconds: who is benched, who is out, who is asked again and when."""
         book = self.state.health
         self.faults.append((candidate, fault))
         longest = LOCAL_GUESS if candidate.account.local else LONGEST_GUESS
         most = self.policy.max_failures
-        book.failed(candidate.model.key, fault, now, self.rng, max_failures=most, longest=longest)
+        key = candidate.model.key
+        book.failed(key, fault, now, self.rng, max_failures=most, longest=longest, seconds=seconds)
         if fault.kind is not Kind.GONE:
             self._gone_streak.clear()
         scope = candidate.account.scope
@@ -86,7 +99,8 @@ class Lessons:
             self.field.failed_scopes.add(candidate.account.scope)
             policy = self.policy
             pause = min(policy.backoff_max, policy.backoff_base * 2.0 ** (candidate.tries - 1))
-            candidate.not_before = now + pause * (1 + policy.backoff_jitter * (2 * self.rng.random() - 1))
+            rest = pause * (1 + policy.backoff_jitter * (2 * self.rng.random() - 1))
+            candidate.not_before = max(candidate.not_before, now + rest)
 
     def answered(
         self,

@@ -31,8 +31,8 @@ class Need:
     least_tokens: int = 0
     """The prompt, estimated on the low side: what even a frugal tokenizer makes of it."""
     output_tokens: int = 512
-    likely_tokens: int = 256
-    """What an answer is expected to take, for judging how long one may last: `max_tokens` where it is given."""
+    limit: int | None = None
+    """`max_tokens`, where it is given."""
     inputs: frozenset[str] = frozenset()
     tools: bool = False
     tool_choice: bool = False
@@ -135,7 +135,7 @@ def need_of(request: ChatRequest) -> Need:
         prompt_tokens=int(size / 3.5) + media * TOKENS_PER_MEDIUM,
         least_tokens=int(size / 5.5),
         output_tokens=limit if isinstance(limit, int) else 512,
-        likely_tokens=limit if isinstance(limit, int) else 256,
+        limit=limit if isinstance(limit, int) else None,
         inputs=frozenset(inputs),
         tools=bool(request.tools) and request.tool_choice != "none",
         tool_choice=bool(request.must_call),

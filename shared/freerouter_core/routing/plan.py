@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..catalogue.model import Catalogue
@@ -28,6 +29,8 @@ class Plan:
     accounts: dict[str, Account]
     stream: bool = False
     deadline: float | None = None
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """What a request to each provider costs others, in seconds they wait for it; see `quota.price`."""
 
 
 @dataclass(frozen=True)

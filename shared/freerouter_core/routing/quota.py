@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from struct import Struct
 
-from ..catalogue.calendar import period
+from ..catalogue.calendar import DAY, period
 from ..catalogue.model import Model
 from ..catalogue.providers import Account, Limit
 
@@ -26,6 +26,8 @@ LANE_POLL = 0.25
 """Seconds between looks at a full concurrency limit; a lane that is freed here wakes the next in line at once."""
 LEARNT_POLL = 2.0
 """Seconds between looks at a limit that was learnt: it may be forgotten."""
+KEPT_OF_A_DAY = 100
+"""Requests of a day that are left to ordinary attempts wherever a part of each limit is kept back."""
 DOLLAR = 1_000_000
 """What a dollar is counted in."""
 LEASE = 900.0
@@ -240,7 +242,10 @@ def reserve(
         if charge.before and not window.times:
             for at in charge.before:
                 window.take(limit, 0, 1, at)
-        until = window.free_at(limit, amount_of(charge, tokens), int(_size(limit) * (1 - keep)), now)
+        size = int(_size(limit) * (1 - keep))
+        if keep and limit.per >= DAY and limit.requests is not None:
+            size = min(size, limit.requests - KEPT_OF_A_DAY)
+        until = window.free_at(limit, amount_of(charge, tokens), size, now)
         if charge.name and until > now:
             until = min(until, now + LEARNT_POLL)
         if until > now and (refusal is None or until > refusal.until):
@@ -250,6 +255,23 @@ def reserve(
     for charge in charges:
         windows(charge).take(charge.limit, number, amount_of(charge, tokens), now)
     return Grant(number, charges, now, tokens)
+
+
+SCARCE, LONG = 900.0, 3_600.0
+"""A limit of so many requests or fewer in `LONG` seconds or more is worth a second of anybody's time for each of them it has less."""
+DEAREST = 30.0
+"""Seconds beyond which no request is priced."""
+
+
+def price(limit: Limit, used: float, waiting: int) -> float:
+    """What one more request costs others, in seconds that they wait for it: next to nothing while there is room, a place in the line
+    where there is none. A day's limit has no line: each request it has few of is worth more than one it has many of."""
+    if limit.requests is None or limit.requests <= 0:
+        return 0.0
+    full = min(1.0, used / limit.requests)
+    if limit.per >= LONG:
+        return min(DEAREST, SCARCE / limit.requests * (0.5 + full))
+    return min(DEAREST, limit.per / limit.requests * (waiting + full**3 / (1.05 - full)))
 
 
 def changes(

@@ -9,15 +9,24 @@ a fallen one comes back. A quality prior bends the score as far as `prefer` says
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from ..catalogue.model import Model
-from .health import HALF_LIFE, PRIOR_BAD, PRIOR_FIRST_TOKEN, PRIOR_GOOD, PRIOR_SPEED, Health, HealthBook
+from .health import PRIOR_BAD, PRIOR_FIRST_TOKEN, PRIOR_GOOD, PRIOR_LOST, PRIOR_SPEED, Health, HealthBook
 from .need import Need, Policy
 
 _BEND = {"speed": 0.0, "balanced": 0.06, "quality": 0.25}
 """How strongly one point of quality (0-10) shortens a model's score, by `prefer`."""
+DEAR = 4.0
+"""The price of a request, in seconds, at which half of the curiosity is left."""
+WASTE = 1.0
+"""The price of a request where nobody waits for any, in seconds."""
+HOPE = 0.5
+"""How much sooner than usual such a model is hoped to answer, likewise: so that it is tried."""
+UNSURE = 0.6
+"""How far the time of a model that never answered may be from the usual, as a power of e."""
+NOTHING: Mapping[str, float] = {}
 _TIMID = 1.25
 """What a model without native JSON costs a structured request: it may have to be asked again."""
 
@@ -30,8 +39,10 @@ def rank(
     now: float,
     rng: Random | None,
     turn: int = 0,
+    prices: Mapping[str, float] = NOTHING,
 ) -> list[Model]:
-    """`models`, best first. `rng` None: means in place of samples, as `explain` wants. `turn` moves the round robin."""
+    """`models`, best first. `rng` None: means in place of samples, as `explain` wants. `turn` moves the round robin.
+    `prices`: what a request costs others, in seconds, by provider."""
     if policy.order:
         return sorted((m for m in models if m.id in policy.order), key=lambda m: policy.order[m.id])
     if policy.strategy == "random":
@@ -46,44 +57,53 @@ def rank(
     if policy.strategy in _KEYS:
         key = _KEYS[policy.strategy]
         return sorted(models, key=lambda m: key(m, book.models.get(m.key)))
-    scores = _scores(models, need, policy, book, now, rng)
+    scores = _scores(models, need, policy, book, now, rng, prices)
     return [models[n] for n in sorted(range(len(models)), key=scores.__getitem__)]
 
 
 def _scores(
-    models: Sequence[Model], need: Need, policy: Policy, book: HealthBook, now: float, rng: Random | None
+    models: Sequence[Model],
+    need: Need,
+    policy: Policy,
+    book: HealthBook,
+    now: float,
+    rng: Random | None,
+    prices: Mapping[str, float],
 ) -> list[float]:
     """Expected seconds to a good answer from each model; lower is better. One plain loop: every request runs it."""
-    tokens = min(need.output_tokens, 512)
+    tokens = min(book.size, need.output_tokens)
     bend = -_BEND.get(policy.prefer, 0.06)
-    blank_mean, blank_spread = _belief(PRIOR_GOOD, PRIOR_BAD)
-    blank_seconds = PRIOR_FIRST_TOKEN + tokens / PRIOR_SPEED
-    known, exp, structured = book.models.get, math.exp, need.structured
+    blank = Health(first_token=book.pool.first_token, speed=book.pool.speed)
+    blank_odds = blank.odds(now)
+    blank_seconds = blank.expected(tokens)
+    known, exp, sqrt, structured = book.models.get, math.exp, math.sqrt, need.structured
     dice = rng.random if rng is not None else None
+    calm = {name: 1.0 / (1.0 + price / DEAR) for name, price in prices.items()}
+    flying = book.flying
     scores = []
     for model in models:
-        health = known(model.key)
+        key = model.key
+        health = known(key)
         if health is None:
-            chance, spread, seconds = blank_mean, blank_spread, blank_seconds
+            (chance, total), seconds, lost, fresh = blank_odds, blank_seconds, PRIOR_LOST, True
         else:
-            fade = 0.5 ** ((now - health.at) / HALF_LIFE) if now > health.at else 1.0
-            chance, spread = _belief(PRIOR_GOOD + health.good * fade, PRIOR_BAD + health.bad * fade)
-            seconds = health.first_token + tokens / health.speed
+            chance, total = health.odds(now)
+            seconds, lost = health.first_token + tokens / health.speed, health.lost
+            fresh = not (health.answers or health.failures)
         if dice is not None:
             # Two uniforms stand in for a Beta deviate: right in mean and spread, a tenth of its price.
-            chance += spread * (dice() + dice() - 1.0)
-            chance = 1.0 if chance > 1.0 else max(chance, 0.02)
+            bold = calm.get(model.provider, 1.0)
+            chance += bold * sqrt(6.0 * chance * (1.0 - chance) / (total + 1.0)) * (dice() + dice() - 1.0)
+            if fresh:
+                if key in flying:  # others are finding out
+                    chance *= 0.5 ** flying[key]
+                seconds *= exp(bold * (UNSURE * (dice() + dice() - 1.0) - HOPE))
+        chance = 0.99 if chance > 0.99 else max(chance, 0.02)
         if structured and "structured_outputs" not in model.parameters:
             seconds *= _TIMID
-        scores.append(seconds / chance * exp(bend * model.quality))
+        failing = ((1.0 - chance) * lost + WASTE + prices.get(model.provider, 0.0)) / chance
+        scores.append((seconds + failing) * exp(bend * model.quality))
     return scores
-
-
-def _belief(good: float, bad: float) -> tuple[float, float]:
-    """A Beta posterior's mean, and the factor that gives the sum of two uniforms its spread."""
-    total = good + bad
-    mean = good / total
-    return mean, math.sqrt(6.0 * mean * (1.0 - mean) / (total + 1.0))
 
 
 def _answers(health: Health | None) -> float:

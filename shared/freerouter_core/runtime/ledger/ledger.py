@@ -7,14 +7,15 @@ import contextlib
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Coroutine, Set
+from collections.abc import Callable, Coroutine, Iterable, Set
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from ...catalogue.providers import Account
 from ...clock import Clock
 from ...events import Event, QuotaLow, StoreLost
 from ...routing.history import HOUR, Tallies
-from ...routing.quota import Charge, Grant, Refusal, Windows, changes, reserve, settle
+from ...routing.quota import Charge, Grant, Refusal, Windows, changes, price, reserve, settle
 from .store import Decide, MemoryStore, Store, StoreFailed
 
 T = TypeVar("T")
@@ -135,6 +136,20 @@ class Ledger:
             if not done:
                 self._untold.appendleft(ended)
         self._wake(wake)
+
+    def prices(self, accounts: Iterable[Account]) -> dict[str, float]:
+        """What a request to each provider costs others, in seconds; nothing is asked for it."""
+        now, found = self._clock.now(), {}
+        for account in accounts:
+            charges = [Charge(account.scope, limit) for limit in account.limits if limit.scope == "account"]
+            waiting = len(self._lines.get(account.scope, ()))
+            worth = 0.0
+            for charge in charges:
+                window = self._memory.window(charge)
+                window.expire(charge.limit, now)
+                worth = max(worth, price(charge.limit, window.used, waiting))
+            found[account.provider] = worth
+        return found
 
     async def used(self, charge: Charge) -> float:
         """How much of a limit is taken now."""

@@ -1,0 +1,65 @@
+"""How long a model is waited for before somebody else is asked, too.
+
+What is expected of a model comes from its own answers, and of one that has not answered yet from everybody's (`health`). An
+attempt that outlives its patience is not cut: another is asked beside it (`engine`), so patience may be short where that costs
+little, and no answer is lost by it.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ..catalogue.model import Model
+from .field import Candidate
+from .health import Health, HealthBook
+from .plan import Plan
+
+FLOOR, CAP, STALL = 5.0, 45.0, 20.0
+"""Bounds of the first-token patience, and the least stall patience, in seconds."""
+FIRST = 3.0
+"""A first token is waited for so many times as long as on average."""
+HEDGE_AT, LATE = 2.5, 3.0
+"""Mean deviations after which an answer is later than nineteen in twenty, and later than nearly all."""
+HEDGE_KNOWN = 5
+"""Answers before a percentile means anything."""
+LEFT = 0.4
+"""The part of the time left that one attempt may take: somebody else must still be able to answer."""
+CROWDED = 2.0
+"""The price of a request, in seconds, from which on none is spent on an answer that would come too late."""
+
+
+def patience(plan: Plan, book: HealthBook, model: Model, now: float, deadline: float | None) -> float:
+    """Seconds before another is asked beside it: to a first token, or where nothing is streamed to the whole answer."""
+    health = book.of(model.key)
+    if plan.stream:
+        longest = min(CAP, max(FLOOR, FIRST * health.first_token))
+    else:
+        longest = max(FLOOR, health.within(_expected(plan, book, health), LATE))
+    return longest if deadline is None else min(longest, max(LEFT * (deadline - now), 0.05))
+
+
+def stall(book: HealthBook, model: Model) -> float:
+    """Seconds between two tokens before a stream is given up."""
+    return max(STALL, 2 * book.of(model.key).first_token)
+
+
+def hedge_after(plan: Plan, book: HealthBook, model: Model) -> float:
+    """Seconds after which it is later than nineteen times in twenty; infinite while too little is known of it."""
+    health = book.of(model.key)
+    if health.answers < HEDGE_KNOWN:
+        return math.inf
+    return health.within(_expected(plan, book, health), HEDGE_AT)
+
+
+def too_late(plan: Plan, book: HealthBook, candidate: Candidate, now: float, deadline: float | None) -> bool:
+    """Whether it could hardly answer in time, while others wait for the request that it would take."""
+    if deadline is None or plan.prices.get(candidate.account.provider, 0.0) < CROWDED:
+        return False
+    health = book.of(candidate.model.key)
+    least = health.first_token if plan.stream else health.expected(book.size)
+    return deadline - now < least * (1.0 - health.spread)
+
+
+def _expected(plan: Plan, book: HealthBook, health: Health) -> float:
+    """Seconds to a first token; where nothing is streamed, to the end of as long an answer as is likely."""
+    return health.first_token if plan.stream else health.expected(book.likely(plan.need.limit))
