@@ -25,7 +25,7 @@ from .reports import (
 )
 from .resolution import Resolved, unique
 from .routing.field import Field, explain, find_named
-from .routing.history import HOUR, Tally
+from .routing.history import HOUR, Tally, add
 from .routing.need import Need, Policy, need_of
 from .routing.quota import Charge, charges_of
 from .runtime.standing import ask_standing
@@ -213,12 +213,12 @@ class Knowing:
             await runtime.notes.tell_history()
             told = await runtime.ledger.history(int((runtime.clock.now() - hours * HOUR) // HOUR))
             sums: dict[tuple[str, str], Tally] = {}
-            total = Tally()
+            total: Tally = {}
             for (_, name), tally in told.items():
                 provider, _, ident = json.loads(name)
                 if model is None or model in (ident, f"{provider}:{ident}"):
-                    sums.setdefault((provider, ident), Tally()).add(tally)
-                    total.add(tally)
+                    add(sums.setdefault((provider, ident), {}), tally)
+                    add(total, tally)
             rows = [Performance.of(ident, provider, tally) for (provider, ident), tally in sums.items()]
             rows.sort(key=lambda row: (-row.answers - row.failures, row.model))
             return PerformanceReport(tuple(rows), Performance.of("all", "", total), hours)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .catalogue.model import Model
 from .routing.health import Health
-from .routing.history import Tally
+from .routing.history import Tally, percentile
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,8 @@ class QuotaReport:
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """How a model has done: shares of 1, seconds, tokens a second, USD. None where nothing was measured."""
+    """How a model has done: shares of 1, seconds, tokens a second, USD. None where nothing was measured. Percentiles are right to an
+    eighth; `first_token` and `speed` are of streamed answers; `faults` counts failures by kind."""
 
     model: str
     provider: str
@@ -106,6 +107,12 @@ class Performance:
     first_token: float | None
     tokens: int
     usd: float
+    p50: float | None = None
+    p95: float | None = None
+    first_token_p50: float | None = None
+    first_token_p95: float | None = None
+    speed: float | None = None
+    faults: dict[str, int] = field(default_factory=dict)
 
     @property
     def success(self) -> float | None:
@@ -119,15 +126,23 @@ class Performance:
 
     @classmethod
     def of(cls, model: str, provider: str, tally: Tally) -> Performance:
+        told = tally.get
+        answers, timed = int(told("answers", 0)), told("timed", 0)
         return cls(
             model,
             provider,
-            tally.answers,
-            tally.failures,
-            tally.seconds / tally.answers if tally.answers else None,
-            tally.first_token / tally.timed if tally.timed else None,
-            tally.tokens,
-            tally.usd,
+            answers,
+            int(told("failures", 0)),
+            told("seconds", 0.0) / answers if answers else None,
+            told("first_token", 0.0) / timed if timed else None,
+            int(told("tokens", 0)),
+            told("usd", 0.0),
+            percentile(tally, "took", 0.5),
+            percentile(tally, "took", 0.95),
+            percentile(tally, "first", 0.5),
+            percentile(tally, "first", 0.95),
+            told("spoken", 0.0) / told("speaking", 1.0) if told("speaking", 0.0) > 0 else None,
+            {name.removeprefix("fault:"): int(n) for name, n in tally.items() if name.startswith("fault:")},
         )
 
 

@@ -25,7 +25,6 @@ import pytest
 from freerouter_core import Limit, Provider, Router, errors
 from freerouter_core.clock import RealClock
 from freerouter_core.events import QuotaLow, StoreLost
-from freerouter_core.routing.history import Tally
 from freerouter_core.routing.lessons import State
 from freerouter_core.routing.quota import Charge, Grant, Refusal
 from freerouter_core.runtime.ledger import Ledger, StoreFailed
@@ -200,13 +199,13 @@ def test_notes_are_news_once(state: str) -> None:
 def test_history_adds_up(state: str) -> None:
     async def live() -> None:
         one, other = ledger_at(state), ledger_at(state)
-        mine = {(500_000, '["p", "o", "m"]'): Tally(1, 2, 3.5, 1, 0.5, 10, 0.25)}
+        mine = {(500_000, '["p", "o", "m"]'): {"answers": 1, "failures": 2, "seconds": 3.5, "took:4": 1}}
         await one.store.add(mine, 500_000)
-        await (other if one.store.shared else one).store.add(mine | {(500_100, "x"): Tally(1)}, 500_100)
+        await (other if one.store.shared else one).store.add(mine | {(500_100, "x"): {"answers": 1}}, 500_100)
         told = await one.store.history(500_000)
         assert told == {
-            (500_000, '["p", "o", "m"]'): Tally(2, 4, 7.0, 2, 1.0, 20, 0.5),
-            (500_100, "x"): Tally(1),
+            (500_000, '["p", "o", "m"]'): {"answers": 2, "failures": 4, "seconds": 7.0, "took:4": 2},
+            (500_100, "x"): {"answers": 1},
         }
         assert set(await one.store.history(500_001)) == {(500_100, "x")}
         await one.drain()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from ...errors import MissingExtra
-from ...routing.history import Tallies, Tally
+from ...routing.history import Tallies
 from ...routing.quota import LEASE, Charge, Window
 from .store import Decide, StoreFailed
 
@@ -121,7 +121,7 @@ class RedisStore:
         """A hash for each day, which expires."""
         days: dict[int, list[str]] = {}
         for (at, model), tally in tallies.items():
-            for name, value in zip(Tally.__slots__, tally.values(), strict=True):
+            for name, value in tally.items():
                 if value:
                     days.setdefault(at // 24, []).extend((f"{at}|{name}|{model}", repr(value)))
         for day, pairs in days.items():
@@ -137,8 +137,7 @@ class RedisStore:
             for field, value in told.items():
                 hour, name, model = field.decode().split("|", 2)
                 if int(hour) >= since:
-                    tally = found.setdefault((int(hour), model), Tally())
-                    setattr(tally, name, type(getattr(tally, name))(float(value)))
+                    found.setdefault((int(hour), model), {})[name] = float(value)
         return found
 
     def forget(self) -> None:

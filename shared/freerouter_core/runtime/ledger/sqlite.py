@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from ...native import new_lock, new_queue, start_thread
 from ...routing.history import KEPT as HOURS
-from ...routing.history import Tallies, Tally
+from ...routing.history import Tallies
 from ...routing.quota import Charge, Window
 from .store import Decide, StoreFailed
 
@@ -31,7 +31,7 @@ KEPT = 30 * 86_400.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS windows (key TEXT PRIMARY KEY, state BLOB NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS history (hour INTEGER, model TEXT, answers INTEGER, failures INTEGER, seconds REAL, timed INTEGER, first_token REAL, tokens INTEGER, usd REAL, PRIMARY KEY (hour, model)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tallies (hour INTEGER, model TEXT, name TEXT, value REAL, PRIMARY KEY (hour, model, name)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS notes_by_number ON notes (number);
 """
 
@@ -242,20 +242,19 @@ def _news(db: sqlite3.Connection, since: int) -> tuple[int, dict[str, str]]:
     return max((row[2] for row in rows), default=since), {row[0]: row[1] for row in rows}
 
 
-_SUMS = ", ".join(f"{name} = {name} + excluded.{name}" for name in Tally.__slots__)
-_ADD = (
-    f"INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hour, model) DO UPDATE SET {_SUMS}"  # noqa: S608  # our own names
-)
-
-
 def _add(db: sqlite3.Connection, tallies: Tallies, hour: int) -> None:
-    db.executemany(_ADD, [(*name, *tally.values()) for name, tally in tallies.items()])
-    db.execute("DELETE FROM history WHERE hour < ?", (hour - HOURS,))
+    db.executemany(
+        "INSERT INTO tallies VALUES (?, ?, ?, ?) ON CONFLICT (hour, model, name) DO UPDATE SET value = value + excluded.value",
+        [(*key, name, value) for key, tally in tallies.items() for name, value in tally.items()],
+    )
+    db.execute("DELETE FROM tallies WHERE hour < ?", (hour - HOURS,))
 
 
 def _history(db: sqlite3.Connection, since: int) -> Tallies:
-    rows = db.execute("SELECT * FROM history WHERE hour >= ?", (since,)).fetchall()
-    return {(hour, model): Tally(*values) for hour, model, *values in rows}
+    found: Tallies = {}
+    for hour, model, name, value in db.execute("SELECT * FROM tallies WHERE hour >= ?", (since,)):
+        found.setdefault((hour, model), {})[name] = value
+    return found
 
 
 _stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
