@@ -24,7 +24,7 @@ from typing_extensions import override
 
 from freerouter_core import __version__
 from freerouter_core.errors import FreeRouterError
-from freerouter_core.options import POLICY, RouterOptions, providers_as_data, strategy_as_data
+from freerouter_core.options import POLICY, RouterOptions, objects_as_data
 from freerouter_core.wire.request import ChatRequest
 
 from . import blocks  # noqa: F401  # registers how our messages become content blocks
@@ -100,11 +100,12 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        hidden = {"api_key", "http_client", "router", "providers", "strategy", *BaseChatModel.model_fields}
+        written = objects_as_data(self)
+        hidden = {"api_key", "http_client", *written, *BaseChatModel.model_fields}
         own = {name: getattr(self, name) for name in type(self).model_fields if name not in hidden}
         told = {"model_name": self.model} | {name: value for name, value in own.items() if value is not None}
-        told |= {"strategy": strategy_as_data(self.strategy), "providers": providers_as_data(self.providers)}
-        return told | ({"router": self.router.describe()} if self.router is not None else {})
+        always = ("strategy", "providers")
+        return told | {name: value for name, value in written.items() if value or name in always}
 
     @override
     def to_json(self) -> Any:
@@ -116,13 +117,7 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         for name in POLICY:
             if name in kwargs and name not in self._said:
                 del kwargs[name]
-        for name, written in (
-            ("strategy", strategy_as_data(self.strategy)),
-            ("providers", providers_as_data(self.providers)),
-            ("router", None if self.router is None else self.router.describe()),
-        ):
-            if name in self._said:
-                kwargs[name] = written
+        kwargs |= {name: value for name, value in objects_as_data(self).items() if name in self._said}
         kwargs.pop("http_client", None)
         return made
 

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from . import errors, events
     from .catalogue.model import Catalogue, Model
     from .catalogue.providers import Limit, Provider
+    from .guards import Exchange, Guard, Verdict
     from .router import Router
     from .routing.need import Need
     from .routing.plan import Outcome
     from .runtime.runtime import Runtime
+    from .session import Session
     from .settings import Settings
     from .streams import AsyncStream, Stream
     from .wire.answer import Answer, ToolCall
@@ -31,6 +33,8 @@ _HOMES = {
     "Catalogue": ".catalogue.model",
     "ChatRequest": ".wire.request",
     "Delta": ".wire.stream",
+    "Exchange": ".guards",
+    "Guard": ".guards",
     "Limit": ".catalogue.providers",
     "Model": ".catalogue.model",
     "Need": ".routing.need",
@@ -38,10 +42,12 @@ _HOMES = {
     "Provider": ".catalogue.providers",
     "Router": ".router",
     "Runtime": ".runtime.runtime",
+    "Session": ".session",
     "Settings": ".settings",
     "Stream": ".streams",
     "Structured": ".wire.structured",
     "ToolCall": ".wire.answer",
+    "Verdict": ".guards",
 }
 _MODULES = ("errors", "events")
 
@@ -51,6 +57,8 @@ __all__ = [
     "Catalogue",
     "ChatRequest",
     "Delta",
+    "Exchange",
+    "Guard",
     "Limit",
     "Model",
     "Need",
@@ -58,10 +66,12 @@ __all__ = [
     "Provider",
     "Router",
     "Runtime",
+    "Session",
     "Settings",
     "Stream",
     "Structured",
     "ToolCall",
+    "Verdict",
     "errors",
     "events",
 ]

@@ -9,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 from .native import NativeLoop, new_selector
+
+HOLD = 0.03
+"""Real seconds that virtual time waits for news from other threads, each time it would move."""
 
 
 class Clock(Protocol):
@@ -23,6 +27,9 @@ class Clock(Protocol):
 
     def new_event_loop(self, busy: Callable[[], bool]) -> asyncio.AbstractEventLoop:
         """A loop whose timers follow this clock; `busy` says whether any request is under way."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """While something works on a thread of its own, which takes real time."""
 
 
 class RealClock:
@@ -37,6 +44,9 @@ class RealClock:
     def new_event_loop(self, busy: Callable[[], bool]) -> asyncio.AbstractEventLoop:
         return NativeLoop()
 
+    def held(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
 
 class VirtualClock:
     """Starts at `start` (unix seconds) and moves only when a runtime has nothing to do but wait."""
@@ -45,6 +55,7 @@ class VirtualClock:
         self._start = start
         self.elapsed = 0.0
         """Seconds since the start. Kept apart: beside unix seconds a float has no room for microseconds."""
+        self.holders = 0
 
     def now(self) -> float:
         return self._start + self.elapsed
@@ -55,6 +66,15 @@ class VirtualClock:
 
     def new_event_loop(self, busy: Callable[[], bool]) -> asyncio.AbstractEventLoop:
         return _VirtualLoop(self, busy)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Time waits a little for who works elsewhere, or a guard would be out of time before it began."""
+        self.holders += 1
+        try:
+            yield
+        finally:
+            self.holders -= 1
 
 
 class _VirtualSelector:
@@ -73,7 +93,7 @@ class _VirtualSelector:
             return self._real.select(0)
         if timeout is None or not self._busy():
             return self._real.select(None)
-        ready = self._real.select(0)
+        ready = self._real.select(HOLD if self._clock.holders else 0)
         if not ready:
             self._clock.advance(timeout)
         return ready

@@ -72,6 +72,15 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class GaveUp:
+    """A request failed for good, after `attempts` attempts and `seconds`; `error` is the name of what was raised."""
+
+    error: str
+    attempts: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Charged:
     """A request that was to be free was charged for; it should not happen, and must be seen."""
 
@@ -104,6 +113,7 @@ Event = (
     | AttemptFailed
     | Waiting
     | Answered
+    | GaveUp
     | Charged
     | QuotaLow
     | StoreLost
@@ -118,6 +128,27 @@ _LEVELS: dict[type, int] = {
     ModelsFetched: logging.INFO,
     AttemptFailed: logging.INFO,
 }
+
+
+def counted(event: Event) -> dict[str, int]:
+    """What an event adds to a runtime's counts."""
+    match event:
+        case ModelChosen():
+            return {"attempts": 1, "hedges": int(event.hedge), f"asked:{event.model}": 1}
+        case AttemptFailed():
+            return {"failures": 1, f"fault:{event.fault}": 1, f"failed:{event.model}": 1}
+        case Answered():
+            return {
+                "answered": 1,
+                "fell_back": int(event.attempts > 1),
+                "milliseconds": int(event.seconds * 1e3),
+            }
+        case GaveUp():
+            return {"gave_up": 1, f"error:{event.error}": 1}
+        case Waiting():
+            return {"waits": 1}
+        case _:
+            return {}
 
 
 def write(event: Event) -> None:

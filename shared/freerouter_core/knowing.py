@@ -6,13 +6,14 @@ import asyncio
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .catalogue.calendar import DAY, period
 from .catalogue.model import Catalogue, Model
 from .catalogue.providers import Account
-from .errors import NoCandidates
+from .errors import BadSetting, NoCandidates
+from .guards import classifiers_in
 from .reports import (
     Candidacy,
     CostEstimate,
@@ -22,13 +23,17 @@ from .reports import (
     PerformanceReport,
     QuotaLine,
     QuotaReport,
+    Stats,
 )
 from .resolution import Resolved, unique
 from .routing.field import Field, explain, find_named
 from .routing.history import HOUR, Tally, add
 from .routing.need import Need, Policy, need_of
 from .routing.quota import Charge, charges_of
+from .routing.recommend import WEIGHTS, Recommendation, recommend
+from .routing.task import analyse
 from .runtime.standing import ask_standing
+from .session import SessionStats
 from .wire.request import ChatRequest
 
 if TYPE_CHECKING:
@@ -127,7 +132,7 @@ class Knowing:
         async def work() -> Explanation:
             resolved = self._resolved
             catalogue = await self._catalogue(resolved)
-            need, policy = need_of(wanted), resolved.policy
+            need, policy = need_of(wanted, resolved.policy.task), resolved.policy
             if wanted.model and wanted.model != "auto":
                 policy = dataclasses.replace(policy, preferred=unique((wanted.model, *policy.preferred)))
             if callable(self.strategy):
@@ -150,7 +155,7 @@ class Knowing:
         async def work() -> CostEstimate:
             resolved = self._resolved
             catalogue = await self._catalogue(resolved)
-            need = need_of(wanted)
+            need = need_of(wanted, resolved.policy.task)
             if model is None:
                 rows = self._candidacies(catalogue, resolved, need, resolved.policy)
                 chosen = _some([row.model for row in rows if row.reason is None])[0]
@@ -161,6 +166,78 @@ class Knowing:
             source = f"catalogue of {chosen.provider}" if chosen.listed else "not listed"
             tier = "free" if chosen.free else "paid"
             return CostEstimate(chosen.id, tier, need.prompt_tokens, need.output_tokens, usd, source)
+
+        return await self._runtime.acall(work)
+
+    def safety_classifiers(self) -> list[Model]:
+        """The free models that judge whether a text is safe, and do not chat."""
+        return self._runtime.call(lambda: self._known(lambda catalogue: classifiers_in(catalogue)))
+
+    def recommend(
+        self,
+        text: str,
+        limit: int = 5,
+        *,
+        capabilities: Sequence[str] = (),
+        provider_preference: Mapping[str, float] | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> list[Recommendation]:
+        """The models that suit a request in plain words, best first, with a score of 0 to 100 and its five parts. Sends nothing.
+
+        `capabilities`: what they should have besides what the words tell. `provider_preference`: 0 to 1 by provider. `weights`: the most
+        that a part may give, where it is not to be as in `routing.recommend.WEIGHTS`. Raises `BadSetting` for a part that is none.
+        """
+        return self._runtime.call(
+            lambda: self.arecommend(
+                text,
+                limit,
+                capabilities=capabilities,
+                provider_preference=provider_preference,
+                weights=weights,
+            )
+        )
+
+    async def arecommend(
+        self,
+        text: str,
+        limit: int = 5,
+        *,
+        capabilities: Sequence[str] = (),
+        provider_preference: Mapping[str, float] | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> list[Recommendation]:
+        unknown = set(weights or {}) - set(WEIGHTS)
+        if unknown:
+            raise BadSetting(
+                f"no part is called {', '.join(sorted(unknown))}", hint=f"known: {', '.join(WEIGHTS)}"
+            )
+
+        async def work() -> list[Recommendation]:
+            resolved, runtime = self._resolved, self._runtime
+            catalogue = await self._catalogue(resolved)
+            paid = resolved.policy.allow_paid
+            return recommend(
+                [model for model in catalogue if model.chat and (model.free or paid)],
+                analyse(text),
+                capabilities,
+                provider_preference or {},
+                {**WEIGHTS, **(weights or {})},
+                runtime.state.health,
+                runtime.clock.now(),
+            )[:limit]
+
+        return await self._runtime.acall(work)
+
+    def stats(self) -> Stats:
+        """What there is and what happened since the process began: models, capabilities, lists, requests, sessions."""
+        return self._runtime.call(self.astats)
+
+    async def astats(self) -> Stats:
+        async def work() -> Stats:
+            runtime = self._runtime
+            catalogue = await self._catalogue(self._resolved, required=False)
+            sessions = tuple(SessionStats.of(memory) for memory in runtime.sessions.values())
+            return Stats.of(catalogue, runtime.counts, self.cache_stats(), sessions)
 
         return await self._runtime.acall(work)
 

@@ -31,8 +31,10 @@ POLICY = (
     "strategy",
     "prefer",
     "capabilities",
+    "task",
     "min_context",
     "min_quality",
+    "min_safety",
     "max_latency",
     "max_cost_per_token",
     "max_cost_per_request",
@@ -46,6 +48,8 @@ POLICY = (
     "on_stream_break",
     "tool_streaming",
     "hedge",
+    "guards",
+    "session",
     "http_client",
 )
 """The options that make a `Router`; the others go with each request."""
@@ -85,7 +89,9 @@ class RouterOptions(BaseModel):
     prefer: Literal["speed", "balanced", "quality"] = "balanced"
     capabilities: Sequence[str] = ()
     min_context: int = Field(default=0, ge=0)
+    task: str | None = None
     min_quality: float = Field(default=0.0, ge=0, le=10)
+    min_safety: float = Field(default=0.0, ge=0, le=10)
     max_latency: float | None = Field(default=None, gt=0)
     max_cost_per_token: float | None = Field(default=None, ge=0)
     max_cost_per_request: float | None = Field(default=None, ge=0)
@@ -109,6 +115,8 @@ class RouterOptions(BaseModel):
     on_stream_break: Literal["raise", "continue"] = "raise"
     tool_streaming: Literal["whole", "fragments"] = "whole"
     hedge: Literal["auto", "off"] = "auto"
+    guards: Sequence[Any] = ()
+    session: Any = None
     http_client: Any = Field(default=None, exclude=True, repr=False)
     router: Any = Field(default=None, repr=False)
 
@@ -140,6 +148,43 @@ class RouterOptions(BaseModel):
             told["providers"] = tuple(_provider(item) for item in told["providers"])
         return Router(**told)
 
+    @field_validator("task")
+    @classmethod
+    def _read_task(cls, value: str | None) -> str | None:
+        from .routing.task import TASKS
+
+        if value is not None and value != "auto" and value not in TASKS:
+            raise ValueError(f"none of 'auto', {', '.join(map(repr, TASKS))}")
+        return value
+
+    @field_validator("guards", mode="before")
+    @classmethod
+    def _read_guards(cls, value: Any) -> Any:
+        """Guards themselves; their names, as they were written, cannot be loaded."""
+        from .guards import checked
+
+        items = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+        try:
+            return checked(items)
+        except BadSetting as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("session", mode="before")
+    @classmethod
+    def _read_session(cls, value: Any) -> Any:
+        """A session by its name, or itself."""
+        if value is None or (isinstance(value, str) and value) or getattr(value, "router", None) is not None:
+            return value
+        raise ValueError("a name or a Session is wanted")
+
+    @field_serializer("guards")
+    def _write_guards(self, value: Sequence[Any]) -> list[str]:
+        return guards_as_data(value)
+
+    @field_serializer("session")
+    def _write_session(self, value: Any) -> str | None:
+        return session_as_data(value)
+
     @field_serializer("providers")
     def _write_providers(self, value: Any) -> Any:
         return providers_as_data(value)
@@ -169,7 +214,8 @@ class RouterOptions(BaseModel):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """A copy that shares what is no data: connections, policy, and the frameworks' own limiters, callbacks and caches."""
         memo = {} if memo is None else memo
-        held = ("http_client", "router", "rate_limiter", "callback_manager", "callbacks", "cache")
+        held = ("http_client", "router", "session", "rate_limiter", "callback_manager", "callbacks", "cache")
+        memo |= {id(guard): guard for guard in self.guards}
         for shared in (getattr(self, name, None) for name in held):
             if shared is not None:
                 memo[id(shared)] = shared
@@ -201,7 +247,11 @@ class RouterOptions(BaseModel):
             options["allow_paid"] = False  # said or not: between paying and not paying, not paying wins
         if api_key is not None:
             options["api_key"] = api_key
-        router = Router(**options) if self.router is None else replace(self.router, **options)
+        session = options.pop("session", None)
+        if session is not None:
+            options["session_name"] = session_as_data(session)
+        base = self.router if self.router is not None else getattr(session, "router", None)
+        router = Router(**options) if base is None else replace(base, **options)
         self._made = (key, router)
         return router
 
@@ -246,6 +296,29 @@ def _provider(item: Any) -> Any:
 def strategy_as_data(value: Any) -> str:
     """A strategy by name; loading a name that is none of ours asks for the callable."""
     return value if isinstance(value, str) else str(getattr(value, "__name__", type(value).__name__))
+
+
+def objects_as_data(options: RouterOptions) -> dict[str, Any]:
+    """The options that may be objects of the user's, as plain data without keys."""
+    return {
+        "strategy": strategy_as_data(options.strategy),
+        "providers": providers_as_data(options.providers),
+        "guards": guards_as_data(options.guards),
+        "session": session_as_data(options.session),
+        "router": None if options.router is None else options.router.describe(),
+    }
+
+
+def guards_as_data(value: Sequence[Any]) -> list[str]:
+    """Guards by name: loading such a text asks for the objects."""
+    from .guards import name_of
+
+    return [name_of(guard) for guard in value]
+
+
+def session_as_data(value: Any) -> str | None:
+    """A session by name."""
+    return value if isinstance(value, str) else getattr(value, "name", None)
 
 
 def providers_as_data(value: Any) -> Any:

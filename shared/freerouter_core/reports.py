@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .catalogue.model import Model
+from .catalogue.model import Catalogue, Model
 from .routing.health import Health
 from .routing.history import Tally, percentile
+from .session import SessionStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,70 @@ class PerformanceReport:
 
     def __str__(self) -> str:
         return "\n".join(str(row) for row in (*self.rows, self.total))
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What there is (models, and how many free ones have each capability) and what happened since the process began: requests that were
+    `answered`, that `gave_up`, that `fell_back` to a second attempt or a later one; shares of 1; seconds to an answer on average."""
+
+    listed: int
+    free: int
+    capabilities: dict[str, int]
+    providers: dict[str, int]
+    lists: dict[str, int]
+    answered: int
+    gave_up: int
+    attempts: int
+    hedges: int
+    seconds: float | None
+    fallback_rate: float | None
+    faults: dict[str, int]
+    errors: dict[str, int]
+    error_rates: dict[str, float]
+    """By model: the share of attempts that failed."""
+    sessions: tuple[SessionStats, ...]
+
+    @classmethod
+    def of(
+        cls,
+        catalogue: Catalogue,
+        counts: Mapping[str, int],
+        lists: dict[str, int],
+        sessions: tuple[SessionStats, ...],
+    ) -> Stats:
+        free = catalogue.free()
+        answered = counts.get("answered", 0)
+        asked = _with("asked:", counts)
+        failed = _with("failed:", counts)
+        return cls(
+            len(catalogue),
+            len(free),
+            dict(Counter(word for model in free for word in model.capabilities).most_common()),
+            dict(Counter(model.provider for model in free).most_common()),
+            lists,
+            answered,
+            counts.get("gave_up", 0),
+            counts.get("attempts", 0),
+            counts.get("hedges", 0),
+            counts.get("milliseconds", 0) / 1e3 / answered if answered else None,
+            counts.get("fell_back", 0) / answered if answered else None,
+            _with("fault:", counts),
+            _with("error:", counts),
+            {model: failed.get(model, 0) / n for model, n in asked.items()},
+            sessions,
+        )
+
+    def __str__(self) -> str:
+        seconds = f"{self.seconds:.1f} s each" if self.seconds is not None else "none yet"
+        return (
+            f"{self.free} free of {self.listed} models; {self.answered} answers ({seconds}), {self.gave_up} given up, "
+            f"{self.attempts} attempts; {len(self.sessions)} sessions"
+        )
+
+
+def _with(prefix: str, counts: Mapping[str, int]) -> dict[str, int]:
+    return {name.removeprefix(prefix): n for name, n in counts.items() if name.startswith(prefix)}
 
 
 @dataclass(frozen=True)

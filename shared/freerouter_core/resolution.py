@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .catalogue.providers import Account, Limit, Provider, extended, read_rows, resolve
 from .errors import AuthenticationFailed, BadSetting, NoCandidates
 from .events import log
-from .options import providers_as_data, strategy_as_data
+from .options import guards_as_data, providers_as_data, strategy_as_data
 from .routing.need import Policy
 from .runtime.hardware import memory
 from .settings import Settings, Unset
@@ -68,6 +68,9 @@ def resolve_router(router: Router, settings: Settings) -> Resolved:
         capabilities=frozenset(router.capabilities),
         min_context=router.min_context,
         min_quality=router.min_quality,
+        min_safety=router.min_safety,
+        quality=dict(router.quality),
+        task=router.task,
         max_latency=router.max_latency,
         max_cost_per_token=ceiling,
         max_cost_per_request=router.max_cost_per_request,
@@ -193,6 +196,7 @@ def describe(router: Router) -> dict[str, Any]:
     }
     told["strategy"] = strategy_as_data(router.strategy)
     told["providers"] = providers_as_data(router.providers)
+    told["guards"] = guards_as_data(router.guards)
     if isinstance(router.timeout, Unset):
         del told["timeout"]
     else:

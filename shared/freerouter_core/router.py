@@ -10,17 +10,23 @@ from typing import Any
 
 from .catalogue.model import Catalogue
 from .catalogue.providers import Account, Provider
-from .errors import BadSetting, DeadlineExceeded
-from .events import Answered, Charged, Observer
+from .errors import BadSetting, DeadlineExceeded, Refused
+from .events import Answered, Charged, GaveUp, Observer
+from .guards import Exchange, rule
+from .guards import checked as checked_guards
 from .knowing import Knowing, Prompt
 from .resolution import Resolved, describe, resolve_router, unique
 from .routing.field import Field
 from .routing.need import STRATEGIES, Need, Policy, Ranker, checked_need
 from .routing.plan import Outcome, Plan
+from .routing.steps import Flag, Ruling
+from .routing.task import TASKS
 from .runtime.driver import Drive, Show
 from .runtime.runtime import CallableFailed, Runtime
+from .session import Memory, Session
 from .settings import UNSET, Settings, Unset
 from .streams import AsyncStream, Stream
+from .wire.answer import Answer
 from .wire.request import ChatRequest
 
 NAMED_PATIENCE = 2.0
@@ -42,7 +48,11 @@ class Router(Knowing):
         prefer: "speed", "balanced" or "quality": how much a quality prior weighs.
         capabilities: words every model must have: "tools", "vision", "audio", "file", "reasoning", "structured", …
         min_context: tokens.
+        task: what requests are about ("code", "reasoning", "creative", "data", "long_context", "vision", "tools", "multilingual"), so that
+            models made for it come earlier; "auto" tells it from each request's words.
         min_quality: 0 to 10, against a prior from what the catalogue tells (a published index, else the size).
+        min_safety: 0 to 10, against what guards said of a model's answers; one that none has judged has 8.
+        quality: your own opinion of models, 0 to 10, by id; it replaces the prior.
         max_latency: seconds to a first token, on average, where known.
         max_cost_per_token: USD; matters with `allow_paid`.
         max_cost_per_request: USD, by what the prompt and `max_tokens` could come to; matters with `allow_paid`.
@@ -58,6 +68,9 @@ class Router(Knowing):
             another model continues it, and nothing is said twice.
         tool_streaming: "whole" streams tool calls complete, "fragments" as they come.
         hedge: "auto" or "off".
+        guards: who judges answers before they are given, and prompts before they are sent; see `freerouter_core.guards`. A guarded
+            stream is held until it was judged.
+        session_name: requests of one name keep to one model while that is wise; see `Router.session`.
         http_client: an `httpx.AsyncClient` or transport that all requests go through. Not pickled.
 
     Raises:
@@ -73,7 +86,10 @@ class Router(Knowing):
     prefer: str = "balanced"
     capabilities: tuple[str, ...] = ()
     min_context: int = 0
+    task: str | None = None
     min_quality: float = 0.0
+    min_safety: float = 0.0
+    quality: tuple[tuple[str, float], ...] = ()
     max_latency: float | None = None
     max_cost_per_token: float | None = None
     max_cost_per_request: float | None = None
@@ -88,6 +104,8 @@ class Router(Knowing):
     on_stream_break: str = "raise"
     tool_streaming: str = "whole"
     hedge: str = "auto"
+    guards: tuple[Any, ...] = ()
+    session_name: str | None = None
     http_client: Any = field(default=None, repr=False)
     runtime: Runtime | None = field(default=None, repr=False, compare=False)
 
@@ -102,6 +120,10 @@ class Router(Knowing):
             names = (self.providers,) if isinstance(self.providers, str) else tuple(self.providers)
             put(self, "providers", names)
         put(self, "model", self.model or "auto")
+        put(self, "guards", checked_guards(self.guards))
+        put(self, "quality", tuple(sorted(dict(self.quality).items())))
+        if self.task is not None:
+            _one_of("task", self.task, ("auto", *TASKS))
         _one_of("prefer", self.prefer, ("speed", "balanced", "quality"))
         _one_of("privacy", self.privacy, ("any", "no-train"))
         _one_of("on_stream_break", self.on_stream_break, ("raise", "continue"))
@@ -167,18 +189,46 @@ class Router(Knowing):
         return self._resolved.policy.preferred
 
     async def _drive(self, request: ChatRequest, show: Show | None = None) -> Outcome:
-        """On the runtime's loop: everything from a request to its outcome."""
+        """On the runtime's loop: everything from a request to its outcome, and what is remembered of it."""
         runtime = self._runtime
         started = runtime.clock.now()
+        memory = self._memory()
+        try:
+            outcome = await self._answer(request, show, started, memory)
+        except Exception as error:
+            seconds = runtime.clock.now() - started
+            if memory is not None:
+                memory.failed(request.label, error, seconds)
+            runtime.emit(GaveUp(type(error).__name__, len(getattr(error, "attempts", ())), seconds))
+            raise
+        now = runtime.clock.now()
+        if memory is not None:
+            memory.answered(request.label, outcome, now - started, now)
+        answer, attempts = outcome.answer, len(outcome.attempts)
+        runtime.emit(Answered(answer.model, outcome.provider, attempts, now - started, answer.cost))
+        if answer.cost and not self.allow_paid:
+            runtime.emit(Charged(outcome.attempt.model.id, answer.cost))
+        return outcome
+
+    async def _answer(
+        self, request: ChatRequest, show: Show | None, started: float, memory: Memory | None
+    ) -> Outcome:
+        runtime = self._runtime
         resolved = self._resolved
         if not all(account.simulated for account in resolved.accounts.values()):
             runtime.keep_state(resolved.settings.freerouter_state)
         await runtime.notes.read()
-        need = checked_need(request, allow_paid=self.allow_paid)
+        need = checked_need(request, allow_paid=self.allow_paid, task=self.task)
         timeout = request.timeout if request.timeout is not None else resolved.timeout
         policy = resolved.policy
         if request.model and request.model != "auto":
             policy = dataclasses.replace(policy, preferred=unique((request.model, *policy.preferred)))
+        kept = None if memory is None else memory.keeps(runtime.state.health, started)
+        if kept is not None:
+            named = 0 if self.model == "auto" else 1
+            preferred = (*policy.preferred[:named], kept, *policy.preferred[named:])
+            policy = dataclasses.replace(policy, preferred=unique(preferred))
+        judge, flags = await self._guarded(request)
         catalogue = await self._catalogue(
             resolved, wait=_patience(policy, timeout), required=not policy.preferred
         )
@@ -192,22 +242,37 @@ class Router(Knowing):
             accounts=resolved.accounts,
             stream=show is not None,
             deadline=None if timeout is None else started + timeout,
+            judge=judge,
+            flags=flags,
             prices=runtime.ledger.prices(resolved.accounts.values()),
         )
-        outcome = await Drive(runtime, plan, show, self.http_client).run()
-        answer = outcome.answer
-        runtime.emit(
-            Answered(
-                answer.model,
-                outcome.provider,
-                len(outcome.attempts),
-                runtime.clock.now() - started,
-                answer.cost,
-            )
-        )
-        if answer.cost and not self.allow_paid:
-            runtime.emit(Charged(outcome.attempt.model.id, answer.cost))
-        return outcome
+        return await Drive(runtime, plan, show, self.http_client).run()
+
+    async def _guarded(
+        self, request: ChatRequest
+    ) -> tuple[Callable[[Answer, str], Ruling] | None, tuple[Flag, ...]]:
+        """What judges the answers, and what was remarked about the prompt. Raises `Refused` where a guard will not have it asked."""
+        if not self.guards:
+            return None, ()
+        plain = dataclasses.replace(self, guards=(), session_name=None)
+
+        def judge(answer: Answer | None, model: str) -> Ruling:
+            return rule(self.guards, Exchange(request.messages, answer, model, plain))
+
+        first = Ruling()
+        if any(getattr(guard, "on_prompt", False) for guard in self.guards):
+            first = await self._runtime.elsewhere(lambda: judge(None, ""))
+            if first.refused is not None:
+                raise Refused(first.refused, hint="a guard refused the prompt; nothing was sent")
+        if not (first.prepend or any(getattr(guard, "on_answer", True) for guard in self.guards)):
+            return None, first.flags
+
+        def both(answer: Answer, model: str) -> Ruling:
+            then = judge(answer, model)
+            words = [part for part in (first.prepend, then.prepend) if part]
+            return dataclasses.replace(then, prepend="\n\n".join(words))
+
+        return both, first.flags
 
     async def _ordered(
         self,
@@ -232,6 +297,25 @@ class Router(Knowing):
         except CallableFailed as error:
             raise BadSetting(f"the strategy {strategy!r} failed: {error}") from None
         return dataclasses.replace(policy, order={model.id: n for n, model in enumerate(ranked)})
+
+    # -- sessions ---------------------------------------------------------------------------------------------------
+
+    def session(self, name: str, **policy: Any) -> Session:
+        """A conversation or a job of several steps that keeps to one model while that is wise. `policy`: what is to be different from
+        this router, e.g. `model=` (tried first) and `fallback_models=` (its backups)."""
+        if not isinstance(name, str) or not name:
+            raise BadSetting(f"session name {name!r} must be a text that is not empty")
+        return Session(dataclasses.replace(self, session_name=name, **policy))
+
+    def session_memory(self) -> Memory:
+        """What is remembered of this router's session."""
+        return self._memory() or Memory("")
+
+    def _memory(self) -> Memory | None:
+        if self.session_name is None:
+            return None
+        sessions: dict[str, Memory] = self._runtime.sessions
+        return sessions.setdefault(self.session_name, Memory(self.session_name))
 
     # -- life -------------------------------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ from .lessons import Lessons, State, charged
 from .patience import hedge_after, patience, stall, too_late
 from .plan import Outcome, Plan
 from .seam import Seam, resumable
-from .verdict import broken, judged, out_of_time, verdict
+from .verdict import broken, judged, out_of_time, ruled, verdict
 
 SIDE_BY_SIDE = 3
 """Attempts in flight at most."""
@@ -318,7 +318,7 @@ class _Run:
         if flight.token_at is None:
             flight.token_at = event.at
             flight.overdue, flight.patience_ends = False, math.inf
-        if event.visible and self.committed is None and self.plan.stream:
+        if event.visible and self.committed is None and self.plan.stream and self.plan.judge is None:
             self.committed = flight
             yield from self._do(s.Commit(flight.attempt))
             yield from self._cancel_all("another was first", but=flight)
@@ -364,11 +364,16 @@ class _Run:
             elif agreed:
                 fault = None
             self.silent = flight.candidate.model.id
-        if fault is None and self.plan.request.validate is not None:
+        flags = self.plan.flags
+        if fault is None and (self.plan.request.validate is not None or self.plan.judge is not None):
             bound = None if self.committed is flight else self.deadline
-            judged = yield from self._do(s.Validate(flight.attempt, answer, bound))
-            if isinstance(judged, s.Judged) and judged.problem is not None:
-                fault = Fault(Kind.BROKEN, "invalid", judged.problem, teaches=judged.teaches)
+            told = yield from self._do(s.Validate(flight.attempt, answer, bound))
+            if isinstance(told, s.Judged):
+                fault, answer = ruled(told, answer)
+                if told.ruling is not None:
+                    flags += told.ruling.flags
+                    key, refused = flight.candidate.model.key, told.ruling.refused is not None
+                    self.book.ruled(key, refused, len(told.ruling.flags))
         if fault is not None and fault.cause in REJECTED:
             self.rejected = clean_answer(answer, flight.attempt.account, whole=True)
         if fault is not None:
@@ -388,4 +393,4 @@ class _Run:
         )
         self.lessons.answered(flight.candidate, flight.attempt, answer.cost, self.now, event.rests)
         self.journal.attempted(flight.attempt, None, seconds)
-        return Outcome(answer, flight.attempt, self.journal, tuple(self.seams))
+        return Outcome(answer, flight.attempt, self.journal, tuple(self.seams), flags)

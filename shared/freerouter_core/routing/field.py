@@ -16,7 +16,7 @@ from ..catalogue.model import Catalogue, Model
 from ..catalogue.parse import in_list
 from ..catalogue.providers import Account
 from .fit import able, fit, ready, tight
-from .health import Health, HealthBook
+from .health import PRIOR_SAFETY, Health, HealthBook
 from .need import Need, Policy
 from .quota import Charge, charges_of
 from .rank import NOTHING, rank
@@ -294,10 +294,11 @@ def _fitting(
         skipped.update({name: reason for name, reason in unable.items() if name not in skipped})
     # The common case inline: nothing is known against a model, and the request is small enough for it.
     largest = max(need.prompt_tokens + need.output_tokens, policy.min_context)
+    safe = policy.min_safety <= PRIOR_SAFETY
     fitting = []
     for model in pool:
         health = book.models.get(model.key)
-        blank = health is None or (health.plain and policy.max_latency is None)
+        blank = safe and (health is None or (health.plain and policy.max_latency is None))
         if blank and model.context >= largest and model.expires is None and model.free:
             fitting.append(model)
             continue

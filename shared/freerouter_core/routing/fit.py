@@ -6,7 +6,7 @@ import math
 
 from ..catalogue.model import Model
 from ..wire.quirks import lacks_of
-from .health import Health
+from .health import PRIOR_SAFETY, Health
 from .need import Need, Policy
 
 _WORDS = {
@@ -34,8 +34,9 @@ def able(model: Model, need: Need, policy: Policy, *, named: bool = False) -> st
         return "not free; allow_paid=True would permit it"
     if not (model.chat or named):
         return "not a chat model for plain clients"
-    if model.listed and model.quality < policy.min_quality:
-        return f"its quality prior of {model.quality:.1f} is under min_quality={policy.min_quality:g}"
+    quality = quality_of(model, policy)
+    if model.listed and quality < policy.min_quality:
+        return f"its quality prior of {quality:.1f} is under min_quality={policy.min_quality:g}"
     return _capabilities(model, need, policy, lacks_of(model.wire_name, model.provider)) or _price(
         model, policy
     )
@@ -45,7 +46,7 @@ def ready(model: Model, need: Need, policy: Policy, health: Health | None, now: 
     """Why not, by the size of this request, the time, and what the model turned out to be."""
     if model.expires is not None and model.expires <= now:
         return "its catalogue entry has expired"
-    reason = _size(model, need, policy, health) or _bill(model, need, policy)
+    reason = _size(model, need, policy, health) or _bill(model, need, policy) or _safety(policy, health)
     if reason is not None or health is None:
         return reason
     if health.lacks_at(now):
@@ -85,12 +86,17 @@ def _capabilities(model: Model, need: Need, policy: Policy, lacks: frozenset[str
     if need.tool_choice and (not model.takes("tool_choice") or "tool_choice" in lacks):
         return "has no tool_choice"
     for capability in policy.capabilities:
-        word = _WORDS.get(capability, capability)
-        if not word or not model.listed:
-            continue
-        if word in lacks or not (word in model.inputs if word in _INPUTS else model.takes(word)):
+        if model.listed and not has(model, capability, lacks):
             return f"has no {capability}"
     return None
+
+
+def has(model: Model, capability: str, lacks: frozenset[str]) -> bool:
+    """Whether a model has what a word such as "vision", "tools" or "structured" means."""
+    word = _WORDS.get(capability, capability)
+    if not word:
+        return True
+    return word not in lacks and (word in model.inputs if word in _INPUTS else model.takes(word))
 
 
 def _price(model: Model, policy: Policy) -> str | None:
@@ -114,6 +120,18 @@ def _bill(model: Model, need: Need, policy: Policy) -> str | None:
         if most is not None and cost > most:
             known = "could cost more than" if cost < math.inf else "has no known price, and there is"
             return f"this request {known} {name}={most:g} USD"
+    return None
+
+
+def quality_of(model: Model, policy: Policy) -> float:
+    """0 to 10: what the router's owner says of a model, else what the catalogue does."""
+    return policy.quality.get(model.id, model.quality) if policy.quality else model.quality
+
+
+def _safety(policy: Policy, health: Health | None) -> str | None:
+    safety = PRIOR_SAFETY if health is None else health.safety
+    if safety < policy.min_safety:
+        return f"its safety score of {safety:.1f} is under min_safety={policy.min_safety:g}"
     return None
 
 

@@ -37,6 +37,8 @@ MOOD, PULL, CHANCE = 90.0, 0.75, 0.2
 """A model that is up stays up for a while, and so does one that is down: the seconds after which half of what its last outcome says
 is left; how far an answer outweighs the record at first; and how likely a model that is up fails by chance, so that one failure of
 a good one says little and three in a row say all."""
+PRIOR_SAFETY, SAFETY_WEIGHT, JUDGED = 8.0, 10.0, 200.0
+"""The safety score before any verdict, how many verdicts it weighs as much as, and after how many the older half fades."""
 USUAL_TOKENS = 160.0
 """Tokens of an answer, where none has been seen."""
 POOL = 0.1
@@ -75,11 +77,20 @@ class Health:
     gone: float | None = None
     """The catalogue (by its `fetched`) in which it proved not to be there."""
     last_fault: str = ""
+    safe: float = 0.0
+    unsafe: float = 0.0
+    """Answers that guards accepted, and rejected (a flag counts half)."""
 
     @property
     def plain(self) -> bool:
         """Nothing is known that could make it unfit."""
-        return self.gone is None and not self.lacks and self.context is None
+        return self.gone is None and not self.lacks and self.context is None and not self.unsafe
+
+    @property
+    def safety(self) -> float:
+        """0 to 10, from what guards said of its answers; a model that none has judged has `PRIOR_SAFETY`."""
+        judged = self.safe + self.unsafe + SAFETY_WEIGHT
+        return 10.0 * (self.safe + PRIOR_SAFETY / 10.0 * SAFETY_WEIGHT) / judged
 
     def lacks_at(self, now: float) -> frozenset[str]:
         """What it turned out to lack, not too long ago: models are mended, and learning anew costs one request."""
@@ -300,6 +311,16 @@ class HealthBook:
         seen = {k: at for k, at in self._ambiguous.get(scope, {}).items() if at > now - 60.0}
         self._ambiguous[scope] = seen | {key: now}
         return len(self._ambiguous[scope]) >= PROMOTED
+
+    def ruled(self, key: Key, rejected: bool, flags: int) -> None:
+        """What guards said of an answer."""
+        health = self.of(key)
+        if health.safe + health.unsafe >= JUDGED:
+            health.safe, health.unsafe = health.safe / 2, health.unsafe / 2
+        worse = 1.0 if rejected else 0.5 if flags else 0.0
+        health.unsafe += worse
+        health.safe += 1.0 - worse
+        self.touch(key)
 
     def account_answers(self, scope: str) -> None:
         """One of its models answered: what refused the others was not the account's limit."""

@@ -73,6 +73,18 @@ def _number(what: s.Token | s.Failed | s.Done, names: dict[int, str]) -> str:
     return f"#{what.number} {names.get(what.number, '?')}"
 
 
+def _opinion(judged: s.Judged) -> str:
+    ruling = judged.ruling or s.Ruling()
+    refused = judged.problem or ruling.refused
+    if refused:
+        return f"rejected: {refused}"
+    return (
+        "flagged: " + "; ".join(f"{f.guard}: {f.reason}" for f in ruling.flags)
+        if ruling.flags
+        else "accepted"
+    )
+
+
 _LINES: dict[type, Callable[..., str]] = {
     s.Send: lambda w, n, t: (
         f"send     #{w.attempt.number} {w.attempt.model.id}"
@@ -90,5 +102,5 @@ _LINES: dict[type, Callable[..., str]] = {
     s.Done: lambda w, n, t: f"done     {_number(w, n)}: {w.answer.finish_reason}",
     s.Commit: lambda w, n, t: f"commit   #{w.attempt.number} {w.attempt.model.id}",
     s.Cancel: lambda w, n, t: f"cancel   #{w.attempt.number} {w.attempt.model.id}: {w.why}",
-    s.Judged: lambda w, n, t: f"judged   {'rejected: ' + w.problem if w.problem else 'accepted'}",
+    s.Judged: lambda w, n, t: f"judged   {_opinion(w)}",
 }

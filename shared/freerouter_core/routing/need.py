@@ -9,6 +9,7 @@ from typing import Any
 from ..catalogue.model import Model
 from ..errors import BadRequest
 from ..wire.request import ChatRequest, check
+from .task import analyse
 
 _PARTS = {
     "image_url": "image",
@@ -37,6 +38,8 @@ class Need:
     tools: bool = False
     tool_choice: bool = False
     structured: bool = False
+    task: str | None = None
+    """What it is about; None: not asked, or not told."""
     after_tool: bool = False
     """The last message is a tool's result: then an empty answer can be legitimate."""
 
@@ -64,6 +67,11 @@ class Policy:
     capabilities: frozenset[str] = frozenset()
     min_context: int = 0
     min_quality: float = 0.0
+    min_safety: float = 0.0
+    quality: Mapping[str, float] = field(default_factory=dict)
+    """The owner's own opinion of models, 0 to 10, by id."""
+    task: str | None = None
+    """What requests are about: a name in `task.TASKS`, "auto" to tell it from each, None: not asked."""
     max_latency: float | None = None
     max_cost_per_token: float | None = None
     max_cost_per_request: float | None = None
@@ -87,10 +95,11 @@ class Policy:
     @property
     def kind(self) -> tuple[Any, ...]:
         """What of it decides fitness besides size."""
-        return (self.allow_paid, self.capabilities, self.max_cost_per_token, self.min_quality)
+        own = tuple(self.quality.items())
+        return (self.allow_paid, self.capabilities, self.max_cost_per_token, self.min_quality, own)
 
 
-def checked_need(request: ChatRequest, *, allow_paid: bool) -> Need:
+def checked_need(request: ChatRequest, *, allow_paid: bool, task: str | None = None) -> Need:
     """The need in a request, once it is known to be one. Raises `BadRequest`."""
     timeout, model = request.timeout, request.model
     if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
@@ -99,7 +108,7 @@ def checked_need(request: ChatRequest, *, allow_paid: bool) -> Need:
         raise BadRequest(f"model={model!r} must be a name", hint='such as "author/name:free"')
     try:
         check(request, allow_paid=allow_paid)
-        return need_of(request)
+        return need_of(request, task)
     except (TypeError, AttributeError, KeyError, ValueError) as error:
         raise BadRequest(
             f"the request is malformed: {type(error).__name__}: {error}",
@@ -107,8 +116,8 @@ def checked_need(request: ChatRequest, *, allow_paid: bool) -> Need:
         ) from None
 
 
-def need_of(request: ChatRequest) -> Need:
-    """The need in a request: sizes are estimated, never tokenised."""
+def need_of(request: ChatRequest, task: str | None = None) -> Need:
+    """The need in a request: sizes are estimated, never tokenised. `task` "auto": what it is about is told from its words."""
     size, media, inputs = 0, 0, set()
     for message in request.messages:
         size += 12
@@ -140,8 +149,17 @@ def need_of(request: ChatRequest) -> Need:
         tools=bool(request.tools) and request.tool_choice != "none",
         tool_choice=bool(request.must_call),
         structured=structured is not None,
+        task=analyse(asked(request), int(size / 3.5)).task if task == "auto" else task,
         after_tool=bool(request.messages) and request.messages[-1].get("role") == "tool",
     )
+
+
+def asked(request: ChatRequest) -> str:
+    """The text of the user's last message."""
+    content = next((m.get("content") for m in reversed(request.messages) if m.get("role") == "user"), "")
+    if isinstance(content, list):
+        return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+    return content if isinstance(content, str) else ""
 
 
 def _size(text: object) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..wire.request import ChatRequest
 from .journal import Journal
 from .need import Need, Policy
 from .seam import Seam
-from .steps import Attempt
+from .steps import Attempt, Flag, Ruling
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class Plan:
     accounts: dict[str, Account]
     stream: bool = False
     deadline: float | None = None
+    judge: Callable[[Answer, str], Ruling] | None = None
+    """The guards' opinion of an answer of the model named; asked by the driver, elsewhere."""
+    flags: tuple[Flag, ...] = ()
+    """What guards remarked about the prompt."""
     prices: Mapping[str, float] = field(default_factory=dict)
     """What a request to each provider costs others, in seconds they wait for it; see `quota.price`."""
 
@@ -42,6 +46,8 @@ class Outcome:
     journal: Journal
     seams: tuple[Seam, ...] = ()
     """Where a broken stream was continued by another model, in the order of the text."""
+    flags: tuple[Flag, ...] = ()
+    """What guards remarked."""
 
     @property
     def text(self) -> str:
@@ -73,6 +79,8 @@ class Outcome:
         }
         if self.seams:
             known["seams"] = [seam.record() for seam in self.seams]
+        if self.flags:
+            known["flags"] = [{"guard": flag.guard, "reason": flag.reason} for flag in self.flags]
         if answer.simulated:
             known["simulated"] = True
         return known

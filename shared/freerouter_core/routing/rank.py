@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from ..catalogue.model import Model
+from .fit import quality_of
 from .health import PRIOR_BAD, PRIOR_FIRST_TOKEN, PRIOR_GOOD, PRIOR_LOST, PRIOR_SPEED, Health, HealthBook
 from .need import Need, Policy
+from .task import aptitude
 
 _BEND = {"speed": 0.0, "balanced": 0.06, "quality": 0.25}
 """How strongly one point of quality (0-10) shortens a model's score, by `prefer`."""
@@ -79,7 +81,7 @@ def _scores(
     known, exp, sqrt, structured = book.models.get, math.exp, math.sqrt, need.structured
     dice = rng.random if rng is not None else None
     calm = {name: 1.0 / (1.0 + price / DEAR) for name, price in prices.items()}
-    flying = book.flying
+    flying, plain = book.flying, not (need.task or policy.quality)
     scores = []
     for model in models:
         key = model.key
@@ -102,7 +104,8 @@ def _scores(
         if structured and "structured_outputs" not in model.parameters:
             seconds *= _TIMID
         failing = ((1.0 - chance) * lost + WASTE + prices.get(model.provider, 0.0)) / chance
-        scores.append((seconds + failing) * exp(bend * model.quality))
+        quality = model.quality if plain else quality_of(model, policy) + aptitude(model, need.task)
+        scores.append((seconds + failing) * exp(bend * quality))
     return scores
 
 

@@ -83,7 +83,7 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Validate:
-    """Ask the caller's own validator about an answer, which has until `deadline` (None: no bound). → Judged"""
+    """Ask the caller's own validator and the guards about an answer, who have until `deadline` (None: no bound). → Judged"""
 
     attempt: Attempt
     answer: Answer
@@ -148,11 +148,30 @@ class Woke:
 
 
 @dataclass(frozen=True, slots=True)
+class Flag:
+    """A guard's remark about an answer that was given all the same."""
+
+    guard: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What all guards together say: `refused` in words why not (None: accepted), their flags, and what goes before the text."""
+
+    refused: str | None = None
+    flags: tuple[Flag, ...] = ()
+    prepend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     at: float
     problem: str | None
     teaches: bool = True
     """Whether the objection is to the answer; a validator that broke or took too long says nothing of the model."""
+    ruling: Ruling | None = None
+    """The guards' opinion, where there are any."""
 
 
 Event = Granted | Refused | Token | Failed | Done | Woke | Judged

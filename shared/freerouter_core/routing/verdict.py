@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from ..catalogue.model import Model
 from ..errors import (
     AuthenticationFailed,
     BadRequest,
@@ -22,11 +23,14 @@ from ..wire.request import ChatRequest
 from ..wire.schema import schema_name
 from ..wire.structured import read_structured
 from .field import Candidate, Field
+from .fit import quality_of
 from .health import HealthBook
 from .journal import Journal
 from .plan import Plan
-from .steps import Attempt
+from .steps import Attempt, Judged, Ruling
 
+GUARDED = 4
+"""Models whose answers guards reject before it is taken for the prompt's doing."""
 Faults = Sequence[tuple[Candidate, Fault]]
 
 
@@ -44,13 +48,16 @@ def verdict(
     """The error a request must end with now, or None while there is hope. `exhausted`: no attempt is left to it; `rejected`:
     the last answer that was whole and not accepted."""
     if not field.candidates:
-        return _none(field, faults, journal)
+        return _none(plan, field, book)
     decided = _decided(faults, field, journal)
     if decided is not None:
         return decided
     alive = [c for c in field.candidates if field.alive(c)]
     if alive and not exhausted and _returns(alive, field, book, now):
         return None
+    if faults and faults[-1][1].cause == "guard":
+        candidate, fault = faults[-1]
+        return Refused(fault.message, model=candidate.model.id, hint=fault.hint, attempts=journal.attempts)
     error = _exhausted(field, book, journal, faults, now)
     if isinstance(error, Exhausted):
         error.answer = rejected
@@ -63,7 +70,7 @@ def _returns(alive: Sequence[Candidate], field: Field, book: HealthBook, now: fl
     return turn.candidate is not None or turn.until is not None
 
 
-def _none(field: Field, faults: Faults, journal: Journal) -> FreeRouterError:
+def _none(plan: Plan, field: Field, book: HealthBook) -> FreeRouterError:
     reasons = set(field.skipped.values())
     if reasons and all(reason.startswith("context of") for reason in reasons):
         return ContextTooLong("the prompt fits no free model's context window")
@@ -73,7 +80,31 @@ def _none(field: Field, faults: Faults, journal: Journal) -> FreeRouterError:
         "no model can do what was asked for"
         + (f" [{detail}{f'; and {more} more' if more > 0 else ''}]" if detail else ""),
         skipped=field.skipped,
+        hint=_nearest(plan, book),
     )
+
+
+def _nearest(plan: Plan, book: HealthBook) -> str | None:
+    """Of each threshold that was set, who comes nearest to it."""
+    policy = plan.policy
+    models = [m for m in plan.catalogue if m.chat and m.free and m.provider in plan.accounts]
+    if not models:
+        return None
+
+    def best(of: Callable[[Model], float], words: str) -> str:
+        nearest = max(models, key=of)
+        return f"the nearest, {nearest.id}, has {words.format(abs(of(nearest)))}"
+
+    told = []
+    if policy.min_quality:
+        told.append(best(lambda m: quality_of(m, policy), "a quality prior of {:.1f}"))
+    if policy.min_safety:
+        told.append(best(lambda m: book.of(m.key).safety, "a safety score of {:.1f}"))
+    if policy.min_context:
+        told.append(best(lambda m: m.context, "{:,.0f} tokens of context"))
+    if policy.max_latency is not None:
+        told.append(best(lambda m: -book.of(m.key).first_token, "its first token after {:.1f} s"))
+    return "; ".join(told) or None
 
 
 def _decided(faults: Faults, field: Field, journal: Journal) -> FreeRouterError | None:
@@ -86,7 +117,8 @@ def _decided(faults: Faults, field: Field, journal: Journal) -> FreeRouterError 
     ):
         found = [(c, f) for c, f in faults if f.kind is kind and (cause is None or f.cause == cause)]
         models = {c.model.id for c, _ in found}
-        if found and (kind is Kind.FATAL or alone or len(models) >= 2):
+        agree = GUARDED if found and all(f.cause == "guard" for _, f in found) else 2
+        if found and (kind is Kind.FATAL or alone or len(models) >= agree):
             candidate, fault = found[-1]
             return error(
                 fault.message or "the request was refused",
@@ -176,6 +208,18 @@ def judged(
         hint = "raise max_tokens: the JSON was cut" if cut else ""
         return Fault(Kind.BROKEN, "not-the-schema", parsed.problem, teaches=not cut, hint=hint), answer
     return None, answer.with_(text=parsed.text, tool_calls=())
+
+
+def ruled(told: Judged, answer: Answer) -> tuple[Fault | None, Answer]:
+    """What the caller's validator and the guards make of an answer."""
+    if told.problem is not None:
+        return Fault(Kind.BROKEN, "invalid", told.problem, teaches=told.teaches), answer
+    ruling = told.ruling or Ruling()
+    if ruling.refused is not None:
+        hint = "change the prompt or the guard; the answers were whole, and rejected"
+        return Fault(Kind.REFUSED, "guard", ruling.refused, teaches=False, hint=hint), answer
+    text = f"{ruling.prepend}\n\n{answer.text}" if ruling.prepend else answer.text
+    return None, answer.with_(text=text)
 
 
 def out_of_time(journal: Journal, plan: Plan) -> DeadlineExceeded:

@@ -119,15 +119,22 @@ class Drive:
         return self._news(self.inbox.popleft()) if self.inbox else s.Woke(self.clock.now())
 
     async def _validate(self, step: s.Validate) -> s.Judged:
-        """The validator's objection, without keys. It has as long as the caller has."""
+        """The objections of the validator and the guards, without keys. They have as long as the caller has."""
         left = None if step.deadline is None else max(0.0, step.deadline - self.clock.now())
+        account, judge, ruling = step.attempt.account, self.plan.judge, None
         try:
             async with asyncio.timeout(left):
                 problem, teaches = await self.runtime.validate(self.plan.request.validate, step.answer)
+                if problem is None and judge is not None:
+                    ruling = await self.runtime.elsewhere(lambda: judge(step.answer, step.attempt.model.id))
         except TimeoutError:
-            problem, teaches = "the validator took longer than the call may", False
-        words = None if problem is None else redact(problem, step.attempt.account)
-        return s.Judged(self.clock.now(), words, teaches)
+            problem, teaches = "the validator or a guard took longer than the call may", False
+        words = None if problem is None else redact(problem, account)
+        if ruling is not None:
+            flags = tuple(s.Flag(flag.guard, redact(flag.reason, account)) for flag in ruling.flags)
+            refused = None if ruling.refused is None else redact(ruling.refused, account)
+            ruling = s.Ruling(refused, flags, ruling.prepend)
+        return s.Judged(self.clock.now(), words, teaches, ruling)
 
     def _wake(self) -> None:
         if self.waiter is not None and not self.waiter.done():

@@ -15,6 +15,7 @@ import itertools
 import os
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -23,7 +24,7 @@ from typing import Any, ClassVar, TypeVar
 from ..catalogue.providers import Account
 from ..clock import Clock, RealClock
 from ..errors import FreeRouterError
-from ..events import AttemptFailed, Event, ModelChosen, Observer, Waiting, log, write
+from ..events import AttemptFailed, Event, ModelChosen, Observer, Waiting, counted, log, write
 from ..native import new_queue, start_thread
 from ..routing import steps as s
 from ..routing.lessons import State
@@ -93,6 +94,10 @@ class Runtime(Crossing):
             self.keep_state(state)
         self.discovery = Discovery(self.clock, self._folder, self.emit)
         self.log = log
+        self.sessions: dict[str, Any] = {}
+        """What is remembered of each session, by its name; see `session.Memory`."""
+        self.counts: Counter[str] = Counter()
+        """What requests came to, since the process began; see `Router.stats`."""
         self._cache = cache
         self._core: Core | None = None
         self._numbers = 0
@@ -205,8 +210,9 @@ class Runtime(Crossing):
             with contextlib.suppress(RuntimeError):
                 inlet.post(settle, outcome)
 
-        start_thread(work, "freerouter-callable")
-        value, error = await future
+        with self.clock.held():
+            start_thread(work, "freerouter-callable")
+            value, error = await future
         if error is not None:
             objects = isinstance(error, (ValueError, AssertionError))
             raise CallableFailed(f"{type(error).__name__}: {error}"[:500], objects) from None
@@ -244,6 +250,7 @@ class Runtime(Crossing):
 
     def emit(self, event: Event) -> None:
         write(event)
+        self.counts.update(counted(event))
         if self._observers:
             if self._events is None:
                 self._events = new_queue()

@@ -34,6 +34,8 @@ class ChatRequest:
     model: str | None = None
     timeout: float | None = None
     validate: Validator | None = None
+    label: str = ""
+    """What a session's statistics call this step; not sent."""
 
     @classmethod
     def of(cls, prompt: str | ChatRequest | list[Json]) -> ChatRequest:
