@@ -304,7 +304,8 @@ class Knowing:
 
     def cache_stats(self) -> dict[str, int]:
         """How often lists of models were fetched, failed to be, were read from disk, and were not needed because a fresh one was
-        at hand ("avoided"), since the process began."""
+        at hand ("avoided"); and the same of looks at what is told of each model's endpoints ("scanned", "scans_failed", "scans_avoided"):
+        good for seven days, paid models never. Since the process began."""
         return dict(self._runtime.discovery.stats)
 
     def _candidacies(

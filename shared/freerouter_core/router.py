@@ -232,6 +232,7 @@ class Router(Knowing):
         catalogue = await self._catalogue(
             resolved, wait=_patience(policy, timeout), required=not policy.preferred
         )
+        runtime.scans.tend(resolved.accounts.values(), catalogue, self._transport)
         if callable(self.strategy):
             policy = await self._ordered(policy, resolved, catalogue, need, timeout)
         plan = Plan(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import pytest
 
 from freerouter_core import Limit, Model
 from freerouter_core.catalogue.providers import Account
+from freerouter_core.errors import Exhausted
 from freerouter_core.routing.pace import FORGOTTEN, Pace, Paces
 from freerouter_core.routing.quota import LEARNT_POLL, Grant, Refusal, Window, reserve
+from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.judge import Fault, Kind
 
 ACCOUNT = Account("mine", "https://h/v1", "k")
@@ -100,3 +103,31 @@ def test_whose_pace_it_is(cause: str, limits: tuple[Limit, ...], whole: bool, ow
     paces.refused(account, MODEL, Fault(Kind.BUSY, cause, 429), START + 9)
     found = {charge.scope for charge in paces.charges(account, MODEL, START + 9)}
     assert (account.scope in found, f"{account.scope}|a" in found) == (whole, own)
+
+
+def test_how_many_at_once_is_learnt() -> None:
+    models = [SimModel(f"m{n}/x:free", first_token=1.0, jitter=0.0) for n in range(3)]
+    with World(models, [SimAccount(per_minute=None, at_once=2)]) as world:
+        router = world.router(timeout=None, hedge="off")
+
+        async def together(calls: int) -> None:
+            await asyncio.gather(*(router.achat("x") for _ in range(calls)))
+
+        world.runtime.call(lambda: together(12))
+        refused = [seen.fate for seen in world.requests].count("429-at-once")
+        world.requests.clear()
+        world.runtime.call(lambda: together(12))
+
+        again = [seen.fate for seen in world.requests].count("429-at-once")
+        assert again <= 1 < refused, "one more may be tried each minute"
+        assert not any(health.bad for health in world.runtime.state.health.models.values()), "law 6"
+
+
+def test_two_caps_on_one_account_count_together() -> None:
+    with World([SimModel("a/x:free")], [SimAccount(per_minute=None)]) as world:
+        for _ in range(3):
+            world.router(daily_cap=10).chat("x")
+
+        with pytest.raises(Exhausted):
+            world.router(daily_cap=3, timeout=5).chat("x")
+        world.router(daily_cap=4).chat("x")

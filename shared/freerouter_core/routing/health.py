@@ -77,6 +77,8 @@ class Health:
     gone: float | None = None
     """The catalogue (by its `fetched`) in which it proved not to be there."""
     last_fault: str = ""
+    facts: bool = False
+    """Whether what is expected of it was told by its provider."""
     safe: float = 0.0
     unsafe: float = 0.0
     """Answers that guards accepted, and rejected (a flag counts half)."""
@@ -181,6 +183,18 @@ class HealthBook:
         if health is None:
             health = self.models[key] = Health(first_token=self.pool.first_token, speed=self.pool.speed)
         return health
+
+    def told(
+        self, key: Key, first_token: float | None, speed: float | None, tool_choice: bool, now: float
+    ) -> None:
+        """What its provider says of a model: believed until it has answered."""
+        health = self.of(key)
+        if not health.answers and (first_token or speed):
+            health.first_token = first_token or health.first_token
+            health.speed = speed or health.speed
+            health.facts = True
+        if not tool_choice and "tool_choice" not in health.lacks_at(now):
+            health.lacks, health.lacks_since = health.lacks | {"tool_choice"}, now
 
     def likely(self, limit: int | None) -> float:
         """Tokens that few answers exceed: by those seen, and by what the caller allows."""

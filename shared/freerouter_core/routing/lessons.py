@@ -22,6 +22,8 @@ from .steps import Attempt
 PLAINER = 3
 """Times in a call that one model is asked again because it said what it does not take."""
 
+CROWDED = 2.0
+"""The longest guessed bench, in seconds, of a model whose account had too many requests under way."""
 LONGEST_HOLD = 4.0
 """Seconds for which a call leaves an account alone that only seems to be at its limit."""
 
@@ -65,6 +67,11 @@ class Lessons:
         book = self.state.health
         self.faults.append((candidate, fault))
         longest = LOCAL_GUESS if candidate.account.local else LONGEST_GUESS
+        if fault.cause == "concurrency":
+            longest = CROWDED
+            address = (candidate.account.provider, candidate.account.address)
+            others = sum(n for key, n in book.flying.items() if key[:2] == address)
+            self.state.paces.crowded(candidate.account, others, now)
         most = self.policy.max_failures
         key = candidate.model.key
         book.failed(key, fault, now, self.rng, max_failures=most, longest=longest, seconds=seconds)

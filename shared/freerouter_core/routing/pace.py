@@ -3,6 +3,9 @@
 Learnt as TCP learns a line: after a refusal that no known limit explains, half of what was sent in the minute before; after every
 clean minute one request a minute more (additive increase, multiplicative decrease). Refusals of one burst are one refusal; and an
 answer to a request of that burst, sent after the one that was refused, says that it was not for their number.
+
+How many may be under way at once is learnt alike: a refusal for that reason says that those which were are as many as may be; after
+every clean minute it may be one more.
 """
 
 from __future__ import annotations
@@ -62,10 +65,23 @@ class Pace:
 
 @dataclass
 class Paces:
-    """By the scope they were met in: an account's, or one of its models'."""
+    """By the scope they were met in: an account's, or one of its models'; `lanes` by account: how many at once, and since when."""
 
     known: dict[str, Pace] = field(default_factory=dict)
+    lanes: dict[str, tuple[int, float]] = field(default_factory=dict)
     count: int = 0
+
+    def crowded(self, account: Account, others: int, now: float) -> None:
+        """Refused because too many were under way: `others` of this process. None of them: somebody else's, which teaches nothing."""
+        if others:
+            self.lanes[account.scope] = min(others, self._lanes(account.scope, now)), now
+
+    def _lanes(self, scope: str, now: float) -> int:
+        lanes, since = self.lanes.get(scope, (MOST, -math.inf))
+        if now - since > FORGOTTEN:
+            self.lanes.pop(scope, None)
+            return MOST
+        return min(MOST, lanes + int((now - since) // MINUTE))
 
     def sent(self, account: Account, model: Model, now: float) -> int:
         """Take a request in; its place among all."""
@@ -99,6 +115,8 @@ class Paces:
                 before = pace.since(now - MINUTE) if pace is not None and now - pace.at < MINUTE else ()
                 limit = Limit(requests=int(allowed), per=MINUTE)
                 found.append(Charge(scope, limit, name="learnt", before=before))
+        if account.scope in self.lanes and (lanes := self._lanes(account.scope, now)) < MOST:
+            found.append(Charge(account.scope, Limit(concurrent=lanes), name="learnt lanes"))
         return tuple(found)
 
     def _of(self, scope: str) -> Pace:

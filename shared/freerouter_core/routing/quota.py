@@ -49,18 +49,13 @@ class Charge:
 
     @property
     def key(self) -> str:
-        """The name its window is kept under, the same in every process."""
+        """The name its window is kept under, the same in every process, and whatever its size: what one owner's cap of a day counts,
+        another's counts too."""
         if self.name:
             return f"{self.scope}|{self.name}"
         limit = self.limit
-        size = (
-            f"r{limit.requests}"
-            if limit.requests is not None
-            else f"t{limit.tokens}"
-            if limit.tokens is not None
-            else f"c{limit.concurrent}"
-        )
-        return f"{self.scope}|{size}|{limit.per:g}|{limit.reset}"
+        kind = "r" if limit.requests is not None else "t" if limit.tokens is not None else "c"
+        return f"{self.scope}|{kind}|{limit.per:g}|{limit.reset}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +89,12 @@ def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:
         Charge(scopes.get(limit.scope) or f"{account.scope}|{model.wire_name}", limit)
         for limit in account.limits
     )
-    return tuple({charge.key: charge for charge in charges}.values())
+    tightest: dict[str, Charge] = {}
+    for charge in charges:
+        other = tightest.get(charge.key)
+        if other is None or _size(charge.limit) < _size(other.limit):
+            tightest[charge.key] = charge
+    return tuple(tightest.values())
 
 
 _HEAD = Struct("<4sdd")

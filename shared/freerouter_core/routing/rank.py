@@ -91,7 +91,7 @@ def _scores(
         else:
             chance, total = health.odds(now)
             seconds, lost = health.first_token + tokens / health.speed, health.lost
-            fresh = not (health.answers or health.failures)
+            fresh = not (health.answers or health.failures or health.facts)
         if dice is not None:
             # Two uniforms stand in for a Beta deviate: right in mean and spread, a tenth of its price.
             bold = calm.get(model.provider, 1.0)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
@@ -27,6 +25,7 @@ from ..events import Event, FetchFailed, ModelsFetched
 from ..wire.judge import judge_rejection
 from ..wire.redact import redact
 from ..wire.rejection import read_rejection
+from .disk import read_json, write_json
 from .transport import Transport, TransportFailed
 
 FETCH_TIMEOUT, LOCAL_GRACE = 15.0, 1.0
@@ -217,11 +216,11 @@ class Discovery:
         path = self._path(account)
         if path is None:
             return None
+        copy = read_json(path)
         try:
-            copy = json.loads(path.read_text("utf-8"))
             models = tuple(_thaw(row) for row in copy["models"])
             return (float(copy["fetched"]), models) if models and copy["format"] == 2 else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def _write(self, account: Account, source: _Source) -> None:
@@ -229,17 +228,9 @@ class Discovery:
         if path is None:
             return
         copy = {"format": 2, "fetched": source.fetched, "models": [_freeze(m) for m in source.models or ()]}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
-            ) as file:
-                json.dump(copy, file)
-            os.replace(file.name, path)  # noqa: PTH105  # atomic: another process sees the old copy or the new
-        except OSError as error:
-            self.emit(
-                FetchFailed(account.provider, f"the list could not be kept on disk: {type(error).__name__}")
-            )
+        problem = write_json(path, copy)
+        if problem is not None:
+            self.emit(FetchFailed(account.provider, f"the list could not be kept on disk: {problem}"))
 
 
 async def _get_models(account: Account, transport: Transport, now: float) -> Any:

@@ -37,6 +37,7 @@ from .job import Core
 from .ledger import Ledger
 from .ledger.notes import Notes
 from .ledger.stores import open_store
+from .scans import Scans
 from .transport import Transport
 
 T = TypeVar("T")
@@ -93,6 +94,7 @@ class Runtime(Crossing):
         if state is not None:
             self.keep_state(state)
         self.discovery = Discovery(self.clock, self._folder, self.emit)
+        self.scans = Scans(self.clock, self.state.health, self._folder, self.discovery.stats)
         self.log = log
         self.sessions: dict[str, Any] = {}
         """What is remembered of each session, by its name; see `session.Memory`."""
@@ -145,6 +147,7 @@ class Runtime(Crossing):
                 core.loop.call_soon_threadsafe(core.loop.stop)
                 core.ended.wait(START_TIMEOUT)
         self.discovery.forget_tasks()
+        self.scans.forget_tasks()
         self.ledger.forget()
         if self._events is not None:
             self._events.put(None)
@@ -156,6 +159,7 @@ class Runtime(Crossing):
             _abandoned.append(self._core)
             self._core = None
         self.discovery.forget_tasks()
+        self.scans.forget_tasks()
         self.ledger.forget()
         self.notes.forget()
         self._events = None

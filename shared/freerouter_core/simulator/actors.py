@@ -73,14 +73,30 @@ class SimModel:
             "supported_parameters": sorted(parameters + [name for name, has in flags.items() if has]),
         }
 
+    def endpoint(self) -> Json:
+        """Its row in `GET /models/{id}/endpoints`."""
+        return {
+            "provider_name": "Simulated",
+            "context_length": self.context,
+            "supports_tool_choice": {"auto": self.tools, "none": True, "required": self.tool_choice},
+            "status": 0,
+            "uptime_last_30m": 99.8,
+            "latency_last_30m": {"p50": self.first_token * 1e3},
+            "throughput_last_30m": {"p50": self.speed},
+        }
+
 
 @dataclass
 class SimAccount:
-    """A key and its limits. `per_minute` is any rolling 60 seconds, `per_day` a UTC day; refused requests count for the day."""
+    """A key and its limits. `per_minute` is any rolling 60 seconds, `per_day` a UTC day; refused requests count for the day. `at_once`: how
+    many may be under way."""
 
     key: str = "sk-simulated"
     per_minute: int | None = 20
     per_day: int | None = None
+    at_once: int | None = None
+    under_way: list[float] = field(default_factory=list)
+    """When what was let through ends."""
     minute: list[float] = field(default_factory=list)
     days: dict[int, int] = field(default_factory=dict)
     minutes: dict[str, list[float]] = field(default_factory=dict)
@@ -98,6 +114,11 @@ class SimAccount:
             return "minute", log[0] + 60.0
         log.append(now)
         return None
+
+    def crowded(self, now: float) -> bool:
+        """Whether as many are under way as may be."""
+        self.under_way[:] = [end for end in self.under_way if end > now]
+        return self.at_once is not None and len(self.under_way) >= self.at_once
 
     def headers(self, dialect: Dialect, now: float, model: str) -> dict[str, str]:
         """What the headers of an answer tell of the minute."""

@@ -159,6 +159,7 @@ FAULTS: dict[str, Fault] = {
     "429-retry-after": _error(
         429, "Provider returned error", {"Retry-After": "7"}, raw=_UPSTREAM, provider_name="Simulated"
     ),
+    "429-at-once": _error(429, "High concurrency usage of this API, please reduce concurrency"),
     "429-minute": lambda case: account_minute(case, case.now + 30.0),
     "429-day": lambda case: account_day(case, (case.now // 86_400 + 1) * 86_400),
     "400-invalid": _error(400, "Provider returned error", raw="INVALID_ARGUMENT", provider_name="Simulated"),

@@ -36,6 +36,11 @@ class Script:
     lead: tuple[Wait | Accident, ...] = ()
     body: tuple[Piece, ...] = ()
 
+    @property
+    def lasts(self) -> float:
+        """Seconds until it is over, where nothing hangs."""
+        return sum(step.seconds for step in (*self.lead, *self.body) if isinstance(step, Wait))
+
     def pieces(self) -> Iterator[Piece]:
         return iter(self.body)
 

@@ -31,6 +31,7 @@ class World:
         accounts: the keys it knows, with their limits. None: any key, no limits.
         dialect: whose words it uses for limits and lists: a name in `DIALECTS`. Beside OpenRouter's, limits bind every model.
         seed: decides every chance in it.
+        endpoints: whether it tells of each model's endpoints how fast they have been, as OpenRouter does.
         clock: "virtual" (no wait takes any time; the default), "real", or a clock to share.
     """
 
@@ -41,6 +42,7 @@ class World:
         *,
         dialect: str = "openrouter",
         seed: int = 0,
+        endpoints: bool = False,
         clock: Literal["virtual", "real"] | Clock = "virtual",
     ) -> None:
         if dialect not in DIALECTS:
@@ -59,6 +61,7 @@ class World:
             (VirtualClock() if clock == "virtual" else RealClock()) if isinstance(clock, str) else clock
         )
         self.start = self.clock.now()
+        self.endpoints = endpoints
         self.requests: list[Seen] = []
         """Every chat request, in order of arrival."""
         self._rng = Random(seed)  # noqa: S311  # a simulation
@@ -135,6 +138,10 @@ class World:
         if method == "GET" and path.endswith(("/models", "/models/search", "/api/tags")):
             listed = [m.row() for m in self.models.values() if m.born <= self.elapsed < m.dies]
             return reply(self._words.listed(listed))
+        if method == "GET" and path.endswith("/endpoints") and self.endpoints:
+            name = path.partition("/models/")[2].removesuffix("/endpoints")
+            model = self.models.get(name)
+            return reply({"data": {"id": name, "endpoints": [model.endpoint()] if model else []}})
         key = headers.get("authorization", "").removeprefix("Bearer ").strip()
         if method == "GET" and path.endswith("/key"):
             return self._key(key)
@@ -175,7 +182,11 @@ class World:
                 words,
             )
         fault = self._fate(model)
+        if account is not None and account.crowded(self.clock.now()):
+            fault = "429-at-once"
         script = FAULTS[fault](case) if fault else case.good()
+        if account is not None and fault != "429-at-once":
+            account.under_way.append(self.clock.now() + script.lasts)
         if fault is None and account is not None:
             told = account.headers(self._words, self.clock.now(), model.id)
             script = replace(script, headers=script.headers | told) if told else script

@@ -153,6 +153,8 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule("account-budget", Kind.ACCOUNT, "403", r"guardrail_budget|workspace_budget|key_limit|key limit", teaches=False),
     # -- the model, for now -----------------------------------------------------------------------------------------
+    # Z.ai's 1302 and Ollama Cloud's one at a time: how many at once, not how many a minute.
+    _rule("concurrency", Kind.BUSY, "429 503", r"concurren|simultaneous|in parallel|\b1302\b", teaches=False),
     _rule("ambiguous-429", Kind.BUSY, "429"),
     # -- the model, for good ----------------------------------------------------------------------------------------
     _rule("harness-gated", Kind.GONE, "403", r"agentic harness"),

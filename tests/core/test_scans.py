@@ -1,0 +1,117 @@
+"""First beliefs from what is told of endpoints: looked up once a week, beside the requests, never of paid models."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freerouter_core.clock import VirtualClock
+from freerouter_core.runtime.runtime import Runtime
+from freerouter_core.runtime.scans import DELAY, KEPT, read_endpoints
+from freerouter_core.simulator import SimModel, World
+
+MODELS = [
+    SimModel("quick/x:free", first_token=0.3, speed=200.0),
+    SimModel("slow/x:free", first_token=4.0, speed=20.0, tool_choice=False),
+    SimModel("paid/x", prompt_price="0.1", completion_price="0.1"),
+]
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+
+
+class Watched(World):
+    """A world that counts what is asked of it besides chats."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.paths: Counter[str] = Counter()
+
+    def respond(self, method: str, path: str, headers: Any, body: bytes) -> Any:
+        self.paths[path.removeprefix("/api/v1")] += 1
+        return super().respond(method, path, headers, body)
+
+
+def looked(world: Watched) -> set[str]:
+    return {path for path in world.paths if path.endswith("/endpoints")}
+
+
+def live(world: Watched, *, turns: int = 3) -> None:
+    """Some requests, with time enough between them for what goes on beside."""
+    for _ in range(turns):
+        world.router(model="quick/x:free").chat("x")
+        world.clock.advance(DELAY)  # type: ignore[attr-defined]
+
+
+def test_free_models_are_looked_up_beside_the_requests_and_paid_ones_never() -> None:
+    with Watched(MODELS, endpoints=True) as world:
+        world.router(model="quick/x:free").chat("x")
+        assert not looked(world), "a short program never looks"
+        live(world)
+
+        assert looked(world) == {"/models/quick/x:free/endpoints", "/models/slow/x:free/endpoints"}
+        stats = world.router().cache_stats()
+        assert (stats["scanned"], stats["scans_avoided"]) == (2, 1)
+        slow = next(row for row in world.router().explain().rows if row.model.id == "slow/x:free")
+        assert slow.health is not None
+        assert (slow.health.first_token, slow.health.speed) == (4.0, 20.0)
+
+
+def test_who_cannot_be_forced_to_call_a_tool_is_not_asked_to() -> None:
+    with Watched(MODELS, endpoints=True) as world:
+        live(world)
+        request = {"messages": [{"role": "user", "content": "x"}], "tools": [TOOL], "tool_choice": "required"}
+        from freerouter_core import ChatRequest
+
+        rows = {row.model.id: row.reason for row in world.router().explain(ChatRequest(**request)).rows}  # type: ignore[arg-type]
+
+    assert rows["slow/x:free"] == "has no tool_choice"
+    assert rows["quick/x:free"] is None
+
+
+def test_a_server_that_does_not_tell_is_asked_ever_more_rarely() -> None:
+    with Watched(MODELS) as world:
+        live(world, turns=6)
+        assert sum(world.paths[path] for path in looked(world)) == 1
+
+        world.clock.advance(3_600.0)  # type: ignore[attr-defined]
+        live(world)
+        world.clock.advance(3_600.0)  # type: ignore[attr-defined]
+        live(world)
+        assert sum(world.paths[path] for path in looked(world)) == 2
+        assert world.router().cache_stats()["scans_failed"] == 2
+
+
+def test_seven_days_and_over_a_restart(tmp_path: Path) -> None:
+    clock = VirtualClock()
+
+    def lived() -> Watched:
+        world = Watched(MODELS, endpoints=True, clock=clock)
+        world._runtime = Runtime(
+            clock=clock, client=world.transport(), seed=1, cache=tmp_path, state="memory"
+        )
+        with world:
+            live(world)
+        return world
+
+    assert len(looked(lived())) == 2
+    assert not looked(lived()), "what is kept on disk will do"
+    clock.advance(KEPT)
+    assert len(looked(lived())) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ([{"latency_last_30m": {"p50": 420.0}, "throughput_last_30m": {"p50": 55.0}}], (0.42, 55.0, True)),
+        ([{"latency_last_30m": {"p50": 0.25}, "throughput_last_30m": None}], (0.25, None, True)),
+        ([{"latency_last_30m": None}, {"latency_last_30m": {"p50": 900}}, "odd"], (0.9, None, True)),
+        ([{"supports_tool_choice": {"auto": True, "required": False}}], (None, None, False)),
+        ([], (None, None, True)),
+    ],
+)
+def test_what_endpoints_tell(told: list[Any], expected: tuple[Any, ...]) -> None:
+    facts = read_endpoints(told, 5.0)
+
+    assert (facts.first_token, facts.speed, facts.tool_choice) == expected
