@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
-from freerouter_core import Session
+from freerouter_core import Model, Session
 from freerouter_core.errors import BadSetting, Exhausted, NoCandidates
+from freerouter_core.routing.health import HealthBook
 from freerouter_core.routing.task import TASKS, analyse
-from freerouter_core.session import KEPT
+from freerouter_core.session import KEPT, Memory
 from freerouter_core.simulator import SimModel, World
+from freerouter_core.wire.judge import Fault, Kind
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 
@@ -38,6 +42,18 @@ def test_it_is_given_up_when_it_fails_and_after_half_an_hour() -> None:
         session.chat("x")
         assert world.asked[-1] == "a/x:free"
         assert session.stats().switches == 2
+
+
+def test_a_model_that_has_become_unlikely_to_answer_is_not_kept() -> None:
+    book, model = HealthBook(), Model("a")
+    memory = Memory("talk", model.id, model.key, last=1_000.0)
+    book.answered(model.key, 900.0, first_token=None, seconds=1.0, tokens=10)
+    assert memory.keeps(book, 1_001.0) == "a"
+
+    for _ in range(3):
+        book.failed(model.key, Fault(Kind.BROKEN, "empty"), 1_000.0, Random(0), longest=0.0)
+    assert book.of(model.key).bench <= 1_001.0
+    assert memory.keeps(book, 1_001.0) is None
 
 
 def test_what_a_session_remembers() -> None:

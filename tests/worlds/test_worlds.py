@@ -63,6 +63,7 @@ CASES = [
     Case("first answers", ((), ()), [("a", None)]),
     one("429-upstream", "busy"),
     one("429-bare", "busy"),
+    one("429-at-once", "busy"),
     one("429-retry-after", "busy"),
     one("400-invalid", "unfit"),
     one("402", "account"),

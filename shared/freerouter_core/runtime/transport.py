@@ -1,8 +1,9 @@
 """Bytes out, bytes in. One of the two files that import httpx.
 
 Plain `httpx.AsyncClient` spends milliseconds of CPU a call at 64 concurrent, because httpcore scans its whole pool for each.
-So connections are kept here, in a free list of one-connection transports per origin; what the client does above its transport
-(cookies, redirects, auth) is not wanted, and what it does that is wanted (proxies, CA settings) is done as it would.
+So requests go through aiohttp where that is installed (`swift`), and else over connections kept here, in a free list of
+one-connection transports per origin; what the client does above its transport (cookies, redirects, auth) is not wanted, and what it
+does that is wanted (proxies, CA settings) is done as it would.
 
 Redirects are never followed: a key goes to the address it belongs to and nowhere else.
 """
@@ -15,11 +16,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
+import httpcore
 import httpx
 
 from .. import __version__
 from ..catalogue.providers import Account
 from ..errors import BadSetting
+from . import swift
 
 READ_TIMEOUT, CONNECT_TIMEOUT = 300.0, 10.0
 """Seconds. Reading is bounded by tokens, not bytes (keep-alive comments are bytes); this is for a dead network only."""
@@ -56,17 +59,31 @@ def name_of(error: Exception) -> str:
     return next((name for kind, name in _NAMES if isinstance(error, kind)), "other")
 
 
-class Response:
-    """Status, headers (names in lower case) and the body, decoded, as it comes."""
+class _Plain:
+    """A response of httpx's."""
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
         self.status = response.status_code
         self.headers = {key.lower(): value for key, value in response.headers.items()}
 
+    def chunks(self) -> AsyncIterator[bytes]:
+        return self._response.aiter_bytes()
+
+    async def close(self) -> None:
+        await self._response.aclose()
+
+
+class Response:
+    """Status, headers (names in lower case) and the body, decoded, as it comes."""
+
+    def __init__(self, response: _Plain | swift.Response) -> None:
+        self._response = response
+        self.status, self.headers = response.status, response.headers
+
     async def chunks(self) -> AsyncIterator[bytes]:
         try:
-            async for chunk in self._response.aiter_bytes():
+            async for chunk in self._response.chunks():
                 yield chunk
         except Exception as error:
             raise _failed(error) from None
@@ -95,8 +112,10 @@ class Transport:
         check_client(client)
         self._client = client
         self._idle: dict[str, list[tuple[float, httpx.AsyncHTTPTransport]]] = {}
+        self._swift: swift.Session | None = None
         self._ssl: Any = None
         self._urls: dict[str, httpx.URL] = {}
+        self._proxies: dict[str, httpx.Proxy | None] = {}
 
     @asynccontextmanager
     async def open(
@@ -104,46 +123,65 @@ class Transport:
     ) -> AsyncIterator[Response]:
         """Send, and yield the response once its headers are here. Raises `TransportFailed`."""
         url = self._url(path if "://" in path else account.base_url + path)
-        request = httpx.Request(
-            method,
-            url,
-            headers=headers_of(account, content is not None),
-            content=content,
-            extensions={"timeout": _TIMEOUT},
-        )
+        headers = headers_of(account, content is not None)
         lane = self._lane(url)
-        response: httpx.Response | None = None
+        response: _Plain | swift.Response | None = None
         try:
             try:
-                if isinstance(lane, httpx.AsyncClient):
-                    response = await lane.send(request, stream=True, follow_redirects=False)
+                if isinstance(lane, swift.Session):
+                    response = await lane.send(method, str(url), headers, content, self._tls(url))
                 else:
-                    response = await lane.handle_async_request(request)
+                    extensions = {"timeout": _TIMEOUT}
+                    request = httpx.Request(
+                        method, url, headers=headers, content=content, extensions=extensions
+                    )
+                    if isinstance(lane, httpx.AsyncClient):
+                        sent = await lane.send(request, stream=True, follow_redirects=False)
+                    else:
+                        sent = await lane.handle_async_request(request)
+                    response = _Plain(sent)
             except Exception as error:
                 raise _failed(error) from None
             yield Response(response)
         finally:
             if response is not None:
-                await _quietly(response.aclose())
+                await _quietly(response.close())
             await self._release(url, lane)
 
-    def _lane(self, url: httpx.URL) -> httpx.AsyncBaseTransport | httpx.AsyncClient:
+    def _tls(self, url: httpx.URL) -> Any:
+        """The TLS context, with the CA settings that httpx takes from the environment."""
+        if url.scheme != "https":
+            return False
+        if self._ssl is None:
+            self._ssl = httpx.create_ssl_context()  # 15 ms: once, and only where there is TLS
+        return self._ssl
+
+    def _lane(self, url: httpx.URL) -> httpx.AsyncBaseTransport | httpx.AsyncClient | swift.Session:
         if self._client is not None:
             return self._client  # type: ignore[no-any-return]  # checked at construction
-        idle = self._idle.get(_origin(url))
+        origin = _origin(url)
+        if origin not in self._proxies:  # read once, as httpx does
+            self._proxies[origin] = _proxy(url)
+        proxy = self._proxies[origin]
+        if proxy is None and swift.usable() and not _patched():
+            if self._swift is None and (module := swift.load()) is not None:
+                self._swift = swift.Session(
+                    module, connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, idle=IDLE_SECONDS
+                )
+            if self._swift is not None:
+                return self._swift
+        idle = self._idle.get(origin)
         if idle:
             return idle.pop()[1]
-        if url.scheme == "https" and self._ssl is None:
-            self._ssl = httpx.create_ssl_context()  # 15 ms: once, and only where there is TLS
         return httpx.AsyncHTTPTransport(
-            verify=self._ssl if self._ssl is not None else False,
+            verify=self._tls(url),
             limits=httpx.Limits(
                 max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS
             ),
-            proxy=_proxy(url),
+            proxy=proxy,
         )
 
-    async def _release(self, url: httpx.URL, lane: httpx.AsyncBaseTransport | httpx.AsyncClient) -> None:
+    async def _release(self, url: httpx.URL, lane: Any) -> None:
         if lane is self._client or not isinstance(lane, httpx.AsyncHTTPTransport):
             return
         now = time.monotonic()
@@ -164,6 +202,8 @@ class Transport:
 
     async def close(self) -> None:
         """Close idle connections; a client of the user's own stays open."""
+        if self._swift is not None:
+            await _quietly(self._swift.close())
         for idle in self._idle.values():
             for _, lane in idle:
                 await _quietly(lane.aclose())
@@ -209,9 +249,19 @@ def _proxy(url: httpx.URL) -> httpx.Proxy | None:
     return httpx.Proxy(address if "://" in address else f"http://{address}")
 
 
+def _patched() -> bool:
+    """Whether respx, pytest-httpx, vcrpy or the like have put themselves into httpx, and are to see what is sent."""
+    homes = (httpx.AsyncHTTPTransport.handle_async_request, httpcore.AsyncConnectionPool.handle_async_request)
+    return not all(getattr(call, "__module__", "").startswith(("httpx.", "httpcore.")) for call in homes)
+
+
 def _failed(error: Exception) -> TransportFailed:
     if isinstance(error, TransportFailed):
         return error
+    aiohttp = swift.loaded()
+    name = swift.name_of(error, aiohttp) if aiohttp is not None else None
+    if name is not None:
+        return TransportFailed(name, f"{type(error).__name__}: {error}")
     # The text of a network error names hosts and causes, never headers; that of anything else is not ours to trust.
     known = isinstance(error, (httpx.TransportError, OSError))
     return TransportFailed(

@@ -1,0 +1,118 @@
+"""Requests through aiohttp, where it is installed: a third of the CPU of httpx's asynchronous path.
+
+`transport` decides when: never through a client of the user's own, a proxy, or a patch that a test has put on httpx. Loading aiohttp
+takes a tenth of a second, so it happens on a thread beside the first requests, which go through httpx.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from ..native import greened, start_thread
+
+if TYPE_CHECKING:
+    import aiohttp
+
+HEADER = 65_536
+"""Bytes that a header or its line may have."""
+_loading = False
+
+
+def load() -> Any:
+    """aiohttp, or None: it is not installed, or not loaded yet, which this call begins."""
+    global _loading  # one import a process
+    module = loaded()
+    if module is not None:
+        return module
+    if not _loading and importlib.util.find_spec("aiohttp") is not None:
+        _loading = True
+        start_thread(_import, "freerouter-aiohttp")
+    return None
+
+
+def loaded() -> Any:
+    """aiohttp, where it has been loaded to the end."""
+    module = sys.modules.get("aiohttp")
+    return None if module is None or getattr(module.__spec__, "_initializing", False) else module
+
+
+def _import() -> None:
+    with contextlib.suppress(ImportError):  # broken: httpx does
+        importlib.import_module("aiohttp")
+
+
+class Response:
+    """As `transport.Response`: status, headers with names in lower case, and the body as it comes."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers = {key.lower(): value for key, value in response.headers.items()}
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        return self._response.content.iter_any().__aiter__()
+
+    async def close(self) -> None:
+        self._response.release()
+
+
+class Session:
+    """One pool of connections, for one event loop."""
+
+    def __init__(self, module: Any, *, connect: float, read: float, idle: float) -> None:
+        self._module = module
+        self._connect, self._read, self._idle = connect, read, idle
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(
+        self, method: str, url: str, headers: list[tuple[str, str]], content: bytes | None, tls: Any
+    ) -> Response:
+        """The response once its headers are here. Raises aiohttp's errors; redirects are not followed."""
+        if self._session is None:
+            aio = self._module
+            self._session = aio.ClientSession(
+                connector=aio.TCPConnector(limit=0, keepalive_timeout=self._idle, force_close=False),
+                cookie_jar=aio.DummyCookieJar(),
+                timeout=aio.ClientTimeout(total=None, sock_connect=self._connect, sock_read=self._read),
+                max_line_size=HEADER,
+                max_field_size=HEADER,
+            )
+        return Response(
+            await self._session.request(
+                method, url, headers=headers, data=content, allow_redirects=False, ssl=tls
+            )
+        )
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            await asyncio.sleep(0)
+
+
+def name_of(error: Exception, module: Any) -> str | None:
+    """The row of `wire.judge.TRANSPORT` an error of aiohttp's belongs to; None: it is none of aiohttp's."""
+    for kind, name in (
+        (module.ConnectionTimeoutError, "connect-timeout"),
+        (module.ServerTimeoutError, "read-timeout"),
+        (module.ClientConnectorError, "connect"),
+        (module.ClientPayloadError, "cut"),
+        (module.ServerDisconnectedError, "cut"),
+        (module.ClientOSError, "cut"),
+        (module.InvalidURL, "protocol"),
+        (module.ClientResponseError, "protocol"),
+        (module.ClientError, "protocol"),
+    ):
+        if isinstance(error, kind):
+            return name
+    return None
+
+
+def usable() -> bool:
+    """Whether anything speaks against it: under gevent name look-ups would need threads of its own."""
+    return not greened()

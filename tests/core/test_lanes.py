@@ -1,0 +1,164 @@
+"""Bytes out and in: through aiohttp where it is installed, through httpx elsewhere; the same of both."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import respx
+
+from freerouter_core import Provider, Router
+from freerouter_core.catalogue.providers import Account
+from freerouter_core.runtime import swift
+from freerouter_core.runtime.transport import Transport, TransportFailed
+
+Reply = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture(params=["aiohttp", "httpx"])
+def lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    import aiohttp  # noqa: F401  # loaded already, so that the first request goes through it
+
+    if request.param == "httpx":
+        monkeypatch.setattr(swift, "usable", lambda: False)
+    return str(request.param)
+
+
+@asynccontextmanager
+async def server(reply: Reply) -> AsyncIterator[Account]:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reply(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(handle, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    try:
+        yield Account("openrouter", f"http://127.0.0.1:{port}/v1", "sk-mine")
+    finally:
+        listening.close()
+
+
+def says(text: bytes) -> Reply:
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(text)
+            await writer.drain()
+
+    return reply
+
+
+async def asked(transport: Transport, account: Account) -> tuple[int, dict[str, str], bytes]:
+    async with transport.open(account, "GET", "/x") as response:
+        return response.status, response.headers, await response.read()
+
+
+@asynccontextmanager
+async def transport_of() -> AsyncIterator[Transport]:
+    transport = Transport()
+    try:
+        yield transport
+    finally:
+        await transport.close()
+
+
+async def test_a_whole_response(lane: str) -> None:
+    packed = gzip.compress(b'{"a": 1}')
+    head = f"HTTP/1.1 200 OK\r\nX-Long: {'y' * 20_000}\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+    async with server(says(head.encode() + packed)) as account, transport_of() as transport:
+        for _ in range(3):
+            status, headers, body = await asked(transport, account)
+
+    assert (status, headers["x-long"][:1], json.loads(body)) == (200, "y", {"a": 1})
+    assert (transport._swift is not None) == (lane == "aiohttp")
+
+
+async def test_a_redirect_is_not_followed(lane: str) -> None:
+    moved = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
+    async with server(says(moved)) as account, transport_of() as transport:
+        assert (await asked(transport, account))[0] == 302
+
+
+async def test_headers_as_they_are_and_no_cookies_kept(lane: str) -> None:
+    seen: list[bytes] = []
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            seen.append(head.lower())
+            writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with server(reply) as account, transport_of() as transport:
+        await asked(transport, account)
+        await asked(transport, account)
+
+    assert b"authorization: bearer sk-mine" in seen[1]
+    assert b"user-agent: freerouter/" in seen[1]
+    assert b"cookie" not in seen[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", "cut"),
+        (b"", "cut"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "protocol or cut"),
+    ],
+)
+async def test_failures_by_name(lane: str, text: bytes, name: str) -> None:
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(text)
+        await writer.drain()
+
+    async with server(reply) as account, transport_of() as transport:
+        with pytest.raises(TransportFailed) as caught:
+            await asked(transport, account)
+
+    assert caught.value.name in name.split()
+    assert "sk-mine" not in str(caught.value)
+
+
+async def test_nobody_there(lane: str) -> None:
+    async with server(says(b"")) as account:
+        pass
+    async with transport_of() as transport:
+        with pytest.raises(TransportFailed) as caught:
+            await asked(transport, account)
+
+    assert caught.value.name == "connect"
+
+
+async def test_a_connection_closed_meanwhile_is_opened_anew(lane: str) -> None:
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+
+    async with server(reply) as account, transport_of() as transport:
+        for _ in range(5):
+            assert (await asked(transport, account))[0] == 200
+            while not all(map(_idle, asyncio.all_tasks() - {asyncio.current_task()})):
+                await asyncio.sleep(0)
+
+
+def _idle(task: asyncio.Task[None]) -> bool:
+    return task.done()
+
+
+def test_a_patched_httpx_sees_what_is_sent(lane: str) -> None:
+    answer = {"choices": [{"message": {"role": "assistant", "content": "patched"}, "finish_reason": "stop"}]}
+    with respx.mock(base_url="https://simulated.invalid/v1") as mocked:
+        mocked.get("/models").respond(json={"data": [{"id": "a/b:free", "pricing": {"prompt": "0"}}]})
+        chat = mocked.post("/chat/completions").mock(return_value=httpx.Response(200, json=answer))
+        provider = Provider("openrouter", "https://simulated.invalid/v1", "sk-x", limits=[])
+
+        assert Router(providers=(provider,)).chat("x").text == "patched"
+        assert chat.called

@@ -1,0 +1,145 @@
+"""In which order models are asked: what a request costs, a record and a mood, and what others are finding out."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+import pytest
+
+from freerouter_core import Limit, Model, Need
+from freerouter_core.routing.health import MOOD, PRIOR_SAFETY, Health, HealthBook
+from freerouter_core.routing.need import Policy
+from freerouter_core.routing.quota import DEAREST, price
+from freerouter_core.routing.rank import rank
+from freerouter_core.simulator import Phase, SimAccount, SimModel, World
+from freerouter_core.wire.judge import Fault, Kind
+
+NOW = 1_800_000_000.0
+QUICK, SURE = Model("quick", free=True), Model("sure", free=True)
+FAULT = Fault(Kind.BUSY, "server", status=502)
+
+
+def book_of(records: dict[Model, tuple[int, int, float]], ago: float = 3_600.0) -> HealthBook:
+    """(answers, failures, seconds an answer) of each model, some time ago."""
+    book = HealthBook()
+    for model, (good, bad, seconds) in records.items():
+        for _ in range(bad):
+            book.failed(model.key, FAULT, NOW - ago, Random(0), seconds=0.2)
+        for _ in range(good):
+            book.answered(model.key, NOW - ago, first_token=None, seconds=seconds, tokens=160)
+    return book
+
+
+def first(book: HealthBook, prices: dict[str, float]) -> Model:
+    return rank([QUICK, SURE], Need(), Policy(), book, NOW, None, prices=prices)[0]
+
+
+def test_the_quick_one_while_requests_are_plenty_and_the_sure_one_while_they_are_scarce() -> None:
+    book = book_of({QUICK: (20, 10, 1.0), SURE: (30, 0, 3.0)})
+
+    assert first(book, {}) is QUICK
+    assert first(book, {"openrouter": 20.0}) is SURE
+
+
+def test_one_failure_of_a_good_model_says_little_and_three_say_all() -> None:
+    def odds(good: int, failures: int, later: float = 1.0) -> float:
+        book = book_of({SURE: (good, 0, 1.0)}, ago=1.0)
+        for _ in range(failures):
+            book.failed(SURE.key, FAULT, NOW, Random(0))
+        return book.of(SURE.key).odds(NOW + later)[0]
+
+    assert odds(30, 1) > 0.6
+    assert odds(30, 3) < 0.2
+    assert odds(1, 1) < 0.3
+    assert odds(30, 3, 5 * MOOD) > 0.7, "moods pass"
+
+
+def test_an_answer_just_now_outweighs_a_poor_record_for_a_while() -> None:
+    book = book_of({SURE: (0, 6, 1.0)})
+    book.answered(SURE.key, NOW, first_token=None, seconds=1.0, tokens=100)
+    health = book.of(SURE.key)
+
+    assert health.odds(NOW + 1)[0] > 0.75
+    assert health.odds(NOW + 10 * MOOD)[0] < 0.5
+
+
+def test_whole_answers_teach_how_long_answers_take() -> None:
+    book = book_of({QUICK: (5, 0, 1.0), SURE: (5, 0, 8.0)})
+
+    assert book.of(QUICK.key).expected(160) == pytest.approx(1.0, rel=0.05)
+    assert book.of(SURE.key).expected(160) == pytest.approx(8.0, rel=0.05)
+    assert book.of(Model("new").key).expected(160) > 1.0, "what is usual here is expected of those that come"
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "waiting", "low", "high"),
+    [
+        (Limit(requests=20), 0, 0, 0.0, 0.01),
+        (Limit(requests=20), 19, 0, 5.0, DEAREST),
+        (Limit(requests=20), 20, 5, DEAREST, DEAREST),
+        (Limit(requests=50, per=86_400.0, reset="utc-day"), 0, 0, 5.0, 15.0),
+        (Limit(requests=1_000, per=86_400.0, reset="utc-day"), 0, 0, 0.1, 1.0),
+        (Limit(tokens=10), 10, 0, 0.0, 0.0),
+    ],
+)
+def test_what_a_request_costs_others(limit: Limit, used: int, waiting: int, low: float, high: float) -> None:
+    assert low <= price(limit, used, waiting) <= high
+
+
+def test_what_others_are_finding_out_is_not_asked_again() -> None:
+    models = [SimModel(f"m{n}/x:free") for n in range(12)]
+    with World(models) as world:
+        router = world.router(hedge="off")
+
+        async def together() -> None:
+            await asyncio.gather(*(router.achat("x") for _ in range(12)))
+
+        world.runtime.call(together)
+        assert len(set(world.asked)) >= 10
+
+
+def test_nothing_is_spent_on_what_would_come_too_late_while_others_wait() -> None:
+    model = SimModel("a/x:free", first_token=8.0, jitter=0.0)
+    with World([model], [SimAccount()]) as world:
+        router = world.router(hedge="off", timeout=66.0)
+        router.chat("x")
+
+        async def one() -> str:
+            try:
+                await router.achat("x")
+            except Exception as error:
+                return type(error).__name__
+            return "answered"
+
+        async def together() -> list[str]:
+            return await asyncio.gather(*(one() for _ in range(26)))
+
+        told = world.runtime.call(together)
+        asked = len(world.requests)
+
+    assert told.count("answered") == asked - 1, "every request that was sent was answered in time"
+
+
+def test_a_record_begins_with_nothing_against_it() -> None:
+    assert Health().safety == PRIOR_SAFETY
+    assert Health().plain
+
+
+def test_a_model_that_comes_and_goes_is_left_and_found_again() -> None:
+    models = [
+        SimModel("steady/x:free", first_token=2.0, jitter=0.0),
+        SimModel("moody/x:free", first_token=0.2, jitter=0.0, phases=[Phase(100.0, 400.0, "502")]),
+    ]
+    with World(models) as world:
+        router = world.router(hedge="off")
+        for _ in range(120):
+            router.chat("x")
+            world.clock.advance(10.0)  # type: ignore[attr-defined]
+        early = [seen.model for seen in world.requests if 30 < seen.at < 100]
+        amid = [seen.model for seen in world.requests if 150 < seen.at < 400]
+        late = [seen.model for seen in world.requests if seen.at > 900]
+
+    assert early.count("moody/x:free") > len(early) * 0.7
+    assert amid.count("moody/x:free") < 6
+    assert late.count("moody/x:free") > len(late) * 0.5
