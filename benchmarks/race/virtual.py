@@ -3,7 +3,7 @@
     python benchmarks/race/virtual.py [--seeds 30] [--worlds calm storm …] [--policies ours afternoon …]
 
 Prints a table of Markdown: of what a clairvoyant could answer the share that was answered, seconds (mean, p95), attempts an
-answer, requests that an account refused. One line a world and policy.
+answer, requests that an account refused. One line a world and policy. `--sweep` tries the constants of the core instead.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import argparse
 import asyncio
 import importlib
 import logging
-import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import httpx
 from afternoon import Afternoon, Known
 from bound import bound
+from table import Lap, Results, compare, header, line, plot, ratios
 from worlds import DEADLINE, SCENES, Scene, scene
 
-from freerouter_core import Limit, Provider, Router
+from freerouter_core import ChatRequest, Limit, Provider, Router, Structured
 from freerouter_core.clock import VirtualClock
 from freerouter_core.errors import FreeRouterError
 from freerouter_core.runtime.runtime import Runtime
@@ -36,35 +36,6 @@ from freerouter_core.simulator.dialects import DIALECTS
 START = 1_800_000_000.0 - 1_800_000_000.0 % 86_400 + 6 * 3_600
 PROMPT = "Tell me of the sea."
 MESSAGES = [{"role": "user", "content": PROMPT}]
-
-
-@dataclass
-class Lap:
-    """One life of one world."""
-
-    answered: int = 0
-    possible: int = 0
-    times: list[float] = field(default_factory=list)
-    attempts: int = 0
-    refusals: int = 0
-
-    def add(self, other: Lap) -> None:
-        self.answered += other.answered
-        self.possible += other.possible
-        self.times += other.times
-        self.attempts += other.attempts
-        self.refusals += other.refusals
-
-    def row(self) -> list[str]:
-        times = sorted(self.times) or [float("nan")]
-        return [
-            f"{self.answered / max(1, self.possible):.3f}",
-            f"{statistics.fmean(times):.2f}",
-            f"{times[len(times) // 2]:.2f}",
-            f"{times[min(len(times) - 1, int(len(times) * 0.95))]:.2f}",
-            f"{self.attempts / max(1, self.answered):.2f}",
-            f"{self.refusals}",
-        ]
 
 
 class Net(httpx.AsyncBaseTransport):
@@ -114,17 +85,22 @@ def _limits(server: Any) -> list[Limit]:
 Ask = Callable[[], Awaitable[bool]]
 
 
-def ours(options: dict[str, Any], streamed: bool = False) -> Callable[[Scene, Runtime, Net], Ask]:
+WISH = Structured({"type": "object", "properties": {"sea": {"type": "string"}}, "required": ["sea"]})
+
+
+def ours(
+    options: dict[str, Any], streamed: bool = False, request: Any = PROMPT
+) -> Callable[[Scene, Runtime, Net], Ask]:
     def enter(found: Scene, runtime: Runtime, net: Net) -> Ask:
         router = Router(providers=providers(found), runtime=runtime, timeout=DEADLINE, **options)
 
         async def ask() -> bool:
             try:
                 if streamed:
-                    async for _ in router.astream(PROMPT):
+                    async for _ in router.astream(request):
                         pass
                     return True
-                return bool((await router.achat(PROMPT)).text)
+                return bool((await router.achat(request)).text)
             except FreeRouterError:
                 return False
 
@@ -175,6 +151,7 @@ def informed(found: Scene, runtime: Runtime, net: Net) -> Ask:
 POLICIES: dict[str, Callable[[Scene, Runtime, Net], Ask]] = {
     "ours": ours({}),
     "ours, streamed": ours({}, streamed=True),
+    "ours, structured": ours({}, request=ChatRequest(MESSAGES, structured=WISH)),
     "afternoon": afternoon,
     "ours, rates known": informed,
     "ours, no hedge": ours({"hedge": "off"}),
@@ -234,6 +211,57 @@ def ideal(name: str, seed: int) -> Lap:
     return Lap(len(times), len(times), times, len(times))
 
 
+def run(pool: ProcessPoolExecutor, world: str, policy: str, seeds: range, settings: list[str]) -> Lap:
+    """All seeds of a world under a policy."""
+    many = len(seeds)
+    if policy == "bound":
+        return Lap.sum(pool.map(ideal, [world] * many, seeds))
+    return Lap.sum(pool.map(live, [world] * many, seeds, [policy] * many, [settings] * many, chunksize=4))
+
+
+SWEPT = {
+    "routing.rank.WASTE": (0.3, 3.0),
+    "routing.rank.UNSURE": (0.2, 1.2),
+    "routing.rank.HOPE": (0.0, 1.0),
+    "routing.rank.DEAR": (1.0, 16.0),
+    "routing.health.HALF_LIFE": (900.0, 14_400.0),
+    "routing.health.MOOD": (30.0, 360.0),
+    "routing.health.PULL": (0.3, 0.95),
+    "routing.health.CHANCE": (0.05, 0.4),
+    "routing.health.POOL": (0.03, 0.3),
+    "routing.patience.LATE": (2.0, 6.0),
+    "routing.patience.FLOOR": (2.5, 10.0),
+    "routing.patience.HEDGE_AT": (1.5, 4.0),
+    "routing.engine.HEDGE_SHARE": (0.0, 0.2),
+    "routing.quota.SCARCE": (200.0, 2_000.0),
+    "routing.quota.DEAREST": (10.0, 100.0),
+}
+"""Constants of the core, and for each a value well below and well above its default."""
+
+
+def sweep(worlds: list[str], seeds: range, jobs: int) -> None:
+    """Every constant, lower and higher, beside the defaults: answered, mean and p95 over all worlds as ratios to the defaults'."""
+
+    def laps(settings: list[str]) -> dict[str, Lap]:
+        with ProcessPoolExecutor(jobs) as pool:  # anew: constants stay set in a process
+            return {world: run(pool, world, "ours", seeds, settings) for world in worlds}
+
+    base = laps([])
+    answered = sum(lap.answered for lap in base.values())
+    print("| constant | default | tried | answered, % more or less | mean | p95 |\n|---|---|---|---|---|---|")
+    for name, values in SWEPT.items():
+        module, _, constant = name.rpartition(".")
+        default = getattr(importlib.import_module(f"freerouter_core.{module}"), constant)
+        for value in values:
+            found = laps([f"{name}={value}"])
+            more = 100.0 * (sum(lap.answered for lap in found.values()) / answered - 1.0)
+            both = {world: {"tried": found[world], "base": base[world]} for world in worlds}
+            mean, _, tail, _ = compare(both, "tried", "base") or (1.0,) * 4
+            print(
+                f"| `{name}` | {default:g} | {value:g} | {more:+.2f} | {mean:.3f} | {tail:.3f} |", flush=True
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -241,36 +269,32 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--worlds", nargs="*", default=list(SCENES))
-    parser.add_argument("--policies", nargs="*", default=["ours", "afternoon"])
+    parser.add_argument(
+        "--policies", nargs="*", default=["ours", "afternoon"], help=", ".join([*POLICIES, "bound"])
+    )
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument(
         "--set", nargs="*", default=[], metavar="routing.rank.UNSURE=0.3", help="constants to try"
     )
+    parser.add_argument("--sweep", action="store_true", help="try every constant lower and higher instead")
+    parser.add_argument("--plot", metavar="FILE.svg")
     options = parser.parse_args()
-    print("| world | policy | of the bound | mean s | p50 s | p95 s | attempts an answer | refusals |")
-    print("|---|---|---|---|---|---|---|---|")
-    began = time.monotonic()
     seeds = range(options.first, options.first + options.seeds)
+    if options.sweep:
+        sweep(options.worlds, seeds, options.jobs)
+        return
+    print(header())
+    began = time.monotonic()
+    results: Results = {}
     with ProcessPoolExecutor(options.jobs) as pool:
         for world in options.worlds:
-            for policy in [*options.policies, "bound"]:
-                total = Lap()
-                laps = (
-                    pool.map(ideal, [world] * len(seeds), seeds)
-                    if policy == "bound"
-                    else pool.map(
-                        live,
-                        [world] * len(seeds),
-                        seeds,
-                        [policy] * len(seeds),
-                        [options.set] * len(seeds),
-                        chunksize=2,
-                    )
-                )
-                for lap in laps:
-                    total.add(lap)
-                print(f"| {world} | {policy} | {' | '.join(total.row())} |", flush=True)
-    print(f"\n{options.seeds} seeds a world, {time.monotonic() - began:.0f} s", file=sys.stderr)
+            for policy in options.policies:
+                lap = results.setdefault(world, {})[policy] = run(pool, world, policy, seeds, options.set)
+                print(line(world, policy, lap), flush=True)
+    print(f"\n{options.seeds} seeds a world. {ratios(results, options.policies[0], 'afternoon')}")
+    print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
+    if options.plot:
+        Path(options.plot).write_text(plot(results, f"{options.seeds} seeds a world, virtual clock"), "utf-8")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from freerouter_core.simulator import Phase, SimAccount, SimModel
@@ -50,11 +50,35 @@ def scene(name: str, seed: int) -> Scene:
     return SCENES[name](Random(f"{name}-{seed}"), seed)
 
 
+def hurried(found: Scene, factor: float) -> Scene:
+    """The same world with its hours passing so many times as fast: models come and go, and callers come, that much sooner."""
+    servers = [
+        replace(
+            server,
+            models=[
+                replace(
+                    model,
+                    phases=[
+                        replace(phase, start=phase.start / factor, end=phase.end / factor)
+                        for phase in model.phases
+                    ],
+                    born=model.born / factor,
+                    dies=model.dies / factor,
+                )
+                for model in server.models
+            ],
+        )
+        for server in found.servers
+    ]
+    return replace(found, servers=servers, arrivals=[at / factor for at in found.arrivals])
+
+
 # -- what worlds are made of ----------------------------------------------------------------------------------------------
 
 
-def _says(request: object) -> str:
-    return "word " * TOKENS
+def _says(request: dict[str, object]) -> str | None:
+    """A text of a usual length; where an object is wanted, whatever obeys."""
+    return None if request.get("response_format") else "word " * TOKENS
 
 
 def _between(rng: Random, low: float, high: float) -> float:

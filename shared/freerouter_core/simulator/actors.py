@@ -48,8 +48,8 @@ class SimModel:
     completion_price: str = "0"
     objects: Callable[[Json], str | None] | None = None
     """The words of the 400 that it answers a request with, given its body; None: it takes it."""
-    says: Callable[[Json], str] | None = None
-    """What it answers in plain text, given the request body; None: something obedient."""
+    says: Callable[[Json], str | None] | None = None
+    """What it answers in plain text, given the request body; None, or None of it: something obedient."""
 
     def row(self) -> Json:
         """Its row in `GET /models`."""

@@ -161,6 +161,13 @@ class World:
 
     def _chat(self, request: Any, account: SimAccount | None) -> Script:
         name = str(request.get("model")) if isinstance(request, Mapping) else "?"
+        if name == "openrouter/free":  # any free one, at random, blind to how it has been doing
+            free = [
+                m.id
+                for m in self.models.values()
+                if m.prompt_price == "0" and m.born <= self.elapsed < m.dies
+            ]
+            name = self._rng.choice(sorted(free)) if free else name
         model = self.models.get(name)
         problem = fault_in(request) or self._unknown(model, name) or _beyond(model, request)
         if problem is None and model is not None and model.objects is not None:
@@ -256,14 +263,15 @@ class World:
 
         def good() -> Script:
             thought = think(request, model.id, self._rng, reasons=model.reasoning)
-            if model.says is not None and not thought.calls:
-                thought = Thought(model.says(dict(request)), reasoning=thought.reasoning)
+            said = None if model.says is None or thought.calls else model.says(dict(request))
+            if said is not None:
+                thought = Thought(said, reasoning=thought.reasoning)
             thought, finish = cut_to_length(thought, request)
             speed = model.speed * self._spread(model)
-            said = Speech(
+            speech = Speech(
                 thought, finish, request, model.id, ident, first, speed, self._cached(model, request)
             )
-            return streamed(said, chunk) if stream else whole(said)
+            return streamed(speech, chunk) if stream else whole(speech)
 
         return Case(model.id, stream, self.clock.now(), first, good, chunk)
 
