@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -189,3 +190,65 @@ def test_without_its_extra_the_command_says_what_to_install(tmp_path: Path) -> N
 
     assert done.returncode == 2
     assert "pip install 'freerouter-llm[cli]'" in done.stderr
+
+
+def test_lists_as_json_and_as_tables(server: dict[str, str]) -> None:
+    told = {
+        name: json.loads(run(*arguments, "--json", **server).stdout)
+        for name, arguments in {
+            "models": ("models", "--tools"),
+            "discover": ("discover",),
+            "recommend": ("recommend", "write Python code"),
+            "explain": ("explain", "hello"),
+            "stats": ("stats",),
+            "config": ("config",),
+            "chat": ("chat", "hello"),
+        }.items()
+    }
+
+    assert [row["id"] for row in told["models"]] == [row["id"] for row in told["explain"]]
+    assert told["discover"]["providers"] == {"openrouter": {"listed": 2, "free": 2}}
+    assert set(told["recommend"][0]["parts"]) == {"capability", "context", "provider", "free", "availability"}
+    assert told["stats"]["stats"]["free"] == 2
+    assert told["chat"]["model_name"] == "acme/a:free"
+    assert "acme/a:free" in run("recommend", "write Python code", **server).stdout
+    assert "of 20 requests a minute" in run("stats", **server).stdout
+
+
+def test_config_shows_where_a_setting_comes_from_and_no_key(tmp_path: Path) -> None:
+    (tmp_path / "freerouter.toml").write_text("openrouter_timeout = 9\n")
+    done = run("config", "--json", OPENROUTER_API_KEY="sk-secret-1", DEV_MODE="true", COLUMNS="40")
+    rows = {row["name"]: row for row in json.loads(done.stdout)["settings"]}
+
+    assert rows["OPENROUTER_API_KEY"] == {
+        "name": "OPENROUTER_API_KEY",
+        "value": "set",
+        "origin": "environment",
+    }
+    assert (rows["OPENROUTER_TIMEOUT"]["value"], rows["OPENROUTER_TIMEOUT"]["origin"]) == (
+        9.0,
+        str(tmp_path / "freerouter.toml"),
+    )
+    assert rows["FREEROUTER_STATE"]["origin"] == "default"
+    assert "sk-secret" not in done.stdout + run("config", OPENROUTER_API_KEY="sk-secret-1").stdout
+
+
+def test_a_conversation(server: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    """As a terminal has it, but for the terminal: what is typed comes from a list."""
+    from freerouter_core.apps.talk import Talk
+
+    typed = iter(["hello", "/explain", "/model acme/b:free", "and you?", "/reset", "/what", "/quit", "never"])
+    with World([SimModel("acme/a:free"), SimModel("acme/b:free")]) as world:
+        talk = Talk(world.router(model="acme/a:free"), "be brief", {}, None)
+        talk.converse(lambda prompt: next(typed))
+        asked = [[m["content"] for m in seen.body["messages"]] for seen in world.requests]
+
+    assert world.asked == ["acme/a:free", "acme/b:free"]
+    assert asked[1][0] == "be brief"
+    assert asked[1][1] == "hello"
+    assert asked[1][3] == "and you?"
+    shown = capsys.readouterr()
+    assert "You said: hello" in shown.out
+    assert "acme/a:free (openrouter): answered" in shown.err
+    assert "/model NAME" in shown.err
+    assert next(typed) == "never"

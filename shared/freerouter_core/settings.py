@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     freerouter_state: str = "sqlite"
     dev_mode: bool = False
     _providers: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)
+    _file: tuple[str, frozenset[str]] = PrivateAttr(default=("", frozenset()))
 
     @classmethod
     def settings_customise_sources(
@@ -111,11 +112,13 @@ class Settings(BaseSettings):
     def load(cls, directory: str | Path | None = None) -> Settings:
         """The settings as of now. Raises `BadSetting`, naming the variable and never its value."""
         folder = Path.cwd() if directory is None else Path(directory)
-        said, rows = configfile.read(configfile.find(folder), known=cls.model_fields)
+        file = configfile.find(folder)
+        said, rows = configfile.read(file, known=cls.model_fields)
         token = _said.set(said)
         try:
             settings = cls(_env_file=tuple(folder / name for name in FILES))  # type: ignore[call-arg]
             settings._providers = rows
+            settings._file = (str(file), frozenset(said))
             return settings
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
@@ -123,6 +126,16 @@ class Settings(BaseSettings):
             raise BadSetting(f"{name}: {first['msg']}", hint="correct or unset this variable") from None
         finally:
             _said.reset(token)
+
+    def origin(self, name: str) -> str:
+        """Where a setting comes from: "environment", the dotenv files, the file's path, or "default"."""
+        variable = name.upper()
+        if os.environ.get(variable):
+            return "environment"
+        if self.environment.get(variable):
+            return " or ".join(FILES)
+        path, said = self._file
+        return path if name in said else "default"
 
     @property
     def providers(self) -> Mapping[str, dict[str, Any]]:

@@ -3,53 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from .. import __version__
 from ..errors import FreeRouterError
 from ..router import Router
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-EXIT_FAILED, EXIT_USAGE, EXIT_NO_KEY = 1, 2, 3
-"""Exit codes: the models failed; the call was wrong; there is no key. `doctor` ends with 1 where no model is usable."""
-
-
-def _console(*, stderr: bool = False) -> Console:
-    # Without emoji=False rich reads the ":free:" of a message as a picture.
-    return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
-
-
-def _guarded(command: F) -> F:
-    """A user's mistake or a provider's failure is one line that says what to do, never a traceback."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        from ..errors import AuthenticationFailed, BadRequest, BadSetting
-
-        try:
-            return command(*args, **kwargs)
-        except FreeRouterError as error:
-            console = _console(stderr=True)
-            console.print(f"[red]{type(error).__name__}[/]: {escape(error.message)}")
-            if error.hint:
-                console.print(escape(error.hint))
-            code = EXIT_USAGE if isinstance(error, (BadSetting, BadRequest)) else EXIT_FAILED
-            raise SystemExit(EXIT_NO_KEY if isinstance(error, AuthenticationFailed) else code) from None
-        except BrokenPipeError:
-            sys.stderr.close()  # the reader of our pipe has gone: no word is owed to it
-            raise SystemExit(0) from None
-
-    return run  # type: ignore[return-value]
+from . import lists, talk
+from .terminal import EXIT_FAILED, age_words, console, guarded
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,113 +23,11 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("prompt", required=False)
-@click.option("-m", "--model", default="auto", help='A model id, or "auto".')
-@click.option("-s", "--system", help="A system message.")
-@click.option("--max-tokens", type=click.IntRange(1), help="Tokens the answer may have.")
-@click.option(
-    "--timeout", type=click.FloatRange(0, min_open=True), default=None, help="Seconds to the first token."
-)
-@click.option("--explain", is_flag=True, help="Show which models were tried, and why.")
-@_guarded
-def chat(
-    prompt: str | None,
-    model: str,
-    system: str | None,
-    max_tokens: int | None,
-    timeout: float | None,
-    explain: bool,
-) -> None:
-    """Ask PROMPT (or standard input) and print the answer as it comes."""
-    from ..wire.request import ChatRequest
-
-    if prompt is None:
-        if sys.stdin.isatty():
-            raise click.UsageError('nothing to ask: freerouter chat "Why is the sky blue?"')
-        prompt = sys.stdin.read()
-    messages = ([{"role": "system", "content": system}] if system else []) + [
-        {"role": "user", "content": prompt}
-    ]
-    request = ChatRequest(messages, parameters={"max_tokens": max_tokens}, timeout=timeout)
-    trail = _console(stderr=True)
-    router = Router(model=model)
-    stream = router.stream(request)
-    try:
-        for delta in stream:
-            if delta.text:
-                sys.stdout.write(delta.text)
-                sys.stdout.flush()
-    except FreeRouterError as error:
-        sys.stdout.write("\n" if getattr(error, "partial", "") else "")
-        if explain:
-            _print_attempts(trail, error.attempts)
-        raise
-    sys.stdout.write("\n")
-    outcome = stream.outcome
-    if outcome is not None and explain:
-        for line in outcome.journal.render():
-            trail.print(f"[dim]{escape(line)}[/]")
-        _print_attempts(trail, outcome.attempts)
-    if outcome is not None and outcome.answer.simulated:
-        trail.print("[yellow]simulated: DEV_MODE is set, nobody was called[/]")
-
-
-def _print_attempts(console: Console, attempts: Any) -> None:
-    for record in attempts:
-        verdict = f"[red]{record['fault']}[/]" if record["fault"] else "[green]answered[/]"
-        status = f" HTTP {record['status']}" if record["status"] else ""
-        console.print(
-            f"  {escape(record['model'])} ({record['provider']}): {verdict}{status}, {record['seconds']:.2f} s"
-        )
-
-
-@cli.command()
-@click.option(
-    "--all", "everything", is_flag=True, help="Also the free models that are no candidates, and why."
-)
-@_guarded
-def models(everything: bool) -> None:
-    """List the free models: context, capabilities, health."""
-    report = Router().health()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, options in (
-        ("model", {"overflow": "fold"}),
-        ("context", {"justify": "right"}),
-        ("capabilities", {"overflow": "fold"}),
-        ("health", {"overflow": "fold"}),
-    ):
-        table.add_column(name, **options)  # type: ignore[arg-type]
-    for row in sorted(report.rows, key=lambda r: (r.reason is not None, -r.model.context, r.model.id)):
-        if row.reason is not None and not everything:
-            continue
-        words = [word for word in row.model.capabilities if word != "text"]
-        table.add_row(
-            escape(row.model.id), f"{row.model.context:,}", " ".join(words) or "text", _health_words(row)
-        )
-    console = _console()
-    console.print(table)
-    console.print(f"[dim]{report}[/]")
-    if report.simulated:
-        _console(stderr=True).print("[yellow]simulated: DEV_MODE is set[/]")
-
-
-def _health_words(row: Any) -> str:
-    if row.reason is not None:
-        return f"[dim]{escape(row.reason)}[/]"
-    if row.returns is not None:
-        return f"[yellow]{escape(row.state)}, back in {row.returns:.0f} s[/]"
-    health = row.health
-    if health is None or not (health.answers or health.failures):
-        return "[green]ready[/]"
-    return f"[green]ready[/], {health.answers} answered, {health.failures} failed, {health.first_token:.1f} s"
-
-
-@cli.command()
-@_guarded
+@guarded
 def doctor() -> None:
     """Check keys, providers, catalogue and models. Ends with 0 if a model is usable now, 1 if none is, 3 without a key."""
-    console = _console()
-    settings_ok = _check_keys(console)
+    out = console()
+    settings_ok = _check_keys(out)
     router = Router()
     try:
         router.refresh()
@@ -177,17 +39,17 @@ def doctor() -> None:
     try:
         report = router.health()
     except FreeRouterError as error:
-        console.print(f"provider   {reach}")
-        console.print(f"catalogue  [red]none[/]: {escape(error.message)}")
+        out.print(f"provider   {reach}")
+        out.print(f"catalogue  [red]none[/]: {escape(error.message)}")
         raise SystemExit(EXIT_FAILED) from None
-    console.print(f"provider   {', '.join(report.accounts)}: {reach}")
-    age = "none" if report.age is None else f"{report.listed} models, {_age(report.age)} old"
-    console.print(f"catalogue  {age}")
+    out.print(f"provider   {', '.join(report.accounts)}: {reach}")
+    age = "none" if report.age is None else f"{report.listed} models, {age_words(report.age)} old"
+    out.print(f"catalogue  {age}")
     usable = len(report.usable)
     colour = "green" if usable else "red"
-    console.print(f"models     [{colour}]{report}[/]")
+    out.print(f"models     [{colour}]{report}[/]")
     if report.simulated:
-        console.print("[yellow]simulated: DEV_MODE is set, nobody is called[/]")
+        out.print("[yellow]simulated: DEV_MODE is set, nobody is called[/]")
     raise SystemExit(0 if usable else EXIT_FAILED)
 
 
@@ -224,7 +86,7 @@ def _check_keys(console: Console) -> bool:
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--failing", is_flag=True, help="Most models fail at times, as the real ones do.")
-@_guarded
+@guarded
 def simulate(host: str, port: int, seed: int, failing: bool) -> None:
     """Serve a simulated OpenRouter on HOST:PORT, for any client. Nothing leaves this machine."""
     try:
@@ -253,16 +115,21 @@ def simulate(host: str, port: int, seed: int, failing: bool) -> None:
 
 @cli.command()
 @click.option("--seed", type=int, default=7, show_default=True)
-@_guarded
+@guarded
 def demo(seed: int) -> None:
     """A LangChain agent's tools and a LlamaIndex query over a simulated world in which models fail. No key, no network."""
     from .demo import run
 
-    run(_console(), seed)
+    run(console(), seed)
 
 
-def _age(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+for command in (
+    talk.chat,
+    lists.models,
+    lists.discover,
+    lists.recommend,
+    lists.explain,
+    lists.stats,
+    lists.config,
+):
+    cli.add_command(command)

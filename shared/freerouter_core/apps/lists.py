@@ -1,0 +1,239 @@
+"""Commands that tell and send nothing: models, discover, recommend, explain, stats, config."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.markup import escape
+
+from ..errors import CatalogueUnavailable
+from ..router import Router
+from .terminal import console, described, guarded, json_option, print_json, seconds_words, table
+
+CAPABILITIES = ("tools", "vision", "audio", "structured", "reasoning")
+
+
+@click.command()
+@click.option("--free/--paid", default=True, help="Free models (the default), or those that cost money.")
+@click.option("--tools", is_flag=True, help="Only those with tools.")
+@click.option(
+    "--has", multiple=True, type=click.Choice(CAPABILITIES), help="Only those with this; may be repeated."
+)
+@click.option("--min-context", type=click.IntRange(0), default=0, help="Tokens.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Also the free models that are no candidates, and why."
+)
+@json_option
+@guarded
+def models(
+    free: bool, tools: bool, has: tuple[str, ...], min_context: int, everything: bool, as_json: bool
+) -> None:
+    """List the free models: context, capabilities, health."""
+    wanted = {*has, *(("tools",) if tools else ())}
+    if not free:
+        found = [
+            m
+            for m in Router().affordable_models(float("inf"))
+            if not m.free and _fits(m, wanted, min_context)
+        ]
+        if as_json:
+            print_json(found)
+            return
+        made = table(
+            "model", "context", "USD a million tokens, in and out", "capabilities", right=("context",)
+        )
+        for model in found:
+            price = f"{model.prompt_price * 1e6:.2f} {model.completion_price * 1e6:.2f}"
+            made.add_row(escape(model.id), f"{model.context:,}", price, _words(model))
+        console().print(made)
+        return
+    report = Router().health()
+    rows = [
+        row
+        for row in sorted(report.rows, key=lambda r: (r.reason is not None, -r.model.context, r.model.id))
+        if (everything or row.reason is None) and _fits(row.model, wanted, min_context)
+    ]
+    if as_json:
+        print_json([described(row.model) | _health(row) for row in rows])
+        return
+    made = table("model", "context", "capabilities", "health", right=("context",))
+    for row in rows:
+        made.add_row(escape(row.model.id), f"{row.model.context:,}", _words(row.model), _health_words(row))
+    told = console()
+    told.print(made)
+    told.print(f"[dim]{report}[/]")
+    if report.simulated:
+        console(stderr=True).print("[yellow]simulated: DEV_MODE is set[/]")
+
+
+def _fits(model: Any, wanted: set[str], min_context: int) -> bool:
+    held = {"vision" if word == "image" else word for word in model.capabilities}
+    return wanted <= held and model.context >= min_context
+
+
+def _words(model: Any) -> str:
+    return " ".join(word for word in model.capabilities if word != "text") or "text"
+
+
+def _health(row: Any) -> dict[str, Any]:
+    health = row.health
+    return {
+        "reason": row.reason,
+        "state": row.state,
+        "returns": row.returns,
+        "answers": health.answers if health else 0,
+        "failures": health.failures if health else 0,
+        "first_token": health.first_token if health and health.answers else None,
+        "safety": round(health.safety, 1) if health else None,
+    }
+
+
+def _health_words(row: Any) -> str:
+    if row.reason is not None:
+        return f"[dim]{escape(row.reason)}[/]"
+    if row.returns is not None:
+        return f"[yellow]{escape(row.state)}, back in {row.returns:.0f} s[/]"
+    health = row.health
+    if health is None or not (health.answers or health.failures):
+        return "[green]ready[/]"
+    return f"[green]ready[/], {health.answers} answered, {health.failures} failed, {health.first_token:.1f} s"
+
+
+@click.command()
+@json_option
+@guarded
+def discover(as_json: bool) -> None:
+    """Fetch the lists of all your providers now, and say what is new."""
+    router = Router()
+    try:
+        before = {model.id for model in router.free_models()}
+    except CatalogueUnavailable:
+        before = set()
+    catalogue = router.refresh()
+    free = [model for model in catalogue if model.free and model.chat]
+    new = sorted(model.id for model in free if model.id not in before)
+    gone = sorted(before - {model.id for model in free})
+    counts = {
+        name: (sum(m.provider == name for m in catalogue), sum(m.provider == name for m in free))
+        for name in sorted({model.provider for model in catalogue})
+    }
+    if as_json:
+        told = {name: {"listed": listed, "free": many} for name, (listed, many) in counts.items()}
+        print_json({"providers": told, "new": new, "gone": gone, "cache": router.cache_stats()})
+        return
+    made = table("provider", "listed", "free", right=("listed", "free"))
+    for name, (listed, many) in counts.items():
+        made.add_row(escape(name), str(listed), str(many))
+    out = console()
+    out.print(made)
+    for word, ids in (("new", new if before else []), ("gone", gone)):
+        for name in ids:
+            out.print(f"{word}: {escape(name)}")
+
+
+@click.command()
+@click.argument("text")
+@click.option("-n", "--limit", type=click.IntRange(1), default=5, show_default=True)
+@click.option(
+    "--has", multiple=True, type=click.Choice(CAPABILITIES), help="What they should have; may be repeated."
+)
+@json_option
+@guarded
+def recommend(text: str, limit: int, has: tuple[str, ...], as_json: bool) -> None:
+    """Which models suit TEXT, a request in plain words: a score of 0 to 100 and its parts."""
+    rows = Router().recommend(text, limit, capabilities=has)
+    if as_json:
+        print_json(rows)
+        return
+    made = table("score", "model", "of", "why", right=("score",))
+    for row in rows:
+        parts = " ".join(f"{name} {points:.0f}" for name, points in row.parts.items())
+        made.add_row(f"{row.score:.0f}", escape(row.model.id), parts, escape("; ".join(row.reasons)))
+    console().print(made)
+
+
+@click.command()
+@click.argument("text", default="")
+@click.option("-m", "--model", default="auto", help='A model id, or "auto".')
+@json_option
+@guarded
+def explain(text: str, model: str, as_json: bool) -> None:
+    """Who would be asked TEXT, in which order, and why each other would not. Sends nothing."""
+    found = Router(model=model).explain(text)
+    if as_json:
+        print_json([described(row.model) | _health(row) for row in found.rows])
+        return
+    made = table("", "model", "state")
+    for n, row in enumerate(found.rows, 1):
+        made.add_row("" if row.reason else str(n), escape(row.model.id), _health_words(row))
+    console().print(made)
+
+
+@click.command()
+@click.option("--hours", type=click.FloatRange(0, min_open=True), default=24.0, show_default=True)
+@json_option
+@guarded
+def stats(hours: float, as_json: bool) -> None:
+    """How models have done, what is spent of each limit, and what capabilities there are."""
+    router = Router()
+    counted, performance, quota = router.stats(), router.performance(hours=hours), router.quota()
+    if as_json:
+        print_json({"stats": counted, "performance": performance, "quota": quota})
+        return
+    out = console()
+    made = table(
+        "model",
+        "answers",
+        "good",
+        "p50",
+        "p95",
+        "tokens a second",
+        "faults",
+        right=("answers", "good", "p50", "p95", "tokens a second"),
+    )
+    for row in (*performance.rows, performance.total):
+        good = "-" if row.success is None else f"{row.success:.0%}"
+        speed = "-" if row.speed is None else f"{row.speed:.0f}"
+        faults = " ".join(f"{kind} {n}" for kind, n in row.faults.items())
+        made.add_row(
+            escape(row.model),
+            f"{row.answers:,}",
+            good,
+            seconds_words(row.p50),
+            seconds_words(row.p95),
+            speed,
+            faults,
+        )
+    out.print(made)
+    out.print(f"\n[bold]limits[/]\n{escape(str(quota))}")
+    words = ", ".join(f"{word} {n}" for word, n in counted.capabilities.items())
+    out.print(f"\n[bold]free models[/] {counted.free} of {counted.listed} listed: {escape(words)}")
+
+
+@click.command()
+@json_option
+@guarded
+def config(as_json: bool) -> None:
+    """The settings in effect and where each comes from. Keys are never shown."""
+    from ..settings import Settings
+
+    settings = Settings.load()
+    rows = []
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        hidden = name == "openrouter_api_key"
+        shown = ("set" if value else "not set") if hidden else value
+        rows.append({"name": name.upper(), "value": shown, "origin": settings.origin(name)})
+    if as_json:
+        print_json({"settings": rows, "providers": list(settings.providers)})
+        return
+    made = table("setting", "value", "from")
+    for row in rows:
+        value = row["value"]
+        words = ", ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+        made.add_row(row["name"], escape(words), escape(str(row["origin"])))
+    out = console()
+    out.print(made)
+    if settings.providers:
+        out.print(f"providers of your own: {escape(', '.join(settings.providers))}")
