@@ -252,3 +252,49 @@ def test_a_conversation(server: dict[str, str], capsys: pytest.CaptureFixture[st
     assert "acme/a:free (openrouter): answered" in shown.err
     assert "/model NAME" in shown.err
     assert next(typed) == "never"
+
+
+def test_serve_is_an_endpoint_and_shuts_down_with_a_stream_open() -> None:
+    slow = World(
+        [SimModel("acme/slow:free", first_token=0.0, speed=20.0, says=lambda request: "word " * 2_000)],
+        clock="real",
+    )
+    from freerouter_core.simulator.server import served
+
+    with (
+        served(slow) as url,
+        subprocess.Popen(
+            [sys.executable, "-c", "from freerouter_core.apps import main; main()", "serve", "--port", "0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                "OPENROUTER_BASE_URL": url,
+                "OPENROUTER_API_KEY": "sk-test-12345",
+                "PYTHONUNBUFFERED": "1",
+            },
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://127.0.0.1:\d+", process.stdout.readline())
+            assert found is not None
+            body = {"model": "auto", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+            with httpx.stream(
+                "POST", f"{found.group()}/v1/chat/completions", json=body, timeout=30
+            ) as response:
+                assert next(response.iter_lines()).startswith("data: ")
+                process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+            assert process.stderr is not None
+            assert "Traceback" not in process.stderr.read()
+        finally:
+            process.kill()
+
+
+def test_serve_is_careful_whom_it_lets_in() -> None:
+    done = run("serve", "--host", "0.0.0.0", OPENROUTER_API_KEY="sk-test-12345")  # noqa: S104  # refused
+
+    assert done.returncode == 2
+    assert "--token" in done.stderr

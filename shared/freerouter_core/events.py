@@ -62,13 +62,15 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A request was answered, after `attempts` attempts and `seconds` in all. `cost` is USD."""
+    """A request was answered, after `attempts` attempts and `seconds` in all. `cost` is USD; `first_token`: seconds to a stream's first
+    token, failover included."""
 
     model: str
     provider: str
     attempts: int
     seconds: float
     cost: float | None = None
+    first_token: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from .errors import BadSetting, FreeRouterError
+from .errors import BadSetting, FreeRouterError, Refused
 from .routing.steps import Flag, Ruling
 from .wire.answer import Answer
+from .wire.request import ChatRequest
 
 if TYPE_CHECKING:
     from .catalogue.model import Model
@@ -253,6 +254,34 @@ def rule(guards: Iterable[GuardLike], exchange: Exchange) -> Ruling:
         if verdict.prepend:
             prepend.append(verdict.prepend)
     return Ruling(None, tuple(flags), "\n\n".join(prepend))
+
+
+async def prepared(
+    router: Router, request: ChatRequest, elsewhere: Callable[[Callable[[], Ruling]], Awaitable[Ruling]]
+) -> tuple[Callable[[Answer, str], Ruling] | None, tuple[Flag, ...]]:
+    """What judges the answers to a request, and what was remarked about its prompt. Raises `Refused` where a guard will not have it asked.
+    `elsewhere` runs guards on a thread of their own."""
+    if not router.guards:
+        return None, ()
+    plain = replace(router, guards=(), session_name=None)
+
+    def judge(answer: Answer | None, model: str) -> Ruling:
+        return rule(router.guards, Exchange(request.messages, answer, model, plain))
+
+    first = Ruling()
+    if any(getattr(guard, "on_prompt", False) for guard in router.guards):
+        first = await elsewhere(lambda: judge(None, ""))
+        if first.refused is not None:
+            raise Refused(first.refused, hint="a guard refused the prompt; nothing was sent")
+    if not (first.prepend or any(getattr(guard, "on_answer", True) for guard in router.guards)):
+        return None, first.flags
+
+    def both(answer: Answer, model: str) -> Ruling:
+        then = judge(answer, model)
+        words = [part for part in (first.prepend, then.prepend) if part]
+        return replace(then, prepend="\n\n".join(words))
+
+    return both, first.flags
 
 
 def _ask(guard: GuardLike, exchange: Exchange) -> Verdict:

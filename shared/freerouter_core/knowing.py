@@ -27,6 +27,7 @@ from .reports import (
 )
 from .resolution import Resolved, unique
 from .routing.field import Field, explain, find_named
+from .routing.fit import able
 from .routing.history import HOUR, Tally, add
 from .routing.need import Need, Policy, need_of
 from .routing.quota import Charge, charges_of
@@ -47,6 +48,9 @@ class Knowing:
 
     if TYPE_CHECKING:
         strategy: Any
+        show_free_only: bool | None
+        prefer_free: bool | None
+        max_cost_per_token: float | None
 
         @property
         def _runtime(self) -> Runtime: ...
@@ -78,6 +82,24 @@ class Knowing:
             ]
             found = [m for m in found if m.free or m.prompt_price + m.completion_price > 0]
             return sorted(found, key=lambda m: (m.prompt_price + m.completion_price, -m.context, m.id))
+
+        return await self._known(pick)
+
+    def models(self) -> list[Model]:
+        """The chat models this router's filter lets through (see `set_filter`), free ones first unless it says otherwise; largest context
+        first. Listing a model that costs money is not asking it."""
+        return self._runtime.call(self.amodels)
+
+    async def amodels(self) -> list[Model]:
+        settings, policy = self._resolved.settings, self._resolved.policy
+        only = settings.openrouter_show_free_only if self.show_free_only is None else self.show_free_only
+        first = settings.openrouter_prefer_free_models if self.prefer_free is None else self.prefer_free
+        listing = dataclasses.replace(policy, allow_paid=not only, max_cost_per_token=self.max_cost_per_token)
+
+        def pick(catalogue: Catalogue) -> list[Model]:
+            found = [m for m in catalogue if m.chat and m.context >= policy.min_context]
+            found = [m for m in found if able(m, Need(output_tokens=0), listing) is None]
+            return sorted(found, key=lambda m: (first and not m.free, -m.context, m.id))
 
         return await self._known(pick)
 
@@ -246,7 +268,9 @@ class Knowing:
         of the day, which costs nothing; what it says is believed from then on."""
         return self._runtime.call(self.aquota)
 
-    async def aquota(self) -> QuotaReport:
+    async def aquota(self, *, ask: bool = True) -> QuotaReport:
+        """`ask` False: by what is known here alone."""
+
         async def work() -> QuotaReport:
             runtime, resolved = self._runtime, self._resolved
             catalogue = await self._catalogue(resolved, required=False)
@@ -254,7 +278,8 @@ class Knowing:
             book = runtime.state.health
             accounts = list(resolved.accounts.values())
             asked = (ask_standing(account, self._transport(account)) for account in accounts)
-            for account, day in zip(accounts, await asyncio.gather(*asked), strict=True):
+            days = await asyncio.gather(*asked) if ask else [None] * len(accounts)
+            for account, day in zip(accounts, days, strict=True):
                 if day is not None:
                     ends = period("utc-day", DAY, now)[1]
                     book.reconcile_day(account.scope, day.spent, ends)

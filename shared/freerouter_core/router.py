@@ -10,23 +10,22 @@ from typing import Any
 
 from .catalogue.model import Catalogue
 from .catalogue.providers import Account, Provider
-from .errors import BadSetting, DeadlineExceeded, Refused
+from .errors import BadSetting, DeadlineExceeded
 from .events import Answered, Charged, GaveUp, Observer
-from .guards import Exchange, rule
+from .filters import change_filter
 from .guards import checked as checked_guards
+from .guards import prepared
 from .knowing import Knowing, Prompt
 from .resolution import Resolved, describe, resolve_router, unique
 from .routing.field import Field
 from .routing.need import STRATEGIES, Need, Policy, Ranker, checked_need
 from .routing.plan import Outcome, Plan
-from .routing.steps import Flag, Ruling
 from .routing.task import TASKS
 from .runtime.driver import Drive, Show
 from .runtime.runtime import CallableFailed, Runtime
 from .session import Memory, Session
 from .settings import UNSET, Settings, Unset
 from .streams import AsyncStream, Stream
-from .wire.answer import Answer
 from .wire.request import ChatRequest
 
 NAMED_PATIENCE = 2.0
@@ -71,6 +70,8 @@ class Router(Knowing):
         guards: who judges answers before they are given, and prompts before they are sent; see `freerouter_core.guards`. A guarded
             stream is held until it was judged.
         session_name: requests of one name keep to one model while that is wise; see `Router.session`.
+        show_free_only: whether `models()` lists free ones only; None: as `OPENROUTER_SHOW_FREE_ONLY` says.
+        prefer_free: whether it lists them first; None: as `OPENROUTER_PREFER_FREE_MODELS` says.
         http_client: an `httpx.AsyncClient` or transport that all requests go through. Not pickled.
 
     Raises:
@@ -106,6 +107,8 @@ class Router(Knowing):
     hedge: str = "auto"
     guards: tuple[Any, ...] = ()
     session_name: str | None = None
+    show_free_only: bool | None = None
+    prefer_free: bool | None = None
     http_client: Any = field(default=None, repr=False)
     runtime: Runtime | None = field(default=None, repr=False, compare=False)
 
@@ -205,7 +208,9 @@ class Router(Knowing):
         if memory is not None:
             memory.answered(request.label, outcome, now - started, now)
         answer, attempts = outcome.answer, len(outcome.attempts)
-        runtime.emit(Answered(answer.model, outcome.provider, attempts, now - started, answer.cost))
+        told = outcome.journal.shown_at if show is not None else None
+        first = None if told is None else told - started
+        runtime.emit(Answered(answer.model, outcome.provider, attempts, now - started, answer.cost, first))
         if answer.cost and not self.allow_paid:
             runtime.emit(Charged(outcome.attempt.model.id, answer.cost))
         return outcome
@@ -228,7 +233,7 @@ class Router(Knowing):
             named = 0 if self.model == "auto" else 1
             preferred = (*policy.preferred[:named], kept, *policy.preferred[named:])
             policy = dataclasses.replace(policy, preferred=unique(preferred))
-        judge, flags = await self._guarded(request)
+        judge, flags = await prepared(self, request, runtime.elsewhere)
         catalogue = await self._catalogue(
             resolved, wait=_patience(policy, timeout), required=not policy.preferred
         )
@@ -248,32 +253,6 @@ class Router(Knowing):
             prices=runtime.ledger.prices(resolved.accounts.values()),
         )
         return await Drive(runtime, plan, show, self.http_client).run()
-
-    async def _guarded(
-        self, request: ChatRequest
-    ) -> tuple[Callable[[Answer, str], Ruling] | None, tuple[Flag, ...]]:
-        """What judges the answers, and what was remarked about the prompt. Raises `Refused` where a guard will not have it asked."""
-        if not self.guards:
-            return None, ()
-        plain = dataclasses.replace(self, guards=(), session_name=None)
-
-        def judge(answer: Answer | None, model: str) -> Ruling:
-            return rule(self.guards, Exchange(request.messages, answer, model, plain))
-
-        first = Ruling()
-        if any(getattr(guard, "on_prompt", False) for guard in self.guards):
-            first = await self._runtime.elsewhere(lambda: judge(None, ""))
-            if first.refused is not None:
-                raise Refused(first.refused, hint="a guard refused the prompt; nothing was sent")
-        if not (first.prepend or any(getattr(guard, "on_answer", True) for guard in self.guards)):
-            return None, first.flags
-
-        def both(answer: Answer, model: str) -> Ruling:
-            then = judge(answer, model)
-            words = [part for part in (first.prepend, then.prepend) if part]
-            return dataclasses.replace(then, prepend="\n\n".join(words))
-
-        return both, first.flags
 
     async def _ordered(
         self,
@@ -318,11 +297,24 @@ class Router(Knowing):
         sessions: dict[str, Memory] = self._runtime.sessions
         return sessions.setdefault(self.session_name, Memory(self.session_name))
 
+    def set_filter(self, **changes: Any) -> dict[str, Any]:
+        """Change what this router lists and asks, from the next request on; no other router is changed. Returns the filter as it is now.
+
+        `show_free_only`, `prefer_free`: what `models()` lists, and whether free ones come first. `max_cost_per_token`, `min_context`,
+        `min_quality`, `min_safety`, `max_latency`, `capabilities`, `providers`: as the options of those names. None of them makes
+        anything be paid for. Raises `BadSetting`.
+        """
+        return change_filter(self, changes)
+
     # -- life -------------------------------------------------------------------------------------------------------
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         """Call `observer` with every event of the runtime this router uses. Returns what ends it."""
         return self._runtime.subscribe(observer)
+
+    def flush(self) -> None:
+        """Wait until observers have been told of every event so far. Not for observers, who would wait for themselves."""
+        self._runtime.flush()
 
     def reset(self) -> None:
         """Forget benches, failures and speeds: every model starts anew. Limits already spent stay spent."""

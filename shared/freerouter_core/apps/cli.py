@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import Any
 
 import click
 from rich.console import Console
@@ -14,6 +15,10 @@ from ..errors import FreeRouterError
 from ..router import Router
 from . import lists, talk
 from .terminal import EXIT_FAILED, age_words, console, guarded
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+GRACE = 10
+"""Seconds that open streams have to end once the server is told to."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -89,28 +94,65 @@ def _check_keys(console: Console) -> bool:
 @guarded
 def simulate(host: str, port: int, seed: int, failing: bool) -> None:
     """Serve a simulated OpenRouter on HOST:PORT, for any client. Nothing leaves this machine."""
-    try:
-        import uvicorn
-    except ImportError:
-        raise click.ClickException("this needs uvicorn: pip install 'freerouter-llm[cli]'") from None
-    import socket
-
     from ..simulator import World, calm_models, failing_models
 
     world = World(failing_models() if failing else calm_models(), seed=seed, clock="real")
+    listener, address = _listen(host, port)
+    click.echo(f"a simulated OpenRouter listens on {address}/api/v1 (any key; Ctrl-C ends it)")
+    click.echo(f"  export OPENROUTER_BASE_URL={address}/api/v1 OPENROUTER_API_KEY=sk-simulated")
+    _serve(world.app(), listener, lifespan="off")
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8_080, show_default=True, help="0 picks a free one."
+)
+@click.option("--token", envvar="FREEROUTER_SERVE_TOKEN", help="What callers must bring as a bearer token.")
+@click.option(
+    "--no-token", is_flag=True, help="Let anybody in who reaches HOST, though it is not this machine alone."
+)
+@click.option("-m", "--model", default="auto", help='Asked first where a caller says "auto".')
+@guarded
+def serve(host: str, port: int, token: str | None, no_token: bool, model: str) -> None:
+    """Serve OpenAI's chat API on HOST:PORT over the free models, and FreeRouter's own under /api/v1."""
+    try:
+        from .rest import app
+    except ImportError as error:
+        raise click.ClickException(f"this needs {error.name}: pip install 'freerouter-llm[serve]'") from None
+    if host not in LOOPBACK and not (token or no_token):
+        raise click.UsageError(
+            f"whoever reaches {host} could spend your limits: give --token, or --no-token to mean it"
+        )
+    listener, address = _listen(host, port)
+    click.echo(f"FreeRouter listens on {address}/v1 (Ctrl-C ends it)")
+    click.echo(f"  export OPENAI_BASE_URL={address}/v1 OPENAI_API_KEY={'YOUR_TOKEN' if token else 'any'}")
+    _serve(app(Router(model=model), token=token), listener)
+
+
+def _listen(host: str, port: int) -> tuple[Any, str]:
+    """A listening socket, and its address: from here on whoever connects is answered, if a moment later."""
+    import socket
+
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(128)  # from here on whoever connects is answered, if a moment later
+        listener.listen(128)
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
-    bound = listener.getsockname()[1]
-    click.echo(f"a simulated OpenRouter listens on http://{host}:{bound}/api/v1 (any key; Ctrl-C ends it)")
-    click.echo(f"  export OPENROUTER_BASE_URL=http://{host}:{bound}/api/v1 OPENROUTER_API_KEY=sk-simulated")
-    server = uvicorn.Server(uvicorn.Config(world.app(), log_level="warning", lifespan="off"))
+    shown = f"[{host}]" if ":" in host else host
+    return listener, f"http://{shown}:{listener.getsockname()[1]}"
+
+
+def _serve(app: Any, listener: Any, **options: Any) -> None:
+    try:
+        import uvicorn
+    except ImportError:
+        raise click.ClickException("this needs uvicorn: pip install 'freerouter-llm[cli]'") from None
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE, **options)
     with contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 @cli.command()

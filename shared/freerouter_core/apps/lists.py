@@ -9,7 +9,8 @@ from rich.markup import escape
 
 from ..errors import CatalogueUnavailable
 from ..router import Router
-from .terminal import console, described, guarded, json_option, print_json, seconds_words, table
+from .data import described
+from .terminal import console, guarded, json_option, print_json, seconds_words, table
 
 CAPABILITIES = ("tools", "vision", "audio", "structured", "reasoning")
 

@@ -30,6 +30,11 @@ class Journal:
     failures: list[tuple[s.Attempt, Fault]] = field(default_factory=list)
     """The failed attempts with all that was understood of them."""
 
+    @property
+    def shown_at(self) -> float | None:
+        """When the first visible token decided, unix seconds."""
+        return next((entry.at for entry in self.entries if isinstance(entry.what, s.Commit)), None)
+
     def add(self, at: float, what: s.Step | s.Event) -> None:
         self.entries.append(Entry(at, what))
 

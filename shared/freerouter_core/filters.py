@@ -1,0 +1,52 @@
+"""What may be changed about a router at run time (`Router.set_filter`): thresholds and lists, never whether anything is paid for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .catalogue.providers import Provider
+from .errors import BadSetting
+
+if TYPE_CHECKING:
+    from .router import Router
+
+FILTER: dict[str, tuple[type, ...]] = {
+    "show_free_only": (bool,),
+    "prefer_free": (bool,),
+    "max_cost_per_token": (int, float),
+    "min_context": (int,),
+    "min_quality": (int, float),
+    "min_safety": (int, float),
+    "max_latency": (int, float),
+    "capabilities": (list, tuple),
+    "providers": (list, tuple, str),
+}
+"""What `set_filter` changes, and of which type it may be; None takes a wish back, where it can be None."""
+
+
+def _fits(name: str, value: object) -> bool:
+    kinds = FILTER[name]
+    if value is None:
+        return not name.startswith("min_") and name != "capabilities"
+    if isinstance(value, bool) and bool not in kinds:
+        return False
+    if isinstance(value, (list, tuple)) and not all(isinstance(item, (str, Provider)) for item in value):
+        return False
+    return isinstance(value, kinds) and not (isinstance(value, (int, float)) and value < 0)
+
+
+def change_filter(router: Router, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Change this router alone; its filter as it is then. Raises `BadSetting`, having changed nothing."""
+    unknown = sorted(set(changes) - set(FILTER))
+    if unknown:
+        raise BadSetting(f"the filter has no {unknown[0]!r}", hint=f"known: {', '.join(FILTER)}")
+    wrong = next((name for name, value in changes.items() if not _fits(name, value)), None)
+    if wrong is not None:
+        raise BadSetting(f"{wrong}={changes[wrong]!r} makes no sense in a filter")
+    changed = dataclasses.replace(router, **changes)
+    for name in changes:
+        object.__setattr__(router, name, getattr(changed, name))
+    router.__dict__.pop("_cached", None)
+    return {name: getattr(router, name) for name in FILTER}

@@ -1,0 +1,253 @@
+"""The service as its clients see it: OpenAI's own SDK, LangChain's ChatOpenAI, and plain HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import fastapi
+import httpx
+import openai
+import pytest
+from langchain_openai import ChatOpenAI
+from pydantic import BaseModel
+from starlette.testclient import TestClient
+
+from freerouter_core import Router
+from freerouter_core.apps import rest
+from freerouter_core.simulator import SimModel, World
+from freerouter_core.simulator.server import listening
+
+MODELS = [
+    SimModel("acme/a:free", first_token=0.0, speed=1e6, script=["502"]),
+    SimModel("acme/b:free", first_token=0.0, speed=1e6, context=8_192),
+    SimModel("acme/paid", prompt_price="0.000001", completion_price="0.000002"),
+]
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with World(MODELS, clock="real") as made:
+        yield made
+
+
+@pytest.fixture
+def address(world: World) -> Iterator[str]:
+    with listening(rest.app(world.router(model="acme/a:free"))) as found:
+        yield found
+
+
+@pytest.fixture
+def client(world: World) -> Iterator[TestClient]:
+    with TestClient(rest.app(world.router()), raise_server_exceptions=False) as made:
+        yield made
+
+
+class City(BaseModel):
+    name: str
+    inhabitants: int
+
+
+def weather(city: str) -> str:
+    """The weather in a city."""
+    return "fine"
+
+
+def test_openais_own_sdk(address: str) -> None:
+    with openai.OpenAI(base_url=f"{address}/v1", api_key="any", max_retries=0) as sdk:
+        asked: Any = {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}
+        whole = sdk.chat.completions.create(**asked)
+        chunks = list(
+            sdk.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+        )
+        models = [model.id for model in sdk.models.list()]
+
+    assert whole.model == "acme/b:free"
+    assert whole.choices[0].finish_reason == "stop"
+    assert [record["fault"] for record in whole.freerouter["attempts"]] == ["busy", None]  # type: ignore[attr-defined]
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text.endswith("You said: hello")
+    assert chunks[-1].usage is not None
+    assert chunks[-2].choices[0].finish_reason == "stop"
+    assert models[0] == "auto"
+    assert {"acme/a:free", "acme/b:free"} <= set(models)
+
+
+def test_langchains_chat_openai(address: str) -> None:
+    llm = ChatOpenAI(base_url=f"{address}/v1", api_key="any", model="auto", max_retries=0)  # type: ignore[arg-type]
+
+    assert llm.with_structured_output(City).invoke("Tell me about Lisbon, with 545796 inhabitants") == City(
+        name="Lisbon", inhabitants=545796
+    )
+    bound = llm.bind_tools([weather])
+    assert bound.invoke("What is the weather in Lisbon?").tool_calls[0]["args"] == {"city": "Lisbon"}
+    merged: Any = None
+    for chunk in bound.stream("What is the weather in Lisbon?"):
+        merged = chunk if merged is None else merged + chunk
+    assert merged.tool_calls[0]["args"] == {"city": "Lisbon"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"messages": []}, 400),
+        ({"messages": "hello"}, 400),
+        ([], 400),
+        ({"messages": [{"role": "user", "content": "x"}], "n": 3}, 400),
+        ({"messages": [{"role": "user", "content": "x"}], "model": 7}, 400),
+        ({"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "xml"}}, 400),
+        ({"messages": [{"role": "user", "content": "x" * 2_000_000}]}, 400),
+        ({"messages": [{"role": "user", "content": "x" * 11_000_000}]}, 413),
+    ],
+)
+def test_what_is_wrong_is_said(client: TestClient, body: Any, status: int) -> None:
+    done = client.post("/v1/chat/completions", json=body)
+
+    assert done.status_code == status, done.text[:300]
+    assert set(done.json()["error"]) >= {"message", "type", "code"}
+
+
+def test_other_ways_in_are_shut(client: TestClient) -> None:
+    said = json.dumps({"messages": [{"role": "user", "content": "x"}]})
+
+    assert (
+        client.post("/v1/chat/completions", content=said, headers={"content-type": "text/plain"}).status_code
+        == 415
+    )
+    assert (
+        client.post(
+            "/v1/chat/completions", content="{", headers={"content-type": "application/json"}
+        ).status_code
+        == 400
+    )
+    assert client.get("/v1/nothing").json()["error"]["code"] == 404
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(12):
+            yield b"x" * 1_000_000
+
+    headers = {"content-type": "application/json"}
+    assert client.post("/v1/chat/completions", content=endless(), headers=headers).status_code == 413
+
+
+def test_failures_have_a_status_and_a_wait() -> None:
+    limited = World([SimModel("a/x:free", script=["429-retry-after"] * 9)], clock="real")
+    cases: list[tuple[World, dict[str, Any], int]] = [
+        (limited, {"timeout": 2.0}, 429),
+        (World([SimModel("a/x:free", script=["401"] * 9)], clock="real"), {}, 502),
+        (World([SimModel("a/x:free", script=["hang"] * 9)], clock="real"), {"timeout": 0.3}, 504),
+        (World([SimModel("a/x:free", tools=False)], clock="real"), {"capabilities": ("tools",)}, 503),
+    ]
+    for world, options, status in cases:
+        with world, TestClient(rest.app(world.router(**options))) as client:
+            for streamed in (False, True):
+                body = {"messages": [{"role": "user", "content": "x"}], "stream": streamed}
+                done = client.post("/v1/chat/completions", json=body)
+                assert done.status_code == status, done.text
+                assert "sk-simulated" not in done.text
+            if status == 429:
+                assert int(done.headers["retry-after"]) >= 1
+
+
+def test_a_stream_that_breaks_says_so_in_the_stream() -> None:
+    with (
+        World([SimModel("a/x:free", script=["mid-stream-error"])], clock="real") as world,
+        TestClient(rest.app(world.router(fallback_models=(), model="a/x:free"))) as client,
+    ):
+        body = {"messages": [{"role": "user", "content": "x"}], "stream": True}
+        lines = [line for line in client.post("/v1/chat/completions", json=body).text.split("\n\n") if line]
+
+    assert json.loads(lines[-2].removeprefix("data: "))["error"]["code"] == "StreamBroken"
+    assert lines[-1] == "data: [DONE]"
+
+
+def test_a_client_that_leaves_ends_the_request(serve: Callable[[World], str]) -> None:
+    slow = World(
+        [SimModel("a/x:free", first_token=0.0, speed=30.0, says=lambda request: "word " * 3_000)],
+        clock="real",
+    )
+    with slow, listening(rest.app(slow.router())) as address:
+        body = {"messages": [{"role": "user", "content": "x"}], "stream": True}
+        with httpx.stream("POST", f"{address}/v1/chat/completions", json=body) as response:
+            next(response.iter_lines())
+        flying = slow.runtime.state.health.flying
+        deadline = httpx.Client(timeout=5.0)
+        for _ in range(200):
+            if not flying:
+                break
+            deadline.get(f"{address}/health")
+        deadline.close()
+
+        assert not flying
+
+
+def test_a_token_is_asked_for(world: World) -> None:
+    with TestClient(rest.app(world.router(), token="let-me-in")) as client:
+        assert client.get("/v1/models").status_code == 401
+        assert client.get("/metrics", headers={"authorization": "Bearer wrong"}).status_code == 401
+        assert client.get("/v1/models", headers={"authorization": "Bearer let-me-in"}).status_code == 200
+        assert client.get("/health").status_code == 200
+
+
+def test_freerouters_own_paths(client: TestClient) -> None:
+    free = client.get("/api/v1/models/free").json()
+    cheap = client.get("/api/v1/models/affordable", params={"max_cost_per_token": 0.00001}).json()
+    recommended = client.get("/api/v1/recommend", params={"text": "write code"}).json()["recommendations"]
+
+    assert {row["id"] for row in free["models"]} == {"acme/a:free", "acme/b:free"}
+    assert "acme/paid" in {row["id"] for row in cheap["models"]}
+    assert client.get("/api/v1/models/affordable", params={"max_cost_per_token": -1}).status_code == 422
+    assert len(recommended) == 2
+    assert client.post("/api/v1/models/refresh").json()["listed"] == 3
+    assert client.get("/api/v1/quota").json() == {"lines": [], "waits": {}}
+    assert client.get("/api/v1/performance").json()["hours"] == 24.0
+    assert client.get("/api/v1/explain", params={"text": "x"}).json()["candidates"]
+    assert client.get("/api/v1/stats").json()["free"] == 2
+    assert client.get("/health").json()["usable"] == 2
+
+
+def test_the_filter_changes_what_is_listed_and_asked(client: TestClient) -> None:
+    path = "/api/v1/models/openrouter/filter"
+
+    assert "acme/paid" in client.post(path, json={"show_free_only": False}).json()["models"]
+    assert client.post(path, json={"show_free_only": True, "min_context": 100_000}).json()["models"] == [
+        "acme/a:free"
+    ]
+    assert client.post(path, json={"allow_paid": True}).status_code == 400, "it turns no paying on"
+    assert client.post(path, json={"min_context": "many"}).status_code == 400
+    assert client.post(path, json=[1]).status_code == 400
+
+
+def test_a_filter_changes_no_other_router(world: World) -> None:
+    one, other = world.router(), world.router()
+    assert one == other
+    told = one.set_filter(min_context=100_000)
+
+    assert told["min_context"] == 100_000
+    assert [model.id for model in one.explain().candidates] == ["acme/a:free"]
+    assert len(other.explain().candidates) == 2
+    assert Router() == Router()
+
+
+def test_metrics_as_prometheus_reads_them(client: TestClient) -> None:
+    client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}]})
+    client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}], "stream": True})
+    told = client.get("/metrics").text
+
+    assert 'freerouter_requests_total{outcome="answered"} 2.0' in told
+    assert "freerouter_first_token_seconds_count" in told
+    assert "freerouter_usable_models 1.0" in told
+    assert "freerouter_catalogue_age_seconds" in told
+
+
+def test_the_paths_in_an_application_of_ones_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = fastapi.FastAPI()
+    mine.include_router(rest.router, prefix="/ai")
+    monkeypatch.setenv("DEV_MODE", "true")
+    rest._shared.clear()
+    with TestClient(mine) as client:
+        done = client.post("/ai/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}]})
+    rest._shared.clear()
+
+    assert "simulated" in done.json()["choices"][0]["message"]["content"]
