@@ -130,6 +130,18 @@ def serve(host: str, port: int, token: str | None, no_token: bool, model: str) -
     _serve(app(Router(model=model), token=token), listener)
 
 
+@cli.command()
+@click.option("-m", "--model", default="auto", help='Asked first where a caller says "auto".')
+@guarded
+def mcp(model: str) -> None:
+    """Be an MCP server on standard input and output: free models, recommendations, costs, answers."""
+    try:
+        from .mcp import server
+    except ImportError as error:
+        raise click.ClickException(f"this needs {error.name}: pip install 'freerouter-llm[mcp]'") from None
+    server(Router(model=model)).run("stdio")
+
+
 def _listen(host: str, port: int) -> tuple[Any, str]:
     """A listening socket, and its address: from here on whoever connects is answered, if a moment later."""
     import socket
