@@ -298,3 +298,69 @@ def test_serve_is_careful_whom_it_lets_in() -> None:
 
     assert done.returncode == 2
     assert "--token" in done.stderr
+
+
+def test_probe_asks_every_model_and_resumes(serve: Serve, tmp_path: Path) -> None:
+    world = World(
+        [
+            SimModel("acme/a:free", first_token=0.0, speed=1e6),
+            SimModel("acme/b:free", first_token=0.05, speed=1e6),
+            SimModel("acme/c:free", script=["404-gone"] * 9),
+        ],
+        clock="real",
+    )
+    variables = {"OPENROUTER_BASE_URL": serve(world), "OPENROUTER_API_KEY": "sk-test-12345"}
+    report = tmp_path / "probe.json"
+    first = run("probe", "--limit", "1", "--spacing", "0", "--report", str(report), **variables)
+    done = run("probe", "--resume", "--spacing", "0", "--report", str(report), "--json", **variables)
+    told = json.loads(done.stdout)
+
+    assert first.returncode == done.returncode == 0
+    assert "1 of 1 answered (100%)" in first.stdout or "0 of 1" in first.stdout
+    assert sorted(world.asked) == ["acme/a:free", "acme/b:free", "acme/c:free"], "each once"
+    assert (told["summary"]["asked"], told["summary"]["answered"]) == (3, 2)
+    assert json.loads(report.read_text()) == told
+    failed = next(row for row in told["results"] if not row["ok"])
+    assert (failed["model"], failed["fault"]) == ("acme/c:free", "gone")
+    assert "3 models" not in done.stderr
+    assert "2 models, one request each" in done.stderr
+
+
+def test_a_probe_that_is_interrupted_has_its_results(serve: Serve, tmp_path: Path) -> None:
+    world = World([SimModel(f"acme/m{n}:free", first_token=0.0, speed=1e6) for n in range(4)], clock="real")
+    report = tmp_path / "probe.json"
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from freerouter_core.apps import main; main()",
+            "probe",
+            "--spacing",
+            "20",
+            "--report",
+            str(report),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "OPENROUTER_BASE_URL": serve(world),
+            "OPENROUTER_API_KEY": "sk-test-12345",
+            "PYTHONUNBUFFERED": "1",
+        },
+    ) as process:
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if "answered" in line:
+                    break
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+
+    assert process.returncode == 130
+    assert "1 of 1 answered" in out
+    assert "--resume" in err
+    assert len(json.loads(report.read_text())["results"]) == 1

@@ -13,7 +13,7 @@ from rich.markup import escape
 from .. import __version__
 from ..errors import FreeRouterError
 from ..router import Router
-from . import lists, talk
+from . import lists, probe, talk
 from .terminal import EXIT_FAILED, age_words, console, guarded
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -179,6 +179,7 @@ def demo(seed: int) -> None:
 
 for command in (
     talk.chat,
+    probe.command,
     lists.models,
     lists.discover,
     lists.recommend,

@@ -1,0 +1,224 @@
+"""`freerouter probe`: ask every free model once, spaced so that limits are spared, and say who answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..catalogue.model import Model
+from ..errors import BadSetting, FreeRouterError
+from ..router import Router
+from ..runtime.disk import read_json, write_json
+from ..wire.request import ChatRequest
+from .terminal import console, guarded, json_option, print_json, seconds_words, table
+
+PROMPT = "Reply with the single word: pong"
+TOKENS = 512
+"""What an answer may have: reasoning models think first."""
+SPACING = 3.1
+"""Seconds between two requests where no limit says otherwise: OpenRouter's twenty a minute."""
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one model: `seconds` to the answer; `fault` and `reason` where there was none."""
+
+    model: str
+    provider: str
+    ok: bool
+    seconds: float
+    tokens: int = 0
+    text: str = ""
+    fault: str = ""
+    reason: str = ""
+    at: float = 0.0
+
+
+def probe(
+    router: Router, models: Sequence[Model], prompt: str, spacing: float, timeout: float
+) -> Iterator[Result]:
+    """Ask each model alone, in turn. What it teaches is kept, as from any request."""
+    for n, model in enumerate(models):
+        began = time.monotonic()
+        yield probe_one(router, model, prompt, timeout)
+        if n + 1 < len(models):
+            time.sleep(max(0.0, spacing - (time.monotonic() - began)))
+
+
+def probe_one(router: Router, model: Model, prompt: str, timeout: float) -> Result:
+    alone = dataclasses.replace(
+        router, model=model.id, fallback_models=(), max_retries=0, hedge="off", timeout=timeout
+    )
+    began, now = time.monotonic(), time.time()
+    try:
+        outcome = alone.chat(ChatRequest.of(prompt).but(parameters={"max_tokens": TOKENS}))
+    except FreeRouterError as error:
+        fault = error.attempts[-1]["fault"] if error.attempts else None
+        taken = time.monotonic() - began
+        return Result(
+            model.id,
+            model.provider,
+            False,
+            taken,
+            fault=fault or type(error).__name__,
+            reason=error.message,
+            at=now,
+        )
+    usage = outcome.answer.usage or {}
+    tokens = usage.get("completion_tokens")
+    seconds = time.monotonic() - began
+    return Result(
+        model.id,
+        model.provider,
+        True,
+        seconds,
+        tokens if isinstance(tokens, int) else 0,
+        outcome.text[:200],
+        at=now,
+    )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The results together: `success` a share of 1, `seconds` the mean of those that answered."""
+
+    asked: int
+    answered: int
+    success: float | None
+    seconds: float | None
+    fastest: tuple[Result, ...]
+    failed: tuple[Result, ...]
+
+    @classmethod
+    def of(cls, results: Sequence[Result]) -> Summary:
+        good = sorted((result for result in results if result.ok), key=lambda result: result.seconds)
+        bad = tuple(result for result in results if not result.ok)
+        mean = statistics.fmean(result.seconds for result in good) if good else None
+        share = len(good) / len(results) if results else None
+        return cls(len(results), len(good), share, mean, tuple(good[:5]), bad)
+
+
+class Report:
+    """The file that results go to as they come, so that nothing is lost and a probe can be resumed."""
+
+    def __init__(self, path: Path, resume: bool) -> None:
+        self.path = path
+        told = read_json(path) if resume else None
+        rows = told.get("results", []) if isinstance(told, dict) else []
+        try:
+            self.results = [Result(**row) for row in rows]
+        except TypeError:
+            raise BadSetting(
+                f"{path} is no report of a probe", hint="name another file with --report"
+            ) from None
+
+    @property
+    def known(self) -> set[str]:
+        return {result.model for result in self.results}
+
+    def add(self, result: Result) -> None:
+        self.results.append(result)
+        problem = write_json(self.path, self.data())
+        if problem is not None:
+            raise BadSetting(
+                f"{self.path} could not be written: {problem}", hint="name another file with --report"
+            )
+
+    def data(self) -> dict[str, Any]:
+        summary = Summary.of(self.results)
+        told = {name: value for name, value in asdict(summary).items() if name not in ("fastest", "failed")}
+        return {"summary": told, "results": [asdict(result) for result in self.results]}
+
+
+def spacing_of(router: Router) -> float:
+    """Seconds between requests that keep every account's minute."""
+    minutes = [line for line in router.quota().lines if line.kind == "requests" and line.per <= 60.0]
+    return max([line.per / max(1, line.limit) for line in minutes] or [SPACING]) + 0.1
+
+
+@click.command("probe")
+@click.option("--prompt", default=PROMPT, show_default=True)
+@click.option(
+    "--spacing", type=click.FloatRange(0), help="Seconds between requests; by the limits, where not given."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=45.0,
+    show_default=True,
+    help="Seconds a model.",
+)
+@click.option("--limit", type=click.IntRange(1), help="So many models at most.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("freerouter-probe.json"),
+    show_default=True,
+)
+@click.option("--resume", is_flag=True, help="Go on with what the report does not hold yet.")
+@json_option
+@guarded
+def command(
+    prompt: str,
+    spacing: float | None,
+    timeout: float,
+    limit: int | None,
+    report: Path,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Ask every free model once and say who answers. Results go to the report as they come; Ctrl-C loses nothing."""
+    router, out = Router(), console(stderr=True)
+    kept = Report(report, resume)
+    models = [model for model in router.free_models() if model.id not in kept.known][:limit]
+    pause = spacing_of(router) if spacing is None else spacing
+    out.print(
+        f"{len(models)} models, one request each, about {len(models) * max(pause, 1.0) / 60:.1f} min; report: {escape(str(report))}"
+    )
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    interrupted = False
+    with Progress(*columns, console=out, transient=True) as progress:
+        bar = progress.add_task("probing", total=len(models))
+        try:
+            for result in probe(router, models, prompt, pause, timeout):
+                kept.add(result)
+                mark = "[green]answered[/]" if result.ok else f"[red]{escape(result.fault)}[/]"
+                progress.console.print(f"  {escape(result.model)}: {mark}, {result.seconds:.1f} s")
+                progress.advance(bar)
+        except KeyboardInterrupt:
+            interrupted = True
+    if as_json:
+        print_json(kept.data())
+    else:
+        _print(Summary.of(kept.results))
+    if interrupted:
+        out.print(f"[yellow]stopped; freerouter probe --resume --report {escape(str(report))} goes on[/]")
+        raise SystemExit(INTERRUPTED)
+
+
+def _print(summary: Summary) -> None:
+    out = console()
+    share = "-" if summary.success is None else f"{summary.success:.0%}"
+    out.print(
+        f"{summary.answered} of {summary.asked} answered ({share}), {seconds_words(summary.seconds)} on average"
+    )
+    if summary.fastest:
+        made = table("fastest", "seconds", right=("seconds",))
+        for result in summary.fastest:
+            made.add_row(escape(result.model), f"{result.seconds:.1f}")
+        out.print(made)
+    if summary.failed:
+        made = table("failed", "fault", "reason")
+        for result in summary.failed:
+            made.add_row(escape(result.model), escape(result.fault), escape(result.reason))
+        out.print(made)
