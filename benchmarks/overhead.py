@@ -3,21 +3,29 @@
     python benchmarks/overhead.py
 
 CPU time of this process a call (the server is another process), as a ratio to `httpx.Client.post(...).json()`; the best of
-several rounds. Also: calls a second at 64 concurrent, beside `httpx.AsyncClient`; CPU a streamed chunk, beside
-`iter_lines` + `json.loads`.
+several rounds. CPU a streamed chunk, beside `iter_lines` + `json.loads`. Calls a second at 64 concurrent, beside a LangChain model that
+does nothing but post. What importing costs. Beside each the budget, and ChatOpenAI where it is installed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import multiprocessing
 import socket
+import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
 import httpx
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
 
 from freerouter_core import Provider, Router
 from langchain_freerouter import ChatFreeRouter
@@ -101,6 +109,66 @@ def rate(make: Callable[[], Any], calls: int = 1_500, at_once: int = 64) -> floa
     return asyncio.run(main())
 
 
+class Bare(BaseChatModel):
+    """A LangChain model that does nothing but post, over aiohttp: what nobody can be quicker than."""
+
+    url: str
+
+    @property
+    def _llm_type(self) -> str:
+        return "bare"
+
+    def _generate(
+        self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        raise NotImplementedError
+
+    async def _agenerate(
+        self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        loop = asyncio.get_running_loop()
+        session = _sessions.get(loop)
+        if session is None:
+            session = _sessions[loop] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        async with session.post(f"{self.url}/chat/completions", json=BODY) as response:
+            told = await response.json()
+        return ChatResult(
+            generations=[ChatGeneration(message=AIMessage(told["choices"][0]["message"]["content"]))]
+        )
+
+
+_sessions: dict[Any, aiohttp.ClientSession] = {}
+
+
+def fresh(code: str, rounds: int = 5) -> float:
+    """Milliseconds of CPU of a new interpreter for `code`, the median."""
+    timed = f"import time\nbegan = time.process_time()\n{code}\nprint(time.process_time() - began)"
+    runs = [
+        subprocess.run([sys.executable, "-c", timed], capture_output=True, text=True, check=True)
+        for _ in range(rounds)
+    ]
+    return statistics.median(float(run.stdout.split()[-1]) for run in runs) * 1e3
+
+
+def imports() -> None:
+    core = fresh("import httpx, pydantic\nimport freerouter_core") - fresh("import httpx, pydantic")
+    base = "from langchain_core.language_models import BaseChatModel"
+    ours = fresh(f"{base}\nfrom langchain_freerouter import ChatFreeRouter") - fresh(base)
+    print(f"import freerouter_core           {core:8.0f} ms beyond httpx and pydantic   (budget 20)")
+    print(f"import ChatFreeRouter            {ours:8.0f} ms beyond BaseChatModel        (budget 60)")
+    if importlib.util.find_spec("langchain_openai") is not None:
+        peer = fresh(f"{base}\nfrom langchain_openai import ChatOpenAI") - fresh(base)
+        print(f"import ChatOpenAI                {peer:8.0f} ms")
+
+
+def peers(url: str) -> dict[str, Any]:
+    if importlib.util.find_spec("langchain_openai") is None:
+        return {}
+    from langchain_openai import ChatOpenAI
+
+    return {"ChatOpenAI": ChatOpenAI(model=MODEL, base_url=url, api_key="sk-x", max_retries=0)}  # type: ignore[arg-type]
+
+
 def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
@@ -109,6 +177,7 @@ def main() -> None:
     provider = Provider("openrouter", url, "sk-x", limits=[])
     llm, router = ChatFreeRouter(providers=[provider]), Router(providers=(provider,))
     headers = {"authorization": "Bearer sk-x"}
+    models = {"ChatFreeRouter": llm, **peers(url)}
     with httpx.Client(headers=headers) as client:
 
         def plain() -> object:
@@ -120,28 +189,29 @@ def main() -> None:
                     if line.startswith("data: {"):
                         json.loads(line[6:])
 
-        for warm in (plain, plain_stream, lambda: llm.invoke("hello"), lambda: list(llm.stream("hello"))):
-            warm()
-        base, ours, core = (
-            cpu(plain, 300),
-            cpu(lambda: llm.invoke("hello"), 300),
-            cpu(lambda: router.chat("hello"), 300),
-        )
-        chunk, chunk_ours = cpu(plain_stream, 8) / CHUNKS, cpu(lambda: list(llm.stream("hello")), 8) / CHUNKS
-    print(f"plain httpx.Client call          {base:8.0f} µs")
-    print(f"Router.chat                      {core:8.0f} µs   {core / base:5.2f} x")
-    print(f"ChatFreeRouter.invoke            {ours:8.0f} µs   {ours / base:5.2f} x   (budget 1.6)")
-    print(f"plain streamed chunk             {chunk:8.1f} µs")
-    print(
-        f"ChatFreeRouter.stream, a chunk   {chunk_ours:8.1f} µs   {chunk_ours / chunk:5.2f} x   (budget 2.0)"
-    )
-
-    async_client = httpx.AsyncClient(headers=headers, limits=httpx.Limits(max_connections=64))
-    theirs = rate(lambda: async_client.post(f"{url}/chat/completions", json=BODY))
-    mine = rate(lambda: llm.ainvoke("hello"))
-    print(f"httpx.AsyncClient, 64 at once    {theirs:8.0f} /s")
-    print(f"ChatFreeRouter.ainvoke           {mine:8.0f} /s   {mine / theirs:5.2f} x")
+        for model in models.values():
+            model.invoke("hello")
+            list(model.stream("hello"))
+        time.sleep(1.0)  # what is loaded beside the first requests is there by now
+        base = cpu(plain, 300)
+        print(f"plain httpx.Client call          {base:8.0f} µs")
+        core = cpu(lambda: router.chat("hello"), 300)
+        print(f"Router.chat                      {core:8.0f} µs   {core / base:5.2f} x")
+        for name, model in models.items():
+            took = cpu(lambda model=model: model.invoke("hello"), 300)  # type: ignore[misc]
+            print(f"{name + '.invoke':32} {took:8.0f} µs   {took / base:5.2f} x   (budget 1.6)")
+        chunk = cpu(plain_stream, 8) / CHUNKS
+        print(f"plain streamed chunk             {chunk:8.1f} µs")
+        for name, model in models.items():
+            took = cpu(lambda model=model: list(model.stream("hello")), 8) / CHUNKS  # type: ignore[misc]
+            print(f"{name + '.stream, a chunk':32} {took:8.1f} µs   {took / chunk:5.2f} x   (budget 2.0)")
+    bare = rate(lambda: Bare(url=url).ainvoke("hello"))
+    print(f"a bare model over aiohttp, 64    {bare:8.0f} /s")
+    for name, model in models.items():
+        mine = rate(lambda model=model: model.ainvoke("hello"))  # type: ignore[misc]
+        print(f"{name + '.ainvoke':32} {mine:8.0f} /s   {mine / bare:5.2f} x   (budget 0.6)")
     server.terminate()
+    imports()
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools.types import BaseTool
 
 from freerouter_core.errors import BadRequest, FreeRouterError
-from freerouter_core.options import RouterOptions
+from freerouter_core.options import POLICY, RouterOptions
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.request import ChatRequest
 
@@ -183,12 +183,12 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
     def _router(self) -> Any:
         return self.make_router(self.api_key)
 
-    def policy(self, name: str) -> Any:
+    def policies(self) -> list[Any]:
         """The promise of `context_window` is kept by asking no model with less."""
-        value = super().policy(name)
-        if name != "min_context":
-            return value
-        return max(value, self.context_window, getattr(self.router, "min_context", 0))
+        values = super().policies()
+        least = (self.min_context, self.context_window, getattr(self.router, "min_context", 0))
+        values[POLICY.index("min_context")] = max(least)
+        return values
 
     def _request(
         self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]

@@ -232,7 +232,7 @@ class RouterOptions(BaseModel):
 
     def make_router(self, api_key: str | None = None) -> Any:
         """The `Router` these options stand for: made at first use, and anew when an option was changed since."""
-        key = (api_key, self.router, *(_frozen(self.policy(name)) for name in POLICY))
+        key = (api_key, self.router, *map(_frozen, self.policies()))
         if self._made is not None and self._made[0] == key:
             return self._made[1]
         from .router import Router
@@ -267,9 +267,9 @@ class RouterOptions(BaseModel):
             if not _same(getattr(self, name), fields[name].get_default(call_default_factory=True))
         )
 
-    def policy(self, name: str) -> Any:
-        """The value of a policy option as the router is to have it."""
-        return getattr(self, name)
+    def policies(self) -> list[Any]:
+        """The values of the policy options as the router is to have them, in the order of `POLICY`."""
+        return list(map(self.__dict__.__getitem__, POLICY))
 
     def parameters(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The sampling parameters of a request: these options, with what the call itself gave on top."""

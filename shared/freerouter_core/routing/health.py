@@ -7,13 +7,12 @@ and is ended by one probe, whose fate decides for all (law 8).
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from random import Random
 
 from ..wire.judge import Fault, Kind
-from .history import History
+from .history import History, written
 
 Key = tuple[str, str, str]
 
@@ -176,7 +175,7 @@ class HealthBook:
     """Tokens of an answer on average, and how far they are from that."""
 
     def touch(self, key: Key) -> None:
-        self.touched.add("m|" + json.dumps(key))
+        self.touched.add("m|" + written(key))
 
     def of(self, key: Key) -> Health:
         health = self.models.get(key)

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ..wire.judge import Fault
 
@@ -54,7 +55,13 @@ class History:
         return untold
 
     def _of(self, key: tuple[str, ...], now: float) -> Tally:
-        return self.untold.setdefault((int(now // HOUR), json.dumps(key)), {})
+        return self.untold.setdefault((int(now // HOUR), written(key)), {})
+
+
+@lru_cache(maxsize=4_096)
+def written(key: tuple[str, ...]) -> str:
+    """A model's key as stores have it."""
+    return json.dumps(key)
 
 
 def add(into: Tally, more: Mapping[str, float]) -> None:
