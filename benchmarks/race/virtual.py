@@ -220,10 +220,10 @@ def run(pool: ProcessPoolExecutor, world: str, policy: str, seeds: range, settin
 
 
 SWEPT = {
-    "routing.rank.WASTE": (0.3, 3.0),
+    "routing.rank.WASTE": (0.1, 2.0),
     "routing.rank.UNSURE": (0.2, 1.2),
     "routing.rank.HOPE": (0.0, 1.0),
-    "routing.rank.DEAR": (1.0, 16.0),
+    "routing.rank.DEAR": (0.5, 8.0),
     "routing.health.HALF_LIFE": (900.0, 14_400.0),
     "routing.health.MOOD": (30.0, 360.0),
     "routing.health.PULL": (0.3, 0.95),
@@ -233,7 +233,7 @@ SWEPT = {
     "routing.patience.FLOOR": (2.5, 10.0),
     "routing.patience.HEDGE_AT": (1.5, 4.0),
     "routing.engine.HEDGE_SHARE": (0.0, 0.2),
-    "routing.quota.SCARCE": (200.0, 2_000.0),
+    "routing.quota.SCARCE": (100.0, 1_000.0),
     "routing.quota.DEAREST": (10.0, 100.0),
 }
 """Constants of the core, and for each a value well below and well above its default."""

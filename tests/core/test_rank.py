@@ -78,7 +78,7 @@ def test_whole_answers_teach_how_long_answers_take() -> None:
         (Limit(requests=20), 0, 0, 0.0, 0.01),
         (Limit(requests=20), 19, 0, 5.0, DEAREST),
         (Limit(requests=20), 20, 5, DEAREST, DEAREST),
-        (Limit(requests=50, per=86_400.0, reset="utc-day"), 0, 0, 5.0, 15.0),
+        (Limit(requests=50, per=86_400.0, reset="utc-day"), 0, 0, 2.0, 6.0),
         (Limit(requests=1_000, per=86_400.0, reset="utc-day"), 0, 0, 0.1, 1.0),
         (Limit(tokens=10), 10, 0, 0.0, 0.0),
     ],

@@ -257,8 +257,8 @@ def reserve(
     return Grant(number, charges, now, tokens)
 
 
-SCARCE, LONG = 900.0, 3_600.0
-"""A limit of so many requests or fewer in `LONG` seconds or more is worth a second of anybody's time for each of them it has less."""
+SCARCE, LONG = 300.0, 3_600.0
+"""Seconds that all requests of a limit of `LONG` seconds or more are worth together: one of fifty is worth six, one of a thousand 0.3."""
 DEAREST = 30.0
 """Seconds beyond which no request is priced."""
 

@@ -20,9 +20,9 @@ from .task import aptitude
 
 _BEND = {"speed": 0.0, "balanced": 0.06, "quality": 0.25}
 """How strongly one point of quality (0-10) shortens a model's score, by `prefer`."""
-DEAR = 4.0
+DEAR = 2.0
 """The price of a request, in seconds, at which half of the curiosity is left."""
-WASTE = 1.0
+WASTE = 0.5
 """The price of a request where nobody waits for any, in seconds."""
 HOPE = 0.5
 """How much sooner than usual such a model is hoped to answer, likewise: so that it is tried."""
