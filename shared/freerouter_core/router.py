@@ -17,7 +17,7 @@ from .guards import checked as checked_guards
 from .guards import prepared
 from .knowing import Knowing, Prompt
 from .resolution import Resolved, describe, resolve_router, unique
-from .routing.field import Field
+from .routing.field import Field, find_named
 from .routing.need import STRATEGIES, Need, Policy, Ranker, checked_need
 from .routing.plan import Outcome, Plan
 from .routing.task import TASKS
@@ -311,6 +311,23 @@ class Router(Knowing):
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         """Call `observer` with every event of the runtime this router uses. Returns what ends it."""
         return self._runtime.subscribe(observer)
+
+    def grade(self, model: str, points: float) -> None:
+        """Give an answer of a model a mark of 0 to 10; marks weigh in the ranking beside the prior of its quality. Raises `BadSetting` where
+        no such model is known."""
+        if not 0 <= points <= 10:
+            raise BadSetting(f"points={points} must be 0 to 10")
+
+        async def work() -> None:
+            resolved = self._resolved
+            catalogue = await self._catalogue(resolved, required=False)
+            found = find_named(model, catalogue, resolved.accounts)
+            if found is None:
+                raise BadSetting(f"no model is called {model!r}", hint="router.free_models() lists them")
+            self._runtime.state.health.graded(found.key, points)
+            self._runtime.notes.tell()
+
+        self._runtime.call(work)
 
     def flush(self) -> None:
         """Wait until observers have been told of every event so far. Not for observers, who would wait for themselves."""

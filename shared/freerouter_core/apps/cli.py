@@ -13,7 +13,7 @@ from rich.markup import escape
 from .. import __version__
 from ..errors import FreeRouterError
 from ..router import Router
-from . import lists, probe, talk
+from . import benchmark, lists, probe, talk
 from .terminal import EXIT_FAILED, age_words, console, guarded
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -180,6 +180,7 @@ def demo(seed: int) -> None:
 for command in (
     talk.chat,
     probe.command,
+    benchmark.command,
     lists.models,
     lists.discover,
     lists.recommend,

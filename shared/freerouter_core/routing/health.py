@@ -38,6 +38,8 @@ is left; how far an answer outweighs the record at first; and how likely a model
 a good one says little and three in a row say all."""
 PRIOR_SAFETY, SAFETY_WEIGHT, JUDGED = 8.0, 10.0, 200.0
 """The safety score before any verdict, how many verdicts it weighs as much as, and after how many the older half fades."""
+PRIOR_GRADES, GRADES = 3.0, 30.0
+"""Marks that a prior of quality weighs as much as, and how many marks count: later ones replace earlier ones."""
 USUAL_TOKENS = 160.0
 """Tokens of an answer, where none has been seen."""
 POOL = 0.1
@@ -78,6 +80,9 @@ class Health:
     last_fault: str = ""
     facts: bool = False
     """Whether what is expected of it was told by its provider."""
+    grade: float = 0.0
+    grades: float = 0.0
+    """How well it answered, 0 to 10, by marks given to its answers, and how many those were (`GRADES` at most count)."""
     safe: float = 0.0
     unsafe: float = 0.0
     """Answers that guards accepted, and rejected (a flag counts half)."""
@@ -86,6 +91,12 @@ class Health:
     def plain(self) -> bool:
         """Nothing is known that could make it unfit."""
         return self.gone is None and not self.lacks and self.context is None and not self.unsafe
+
+    def quality(self, prior: float) -> float:
+        """0 to 10: a prior, and marks as they come in."""
+        if not self.grades:
+            return prior
+        return (PRIOR_GRADES * prior + self.grades * self.grade) / (PRIOR_GRADES + self.grades)
 
     @property
     def safety(self) -> float:
@@ -324,6 +335,13 @@ class HealthBook:
         seen = {k: at for k, at in self._ambiguous.get(scope, {}).items() if at > now - 60.0}
         self._ambiguous[scope] = seen | {key: now}
         return len(self._ambiguous[scope]) >= PROMOTED
+
+    def graded(self, key: Key, points: float) -> None:
+        """A mark of 0 to 10 for one of its answers."""
+        health = self.of(key)
+        health.grades = min(GRADES, health.grades + 1.0)
+        health.grade += (points - health.grade) / health.grades
+        self.touch(key)
 
     def ruled(self, key: Key, rejected: bool, flags: int) -> None:
         """What guards said of an answer."""

@@ -105,6 +105,8 @@ def _scores(
             seconds *= _TIMID
         failing = ((1.0 - chance) * lost + WASTE + prices.get(model.provider, 0.0)) / chance
         quality = model.quality if plain else quality_of(model, policy) + aptitude(model, need.task)
+        if health is not None and health.grades:
+            quality = health.quality(quality)
         scores.append((seconds + failing) * exp(bend * quality))
     return scores
 

@@ -1,0 +1,79 @@
+"""Graded tasks: marks that can be checked, a standing of models, and what it does to the ranking."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from freerouter_core.apps.benchmark import benchmark, command, standings
+from freerouter_core.apps.graded import QUESTIONS
+from freerouter_core.errors import BadSetting
+from freerouter_core.simulator import SimModel, World
+from freerouter_core.wire.answer import Answer, ToolCall
+
+RIGHT = {
+    "trains": "205", "bat and ball": "It costs 0.05", "siblings": "so 1", "product": "4,042", "output": "10",
+    "function": "def is_even(n):\n    return n % 2 == 0", "regex": r"^\d{4}-\d{2}-\d{2}$",
+    "extract": '{"name": "Alder lamp", "year": 1962, "price": 1250}', "median": "The median is 6.", "to English": "Butterfly",
+    "to French": "bonne nuit", "haiku": "a\nb\nc",
+}  # fmt: skip
+
+
+def clever(request: dict[str, Any]) -> str | None:
+    asked = request["messages"][-1]["content"]
+    return next((RIGHT[q.name] for q in QUESTIONS if q.prompt == asked and q.name in RIGHT), None)
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.name)
+def test_every_question_tells_right_from_wrong(question: Any) -> None:
+    call = ToolCall("1", "get_weather", '{"city": "Lisbon"}')
+    right = Answer(RIGHT[question.name]) if question.name in RIGHT else Answer(tool_calls=(call,))
+
+    assert question.mark(right) == 1.0
+    assert question.mark(Answer("I would rather not say")) == 0.0
+    assert question.mark(Answer("")) == 0.0
+
+
+def test_the_better_model_stands_first_and_is_ranked_higher() -> None:
+    models = [
+        SimModel("acme/dull:free", says=lambda request: "no idea"),
+        SimModel("acme/clever:free", says=clever),
+    ]
+    with World(models) as world:
+        router = world.router(prefer="quality")
+        marks = list(benchmark(router, router.free_models(), QUESTIONS, 0.0, 30.0))
+        rows = standings(marks)
+        first = router.explain("x").candidates[0].id
+        with pytest.raises(BadSetting):
+            router.grade("acme/clever:free", 11)
+
+    assert [row.model for row in rows] == ["acme/clever:free", "acme/dull:free"]
+    assert rows[0].mark > 0.9
+    assert rows[1].tasks["reasoning"] == 0.0
+    assert first == "acme/clever:free"
+
+
+def test_the_command(serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(
+        [
+            SimModel("acme/clever:free", first_token=0.0, speed=1e6, says=clever),
+            SimModel("acme/paid", prompt_price="0.001", completion_price="0.001"),
+        ],
+        clock="real",
+    )
+    monkeypatch.setenv("OPENROUTER_BASE_URL", serve(world))
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-test-12345")
+    report = tmp_path / "marks.json"
+    done = CliRunner().invoke(command, ["--task", "data", "--spacing", "0", "--report", str(report)])
+    refused = CliRunner().invoke(command, ["acme/paid"])
+
+    assert done.exit_code == 0, done.output
+    assert "100%" in done.output
+    assert len(json.loads(report.read_text())["marks"]) == 2
+    assert refused.exit_code == 2
+    assert "--allow-paid" in refused.output
+    assert "acme/paid" not in world.asked
