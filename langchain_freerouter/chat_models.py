@@ -24,6 +24,7 @@ from typing_extensions import override
 
 from freerouter_core import __version__
 from freerouter_core.errors import FreeRouterError
+from freerouter_core.guards import mark_of
 from freerouter_core.options import POLICY, RouterOptions, objects_as_data
 from freerouter_core.wire.request import ChatRequest
 
@@ -126,7 +127,10 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         for name in POLICY:
             if name in kwargs and name not in self._said:
                 del kwargs[name]
-        kwargs |= {name: value for name, value in objects_as_data(self).items() if name in self._said}
+        written = objects_as_data(self)
+        kwargs |= {name: value for name, value in written.items() if name in self._said}
+        if written["router"] is not None:  # a session's, where none was given
+            kwargs["router"] = written["router"]
         kwargs.pop("http_client", None)
         return made
 
@@ -179,10 +183,13 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         return ["langchain_freerouter", "chat_models"]
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """The cache's key, with the models that the environment prefers: they decide who answers."""
+        """The cache's key, with the models that the environment prefers, which decide who answers, and the guards, which decide what."""
+        key = super()._get_llm_string(stop, **kwargs)
         with contextlib.suppress(FreeRouterError):
-            return f"{super()._get_llm_string(stop, **kwargs)}|{self._router.preferred}"
-        return super()._get_llm_string(stop, **kwargs)
+            router = self._router
+            key += "".join(f"|{mark_of(guard)}" for guard in router.guards)
+            key += f"|{router.preferred}"
+        return key
 
     # -- calls ------------------------------------------------------------------------------------------------------
 

@@ -364,3 +364,53 @@ def test_a_probe_that_is_interrupted_has_its_results(serve: Serve, tmp_path: Pat
     assert "1 of 1 answered" in out
     assert "--resume" in err
     assert len(json.loads(report.read_text())["results"]) == 1
+
+
+def test_what_others_did_is_known_to_a_new_process(server: dict[str, str], tmp_path: Path) -> None:
+    state = {**server, "FREEROUTER_STATE": f"sqlite:///{tmp_path}/shared.db"}
+    for _ in range(2):
+        run("chat", "hi", "-m", "acme/a:free", **state)
+    told = json.loads(run("stats", "--json", **state).stdout)
+
+    assert told["performance"]["total"]["answers"] == 2
+    assert told["quota"]["lines"][0]["used"] == 2
+
+
+def test_no_password_is_shown(tmp_path: Path) -> None:
+    url = "redis://:hunter2@127.0.0.1:6379/0"
+    done = run(
+        "config",
+        "--json",
+        OPENROUTER_API_KEY="k",
+        FREEROUTER_STATE=url,
+        OPENROUTER_BASE_URL="http://u:pw99@h/v1",
+    )
+
+    assert "hunter2" not in done.stdout
+    assert "pw99" not in done.stdout
+    assert "127.0.0.1:6379" in done.stdout
+
+
+def test_odd_terminals_are_no_crash(server: dict[str, str]) -> None:
+    done = run("chat", "hé", **server, PYTHONIOENCODING="ascii")
+    empty = run("chat", said=" \n", **server)
+    closed = subprocess.run(
+        [
+            "/bin/sh",
+            "-c",
+            f"{sys.executable} -c 'from freerouter_core.apps import main; main()' models >&- <&-",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **server},
+        check=False,
+    )
+
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert empty.returncode == 2
+    assert "Traceback" not in closed.stderr
+
+
+def test_serve_without_a_key_ends_at_once() -> None:
+    assert run("serve", "--port", "0").returncode == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import math
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .catalogue.calendar import DAY, period
 from .catalogue.model import Catalogue, Model
 from .catalogue.providers import Account
-from .errors import BadSetting, NoCandidates
+from .errors import BadSetting, FreeRouterError, NoCandidates
 from .guards import classifiers_in
 from .reports import (
     Candidacy,
@@ -28,13 +29,13 @@ from .reports import (
 from .resolution import Resolved, unique
 from .routing.field import Field, explain, find_named
 from .routing.fit import able
-from .routing.history import HOUR, Tally, add
+from .routing.history import HOUR, KEPT, Tally, add
 from .routing.need import Need, Policy, need_of
 from .routing.quota import Charge, charges_of
-from .routing.recommend import WEIGHTS, Recommendation, recommend
+from .routing.recommend import WEIGHTS, Recommendation, check_wish, recommend
 from .routing.task import analyse
 from .runtime.standing import ask_standing
-from .session import SessionStats
+from .session import SessionStats, memory_of
 from .wire.request import ChatRequest
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Knowing:
 
     if TYPE_CHECKING:
         strategy: Any
+        session_name: str | None
         show_free_only: bool | None
         prefer_free: bool | None
         max_cost_per_token: float | None
@@ -56,11 +58,21 @@ class Knowing:
         def _runtime(self) -> Runtime: ...
         @property
         def _resolved(self) -> Resolved: ...
-        async def _catalogue(self, resolved: Resolved, *, required: bool = True) -> Catalogue: ...
+        async def _catalogue(
+            self, resolved: Resolved, *, wait: float | None = None, required: bool = True
+        ) -> Catalogue: ...
         async def _ordered(
             self, policy: Policy, resolved: Resolved, catalogue: Catalogue, need: Need
         ) -> Policy: ...
         def _transport(self, account: Any) -> Any: ...
+
+    async def _opened(self) -> Resolved:
+        """The resolved policy, once what other processes know is known here, too."""
+        resolved, runtime = self._resolved, self._runtime
+        if not all(account.simulated for account in resolved.accounts.values()):
+            runtime.keep_state(resolved.settings.freerouter_state)
+        await runtime.notes.read()
+        return resolved
 
     def free_models(self) -> list[Model]:
         """The free chat models of this router's providers, largest context first."""
@@ -117,7 +129,7 @@ class Knowing:
 
     async def arefresh(self) -> Catalogue:
         async def work() -> Catalogue:
-            resolved = self._resolved
+            resolved = await self._opened()
             return await self._runtime.discovery.refresh(resolved.accounts.values(), self._transport)
 
         return await self._runtime.acall(work)
@@ -126,10 +138,12 @@ class Knowing:
         """How many free models are usable now, and what the others wait for."""
         return self._runtime.call(self.ahealth)
 
-    async def ahealth(self) -> HealthReport:
+    async def ahealth(self, *, wait: float | None = None) -> HealthReport:
+        """`wait`: seconds a first list of models is waited for; None: as long as fetching one may take."""
+
         async def work() -> HealthReport:
-            resolved = self._resolved
-            catalogue = await self._catalogue(resolved)
+            resolved = await self._opened()
+            catalogue = await self._catalogue(resolved, wait=wait)
             policy = Policy(retry_attempts=1)
             rows = self._candidacies(catalogue, resolved, Need(output_tokens=0), policy)
             now = self._runtime.clock.now()
@@ -152,11 +166,15 @@ class Knowing:
         wanted = ChatRequest.of(request)
 
         async def work() -> Explanation:
-            resolved = self._resolved
+            resolved = await self._opened()
             catalogue = await self._catalogue(resolved)
             need, policy = need_of(wanted, resolved.policy.task), resolved.policy
             if wanted.model and wanted.model != "auto":
                 policy = dataclasses.replace(policy, preferred=unique((wanted.model, *policy.preferred)))
+            if self.session_name is not None:
+                runtime = self._runtime
+                memory = memory_of(runtime.sessions, self.session_name)
+                policy = memory.keeping(policy, runtime.state.health, runtime.clock.now())
             if callable(self.strategy):
                 policy = await self._ordered(policy, resolved, catalogue, need)
             return Explanation(tuple(self._candidacies(catalogue, resolved, need, policy)))
@@ -175,7 +193,7 @@ class Knowing:
         wanted = ChatRequest.of(request)
 
         async def work() -> CostEstimate:
-            resolved = self._resolved
+            resolved = await self._opened()
             catalogue = await self._catalogue(resolved)
             need = need_of(wanted, resolved.policy.task)
             if model is None:
@@ -228,14 +246,11 @@ class Knowing:
         provider_preference: Mapping[str, float] | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> list[Recommendation]:
-        unknown = set(weights or {}) - set(WEIGHTS)
-        if unknown:
-            raise BadSetting(
-                f"no part is called {', '.join(sorted(unknown))}", hint=f"known: {', '.join(WEIGHTS)}"
-            )
+        check_wish(text, limit, provider_preference or {}, weights or {})
+        capabilities = (capabilities,) if isinstance(capabilities, str) else capabilities
 
         async def work() -> list[Recommendation]:
-            resolved, runtime = self._resolved, self._runtime
+            resolved, runtime = await self._opened(), self._runtime
             catalogue = await self._catalogue(resolved)
             paid = resolved.policy.allow_paid
             return recommend(
@@ -257,7 +272,7 @@ class Knowing:
     async def astats(self) -> Stats:
         async def work() -> Stats:
             runtime = self._runtime
-            catalogue = await self._catalogue(self._resolved, required=False)
+            catalogue = await self._catalogue(await self._opened(), required=False)
             sessions = tuple(SessionStats.of(memory) for memory in runtime.sessions.values())
             return Stats.of(catalogue, runtime.counts, self.cache_stats(), sessions)
 
@@ -272,7 +287,7 @@ class Knowing:
         """`ask` False: by what is known here alone."""
 
         async def work() -> QuotaReport:
-            runtime, resolved = self._runtime, self._resolved
+            runtime, resolved = self._runtime, await self._opened()
             catalogue = await self._catalogue(resolved, required=False)
             now, lines = runtime.clock.now(), []
             book = runtime.state.health
@@ -310,10 +325,15 @@ class Knowing:
         return self._runtime.call(lambda: self.aperformance(model, hours))
 
     async def aperformance(self, model: str | None = None, hours: float = 24.0) -> PerformanceReport:
+        if not 0 < hours < math.inf:
+            raise BadSetting(f"hours={hours!r} must be positive")
+
         async def work() -> PerformanceReport:
             runtime = self._runtime
+            with contextlib.suppress(FreeRouterError):  # what was done is told without a key, too
+                await self._opened()
             await runtime.notes.tell_history()
-            told = await runtime.ledger.history(int((runtime.clock.now() - hours * HOUR) // HOUR))
+            told = await runtime.ledger.history(int(runtime.clock.now() // HOUR - min(hours, KEPT)))
             sums: dict[tuple[str, str], Tally] = {}
             total: Tally = {}
             for (_, name), tally in told.items():
@@ -338,9 +358,8 @@ class Knowing:
     ) -> list[Candidacy]:
         runtime = self._runtime
         now, book = runtime.clock.now(), runtime.state.health
-        field_ = Field.of(
-            catalogue, resolved.accounts, need, policy, book, now, None, runtime.state.requests + 1
-        )
+        turn, prices = runtime.state.requests + 1, runtime.ledger.prices(resolved.accounts.values())
+        field_ = Field.of(catalogue, resolved.accounts, need, policy, book, now, None, turn, prices)
         rows = [
             Candidacy(
                 c.model, None, state, None if until is None else until - now, book.models.get(c.model.key)
@@ -354,7 +373,7 @@ class Knowing:
 
     async def _known(self, pick: Callable[[Catalogue], list[Model]]) -> list[Model]:
         async def work() -> list[Model]:
-            return pick(await self._catalogue(self._resolved))
+            return pick(await self._catalogue(await self._opened()))
 
         return await self._runtime.acall(work)
 

@@ -22,6 +22,7 @@ from pydantic import (
 
 from .catalogue.providers import Limit, Provider
 from .errors import BadSetting
+from .filters import FILTER
 
 POLICY = (
     "model",
@@ -196,7 +197,7 @@ class RouterOptions(BaseModel):
 
     @field_serializer("router")
     def _write_router(self, value: Any) -> Any:
-        return None if value is None else value.describe()
+        return objects_as_data(self)["router"]
 
     @field_serializer("strategy")
     def _write_strategy(self, value: Any) -> Any:
@@ -232,7 +233,8 @@ class RouterOptions(BaseModel):
 
     def make_router(self, api_key: str | None = None) -> Any:
         """The `Router` these options stand for: made at first use, and anew when an option was changed since."""
-        key = (api_key, self.router, *map(_frozen, self.policies()))
+        filtered = () if self.router is None else tuple(getattr(self.router, name) for name in FILTER)
+        key = (api_key, self.router, filtered, *map(_frozen, self.policies()))
         if self._made is not None and self._made[0] == key:
             return self._made[1]
         from .router import Router
@@ -240,7 +242,7 @@ class RouterOptions(BaseModel):
         said = self._said
         options = {
             name: value
-            for name, value in zip(POLICY, key[2:], strict=True)
+            for name, value in zip(POLICY, key[3:], strict=True)
             if name in said or value != _frozen(getattr(self, name))
         }
         if "allow_paid" in self.model_fields_set and not self.allow_paid:
@@ -299,13 +301,14 @@ def strategy_as_data(value: Any) -> str:
 
 
 def objects_as_data(options: RouterOptions) -> dict[str, Any]:
-    """The options that may be objects of the user's, as plain data without keys."""
+    """The options that may be objects of the user's, as plain data without keys. A session's policy is its router's."""
+    router = options.router if options.router is not None else getattr(options.session, "router", None)
     return {
         "strategy": strategy_as_data(options.strategy),
         "providers": providers_as_data(options.providers),
         "guards": guards_as_data(options.guards),
         "session": session_as_data(options.session),
-        "router": None if options.router is None else options.router.describe(),
+        "router": None if router is None else router.describe(),
     }
 
 

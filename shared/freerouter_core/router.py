@@ -23,7 +23,7 @@ from .routing.plan import Outcome, Plan
 from .routing.task import TASKS
 from .runtime.driver import Drive, Show
 from .runtime.runtime import CallableFailed, Runtime
-from .session import Memory, Session
+from .session import Memory, Session, memory_of
 from .settings import UNSET, Settings, Unset
 from .streams import AsyncStream, Stream
 from .wire.request import ChatRequest
@@ -124,7 +124,7 @@ class Router(Knowing):
             put(self, "providers", names)
         put(self, "model", self.model or "auto")
         put(self, "guards", checked_guards(self.guards))
-        put(self, "quality", tuple(sorted(dict(self.quality).items())))
+        put(self, "quality", _opinions(self.quality))
         if self.task is not None:
             _one_of("task", self.task, ("auto", *TASKS))
         _one_of("prefer", self.prefer, ("speed", "balanced", "quality"))
@@ -153,11 +153,11 @@ class Router(Knowing):
         return describe(self)
 
     def __copy__(self) -> Router:
-        return self
+        """A router of its own, whose filter may become another; client and runtime are shared."""
+        return dataclasses.replace(self)
 
     def __deepcopy__(self, memo: object) -> Router:
-        """Itself: it is frozen, and its client and runtime are to be shared, not copied."""
-        return self
+        return dataclasses.replace(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state | dict.fromkeys(_LOCAL))
@@ -219,21 +219,16 @@ class Router(Knowing):
         self, request: ChatRequest, show: Show | None, started: float, memory: Memory | None
     ) -> Outcome:
         runtime = self._runtime
-        resolved = self._resolved
-        if not all(account.simulated for account in resolved.accounts.values()):
-            runtime.keep_state(resolved.settings.freerouter_state)
-        await runtime.notes.read()
+        resolved = await self._opened()
         need = checked_need(request, allow_paid=self.allow_paid, task=self.task)
         timeout = request.timeout if request.timeout is not None else resolved.timeout
         policy = resolved.policy
         if request.model and request.model != "auto":
             policy = dataclasses.replace(policy, preferred=unique((request.model, *policy.preferred)))
-        kept = None if memory is None else memory.keeps(runtime.state.health, started)
-        if kept is not None:
-            named = 0 if self.model == "auto" else 1
-            preferred = (*policy.preferred[:named], kept, *policy.preferred[named:])
-            policy = dataclasses.replace(policy, preferred=unique(preferred))
-        judge, flags = await prepared(self, request, runtime.elsewhere)
+        if memory is not None:
+            policy = memory.keeping(policy, runtime.state.health, started)
+        accounts = resolved.accounts
+        judge, flags = await prepared(self, request, accounts.values(), runtime.elsewhere, timeout)
         catalogue = await self._catalogue(
             resolved, wait=_patience(policy, timeout), required=not policy.preferred
         )
@@ -250,7 +245,8 @@ class Router(Knowing):
             deadline=None if timeout is None else started + timeout,
             judge=judge,
             flags=flags,
-            prices=runtime.ledger.prices(resolved.accounts.values()),
+            prices=runtime.ledger.prices(accounts.values()),
+            lines=runtime.ledger.waiting(accounts.values()),
         )
         return await Drive(runtime, plan, show, self.http_client).run()
 
@@ -294,8 +290,11 @@ class Router(Knowing):
     def _memory(self) -> Memory | None:
         if self.session_name is None:
             return None
-        sessions: dict[str, Memory] = self._runtime.sessions
-        return sessions.setdefault(self.session_name, Memory(self.session_name))
+        return memory_of(self._runtime.sessions, self.session_name)
+
+    def check(self) -> None:
+        """Raise what a first request would raise for its settings: `AuthenticationFailed` without a key, `BadSetting`. Sends nothing."""
+        _ = self._resolved
 
     def set_filter(self, **changes: Any) -> dict[str, Any]:
         """Change what this router lists and asks, from the next request on; no other router is changed. Returns the filter as it is now.
@@ -304,7 +303,7 @@ class Router(Knowing):
         `min_quality`, `min_safety`, `max_latency`, `capabilities`, `providers`: as the options of those names. None of them makes
         anything be paid for. Raises `BadSetting`.
         """
-        return change_filter(self, changes)
+        return change_filter(self, changes, lambda changed: resolve_router(changed, Settings.load()))
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -385,6 +384,14 @@ def _patience(policy: Policy, timeout: float | None) -> float | None:
     if not policy.others:
         return 0.0
     return min(NAMED_PATIENCE, (timeout or 60.0) / 4) if policy.preferred else timeout
+
+
+def _opinions(value: Any) -> tuple[tuple[str, float], ...]:
+    found = tuple(sorted(dict(value).items()))
+    for name, points in found:
+        if isinstance(points, bool) or not isinstance(points, (int, float)) or not 0 <= points <= 10:
+            raise BadSetting(f"quality of {name!r} is {points!r}", hint="0 to 10")
+    return found
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import BadSetting
 from .routing.health import HealthBook, Key
+from .routing.need import Policy
 from .routing.plan import Outcome
 from .streams import AsyncStream, Stream
 from .wire.request import ChatRequest
@@ -26,8 +27,8 @@ KEPT = 1_800.0
 """Seconds after which a model that was not used is not kept to any more."""
 WISE = 0.5
 """The least chance of an answer with which it is."""
-REMEMBERED = 1_000
-"""Steps that statistics go back."""
+REMEMBERED, SESSIONS = 1_000, 1_000
+"""Steps that statistics go back; and sessions that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,17 @@ class Memory:
             return None
         return self.model
 
+    def keeping(self, policy: Policy, book: HealthBook, now: float) -> Policy:
+        """The policy with the kept model first among those nobody named; a backup that is kept to comes before the other backups.
+        Whom the caller names first stands before it, and nobody is asked who might not be without a session."""
+        kept = self.keeps(book, now)
+        if kept is None:
+            return policy
+        first, backups = policy.preferred[:1], policy.preferred[1:]
+        if kept in backups:
+            backups = (kept, *(name for name in backups if name != kept))
+        return replace(policy, kept=kept, preferred=(*first, *backups))
+
     def answered(self, label: str, outcome: Outcome, seconds: float, now: float) -> None:
         model = outcome.attempt.model
         self.switches += bool(self.model) and model.id != self.model
@@ -69,6 +81,16 @@ class Memory:
 
     def failed(self, label: str, error: Exception, seconds: float) -> None:
         self.steps.append(Step(label, "", seconds, len(getattr(error, "attempts", ())), type(error).__name__))
+
+
+def memory_of(sessions: dict[str, Memory], name: str) -> Memory:
+    """The memory of a session; of too many the one that was used longest ago is forgotten."""
+    memory = sessions.get(name)
+    if memory is None:
+        if len(sessions) >= SESSIONS:
+            del sessions[min(sessions, key=lambda other: sessions[other].last)]
+        memory = sessions[name] = Memory(name)
+    return memory
 
 
 @dataclass(frozen=True)

@@ -251,3 +251,139 @@ def test_the_paths_in_an_application_of_ones_own(world: World, monkeypatch: pyte
     rest._shared.clear()
 
     assert "simulated" in done.json()["choices"][0]["message"]["content"]
+
+
+# -- what a reviewer found --------------------------------------------------------------------------------------------
+
+
+def test_nobody_chooses_providers_from_outside(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", "gsk_somekeysomekey")
+    path = "/api/v1/models/openrouter/filter"
+    for wish in (
+        {"providers": "all"},
+        {"providers": ["groq"]},
+        {"capabilities": ["nope"]},
+        {"min_context": 10**26},
+    ):
+        assert client.post(path, json=wish).status_code == 400
+    assert (
+        client.post(
+            path, content='{"min_quality": NaN}', headers={"content-type": "application/json"}
+        ).status_code
+        == 400
+    )
+
+    assert client.get("/health").json()["providers"] == ["openrouter"]
+    assert (
+        client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}]}).status_code
+        == 200
+    )
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_client_that_leaves_before_the_first_token_ends_the_request(streamed: bool) -> None:
+    silent = World([SimModel(f"m{n}/x:free", script=["hang"] * 9) for n in range(4)], clock="real")
+    with silent, listening(rest.app(silent.router(timeout=60.0))) as address:
+        body = {"messages": [{"role": "user", "content": "x"}], "stream": streamed}
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{address}/v1/chat/completions", json=body, timeout=0.5)
+        with httpx.Client(timeout=5.0) as other:
+            for _ in range(200):
+                if not silent.runtime.state.health.flying:
+                    break
+                other.get(f"{address}/health")
+
+        assert not silent.runtime.state.health.flying
+        assert len(silent.requests) == 1
+
+
+def test_no_page_of_another_site_comes_in(world: World) -> None:
+    with TestClient(
+        rest.app(world.router(), hosts=("localhost", "::1")), base_url="http://localhost:8080"
+    ) as client:
+        assert client.get("/v1/models").status_code == 200
+        assert client.get("/v1/models", headers={"host": "[::1]:8080"}).status_code == 200
+        assert client.get("/v1/models", headers={"host": "evil.example"}).status_code == 403
+        assert client.get("/v1/models", headers={"origin": "http://evil.example"}).status_code == 403
+        assert client.get("/v1/models", headers={"origin": "http://localhost:8080"}).status_code == 200
+
+
+def test_the_token_covers_all_and_its_scheme_has_no_case(world: World) -> None:
+    with TestClient(rest.app(world.router(), token="sécret")) as client:
+        for path in ("/docs", "/openapi.json", "/redoc", "/v1/models"):
+            assert client.get(path).status_code == 401, path
+        for said, status in (
+            ("bearer sécret", 200),
+            ("BEARER sécret", 200),
+            ("sécret", 401),
+            ("Basic sécret", 401),
+        ):
+            assert client.get("/v1/models", headers={"authorization": said.encode()}).status_code == status, (
+                said
+            )
+
+
+def test_the_paths_fail_well_in_an_application_of_ones_own(world: World) -> None:
+    mine = fastapi.FastAPI()
+    mine.include_router(rest.api(lambda: world.router()))
+    with TestClient(mine) as client:
+        path = "/api/v1/models/openrouter/filter"
+        assert client.post(path, json=[1]).status_code == 400
+        assert client.get("/api/v1/recommend").json()["error"]["code"] == 422
+        big = {"messages": [{"role": "user", "content": "x" * 11_000_000}]}
+        assert client.post("/v1/chat/completions", json=big).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"functions": [{"name": "f"}]},
+        {"logprobs": True},
+        {"stream": "false"},
+        {"response_format": "json_object"},
+        {"models": ["a/b"]},
+        {"plugins": [{"id": "web"}]},
+    ],
+)
+def test_what_would_change_the_meaning_is_refused(client: TestClient, more: dict[str, Any]) -> None:
+    body = {"messages": [{"role": "user", "content": "x"}], **more}
+
+    assert client.post("/v1/chat/completions", json=body).status_code == 400
+
+
+def test_wishes_about_providers_are_passed_on(client: TestClient, world: World) -> None:
+    body = {"messages": [{"role": "user", "content": "x"}], "provider": {"data_collection": "deny"}}
+    client.post("/v1/chat/completions", json=body)
+
+    assert world.requests[-1].body["provider"]["data_collection"] == "deny"
+
+
+def test_what_is_nested_too_deeply_is_no_crash(client: TestClient) -> None:
+    schema = '{"type": "object", "properties": {"a": ' * 450 + "{}" + "}}" * 450
+    wish = f'{{"type": "json_schema", "json_schema": {{"name": "n", "schema": {schema}}}}}'
+    body = f'{{"messages": [{{"role": "user", "content": "x"}}], "response_format": {wish}}}'
+    done = client.post("/v1/chat/completions", content=body, headers={"content-type": "application/json"})
+
+    assert done.status_code == 400
+    assert "nested too deeply" in done.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("hours", ["nan", "inf", "-1", "1e300"])
+def test_odd_hours_lose_no_store(client: TestClient, world: World, hours: str) -> None:
+    done = client.get("/api/v1/performance", params={"hours": hours})
+
+    assert done.status_code == (200 if hours == "1e300" else 400)
+
+
+def test_waits_are_counted() -> None:
+    limited = World([SimModel("a/x:free", script=["429-retry-after"], first_token=0.0)])
+    with limited:
+        from freerouter_core.apps.metrics import Metrics
+
+        router = limited.router()
+        metrics = Metrics(router)
+        router.chat("x")
+        router.flush()
+        metrics.close()
+
+    assert metrics.registry.get_sample_value("freerouter_waits_seconds_total") == pytest.approx(7.0, abs=1.0)

@@ -124,10 +124,13 @@ def serve(host: str, port: int, token: str | None, no_token: bool, model: str) -
         raise click.UsageError(
             f"whoever reaches {host} could spend your limits: give --token, or --no-token to mean it"
         )
+    router = Router(model=model)
+    router.check()
     listener, address = _listen(host, port)
     click.echo(f"FreeRouter listens on {address}/v1 (Ctrl-C ends it)")
     click.echo(f"  export OPENAI_BASE_URL={address}/v1 OPENAI_API_KEY={'YOUR_TOKEN' if token else 'any'}")
-    _serve(app(Router(model=model), token=token), listener)
+    hosts = LOOPBACK if host in LOOPBACK else None
+    _serve(app(router, token=token, hosts=hosts, close=True), listener)
 
 
 @cli.command()

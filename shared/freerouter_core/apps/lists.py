@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -212,6 +213,11 @@ def stats(hours: float, as_json: bool) -> None:
     out.print(f"\n[bold]free models[/] {counted.free} of {counted.listed} listed: {escape(words)}")
 
 
+def _masked(value: Any) -> Any:
+    """A URL without what stands before its host: it may be a password."""
+    return re.sub(r"(?<=://)[^/@\s]*@", "…@", value) if isinstance(value, str) else value
+
+
 @click.command()
 @json_option
 @guarded
@@ -224,7 +230,7 @@ def config(as_json: bool) -> None:
     for name in Settings.model_fields:
         value = getattr(settings, name)
         hidden = name == "openrouter_api_key"
-        shown = ("set" if value else "not set") if hidden else value
+        shown = ("set" if value else "not set") if hidden else _masked(value)
         rows.append({"name": name.upper(), "value": shown, "origin": settings.origin(name)})
     if as_json:
         print_json({"settings": rows, "providers": list(settings.providers)})

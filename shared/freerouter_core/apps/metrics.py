@@ -20,6 +20,8 @@ from ..events import (
 )
 from ..router import Router
 
+PATIENCE = 1.0
+"""Seconds a scrape waits for a first list of models."""
 SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0, 120.0)
 
 
@@ -114,7 +116,7 @@ class Metrics:
         """The text that Prometheus scrapes, with limits and catalogue as they are now."""
         await asyncio.to_thread(self.router.flush)
         try:
-            health, quota = await self.router.ahealth(), await self.router.aquota(ask=False)
+            health, quota = await self.router.ahealth(wait=PATIENCE), await self.router.aquota(ask=False)
         except FreeRouterError:  # what is known is told all the same
             pass
         else:

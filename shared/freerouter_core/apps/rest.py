@@ -6,17 +6,20 @@
 
 from __future__ import annotations
 
-import hmac
+import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 
 from .. import __version__
 from ..errors import (
@@ -30,15 +33,18 @@ from ..errors import (
     NoCandidates,
     Refused,
 )
+from ..events import log
 from ..router import Router
 from ..streams import AsyncStream
 from ..wire.openai import read_request, write_answer, write_delta, write_end
 from ..wire.stream import Delta
 from .data import described, plain
-from .metrics import Metrics, available
+from .gate import LARGEST, Gate, refusal
+from .metrics import PATIENCE, Metrics, available
 
-LARGEST = 10_000_000
-"""Bytes that a request's body may have."""
+GONE = 499
+"""The status, for the log alone, of a request whose client has left."""
+T = TypeVar("T")
 _STATUS: tuple[tuple[type[FreeRouterError], int, str], ...] = (
     (BadRequest, 400, "invalid_request_error"),
     (BadSetting, 400, "invalid_request_error"),
@@ -79,15 +85,71 @@ async def _body(request: Request) -> Any:
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind != "application/json":
         raise HTTPException(415, "the content type must be application/json")
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > LARGEST:
+            raise HTTPException(413, f"the body is larger than {LARGEST:,} bytes")
+        parts.append(part)
     try:
-        return json.loads(await request.body())
+        return json.loads(b"".join(parts))
     except (ValueError, RecursionError):
         raise BadRequest("the body is no JSON") from None
 
 
+class _Left(Exception):
+    """The client has gone."""
+
+
+async def _unless_gone(request: Request, work: Awaitable[T]) -> T:
+    """What the work comes to; a client that leaves meanwhile ends it, upstream too."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise _Left
+    finally:
+        gone.cancel()
+        task.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+class _Route(APIRoute):
+    """Every way of failing as JSON that OpenAI's clients read, whichever application the paths are in."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def told(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except FreeRouterError as error:
+                return _failed(error)
+            except StarletteHTTPException as error:
+                return refusal(error.status_code, str(error.detail), error.headers)
+            except RequestValidationError as error:
+                first = error.errors()[0]
+                return refusal(422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+            except (_Left, ClientDisconnect):
+                return Response(status_code=GONE)
+            except RecursionError:
+                return refusal(400, "the request is nested too deeply")
+            except Exception as error:
+                log.error("a request to the service failed: %s: %s", type(error).__name__, error)
+                return refusal(500, "something went wrong here; the log says what")
+
+        return told
+
+
 def api(of: Callable[[], Router]) -> APIRouter:
     """The paths, over the router that `of()` gives."""
-    paths = APIRouter()
+    paths = APIRouter(route_class=_Route)
     _openai(paths, of)
     _lists(paths, of)
     _reports(paths, of)
@@ -97,25 +159,23 @@ def api(of: Callable[[], Router]) -> APIRouter:
 def _openai(paths: APIRouter, of: Callable[[], Router]) -> None:
     @paths.post("/v1/chat/completions", response_model=None)
     async def chat(request: Request) -> Response:
-        try:
-            wanted, streamed, usage = read_request(await _body(request))
-            ident, created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
-            if not streamed:
-                outcome = await of().achat(wanted)
-                return JSONResponse(write_answer(outcome.answer, ident, created, outcome.metadata))
-            stream = of().astream(wanted)
-            deltas = aiter(stream)
-            first = await anext(deltas, None)  # before it an error is a status, after it a line of the stream
-            told = _events(stream, deltas, first, ident, created, usage)
-            return StreamingResponse(
-                told, media_type="text/event-stream", headers={"cache-control": "no-store"}
-            )
-        except FreeRouterError as error:
-            return _failed(error)
+        wanted, streamed, usage = read_request(await _body(request))
+        ident, created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
+        if not streamed:
+            outcome = await _unless_gone(request, of().achat(wanted))
+            return JSONResponse(write_answer(outcome.answer, ident, created, outcome.metadata))
+        stream = of().astream(wanted)
+        deltas = aiter(stream)
+        first = await _unless_gone(
+            request, _first(deltas)
+        )  # before it an error is a status, after it a line of the stream
+        told = _events(stream, deltas, first, ident, created, usage)
+        return StreamingResponse(told, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
     @paths.get("/v1/models")
     async def listed() -> dict[str, Any]:
-        models = await of().amodels()
+        router = of()
+        models = [model for model in await router.amodels() if model.free or router.allow_paid]
         rows = [
             {
                 "id": model.id,
@@ -162,11 +222,16 @@ def _lists(paths: APIRouter, of: Callable[[], Router]) -> None:
         body = await _body(request)
         if not isinstance(body, dict):
             raise BadRequest("the filter must be a JSON object")
+        if "providers" in body:  # a key that lies in the environment is used by nobody but its owner
+            raise BadRequest(
+                "providers are chosen by whoever runs the service",
+                hint="freerouter serve, FREEROUTER_PROVIDERS",
+            )
         told = of().set_filter(**{str(name): value for name, value in body.items()})
         return {"filter": plain(told), "models": [model.id for model in await of().amodels()]}
 
     @paths.post("/api/v1/models/refresh")
-    async def refresh() -> dict[str, Any]:
+    async def refresh(request: Request) -> dict[str, Any]:
         catalogue = await of().arefresh()
         return {"listed": len(catalogue), "free": len(catalogue.free()), "fetched": catalogue.fetched}
 
@@ -197,7 +262,7 @@ def _reports(paths: APIRouter, of: Callable[[], Router]) -> None:
     @paths.get("/api/v1/health")
     async def health() -> JSONResponse:
         try:
-            report = await of().ahealth()
+            report = await of().ahealth(wait=PATIENCE)
         except FreeRouterError as error:
             return JSONResponse({"status": "down", "usable": 0, "reason": str(error)}, 503)
         usable = len(report.usable)
@@ -208,6 +273,10 @@ def _reports(paths: APIRouter, of: Callable[[], Router]) -> None:
             "catalogue_age": report.age,
         }
         return JSONResponse(told | {"providers": list(report.accounts)}, 200 if usable else 503)
+
+
+async def _first(deltas: AsyncIterator[Delta]) -> Delta | None:
+    return await anext(deltas, None)
 
 
 async def _events(
@@ -254,8 +323,15 @@ router = api(_default)
 """The paths as a FastAPI router to include, over `Router()`: `app.include_router(freerouter_core.apps.rest.router)`."""
 
 
-def app(of: Router | None = None, *, token: str | None = None) -> FastAPI:
-    """The application. `token`: what callers must bring as a bearer token, everywhere but for /health."""
+def app(
+    of: Router | None = None,
+    *,
+    token: str | None = None,
+    hosts: Collection[str] | None = None,
+    close: bool = False,
+) -> FastAPI:
+    """The application. `token`: what callers must bring as a bearer token, everywhere but for /health. `hosts`: the names it answers to
+    (None: any), so that no web page reaches it under a name of its own. `close`: whether the router's runtime ends with it."""
     served = of or Router()
     metrics = Metrics(served) if available() else None
 
@@ -264,71 +340,23 @@ def app(of: Router | None = None, *, token: str | None = None) -> FastAPI:
         yield
         if metrics is not None:
             metrics.close()
+        if close:
+            await asyncio.to_thread(
+                served.close
+            )  # what was learnt is written down, whatever ends the process
 
-    async def admitted(request: Request) -> None:
-        brought = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-        fine = not token or hmac.compare_digest(brought.encode(), token.encode())
-        if not (fine or request.url.path in ("/health", "/api/v1/health")):
-            raise HTTPException(401, "a bearer token is needed", {"www-authenticate": "Bearer"})
-
-    made = FastAPI(title="FreeRouter", version=__version__, lifespan=life, dependencies=[Depends(admitted)])
+    made = FastAPI(title="FreeRouter", version=__version__, lifespan=life)
     made.include_router(api(lambda: served))
-    made.add_middleware(_Bounded)
+    made.add_middleware(Gate, token=token, hosts=hosts)
 
     @made.get("/metrics", response_class=PlainTextResponse)
-    async def exposed() -> PlainTextResponse:
+    async def exposed() -> Response:
         if metrics is None:
-            raise HTTPException(501, "metrics need prometheus-client: pip install 'freerouter-llm[metrics]'")
+            return refusal(501, "metrics need prometheus-client: pip install 'freerouter-llm[metrics]'")
         return PlainTextResponse(await metrics.exposition(), media_type=metrics.kind)
-
-    @made.exception_handler(FreeRouterError)
-    async def failed(_: Request, error: FreeRouterError) -> JSONResponse:
-        return _failed(error)
 
     @made.exception_handler(StarletteHTTPException)
     async def refused(_: Request, error: StarletteHTTPException) -> JSONResponse:
-        told = {
-            "message": str(error.detail),
-            "type": "invalid_request_error",
-            "code": error.status_code,
-            "param": None,
-        }
-        return JSONResponse({"error": told}, error.status_code, error.headers)
+        return refusal(error.status_code, str(error.detail), error.headers)
 
     return made
-
-
-class _Bounded:
-    """Ends a request whose body is too large, whatever its length claims to be."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        claimed = dict(scope["headers"]).get(b"content-length", b"0")
-        if not claimed.isdigit() or int(claimed) > LARGEST:
-            await _too_large(scope, receive, send)
-            return
-        size = 0
-
-        async def bounded() -> Any:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > LARGEST:
-                raise HTTPException(413, f"the body is larger than {LARGEST:,} bytes")
-            return message
-
-        await self.app(scope, bounded, send)
-
-
-async def _too_large(scope: Any, receive: Any, send: Any) -> None:
-    told = {
-        "message": f"the body is larger than {LARGEST:,} bytes",
-        "type": "invalid_request_error",
-        "code": 413,
-    }
-    await JSONResponse({"error": told | {"param": None}}, 413)(scope, receive, send)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -45,9 +47,15 @@ def chat(
     """Ask PROMPT (or standard input) and print the answer as it comes; in a terminal, without PROMPT, a conversation."""
     talk = Talk(Router(model=model), system, {"max_tokens": max_tokens}, timeout)
     if prompt is None and sys.stdin.isatty():
+        if as_json:
+            raise click.UsageError("--json wants a prompt: freerouter chat --json 'Why is the sky blue?'")
+        with contextlib.suppress(ImportError):
+            import readline  # noqa: F401  # from here on input() has a history and edits its line
         talk.converse(input)
         return
     said = sys.stdin.read() if prompt is None else prompt
+    if not said.strip():
+        raise click.UsageError('nothing to ask: freerouter chat "Why is the sky blue?"')
     if as_json:
         outcome = talk.router.chat(talk.request(said))
         print_json({"text": outcome.text, **outcome.metadata, "usage": outcome.answer.usage})
@@ -78,7 +86,7 @@ class Talk:
         try:
             for delta in stream:
                 if delta.text:
-                    sys.stdout.write(delta.text)
+                    sys.stdout.write(_shown(delta.text))
                     sys.stdout.flush()
         except FreeRouterError as error:
             sys.stdout.write("\n" if getattr(error, "partial", "") else "")
@@ -142,6 +150,14 @@ class Talk:
         else:
             if outcome is not None:
                 self.trail.print(f"[dim]{escape(outcome.answer.model)}[/]")
+
+
+def _shown(text: str) -> str:
+    """A model's text; to a terminal without what would command it."""
+    return _COMMANDING.sub("", text) if sys.stdout.isatty() else text
+
+
+_COMMANDING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def print_attempts(told: Console, attempts: Any) -> None:

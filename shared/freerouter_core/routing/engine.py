@@ -43,6 +43,8 @@ from .verdict import broken, judged, out_of_time, ruled, verdict
 
 SIDE_BY_SIDE = 3
 """Attempts in flight at most."""
+MOST = 200_000
+"""Tokens that an answer may be said to have had."""
 HEDGE_SHARE, HEDGE_KEEP = 0.05, 0.3
 """Hedges per request at most; the part of each limit they leave alone."""
 REJECTED = ("not-the-schema", "invalid")
@@ -78,6 +80,7 @@ def route(plan: Plan, state: State, journal: Journal, rng: Random) -> Route:
         for flight in run.flights:
             state.health.left(flight.candidate.model.key)
             state.health.landed(flight.candidate.model.key)
+            state.paces.landed(flight.candidate.account)
 
 
 class _Run:
@@ -294,6 +297,7 @@ class _Run:
     def _land(self, flight: _Flight) -> None:
         self.flights.remove(flight)
         self.book.landed(flight.candidate.model.key)
+        self.state.paces.landed(flight.candidate.account)
 
     # -- events -----------------------------------------------------------------------------------------------------
 
@@ -364,16 +368,17 @@ class _Run:
             elif agreed:
                 fault = None
             self.silent = flight.candidate.model.id
-        flags = self.plan.flags
+        flags, aside = self.plan.flags, ""
         if fault is None and (self.plan.request.validate is not None or self.plan.judge is not None):
             bound = None if self.committed is flight else self.deadline
             told = yield from self._do(s.Validate(flight.attempt, answer, bound))
             if isinstance(told, s.Judged):
-                fault, answer = ruled(told, answer)
+                fault, answer, aside = ruled(told, answer, self.plan.request)
                 if told.ruling is not None:
                     flags += told.ruling.flags
-                    key, refused = flight.candidate.model.key, told.ruling.refused is not None
-                    self.book.ruled(key, refused, len(told.ruling.flags))
+                    if not told.ruling.unsure:
+                        key, refused = flight.candidate.model.key, told.ruling.refused is not None
+                        self.book.ruled(key, refused, len(told.ruling.flags))
         if fault is not None and fault.cause in REJECTED:
             self.rejected = clean_answer(answer, flight.attempt.account, whole=True)
         if fault is not None:
@@ -389,8 +394,8 @@ class _Run:
             self.now,
             first_token=flight.token_at - flight.sent if flight.token_at is not None else None,
             seconds=seconds,
-            tokens=tokens if isinstance(tokens, int) else len(answer.text) // 4,
+            tokens=tokens if isinstance(tokens, int) and 0 <= tokens <= MOST else len(answer.text) // 4,
         )
         self.lessons.answered(flight.candidate, flight.attempt, answer.cost, self.now, event.rests)
         self.journal.attempted(flight.attempt, None, seconds)
-        return Outcome(answer, flight.attempt, self.journal, tuple(self.seams), flags)
+        return Outcome(answer, flight.attempt, self.journal, tuple(self.seams), flags, aside)

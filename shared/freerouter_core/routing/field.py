@@ -157,6 +157,8 @@ class Field:
             if named:
                 fitting = [model for model in fitting if model not in named]
             ranked = rank(fitting, need, policy, book, now, rng, turn, prices)
+            if policy.kept:
+                ranked.sort(key=lambda m: m.id != policy.kept)  # stable
             if need.prompt_tokens > ROOMY:
                 ranked.sort(key=lambda m: tight(m, need, book.models.get(m.key)))  # stable
             if policy.memory:

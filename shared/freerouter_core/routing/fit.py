@@ -21,6 +21,10 @@ _WORDS = {
 _INPUTS = frozenset({"image", "audio", "video", "file"})
 
 
+CAPABILITIES = frozenset({*_WORDS, *_WORDS.values(), *_INPUTS, "tools", "tool_choice", "reasoning"}) - {""}
+"""Words that everybody means the same by; any request parameter is one, too."""
+
+
 def fit(
     model: Model, need: Need, policy: Policy, health: Health | None, now: float, *, named: bool
 ) -> str | None:

@@ -243,8 +243,10 @@ class HealthBook:
         health.last, health.up = now, True
         health.timed(max(0.2, 1.0 / health.answers), first_token, seconds, tokens)
         self.pool.timed(POOL, first_token, seconds, tokens)
-        self.size_spread += POOL * (abs(tokens - self.size) - self.size_spread)
-        self.size += POOL * (tokens - self.size)
+        # One answer of a size that nobody would expect moves it no further than a long one would.
+        away = max(-self.size, min(tokens - self.size, 4.0 * max(self.size_spread, USUAL_TOKENS / 4)))
+        self.size_spread += POOL * (abs(away) - self.size_spread)
+        self.size += POOL * away
 
     def failed(
         self,
@@ -363,6 +365,7 @@ class HealthBook:
 
     def reset(self) -> None:
         """Forget benches, records, and what models were thought to lack."""
+        self.pool, self.size, self.size_spread = Health(), USUAL_TOKENS, USUAL_TOKENS / 2
         self.touched |= {f"a|{scope}" for scope in self.accounts}
         self.accounts.clear()
         for key in self.models:

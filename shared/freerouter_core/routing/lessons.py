@@ -69,9 +69,7 @@ class Lessons:
         longest = LOCAL_GUESS if candidate.account.local else LONGEST_GUESS
         if fault.cause == "concurrency":
             longest = CROWDED
-            address = (candidate.account.provider, candidate.account.address)
-            others = sum(n for key, n in book.flying.items() if key[:2] == address)
-            self.state.paces.crowded(candidate.account, others, now)
+            self.state.paces.crowded(candidate.account, now)
         most = self.policy.max_failures
         key = candidate.model.key
         book.failed(key, fault, now, self.rng, max_failures=most, longest=longest, seconds=seconds)

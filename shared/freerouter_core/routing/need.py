@@ -60,6 +60,8 @@ class Policy:
 
     preferred: tuple[str, ...] = ()
     """Names to try first, in order: the requested model, the configured default, the fallback list."""
+    kept: str | None = None
+    """A session's model: first among those nobody named, where it fits; it is no more than that."""
     others: bool = True
     """Whether any other model may follow them."""
     strategy: str = "adaptive"

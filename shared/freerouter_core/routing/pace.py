@@ -69,10 +69,17 @@ class Paces:
 
     known: dict[str, Pace] = field(default_factory=dict)
     lanes: dict[str, tuple[int, float]] = field(default_factory=dict)
+    flying: dict[str, int] = field(default_factory=dict)
+    """Attempts of this process under way on each account."""
     count: int = 0
 
-    def crowded(self, account: Account, others: int, now: float) -> None:
-        """Refused because too many were under way: `others` of this process. None of them: somebody else's, which teaches nothing."""
+    def landed(self, account: Account) -> None:
+        """An attempt is under way no longer."""
+        self.flying[account.scope] -= 1
+
+    def crowded(self, account: Account, now: float) -> None:
+        """Refused because too many were under way. None of this process: they were somebody else's, which teaches nothing."""
+        others = self.flying.get(account.scope, 0)
         if others:
             self.lanes[account.scope] = min(others, self._lanes(account.scope, now)), now
 
@@ -86,6 +93,7 @@ class Paces:
     def sent(self, account: Account, model: Model, now: float) -> int:
         """Take a request in; its place among all."""
         self.count += 1
+        self.flying[account.scope] = self.flying.get(account.scope, 0) + 1
         for scope in _scopes(account, model):
             self._of(scope).sent.append(now)
         return self.count

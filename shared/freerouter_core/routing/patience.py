@@ -24,8 +24,6 @@ HEDGE_KNOWN = 5
 """Answers before a percentile means anything."""
 LEFT = 0.4
 """The part of the time left that one attempt may take: somebody else must still be able to answer."""
-CROWDED = 2.0
-"""The price of a request, in seconds, from which on none is spent on an answer that would come too late."""
 
 
 def patience(plan: Plan, book: HealthBook, model: Model, now: float, deadline: float | None) -> float:
@@ -53,10 +51,11 @@ def hedge_after(plan: Plan, book: HealthBook, model: Model) -> float:
 
 def too_late(plan: Plan, book: HealthBook, candidate: Candidate, now: float, deadline: float | None) -> bool:
     """Whether it could hardly answer in time, while others wait for the request that it would take."""
-    if deadline is None or plan.prices.get(candidate.account.provider, 0.0) < CROWDED:
+    if deadline is None or candidate.named or not plan.lines.get(candidate.account.provider):
         return False
     health = book.of(candidate.model.key)
-    least = health.first_token if plan.stream else health.expected(book.size)
+    tokens = book.size if plan.need.limit is None else min(book.size, plan.need.limit)
+    least = health.first_token if plan.stream else health.expected(tokens)
     return deadline - now < least * (1.0 - health.spread)
 
 

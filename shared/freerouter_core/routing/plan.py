@@ -35,6 +35,8 @@ class Plan:
     """What guards remarked about the prompt."""
     prices: Mapping[str, float] = field(default_factory=dict)
     """What a request to each provider costs others, in seconds they wait for it; see `quota.price`."""
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """How many wait for each provider's account."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Outcome:
     """Where a broken stream was continued by another model, in the order of the text."""
     flags: tuple[Flag, ...] = ()
     """What guards remarked."""
+    aside: str = ""
+    """What guards would have put before the text, where the answer is an object or a tool call."""
 
     @property
     def text(self) -> str:
@@ -81,6 +85,8 @@ class Outcome:
             known["seams"] = [seam.record() for seam in self.seams]
         if self.flags:
             known["flags"] = [{"guard": flag.guard, "reason": flag.reason} for flag in self.flags]
+        if self.aside:
+            known["prepend"] = self.aside
         if answer.simulated:
             known["simulated"] = True
         return known

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..catalogue.model import Model
+from ..errors import BadSetting
 from .fit import has
 from .health import HealthBook
 from .task import Analysis, aptitude
@@ -35,6 +36,22 @@ class Recommendation:
     def __str__(self) -> str:
         told = ", ".join(f"{name} {points:.1f}" for name, points in self.parts.items())
         return f"{self.score:5.1f}  {self.model.id:50} {told}  ({'; '.join(self.reasons)})"
+
+
+def check_wish(
+    text: object, limit: int, preference: Mapping[str, float], weights: Mapping[str, float]
+) -> None:
+    """Raises `BadSetting` for what cannot be weighed."""
+    if not isinstance(text, str):
+        raise BadSetting(f"a request in plain words is wanted, not {type(text).__name__}")
+    if not isinstance(limit, int) or limit < 1:
+        raise BadSetting(f"limit={limit!r} must be 1 or more")
+    unknown = sorted(set(weights) - set(WEIGHTS))
+    if unknown:
+        raise BadSetting(f"no part is called {unknown[0]!r}", hint=f"known: {', '.join(WEIGHTS)}")
+    for name, value in (*preference.items(), *weights.items()):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+            raise BadSetting(f"{name}={value!r} must be a number, 0 or more")
 
 
 def recommend(

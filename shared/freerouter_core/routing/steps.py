@@ -153,15 +153,19 @@ class Flag:
 
     guard: str
     reason: str
+    unsure: bool = False
+    """Whether the guard itself failed: that says nothing of the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What all guards together say: `refused` in words why not (None: accepted), their flags, and what goes before the text."""
+    """What all guards together say: `refused` in words why not (None: accepted), their flags, and what goes before the text. `unsure`:
+    a guard failed where it should have judged, so nothing is to be learnt of the model."""
 
     refused: str | None = None
     flags: tuple[Flag, ...] = ()
     prepend: str = ""
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

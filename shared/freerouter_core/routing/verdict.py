@@ -210,16 +210,18 @@ def judged(
     return None, answer.with_(text=parsed.text, tool_calls=())
 
 
-def ruled(told: Judged, answer: Answer) -> tuple[Fault | None, Answer]:
-    """What the caller's validator and the guards make of an answer."""
+def ruled(told: Judged, answer: Answer, request: ChatRequest) -> tuple[Fault | None, Answer, str]:
+    """What the caller's validator and the guards make of an answer, and what they would put before a text that is none: a JSON object
+    would be one no more."""
     if told.problem is not None:
-        return Fault(Kind.BROKEN, "invalid", told.problem, teaches=told.teaches), answer
+        return Fault(Kind.BROKEN, "invalid", told.problem, teaches=told.teaches), answer, ""
     ruling = told.ruling or Ruling()
     if ruling.refused is not None:
         hint = "change the prompt or the guard; the answers were whole, and rejected"
-        return Fault(Kind.REFUSED, "guard", ruling.refused, teaches=False, hint=hint), answer
-    text = f"{ruling.prepend}\n\n{answer.text}" if ruling.prepend else answer.text
-    return None, answer.with_(text=text)
+        return Fault(Kind.REFUSED, "guard", ruling.refused, teaches=False, hint=hint), answer, ""
+    if not ruling.prepend or request.structured is not None or not answer.text:
+        return None, answer, ruling.prepend
+    return None, answer.with_(text=f"{ruling.prepend}\n\n{answer.text}"), ""
 
 
 def out_of_time(journal: Journal, plan: Plan) -> DeadlineExceeded:
@@ -227,7 +229,7 @@ def out_of_time(journal: Journal, plan: Plan) -> DeadlineExceeded:
     seconds = (plan.deadline or journal.started) - journal.started
     last = journal.attempts[-1]["model"] if journal.attempts else None
     return DeadlineExceeded(
-        f"no {'first token' if plan.stream else 'answer'} within {seconds:g} s",
+        f"no {'first token' if plan.stream and plan.judge is None else 'answer'} within {seconds:g} s",
         model=last,
         attempts=journal.attempts,
     )

@@ -23,6 +23,7 @@ from ..wire.judge import Fault, Kind, judge_transport
 from ..wire.redact import redact
 from ..wire.stream import Delta
 from .flight import Flight, Rejected
+from .runtime import CallableFailed
 from .transport import TransportFailed
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ class Drive:
         try:
             step = next(self.route)
             while True:
-                event = await self._perform(step)
                 self.runtime.observe(step)
+                event = await self._perform(step)
                 step = self.route.send(event)
                 self._tell_failures()
         except StopIteration as stop:
@@ -129,11 +130,9 @@ class Drive:
                     ruling = await self.runtime.elsewhere(lambda: judge(step.answer, step.attempt.model.id))
         except TimeoutError:
             problem, teaches = "the validator or a guard took longer than the call may", False
+        except CallableFailed as error:  # a guard ended its own thread
+            problem, teaches = f"a guard failed: {error}", False
         words = None if problem is None else redact(problem, account)
-        if ruling is not None:
-            flags = tuple(s.Flag(flag.guard, redact(flag.reason, account)) for flag in ruling.flags)
-            refused = None if ruling.refused is None else redact(ruling.refused, account)
-            ruling = s.Ruling(refused, flags, ruling.prepend)
         return s.Judged(self.clock.now(), words, teaches, ruling)
 
     def _wake(self) -> None:
@@ -197,7 +196,6 @@ class Drive:
             self._settle(flight)
 
     def _say(self, flight: Flight, delta: Delta) -> None:
-        flight.pieces = flight.pieces or bool(delta.fragments)
         visible = delta.visible or bool(delta.fragments)
         if flight.token < 1 + visible:
             flight.token = 1 + visible
@@ -205,6 +203,7 @@ class Drive:
         if not (visible or delta.reasoning_details):
             return
         if flight.shown:
+            flight.pieces = flight.pieces or bool(delta.fragments)
             self._show(delta)
         elif self.show is not None:
             flight.held.append(delta)
@@ -213,6 +212,7 @@ class Drive:
         flight = self.flights[attempt.number]
         flight.shown = True
         for delta in flight.held:
+            flight.pieces = flight.pieces or bool(delta.fragments)
             self._show(delta)
         flight.held.clear()
 

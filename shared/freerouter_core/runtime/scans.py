@@ -28,6 +28,8 @@ KEPT = 7 * 86_400.0
 DELAY = 5.0
 """Seconds after an account's first request before its models are looked up: a short program never does."""
 PATIENCE = 5.0
+ENOUGH = 2
+"""Models that a server tells nothing of, before it is taken to tell of none."""
 FIRST_BACKOFF = 3_600.0
 """Seconds until a server that did not tell is asked again; doubled each time, up to `KEPT`."""
 
@@ -40,6 +42,10 @@ class Facts:
     first_token: float | None = None
     speed: float | None = None
     tool_choice: bool = True
+
+    def sound(self, now: float) -> bool:
+        """Whether it can be what was written down. Raises TypeError where it cannot even be compared."""
+        return 0 <= self.at <= now and all(n is None or 0 < n < 1e7 for n in (self.first_token, self.speed))
 
 
 @dataclass
@@ -90,21 +96,25 @@ class Scans:
             self.stats["scans_avoided"] += sum(m.provider == account.provider for m in catalogue) - len(
                 models
             )
-            now = self.clock.now()
+            now, told, failed = self.clock.now(), 0, 0
+            known.due = now + FIRST_BACKOFF
             for model in models:
                 facts = known.facts.get(model.wire_name)
                 if facts is not None and now - facts.at < KEPT:
                     self.stats["scans_avoided"] += 1
                     continue
                 found = await ask_endpoints(account, model, transport, now)
-                if found is None:  # who does not tell of one tells of none
+                if found is None:
                     self.stats["scans_failed"] += 1
-                    known.failures += 1
-                    known.due = now + min(KEPT, FIRST_BACKOFF * 2.0 ** (known.failures - 1))
-                    return
+                    failed += 1
+                    if failed >= ENOUGH and not told:  # who does not tell of some tells of none
+                        break
+                    continue
                 known.facts[model.wire_name] = found
                 self.stats["scanned"] += 1
-            known.failures, known.due = 0, now + FIRST_BACKOFF  # new models are looked up as they come
+                told += 1
+            known.failures = known.failures + 1 if failed and not told else 0
+            known.due = now + min(KEPT, FIRST_BACKOFF * 2.0 ** max(0, known.failures - 1))
             self._believe(account, known.facts)
             listed = {model.wire_name for model in models}
             known.facts = {name: facts for name, facts in known.facts.items() if name in listed}
@@ -130,7 +140,8 @@ class Scans:
         path = self._path(account)
         told = read_json(path) if path is not None else None
         try:
-            return {str(name): Facts(**row) for name, row in (told or {}).items() if float(row["at"]) >= 0}
+            kept = {str(name): Facts(**row) for name, row in (told or {}).items()}
+            return {name: facts for name, facts in kept.items() if facts.sound(self.clock.now())}
         except (TypeError, ValueError, KeyError, AttributeError):
             return {}
 
@@ -145,7 +156,7 @@ async def ask_endpoints(account: Account, model: Model, transport: Transport, no
             body = await response.read(1_000_000)
             rows = json.loads(body)["data"]["endpoints"] if response.status == 200 else None
             return None if rows is None else read_endpoints(rows, now)
-    except (TransportFailed, TimeoutError, ValueError, KeyError, TypeError):
+    except (TransportFailed, TimeoutError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import importlib
 import importlib.util
+import os
 import sys
+import threading
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,19 +23,15 @@ if TYPE_CHECKING:
 
 HEADER = 65_536
 """Bytes that a header or its line may have."""
-_loading = False
+_loading: list[threading.Thread | None] = []
 
 
 def load() -> Any:
     """aiohttp, or None: it is not installed, or not loaded yet, which this call begins."""
-    global _loading  # one import a process
     module = loaded()
-    if module is not None:
-        return module
-    if not _loading and importlib.util.find_spec("aiohttp") is not None:
-        _loading = True
-        start_thread(_import, "freerouter-aiohttp")
-    return None
+    if module is None and not _loading and importlib.util.find_spec("aiohttp") is not None:
+        _loading.append(start_thread(_import, "freerouter-aiohttp"))
+    return module
 
 
 def loaded() -> Any:
@@ -111,6 +109,17 @@ def name_of(error: Exception, module: Any) -> str | None:
         if isinstance(error, kind):
             return name
     return None
+
+
+def _before_fork() -> None:
+    """A child of a fork amid an import would wait for ever for the thread that does it, which it does not have."""
+    for thread in _loading:
+        if thread is not None:
+            thread.join()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork)
 
 
 def usable() -> bool:

@@ -163,7 +163,7 @@ class Transport:
         if origin not in self._proxies:  # read once, as httpx does
             self._proxies[origin] = _proxy(url)
         proxy = self._proxies[origin]
-        if proxy is None and swift.usable() and not _patched():
+        if proxy is None and not url.userinfo and swift.usable() and not _patched():
             if self._swift is None and (module := swift.load()) is not None:
                 self._swift = swift.Session(
                     module, connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, idle=IDLE_SECONDS

@@ -18,8 +18,26 @@ from .structured import Structured
 Json = dict[str, Any]
 PARAMETERS = (
     "temperature", "top_p", "top_k", "min_p", "top_a", "seed", "stop", "max_tokens", "max_completion_tokens", "frequency_penalty",
-    "presence_penalty", "repetition_penalty", "logit_bias", "logprobs", "top_logprobs",
+    "presence_penalty", "repetition_penalty", "logit_bias",
 )  # fmt: skip
+FURTHER = (
+    "provider",
+    "models",
+    "plugins",
+    "route",
+    "transforms",
+    "web_search_options",
+    "modalities",
+    "audio",
+    "prediction",
+    "verbosity",
+)
+"""Fields that change what is answered, by whom or at what price: passed on, or refused by what the router allows."""
+UNSERVED = {
+    "functions": "use tools",
+    "function_call": "use tool_choice",
+    "logprobs": "no free model can be held to it",
+}
 ANY = ("auto", "freerouter", "openrouter/free", "openrouter/auto")
 """Names under which a client asks for whichever model is best."""
 
@@ -36,15 +54,21 @@ def read_request(body: object) -> tuple[ChatRequest, bool, bool]:
     model = body.get("model")
     if model is not None and not isinstance(model, str):
         raise BadRequest("model must be a name")
+    for name, instead in UNSERVED.items():
+        if body.get(name):
+            raise BadRequest(f"{name} is not served", hint=instead)
+    streamed = body.get("stream")
+    if streamed is not None and not isinstance(streamed, bool):
+        raise BadRequest("stream must be true or false")
     wish, options = body.get("response_format"), body.get("stream_options")
     structured = None
-    if isinstance(wish, Mapping) and wish.get("type") != "text":
-        structured = Structured.from_response_format(wish)
+    if wish is not None and not (isinstance(wish, Mapping) and wish.get("type") == "text"):
+        structured = Structured.from_response_format(wish) if isinstance(wish, Mapping) else None
         if structured is None:
             raise BadRequest(
                 "response_format is in no known shape", hint="json_object, or json_schema with a schema"
             )
-    reasoning = body.get("reasoning", body.get("reasoning_effort"))
+    reasoning = body.get("reasoning_effort") if body.get("reasoning") is None else body["reasoning"]
     request = ChatRequest(
         messages=[dict(message) if isinstance(message, Mapping) else message for message in messages],
         tools=tools,
@@ -53,10 +77,11 @@ def read_request(body: object) -> tuple[ChatRequest, bool, bool]:
         structured=structured,
         parameters={name: body[name] for name in PARAMETERS if body.get(name) is not None},
         reasoning=reasoning,
+        extra_body={name: body[name] for name in FURTHER if body.get(name) is not None},
         model=None if model in ANY else model,
     )
     usage = isinstance(options, Mapping) and bool(options.get("include_usage"))
-    return request, bool(body.get("stream")), usage
+    return request, bool(streamed), usage
 
 
 def write_answer(answer: Answer, ident: str, created: int, metadata: Mapping[str, Any]) -> Json:

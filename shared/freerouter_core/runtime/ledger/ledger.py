@@ -151,6 +151,10 @@ class Ledger:
             found[account.provider] = worth
         return found
 
+    def waiting(self, accounts: Iterable[Account]) -> dict[str, int]:
+        """How many stand in line for each account, by provider."""
+        return {account.provider: len(self._lines.get(account.scope, ())) for account in accounts}
+
     async def used(self, charge: Charge) -> float:
         """How much of a limit is taken now."""
         now = self._clock.now()
