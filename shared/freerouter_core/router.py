@@ -10,6 +10,7 @@ from typing import Any
 
 from .catalogue.model import Catalogue
 from .catalogue.providers import Account, Provider
+from .checks import names_of, one_of, opinions
 from .errors import BadSetting, DeadlineExceeded
 from .events import Answered, Charged, GaveUp, Observer
 from .filters import change_filter
@@ -115,8 +116,8 @@ class Router(Knowing):
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "api_key", getattr(self.api_key, "get_secret_value", lambda: self.api_key)() or None)
-        put(self, "fallback_models", None if self.fallback_models is None else _names(self.fallback_models))
-        put(self, "capabilities", _names(self.capabilities))
+        put(self, "fallback_models", None if self.fallback_models is None else names_of(self.fallback_models))
+        put(self, "capabilities", names_of(self.capabilities))
         if isinstance(self.providers, Provider):
             put(self, "providers", (self.providers,))
         elif self.providers is not None and self.providers != "all":
@@ -124,16 +125,16 @@ class Router(Knowing):
             put(self, "providers", names)
         put(self, "model", self.model or "auto")
         put(self, "guards", checked_guards(self.guards))
-        put(self, "quality", _opinions(self.quality))
+        put(self, "quality", opinions(self.quality))
         if self.task is not None:
-            _one_of("task", self.task, ("auto", *TASKS))
-        _one_of("prefer", self.prefer, ("speed", "balanced", "quality"))
-        _one_of("privacy", self.privacy, ("any", "no-train"))
-        _one_of("on_stream_break", self.on_stream_break, ("raise", "continue"))
-        _one_of("tool_streaming", self.tool_streaming, ("whole", "fragments"))
-        _one_of("hedge", self.hedge, ("auto", "off"))
+            one_of("task", self.task, ("auto", *TASKS))
+        one_of("prefer", self.prefer, ("speed", "balanced", "quality"))
+        one_of("privacy", self.privacy, ("any", "no-train"))
+        one_of("on_stream_break", self.on_stream_break, ("raise", "continue"))
+        one_of("tool_streaming", self.tool_streaming, ("whole", "fragments"))
+        one_of("hedge", self.hedge, ("auto", "off"))
         if not callable(self.strategy):
-            _one_of(
+            one_of(
                 "strategy", self.strategy, STRATEGIES, "one of your own must be given as the callable itself"
             )
         if isinstance(self.timeout, (int, float)) and self.timeout <= 0:
@@ -384,20 +385,3 @@ def _patience(policy: Policy, timeout: float | None) -> float | None:
     if not policy.others:
         return 0.0
     return min(NAMED_PATIENCE, (timeout or 60.0) / 4) if policy.preferred else timeout
-
-
-def _opinions(value: Any) -> tuple[tuple[str, float], ...]:
-    found = tuple(sorted(dict(value).items()))
-    for name, points in found:
-        if isinstance(points, bool) or not isinstance(points, (int, float)) or not 0 <= points <= 10:
-            raise BadSetting(f"quality of {name!r} is {points!r}", hint="0 to 10")
-    return found
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...], hint: str | None = None) -> None:
-    if value not in allowed:
-        raise BadSetting(f"{name}={value!r} is none of {', '.join(map(repr, allowed))}", hint=hint)

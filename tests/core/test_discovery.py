@@ -237,7 +237,7 @@ def test_context_decides_who_is_asked_and_only_larger_follow() -> None:
         SimModel("a/small:free", context=2_000),
         SimModel("b/liar:free", context=90_000, script=["400-context"]),
         SimModel("c/middle:free", context=60_000),
-        SimModel("d/large:free", context=200_000),
+        SimModel("d/large:free", context=190_000),
     ]
     with World(models) as world:
         router = world.router(strategy=lambda need, fitting: fitting)

@@ -228,6 +228,6 @@ def test_thresholds_that_leave_nobody_name_the_nearest() -> None:
 
 def test_an_opinion_of_ones_own_replaces_the_prior() -> None:
     with World([SimModel("a/7b:free"), SimModel("b/70b:free")]) as world:
-        router = world.router(quality={"a/7b:free": 9.5}, min_quality=9.2)
+        router = world.router(quality={"a/7b:free": 9.8}, min_quality=9.5001)
 
         assert [model.id for model in router.explain().candidates] == ["a/7b:free"]

@@ -169,16 +169,23 @@ def _days_from_civil(year: int, month: int, day: int) -> int:
 
 
 def quality_prior(name: str, row: Mapping[str, Any]) -> float:
-    """0 to 10. A published intelligence index decides where there is one; else size, which is what a name tells."""
+    """0 to 10. A published intelligence index decides where there is one; else size, which is what a name tells, and a little for being
+    of late (a model of this year does what one of twice its size did before) and for a large window."""
     index = _number(
         _mapping(_mapping(row.get("benchmarks")).get("artificial_analysis")).get("intelligence_index")
     )
     if index is not None:
         return max(0.0, min(10.0, index / 7.0))
     sizes = [float(size) for size in re.findall(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z])", name.lower())]
-    if not sizes:
-        return 5.0
-    return max(1.0, min(9.0, 2.0 + 1.15 * math.log2(max(*sizes, 0.1))))
+    prior = 5.0 if not sizes else max(1.0, min(9.0, 2.0 + 1.15 * math.log2(max(*sizes, 0.1))))
+    created = _number(row.get("created")) or 0.0
+    late = min(1.0, max(0.0, (created - _OLD) / _YEAR * 0.5))
+    roomy = 0.3 if (_positive(row.get("context_length")) or 0) >= 200_000 else 0.0
+    return min(9.5, prior + late + roomy)
+
+
+_OLD, _YEAR = 1_704_067_200.0, 31_557_600.0
+"""2024-01-01, unix seconds, before which being of late counts nothing; and a year."""
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -376,9 +376,7 @@ class _Run:
                 fault, answer, aside = ruled(told, answer, self.plan.request)
                 if told.ruling is not None:
                     flags += told.ruling.flags
-                    if not told.ruling.unsure:
-                        key, refused = flight.candidate.model.key, told.ruling.refused is not None
-                        self.book.ruled(key, refused, len(told.ruling.flags))
+                    self.book.ruled(flight.candidate.model.key, told.ruling)
         if fault is not None and fault.cause in REJECTED:
             self.rejected = clean_answer(answer, flight.attempt.account, whole=True)
         if fault is not None:

@@ -13,6 +13,7 @@ from random import Random
 
 from ..wire.judge import Fault, Kind
 from .history import History, written
+from .steps import Ruling
 
 Key = tuple[str, str, str]
 
@@ -345,12 +346,14 @@ class HealthBook:
         health.grade += (points - health.grade) / health.grades
         self.touch(key)
 
-    def ruled(self, key: Key, rejected: bool, flags: int) -> None:
-        """What guards said of an answer."""
+    def ruled(self, key: Key, ruling: Ruling) -> None:
+        """What guards said of an answer; nothing, where one of them failed."""
+        if ruling.unsure:
+            return
         health = self.of(key)
         if health.safe + health.unsafe >= JUDGED:
             health.safe, health.unsafe = health.safe / 2, health.unsafe / 2
-        worse = 1.0 if rejected else 0.5 if flags else 0.0
+        worse = 1.0 if ruling.refused is not None else 0.5 if ruling.flags else 0.0
         health.unsafe += worse
         health.safe += 1.0 - worse
         self.touch(key)
