@@ -264,7 +264,16 @@ def test_serve_is_an_endpoint_and_shuts_down_with_a_stream_open() -> None:
     with (
         served(slow) as url,
         subprocess.Popen(
-            [sys.executable, "-c", "from freerouter_core.apps import main; main()", "serve", "--port", "0"],
+            [
+                sys.executable,
+                "-c",
+                "from freerouter_core.apps import main; main()",
+                "serve",
+                "--port",
+                "0",
+                "--grace",
+                "1",
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -284,8 +293,12 @@ def test_serve_is_an_endpoint_and_shuts_down_with_a_stream_open() -> None:
             with httpx.stream(
                 "POST", f"{found.group()}/v1/chat/completions", json=body, timeout=30
             ) as response:
-                assert next(response.iter_lines()).startswith("data: ")
+                lines = response.iter_lines()
+                assert next(lines).startswith("data: ")
                 process.send_signal(signal.SIGINT)
+                told = [line for line in lines if line]
+            assert "shutting down" in told[-2]
+            assert told[-1] == "data: [DONE]"
             assert process.wait(30) == 0
             assert process.stderr is not None
             assert "Traceback" not in process.stderr.read()

@@ -17,8 +17,6 @@ from . import benchmark, lists, probe, talk
 from .terminal import EXIT_FAILED, age_words, console, guarded
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-GRACE = 10
-"""Seconds that open streams have to end once the server is told to."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -100,7 +98,7 @@ def simulate(host: str, port: int, seed: int, failing: bool) -> None:
     listener, address = _listen(host, port)
     click.echo(f"a simulated OpenRouter listens on {address}/api/v1 (any key; Ctrl-C ends it)")
     click.echo(f"  export OPENROUTER_BASE_URL={address}/api/v1 OPENROUTER_API_KEY=sk-simulated")
-    _serve(world.app(), listener, lifespan="off")
+    _serve(world.app(), listener, lifespan="off", timeout_graceful_shutdown=1)
 
 
 @cli.command()
@@ -113,8 +111,15 @@ def simulate(host: str, port: int, seed: int, failing: bool) -> None:
     "--no-token", is_flag=True, help="Let anybody in who reaches HOST, though it is not this machine alone."
 )
 @click.option("-m", "--model", default="auto", help='Asked first where a caller says "auto".')
+@click.option(
+    "--grace",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Seconds that open streams have to end on Ctrl-C.",
+)
 @guarded
-def serve(host: str, port: int, token: str | None, no_token: bool, model: str) -> None:
+def serve(host: str, port: int, token: str | None, no_token: bool, model: str, grace: int) -> None:
     """Serve OpenAI's chat API on HOST:PORT over the free models, and FreeRouter's own under /api/v1."""
     try:
         from .rest import app
@@ -130,7 +135,7 @@ def serve(host: str, port: int, token: str | None, no_token: bool, model: str) -
     click.echo(f"FreeRouter listens on {address}/v1 (Ctrl-C ends it)")
     click.echo(f"  export OPENAI_BASE_URL={address}/v1 OPENAI_API_KEY={'YOUR_TOKEN' if token else 'any'}")
     hosts = LOOPBACK if host in LOOPBACK else None
-    _serve(app(router, token=token, hosts=hosts, close=True), listener)
+    _serve(app(router, token=token, hosts=hosts, close=True), listener, timeout_graceful_shutdown=grace)
 
 
 @cli.command()
@@ -165,7 +170,7 @@ def _serve(app: Any, listener: Any, **options: Any) -> None:
         import uvicorn
     except ImportError:
         raise click.ClickException("this needs uvicorn: pip install 'freerouter-llm[cli]'") from None
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE, **options)
+    config = uvicorn.Config(app, log_level="warning", **options)
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
 

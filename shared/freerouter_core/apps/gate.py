@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -32,7 +33,12 @@ class Gate:
             if denied is not None:
                 await denied(scope, receive, send)
                 return
-        await self.app(scope, receive, send)
+        try:
+            await self.app(scope, receive, send)
+        except (
+            asyncio.CancelledError
+        ):  # the server ends, and would call it a failure of ours; nobody waits for this task
+            return
 
     def _denied(self, headers: dict[bytes, bytes], path: str) -> JSONResponse | None:
         host = headers.get(b"host", b"").decode("latin-1")

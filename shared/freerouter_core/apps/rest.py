@@ -304,6 +304,9 @@ async def _events(
                 yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
     except FreeRouterError as error:
         yield f"data: {json.dumps(error_body(error), ensure_ascii=False)}\n\n"
+    except asyncio.CancelledError:  # the service ends; a client that is still there is told
+        ending = FreeRouterError("the service is shutting down", hint="ask again")
+        yield f"data: {json.dumps(error_body(ending))}\n\n"
     finally:
         await stream.aclose()
     yield "data: [DONE]\n\n"
