@@ -22,7 +22,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from bound import bound
@@ -101,7 +100,7 @@ def ours(found: Scene, urls: dict[str, str], *, llamaindex: bool = False, stream
 
 def afternoon(found: Scene, urls: dict[str, str]) -> Ask:
     import httpx
-    from afternoon import Afternoon, Known
+    from afternoon import afternoon_in
 
     client = httpx.AsyncClient(timeout=DEADLINE, headers={"authorization": "Bearer sk-race"})
 
@@ -109,14 +108,7 @@ def afternoon(found: Scene, urls: dict[str, str]) -> Ask:
         response = await client.post(urls[provider] + "/chat/completions", content=body)
         return response.status_code, dict(response.headers), response.content
 
-    rival = Afternoon(
-        [Known(server.provider, model.id) for server in found.servers for model in server.models],
-        {s.provider: (s.account.per_minute or 10**6) if s.account else 10**6 for s in found.servers},
-        {server.provider for server in found.servers if server.dialect != "openrouter"},
-        post,
-        time.time,
-        Random(found.seed),
-    )
+    rival = afternoon_in(found, post, time.time)
 
     async def ask(prompt: str) -> str | None:
         return await rival.ask([{"role": "user", "content": prompt}], DEADLINE)

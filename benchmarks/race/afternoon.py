@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from worlds import Scene
+
 Post = Callable[[str, str, bytes], Awaitable[tuple[int, dict[str, str], bytes]]]
 """(provider, model, body) → (status, headers, body); raises for anything else that can happen."""
 
@@ -26,6 +28,18 @@ class Known:
     latency: float = 2.0
     bench: float = 0.0
     strikes: int = 0
+
+
+def afternoon_in(found: Scene, post: Post, now: Callable[[], float]) -> Afternoon:
+    """The rival in a world, told the same limits as everybody."""
+    return Afternoon(
+        [Known(server.provider, model.id) for server in found.servers for model in server.models],
+        {s.provider: (s.account.per_minute or 10**6) if s.account else 10**6 for s in found.servers},
+        {server.provider for server in found.servers if server.dialect != "openrouter"},
+        post,
+        now,
+        Random(found.seed),
+    )
 
 
 @dataclass

@@ -17,11 +17,10 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import httpx
-from afternoon import Afternoon, Known
+from afternoon import afternoon_in
 from bound import bound
 from table import Lap, Results, compare, header, line, plot, ratios
 from worlds import DEADLINE, SCENES, Scene, scene
@@ -117,14 +116,7 @@ def afternoon(found: Scene, runtime: Runtime, net: Net) -> Ask:
         response = await client.post(address(provider) + "/chat/completions", content=body, headers=headers)
         return response.status_code, dict(response.headers), response.content
 
-    rival = Afternoon(
-        [Known(s.provider, m.id) for s in found.servers for m in s.models],
-        {s.provider: (s.account.per_minute or 10**6) if s.account else 10**6 for s in found.servers},
-        {s.provider for s in found.servers if s.dialect != "openrouter"},
-        post,
-        runtime.clock.now,
-        Random(found.seed),
-    )
+    rival = afternoon_in(found, post, runtime.clock.now)
 
     async def ask() -> bool:
         return await rival.ask(MESSAGES, DEADLINE) is not None

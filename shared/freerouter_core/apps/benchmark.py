@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -13,11 +12,11 @@ import click
 from rich.markup import escape
 
 from ..catalogue.model import Model
-from ..errors import BadSetting, FreeRouterError
+from ..errors import BadSetting
 from ..router import Router
 from ..runtime.disk import write_json
 from .graded import QUESTIONS, Question
-from .probe import spacing_of
+from .probe import ask_alone, spacing_of
 from .terminal import console, guarded, json_option, print_json, table
 
 TOKENS = 2_048
@@ -52,26 +51,12 @@ def benchmark(
 
 
 def _marked(router: Router, model: Model, question: Question, timeout: float) -> Mark:
-    alone = dataclasses.replace(
-        router, model=model.id, fallback_models=(), max_retries=0, hedge="off", timeout=timeout
-    )
-    began = time.monotonic()
-    try:
-        answer = alone.chat(question.request(TOKENS)).answer
-    except FreeRouterError as error:
-        fault = error.attempts[-1]["fault"] if error.attempts else None
-        return Mark(
-            model.id,
-            question.task,
-            question.name,
-            0.0,
-            time.monotonic() - began,
-            0.0,
-            fault or type(error).__name__,
-        )
+    answer, seconds, fault, _ = ask_alone(router, model, question.request(TOKENS), timeout)
+    if answer is None:
+        return Mark(model.id, question.task, question.name, 0.0, seconds, 0.0, fault)
     mark = question.mark(answer)
     router.grade(model.id, 10.0 * mark)
-    return Mark(model.id, question.task, question.name, mark, time.monotonic() - began, answer.cost or 0.0)
+    return Mark(model.id, question.task, question.name, mark, seconds, answer.cost or 0.0)
 
 
 @dataclass(frozen=True)

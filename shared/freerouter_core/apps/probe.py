@@ -18,6 +18,7 @@ from ..catalogue.model import Model
 from ..errors import BadSetting, FreeRouterError
 from ..router import Router
 from ..runtime.disk import read_json, write_json
+from ..wire.answer import Answer
 from ..wire.request import ChatRequest
 from .terminal import console, guarded, json_option, print_json, seconds_words, table
 
@@ -55,37 +56,30 @@ def probe(
             time.sleep(max(0.0, spacing - (time.monotonic() - began)))
 
 
-def probe_one(router: Router, model: Model, prompt: str, timeout: float) -> Result:
+def ask_alone(
+    router: Router, model: Model, request: ChatRequest, timeout: float
+) -> tuple[Answer | None, float, str, str]:
+    """(the answer of this model and no other, the seconds it took, and where there is none the fault and the reason)."""
     alone = dataclasses.replace(
         router, model=model.id, fallback_models=(), max_retries=0, hedge="off", timeout=timeout
     )
-    began, now = time.monotonic(), time.time()
+    began = time.monotonic()
     try:
-        outcome = alone.chat(ChatRequest.of(prompt).but(parameters={"max_tokens": TOKENS}))
+        answer = alone.chat(request).answer
     except FreeRouterError as error:
         fault = error.attempts[-1]["fault"] if error.attempts else None
-        taken = time.monotonic() - began
-        return Result(
-            model.id,
-            model.provider,
-            False,
-            taken,
-            fault=fault or type(error).__name__,
-            reason=error.message,
-            at=now,
-        )
-    usage = outcome.answer.usage or {}
-    tokens = usage.get("completion_tokens")
-    seconds = time.monotonic() - began
-    return Result(
-        model.id,
-        model.provider,
-        True,
-        seconds,
-        tokens if isinstance(tokens, int) else 0,
-        outcome.text[:200],
-        at=now,
-    )
+        return None, time.monotonic() - began, fault or type(error).__name__, error.message
+    return answer, time.monotonic() - began, "", ""
+
+
+def probe_one(router: Router, model: Model, prompt: str, timeout: float) -> Result:
+    request, now = ChatRequest.of(prompt).but(parameters={"max_tokens": TOKENS}), time.time()
+    answer, seconds, fault, reason = ask_alone(router, model, request, timeout)
+    if answer is None:
+        return Result(model.id, model.provider, False, seconds, fault=fault, reason=reason, at=now)
+    tokens = (answer.usage or {}).get("completion_tokens")
+    said = tokens if isinstance(tokens, int) else 0
+    return Result(model.id, model.provider, True, seconds, said, answer.text[:200], at=now)
 
 
 @dataclass(frozen=True)
