@@ -162,3 +162,42 @@ def test_a_patched_httpx_sees_what_is_sent(lane: str) -> None:
 
         assert Router(providers=(provider,)).chat("x").text == "patched"
         assert chat.called
+
+
+async def test_a_connection_that_is_closed_under_a_request_costs_no_attempt() -> None:
+    import aiohttp  # noqa: F401  # the lane that is meant
+
+    served = 0
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal served
+        await reader.readuntil(b"\r\n\r\n")
+        served += 1
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+        await reader.readuntil(b"\r\n\r\n")  # the next request is read, and the connection closed
+
+    async with server(reply) as account, transport_of() as transport:
+        for _ in range(4):
+            async with transport.open(account, "POST", "/x", b"{}") as response:
+                assert await response.read() == b"{}"
+
+    assert served == 4
+
+
+async def test_a_new_connection_that_breaks_is_a_failure_at_once() -> None:
+    import aiohttp  # noqa: F401
+
+    tried = 0
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tried
+        tried += 1
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with server(reply) as account, transport_of() as transport:
+        with pytest.raises(TransportFailed):
+            async with transport.open(account, "POST", "/x", b"{}") as response:
+                await response.read()
+
+    assert tried == 1

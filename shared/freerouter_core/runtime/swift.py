@@ -71,26 +71,46 @@ class Session:
     async def send(
         self, method: str, url: str, headers: list[tuple[str, str]], content: bytes | None, tls: Any
     ) -> Response:
-        """The response once its headers are here. Raises aiohttp's errors; redirects are not followed."""
+        """The response once its headers are here. Raises aiohttp's errors; redirects are not followed. A kept connection that its server
+        was just closing is no answer: then the request goes out once more, on one that is new."""
+        aio = self._module
         if self._session is None:
-            aio = self._module
+            tracing = aio.TraceConfig()
+            tracing.on_connection_reuseconn.append(_reused)
             self._session = aio.ClientSession(
                 connector=aio.TCPConnector(limit=0, keepalive_timeout=self._idle, force_close=False),
                 cookie_jar=aio.DummyCookieJar(),
                 timeout=aio.ClientTimeout(total=None, sock_connect=self._connect, sock_read=self._read),
                 max_line_size=HEADER,
                 max_field_size=HEADER,
+                trace_configs=[tracing],
             )
-        return Response(
-            await self._session.request(
-                method, url, headers=headers, data=content, allow_redirects=False, ssl=tls
-            )
-        )
+        while True:
+            kept: list[bool] = []
+            try:
+                return Response(
+                    await self._session.request(
+                        method,
+                        url,
+                        headers=headers,
+                        data=content,
+                        allow_redirects=False,
+                        ssl=tls,
+                        trace_request_ctx=kept,
+                    )
+                )
+            except (aio.ServerDisconnectedError, aio.ClientOSError):
+                if not kept:
+                    raise
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
             await asyncio.sleep(0)
+
+
+async def _reused(session: Any, context: Any, params: Any) -> None:
+    context.trace_request_ctx.append(True)
 
 
 def name_of(error: Exception, module: Any) -> str | None:
