@@ -13,7 +13,7 @@ from rich.markup import escape
 from .. import __version__
 from ..errors import FreeRouterError
 from ..router import Router
-from . import benchmark, lists, probe, talk
+from . import benchmark, lists, local, probe, talk
 from .terminal import EXIT_FAILED, age_words, console, guarded
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -195,5 +195,6 @@ for command in (
     lists.explain,
     lists.stats,
     lists.config,
+    local.local,
 ):
     cli.add_command(command)

@@ -1,0 +1,115 @@
+"""`freerouter local`: models on this machine: which servers run, what they hold, what fits; and how to start one."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import Any
+
+import click
+from rich.markup import escape
+
+from ..errors import FreeRouterError
+from ..resolution import known_providers
+from ..router import Router
+from ..routing.field import ROOM
+from ..runtime.hardware import memory
+from .terminal import console, guarded, json_option, print_json, table
+
+CONTAINER, IMAGE, PORT = "freerouter-ollama", "ollama/ollama", 11_434
+
+
+@click.group()
+def local() -> None:
+    """Models on this machine: Ollama, LM Studio, llama.cpp, vLLM, transformers."""
+
+
+@local.command("list")
+@json_option
+@guarded
+def listed(as_json: bool) -> None:
+    """Which local servers run, the models they hold, and whether those fit into this machine's memory."""
+    room, rows = memory(), [_server(name) for name, row in known_providers().items() if row.get("local")]
+    if as_json:
+        print_json({"memory": room, "servers": rows})
+        return
+    out = console()
+    out.print(
+        f"memory for models: {room >> 30} GiB"
+        if room
+        else "memory for models: not known (the extra `local` may tell)"
+    )
+    made = table("server", "model", "size", "fits", right=("size",))
+    for row in rows:
+        if not row["running"]:
+            made.add_row(row["name"], f"[dim]{escape(row['reason'])}[/]", "", "")
+        for model in row["models"]:
+            size = model["size"]
+            fits = "" if not (size and room) else "[green]yes[/]" if size * ROOM <= room else "[red]no[/]"
+            made.add_row(row["name"], escape(model["id"]), f"{size / 2**30:.1f} GiB" if size else "", fits)
+    out.print(made)
+
+
+def _server(name: str) -> dict[str, Any]:
+    try:
+        models = Router(providers=(name,), timeout=2.0).free_models()
+    except FreeRouterError as error:
+        return {"name": name, "running": False, "reason": error.message, "models": []}
+    return {
+        "name": name,
+        "running": True,
+        "reason": "",
+        "models": [{"id": m.id, "size": m.size} for m in models],
+    }
+
+
+@local.command()
+@click.argument("what")
+@click.option("-m", "--model", help="With ollama: a model to fetch, such as llama3.2.")
+@guarded
+def up(what: str, model: str | None) -> None:
+    """Start a local server: WHAT is `ollama` (in Docker), or `hf:MODEL` (`transformers serve`, until Ctrl-C)."""
+    if what == "ollama":
+        _ollama(model)
+    elif what.startswith("hf:") and len(what) > 3:
+        _transformers(what.removeprefix("hf:"))
+    else:
+        raise click.UsageError(f"{what!r} is neither `ollama` nor `hf:MODEL`")
+
+
+def _ollama(model: str | None) -> None:
+    docker = shutil.which("docker")
+    if docker is None:
+        raise click.ClickException(
+            "Docker is not installed: get it at https://docs.docker.com/get-docker, or Ollama itself at https://ollama.com"
+        )
+    if _run(docker, "start", CONTAINER, quiet=True) != 0:  # there is none of that name yet
+        address = f"127.0.0.1:{PORT}:{PORT}"
+        failed = _run(
+            docker, "run", "-d", "--name", CONTAINER, "-p", address, "-v", f"{CONTAINER}:/root/.ollama", IMAGE
+        )
+        if failed:
+            raise click.ClickException("Docker could not start Ollama; its own words are above")
+    if model and _run(docker, "exec", CONTAINER, "ollama", "pull", model):
+        raise click.ClickException(f"Ollama could not fetch {model}; its own words are above")
+    click.echo(f"Ollama listens on http://127.0.0.1:{PORT}; `docker stop {CONTAINER}` ends it")
+    click.echo(f"  FREEROUTER_PROVIDERS=ollama freerouter chat -m ollama:{model or 'MODEL'} hello")
+
+
+def _transformers(model: str) -> None:
+    command = shutil.which("transformers")
+    if command is None:
+        raise click.ClickException("transformers is not installed: pip install 'transformers[serving]'")
+    click.echo("transformers listens on http://localhost:8000; Ctrl-C ends it")
+    click.echo(f"  FREEROUTER_PROVIDERS=transformers freerouter chat -m transformers:{model} hello")
+    try:
+        status = _run(command, "serve")
+    except KeyboardInterrupt:
+        return
+    if status:
+        raise click.ClickException("transformers could not serve; its own words are above")
+
+
+def _run(*command: str, quiet: bool = False) -> int:
+    silent = subprocess.DEVNULL if quiet else None
+    return subprocess.run(command, check=False, stdout=silent, stderr=silent).returncode  # noqa: S603  # found by `which`
