@@ -36,7 +36,7 @@ from . import steps as s
 from .field import Candidate, Field
 from .journal import Journal
 from .lessons import Lessons, State, charged
-from .patience import hedge_after, patience, stall, too_late
+from .patience import LOOK, hedge_after, patience, patience_ends, stall, too_late
 from .plan import Outcome, Plan
 from .seam import Seam, resumable
 from .verdict import broken, judged, out_of_time, ruled, verdict
@@ -225,6 +225,7 @@ class _Run:
 
     def _send(self, candidate: Candidate) -> Generator[s.Step, s.Event, bool]:
         hedge = bool(self.flights) and not all(f.overdue for f in self.flights)
+        health = self.book.of(candidate.model.key)
         attempt = s.Attempt(
             number=self.count + 1,
             model=candidate.model,
@@ -234,7 +235,7 @@ class _Run:
             guard=candidate.guard and self.state.guards.get(candidate.account.scope, True),
             hedge=hedge,
             resumes=self.resumes,
-            lacks=self.book.of(candidate.model.key).lacks_at(self.now),
+            lacks=health.lacks_at(self.now),
         )
         charges = charged(self.plan, self.state, candidate, self.now)
         if charges:
@@ -256,7 +257,8 @@ class _Run:
         self.book.sent(candidate.model.key, self.now)
         candidate.place = self.state.paces.sent(candidate.account, candidate.model, self.now)
         hedge_at = self.now + hedge_after(self.plan, self.book, candidate.model)
-        self.flights.append(_Flight(attempt, candidate, self.now, self.now + attempt.patience, hedge_at))
+        look = self.now + min(attempt.patience, LOOK if not health.answers else math.inf)
+        self.flights.append(_Flight(attempt, candidate, self.now, look, hedge_at))
         yield from self._do(s.Send(attempt))
         return True
 
@@ -285,8 +287,11 @@ class _Run:
         self._land(flight)
         if flight.overdue:
             late = Fault(Kind.SLOW, "no-token" if flight.token_at is None else "slow")
-            most = self.plan.policy.max_failures
-            key, lost = flight.candidate.model.key, self.now - flight.sent
+            key, lost, most = (
+                flight.candidate.model.key,
+                self.now - flight.sent,
+                self.plan.policy.max_failures,
+            )
             self.book.failed(key, late, self.now, self.rng, max_failures=most, seconds=lost)
             self.journal.attempted(flight.attempt, late, self.now - flight.sent)
         else:
@@ -305,7 +310,8 @@ class _Run:
         """What follows from an event: further steps, or None where nothing does."""
         for flight in self.flights:
             if self.now >= flight.patience_ends and flight.token_at is None:
-                flight.overdue = True
+                ends = patience_ends(self.plan, self.book, flight.candidate.model, flight.sent, self.deadline)
+                flight.overdue, flight.patience_ends = self.now >= ends, min(ends, self.now + LOOK)
         if not isinstance(event, (s.Token, s.Failed, s.Done)):
             return None
         found = next((f for f in self.flights if f.attempt.number == event.number), None)
@@ -385,8 +391,7 @@ class _Run:
         self._land(flight)
         yield from self._cancel_all("another answered")
         seconds = self.now - flight.sent
-        usage = answer.usage or {}
-        tokens = usage.get("completion_tokens")
+        tokens = (answer.usage or {}).get("completion_tokens")
         self.book.answered(
             flight.candidate.model.key,
             self.now,

@@ -27,7 +27,7 @@ LACKS_KEPT = 6 * 3_600.0
 """Seconds for which it is remembered that a model does not take something."""
 FIRST_GUESS, LONGEST_GUESS, SPREAD = 20.0, 600.0, 0.2
 PRIOR_GOOD, PRIOR_BAD = 2.0, 1.0
-PRIOR_FIRST_TOKEN, PRIOR_SPEED, PRIOR_SPREAD = 2.0, 45.0, 0.7
+PRIOR_FIRST_TOKEN, PRIOR_SPEED, PRIOR_SPREAD = 2.0, 45.0, 0.5
 """Seconds to a first token, tokens a second, and how far off a guess is on average (1 is as much as the guess), where nothing is known."""
 OUTLIER = 1.0
 """How far off an answer may be counted: one that took ten times as long says little of the others."""
@@ -206,6 +206,17 @@ class HealthBook:
             health.facts = True
         if not tool_choice and "tool_choice" not in health.lacks_at(now):
             health.lacks, health.lacks_since = health.lacks | {"tool_choice"}, now
+
+    def expected(self, key: Key) -> Health:
+        """What to go by for a model's times: its own record, or while it has none what answers here are usually like."""
+        health = self.of(key)
+        if health.answers or health.facts:
+            return health
+        return Health(first_token=self.pool.first_token, speed=self.pool.speed)
+
+    def usual(self, limit: int | None) -> float:
+        """Tokens of an answer, by those seen, and by what the caller allows."""
+        return self.size if limit is None else min(self.size, limit)
 
     def likely(self, limit: int | None) -> float:
         """Tokens that few answers exceed: by those seen, and by what the caller allows."""

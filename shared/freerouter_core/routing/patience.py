@@ -22,18 +22,25 @@ HEDGE_AT, LATE = 2.5, 3.0
 """Mean deviations after which an answer is later than nineteen in twenty, and later than nearly all."""
 HEDGE_KNOWN = 5
 """Answers before a percentile means anything."""
+LOOK = 2.5
+"""Seconds between two looks at what is expected of a model that has not answered yet."""
 LEFT = 0.4
 """The part of the time left that one attempt may take: somebody else must still be able to answer."""
 
 
 def patience(plan: Plan, book: HealthBook, model: Model, now: float, deadline: float | None) -> float:
     """Seconds before another is asked beside it: to a first token, or where nothing is streamed to the whole answer."""
-    health = book.of(model.key)
+    health = book.expected(model.key)
     if plan.stream:
         longest = min(CAP, max(FLOOR, FIRST * health.first_token))
     else:
         longest = max(FLOOR, health.within(_expected(plan, book, health), LATE))
     return longest if deadline is None else min(longest, max(LEFT * (deadline - now), 0.05))
+
+
+def patience_ends(plan: Plan, book: HealthBook, model: Model, sent: float, deadline: float | None) -> float:
+    """When the patience with an attempt ends by what is known now: of a model that has not answered yet others' answers have told."""
+    return sent + patience(plan, book, model, sent, deadline)
 
 
 def stall(book: HealthBook, model: Model) -> float:
@@ -60,5 +67,8 @@ def too_late(plan: Plan, book: HealthBook, candidate: Candidate, now: float, dea
 
 
 def _expected(plan: Plan, book: HealthBook, health: Health) -> float:
-    """Seconds to a first token; where nothing is streamed, to the end of as long an answer as is likely."""
-    return health.first_token if plan.stream else health.expected(book.likely(plan.need.limit))
+    """Seconds to a first token; where nothing is streamed, to the end of as long an answer as is likely, or as is usual where little is
+    known of the model anyway."""
+    if plan.stream:
+        return health.first_token
+    return health.expected(book.likely(plan.need.limit) if health.answers else book.usual(plan.need.limit))
