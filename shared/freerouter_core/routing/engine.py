@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 
 from ..errors import FreeRouterError, StreamBroken
@@ -36,7 +36,7 @@ from . import steps as s
 from .field import Candidate, Field
 from .journal import Journal
 from .lessons import Lessons, State, charged
-from .patience import LOOK, hedge_after, patience, patience_ends, stall, too_late
+from .patience import LOOK, Flight, hedge_after, patience, stall, too_late
 from .plan import Outcome, Plan
 from .seam import Seam, resumable
 from .verdict import broken, judged, out_of_time, ruled, verdict
@@ -51,17 +51,6 @@ REJECTED = ("not-the-schema", "invalid")
 """Causes of an answer that is whole, and not what was asked for."""
 
 Route = Generator[s.Step, s.Event, Outcome]
-
-
-@dataclass(slots=True, eq=False)
-class _Flight:
-    attempt: s.Attempt
-    candidate: Candidate
-    sent: float
-    patience_ends: float
-    hedge_at: float
-    token_at: float | None = None
-    overdue: bool = False
 
 
 def route(plan: Plan, state: State, journal: Journal, rng: Random) -> Route:
@@ -101,12 +90,12 @@ class _Run:
             plan.prices,
         )
         journal.skipped = self.field.skipped
-        self.flights: list[_Flight] = []
+        self.flights: list[Flight] = []
         self.deadline = plan.deadline
         self.resumes: str | None = None
         """What a broken stream has shown, for the next attempt to continue."""
         self.seams: list[Seam] = []
-        self.committed: _Flight | None = None
+        self.committed: Flight | None = None
         self.count = 0
         self.late = False
         """Whether somebody was left out because no time is left."""
@@ -258,7 +247,7 @@ class _Run:
         candidate.place = self.state.paces.sent(candidate.account, candidate.model, self.now)
         hedge_at = self.now + hedge_after(self.plan, self.book, candidate.model)
         look = self.now + min(attempt.patience, LOOK if not health.answers else math.inf)
-        self.flights.append(_Flight(attempt, candidate, self.now, look, hedge_at))
+        self.flights.append(Flight(attempt, candidate, self.now, look, hedge_at))
         yield from self._do(s.Send(attempt))
         return True
 
@@ -279,11 +268,11 @@ class _Run:
     def _past_deadline(self) -> bool:
         return self.deadline is not None and self.committed is None and self.now >= self.deadline
 
-    def _cancel_all(self, why: str, but: _Flight | None = None) -> Generator[s.Step, s.Event, None]:
+    def _cancel_all(self, why: str, but: Flight | None = None) -> Generator[s.Step, s.Event, None]:
         for flight in [f for f in self.flights if f is not but]:
             yield from self._cancel(flight, why)
 
-    def _cancel(self, flight: _Flight, why: str) -> Generator[s.Step, s.Event, None]:
+    def _cancel(self, flight: Flight, why: str) -> Generator[s.Step, s.Event, None]:
         self._land(flight)
         if flight.overdue:
             late = Fault(Kind.SLOW, "no-token" if flight.token_at is None else "slow")
@@ -299,7 +288,7 @@ class _Run:
             self.journal.attempted(flight.attempt, "cancelled", self.now - flight.sent)
         yield from self._do(s.Cancel(flight.attempt, why))
 
-    def _land(self, flight: _Flight) -> None:
+    def _land(self, flight: Flight) -> None:
         self.flights.remove(flight)
         self.book.landed(flight.candidate.model.key)
         self.state.paces.landed(flight.candidate.account)
@@ -310,8 +299,7 @@ class _Run:
         """What follows from an event: further steps, or None where nothing does."""
         for flight in self.flights:
             if self.now >= flight.patience_ends and flight.token_at is None:
-                ends = patience_ends(self.plan, self.book, flight.candidate.model, flight.sent, self.deadline)
-                flight.overdue, flight.patience_ends = self.now >= ends, min(ends, self.now + LOOK)
+                flight.look(self.plan, self.book, self.now, self.deadline)
         if not isinstance(event, (s.Token, s.Failed, s.Done)):
             return None
         found = next((f for f in self.flights if f.attempt.number == event.number), None)
@@ -324,7 +312,7 @@ class _Run:
             return None
         return self._done(found, event)
 
-    def _token(self, flight: _Flight, event: s.Token) -> Generator[s.Step, s.Event, None]:
+    def _token(self, flight: Flight, event: s.Token) -> Generator[s.Step, s.Event, None]:
         if flight.token_at is None:
             flight.token_at = event.at
             flight.overdue, flight.patience_ends = False, math.inf
@@ -333,7 +321,7 @@ class _Run:
             yield from self._do(s.Commit(flight.attempt))
             yield from self._cancel_all("another was first", but=flight)
 
-    def _failed(self, flight: _Flight, fault: Fault, shown: s.Shown | None) -> None:
+    def _failed(self, flight: Flight, fault: Fault, shown: s.Shown | None) -> None:
         self._land(flight)
         fault = clean(fault, flight.attempt.account)
         self.lessons.take(flight.candidate, flight.attempt, fault, self.now, self.now - flight.sent)
@@ -345,7 +333,7 @@ class _Run:
                 raise error
             self._resume(flight, fault, shown)
 
-    def _resume(self, flight: _Flight, fault: Fault, shown: s.Shown) -> None:
+    def _resume(self, flight: Flight, fault: Fault, shown: s.Shown) -> None:
         """From here on others are asked to continue, with as long for their first token as the first had."""
         self.committed, self.resumes, self.silent = None, shown.text, None
         self.seams.append(Seam(shown.length, flight.attempt, fault))
@@ -355,7 +343,7 @@ class _Run:
     def _judged(self, answer: Answer) -> tuple[Fault | None, Answer]:
         return judged(self.plan.request, answer, self.now, pieced=self.resumes is not None)
 
-    def _done(self, flight: _Flight, event: s.Done) -> Generator[s.Step, s.Event, Outcome | None]:
+    def _done(self, flight: Flight, event: s.Done) -> Generator[s.Step, s.Event, Outcome | None]:
         fault, answer = self._judged(event.answer)
         cut = event.answer.finish_reason == "length" and self.committed is flight
         if fault is not None and cut and fault.cause in ("length", "token-limit"):

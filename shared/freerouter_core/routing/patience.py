@@ -8,11 +8,13 @@ little, and no answer is lost by it.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from ..catalogue.model import Model
 from .field import Candidate
 from .health import Health, HealthBook
 from .plan import Plan
+from .steps import Attempt
 
 FLOOR, CAP, STALL = 5.0, 45.0, 20.0
 """Bounds of the first-token patience, and the least stall patience, in seconds."""
@@ -28,6 +30,24 @@ LEFT = 0.4
 """The part of the time left that one attempt may take: somebody else must still be able to answer."""
 
 
+@dataclass(slots=True, eq=False)
+class Flight:
+    """An attempt under way, and when the patience with it ends."""
+
+    attempt: Attempt
+    candidate: Candidate
+    sent: float
+    patience_ends: float
+    hedge_at: float
+    token_at: float | None = None
+    overdue: bool = False
+
+    def look(self, plan: Plan, book: HealthBook, now: float, deadline: float | None) -> None:
+        """Whether it is overdue by what is known now: of a model that has not answered yet others' answers may have told."""
+        ends = self.sent + patience(plan, book, self.candidate.model, self.sent, deadline)
+        self.overdue, self.patience_ends = now >= ends, min(ends, now + LOOK)
+
+
 def patience(plan: Plan, book: HealthBook, model: Model, now: float, deadline: float | None) -> float:
     """Seconds before another is asked beside it: to a first token, or where nothing is streamed to the whole answer."""
     health = book.expected(model.key)
@@ -36,11 +56,6 @@ def patience(plan: Plan, book: HealthBook, model: Model, now: float, deadline: f
     else:
         longest = max(FLOOR, health.within(_expected(plan, book, health), LATE))
     return longest if deadline is None else min(longest, max(LEFT * (deadline - now), 0.05))
-
-
-def patience_ends(plan: Plan, book: HealthBook, model: Model, sent: float, deadline: float | None) -> float:
-    """When the patience with an attempt ends by what is known now: of a model that has not answered yet others' answers have told."""
-    return sent + patience(plan, book, model, sent, deadline)
 
 
 def stall(book: HealthBook, model: Model) -> float:
