@@ -32,8 +32,8 @@ from worlds import DEADLINE, SCENES, Scene, hurried, scene
 
 HURRY = {"daily": 60.0}
 """Worlds whose hours pass as minutes."""
-READY = 40.0
-"""Seconds in which the rivals of one world import and warm up before the first caller comes; so many times that for more worlds."""
+READY = 2.7
+"""Seconds that each rival in each world has to import and warm up, one after the other, before the first caller comes."""
 Ask = Callable[[str], Awaitable[str | None]]
 
 
@@ -175,7 +175,7 @@ def live(rival: str, name: str, seed: int, minutes: float, begins: float) -> dic
 
 def heat(worlds: list[str], rivals: list[str], seed: int, minutes: float) -> Results:
     """All rivals in all these worlds at the same time, each in a process of its own."""
-    begins = time.time() + READY * len(worlds)
+    begins = time.time() + READY * len(worlds) * len(rivals)
     children = {}
     for world in worlds:
         for rival in rivals:
