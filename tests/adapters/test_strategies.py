@@ -1,0 +1,80 @@
+"""Every strategy, and every way of asking why, through both frameworks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from freerouter_core import Model, Need
+from freerouter_core.routing.need import STRATEGIES
+from freerouter_core.simulator import SimModel, World
+from langchain_freerouter import ChatFreeRouter
+from llamaindex_freerouter import FreeRouter
+
+SMALL, LARGE, PLAIN = "a/small:free", "b/large:free", "c/plain:free"
+MODELS = [
+    SimModel(SMALL, context=40_000, first_token=0.1),
+    SimModel(LARGE, context=200_000, first_token=2.0),
+    SimModel(PLAIN, context=90_000, tools=False),
+]
+
+
+def backwards(need: Need, models: Sequence[Model]) -> Sequence[Model]:
+    return sorted(models, key=lambda model: model.id, reverse=True)
+
+
+def langchain(**options: Any) -> tuple[str, Any]:
+    llm = ChatFreeRouter(**options)
+    return str(llm.invoke("hello").response_metadata["model_name"]), llm.make_router()
+
+
+def llamaindex(**options: Any) -> tuple[str, Any]:
+    llm = FreeRouter(**options)
+    return str(llm.complete("hello").raw["freerouter"]["model_name"]), llm.make_router()  # type: ignore[index]
+
+
+@pytest.mark.parametrize("framework", [langchain, llamaindex])
+@pytest.mark.parametrize("strategy", [*STRATEGIES, backwards])
+def test_every_strategy_answers_and_explains_itself(
+    framework: Callable[..., tuple[str, Any]], strategy: Any
+) -> None:
+    with World(MODELS, seed=3) as world:
+        asked, router = framework(router=world.router(), strategy=strategy)
+        rows = router.explain("hello").rows
+
+    assert asked == world.asked[0]
+    assert {row.model.id for row in rows} == {SMALL, LARGE, PLAIN}
+    if strategy == "context":
+        assert [row.model.id for row in rows] == [LARGE, PLAIN, SMALL]
+    if strategy is backwards:
+        assert [row.model.id for row in rows] == [PLAIN, LARGE, SMALL]
+
+
+@pytest.mark.parametrize("framework", [langchain, llamaindex])
+def test_the_round_goes_round(framework: Callable[..., tuple[str, Any]]) -> None:
+    with World(MODELS) as world:
+        router = world.router(strategy="round_robin")
+        for _ in range(6):
+            framework(router=router)
+
+        assert sorted(world.asked) == sorted([SMALL, LARGE, PLAIN] * 2)
+
+
+@pytest.mark.parametrize("framework", [langchain, llamaindex])
+def test_performance_and_availability_follow_what_was_seen(framework: Callable[..., tuple[str, Any]]) -> None:
+    with World(MODELS) as world:
+        for model in (SMALL, LARGE, PLAIN):
+            framework(router=world.router(model=model))
+        assert framework(router=world.router(), strategy="performance")[0] == SMALL
+
+
+@pytest.mark.parametrize("framework", [langchain, llamaindex])
+def test_recommendations_and_wishes_reach_the_models(framework: Callable[..., tuple[str, Any]]) -> None:
+    with World(MODELS) as world:
+        asked, router = framework(router=world.router(), capabilities=["tools"], min_context=100_000)
+        best = router.recommend("an agent that calls tools", limit=1)[0]
+
+    assert asked == LARGE
+    assert "has tools" in best.reasons
