@@ -1,0 +1,95 @@
+"""The dashboard and the alerts ask for what is there: every metric and label of theirs is one that is exposed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from freerouter_core.apps.metrics import Metrics
+from freerouter_core.events import (
+    Answered,
+    AttemptFailed,
+    Charged,
+    FetchFailed,
+    GaveUp,
+    ModelChosen,
+    ModelsFetched,
+    Waiting,
+)
+from freerouter_core.simulator import SimAccount, SimModel, World
+
+FOLDER = Path(__file__).parent.parent.parent / "dashboards"
+DASHBOARD: dict[str, Any] = json.loads((FOLDER / "grafana.json").read_text("utf-8"))
+RULES: list[dict[str, Any]] = yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
+QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+QUERIES += [rule["expr"] for rule in RULES]
+HAPPENED = (
+    ModelChosen("m", "p", 1),
+    AttemptFailed("m", "p", "busy", "server", 502),
+    Answered("m", "p", 2, 1.0, 0.1, 0.5),
+    GaveUp("Exhausted", 2, 1.0),
+    Waiting(2.0),
+    Charged("m", 0.1),
+    ModelsFetched("p", 3, 2),
+    FetchFailed("p", "no answer"),
+)
+
+
+@pytest.fixture(scope="module")
+def exposed() -> dict[str, set[str]]:
+    """Every sample that is exposed once all has happened, with its labels."""
+    with World([SimModel("a/x:free")], [SimAccount(per_day=50)]) as world:
+        router = world.router(daily_cap=50)
+        metrics = Metrics(router)
+        for event in HAPPENED:
+            metrics.observe(event)
+        text = asyncio.run(metrics.exposition())
+        metrics.close()
+    return {
+        sample.name: set(sample.labels)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_every_query_asks_for_what_is_exposed(query: str, exposed: dict[str, set[str]]) -> None:
+    names = set(re.findall(r"freerouter_\w+", query))
+    wanted = set(re.findall(r"(\w+)!?=\"", query)) | {
+        label.strip() for group in re.findall(r"by \(([^)]*)\)", query) for label in group.split(",")
+    }
+
+    assert names
+    assert names <= set(exposed)
+    assert wanted <= set.union(*(exposed[name] for name in names))
+    assert query.count("(") == query.count(")")
+
+
+def test_labels_in_words_are_there(exposed: dict[str, set[str]]) -> None:
+    for panel in DASHBOARD["panels"]:
+        for target in panel["targets"]:
+            labels = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+            names = re.findall(r"freerouter_\w+", target["expr"])
+            assert labels <= set.union(*(exposed[name] for name in names)), panel["title"]
+    for rule in RULES:
+        assert rule["annotations"]["summary"]
+        assert rule["labels"]["severity"] in ("warning", "critical")
+
+
+def test_panels_do_not_lie_over_one_another() -> None:
+    cells = [
+        (x, y)
+        for panel in DASHBOARD["panels"]
+        for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
+        for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
+    ]
+
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24
