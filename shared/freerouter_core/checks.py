@@ -8,6 +8,8 @@ from .errors import BadSetting
 
 
 def opinions(value: Any) -> tuple[tuple[str, float], ...]:
+    if not all(isinstance(name, str) for name in dict(value)):
+        raise BadSetting("quality is by the ids of models", hint='{"author/name:free": 8}')
     found = tuple(sorted(dict(value).items()))
     for name, points in found:
         if isinstance(points, bool) or not isinstance(points, (int, float)) or not 0 <= points <= 10:

@@ -37,7 +37,9 @@ def _fits(name: str, value: object) -> bool:
     if isinstance(value, bool) and bool not in kinds:
         return False
     if name == "capabilities":
-        return isinstance(value, (list, tuple)) and all(item in CAPABILITIES for item in value)
+        return isinstance(value, (list, tuple)) and all(
+            isinstance(item, str) and item in CAPABILITIES for item in value
+        )
     if isinstance(value, (list, tuple)) and not (
         value and all(isinstance(item, (str, Provider)) for item in value)
     ):
@@ -63,5 +65,6 @@ def change_filter(
     check(changed)  # an unknown provider is said now, not at the next request
     for name in changes:
         object.__setattr__(router, name, getattr(changed, name))
+    router.__dict__["_version"] = router.__dict__.get("_version", 0) + 1
     router.__dict__.pop("_cached", None)
     return {name: getattr(router, name) for name in FILTER}

@@ -21,7 +21,7 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 from .catalogue.providers import Account
-from .errors import BadSetting, DeadlineExceeded, FreeRouterError, Refused
+from .errors import BadRequest, BadSetting, DeadlineExceeded, FreeRouterError, Refused
 from .routing.steps import Flag, Ruling
 from .wire.answer import Answer
 from .wire.redact import redact
@@ -341,7 +341,12 @@ async def prepared(
     if not router.guards:
         return None, ()
     plain = replace(router, guards=(), session_name=None)
-    messages, known = copy.deepcopy(request.messages), tuple(accounts)  # theirs to change, if they must
+    known = tuple(accounts)
+    try:
+        messages = copy.deepcopy(request.messages)  # theirs to change, if they must
+    except Exception as error:
+        words = f"the messages cannot be copied for the guards: {type(error).__name__}: {error}"
+        raise BadRequest(words, hint="messages must be plain data") from None
 
     def told(words: str) -> str:
         """Without keys: a guard may have any of them."""
@@ -353,7 +358,7 @@ async def prepared(
         ruling = rule(router.guards, Exchange(messages, answer, model, plain))
         flags = tuple(replace(flag, reason=told(flag.reason)) for flag in ruling.flags)
         refused = None if ruling.refused is None else told(ruling.refused)
-        return replace(ruling, refused=refused, flags=flags)
+        return replace(ruling, refused=refused, flags=flags, prepend=told(ruling.prepend))
 
     first = Ruling()
     if any(getattr(guard, "on_prompt", False) for guard in router.guards):

@@ -36,6 +36,7 @@ from .routing.recommend import WEIGHTS, Recommendation, check_wish, recommend
 from .routing.task import analyse
 from .runtime.standing import ask_standing
 from .session import SessionStats, memory_of
+from .strategies import ordered
 from .wire.request import ChatRequest
 
 if TYPE_CHECKING:
@@ -61,9 +62,6 @@ class Knowing:
         async def _catalogue(
             self, resolved: Resolved, *, wait: float | None = None, required: bool = True
         ) -> Catalogue: ...
-        async def _ordered(
-            self, policy: Policy, resolved: Resolved, catalogue: Catalogue, need: Need
-        ) -> Policy: ...
         def _transport(self, account: Any) -> Any: ...
 
     async def _opened(self) -> Resolved:
@@ -173,10 +171,10 @@ class Knowing:
                 policy = dataclasses.replace(policy, preferred=unique((wanted.model, *policy.preferred)))
             if self.session_name is not None:
                 runtime = self._runtime
-                memory = memory_of(runtime.sessions, self.session_name)
+                memory = memory_of(runtime.sessions, self.session_name, runtime.clock.now())
                 policy = memory.keeping(policy, runtime.state.health, runtime.clock.now())
             if callable(self.strategy):
-                policy = await self._ordered(policy, resolved, catalogue, need)
+                policy = await ordered(self.strategy, self._runtime, policy, resolved, catalogue, need)
             return Explanation(tuple(self._candidacies(catalogue, resolved, need, policy)))
 
         return await self._runtime.acall(work)

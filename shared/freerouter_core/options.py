@@ -233,7 +233,8 @@ class RouterOptions(BaseModel):
 
     def make_router(self, api_key: str | None = None) -> Any:
         """The `Router` these options stand for: made at first use, and anew when an option was changed since."""
-        filtered = () if self.router is None else tuple(getattr(self.router, name) for name in FILTER)
+        base = self.router if self.router is not None else getattr(self.session, "router", None)
+        filtered = () if base is None else tuple(getattr(base, name) for name in FILTER)
         key = (api_key, self.router, filtered, *map(_frozen, self.policies()))
         if self._made is not None and self._made[0] == key:
             return self._made[1]
@@ -252,7 +253,6 @@ class RouterOptions(BaseModel):
         session = options.pop("session", None)
         if session is not None:
             options["session_name"] = session_as_data(session)
-        base = self.router if self.router is not None else getattr(session, "router", None)
         router = Router(**options) if base is None else replace(base, **options)
         self._made = (key, router)
         return router

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SIMULATED = Account(
     "openrouter",
     "https://simulated.invalid/api/v1",
-    "simulated",
+    "sk-dev-mode-needs-no-key",
     "openrouter",
     "suffix",
     (),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,21 +11,22 @@ from typing import Any
 from .catalogue.model import Catalogue
 from .catalogue.providers import Account, Provider
 from .checks import names_of, one_of, opinions
-from .errors import BadSetting, DeadlineExceeded
+from .errors import BadSetting, FreeRouterError
 from .events import Answered, Charged, GaveUp, Observer
 from .filters import change_filter
 from .guards import checked as checked_guards
 from .guards import prepared
 from .knowing import Knowing, Prompt
 from .resolution import Resolved, describe, resolve_router, unique
-from .routing.field import Field, find_named
-from .routing.need import STRATEGIES, Need, Policy, Ranker, checked_need
+from .routing.field import find_named
+from .routing.need import STRATEGIES, Policy, Ranker, checked_need
 from .routing.plan import Outcome, Plan
 from .routing.task import TASKS
 from .runtime.driver import Drive, Show
-from .runtime.runtime import CallableFailed, Runtime
+from .runtime.runtime import Runtime
 from .session import Memory, Session, memory_of
 from .settings import UNSET, Settings, Unset
+from .strategies import ordered
 from .streams import AsyncStream, Stream
 from .wire.request import ChatRequest
 
@@ -224,18 +225,23 @@ class Router(Knowing):
         need = checked_need(request, allow_paid=self.allow_paid, task=self.task)
         timeout = request.timeout if request.timeout is not None else resolved.timeout
         policy = resolved.policy
+
+        def left() -> float | None:
+            """Seconds of the call's time that are still to be had."""
+            return None if timeout is None else max(0.001, started + timeout - runtime.clock.now())
+
         if request.model and request.model != "auto":
             policy = dataclasses.replace(policy, preferred=unique((request.model, *policy.preferred)))
         if memory is not None:
             policy = memory.keeping(policy, runtime.state.health, started)
         accounts = resolved.accounts
-        judge, flags = await prepared(self, request, accounts.values(), runtime.elsewhere, timeout)
+        judge, flags = await prepared(self, request, accounts.values(), runtime.elsewhere, left())
         catalogue = await self._catalogue(
-            resolved, wait=_patience(policy, timeout), required=not policy.preferred
+            resolved, wait=_patience(policy, left()), required=not policy.preferred
         )
         runtime.scans.tend(resolved.accounts.values(), catalogue, self._transport)
         if callable(self.strategy):
-            policy = await self._ordered(policy, resolved, catalogue, need, timeout)
+            policy = await ordered(self.strategy, runtime, policy, resolved, catalogue, need, left())
         plan = Plan(
             request=request,
             need=need,
@@ -251,30 +257,6 @@ class Router(Knowing):
         )
         return await Drive(runtime, plan, show, self.http_client).run()
 
-    async def _ordered(
-        self,
-        policy: Policy,
-        resolved: Resolved,
-        catalogue: Catalogue,
-        need: Need,
-        within: float | None = None,
-    ) -> Policy:
-        """The order a user's own strategy gives, asked on a thread of its own."""
-        runtime, strategy = self._runtime, self.strategy
-        now = runtime.clock.now()
-        field_ = Field.of(catalogue, resolved.accounts, need, policy, runtime.state.health, now, None)
-        models = [c.model for c in field_.candidates if not c.named]
-        if not callable(strategy):
-            return policy
-        try:
-            async with asyncio.timeout(within):
-                ranked = await runtime.elsewhere(lambda: list(strategy(need, models)))
-        except TimeoutError:
-            raise DeadlineExceeded(f"the strategy {strategy!r} took longer than {within:g} s") from None
-        except CallableFailed as error:
-            raise BadSetting(f"the strategy {strategy!r} failed: {error}") from None
-        return dataclasses.replace(policy, order={model.id: n for n, model in enumerate(ranked)})
-
     # -- sessions ---------------------------------------------------------------------------------------------------
 
     def session(self, name: str, **policy: Any) -> Session:
@@ -285,13 +267,22 @@ class Router(Knowing):
         return Session(dataclasses.replace(self, session_name=name, **policy))
 
     def session_memory(self) -> Memory:
-        """What is remembered of this router's session."""
-        return self._memory() or Memory("")
+        """What is remembered of this router's session, as it is now."""
+
+        async def work() -> Memory:
+            found = self._runtime.sessions.get(self.session_name or "")
+            return (
+                Memory(self.session_name or "")
+                if found is None
+                else dataclasses.replace(found, steps=found.steps.copy())
+            )
+
+        return self._runtime.call(work)
 
     def _memory(self) -> Memory | None:
         if self.session_name is None:
             return None
-        return memory_of(self._runtime.sessions, self.session_name)
+        return memory_of(self._runtime.sessions, self.session_name, self._runtime.clock.now())
 
     def check(self) -> None:
         """Raise what a first request would raise for its settings: `AuthenticationFailed` without a key, `BadSetting`. Sends nothing."""
@@ -319,7 +310,7 @@ class Router(Knowing):
             raise BadSetting(f"points={points} must be 0 to 10")
 
         async def work() -> None:
-            resolved = self._resolved
+            resolved = await self._opened()
             catalogue = await self._catalogue(resolved, required=False)
             found = find_named(model, catalogue, resolved.accounts)
             if found is None:
@@ -337,8 +328,11 @@ class Router(Knowing):
         """Forget benches, failures and speeds: every model starts anew. Limits already spent stay spent."""
 
         async def work() -> None:
+            with contextlib.suppress(FreeRouterError):  # without a key there is nothing of others to reset
+                await self._opened()
             self._runtime.state.health.reset()
             self._runtime.state.guards.clear()
+            self._runtime.notes.tell()
 
         self._runtime.call(work)
 
@@ -356,9 +350,13 @@ class Router(Knowing):
     def _resolved(self) -> Resolved:
         """The policy with the environment taken in, read once for each router object."""
         found: Resolved | None = self.__dict__.get("_cached")
-        if found is None:
+        while found is None:
+            version = self.__dict__.get("_version", 0)
             found = resolve_router(self, Settings.load())
-            self.__dict__["_cached"] = found
+            if self.__dict__.get("_version", 0) == version:
+                self.__dict__["_cached"] = found
+            else:  # a filter was set meanwhile
+                found = None
         return found
 
     async def _catalogue(

@@ -50,6 +50,9 @@ class Memory:
     model: str = ""
     key: Key | None = None
     last: float = 0.0
+    """When that model answered last."""
+    used: float = 0.0
+    """When it was last asked for."""
     switches: int = 0
     steps: deque[Step] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
@@ -83,13 +86,14 @@ class Memory:
         self.steps.append(Step(label, "", seconds, len(getattr(error, "attempts", ())), type(error).__name__))
 
 
-def memory_of(sessions: dict[str, Memory], name: str) -> Memory:
+def memory_of(sessions: dict[str, Memory], name: str, now: float) -> Memory:
     """The memory of a session; of too many the one that was used longest ago is forgotten."""
     memory = sessions.get(name)
     if memory is None:
         if len(sessions) >= SESSIONS:
-            del sessions[min(sessions, key=lambda other: sessions[other].last)]
+            del sessions[min(sessions, key=lambda other: sessions[other].used)]
         memory = sessions[name] = Memory(name)
+    memory.used = now
     return memory
 
 

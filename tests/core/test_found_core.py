@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import re
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,18 @@ import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.load import dumps, loads
 
-from freerouter_core import ChatRequest, Exchange, Guard, Structured, Verdict
+from freerouter_core import (
+    ChatRequest,
+    Exchange,
+    Guard,
+    Router,
+    Runtime,
+    Settings,
+    Structured,
+    Verdict,
+    errors,
+)
+from freerouter_core.clock import RealClock
 from freerouter_core.errors import BadSetting, DeadlineExceeded, Exhausted, NoCandidates, Refused
 from freerouter_core.guards import CrisisGuard, ModerationGuard, PatternGuard, read_classifier
 from freerouter_core.routing.health import USUAL_TOKENS
@@ -382,3 +395,115 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 def test_a_fork_waits_for_an_import_that_is_under_way() -> None:
     assert subprocess.run([sys.executable, "-c", FORKS], timeout=60, check=False).returncode == 7
+
+
+# -- what a last reader found ---------------------------------------------------------------------------------------------
+
+
+def test_the_newest_sessions_are_remembered_and_a_look_makes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("freerouter_core.session.SESSIONS", 2)
+    with World([SimModel(ONE, script=[None, None, "401"])]) as world:
+        for name in ("old", "older", "new"):
+            session = world.router(fallback_models=(), model=ONE).session(name)
+            with contextlib.suppress(errors.FreeRouterError):
+                session.chat("x")
+        assert world.router().session("nobody").stats().calls == 0
+
+        assert {stats.name for stats in world.router().stats().sessions} == {"older", "new"}
+
+
+def test_a_timeout_is_given_out_once() -> None:
+    class Slow(Guard):
+        on_prompt, on_answer = True, False
+
+        def judge(self, exchange: Exchange) -> None:
+            threading.Event().wait(0.25)
+
+    def slow(need: Any, models: Any) -> Any:
+        threading.Event().wait(0.25)
+        return models
+
+    with World(PAIR, clock="real") as world:
+        world.router().chat("x")
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceeded):
+            world.router(guards=[Slow()], strategy=slow, timeout=0.3).chat("x")
+
+    assert time.monotonic() - began < 0.45
+
+
+def test_marks_and_resets_reach_the_shared_state(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/s.db"
+
+    def process() -> Runtime:
+        return Runtime(clock=RealClock(), client=world.transport(), cache=None, state=state)
+
+    with World(PAIR, clock="real") as world:
+
+        def router(runtime: Runtime) -> Router:
+            return replace(world.router(), runtime=runtime)
+
+        for work in (lambda r: r.grade(ONE, 9.0), lambda r: r.reset()):
+            first, second = process(), process()
+            work(router(first))
+            first.close()
+            router(second).health()
+            health = second.state.health.models.get(("openrouter", "https://simulated.invalid/api/v1", ONE))
+            grades = 0.0 if health is None else health.grades
+            second.close()
+            assert grades == (1.0 if "grade" in work.__code__.co_names else 0.0)
+
+
+def test_a_filter_of_a_sessions_router_reaches_the_adapters() -> None:
+    with World([SimModel(ONE, context=8_192), SimModel(TWO, context=131_072)]) as world:
+        session = world.router(model=ONE).session("f")
+        llm = ChatFreeRouter(session=session)
+        llm.invoke("x")
+        session.router.set_filter(min_context=100_000)
+        llm.invoke("x")
+
+        assert world.asked == [ONE, TWO]
+
+
+def test_a_filter_set_while_settings_are_read_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    with World([SimModel(ONE, context=8_192), SimModel(TWO, context=131_072)]) as world:
+        router = world.router()
+        load, reading, go = Settings.load, threading.Event(), threading.Event()
+
+        def slow() -> Settings:
+            if threading.current_thread().name == "reader":
+                reading.set()
+                go.wait(5.0)
+            return load()
+
+        monkeypatch.setattr(Settings, "load", slow)
+        reader = threading.Thread(target=router.check, name="reader")
+        reader.start()
+        reading.wait(5.0)
+        router.set_filter(min_context=100_000)
+        go.set()
+        reader.join()
+
+        assert [model.id for model in router.explain("x").candidates] == [TWO]
+
+
+def test_dev_mode_names_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEV_MODE", "true")
+
+    assert Router().chat("x").metadata["model_name"].startswith("simulated/")
+
+
+def test_odd_kinds_are_said_and_a_guards_words_hold_no_key() -> None:
+    with World(PAIR, [SimAccount("own-key-of-mine-99")]) as world:
+        router = world.router()
+        for make in (
+            lambda: router.set_filter(capabilities=[["tools"]]),
+            lambda: world.router(quality={1: 5, "a": 3}),
+            lambda: router.recommend("x", weights={1: 2, None: 1}),  # type: ignore[dict-item]
+        ):
+            with pytest.raises(BadSetting):
+                make()
+        guarded = world.router(guards=[lambda exchange: Verdict("flag", prepend="key own-key-of-mine-99")])
+        assert "own-key" not in guarded.chat("x").text
+        with pytest.raises(errors.BadRequest):
+            guarded.chat([{"role": "user", "content": threading.Lock()}])

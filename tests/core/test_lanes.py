@@ -201,3 +201,26 @@ async def test_a_new_connection_that_breaks_is_a_failure_at_once() -> None:
                 await response.read()
 
     assert tried == 1
+
+
+async def test_a_server_that_breaks_off_amid_its_work_is_asked_once() -> None:
+    import aiohttp  # noqa: F401
+
+    posts = 0
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal posts
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            posts += head.startswith(b"POST")
+            if head.startswith(b"POST"):
+                await asyncio.sleep(swift.CLOSING * 2)
+                return
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with server(reply) as account, transport_of() as transport:
+        await asyncio.gather(*(asked(transport, account) for _ in range(6)))
+        with pytest.raises(TransportFailed):
+            async with transport.open(account, "POST", "/x", b"{}") as response:
+                await response.read()
+
+    assert posts == 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -16,6 +18,8 @@ from ..routing.field import ROOM
 from ..runtime.hardware import memory
 from .terminal import console, guarded, json_option, print_json, table
 
+PATIENCE = 2.0
+"""Seconds a server is waited for."""
 CONTAINER, IMAGE, PORT = "freerouter-ollama", "ollama/ollama", 11_434
 
 
@@ -29,7 +33,8 @@ def local() -> None:
 @guarded
 def listed(as_json: bool) -> None:
     """Which local servers run, the models they hold, and whether those fit into this machine's memory."""
-    room, rows = memory(), [_server(name) for name, row in known_providers().items() if row.get("local")]
+    names = [name for name, row in known_providers().items() if row.get("local")]
+    room, rows = memory(), asyncio.run(_servers(names))
     if as_json:
         print_json({"memory": room, "servers": rows})
         return
@@ -50,11 +55,18 @@ def listed(as_json: bool) -> None:
     out.print(made)
 
 
-def _server(name: str) -> dict[str, Any]:
+async def _servers(names: Sequence[str]) -> list[dict[str, Any]]:
+    return await asyncio.gather(*map(_server, names))
+
+
+async def _server(name: str) -> dict[str, Any]:
     try:
-        models = Router(providers=(name,), timeout=2.0).free_models()
+        report = await Router(providers=(name,)).ahealth(wait=PATIENCE)
     except FreeRouterError as error:
         return {"name": name, "running": False, "reason": error.message, "models": []}
+    if report.simulated:
+        return {"name": name, "running": False, "reason": "simulated: DEV_MODE is set", "models": []}
+    models = [row.model for row in report.rows if row.model.listed]
     return {
         "name": name,
         "running": True,

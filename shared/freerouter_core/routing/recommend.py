@@ -46,7 +46,7 @@ def check_wish(
         raise BadSetting(f"a request in plain words is wanted, not {type(text).__name__}")
     if not isinstance(limit, int) or limit < 1:
         raise BadSetting(f"limit={limit!r} must be 1 or more")
-    unknown = sorted(set(weights) - set(WEIGHTS))
+    unknown = sorted(map(str, set(weights) - set(WEIGHTS)))
     if unknown:
         raise BadSetting(f"no part is called {unknown[0]!r}", hint=f"known: {', '.join(WEIGHTS)}")
     for name, value in (*preference.items(), *weights.items()):

@@ -13,6 +13,7 @@ import importlib.util
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 HEADER = 65_536
 """Bytes that a header or its line may have."""
+CLOSING = 0.1
+"""Seconds within which a kept connection breaks that was just being closed; later a server broke it that had begun to work."""
 _loading: list[threading.Thread | None] = []
 
 
@@ -67,46 +70,46 @@ class Session:
         self._module = module
         self._connect, self._read, self._idle = connect, read, idle
         self._session: aiohttp.ClientSession | None = None
+        self._fresh: aiohttp.ClientSession | None = None
+        """Whose connections are used once."""
 
     async def send(
         self, method: str, url: str, headers: list[tuple[str, str]], content: bytes | None, tls: Any
     ) -> Response:
         """The response once its headers are here. Raises aiohttp's errors; redirects are not followed. A kept connection that its server
         was just closing is no answer: then the request goes out once more, on one that is new."""
-        aio = self._module
+        aio, began = self._module, time.monotonic()
+        kept: list[bool] = []
+        sent: dict[str, Any] = {"headers": headers, "data": content, "allow_redirects": False, "ssl": tls}
         if self._session is None:
             tracing = aio.TraceConfig()
             tracing.on_connection_reuseconn.append(_reused)
-            self._session = aio.ClientSession(
-                connector=aio.TCPConnector(limit=0, keepalive_timeout=self._idle, force_close=False),
-                cookie_jar=aio.DummyCookieJar(),
-                timeout=aio.ClientTimeout(total=None, sock_connect=self._connect, sock_read=self._read),
-                max_line_size=HEADER,
-                max_field_size=HEADER,
-                trace_configs=[tracing],
-            )
-        while True:
-            kept: list[bool] = []
-            try:
-                return Response(
-                    await self._session.request(
-                        method,
-                        url,
-                        headers=headers,
-                        data=content,
-                        allow_redirects=False,
-                        ssl=tls,
-                        trace_request_ctx=kept,
-                    )
-                )
-            except (aio.ServerDisconnectedError, aio.ClientOSError):
-                if not kept:
-                    raise
+            self._session = self._made(aio.TCPConnector(limit=0, keepalive_timeout=self._idle), [tracing])
+        try:
+            return Response(await self._session.request(method, url, trace_request_ctx=kept, **sent))
+        except (aio.ServerDisconnectedError, aio.ClientOSError):
+            if not kept or time.monotonic() - began > CLOSING:
+                raise
+        if self._fresh is None:
+            self._fresh = self._made(aio.TCPConnector(limit=0, force_close=True), [])
+        return Response(await self._fresh.request(method, url, **sent))
+
+    def _made(self, connector: Any, tracing: list[Any]) -> Any:
+        aio = self._module
+        return aio.ClientSession(
+            connector=connector,
+            cookie_jar=aio.DummyCookieJar(),
+            timeout=aio.ClientTimeout(total=None, sock_connect=self._connect, sock_read=self._read),
+            max_line_size=HEADER,
+            max_field_size=HEADER,
+            trace_configs=tracing,
+        )
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            await asyncio.sleep(0)
+        for session in (self._session, self._fresh):
+            if session is not None:
+                await session.close()
+        await asyncio.sleep(0)
 
 
 async def _reused(session: Any, context: Any, params: Any) -> None:
