@@ -72,6 +72,8 @@ class Session:
         self._session: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
         """Whose connections are used once."""
+        self._answered: set[str] = set()
+        """Addresses that have answered, of which a connection may be kept."""
 
     async def send(
         self, method: str, url: str, headers: list[tuple[str, str]], content: bytes | None, tls: Any
@@ -79,22 +81,22 @@ class Session:
         """The response once its headers are here. Raises aiohttp's errors; redirects are not followed. A kept connection that its server
         was just closing is no answer: then the request goes out once more, on one that is new."""
         aio, began = self._module, time.monotonic()
-        kept: list[bool] = []
         sent: dict[str, Any] = {"headers": headers, "data": content, "allow_redirects": False, "ssl": tls}
         if self._session is None:
-            tracing = aio.TraceConfig()
-            tracing.on_connection_reuseconn.append(_reused)
-            self._session = self._made(aio.TCPConnector(limit=0, keepalive_timeout=self._idle), [tracing])
+            self._session = self._made(aio.TCPConnector(limit=0, keepalive_timeout=self._idle))
         try:
-            return Response(await self._session.request(method, url, trace_request_ctx=kept, **sent))
+            response = Response(await self._session.request(method, url, **sent))
         except (aio.ServerDisconnectedError, aio.ClientOSError):
-            if not kept or time.monotonic() - began > CLOSING:
+            if url not in self._answered or time.monotonic() - began > CLOSING:
                 raise
+        else:
+            self._answered.add(url)
+            return response
         if self._fresh is None:
-            self._fresh = self._made(aio.TCPConnector(limit=0, force_close=True), [])
+            self._fresh = self._made(aio.TCPConnector(limit=0, force_close=True))
         return Response(await self._fresh.request(method, url, **sent))
 
-    def _made(self, connector: Any, tracing: list[Any]) -> Any:
+    def _made(self, connector: Any) -> Any:
         aio = self._module
         return aio.ClientSession(
             connector=connector,
@@ -102,7 +104,6 @@ class Session:
             timeout=aio.ClientTimeout(total=None, sock_connect=self._connect, sock_read=self._read),
             max_line_size=HEADER,
             max_field_size=HEADER,
-            trace_configs=tracing,
         )
 
     async def close(self) -> None:
@@ -110,10 +111,6 @@ class Session:
             if session is not None:
                 await session.close()
         await asyncio.sleep(0)
-
-
-async def _reused(session: Any, context: Any, params: Any) -> None:
-    context.trace_request_ctx.append(True)
 
 
 def name_of(error: Exception, module: Any) -> str | None:
