@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput, ModelProfile
@@ -39,15 +39,6 @@ from .tools import wire_tool_choice
 ToolLike = dict[str, Any] | type | Callable[..., Any] | BaseTool
 CONTEXT_PROMISE = 32_768
 """Tokens that `profile` promises: what a pool of free models can be held to, not what its largest could take."""
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def signed(method: F) -> F:
-    """LangChain inspects `_generate` on every call: a signature that is there already saves a tenth of its time."""
-    method.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
-    return method
 
 
 class ChatFreeRouter(RouterOptions, BaseChatModel):
@@ -193,7 +184,6 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
-    @signed
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -204,7 +194,6 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         with as_model_errors():
             return result_of(self._router.chat(self._request(messages, stop, kwargs)))
 
-    @signed
     async def _agenerate(
         self,
         messages: list[BaseMessage],

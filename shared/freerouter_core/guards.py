@@ -22,6 +22,7 @@ from weakref import WeakKeyDictionary
 
 from .catalogue.providers import Account
 from .errors import BadRequest, BadSetting, DeadlineExceeded, FreeRouterError, Refused
+from .routing.need import asked
 from .routing.steps import Flag, Ruling
 from .wire.answer import Answer
 from .wire.redact import redact
@@ -66,12 +67,7 @@ class Exchange:
     @property
     def prompt(self) -> str:
         """The text of what the user said last."""
-        said = [m for m in self.messages if m.get("role") == "user"]
-        content = said[-1].get("content") if said else ""
-        if isinstance(content, str):
-            return content
-        parts = content if isinstance(content, list) else []
-        return "\n".join(str(part.get("text", "")) for part in parts if isinstance(part, Mapping))
+        return asked(self.messages)
 
     @property
     def text(self) -> str:
@@ -212,7 +208,9 @@ def read_classifier(said: str) -> tuple[bool | None, str]:
             if verdict:
                 return _word(verdict), words.get("safety categories", verdict)
     first, _, rest = text.partition("\n")
-    safe = _word(first) if _word(first) is not None else _word(text)
+    safe = _word(first)
+    if safe is None:
+        safe = _word(text)
     return safe, "" if safe else rest.strip() or first.strip()
 
 
@@ -315,13 +313,10 @@ def _ask(guard: GuardLike, exchange: Exchange) -> tuple[Verdict, bool]:
     judge: Any = getattr(guard, "judge", guard)
     try:
         said = judge(exchange)
-    except (
-        BaseException
-    ) as error:  # it is on a thread of its own, and whatever ends it must not end the request
+    except BaseException as error:  # on a thread of its own: whatever ends that must not end the request
         words = f"could not judge: {type(error).__name__}: {error}"[:300]
-        return Verdict(
-            "reject" if getattr(guard, "when_unsure", "flag") == "reject" else "flag", words
-        ), False
+        strict = getattr(guard, "when_unsure", "flag") == "reject"
+        return Verdict("reject" if strict else "flag", words), False
     if isinstance(said, Verdict):
         return said, True
     if said is None or said is True:

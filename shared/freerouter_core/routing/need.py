@@ -151,14 +151,14 @@ def need_of(request: ChatRequest, task: str | None = None) -> Need:
         tools=bool(request.tools) and request.tool_choice != "none",
         tool_choice=bool(request.must_call),
         structured=structured is not None,
-        task=analyse(asked(request), int(size / 3.5)).task if task == "auto" else task,
+        task=analyse(asked(request.messages), int(size / 3.5)).task if task == "auto" else task,
         after_tool=bool(request.messages) and request.messages[-1].get("role") == "tool",
     )
 
 
-def asked(request: ChatRequest) -> str:
+def asked(messages: Sequence[Mapping[str, Any]]) -> str:
     """The text of the user's last message."""
-    content = next((m.get("content") for m in reversed(request.messages) if m.get("role") == "user"), "")
+    content = next((m.get("content") for m in reversed(messages) if m.get("role") == "user"), "")
     if isinstance(content, list):
         return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
     return content if isinstance(content, str) else ""
