@@ -64,6 +64,15 @@ def test_an_answer_just_now_outweighs_a_poor_record_for_a_while() -> None:
     assert health.odds(NOW + 10 * MOOD)[0] < 0.5
 
 
+@pytest.mark.parametrize("ahead", [10.0, 3_600.0, 10 * 86_400.0])
+@pytest.mark.parametrize("up", [True, False])
+def test_what_a_clock_that_is_ahead_told_is_as_good_as_new(ahead: float, up: bool) -> None:
+    told = Health(good=3.0, bad=1.0, at=NOW + ahead, last=NOW + ahead, up=up, strikes=int(not up))
+    fresh = Health(good=3.0, bad=1.0, at=NOW, last=NOW, up=up, strikes=int(not up))
+
+    assert told.odds(NOW) == fresh.odds(NOW)
+
+
 def test_whole_answers_teach_how_long_answers_take() -> None:
     book = book_of({QUICK: (5, 0, 1.0), SURE: (5, 0, 8.0)})
 

@@ -127,7 +127,7 @@ class Health:
         total = good + bad
         mean = good / total
         if self.last:
-            recent = 0.5 ** ((now - self.last) / MOOD)
+            recent = 0.5 ** (max(0.0, now - self.last) / MOOD)  # another machine's clock may be ahead
             if self.up:
                 mean += PULL * recent * (1.0 - mean)
             else:
