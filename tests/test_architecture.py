@@ -25,7 +25,7 @@ PURE = ("routing", "wire", "catalogue")
 BELOW = {
     "apps": {"apps", "router", "resolution", "reports", "streams", "runtime", "routing", "wire", "catalogue", "simulator", "errors", "settings", "events", "clock"},
     "runtime": {"runtime", "routing", "wire", "catalogue", "simulator", "errors", "settings", "events", "clock", "native"},
-    "routing": {"routing", "wire", "catalogue", "errors"},
+    "routing": {"routing", "wire", "catalogue", "errors", "trail"},
     "wire": {"wire", "catalogue", "errors"},
     "catalogue": {"catalogue", "errors"},
     "simulator": {"simulator", "wire", "errors", "clock", "router", "runtime", "catalogue"},

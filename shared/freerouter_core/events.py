@@ -1,6 +1,7 @@
 """What happens, as data: for logs, for metrics, for whoever watches. No event holds a key.
 
-A runtime hands each event to its observers on a thread of their own, so an observer may take its time or call a model.
+A runtime hands each event to its observers on a thread of their own, in the context (`contextvars`) of the call it belongs to: an observer may
+take its time or call a model, and finds the caller's trace.
 The package's one logger, `freerouter`, says the same with the event's fields in `extra`.
 """
 
@@ -9,6 +10,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+
+from .trail import Trail
 
 log = logging.getLogger("freerouter")
 
@@ -63,7 +66,7 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A request was answered, after `attempts` attempts and `seconds` in all. `cost` is USD; `first_token`: seconds to a stream's first
-    token, failover included."""
+    token, failover included; tokens as the provider counted them."""
 
     model: str
     provider: str
@@ -71,15 +74,32 @@ class Answered:
     seconds: float
     cost: float | None = None
     first_token: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    finish_reason: str | None = None
+    id: str = ""
+    trail: Trail | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GaveUp:
-    """A request failed for good, after `attempts` attempts and `seconds`; `error` is the name of what was raised."""
+    """A request failed for good, after `attempts` attempts and `seconds`; `error` is the name of what was raised, `status` the HTTP
+    status that decided."""
 
     error: str
     attempts: int
     seconds: float
+    status: int | None = None
+    trail: Trail | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CalledOff:
+    """The caller called a request off, after `attempts` attempts and `seconds`."""
+
+    attempts: int
+    seconds: float
+    trail: Trail | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +136,7 @@ Event = (
     | Waiting
     | Answered
     | GaveUp
+    | CalledOff
     | Charged
     | QuotaLow
     | StoreLost
@@ -147,6 +168,8 @@ def counted(event: Event) -> dict[str, int]:
             }
         case GaveUp():
             return {"gave_up": 1, f"error:{event.error}": 1}
+        case CalledOff():
+            return {"called_off": 1}
         case Waiting():
             return {"waits": 1}
         case _:
@@ -157,9 +180,12 @@ def write(event: Event) -> None:
     """Log an event: failures of a fetch as warnings, a charge as an error, the rest for who asks for it."""
     level = _LEVELS.get(type(event), logging.DEBUG)
     if log.isEnabledFor(level):
-        fields = {f"freerouter_{key}": value for key, value in asdict(event).items()}
+        told = asdict(event)
+        fields = {f"freerouter_{key}": value for key, value in told.items()}
         words = " ".join(
-            f"{key}={value}" for key, value in asdict(event).items() if value not in (None, "", False)
+            f"{key}={value}"
+            for key, value in told.items()
+            if key != "trail" and value not in (None, "", False)
         )
         log.log(
             level,

@@ -8,33 +8,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .asking import Asking
 from .catalogue.model import Catalogue
 from .catalogue.providers import Account, Provider
 from .checks import names_of, one_of, opinions
 from .errors import BadSetting, FreeRouterError
-from .events import Answered, Charged, GaveUp, Observer
+from .events import Observer
 from .filters import change_filter
 from .guards import checked as checked_guards
-from .guards import prepared
-from .knowing import Knowing, Prompt
-from .resolution import Resolved, describe, resolve_router, unique
+from .knowing import Knowing
+from .resolution import Resolved, describe, resolve_router
 from .routing.field import find_named
-from .routing.need import STRATEGIES, Policy, Ranker, checked_need
-from .routing.plan import Outcome, Plan
+from .routing.need import STRATEGIES, Ranker
 from .routing.task import TASKS
-from .runtime.driver import Drive, Show
 from .runtime.runtime import Runtime
 from .session import Memory, Session, memory_of
 from .settings import UNSET, Settings, Unset
-from .strategies import ordered
-from .streams import AsyncStream, Stream
-from .wire.request import ChatRequest
 
 NAMED_PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
-class Router(Knowing):
+class Router(Asking, Knowing):
     """Which models may be asked, in which order, under which limits. Immutable, picklable, cheap to make.
 
     Args:
@@ -164,98 +159,10 @@ class Router(Knowing):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state | dict.fromkeys(_LOCAL))
 
-    # -- asking -----------------------------------------------------------------------------------------------------
-
-    def chat(self, request: Prompt) -> Outcome:
-        """An answer. Raises an error of the `FreeRouterError` tree."""
-        wanted = ChatRequest.of(request)
-        return self._runtime.call(lambda: self._drive(wanted))
-
-    async def achat(self, request: Prompt) -> Outcome:
-        """An answer, from any event loop."""
-        wanted = ChatRequest.of(request)
-        return await self._runtime.acall(lambda: self._drive(wanted))
-
-    def stream(self, request: Prompt) -> Stream:
-        """The answer as it comes: an iterator of `Delta`s whose `outcome` is set at the end. Closing it cancels."""
-        wanted = ChatRequest.of(request)
-        return Stream(lambda: self._runtime.stream(lambda show: self._drive(wanted, show)))
-
-    def astream(self, request: Prompt) -> AsyncStream:
-        """The same for event loops."""
-        wanted = ChatRequest.of(request)
-        return AsyncStream(
-            lambda finish: self._runtime.astream(lambda show: self._drive(wanted, show), finish)
-        )
-
     @property
     def preferred(self) -> tuple[str, ...]:
         """The models to be asked first, in order: the named one, then what the environment and the fallback list say."""
         return self._resolved.policy.preferred
-
-    async def _drive(self, request: ChatRequest, show: Show | None = None) -> Outcome:
-        """On the runtime's loop: everything from a request to its outcome, and what is remembered of it."""
-        runtime = self._runtime
-        started = runtime.clock.now()
-        memory = self._memory()
-        try:
-            outcome = await self._answer(request, show, started, memory)
-        except Exception as error:
-            seconds = runtime.clock.now() - started
-            if memory is not None:
-                memory.failed(request.label, error, seconds)
-            runtime.emit(GaveUp(type(error).__name__, len(getattr(error, "attempts", ())), seconds))
-            raise
-        now = runtime.clock.now()
-        if memory is not None:
-            memory.answered(request.label, outcome, now - started, now)
-        answer, attempts = outcome.answer, len(outcome.attempts)
-        told = outcome.journal.shown_at if show is not None else None
-        first = None if told is None else told - started
-        runtime.emit(Answered(answer.model, outcome.provider, attempts, now - started, answer.cost, first))
-        if answer.cost and not self.allow_paid:
-            runtime.emit(Charged(outcome.attempt.model.id, answer.cost))
-        return outcome
-
-    async def _answer(
-        self, request: ChatRequest, show: Show | None, started: float, memory: Memory | None
-    ) -> Outcome:
-        runtime = self._runtime
-        resolved = await self._opened()
-        need = checked_need(request, allow_paid=self.allow_paid, task=self.task)
-        timeout = request.timeout if request.timeout is not None else resolved.timeout
-        policy = resolved.policy
-
-        def left() -> float | None:
-            """Seconds of the call's time that are still to be had."""
-            return None if timeout is None else max(0.001, started + timeout - runtime.clock.now())
-
-        if request.model and request.model != "auto":
-            policy = dataclasses.replace(policy, preferred=unique((request.model, *policy.preferred)))
-        if memory is not None:
-            policy = memory.keeping(policy, runtime.state.health, started)
-        accounts = resolved.accounts
-        judge, flags = await prepared(self, request, accounts.values(), runtime.elsewhere, left())
-        catalogue = await self._catalogue(
-            resolved, wait=_patience(policy, left()), required=not policy.preferred
-        )
-        runtime.scans.tend(resolved.accounts.values(), catalogue, self._transport)
-        if callable(self.strategy):
-            policy = await ordered(self.strategy, runtime, policy, resolved, catalogue, need, left())
-        plan = Plan(
-            request=request,
-            need=need,
-            policy=policy,
-            catalogue=catalogue,
-            accounts=resolved.accounts,
-            stream=show is not None,
-            deadline=None if timeout is None else started + timeout,
-            judge=judge,
-            flags=flags,
-            prices=runtime.ledger.prices(accounts.values()),
-            lines=runtime.ledger.waiting(accounts.values()),
-        )
-        return await Drive(runtime, plan, show, self.http_client).run()
 
     # -- sessions ---------------------------------------------------------------------------------------------------
 
@@ -375,11 +282,3 @@ class Router(Knowing):
 
 
 _LOCAL = ("http_client", "runtime")
-
-
-def _patience(policy: Policy, timeout: float | None) -> float | None:
-    """Seconds a request waits for a first list of models. A named model goes without one soon, or at once where nobody
-    else may follow it."""
-    if not policy.others:
-        return 0.0
-    return min(NAMED_PATIENCE, (timeout or 60.0) / 4) if policy.preferred else timeout

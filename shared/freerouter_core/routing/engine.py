@@ -282,10 +282,10 @@ class _Run:
                 self.plan.policy.max_failures,
             )
             self.book.failed(key, late, self.now, self.rng, max_failures=most, seconds=lost)
-            self.journal.attempted(flight.attempt, late, self.now - flight.sent)
+            self.journal.attempted(flight.attempt, late, flight.sent, self.now)
         else:
             self.book.left(flight.candidate.model.key)
-            self.journal.attempted(flight.attempt, "cancelled", self.now - flight.sent)
+            self.journal.attempted(flight.attempt, "cancelled", flight.sent, self.now)
         yield from self._do(s.Cancel(flight.attempt, why))
 
     def _land(self, flight: Flight) -> None:
@@ -325,7 +325,7 @@ class _Run:
         self._land(flight)
         fault = clean(fault, flight.attempt.account)
         self.lessons.take(flight.candidate, flight.attempt, fault, self.now, self.now - flight.sent)
-        self.journal.attempted(flight.attempt, fault, self.now - flight.sent)
+        self.journal.attempted(flight.attempt, fault, flight.sent, self.now)
         if self.committed is flight:
             if shown is None or not resumable(self.plan.policy, fault, shown):
                 error = broken(self.journal, flight.attempt, fault)
@@ -388,5 +388,5 @@ class _Run:
             tokens=tokens if isinstance(tokens, int) and 0 <= tokens <= MOST else len(answer.text) // 4,
         )
         self.lessons.answered(flight.candidate, flight.attempt, answer.cost, self.now, event.rests)
-        self.journal.attempted(flight.attempt, None, seconds)
+        self.journal.attempted(flight.attempt, None, flight.sent, self.now)
         return Outcome(answer, flight.attempt, self.journal, tuple(self.seams), flags, aside)

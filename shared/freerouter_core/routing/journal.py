@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..errors import AttemptRecord
+from ..trail import Trail, Tried
 from ..wire.judge import Fault
 from . import steps as s
 
@@ -23,12 +24,29 @@ class Journal:
     """The steps and events of one request, in order. Holds no key: attempts print without their account's."""
 
     started: float
+    number: int = 0
+    """Which request of its runtime this is."""
     entries: list[Entry] = field(default_factory=list)
-    attempts: list[AttemptRecord] = field(default_factory=list)
+    tries: list[Tried] = field(default_factory=list)
+    """The attempts that ended, in that order."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Why models were no candidates, by id."""
     failures: list[tuple[s.Attempt, Fault]] = field(default_factory=list)
     """The failed attempts with all that was understood of them."""
+
+    @property
+    def attempts(self) -> list[AttemptRecord]:
+        """The attempts that ended, as metadata and errors tell them."""
+        return [
+            AttemptRecord(
+                model=tried.model,
+                provider=tried.provider,
+                fault=tried.fault,
+                status=tried.status,
+                seconds=round(tried.seconds, 4),
+            )
+            for tried in self.tries
+        ]
 
     @property
     def shown_at(self) -> float | None:
@@ -38,21 +56,18 @@ class Journal:
     def add(self, at: float, what: s.Step | s.Event) -> None:
         self.entries.append(Entry(at, what))
 
-    def attempted(self, attempt: s.Attempt, fault: Fault | str | None, seconds: float) -> None:
+    def attempted(self, attempt: s.Attempt, fault: Fault | str | None, sent: float, now: float) -> None:
         """Record the end of an attempt: a fault, None for an answer, or a word for one that was called off."""
-        status = 200 if fault is None else None
         if isinstance(fault, Fault):
             self.failures.append((attempt, fault))
-            status = fault.status
-        self.attempts.append(
-            AttemptRecord(
-                model=attempt.model.id,
-                provider=attempt.account.provider,
-                fault=fault.kind.value if isinstance(fault, Fault) else fault,
-                status=status,
-                seconds=round(seconds, 4),
-            )
-        )
+        self.tries.append(_tried(attempt, fault, sent, now))
+
+    def trail(self, began: float, now: float, asked: str, *, streamed: bool) -> Trail:
+        """What became of the request, for observers; attempts that are still under way are called off."""
+        ended = {tried.number for tried in self.tries}
+        sent = [e for e in self.entries if isinstance(e.what, s.Send) and e.what.attempt.number not in ended]
+        off = [_tried(e.what.attempt, "cancelled", e.at, now) for e in sent if isinstance(e.what, s.Send)]
+        return Trail(self.number, began, asked, streamed, (*self.tries, *off))
 
     def render(self) -> list[str]:
         """The journal as text, one line an entry, seconds since the start first."""
@@ -66,7 +81,21 @@ class Journal:
         ]
 
     def __repr__(self) -> str:
-        return f"<Journal {len(self.entries)} entries, {len(self.attempts)} attempts>"
+        return f"<Journal {len(self.entries)} entries, {len(self.tries)} attempts>"
+
+
+def _tried(attempt: s.Attempt, fault: Fault | str | None, sent: float, now: float) -> Tried:
+    return Tried(
+        number=attempt.number,
+        model=attempt.model.id,
+        provider=attempt.account.provider,
+        at=sent,
+        seconds=now - sent,
+        fault=fault.kind.value if isinstance(fault, Fault) else fault,
+        cause=fault.cause if isinstance(fault, Fault) else "",
+        status=fault.status if isinstance(fault, Fault) else 200 if fault is None else None,
+        hedge=attempt.hedge,
+    )
 
 
 def _render(what: s.Step | s.Event, names: dict[int, str], started: float) -> str:

@@ -227,7 +227,7 @@ def ruled(told: Judged, answer: Answer, request: ChatRequest) -> tuple[Fault | N
 def out_of_time(journal: Journal, plan: Plan) -> DeadlineExceeded:
     """The error of a request whose deadline has passed."""
     seconds = (plan.deadline or journal.started) - journal.started
-    last = journal.attempts[-1]["model"] if journal.attempts else None
+    last = journal.tries[-1].model if journal.tries else None
     return DeadlineExceeded(
         f"no {'first token' if plan.stream and plan.judge is None else 'answer'} within {seconds:g} s",
         model=last,

@@ -37,12 +37,14 @@ BEFORE_FIRST = 300.0
 class Drive:
     """One request being driven. `show` gets the winning stream's deltas; None: nothing is streamed."""
 
-    def __init__(self, runtime: Runtime, plan: Plan, show: Show | None, client: Any = None) -> None:
-        self.runtime, self.plan, self.show, self.client = runtime, plan, show, client
+    def __init__(
+        self, runtime: Runtime, plan: Plan, journal: Journal, show: Show | None, client: Any = None
+    ) -> None:
+        self.runtime, self.plan, self.journal, self.show, self.client = runtime, plan, journal, show, client
         self.clock = runtime.clock
-        self.number = runtime.next_number()
-        self.journal = Journal(self.clock.now())
-        self.route = route(plan, runtime.state, self.journal, runtime.rng)
+        journal.started = self.clock.now()
+        self.number = journal.number
+        self.route = route(plan, runtime.state, journal, runtime.rng)
         self.told = 0
         self.flights: dict[int, Flight] = {}
         self.inbox: deque[s.Event] = deque()

@@ -237,7 +237,8 @@ class Runtime(Crossing):
     # -- events -----------------------------------------------------------------------------------------------------
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
-        """Call `observer` with every event, in order, on a thread of its own. Returns what ends it."""
+        """Call `observer` with every event, in order, on a thread of its own, in the context of the call that the event belongs to. Returns
+        what ends it."""
         self._observers = [*self._observers, observer]
 
         def unsubscribe() -> None:
@@ -259,16 +260,17 @@ class Runtime(Crossing):
             if self._events is None:
                 self._events = new_queue()
                 start_thread(lambda events=self._events: self._deliver(events), "freerouter-events")  # type: ignore[misc]
-            self._events.put(event)
+            self._events.put((event, contextvars.copy_context()))
 
     def _deliver(self, events: Any) -> None:
-        while (event := events.get()) is not None:
-            if callable(event):
-                event()
+        while (item := events.get()) is not None:
+            if callable(item):
+                item()
                 continue
+            event, context = item
             for observer in self._observers:
                 try:
-                    observer(event)
+                    context.run(observer, event)
                 except Exception:
                     log.exception("an observer failed")
 

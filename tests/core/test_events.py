@@ -1,0 +1,129 @@
+"""What observers are told of each request: its whole way, in the context of whoever asked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+
+import pytest
+
+from freerouter_core.errors import Exhausted, FreeRouterError
+from freerouter_core.events import Answered, CalledOff, Event, GaveUp
+from freerouter_core.simulator import SimAccount, SimModel, World
+
+WHO: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
+KEY = "sk-or-v1-observed-0123456789"
+
+
+def watched(world: World, **policy: object) -> tuple[object, list[Event]]:
+    router = world.router(**policy)
+    seen: list[Event] = []
+    router.subscribe(seen.append)
+    return router, seen
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_tells_its_whole_way(streamed: bool) -> None:
+    with World([SimModel("a/x:free", script=["502"]), SimModel("b/y:free")]) as world:
+        router, seen = watched(world, strategy="context", model="a/x:free")
+        if streamed:
+            list(router.stream("hello"))  # type: ignore[attr-defined]
+        else:
+            router.chat("hello")  # type: ignore[attr-defined]
+        router.flush()  # type: ignore[attr-defined]
+    (event,) = [e for e in seen if isinstance(e, Answered)]
+    trail = event.trail
+
+    assert trail is not None
+    assert (trail.asked, trail.streamed, trail.number > 0) == ("a/x:free", streamed, True)
+    assert [(t.number, t.model, t.provider, t.fault, t.status) for t in trail.tries] == [
+        (1, "a/x:free", "openrouter", "busy", 502),
+        (2, "b/y:free", "openrouter", None, 200),
+    ]
+    first, second = trail.tries
+    assert trail.at <= first.at < first.at + first.seconds <= second.at
+    assert second.at + second.seconds <= trail.at + event.seconds + 1e-6
+    assert event.prompt_tokens and event.completion_tokens and event.id and event.finish_reason == "stop"
+
+
+def test_numbers_tell_requests_apart() -> None:
+    with World([SimModel("a/x:free")]) as world:
+        router, seen = watched(world)
+        for _ in range(3):
+            router.chat("hello")  # type: ignore[attr-defined]
+        router.flush()  # type: ignore[attr-defined]
+
+    assert len({e.trail.number for e in seen if isinstance(e, Answered) and e.trail}) == 3
+
+
+def test_giving_up_tells_its_whole_way() -> None:
+    with World([SimModel("a/x:free", script=["502"] * 9)]) as world:
+        router, seen = watched(world, max_retries=0)
+        with pytest.raises(Exhausted):
+            router.chat("hello")  # type: ignore[attr-defined]
+        router.flush()  # type: ignore[attr-defined]
+    (event,) = [e for e in seen if isinstance(e, GaveUp)]
+
+    assert (event.error, event.attempts, event.status) == ("Exhausted", 1, 502)
+    assert event.trail is not None
+    assert [t.fault for t in event.trail.tries] == ["busy"]
+
+
+async def test_a_call_that_is_called_off_is_told_with_what_was_under_way() -> None:
+    with World([SimModel("a/x:free", script=["hang"])], clock="real") as world:
+        router, seen = watched(world, hedge="off")
+        sent = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        router.subscribe(lambda _: loop.call_soon_threadsafe(sent.set))  # type: ignore[attr-defined]
+        task = asyncio.create_task(router.achat("hello"))  # type: ignore[attr-defined]
+        await sent.wait()
+        while not world.requests:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        while not any(isinstance(e, CalledOff) for e in seen):
+            await asyncio.sleep(0)
+    (event,) = [e for e in seen if isinstance(e, CalledOff)]
+
+    assert event.trail is not None
+    assert [(t.model, t.fault, t.status) for t in event.trail.tries] == [("a/x:free", "cancelled", None)]
+    assert not any(isinstance(e, GaveUp) for e in seen)
+    assert router.stats().gave_up == 0  # type: ignore[attr-defined]
+
+
+def test_observers_find_the_caller_s_context() -> None:
+    heard: list[str] = []
+    with World([SimModel("a/x:free")]) as world:
+        router = world.router()
+        router.subscribe(lambda _: heard.append(WHO.get()))
+
+        def ask(name: str) -> None:
+            WHO.set(name)
+            router.chat("hello")
+
+        for name in ("ann", "ben"):
+            contextvars.copy_context().run(ask, name)
+        router.flush()
+
+    assert {"ann", "ben"} <= set(heard)
+    assert set(heard) <= {"ann", "ben"}
+    assert WHO.get() == "nobody"
+
+
+def test_no_trail_and_no_log_of_it_holds_a_key_or_what_was_said(caplog: pytest.LogCaptureFixture) -> None:
+    models = [SimModel("a/x:free", script=["401"] * 3), SimModel("b/y:free")]
+    with World(models, [SimAccount(KEY)]) as world, caplog.at_level(logging.DEBUG, "freerouter"):
+        router, seen = watched(world, api_key=KEY)
+        try:
+            router.chat("a secret wish")  # type: ignore[attr-defined]
+        except FreeRouterError:
+            pass
+        router.flush()  # type: ignore[attr-defined]
+    told = repr(seen) + "".join(repr(record.__dict__) for record in caplog.records)
+
+    assert seen
+    assert caplog.records
+    assert KEY not in told
+    assert "secret wish" not in told
