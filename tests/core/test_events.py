@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 
@@ -116,10 +117,8 @@ def test_no_trail_and_no_log_of_it_holds_a_key_or_what_was_said(caplog: pytest.L
     models = [SimModel("a/x:free", script=["401"] * 3), SimModel("b/y:free")]
     with World(models, [SimAccount(KEY)]) as world, caplog.at_level(logging.DEBUG, "freerouter"):
         router, seen = watched(world, api_key=KEY)
-        try:
+        with contextlib.suppress(FreeRouterError):
             router.chat("a secret wish")  # type: ignore[attr-defined]
-        except FreeRouterError:
-            pass
         router.flush()  # type: ignore[attr-defined]
     told = repr(seen) + "".join(repr(record.__dict__) for record in caplog.records)
 

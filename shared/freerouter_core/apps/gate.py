@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse
 
 LARGEST = 10_000_000
 """Bytes that a request's body may have."""
-OPEN = ("/health", "/api/v1/health")
-"""Paths that want no token: whoever looks after a process must see whether it lives."""
+OPEN = ("/", "/health", "/api/v1/health")
+"""Paths that want no token: the page, which holds nothing and asks for it, and what tells whether the process lives."""
 
 
 def refusal(status: int, words: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

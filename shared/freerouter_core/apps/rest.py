@@ -1,4 +1,4 @@
-"""A router as an HTTP service: OpenAI's chat API under /v1, FreeRouter's own under /api/v1, /health and /metrics.
+"""A router as an HTTP service: OpenAI's chat API under /v1, FreeRouter's own under /api/v1, /health, /metrics, and a page at /.
 
 `app(router, token=…)` is the whole application; `router` is a FastAPI `APIRouter` of the same paths for an application of your own, and
 `api(of)` makes one over a `Router` of your choice. Everything here translates; `Router` decides.
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
@@ -41,6 +41,7 @@ from ..wire.stream import Delta
 from .data import described, plain
 from .gate import LARGEST, Gate, refusal
 from .metrics import PATIENCE, Metrics, available
+from .overview import Overview, page
 
 GONE = 499
 """The status, for the log alone, of a request whose client has left."""
@@ -147,13 +148,45 @@ class _Route(APIRoute):
         return told
 
 
-def api(of: Callable[[], Router]) -> APIRouter:
-    """The paths, over the router that `of()` gives."""
+def api(of: Callable[[], Router], overview: Overview | None = None) -> APIRouter:
+    """The paths, over the router that `of()` gives. `overview`: who has watched its requests so far; None: they are watched from the first
+    call on."""
     paths = APIRouter(route_class=_Route)
-    _openai(paths, of)
-    _lists(paths, of)
-    _reports(paths, of)
+    watched = [] if overview is None else [overview]
+
+    def watching() -> Overview:
+        if not watched:
+            watched.append(Overview(of))
+        return watched[0]
+
+    def router() -> Router:
+        watching()
+        return of()
+
+    _openai(paths, router)
+    _lists(paths, router)
+    _reports(paths, router)
+    _page(paths, watching)
     return paths
+
+
+def _page(paths: APIRouter, overview: Callable[[], Overview]) -> None:
+    @paths.get("/", response_class=HTMLResponse)
+    async def shown() -> HTMLResponse:
+        overview()
+        text, policy = page()
+        return HTMLResponse(
+            text,
+            headers={
+                "content-security-policy": policy,
+                "cache-control": "no-store",
+                "referrer-policy": "no-referrer",
+            },
+        )
+
+    @paths.get("/api/v1/overview")
+    async def told() -> dict[str, Any]:
+        return await overview().told(wait=PATIENCE)
 
 
 def _openai(paths: APIRouter, of: Callable[[], Router]) -> None:
@@ -337,10 +370,12 @@ def app(
     (None: any), so that no web page reaches it under a name of its own. `close`: whether the router's runtime ends with it."""
     served = of or Router()
     metrics = Metrics(served) if available() else None
+    overview = Overview(lambda: served)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
+        overview.close()
         if metrics is not None:
             metrics.close()
         if close:
@@ -349,7 +384,7 @@ def app(
             )  # what was learnt is written down, whatever ends the process
 
     made = FastAPI(title="FreeRouter", version=__version__, lifespan=life)
-    made.include_router(api(lambda: served))
+    made.include_router(api(lambda: served, overview))
     made.add_middleware(Gate, token=token, hosts=hosts)
 
     @made.get("/metrics", response_class=PlainTextResponse)

@@ -1,0 +1,120 @@
+"""The page at / and what it shows: one piece of JSON, without what was said and without keys."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from freerouter_core import Router
+from freerouter_core.apps.overview import KEPT, Overview, page
+from freerouter_core.apps.rest import api, app
+from freerouter_core.errors import Exhausted
+from freerouter_core.simulator import SimAccount, SimModel, World
+
+KEY = "sk-or-v1-page-0123456789"
+
+
+def world() -> World:
+    models = [SimModel("a/x:free", script=["502", "502"]), SimModel("b/y:free"), SimModel("c/paid", prompt_price="0.1")]
+    return World(models, [SimAccount(KEY, per_minute=20, per_day=50)])
+
+
+def test_it_shows_models_limits_and_the_way_of_each_request() -> None:
+    with world() as w, TestClient(app(router := w.router(api_key=KEY, strategy="context"))) as client:
+        router.chat("a secret wish")
+        list(router.stream("another"))
+        router.flush()
+        told = client.get("/api/v1/overview").json()
+
+    assert (told["usable"], told["providers"], told["simulated"]) == (1, ["openrouter"], False)
+    assert [(m["id"], m["usable"]) for m in told["models"]] == [("b/y:free", True), ("a/x:free", False)]
+    assert told["models"][1]["failures"] == 1
+    assert told["models"][1]["returns"] > 0
+    assert {(row["kind"], row["per"], row["limit"]) for row in told["limits"]} >= {("requests", 60.0, 20)}
+    newest, oldest = told["requests"]
+    assert newest["number"] > oldest["number"]
+    assert (oldest["outcome"], oldest["model"], oldest["streamed"]) == ("answered", "b/y:free", False)
+    assert [(t["model"], t["fault"], t["status"]) for t in oldest["tries"]] == [
+        ("a/x:free", "busy", 502),
+        ("b/y:free", None, 200),
+    ]
+    assert newest["streamed"] is True
+    assert newest["first_token"] is not None
+    assert told["stats"]["answered"] == 2
+    assert KEY not in str(told)
+    assert "secret" not in str(told)
+
+
+def test_what_failed_is_shown_too() -> None:
+    with World([SimModel("a/x:free", script=["502"] * 9)]) as w:
+        router = w.router(max_retries=0)
+        with TestClient(app(router)) as client:
+            with pytest.raises(Exhausted):
+                router.chat("hello")
+            router.flush()
+            (request,) = client.get("/api/v1/overview").json()["requests"]
+
+    assert (request["outcome"], request["status"], request["tries"][0]["cause"]) == ("Exhausted", 502, "server")
+
+
+def test_the_newest_are_remembered() -> None:
+    with World([SimModel("a/x:free")]) as w:
+        router = w.router()
+        overview = Overview(lambda: router)
+        for _ in range(KEPT + 3):
+            router.chat("hello")
+        router.flush()
+
+    numbers = [request["number"] for request in overview.requests]
+    assert len(numbers) == KEPT
+    assert numbers == sorted(numbers, reverse=True)
+    overview.close()
+
+
+def test_the_page_asks_for_nothing_from_elsewhere_and_runs_its_own_script_alone() -> None:
+    text, policy = page()
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+
+    assert "https://" not in text
+    assert "innerHTML" not in text
+    assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
+    assert "default-src 'none'" in policy
+    with world() as w, TestClient(app(w.router())) as client:
+        answer = client.get("/")
+    assert answer.text == text
+    assert answer.headers["content-security-policy"] == policy
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_the_page_wants_no_token_and_its_data_does() -> None:
+    with world() as w, TestClient(app(w.router(), token="door")) as client:
+        assert client.get("/").status_code == 200
+        assert client.get("/api/v1/overview").status_code == 401
+        assert client.get("/api/v1/overview", headers={"authorization": "Bearer door"}).status_code == 200
+
+
+def test_where_no_list_can_be_had_it_says_why() -> None:
+    with TestClient(app(Router(api_key=KEY, base_url="http://127.0.0.1:9/api/v1"))) as client:
+        answer = client.get("/api/v1/overview")
+
+    assert answer.status_code == 503
+    assert answer.json()["error"]["message"]
+
+
+def test_it_comes_with_the_paths_of_an_application_of_ones_own() -> None:
+    with world() as w:
+        routers = [w.router(strategy="context")]
+        mine = FastAPI()
+        mine.include_router(api(lambda: routers[0]), prefix="/llm")
+        with TestClient(mine) as client:
+            assert "fetch(\"api/v1/overview\"" in client.get("/llm/").text
+            client.post("/llm/v1/chat/completions", json={"messages": [{"role": "user", "content": "hi"}]})
+            routers[0].flush()
+            (request,) = client.get("/llm/api/v1/overview").json()["requests"]
+
+    assert request["outcome"] == "answered"
