@@ -20,7 +20,11 @@ KEY = "sk-or-v1-page-0123456789"
 
 
 def world() -> World:
-    models = [SimModel("a/x:free", script=["502", "502"]), SimModel("b/y:free"), SimModel("c/paid", prompt_price="0.1")]
+    models = [
+        SimModel("a/x:free", script=["502", "502"]),
+        SimModel("b/y:free"),
+        SimModel("c/paid", prompt_price="0.1"),
+    ]
     return World(models, [SimAccount(KEY, per_minute=20, per_day=50)])
 
 
@@ -59,7 +63,11 @@ def test_what_failed_is_shown_too() -> None:
             router.flush()
             (request,) = client.get("/api/v1/overview").json()["requests"]
 
-    assert (request["outcome"], request["status"], request["tries"][0]["cause"]) == ("Exhausted", 502, "server")
+    assert (request["outcome"], request["status"], request["tries"][0]["cause"]) == (
+        "Exhausted",
+        502,
+        "server",
+    )
 
 
 def test_the_newest_are_remembered() -> None:
@@ -112,7 +120,7 @@ def test_it_comes_with_the_paths_of_an_application_of_ones_own() -> None:
         mine = FastAPI()
         mine.include_router(api(lambda: routers[0]), prefix="/llm")
         with TestClient(mine) as client:
-            assert "fetch(\"api/v1/overview\"" in client.get("/llm/").text
+            assert 'fetch("api/v1/overview"' in client.get("/llm/").text
             client.post("/llm/v1/chat/completions", json={"messages": [{"role": "user", "content": "hi"}]})
             routers[0].flush()
             (request,) = client.get("/llm/api/v1/overview").json()["requests"]

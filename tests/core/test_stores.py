@@ -1,4 +1,4 @@
-"""One set of tests over the three stores: memory, SQLite, and Redis (a real server where one is installed, else fakeredis' own)."""
+"""One set of tests over the three stores: memory, SQLite, and Redis (fakeredis' server; the real one in the group marked `system`)."""
 
 from __future__ import annotations
 
@@ -42,28 +42,38 @@ TOKENS = Charge("account|m", Limit(tokens=100, per=60.0))
 LANES = Charge("account|m", Limit(concurrent=1))
 
 
-@pytest.fixture(scope="session")
-def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A Redis server on a free loopback port: the real one where it is installed, else fakeredis' TCP server, and it is said."""
+REDIS_SERVER = pytest.param("redis-server", marks=pytest.mark.system)
+SHARED = ["sqlite", "redis", REDIS_SERVER]
+"""What processes share: a file, fakeredis' TCP server, and a real Redis where the marked group runs."""
+
+
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program = shutil.which("redis-server")
-    if program:
-        server = subprocess.Popen(
-            [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
-            stdout=subprocess.DEVNULL,
-        )
-        wait_for(port)
-        yield f"redis://127.0.0.1:{port}/0"
-        server.terminate()
-        server.wait(10)
-        return
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """A real Redis server on a free loopback port."""
+    program, port = shutil.which("redis-server"), free_port()
+    assert program, "tests marked `system` need redis-server"
+    server = subprocess.Popen(
+        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+        stdout=subprocess.DEVNULL,
+    )
+    wait_for(port)
+    yield f"redis://127.0.0.1:{port}/0"
+    server.terminate()
+    server.wait(10)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """fakeredis' TCP server on a free loopback port."""
     from fakeredis import TcpFakeServer
 
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is not None:
-        terminal.write_line("\nno redis-server here: fakeredis' TCP server stands in for it")
+    port = free_port()
     stand_in = TcpFakeServer(("127.0.0.1", port), server_type="redis")
     thread = threading.Thread(target=stand_in.serve_forever, daemon=True)
     thread.start()
@@ -83,11 +93,11 @@ def wait_for(port: int) -> None:
     raise AssertionError("the server did not start")
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=["memory", *SHARED])
 def state(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """`FREEROUTER_STATE` for each store, empty at first."""
-    if request.param == "redis":
-        url: str = request.getfixturevalue("redis_url")
+    if request.param.startswith("redis"):
+        url: str = request.getfixturevalue("redis_url" if request.param == "redis" else "redis_server")
         import redis
 
         with redis.from_url(url) as client:
@@ -150,7 +160,7 @@ def test_a_warning_at_four_fifths_once(state: str) -> None:
     asyncio.run(live())
 
 
-@pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
+@pytest.mark.parametrize("state", SHARED, indirect=True)
 def test_two_ledgers_share(state: str) -> None:
     async def live() -> None:
         one, other = ledger_at(state), ledger_at(state)
@@ -165,7 +175,7 @@ def test_two_ledgers_share(state: str) -> None:
     asyncio.run(live())
 
 
-@pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
+@pytest.mark.parametrize("state", SHARED, indirect=True)
 def test_a_hundred_at_once_from_four_ledgers(state: str) -> None:
     wide = Charge("account", Limit(requests=40, per=60.0))
 
@@ -214,7 +224,7 @@ def test_history_adds_up(state: str) -> None:
     asyncio.run(live())
 
 
-@pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
+@pytest.mark.parametrize("state", SHARED, indirect=True)
 def test_who_stops_waiting_leaves_nothing_taken(state: str) -> None:
     """Cancelled at each moment of a reserve: the lane is free again, here and in the store."""
 
@@ -290,7 +300,7 @@ def noter(state: str) -> Notes:
     return Notes(State(), ledger_at(state), RealClock())
 
 
-@pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
+@pytest.mark.parametrize("state", SHARED, indirect=True)
 def test_a_stated_wait_outlives_anothers_answer(state: str) -> None:
     async def live() -> None:
         now = time.time()
@@ -318,7 +328,7 @@ def test_a_stated_wait_outlives_anothers_answer(state: str) -> None:
     asyncio.run(live())
 
 
-@pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
+@pytest.mark.parametrize("state", SHARED, indirect=True)
 @pytest.mark.parametrize("text", ["", "[]", '["soon", true, "x", 1]', "{}", "null", '[NaN, true, "x", 1]'])
 def test_a_note_that_is_none_teaches_nothing(state: str, text: str) -> None:
     async def live() -> None:
@@ -465,7 +475,7 @@ def test_no_key_is_in_the_file(serve: Any, tmp_path: Path, monkeypatch: pytest.M
 # -- what is learnt is shared ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
+@pytest.mark.parametrize("state", SHARED, indirect=True)
 def test_what_one_process_learnt_another_knows(state: str, serve: Any) -> None:
     """A second runtime of the same store, as another process would have it: benches, lacks, and who answers."""
 
@@ -541,7 +551,7 @@ class Strict(World):
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["all live", "one is killed"])
-@pytest.mark.parametrize("state", ["sqlite", "redis"], indirect=True)
+@pytest.mark.parametrize("state", SHARED, indirect=True)
 def test_four_processes_and_one_account(state: str, killed: bool, serve: Any) -> None:
     """None is refused, and little of the budget is left unused. The long run is `benchmarks/state.py --hammer`."""
     world = Strict(

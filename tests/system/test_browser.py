@@ -1,0 +1,167 @@
+"""The page at / in a real browser, over `freerouter serve` as a process, over a simulated OpenRouter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from freerouter_core.simulator import SimAccount, SimModel, World
+
+from .conftest import TOKEN, program, service
+
+QUIET = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+KEY = "sk-or-v1-browser-0123456789"
+PICTURE = Path(__file__).parent.parent.parent / "docs" / "images" / "page.png"
+SOON = {"first_token": 0.02, "speed": 2_000.0}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program("chromium"), args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Page]:
+    """A page that fails the test if its script fails or it asks for anything from elsewhere."""
+    context = browser.new_context(viewport={"width": 1100, "height": 820}, locale="en-GB", timezone_id="UTC")
+    page: Page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            None if request.url.startswith(("http://127.0.0.1", "data:")) else wrong.append(request.url)
+        ),
+    )
+    page.on(
+        "console", lambda message: wrong.append(message.text) if "Content Security" in message.text else None
+    )
+    yield page
+    context.close()
+    assert not wrong
+
+
+@pytest.fixture
+def world() -> World:
+    models = [
+        SimModel("aurora/large:free", context=262_144, script=["502"], **SOON),
+        SimModel("birch/vision:free", inputs=("text", "image"), script=["empty"], **SOON),
+        SimModel("cedar/mini:free", tools=False, **SOON),
+        SimModel("dune/70b:free", script=["404-gone"], **SOON),
+        SimModel("elm/pro", prompt_price="0.000001", completion_price="0.000002", **SOON),
+    ]
+    return World(models, [SimAccount(KEY, per_minute=20, per_day=50)], seed=4, clock="real")
+
+
+@pytest.fixture
+def address(serve: Callable[[World], str], world: World, tmp_path: Path) -> Iterator[str]:
+    with service(serve(world), tmp_path, key=KEY) as address:
+        yield address
+
+
+def ask(address: str, model: str = "auto", **more: object) -> httpx.Response:
+    body = {"model": model, "messages": [{"role": "user", "content": "a secret wish"}], **more}
+    return httpx.post(f"{address}/v1/chat/completions", json=body, timeout=30)
+
+
+def test_catalogue_limits_and_requests_live(page: Page, address: str) -> None:
+    page.goto(address)
+    expect(page.locator("#usable")).to_have_text("4 of 4 free models usable")
+    expect(page.locator("#models tr")).to_have_count(4)
+    expect(page.locator("#requests")).to_have_text("None yet.")
+
+    ask(address, "aurora/large:free")
+    expect(page.locator(".request")).to_have_count(1, timeout=10_000)  # no reload: it is live
+
+    request = page.locator(".request").first
+    expect(request.locator(".try").first).to_contain_text("aurora/large:free: busy (server)")
+    expect(request.locator(".try").last).to_contain_text("answered")
+    expect(page.locator("#limits")).to_contain_text("of 20 left")
+    expect(page.locator("#usable")).not_to_contain_text("4 of 4")
+    benched = page.locator("#models tr", has_text="aurora/large:free")
+    expect(benched).to_contain_text("back in")
+    assert KEY not in page.content()
+    assert "secret wish" not in page.content()
+
+
+def test_a_model_that_is_gone_says_so(page: Page, address: str) -> None:
+    ask(address, "dune/70b:free")
+    page.goto(address)
+
+    expect(page.locator("#models tr", has_text="dune/70b:free")).to_contain_text("gone")
+
+
+def test_the_filter(page: Page, address: str) -> None:
+    page.goto(address)
+    page.get_by_label("filter models").fill("IMAGE")
+
+    expect(page.locator("#models tr")).to_have_count(1)
+    expect(page.locator("#models")).to_contain_text("birch/vision:free")
+
+
+def test_it_fits_a_phone(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    ask(address, "aurora/large:free")
+    page.goto(address)
+    expect(page.locator(".request")).to_have_count(1)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_the_token_is_asked_for(
+    page: Page, serve: Callable[[World], str], world: World, tmp_path: Path
+) -> None:
+    with service(serve(world), tmp_path, "--token", TOKEN, key=KEY) as address:
+        page.goto(address)
+        expect(page.locator("#all")).to_be_hidden()
+        page.get_by_label("Token").fill("wrong")
+        page.get_by_role("button", name="Enter").click()
+        expect(page.locator("#word")).to_have_text("that is not the token")
+        page.get_by_label("Token").fill(TOKEN)
+        page.get_by_role("button", name="Enter").click()
+        expect(page.locator("#models tr")).to_have_count(4)
+        expect(page.get_by_label("Token")).to_be_hidden()
+        page.reload()
+        expect(page.locator("#models tr")).to_have_count(4)
+
+
+def test_a_service_that_ends_is_told(
+    page: Page, serve: Callable[[World], str], world: World, tmp_path: Path
+) -> None:
+    with service(serve(world), tmp_path, key=KEY) as address:
+        page.goto(address)
+        expect(page.locator("#models tr")).to_have_count(4)
+
+    expect(page.locator("#word")).to_have_text("the service does not answer", timeout=10_000)
+
+
+def test_names_from_outside_are_text(page: Page, serve: Callable[[World], str], tmp_path: Path) -> None:
+    hostile = World([SimModel("a/<img src=x onerror=alert(1)>:free", **SOON)], clock="real")
+    with service(serve(hostile), tmp_path) as address:
+        ask(address)
+        page.goto(address)
+        expect(page.locator("#models tr")).to_have_count(1)
+
+        assert page.locator("#models img").count() == 0
+
+
+def test_a_picture_for_the_documents(page: Page, address: str, pytestconfig: pytest.Config) -> None:
+    for model in ("auto", "aurora/large:free", "auto", "birch/vision:free", "dune/70b:free", "auto"):
+        ask(address, model, stream=model == "auto")
+    page.goto(address)
+    expect(page.locator(".request")).to_have_count(6)
+    picture = page.screenshot(path=PICTURE if pytestconfig.getoption("--pictures") else None)
+
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) > 20_000

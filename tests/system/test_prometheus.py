@@ -1,0 +1,190 @@
+"""A real Prometheus scrapes `freerouter serve`; its own tool checks the rules and tries each on a story."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from freerouter_core.simulator import SimAccount, SimModel, World
+
+from .conftest import TOKEN, free_port, program, service
+
+DASHBOARDS = Path(__file__).parent.parent.parent / "dashboards"
+KEY = "sk-or-v1-prometheus-0123456789"
+RULES = DASHBOARDS / "alerts.yml"
+PANELS: list[dict[str, Any]] = json.loads((DASHBOARDS / "grafana.json").read_text("utf-8"))["panels"]
+
+
+def within(seconds: float, found: Callable[[], Any], words: str = "not found in time") -> Any:
+    """What `found` finds, which has `seconds` to be there."""
+    deadline = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < deadline, words
+    return value
+
+
+@pytest.fixture
+def prometheus(serve: Callable[[World], str], tmp_path: Path) -> Iterator[tuple[httpx.Client, str]]:
+    """A Prometheus that scrapes a running service twice a second; (its API, the service's address)."""
+    models = [
+        SimModel("acme/a:free", script=["502", None, "empty"], first_token=0.01, speed=5e3),
+        SimModel("acme/b:free", first_token=0.01, speed=5e3),
+    ]
+    world = World(models, [SimAccount(KEY, per_minute=20, per_day=50)], clock="real")
+    with service(serve(world), tmp_path, "--token", TOKEN, key=KEY) as address:
+        config = {
+            "global": {"scrape_interval": "500ms", "scrape_timeout": "450ms", "evaluation_interval": "500ms"},
+            "rule_files": [str(RULES)],
+            "scrape_configs": [
+                {
+                    "job_name": "freerouter",
+                    "authorization": {"credentials": TOKEN},
+                    "static_configs": [{"targets": [address.removeprefix("http://")]}],
+                }
+            ],
+        }
+        file = tmp_path / "prometheus.yml"
+        file.write_text(yaml.safe_dump(config), "utf-8")
+        subprocess.run([program("promtool"), "check", "config", str(file)], check=True, capture_output=True)
+        port = free_port()
+        options = [f"--config.file={file}", f"--storage.tsdb.path={tmp_path}/data"]
+        with subprocess.Popen(
+            [program("prometheus"), *options, f"--web.listen-address=127.0.0.1:{port}"],
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            try:
+                with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1") as client:
+                    within(30, lambda: _up(client))
+                    yield client, address
+            finally:
+                process.terminate()
+
+
+def _up(client: httpx.Client) -> bool:
+    try:
+        targets = client.get("/targets").json()["data"]["activeTargets"]
+    except (httpx.TransportError, ValueError):
+        return False
+    return bool(targets) and targets[0]["health"] == "up"
+
+
+def _value(client: httpx.Client, query: str) -> list[Any]:
+    told = client.get("/query", params={"query": query}).json()
+    assert told["status"] == "success", told
+    found: list[Any] = told["data"]["result"]
+    return found
+
+
+def test_every_panel_shows_what_happened(prometheus: tuple[httpx.Client, str]) -> None:
+    client, address = prometheus
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    for n in range(6):
+        body = {
+            "model": "acme/a:free",
+            "messages": [{"role": "user", "content": "hello"}],
+            "stream": n % 2 == 1,
+        }
+        httpx.post(f"{address}/v1/chat/completions", json=body, headers=headers, timeout=30)
+
+    query = 'freerouter_requests_total{outcome="answered"}'
+    within(20, lambda: [row for row in _value(client, query) if float(row["value"][1]) == 6.0])
+    for panel in PANELS:
+        for target in panel["targets"]:
+            expression = target["expr"].replace("$__rate_interval", "1m").replace("$__range", "1h")
+            rows = within(20, lambda query=expression: _value(client, query), expression)
+            assert rows, panel["title"]
+    exposed = httpx.get(f"{address}/metrics", headers=headers).text
+    assert KEY not in exposed
+    assert float(_value(client, "freerouter_usable_models")[0]["value"][1]) >= 1
+    left = _value(client, 'freerouter_quota_left{kind="requests", per="60"}')
+    assert float(left[0]["value"][1]) <= 14
+
+
+def test_the_rules_are_loaded_and_quiet_while_all_is_well(prometheus: tuple[httpx.Client, str]) -> None:
+    client, _ = prometheus
+    rules = client.get("/rules").json()["data"]["groups"][0]["rules"]
+
+    assert len(rules) == len(yaml.safe_load(RULES.read_text("utf-8"))["groups"][0]["rules"])
+    assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
+    assert not client.get("/alerts").json()["data"]["alerts"]
+
+
+def test_the_rules_pass_prometheus_own_check() -> None:
+    subprocess.run([program("promtool"), "check", "rules", str(RULES)], check=True, capture_output=True)
+
+
+STORIES: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
+    "FreeRouterRequestsFail": (
+        {
+            'freerouter_requests_total{outcome="answered"}': "0+10x40",
+            'freerouter_requests_total{outcome="Exhausted"}': "0+2x40",
+        },
+        "30m",
+        {},
+    ),
+    "FreeRouterNoModelUsable": ({"freerouter_usable_models": "0x40"}, "30m", {}),
+    "FreeRouterDayNearlySpent": (
+        {'freerouter_quota_left{provider="openrouter", scope="account", kind="requests", per="86400"}': "50-2x24"},
+        "24m",
+        {"provider": "openrouter", "scope": "account", "kind": "requests", "per": "86400"},
+    ),
+    "FreeRouterListsAreOld": ({"freerouter_catalogue_age_seconds": "90000+60x40"}, "35m", {}),
+    "FreeRouterSlow": (
+        {
+            'freerouter_request_seconds_bucket{le="20.0"}': "0x60",
+            'freerouter_request_seconds_bucket{le="40.0"}': "0+5x60",
+            'freerouter_request_seconds_bucket{le="+Inf"}': "0+5x60",
+        },
+        "50m",
+        {},
+    ),
+    "FreeRouterCharged": ({'freerouter_charged_unasked_total{model="a/x"}': "_x10 1x50"}, "12m", {"model": "a/x"}),
+}  # fmt: skip
+"""For each alert: series that should set it off, when, and the labels it then has."""
+
+
+def test_every_alert_has_a_story() -> None:
+    assert set(STORIES) == {
+        rule["alert"] for rule in yaml.safe_load(RULES.read_text("utf-8"))["groups"][0]["rules"]
+    }
+
+
+@pytest.mark.parametrize("alert", STORIES)
+def test_an_alert_goes_off_when_it_should_and_not_before(alert: str, tmp_path: Path) -> None:
+    series, when, labels = STORIES[alert]
+    rule = next(
+        r for r in yaml.safe_load(RULES.read_text("utf-8"))["groups"][0]["rules"] if r["alert"] == alert
+    )
+    summary = rule["annotations"]["summary"]
+    for name, value in labels.items():
+        summary = summary.replace(f"{{{{ $labels.{name} }}}}", value)
+    fired = {
+        "exp_labels": rule["labels"] | labels,
+        "exp_annotations": rule["annotations"] | {"summary": summary},
+    }
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "alert_rule_test": [
+            {"eval_time": "0m", "alertname": alert, "exp_alerts": []},
+            {"eval_time": when, "alertname": alert, "exp_alerts": [fired]},
+        ],
+    }
+    file = tmp_path / "story.yml"
+    file.write_text(
+        yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]}), "utf-8"
+    )
+
+    done = subprocess.run(
+        [program("promtool"), "test", "rules", str(file)], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
