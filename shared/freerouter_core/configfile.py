@@ -108,7 +108,8 @@ def _yaml(text: str, path: Path) -> Any:
         import yaml
     except ImportError:
         raise BadSetting(
-            f"{path.name} needs PyYAML", hint="pip install pyyaml, or write freerouter.toml instead"
+            f"{path.name} needs PyYAML",
+            hint="pip install 'freerouter-llm[yaml]', or write freerouter.toml instead",
         ) from None
     try:
         return yaml.safe_load(text)

@@ -22,63 +22,23 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from .. import __version__
-from ..errors import (
-    AuthenticationFailed,
-    BadRequest,
-    BadSetting,
-    CatalogueUnavailable,
-    DeadlineExceeded,
-    Exhausted,
-    FreeRouterError,
-    NoCandidates,
-    Refused,
-)
+from ..errors import BadRequest, FreeRouterError
 from ..events import log
 from ..router import Router
 from ..streams import AsyncStream
 from ..wire.openai import read_request, write_answer, write_delta, write_end
 from ..wire.stream import Delta
+from . import tracing
 from .data import described, plain
 from .gate import LARGEST, Gate, refusal
 from .metrics import PATIENCE, Metrics, available
 from .overview import Overview, page
+from .statuses import error_body, failed
+from .tracing import Traces
 
 GONE = 499
 """The status, for the log alone, of a request whose client has left."""
 T = TypeVar("T")
-_STATUS: tuple[tuple[type[FreeRouterError], int, str], ...] = (
-    (BadRequest, 400, "invalid_request_error"),
-    (BadSetting, 400, "invalid_request_error"),
-    (AuthenticationFailed, 502, "upstream_authentication_error"),
-    (Refused, 403, "content_refused"),
-    (NoCandidates, 503, "no_candidates"),
-    (DeadlineExceeded, 504, "timeout"),
-    (CatalogueUnavailable, 503, "catalogue_unavailable"),
-    (Exhausted, 503, "exhausted"),
-    (FreeRouterError, 502, "upstream_error"),
-)
-"""What callers are told: the first row that fits. A refused key of ours is no matter of theirs, hence no 401."""
-
-
-def status_of(error: FreeRouterError) -> int:
-    if isinstance(error, Exhausted) and error.rate_limited:
-        return 429
-    return next(status for kind, status, _ in _STATUS if isinstance(error, kind))
-
-
-def error_body(error: FreeRouterError) -> dict[str, Any]:
-    """An error as OpenAI's clients read it, with our hint and the attempts made."""
-    kind = next(word for row, _, word in _STATUS if isinstance(error, row))
-    told: dict[str, Any] = {"message": str(error), "type": kind, "code": type(error).__name__, "param": None}
-    return {"error": told | {"hint": error.hint, "attempts": [dict(record) for record in error.attempts]}}
-
-
-def _failed(error: FreeRouterError) -> JSONResponse:
-    headers = {}
-    wait = getattr(error, "retry_after", None)
-    if wait is not None:
-        headers["retry-after"] = str(max(1, round(wait)))
-    return JSONResponse(error_body(error), status_of(error), headers)
 
 
 async def _body(request: Request) -> Any:
@@ -131,7 +91,7 @@ class _Route(APIRoute):
             try:
                 return await handle(request)
             except FreeRouterError as error:
-                return _failed(error)
+                return failed(error)
             except StarletteHTTPException as error:
                 return refusal(error.status_code, str(error.detail), error.headers)
             except RequestValidationError as error:
@@ -371,13 +331,14 @@ def app(
     served = of or Router()
     metrics = Metrics(served) if available() else None
     overview = Overview(lambda: served)
+    traces = Traces(served) if tracing.available() else None
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
-        overview.close()
-        if metrics is not None:
-            metrics.close()
+        for watcher in (overview, metrics, traces):
+            if watcher is not None:
+                watcher.close()
         if close:
             await asyncio.to_thread(
                 served.close
