@@ -23,7 +23,7 @@ PURE_STDLIB = {
 
 PURE = ("routing", "wire", "catalogue")
 BELOW = {
-    "apps": {"apps", "router", "resolution", "reports", "streams", "trail", "runtime", "routing", "wire", "catalogue", "simulator", "errors", "settings", "events", "clock"},
+    "apps": {"apps", "router", "resolution", "reports", "tables", "streams", "trail", "runtime", "routing", "wire", "catalogue", "simulator", "errors", "settings", "events", "clock"},
     "runtime": {"runtime", "routing", "wire", "catalogue", "simulator", "errors", "settings", "events", "clock", "native"},
     "routing": {"routing", "wire", "catalogue", "errors", "trail"},
     "wire": {"wire", "catalogue", "errors"},

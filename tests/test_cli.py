@@ -76,7 +76,9 @@ def test_models(server: dict[str, str]) -> None:
     done = run("models", **server)
 
     assert done.returncode == 0
-    assert re.search(r"acme/a:free\s+131,072\s+tools tool_choice structured json\s+ready", done.stdout)
+    assert re.search(
+        r"acme/a:free\s+131,072\s+tools tool_choice structured json\s+0\s+0\s+-\s+ready", done.stdout
+    )
     assert "2 of 2 free models usable now" in done.stdout
 
 

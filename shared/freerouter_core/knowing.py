@@ -29,6 +29,7 @@ from .reports import (
 from .resolution import Resolved, unique
 from .routing.field import Field, explain, find_named
 from .routing.fit import able
+from .routing.health import Health
 from .routing.history import HOUR, KEPT, Tally, add
 from .routing.need import Need, Policy, need_of
 from .routing.quota import Charge, charges_of
@@ -37,6 +38,7 @@ from .routing.task import analyse
 from .runtime.standing import ask_standing
 from .session import SessionStats, memory_of
 from .strategies import ordered
+from .tables import Models
 from .wire.request import ChatRequest
 
 if TYPE_CHECKING:
@@ -72,18 +74,18 @@ class Knowing:
         await runtime.notes.read()
         return resolved
 
-    def free_models(self) -> list[Model]:
+    def free_models(self) -> Models:
         """The free chat models of this router's providers, largest context first."""
         return self._runtime.call(self.afree_models)
 
-    async def afree_models(self) -> list[Model]:
+    async def afree_models(self) -> Models:
         return await self._known(lambda catalogue: catalogue.free())
 
-    def affordable_models(self, max_cost_per_token: float) -> list[Model]:
+    def affordable_models(self, max_cost_per_token: float) -> Models:
         """Chat models whose prompt and completion prices are at most that many USD a token, cheapest first."""
         return self._runtime.call(lambda: self.aaffordable_models(max_cost_per_token))
 
-    async def aaffordable_models(self, max_cost_per_token: float) -> list[Model]:
+    async def aaffordable_models(self, max_cost_per_token: float) -> Models:
         def pick(catalogue: Catalogue) -> list[Model]:
             found = [
                 m
@@ -95,12 +97,12 @@ class Knowing:
 
         return await self._known(pick)
 
-    def models(self) -> list[Model]:
+    def models(self) -> Models:
         """The chat models this router's filter lets through (see `set_filter`), free ones first unless it says otherwise; largest context
         first. Listing a model that costs money is not asking it."""
         return self._runtime.call(self.amodels)
 
-    async def amodels(self) -> list[Model]:
+    async def amodels(self) -> Models:
         settings, policy = self._resolved.settings, self._resolved.policy
         only = settings.openrouter_show_free_only if self.show_free_only is None else self.show_free_only
         first = settings.openrouter_prefer_free_models if self.prefer_free is None else self.prefer_free
@@ -207,7 +209,7 @@ class Knowing:
 
         return await self._runtime.acall(work)
 
-    def safety_classifiers(self) -> list[Model]:
+    def safety_classifiers(self) -> Models:
         """The free models that judge whether a text is safe, and do not chat."""
         return self._runtime.call(lambda: self._known(lambda catalogue: classifiers_in(catalogue)))
 
@@ -358,20 +360,22 @@ class Knowing:
         now, book = runtime.clock.now(), runtime.state.health
         turn, prices = runtime.state.requests + 1, runtime.ledger.prices(resolved.accounts.values())
         field_ = Field.of(catalogue, resolved.accounts, need, policy, book, now, None, turn, prices)
-        rows = [
-            Candidacy(
-                c.model, None, state, None if until is None else until - now, book.models.get(c.model.key)
-            )
-            for c, state, until in explain(field_.candidates, book, now)
-        ]
+        blank = Health(first_token=book.pool.first_token, speed=book.pool.speed)
+        rows = []
+        for candidate, state, until in explain(field_.candidates, book, now):
+            known = book.models.get(candidate.model.key)
+            believed = known or blank
+            chance, seconds = believed.odds(now)[0], believed.expected(book.size)
+            back = None if until is None else until - now
+            rows.append(Candidacy(candidate.model, None, state, back, known, chance, seconds))
         by_id = {model.id: model for model in catalogue}
         for name, reason in field_.skipped.items():
             rows.append(Candidacy(by_id.get(name) or Model(name, listed=False), reason))
         return rows
 
-    async def _known(self, pick: Callable[[Catalogue], list[Model]]) -> list[Model]:
-        async def work() -> list[Model]:
-            return pick(await self._catalogue(await self._opened()))
+    async def _known(self, pick: Callable[[Catalogue], list[Model]]) -> Models:
+        async def work() -> Models:
+            return Models(pick(await self._catalogue(await self._opened())))
 
         return await self._runtime.acall(work)
 

@@ -10,25 +10,38 @@ from .catalogue.model import Catalogue, Model
 from .routing.health import Health
 from .routing.history import Tally, percentile
 from .session import SessionStats
+from .tables import Cell, Table, Tabled, abilities, listed, seconds_words, share_words
 
 
 @dataclass(frozen=True, slots=True)
 class Candidacy:
-    """One model's standing: `reason` why it is no candidate (None: it is), `state` in words, `returns` in seconds."""
+    """One model's standing: `reason` why it is no candidate (None: it is), `state` in words, `returns` in seconds. `chance`: how likely it is
+    to answer, 0 to 1; `seconds`: how long an answer of the usual size is expected to take."""
 
     model: Model
     reason: str | None
     state: str = ""
     returns: float | None = None
     health: Health | None = None
+    chance: float | None = None
+    seconds: float | None = None
 
     @property
     def usable(self) -> bool:
         return self.reason is None and self.returns is None
 
+    @property
+    def state_words(self) -> str:
+        back = "" if self.returns is None else f", back in {self.returns:.0f} s"
+        return (self.reason or self.state) + back
+
+    def cell(self) -> Cell:
+        """Its state, for a table."""
+        return Cell(self.state_words, "good" if self.usable else "wait" if self.reason is None else "dim")
+
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Tabled):
     """The candidates in the order they would be asked, then the others with the reason why not."""
 
     rows: tuple[Candidacy, ...]
@@ -43,6 +56,19 @@ class Explanation:
             back = f", returns in {row.returns:.0f} s" if row.returns is not None else ""
             lines.append(f"{n:3}. {row.model.id:50} {row.reason or row.state}{back}")
         return "\n".join(lines) or "no models"
+
+    def table(self) -> Table:
+        rows = [
+            (
+                "" if r.reason else str(n),
+                r.model.id,
+                share_words(r.chance),
+                seconds_words(r.seconds),
+                r.cell(),
+            )
+            for n, r in enumerate(self.rows, 1)
+        ]
+        return Table(("", "model", "chance", "expected", "state"), listed(rows), ("", "chance", "expected"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +104,19 @@ class QuotaLine:
     def left(self) -> float:
         return max(0.0, self.limit - self.used)
 
+    @property
+    def span(self) -> str:
+        if self.kind == "concurrent":
+            return "at once"
+        return {60.0: "a minute", 3_600.0: "an hour", 86_400.0: "a day"}.get(self.per, f"in {self.per:g} s")
+
     def __str__(self) -> str:
-        span = {60.0: "a minute", 3_600.0: "an hour", 86_400.0: "a day"}.get(self.per, f"in {self.per:g} s")
         whose = "account" if self.scope == "account" else self.scope
-        return f"{self.provider} ({whose}): {self.used:g} of {self.limit:,} {self.kind} {span}"
+        return f"{self.provider} ({whose}): {self.used:g} of {self.limit:,} {self.kind} {self.span}"
 
 
 @dataclass(frozen=True)
-class QuotaReport:
+class QuotaReport(Tabled):
     """What is spent of each limit, and what the accounts wait for (seconds, by provider)."""
 
     lines: tuple[QuotaLine, ...]
@@ -95,6 +126,22 @@ class QuotaReport:
         told = [str(line) for line in self.lines]
         told += [f"{name} waits {seconds:.0f} s: {why}" for name, (why, seconds) in self.waits.items()]
         return "\n".join(told) or "no limits are known"
+
+    def table(self) -> Table:
+        rows = [
+            (
+                line.provider,
+                line.scope,
+                f"{line.kind} {line.span}",
+                f"{line.used:g}",
+                f"{line.limit:,}",
+                _left(line),
+            )
+            for line in self.lines
+        ]
+        waits = [f"{name} waits {seconds:.0f} s: {why}" for name, (why, seconds) in self.waits.items()]
+        columns = ("provider", "of", "limit", "spent", "in all", "left")
+        return Table(columns, listed(rows), ("spent", "in all", "left"), "; ".join(waits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +196,13 @@ class Performance:
         )
 
 
+def _left(line: QuotaLine) -> Cell:
+    share = line.left / line.limit if line.limit else 0.0
+    return Cell(f"{line.left:g}", "bad" if share < 0.1 else "wait" if share < 0.3 else "good")
+
+
 @dataclass(frozen=True)
-class PerformanceReport:
+class PerformanceReport(Tabled):
     """How each model has done in the last `hours`, most used first, and all together (`total`)."""
 
     rows: tuple[Performance, ...]
@@ -159,6 +211,22 @@ class PerformanceReport:
 
     def __str__(self) -> str:
         return "\n".join(str(row) for row in (*self.rows, self.total))
+
+    def table(self) -> Table:
+        rows = [
+            (
+                row.model,
+                f"{row.answers:,}",
+                share_words(row.success),
+                seconds_words(row.p50),
+                seconds_words(row.p95),
+                "-" if row.speed is None else f"{row.speed:.0f}",
+                " ".join(f"{kind} {n}" for kind, n in row.faults.items()),
+            )
+            for row in (*self.rows, self.total)
+        ]
+        columns = ("model", "answers", "good", "p50", "p95", "tokens a second", "faults")
+        return Table(columns, listed(rows), columns[1:-1], f"the last {self.hours:g} hours")
 
 
 @dataclass(frozen=True)
@@ -226,7 +294,7 @@ def _with(prefix: str, counts: Mapping[str, int]) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class HealthReport:
+class HealthReport(Tabled):
     """Which free models are usable now. `age`: seconds since the catalogue was fetched, None if there is none."""
 
     rows: tuple[Candidacy, ...]
@@ -242,3 +310,18 @@ class HealthReport:
     def __str__(self) -> str:
         free = sum(row.reason is None for row in self.rows)
         return f"{len(self.usable)} of {free} free models usable now ({self.listed} listed)"
+
+    def table(self) -> Table:
+        rows = [row for row in self.rows if row.model.free and row.model.chat]
+        rows.sort(key=lambda row: (row.reason is not None, -row.model.context, row.model.id))
+        return Table(HEALTH, listed(map(_standing, rows)), HEALTH[1:2] + HEALTH[3:6], str(self))
+
+
+HEALTH = ("model", "context", "can", "answered", "failed", "first token", "now")
+
+
+def _standing(row: Candidacy) -> tuple[Cell | str, ...]:
+    health, model = row.health, row.model
+    answers, failures = (health.answers, health.failures) if health else (0, 0)
+    first = seconds_words(health.first_token if health and health.answers else None)
+    return (model.id, f"{model.context:,}", abilities(model), f"{answers}", f"{failures}", first, row.cell())

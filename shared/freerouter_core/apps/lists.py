@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -10,8 +11,9 @@ from rich.markup import escape
 
 from ..errors import CatalogueUnavailable
 from ..router import Router
+from ..tables import Models
 from .data import described
-from .terminal import console, guarded, json_option, print_json, seconds_words, table
+from .terminal import console, guarded, json_option, print_json, table
 
 CAPABILITIES = ("tools", "vision", "audio", "structured", "reasoning")
 
@@ -42,13 +44,7 @@ def models(
         if as_json:
             print_json(found)
             return
-        made = table(
-            "model", "context", "USD a million tokens, in and out", "capabilities", right=("context",)
-        )
-        for model in found:
-            price = f"{model.prompt_price * 1e6:.2f} {model.completion_price * 1e6:.2f}"
-            made.add_row(escape(model.id), f"{model.context:,}", price, _words(model))
-        console().print(made)
+        console().print(Models(found))
         return
     report = Router().health()
     rows = [
@@ -59,12 +55,8 @@ def models(
     if as_json:
         print_json([described(row.model) | _health(row) for row in rows])
         return
-    made = table("model", "context", "capabilities", "health", right=("context",))
-    for row in rows:
-        made.add_row(escape(row.model.id), f"{row.model.context:,}", _words(row.model), _health_words(row))
-    told = console()
-    told.print(made)
-    told.print(f"[dim]{report}[/]")
+    shown = dataclasses.replace(report, rows=tuple(rows))
+    console().print(dataclasses.replace(shown.table(), foot=str(report)).rich())
     if report.simulated:
         console(stderr=True).print("[yellow]simulated: DEV_MODE is set[/]")
 
@@ -74,32 +66,19 @@ def _fits(model: Any, wanted: set[str], min_context: int) -> bool:
     return wanted <= held and model.context >= min_context
 
 
-def _words(model: Any) -> str:
-    return " ".join(word for word in model.capabilities if word != "text") or "text"
-
-
 def _health(row: Any) -> dict[str, Any]:
     health = row.health
     return {
         "reason": row.reason,
         "state": row.state,
         "returns": row.returns,
+        "chance": row.chance,
+        "expected": row.seconds,
         "answers": health.answers if health else 0,
         "failures": health.failures if health else 0,
         "first_token": health.first_token if health and health.answers else None,
         "safety": round(health.safety, 1) if health else None,
     }
-
-
-def _health_words(row: Any) -> str:
-    if row.reason is not None:
-        return f"[dim]{escape(row.reason)}[/]"
-    if row.returns is not None:
-        return f"[yellow]{escape(row.state)}, back in {row.returns:.0f} s[/]"
-    health = row.health
-    if health is None or not (health.answers or health.failures):
-        return "[green]ready[/]"
-    return f"[green]ready[/], {health.answers} answered, {health.failures} failed, {health.first_token:.1f} s"
 
 
 @click.command()
@@ -166,10 +145,7 @@ def explain(text: str, model: str, as_json: bool) -> None:
     if as_json:
         print_json([described(row.model) | _health(row) for row in found.rows])
         return
-    made = table("", "model", "state")
-    for n, row in enumerate(found.rows, 1):
-        made.add_row("" if row.reason else str(n), escape(row.model.id), _health_words(row))
-    console().print(made)
+    console().print(found)
 
 
 @click.command()
@@ -184,30 +160,7 @@ def stats(hours: float, as_json: bool) -> None:
         print_json({"stats": counted, "performance": performance, "quota": quota})
         return
     out = console()
-    made = table(
-        "model",
-        "answers",
-        "good",
-        "p50",
-        "p95",
-        "tokens a second",
-        "faults",
-        right=("answers", "good", "p50", "p95", "tokens a second"),
-    )
-    for row in (*performance.rows, performance.total):
-        good = "-" if row.success is None else f"{row.success:.0%}"
-        speed = "-" if row.speed is None else f"{row.speed:.0f}"
-        faults = " ".join(f"{kind} {n}" for kind, n in row.faults.items())
-        made.add_row(
-            escape(row.model),
-            f"{row.answers:,}",
-            good,
-            seconds_words(row.p50),
-            seconds_words(row.p95),
-            speed,
-            faults,
-        )
-    out.print(made)
+    out.print(performance)
     out.print(f"\n[bold]limits[/]\n{escape(str(quota))}")
     words = ", ".join(f"{word} {n}" for word, n in counted.capabilities.items())
     out.print(f"\n[bold]free models[/] {counted.free} of {counted.listed} listed: {escape(words)}")

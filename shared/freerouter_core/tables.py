@@ -1,0 +1,146 @@
+"""Reports as tables: HTML in a notebook, rich in a terminal, plain text elsewhere. `Tabled` is what a report inherits."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .catalogue.model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from rich.table import Table as RichTable
+
+COLOURS = {"good": "#1a7f4b", "wait": "#b06f00", "bad": "#c0362c", "dim": "#808893"}
+_STYLES = {"good": "green", "wait": "yellow", "bad": "red", "dim": "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text, and what it says of the matter: "good", "wait", "bad", "dim", or nothing."""
+
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns, those that are numbers (`right`), rows, and a line below."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell | str, ...], ...]
+    right: tuple[str, ...] = ()
+    foot: str = ""
+
+    def __str__(self) -> str:
+        lines = [self.columns, *(tuple(_cell(cell).text for cell in row) for row in self.rows)]
+        widths = [max(len(line[n]) for line in lines) for n in range(len(self.columns))]
+        told = [
+            "  ".join(
+                text.rjust(width) if name in self.right else text.ljust(width)
+                for text, width, name in zip(line, widths, self.columns, strict=True)
+            ).rstrip()
+            for line in lines
+        ]
+        return "\n".join([*told, self.foot] if self.foot else told)
+
+    def html(self) -> str:
+        """For notebooks; every text is escaped."""
+        heads = "".join(f"<th{self._align(name)}>{html.escape(name)}</th>" for name in self.columns)
+        body = "".join(
+            "<tr>"
+            + "".join(self._td(_cell(cell), name) for cell, name in zip(row, self.columns, strict=True))
+            + "</tr>"
+            for row in self.rows
+        )
+        foot = f"<p>{html.escape(self.foot)}</p>" if self.foot else ""
+        return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{foot}"
+
+    def rich(self) -> RichTable:
+        """For `rich.print`: without lines; long cells fold."""
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        made = RichTable(
+            box=None, pad_edge=False, header_style="bold", caption=self.foot or None, caption_justify="left"
+        )
+        for name in self.columns:
+            made.add_column(name, justify="right" if name in self.right else "left", overflow="fold")
+        for row in self.rows:
+            made.add_row(*(Text(c.text, _STYLES.get(c.tone, "")) for c in map(_cell, row)))
+        return made
+
+    def _align(self, name: str) -> str:
+        return f' style="text-align:{"right" if name in self.right else "left"}"'
+
+    def _td(self, cell: Cell, name: str) -> str:
+        colour = f";color:{COLOURS[cell.tone]}" if cell.tone else ""
+        side = "right" if name in self.right else "left"
+        return f'<td style="text-align:{side}{colour}">{html.escape(cell.text)}</td>'
+
+
+class Tabled:
+    """What shows itself as a table, and draws itself (`plot`, which needs matplotlib)."""
+
+    def table(self) -> Table:
+        raise NotImplementedError
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draw it, on `axes` where given. Raises `MissingExtra` without matplotlib."""
+        from .plots import plot
+
+        return plot(self, axes)
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
+
+    def __rich__(self) -> Any:
+        return self.table().rich()
+
+
+class Models(list[Model], Tabled):
+    """A list of models that shows itself as a table."""
+
+    def table(self) -> Table:
+        paid = any(not model.free for model in self)
+        columns = ("model", "provider", "context", "can", *(("USD a million tokens",) if paid else ()))
+        rows = tuple(
+            (
+                model.id,
+                model.provider,
+                f"{model.context:,}",
+                abilities(model),
+                *((_price(model),) if paid else ()),
+            )
+            for model in self
+        )
+        return Table(columns, rows, ("context",), f"{len(self)} models")
+
+
+def abilities(model: Model) -> str:
+    """What a model can do besides text, in words."""
+    return " ".join(word for word in model.capabilities if word != "text") or "text"
+
+
+def seconds_words(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.1f} s"
+
+
+def share_words(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"
+
+
+def listed(rows: Iterable[Sequence[Cell | str]]) -> tuple[tuple[Cell | str, ...], ...]:
+    return tuple(tuple(row) for row in rows)
+
+
+def _cell(cell: Cell | str) -> Cell:
+    return cell if isinstance(cell, Cell) else Cell(cell)
+
+
+def _price(model: Model) -> str:
+    if model.free:
+        return "free"
+    return f"{model.prompt_price * 1e6:.2f} in, {model.completion_price * 1e6:.2f} out"

@@ -1,0 +1,112 @@
+"""Reports as tables and drawings: in a notebook, in a terminal, in plain text."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from collections.abc import Iterator
+
+import matplotlib as mpl
+import pytest
+from rich.console import Console
+
+from freerouter_core import Router
+from freerouter_core.errors import BadSetting, MissingExtra
+from freerouter_core.plots import plot
+from freerouter_core.simulator import SimAccount, SimModel, World
+from freerouter_core.tables import Cell, Models, Table, Tabled
+
+mpl.use("Agg")
+REPORTS = ("free_models", "health", "quota", "explain", "performance")
+
+
+@pytest.fixture
+def router() -> Iterator[Router]:
+    models = [
+        SimModel("acme/big:free", context=200_000, script=["502"]),
+        SimModel("acme/gone:free", dies=0.0),
+        SimModel("acme/small:free", tools=False),
+        SimModel("acme/paid", prompt_price="0.000001", completion_price="0.000002"),
+    ]
+    with World(models, [SimAccount(per_minute=20, per_day=50)]) as world:
+        router = world.router(model="acme/big:free")
+        router.chat("hello")
+        yield router
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_each_report_is_a_table_everywhere(name: str, router: Router) -> None:
+    report: Tabled = getattr(router, name)()
+    table = report.table()
+    out = io.StringIO()
+    Console(file=out, width=200).print(report)
+
+    assert table.rows
+    for row in table.rows:
+        assert len(row) == len(table.columns)
+    for shown in (report._repr_html_(), out.getvalue(), str(table)):
+        assert all(column in shown for column in table.columns)
+        for cell in table.rows[0]:
+            assert (cell.text if isinstance(cell, Cell) else cell) in shown
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_each_report_draws_itself(name: str, router: Router) -> None:
+    from matplotlib import pyplot
+
+    report: Tabled = getattr(router, name)()
+    given = pyplot.subplots()[1]
+    axes = report.plot()
+
+    assert report.plot(given) is given
+    labels = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert any("acme/" in label or "openrouter" in label for label in labels)
+    assert axes.get_xlabel()
+    assert axes.yaxis_inverted()
+    pyplot.close("all")
+
+
+def test_what_comes_from_outside_is_text() -> None:
+    table = Table(("model",), (("<script>alert(1)</script>[red]",),), foot="<b>")
+    out = io.StringIO()
+    Console(file=out, width=100).print(table.rich())
+
+    assert "<script" not in table.html()
+    assert "<b>" not in table.html()
+    assert "[red]" in out.getvalue()
+
+
+def test_models_are_a_list(router: Router) -> None:
+    found = router.free_models()
+
+    assert isinstance(found, list)
+    assert found == [*found]
+    assert pickle.loads(pickle.dumps(found)) == found
+    assert isinstance(router.affordable_models(1.0), Models)
+    assert "1.00 in, 2.00 out" in str(router.affordable_models(1.0).table())
+    assert "USD" not in str(found.table())
+
+
+def test_an_explanation_says_what_is_expected(router: Router) -> None:
+    rows = {row.model.id: row for row in router.explain().rows}
+    fine, benched = rows["acme/small:free"], rows["acme/big:free"]
+
+    assert fine.chance is not None and benched.chance is not None
+    assert 0 < benched.chance < fine.chance < 1
+    assert fine.seconds is not None
+    assert fine.seconds > 0
+    assert "back in" in benched.state_words
+
+
+def test_without_matplotlib_it_says_what_to_install(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
+
+    with pytest.raises(MissingExtra, match="pip install"):
+        router.health().plot()
+
+
+def test_what_is_no_report_is_not_drawn() -> None:
+    with pytest.raises(BadSetting, match="str"):
+        plot("a text")
