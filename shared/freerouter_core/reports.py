@@ -226,7 +226,12 @@ class PerformanceReport(Tabled):
             for row in (*self.rows, self.total)
         ]
         columns = ("model", "answers", "good", "p50", "p95", "tokens a second", "faults")
-        return Table(columns, listed(rows), columns[1:-1], f"the last {self.hours:g} hours")
+        return Table(
+            columns,
+            listed(rows),
+            columns[1:-1],
+            f"the last {'hour' if self.hours == 1 else f'{self.hours:g} hours'}",
+        )
 
 
 @dataclass(frozen=True)

@@ -96,12 +96,20 @@ class Tabled:
     def _repr_html_(self) -> str:
         return self.table().html()
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        # IPython would show the whole of a dataclass beside the table
+        table = self.table()
+        return {"text/plain": str(table), "text/html": table.html()}
+
     def __rich__(self) -> Any:
         return self.table().rich()
 
 
 class Models(list[Model], Tabled):
     """A list of models that shows itself as a table."""
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self.table()))  # IPython knows how to print a list, and would
 
     def table(self) -> Table:
         paid = any(not model.free for model in self)

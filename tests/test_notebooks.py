@@ -1,0 +1,68 @@
+"""The notebooks run from top to bottom, against the simulator, and say so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+BOOKS = sorted(FOLDER.glob("*.ipynb"))
+REAL = re.compile(r"^router = world\.router\(.*\)  # with a real key: (.+)$", re.MULTILINE)
+
+
+def read(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)
+
+
+def shown(book: Any) -> list[set[str]]:
+    """What kinds of output each cell has."""
+    return [
+        {kind for out in cell.outputs for kind in out.get("data", {"text/plain": ""})}
+        for cell in book.cells
+        if cell.cell_type == "code"
+    ]
+
+
+def test_there_are_five() -> None:
+    names = {"quickstart", "langchain_agent", "llamaindex_rag", "failover", "choosing"}
+
+    assert {path.stem for path in BOOKS} == names
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+def test_it_runs_and_shows_what_it_is_kept_with(path: Path, tmp_path: Path) -> None:
+    kept, fresh = read(path), read(path)
+    for cell in fresh.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    NotebookClient(
+        fresh, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+
+    assert shown(fresh) == shown(kept)
+
+
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+def test_it_says_that_it_is_simulated_and_needs_one_changed_line(path: Path) -> None:
+    book = read(path)
+    code = "\n".join(cell.source for cell in book.cells if cell.cell_type == "code")
+    lines = REAL.findall(code)
+
+    assert "simulat" in book.cells[0].source
+    assert len(lines) == 1
+    assert lines[0].startswith("router = Router(")
+    assert "from freerouter_core import Router\n" in code
+    compile(lines[0], path.name, "exec")
+
+
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+def test_it_links_to_what_is_there(path: Path) -> None:
+    for cell in read(path).cells:
+        for target in re.findall(r"\]\((?!http)([^)]+)\)", cell.source):
+            assert (FOLDER / target).exists(), target
