@@ -34,7 +34,6 @@ class Asking:
     if TYPE_CHECKING:
         model: str
         strategy: str | Ranker
-        task: str | None
         allow_paid: bool
         guards: tuple[Any, ...]
         http_client: Any
@@ -131,7 +130,7 @@ class Asking:
     ) -> Outcome:
         runtime = self._runtime
         resolved = await self._opened()
-        need = checked_need(request, allow_paid=self.allow_paid, task=self.task)
+        need = checked_need(request, allow_paid=self.allow_paid, task=resolved.policy.task)
         timeout = request.timeout if request.timeout is not None else resolved.timeout
         policy = resolved.policy
 

@@ -1,4 +1,5 @@
-"""`freerouter.toml` or `freerouter.yaml`: settings under their variables' names in lower case, and providers of one's own.
+"""`freerouter.toml` or `freerouter.yaml`: settings under their variables' names in lower case, options of `Router` that are to be other than
+its defaults (`router`), and providers of one's own (`providers`).
 
 Read from the working directory, else from the user's configuration directory; everything in the environment is over it. It is a
 file that people commit, so it holds no key: a provider's `keys` name the variables that do.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -48,6 +50,42 @@ class _Row(BaseModel):
     local: bool = False
 
 
+class _Options(BaseModel):
+    """What the `router` table may say: options of `Router` that are plain data. What allows paying is said in code alone."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, strict=True)
+
+    strategy: str | None = None
+    prefer: str | None = None
+    task: str | None = None
+    capabilities: list[str] | None = None
+    min_context: int | None = None
+    min_quality: float | None = None
+    min_safety: float | None = None
+    max_latency: float | None = None
+    max_latency_ms: float | None = None
+    max_cost_per_request: float | None = None
+    daily_budget_usd: float | None = None
+    daily_cap: int | None = None
+    keyless: bool | None = None
+    privacy: str | None = None
+    max_retries: int | None = None
+    max_failures: int | None = None
+    exclude_failed: float | None = None
+    on_stream_break: str | None = None
+    tool_streaming: str | None = None
+    hedge: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """By the names that `Router` has for them."""
+        said = self.model_dump(exclude_none=True)
+        if "max_latency_ms" in said:
+            said["max_latency"] = said.pop("max_latency_ms") / 1e3
+        if "capabilities" in said:
+            said["capabilities"] = tuple(said["capabilities"])
+        return said
+
+
 _rows = TypeAdapter(dict[str, _Row])
 
 
@@ -59,12 +97,21 @@ def find(folder: Path) -> Path | None:
     return next((path for place in places for name in NAMES if (path := place / name).is_file()), None)
 
 
-def read(path: Path | None, known: Collection[str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """(settings by name, of those `known`; provider rows by name). Raises `BadSetting`, naming what is wrong, never its value."""
+@dataclass(frozen=True)
+class Said:
+    """What a file says: settings by name, options of `Router`, rows of providers by name."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    router: dict[str, Any] = field(default_factory=dict)
+    providers: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def read(path: Path | None, known: Collection[str]) -> Said:
+    """What the file says, of settings `known`. Raises `BadSetting`, naming what is wrong, never its value."""
     if path is None:
-        return {}, {}
+        return Said()
     said = {str(name).lower(): value for name, value in _parsed(path).items()}
-    providers = said.pop("providers", None) or {}
+    providers, options = said.pop("providers", None) or {}, said.pop("router", None) or {}
     held = [name for name in SECRET if name in said]
     held += [n for row in _tables(providers) for n in SECRET if n in row]
     if held:
@@ -79,15 +126,26 @@ def read(path: Path | None, known: Collection[str]) -> tuple[dict[str, Any], dic
             f"{path.name}: {unknown[0]} is no setting",
             hint=f"did you mean {near[0]}?"
             if near
-            else "names are those of the variables, in lower case, and providers",
+            else "names are those of the variables, in lower case, and router and providers",
         )
     try:
         rows = _rows.validate_python(providers)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in ("providers", *first["loc"]))
-        raise BadSetting(f"{path.name}: {where}: {first['msg']}", hint=_hint()) from None
-    return said, {name: row.model_dump(exclude_unset=True) for name, row in rows.items()}
+        raise _wrong(path, "providers", error, _Row) from None
+    try:
+        told = _Options.model_validate(options).told()
+    except ValidationError as error:
+        raise _wrong(path, "router", error, _Options) from None
+    return Said(said, told, {name: row.model_dump(exclude_unset=True) for name, row in rows.items()})
+
+
+def _wrong(path: Path, table: str, error: ValidationError, rows: type[BaseModel]) -> BadSetting:
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in (table, *first["loc"]))
+    hint = f"its names are {', '.join(rows.model_fields)}"
+    if first["loc"][-1:] == ("allow_paid",):
+        hint = "nothing but code allows paying: Router(allow_paid=True)"
+    return BadSetting(f"{path.name}: {where}: {first['msg']}", hint=hint)
 
 
 def _parsed(path: Path) -> Mapping[str, Any]:
@@ -120,7 +178,3 @@ def _yaml(text: str, path: Path) -> Any:
 
 def _tables(providers: object) -> list[Mapping[str, Any]]:
     return [row for row in providers.values() if isinstance(row, dict)] if isinstance(providers, dict) else []
-
-
-def _hint() -> str:
-    return f"a provider's table may hold {', '.join(_Row.model_fields)}"

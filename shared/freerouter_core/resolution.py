@@ -43,6 +43,7 @@ class Resolved:
 
 def resolve_router(router: Router, settings: Settings) -> Resolved:
     """Raises `AuthenticationFailed` where no provider has a key, `BadSetting` where the two leave no model to ask."""
+    router = _with_file(router, settings)
     accounts = _accounts(router, settings)
     preferred: tuple[str, ...] = () if router.model == "auto" else (router.model,)
     others = router.fallback_models is None or bool(router.fallback_models)
@@ -78,6 +79,7 @@ def resolve_router(router: Router, settings: Settings) -> Resolved:
         allow_paid=router.allow_paid,
         max_retries=router.max_retries,
         max_failures=router.max_failures,
+        exclude_failed=router.exclude_failed,
         retry_attempts=settings.openrouter_retry_attempts,
         backoff_base=settings.openrouter_retry_backoff_base,
         backoff_max=settings.openrouter_retry_backoff_max,
@@ -90,6 +92,18 @@ def resolve_router(router: Router, settings: Settings) -> Resolved:
     )
     timeout = settings.openrouter_timeout if isinstance(router.timeout, Unset) else router.timeout
     return Resolved(settings, accounts, policy, timeout)
+
+
+def _with_file(router: Router, settings: Settings) -> Router:
+    """The router with what the settings file says of options that it leaves at their defaults."""
+    defaults = {f.name: f.default for f in dataclasses.fields(router)}
+    said = {name: value for name, value in settings.policy.items() if getattr(router, name) == defaults[name]}
+    if not said:
+        return router
+    try:
+        return dataclasses.replace(router, **said)
+    except BadSetting as error:
+        raise BadSetting(error.message, hint="correct the [router] table of the settings file") from None
 
 
 def _accounts(router: Router, settings: Settings) -> dict[str, Account]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ from .guards import checked as checked_guards
 from .knowing import Knowing
 from .resolution import Resolved, describe, resolve_router
 from .routing.field import find_named
-from .routing.need import STRATEGIES, Ranker
+from .routing.need import ALIASES, STRATEGIES, Ranker
 from .routing.task import TASKS
 from .runtime.runtime import Runtime
 from .session import Memory, Session, memory_of
@@ -60,6 +61,8 @@ class Router(Asking, Knowing):
         timeout: seconds to an answer, or to a stream's first token, failover included. None: no bound.
         max_retries: attempts after the first. None: as many as the timeout allows.
         max_failures: failures in a row before a model is benched on a guess.
+        exclude_failed: seconds of such a bench, e.g. 1800. None: a guess that grows from 20 s to 10 minutes. A wait that a provider states is
+            kept to all the same.
         on_stream_break: "raise": a stream that fails after text was shown raises `StreamBroken` with that text. "continue":
             another model continues it, and nothing is said twice.
         tool_streaming: "whole" streams tool calls complete, "fragments" as they come.
@@ -99,6 +102,7 @@ class Router(Asking, Knowing):
     timeout: float | Unset | None = UNSET
     max_retries: int | None = None
     max_failures: int = 1
+    exclude_failed: float | None = None
     on_stream_break: str = "raise"
     tool_streaming: str = "whole"
     hedge: str = "auto"
@@ -124,6 +128,8 @@ class Router(Asking, Knowing):
         put(self, "quality", opinions(self.quality))
         if self.task is not None:
             one_of("task", self.task, ("auto", *TASKS))
+        if isinstance(self.strategy, str):
+            put(self, "strategy", ALIASES.get(self.strategy, self.strategy))
         one_of("prefer", self.prefer, ("speed", "balanced", "quality"))
         one_of("privacy", self.privacy, ("any", "no-train"))
         one_of("on_stream_break", self.on_stream_break, ("raise", "continue"))
@@ -141,6 +147,8 @@ class Router(Asking, Knowing):
             raise BadSetting(f"daily_cap={self.daily_cap} must not be negative")
         if self.max_failures < 1:
             raise BadSetting(f"max_failures={self.max_failures} must be at least 1")
+        if self.exclude_failed is not None and not 0 <= self.exclude_failed < math.inf:
+            raise BadSetting(f"exclude_failed={self.exclude_failed} must be seconds, 0 or more")
 
     def __getstate__(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in _LOCAL}

@@ -65,7 +65,7 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Name = Annotated[str | None, BeforeValidator(_blank)]
 Positive = Annotated[float, Field(gt=0)]
-_said: ContextVar[dict[str, Any]] = ContextVar("freerouter_file", default={})  # noqa: B039  # read only
+_from_file: ContextVar[dict[str, Any]] = ContextVar("freerouter_file", default={})  # noqa: B039  # read only
 """What the file says, while settings are made of it: pydantic-settings builds its sources from the class."""
 
 
@@ -94,8 +94,8 @@ class Settings(BaseSettings):
     freerouter_providers: Names = ()
     freerouter_state: str = "sqlite"
     dev_mode: bool = False
-    _providers: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)
-    _file: tuple[str, frozenset[str]] = PrivateAttr(default=("", frozenset()))
+    _said: configfile.Said = PrivateAttr(default_factory=configfile.Said)
+    _file: str | None = PrivateAttr(default=None)
 
     @classmethod
     def settings_customise_sources(
@@ -106,26 +106,31 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings, env_settings, dotenv_settings, InitSettingsSource(settings_cls, _said.get()))
+        return (
+            init_settings,
+            env_settings,
+            dotenv_settings,
+            InitSettingsSource(settings_cls, _from_file.get()),
+        )
 
     @classmethod
     def load(cls, directory: str | Path | None = None) -> Settings:
         """The settings as of now. Raises `BadSetting`, naming the variable and never its value."""
         folder = Path.cwd() if directory is None else Path(directory)
         file = configfile.find(folder)
-        said, rows = configfile.read(file, known=cls.model_fields)
-        token = _said.set(said)
+        said = configfile.read(file, known=cls.model_fields)
+        token = _from_file.set(said.settings)
         try:
             settings = cls(_env_file=tuple(folder / name for name in FILES))  # type: ignore[call-arg]
-            settings._providers = rows
-            settings._file = (str(file), frozenset(said))
+            settings._said = said
+            settings._file = None if file is None else str(file)
             return settings
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = "_".join(str(part) for part in first["loc"]).upper()
             raise BadSetting(f"{name}: {first['msg']}", hint="correct or unset this variable") from None
         finally:
-            _said.reset(token)
+            _from_file.reset(token)
 
     def origin(self, name: str) -> str:
         """Where a setting comes from: "environment", the dotenv files, the file's path, or "default"."""
@@ -134,13 +139,22 @@ class Settings(BaseSettings):
             return "environment"
         if self.environment.get(variable):
             return " or ".join(FILES)
-        path, said = self._file
-        return path if name in said else "default"
+        return str(self._file) if name in self._said.settings else "default"
+
+    @property
+    def file(self) -> str | None:
+        """The path of the settings file, where there is one."""
+        return self._file
 
     @property
     def providers(self) -> Mapping[str, dict[str, Any]]:
         """Rows of the user's own from the file, by name."""
-        return self._providers
+        return self._said.providers
+
+    @property
+    def policy(self) -> Mapping[str, Any]:
+        """Options of `Router` from the file: for those who leave them at their defaults."""
+        return self._said.router
 
     @cached_property
     def environment(self) -> Mapping[str, str]:

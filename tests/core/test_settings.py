@@ -12,6 +12,7 @@ import respx
 
 from freerouter_core import Limit, Model, Provider, Router, Settings, errors
 from freerouter_core.resolution import resolve_router
+from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
 
 
@@ -352,6 +353,12 @@ def test_settings_and_providers_of_a_file(
         ("[providers.mine]\nfree = 'all'", "base_url"),
         ("providers = 3", "providers"),
         ("= sk-secret", "freerouter.toml cannot be read"),
+        ("[router]\nstratgy = 'sk-secret'", "router.stratgy"),
+        ("[router]\nstrategy = 'sk-secre'", "[router] table"),
+        ("[router]\nmax_retries = '3'", "router.max_retries"),
+        ("[router]\nmax_retries = -3", "must not be negative"),
+        ("[router]\nallow_paid = true", "nothing but code allows paying"),
+        ("router = 3", "router"),
     ],
 )
 def test_a_file_that_is_wrong_says_what_is(
@@ -363,6 +370,54 @@ def test_a_file_that_is_wrong_says_what_is(
         resolved()
     assert words in f"{caught.value} {caught.value.hint}"
     assert "sk-secret" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("freerouter.toml", '[router]\nstrategy = "cost_based"\nmax_latency_ms = 2500\nmax_retries = 2\nexclude_failed = 1800'),
+        ("freerouter.yaml", "router: {strategy: cost_based, max_latency_ms: 2500, max_retries: 2, exclude_failed: 1800}"),
+    ],
+)  # fmt: skip
+def test_options_of_a_file_stand_for_defaults(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-test")
+    policy = resolved().policy
+    mine = resolved(strategy="random", max_retries=7, max_latency=1.0).policy
+
+    assert (policy.strategy, policy.max_latency, policy.max_retries, policy.exclude_failed) == (
+        "cost",
+        2.5,
+        2,
+        1800,
+    )
+    assert (mine.strategy, mine.max_latency, mine.max_retries, mine.exclude_failed) == (
+        "random",
+        1.0,
+        7,
+        1800,
+    )
+    assert Settings.load().policy["strategy"] == "cost_based"
+
+
+@pytest.mark.parametrize("name", ["performance", "cost", "availability"])
+def test_strategies_have_the_names_others_know(name: str) -> None:
+    assert Router(strategy=f"{name}_based") == Router(strategy=name)
+
+
+def test_a_failed_model_is_left_out_for_as_long_as_one_says() -> None:
+    with World([SimModel("a/x:free", script=["502"]), SimModel("b/y:free")]) as world:
+        router = world.router(strategy="context", exclude_failed=1_800)
+        router.chat("hello")
+        (row,) = [row for row in router.health().rows if row.model.id == "a/x:free"]
+        assert row.returns == pytest.approx(1_800, abs=5)
+        world.clock.advance(1_790)
+        assert router.chat("hello").answer.model == "b/y:free"
+        world.clock.advance(20)
+        assert router.chat("hello").answer.model == "a/x:free"
 
 
 @pytest.mark.parametrize("text", ["- a\n- b", "a: [", ""])

@@ -185,6 +185,10 @@ def config(as_json: bool) -> None:
         hidden = name == "openrouter_api_key"
         shown = ("set" if value else "not set") if hidden else _masked(value)
         rows.append({"name": name.upper(), "value": shown, "origin": settings.origin(name)})
+    rows += [
+        {"name": f"router.{name}", "value": value, "origin": settings.file}
+        for name, value in settings.policy.items()
+    ]
     if as_json:
         print_json({"settings": rows, "providers": list(settings.providers)})
         return

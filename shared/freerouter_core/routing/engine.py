@@ -276,12 +276,9 @@ class _Run:
         self._land(flight)
         if flight.overdue:
             late = Fault(Kind.SLOW, "no-token" if flight.token_at is None else "slow")
-            key, lost, most = (
-                flight.candidate.model.key,
-                self.now - flight.sent,
-                self.plan.policy.max_failures,
-            )
-            self.book.failed(key, late, self.now, self.rng, max_failures=most, seconds=lost)
+            key, lost, policy = flight.candidate.model.key, self.now - flight.sent, self.plan.policy
+            most, exclude = policy.max_failures, policy.exclude_failed
+            self.book.failed(key, late, self.now, self.rng, max_failures=most, exclude=exclude, seconds=lost)
             self.journal.attempted(flight.attempt, late, flight.sent, self.now)
         else:
             self.book.left(flight.candidate.model.key)

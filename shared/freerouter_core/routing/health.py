@@ -268,11 +268,12 @@ class HealthBook:
         rng: Random,
         *,
         max_failures: int = 1,
+        exclude: float | None = None,
         longest: float = LONGEST_GUESS,
         seconds: float | None = None,
     ) -> None:
-        """Take a fault in: a bench (of `longest` seconds at most, where it is a guess), something it lacks, or nothing. `seconds`: how
-        long it took to fail."""
+        """Take a fault in: a bench (where it is a guess, of `exclude` seconds, or, None, of `longest` at most), something it lacks, or
+        nothing. `seconds`: how long it took to fail."""
         self.history.failed(key, now, fault)
         health = self.of(key)
         if fault.lacks or fault.context is not None or fault.teaches or fault.kind is Kind.BUSY:
@@ -300,7 +301,7 @@ class HealthBook:
             stated = health.bench if health.stated else 0.0
             health.bench, health.stated = max(stated, fault.until), True
         elif health.strikes >= max_failures and not (health.stated and health.bench > now):
-            rest = min(longest, guess(health.strikes - max_failures + 1, rng))
+            rest = min(longest, guess(health.strikes - max_failures + 1, rng)) if exclude is None else exclude
             health.bench, health.stated = now + rest, False
 
     def rests(self, key: Key, until: float) -> None:

@@ -70,9 +70,11 @@ class Lessons:
         if fault.cause == "concurrency":
             longest = CROWDED
             self.state.paces.crowded(candidate.account, now)
-        most = self.policy.max_failures
+        most, exclude = self.policy.max_failures, self.policy.exclude_failed
         key = candidate.model.key
-        book.failed(key, fault, now, self.rng, max_failures=most, longest=longest, seconds=seconds)
+        book.failed(
+            key, fault, now, self.rng, max_failures=most, exclude=exclude, longest=longest, seconds=seconds
+        )
         if fault.kind is not Kind.GONE:
             self._gone_streak.clear()
         scope = candidate.account.scope

@@ -50,6 +50,8 @@ class Need:
 
 
 STRATEGIES = ("adaptive", "round_robin", "random", "context", "performance", "cost", "availability")
+ALIASES = {f"{name}_based": name for name in ("performance", "cost", "availability")}
+"""Names that users of other routers know (FEATURES D5)."""
 Ranker = Callable[[Need, Sequence[Model]], Sequence[Model]]
 """A strategy of the user's own: the candidates, best first; those it leaves out are not asked."""
 
@@ -81,6 +83,7 @@ class Policy:
     allow_paid: bool = False
     max_retries: int | None = None
     max_failures: int = 1
+    exclude_failed: float | None = None
     retry_attempts: int = 3
     backoff_base: float = 1.0
     backoff_max: float = 12.0
