@@ -18,7 +18,7 @@ import llamaindex_freerouter
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "router": ("The router", ("router.Router", "session.Session", "session.SessionStats", "streams.Stream", "streams.AsyncStream")),
+    "router": ("The router\n\nWhat may wait has a twin with `a` before its name for event loops: `achat`, `aexplain`, `aquota`, …", ("router.Router", "session.Session", "session.SessionStats", "streams.Stream", "streams.AsyncStream")),
     "requests": ("Requests and answers", ("wire.request.ChatRequest", "routing.plan.Outcome", "wire.answer.Answer", "wire.stream.Delta")),
     "providers": ("Providers, limits, models", ("catalogue.providers.Provider", "catalogue.providers.Limit", "catalogue.model.Model", "settings.Settings")),
     "reports": ("Reports", ("reports", "tables", "routing.recommend.Recommendation")),
@@ -73,7 +73,7 @@ def pages() -> Iterator[tuple[str, str]]:
     index = []
     for name, (title, paths) in PAGES.items():
         yield f"{name}.md", _page(title, [found[f"freerouter_core.{path}"] for path in paths])
-        index.append((name, title))
+        index.append((name, title.partition("\n")[0]))
     for name, (title, path) in ADAPTERS.items():
         yield f"{name}.md", _page(title, [found[path]])
         index.append((name, title))
@@ -124,7 +124,8 @@ def _tidy(text: str) -> str:
     text = re.sub(r"<code>(.*?)</code>", lambda m: f"`{m[1]}`", text)
     for name, module in PUBLIC.items():
         text = text.replace(f"`{module}.{name}", f"`{name}")
-    text = re.sub(r"(?<=```python\n)[^\n]{100,}", lambda m: _broken(m[0]), text)
+    text = re.sub(r"^(#+ .*\n\n```)python\n", r"\1py\n", text, flags=re.MULTILINE)  # a signature, no program
+    text = re.sub(r"(?<=```py\n)[^\n]{100,}", lambda m: _broken(m[0]), text)
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
@@ -135,9 +136,10 @@ def _broken(signature: str) -> str:
         depth += (letter in "([{") - (letter in ")]}")
         if letter == ")" and depth == 0:
             lines += [""]
-        lines[-1] += letter
-        if (letter == "(" and depth == 1) or (letter == "," and depth == 1):
-            lines += ["   "]
+        if letter != " " or lines[-1].strip():
+            lines[-1] += letter
+        if depth == 1 and letter in "(,":
+            lines += ["    "]
     return "\n".join(lines)
 
 

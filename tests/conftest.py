@@ -16,7 +16,9 @@ VARIABLES = ("OPENROUTER_", "CHAT_", "FREEROUTER_", "FREE_MODELS_", "DEV_MODE")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--pictures", action="store_true", help="renew the pictures in docs/images")
+    parser.addoption(
+        "--renew", action="store_true", help="write docs anew: pictures, reference, what blocks print"
+    )
 
 
 @pytest.fixture(autouse=True)

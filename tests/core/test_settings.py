@@ -102,6 +102,21 @@ def test_without_a_key_the_error_says_what_to_do() -> None:
     assert caught.value.status_code is None
 
 
+@pytest.mark.parametrize("key", ["sk-or-…", "sk or", "sk\nor", "sk-\x7f"])
+def test_a_key_that_cannot_be_one_is_said_and_not_shown(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", key)
+    with pytest.raises(errors.BadSetting, match="no key has") as caught:
+        Router().check()
+
+    assert key not in str(caught.value)
+
+
+def test_blanks_around_a_key_are_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", " sk-blank\r\n")
+
+    assert resolve_router(Router(), Settings.load()).accounts["openrouter"].key == "sk-blank"
+
+
 def test_order_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requested, then the default, then the fallback list: FEATURES E2. OPENROUTER_* is over CHAT_*."""
     monkeypatch.setenv("CHAT_MODEL", "chat/default:free")

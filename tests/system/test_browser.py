@@ -161,7 +161,7 @@ def test_a_picture_for_the_documents(page: Page, address: str, pytestconfig: pyt
         ask(address, model, stream=model == "auto")
     page.goto(address)
     expect(page.locator(".request")).to_have_count(6)
-    picture = page.screenshot(path=PICTURE if pytestconfig.getoption("--pictures") else None)
+    picture = page.screenshot(path=PICTURE if pytestconfig.getoption("--renew") else None)
 
     assert picture.startswith(b"\x89PNG")
     assert len(picture) > 20_000

@@ -188,8 +188,14 @@ def resolve(
             hint=f"known: {', '.join(sorted(rows))}; else Provider({provider.name!r}, base_url='https://…/v1')",
         )
     key = provider.api_key or next((environment[v] for v in row.get("keys", ()) if environment.get(v)), "")
+    key = key.strip()
     if not key and row.get("keys") and not row.get("keyless"):
         return None
+    if not key.isascii() or any(letter.isspace() or not letter.isprintable() for letter in key):
+        raise BadSetting(
+            f"the key of {provider.name} holds a character that no key has",
+            hint="copy it anew; a placeholder of some text is none",
+        )
     free = provider.free if provider.free is not None else row.get("free", "all")
     own = provider.base_url is None
     return Account(

@@ -1,0 +1,145 @@
+"""Every block of the README and the documents runs, and prints what stands below it. `--renew` writes that anew."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freerouter_core import Settings
+from freerouter_core.simulator import World, calm_models
+
+from .documents import ROOT, Block, blocks, renewed, run_python, run_shell
+
+Serve = Callable[[World], str]
+README, FEATURES = ROOT / "README.md", ROOT / "docs" / "features.md"
+REFERENCE = ROOT / "docs" / "reference"
+LEFT = re.compile(r"^(python3 -m venv|pip install|python benchmarks/)")
+"""Shell lines that are run elsewhere: `.ci/run` installs and measures."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where shell lines run."""
+    made = tmp_path / "shell"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def environment(serve: Serve, tmp_path: Path) -> dict[str, str]:
+    """A user's shell: a key, and an OpenRouter that is simulated."""
+    return {
+        "HOME": str(tmp_path),
+        "OPENROUTER_API_KEY": "sk-or-v1-documents-0123456789",
+        "OPENROUTER_BASE_URL": serve(World(calm_models(), clock="real")),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+    }
+
+
+def run(block: Block, page: Path, space: dict[str, Any], folder: Path, environment: dict[str, str]) -> str:
+    name = f"{page.name}:{block.line}"
+    match block.language:
+        case "python":
+            return run_python("\n" * block.line + block.text, name, space)
+        case "sh":
+            lines = [line for line in block.text.splitlines() if not LEFT.match(line)]
+            return run_shell("\n".join(lines), folder, environment)
+        case "toml" | "yaml":  # for the shell lines below it
+            (folder / f"freerouter.{block.language}").write_text(block.text, "utf-8")
+            assert Settings.load(folder).file
+            return ""
+    raise AssertionError(f"{name}: a block of {block.language} is run by nobody")
+
+
+def test_the_features_page(environment: dict[str, str], folder: Path, pytestconfig: pytest.Config) -> None:
+    """Its blocks run from top to bottom in one namespace."""
+    space: dict[str, Any] = {"__name__": "features"}
+    printed = {block.line: run(block, FEATURES, space, folder, environment) for block in blocks(FEATURES)}
+    if pytestconfig.getoption("--renew"):
+        FEATURES.write_text(renewed(FEATURES, printed), "utf-8")
+
+    told = list(printed.values())
+    for block, out in zip(blocks(FEATURES), told, strict=True):
+        assert (out or None) == block.printed, f"features.md:{block.line}"
+
+
+def test_every_row_has_its_lines() -> None:
+    text = FEATURES.read_text("utf-8")
+    rows = re.findall(r"^### (\w+) · .*?(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
+    parts = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
+    wanted = [f"{letter}{n}" for letter, most in (("A", 11), ("B", 8), ("C", 9), ("D", 9), ("E", 11)) for n in range(1, most + 1)]  # fmt: skip
+
+    assert rows == [*wanted, *map(str, range(1, 13))]
+    for row, part in zip(rows, parts, strict=True):
+        assert re.search(r"^```(python|sh|yaml)$", part, re.MULTILINE), row
+
+
+@pytest.mark.parametrize("block", blocks(README), ids=lambda block: f"{block.language}:{block.line}")
+def test_the_readme(
+    block: Block, environment: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its blocks runs by itself."""
+    monkeypatch.setenv("LAB_API_KEY", "sk-lab")
+    printed = run(block, README, {"__name__": "readme"}, folder, environment)
+
+    if block.language == "python":
+        assert printed == block.printed
+
+
+@pytest.mark.parametrize("page", sorted(REFERENCE.glob("*.md")), ids=lambda page: page.stem)
+def test_examples_of_the_reference(
+    page: Path, environment: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The examples of docstrings run as they stand, answered by the simulator."""
+    monkeypatch.setenv("DEV_MODE", "true")
+    for block in blocks(page):
+        if block.language != "py":  # a signature
+            run(block, page, {"__name__": "reference"}, folder, environment)
+
+
+def test_the_reference_is_what_the_docstrings_say(pytestconfig: pytest.Config) -> None:
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    reference = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reference)
+    if pytestconfig.getoption("--renew"):
+        reference.main(REFERENCE)
+    fresh = dict(reference.pages())
+
+    assert set(fresh) == {page.name for page in REFERENCE.glob("*.md")}
+    for name, text in fresh.items():
+        kept = (REFERENCE / name).read_text("utf-8")
+        assert text.split() == kept.split(), f"{name}: python docs/reference.py writes it anew"
+
+
+@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_two_commands_are_one_line_each() -> None:
+    commands = [line for line in README.read_text("utf-8").splitlines() if line.startswith("python3 -m venv")]
+
+    assert [command.rpartition("/")[2] for command in commands] == ["freerouter demo", "pytest"]
+
+
+def test_the_first_example_is_short() -> None:
+    first = next(block for block in blocks(README) if block.language == "python")
+
+    assert len([line for line in first.text.splitlines() if line.strip()]) <= 15
+
+
+def test_every_variable_is_in_the_table() -> None:
+    text = README.read_text("utf-8")
+    for name in Settings.model_fields:
+        stem = name.upper().removeprefix("OPENROUTER_RETRY_BACKOFF")
+        assert stem in text, name
