@@ -56,6 +56,8 @@ async def test_every_tool_over_stdio(variables: dict[str, str]) -> None:
         fresh = content(await session.call_tool("refresh", {}))
         done = content(await session.call_tool("performance", {}))
         spent = content(await session.call_tool("quota", {}))
+        graded = content(await session.call_tool("benchmark", {"task": "multilingual", "most": 1}))
+        wrong = await session.call_tool("benchmark", {"task": "juggling"})
 
     assert names == {
         "free_models",
@@ -66,6 +68,7 @@ async def test_every_tool_over_stdio(variables: dict[str, str]) -> None:
         "refresh",
         "performance",
         "quota",
+        "benchmark",
     }
     assert said["text"].endswith("You said: hello")
     assert said["model_name"] == "acme/a:free"
@@ -78,6 +81,8 @@ async def test_every_tool_over_stdio(variables: dict[str, str]) -> None:
     assert fresh == {"listed": 2, "free": 2}
     assert done["total"]["answers"] == 1
     assert spent["lines"]
+    assert [set(row["tasks"]) for row in graded] == [{"multilingual"}]
+    assert "reasoning" in wrong.content[0].text  # type: ignore[union-attr]
 
 
 async def test_a_failure_is_told_with_what_to_do() -> None:

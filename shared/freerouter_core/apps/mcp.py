@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Awaitable
 from typing import Any
 
@@ -11,7 +13,13 @@ from mcp.server.mcpserver.exceptions import ToolError
 from ..errors import FreeRouterError
 from ..router import Router
 from ..wire.request import ChatRequest
+from .alone import spacing_of
 from .data import described, plain
+from .graded import QUESTIONS
+from .marks import TASKS, Standing, benchmark, chosen, standings
+
+TIMEOUT = 60.0
+"""Seconds that a model has for a graded question."""
 
 INSTRUCTIONS = (
     "Free language models behind one door. `chat` asks whichever is able, alive and within its limits, and fails over by itself. "
@@ -32,6 +40,7 @@ def server(router: Router | None = None) -> MCPServer[Any]:
         tools.refresh,
         tools.performance,
         tools.quota,
+        tools.benchmark,
     ):
         made.add_tool(tool)
     return made
@@ -102,6 +111,31 @@ class Tools:
     async def quota(self) -> dict[str, Any]:
         """What is spent of every limit."""
         return dict(plain(await _told(self._router.aquota())))
+
+    async def benchmark(
+        self, models: list[str] | None = None, task: str | None = None, most: int = 3
+    ) -> list[dict[str, Any]]:
+        """Grade models (none named: `most` of those usable now) on a small set of tasks, or on those of one kind (reasoning, code, data,
+        multilingual, creative, tools). Marks are 0 to 1, and weigh in the choice of models from then on. Every question to every model is a
+        request of the owner's limits, spaced to spare them: name few models, and expect minutes."""
+        if task is not None and task not in TASKS:
+            raise ToolError(f"task is one of {', '.join(TASKS)}")
+        questions = [question for question in QUESTIONS if task in (None, question.task)]
+        router, ended = self._router, threading.Event()
+
+        def work() -> list[Standing]:
+            asked = chosen(router, models or ())[: None if models else max(1, most)]
+            marks = []
+            for mark in benchmark(router, asked, questions, spacing_of(router), TIMEOUT, ended.wait):
+                marks.append(mark)
+                if ended.is_set():
+                    break
+            return standings(marks)
+
+        try:
+            return _list(plain(await _told(asyncio.to_thread(work))))
+        finally:
+            ended.set()  # a client that asks no more for it has no more requests made
 
 
 async def _told(work: Awaitable[Any]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -15,18 +14,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..catalogue.model import Model
-from ..errors import BadSetting, FreeRouterError
+from ..errors import BadSetting
 from ..router import Router
 from ..runtime.disk import read_json, write_json
-from ..wire.answer import Answer
 from ..wire.request import ChatRequest
+from .alone import ask_alone, spacing_of
 from .terminal import console, guarded, json_option, print_json, seconds_words, table
 
 PROMPT = "Reply with the single word: pong"
 TOKENS = 512
 """What an answer may have: reasoning models think first."""
-SPACING = 3.1
-"""Seconds between two requests where no limit says otherwise: OpenRouter's twenty a minute."""
 INTERRUPTED = 130
 
 
@@ -54,22 +51,6 @@ def probe(
         yield probe_one(router, model, prompt, timeout)
         if n + 1 < len(models):
             time.sleep(max(0.0, spacing - (time.monotonic() - began)))
-
-
-def ask_alone(
-    router: Router, model: Model, request: ChatRequest, timeout: float
-) -> tuple[Answer | None, float, str, str]:
-    """(the answer of this model and no other, the seconds it took, and where there is none the fault and the reason)."""
-    alone = dataclasses.replace(
-        router, model=model.id, fallback_models=(), max_retries=0, hedge="off", timeout=timeout
-    )
-    began = time.monotonic()
-    try:
-        answer = alone.chat(request).answer
-    except FreeRouterError as error:
-        fault = error.attempts[-1]["fault"] if error.attempts else None
-        return None, time.monotonic() - began, fault or type(error).__name__, error.message
-    return answer, time.monotonic() - began, "", ""
 
 
 def probe_one(router: Router, model: Model, prompt: str, timeout: float) -> Result:
@@ -132,12 +113,6 @@ class Report:
         summary = Summary.of(self.results)
         told = {name: value for name, value in asdict(summary).items() if name not in ("fastest", "failed")}
         return {"summary": told, "results": [asdict(result) for result in self.results]}
-
-
-def spacing_of(router: Router) -> float:
-    """Seconds between requests that keep every account's minute."""
-    minutes = [line for line in router.quota().lines if line.kind == "requests" and line.per <= 60.0]
-    return max([line.per / max(1, line.limit) for line in minutes] or [SPACING]) + 0.1
 
 
 @click.command("probe")
