@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from freerouter_core.resolution import _warned
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import World
 from freerouter_core.simulator.server import served
@@ -30,6 +31,7 @@ def own_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
+    _warned.clear()
     yield
     Runtime._current = None
     for runtime in list(Runtime._all):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 
@@ -429,3 +434,44 @@ def test_odd_terminals_are_no_crash(server: dict[str, str]) -> None:
 
 def test_serve_without_a_key_ends_at_once() -> None:
     assert run("serve", "--port", "0").returncode == 3
+
+
+def test_a_narrow_terminal(server: dict[str, str]) -> None:
+    """A real terminal of forty columns: nothing is wider, and names stay whole."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    program = [sys.executable, "-c", "from freerouter_core.apps import main; main()", "models"]
+    with subprocess.Popen(
+        program, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, **server}
+    ) as process:
+        os.close(theirs)
+        told = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+            while part := os.read(ours, 65_536):
+                told += part
+    os.close(ours)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", told.decode()).splitlines()
+
+    assert process.returncode == 0
+    assert max(map(len, lines)) <= 40
+    assert any(line.startswith("acme/a:free ") for line in lines)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_it(shell: str) -> None:
+    words = {"COMP_WORDS": "freerouter mod", "COMP_CWORD": "mod" if shell == "fish" else "1"}
+    script = run_installed(_FREEROUTER_COMPLETE=f"{shell}_source")
+    found = run_installed(_FREEROUTER_COMPLETE=f"{shell}_complete", **words)
+
+    assert "freerouter" in script
+    assert "models" in found
+
+
+def run_installed(**variables: str) -> str:
+    """The installed command itself: completion goes by its name."""
+    program = Path(sys.executable).parent / "freerouter"
+    done = subprocess.run(
+        [program], capture_output=True, text=True, timeout=60, env={**os.environ, **variables}, check=False
+    )
+    assert "Traceback" not in done.stderr
+    return done.stdout

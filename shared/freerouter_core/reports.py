@@ -68,7 +68,12 @@ class Explanation(Tabled):
             )
             for n, r in enumerate(self.rows, 1)
         ]
-        return Table(("", "model", "chance", "expected", "state"), listed(rows), ("", "chance", "expected"))
+        return Table(
+            ("", "model", "chance", "expected", "state"),
+            listed(rows),
+            ("", "chance", "expected"),
+            spare=("expected", "chance"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,8 @@ class QuotaReport(Tabled):
         ]
         waits = [f"{name} waits {seconds:.0f} s: {why}" for name, (why, seconds) in self.waits.items()]
         columns = ("provider", "of", "limit", "spent", "in all", "left")
-        return Table(columns, listed(rows), ("spent", "in all", "left"), "; ".join(waits))
+        right = ("spent", "in all", "left")
+        return Table(columns, listed(rows), right, "; ".join(waits), ("spent", "of", "in all"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +237,7 @@ class PerformanceReport(Tabled):
             listed(rows),
             columns[1:-1],
             f"the last {'hour' if self.hours == 1 else f'{self.hours:g} hours'}",
+            ("tokens a second", "faults", "p95", "answers"),
         )
 
 
@@ -319,7 +326,8 @@ class HealthReport(Tabled):
     def table(self) -> Table:
         rows = [row for row in self.rows if row.model.free and row.model.chat]
         rows.sort(key=lambda row: (row.reason is not None, -row.model.context, row.model.id))
-        return Table(HEALTH, listed(map(_standing, rows)), HEALTH[1:2] + HEALTH[3:6], str(self))
+        spare = ("failed", "answered", "first token", "can", "context")
+        return Table(HEALTH, listed(map(_standing, rows)), HEALTH[1:2] + HEALTH[3:6], str(self), spare)
 
 
 HEALTH = ("model", "context", "can", "answered", "failed", "first token", "now")

@@ -94,6 +94,16 @@ def resolve_router(router: Router, settings: Settings) -> Resolved:
     return Resolved(settings, accounts, policy, timeout)
 
 
+_warned: set[str] = set()
+
+
+def _warn(words: str) -> None:
+    """Log a warning, once in a process: routers are made by the dozen."""
+    if words not in _warned:
+        _warned.add(words)
+        log.warning(words)
+
+
 def _with_file(router: Router, settings: Settings) -> Router:
     """The router with what the settings file says of options that it leaves at their defaults."""
     defaults = {f.name: f.default for f in dataclasses.fields(router)}
@@ -112,7 +122,7 @@ def _accounts(router: Router, settings: Settings) -> dict[str, Account]:
     wanted = _wanted(router, settings, rows)
     keyed = router.api_key or any(p.api_key or p.base_url for p in wanted)
     if settings.dev_mode and not keyed:
-        log.warning("DEV_MODE is set: answers are simulated, nobody is called")
+        _warn("DEV_MODE is set: answers are simulated, nobody is called")
         return {"openrouter": _SIMULATED}
     if settings.chat_model and not settings.openrouter_default_model:
         log.info("CHAT_MODEL is set: %s is tried first", settings.chat_model)
@@ -121,7 +131,7 @@ def _accounts(router: Router, settings: Settings) -> dict[str, Account]:
     for provider in wanted:
         ended = rows.get(provider.name, {}).get("ended")
         if ended and provider.base_url is None:
-            log.warning("provider %s: %s", provider.name, ended)
+            _warn(f"provider {provider.name}: {ended}")
         account = resolve(provider, rows, environment)
         if account is None:
             missing += rows[provider.name].get("keys", [])
@@ -144,7 +154,7 @@ def _accounts(router: Router, settings: Settings) -> dict[str, Account]:
             "DEV_MODE=true answers from a simulator without one",
         )
     if missing and router.providers != "all":
-        log.warning("providers without a key are left out: %s not set", ", ".join(missing))
+        _warn(f"providers without a key are left out: {', '.join(missing)} not set")
     return accounts
 
 

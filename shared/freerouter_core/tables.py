@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .catalogue.model import Model
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 COLOURS = {"good": "#1a7f4b", "wait": "#b06f00", "bad": "#c0362c", "dim": "#808893"}
+FOLDED = 22
+"""Letters of a cell, or more, that may fold onto a next line."""
 _STYLES = {"good": "green", "wait": "yellow", "bad": "red", "dim": "dim"}
 
 
@@ -27,12 +29,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns, those that are numbers (`right`), rows, and a line below."""
+    """Columns, those that are numbers (`right`), rows, and a line below. `spare`: columns that a narrow terminal does without, the first of
+    them first."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell | str, ...], ...]
     right: tuple[str, ...] = ()
     foot: str = ""
+    spare: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [self.columns, *(tuple(_cell(cell).text for cell in row) for row in self.rows)]
@@ -72,6 +76,21 @@ class Table:
             made.add_row(*(Text(c.text, _STYLES.get(c.tone, "")) for c in map(_cell, row)))
         return made
 
+    def fitted(self, width: int) -> Table:
+        """Without as many spare columns as it takes to fit; a cell may fold once it is longer than a name usually is."""
+        kept, spare = list(range(len(self.columns))), list(self.spare)
+        room = [
+            max([len(name), *(min(len(_cell(row[n]).text), FOLDED) for row in self.rows)])
+            for n, name in enumerate(self.columns)
+        ]
+        while spare and sum(room[n] + 2 for n in kept) - 2 > width:
+            kept.remove(self.columns.index(spare.pop(0)))
+        rows = tuple(tuple(row[n] for n in kept) for row in self.rows)
+        return replace(self, columns=tuple(self.columns[n] for n in kept), rows=rows, spare=tuple(spare))
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[RichTable]:
+        yield self.fitted(options.max_width).rich()
+
     def _align(self, name: str) -> str:
         return f' style="text-align:{"right" if name in self.right else "left"}"'
 
@@ -101,8 +120,8 @@ class Tabled:
         table = self.table()
         return {"text/plain": str(table), "text/html": table.html()}
 
-    def __rich__(self) -> Any:
-        return self.table().rich()
+    def __rich__(self) -> Table:
+        return self.table()
 
 
 class Models(list[Model], Tabled):
@@ -124,7 +143,7 @@ class Models(list[Model], Tabled):
             )
             for model in self
         )
-        return Table(columns, rows, ("context",), f"{len(self)} models")
+        return Table(columns, rows, ("context",), f"{len(self)} models", ("provider", "can", "context"))
 
 
 def abilities(model: Model) -> str:

@@ -77,6 +77,23 @@ def test_what_comes_from_outside_is_text() -> None:
     assert "[red]" in out.getvalue()
 
 
+@pytest.mark.parametrize("width", [30, 40, 60, 100])
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_narrow_terminal_gets_fewer_columns(name: str, width: int, router: Router) -> None:
+    report: Tabled = getattr(router, name)()
+    out = io.StringIO()
+    Console(file=out, width=width).print(report)
+    lines = out.getvalue().splitlines()
+    whole = report.table()
+    fitted = whole.fitted(width)
+
+    assert max(map(len, lines)) <= width
+    assert set(fitted.columns) <= set(whole.columns)
+    assert {"model", "provider"} & set(fitted.columns)
+    assert len(lines) <= 4 * (len(whole.rows) + 2)
+    assert whole.fitted(1_000) == whole
+
+
 def test_models_are_a_list(router: Router) -> None:
     found = router.free_models()
 

@@ -56,7 +56,7 @@ def models(
         print_json([described(row.model) | _health(row) for row in rows])
         return
     shown = dataclasses.replace(report, rows=tuple(rows))
-    console().print(dataclasses.replace(shown.table(), foot=str(report)).rich())
+    console().print(dataclasses.replace(shown.table(), foot=str(report)))
     if report.simulated:
         console(stderr=True).print("[yellow]simulated: DEV_MODE is set[/]")
 
