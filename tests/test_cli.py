@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
-import pty
 import re
 import signal
-import struct
 import subprocess
 import sys
-import termios
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +15,8 @@ import httpx
 import pytest
 
 from freerouter_core.simulator import SimModel, World
+
+from .terminal import in_terminal
 
 Serve = Callable[[World], str]
 
@@ -438,21 +435,9 @@ def test_serve_without_a_key_ends_at_once() -> None:
 
 def test_a_narrow_terminal(server: dict[str, str]) -> None:
     """A real terminal of forty columns: nothing is wider, and names stay whole."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
-    program = [sys.executable, "-c", "from freerouter_core.apps import main; main()", "models"]
-    with subprocess.Popen(
-        program, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, **server}
-    ) as process:
-        os.close(theirs)
-        told = b""
-        with contextlib.suppress(OSError):  # how Linux says that the other end is closed
-            while part := os.read(ours, 65_536):
-                told += part
-    os.close(ours)
-    lines = re.sub(r"\x1b\[[\d;]*m", "", told.decode()).splitlines()
+    told = in_terminal(["models"], 40, server)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", told).splitlines()
 
-    assert process.returncode == 0
     assert max(map(len, lines)) <= 40
     assert any(line.startswith("acme/a:free ") for line in lines)
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 from freerouter_core import Settings
-from freerouter_core.simulator import World, calm_models
+from freerouter_core.simulator import World, calm_models, failing_models
 
 from .documents import ROOT, Block, blocks, renewed, run_python, run_shell
+from .terminal import in_terminal
 
 Serve = Callable[[World], str]
 README, FEATURES = ROOT / "README.md", ROOT / "docs" / "features.md"
@@ -118,6 +122,33 @@ def test_the_reference_is_what_the_docstrings_say(pytestconfig: pytest.Config) -
     for name, text in fresh.items():
         kept = (REFERENCE / name).read_text("utf-8")
         assert text.split() == kept.split(), f"{name}: python docs/reference.py writes it anew"
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("models", ["models"]),
+        ("chat", ["chat", "--explain", "-m", "gale/27b:free", "Why is the sky blue?"]),
+        ("explain", ["explain", "Why is the sky blue?"]),
+    ],
+)
+def test_pictures_of_commands(
+    name: str, command: list[str], serve: Serve, environment: dict[str, str], pytestconfig: pytest.Config
+) -> None:
+    """As they look in a terminal of a hundred columns, over a world in which most models fail."""
+    environment |= {"OPENROUTER_BASE_URL": serve(World(failing_models(), seed=8, clock="real"))}
+    for model in () if name == "chat" else ("haze/ultra:free", "gale/27b:free", "cedar/mini:free"):
+        in_terminal(["chat", "-m", model, "hello"], 100, environment)
+    told = in_terminal(command, 100, environment)
+    screen = Console(width=100, record=True, file=io.StringIO(), force_terminal=True)
+    screen.print(Text.from_ansi(told))
+    svg = re.sub(r"@font-face \{.*?\}", "", screen.export_svg(title=f"freerouter {name}"), flags=re.DOTALL)
+    if pytestconfig.getoption("--renew"):
+        (ROOT / "docs" / "images" / f"{name}.svg").write_text(svg, "utf-8")
+
+    assert "gale/27b:free" in svg
+    assert "url(http" not in svg
+    assert (ROOT / "docs" / "images" / f"{name}.svg").exists()
 
 
 @pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.name)
