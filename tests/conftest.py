@@ -22,6 +22,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What needs more than Python needs packages of its own, too: it is not even imported where it does not run."""
+    left = collection_path.name == "system" and config.option.markexpr == "not system"
+    return True if left else None
+
+
 @pytest.fixture(autouse=True)
 def own_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """An empty environment, directory and cache; every runtime is closed afterwards."""
