@@ -163,7 +163,12 @@ def _command() -> str:
                         ),
                     )
 
-    tell(cli, click.Context(cli, info_name="freerouter", terminal_width=100, max_content_width=100))
+    tell(
+        cli,
+        click.Context(
+            cli, info_name="freerouter", terminal_width=100, max_content_width=100, **cli.context_settings
+        ),
+    )
     return "\n".join(told)
 
 
