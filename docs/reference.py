@@ -36,7 +36,7 @@ ADAPTERS = {
 UNTOLD = (
     "observe", "counted", "write", "cell", "session_memory", "describe", "settings_customise_sources", "policies", "parameters", "make_router",
     "to_json", "is_lc_serializable", "get_lc_namespace", "from_dict", "to_payload", "class_name", "model_copy", "seconds_words", "share_words",
-    "listed", "abilities",
+    "tuples", "abilities",
 )  # fmt: skip
 """What frameworks and our own modules call, and users do not."""
 CONFIG: Any = {

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from .errors import BadSetting
 
@@ -50,6 +50,19 @@ class _Row(BaseModel):
     local: bool = False
 
 
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Points = Annotated[float, Field(ge=0, le=10)]
+ELSEWHERE = {
+    "model": "openrouter_default_model, at the top of the file",
+    "fallback_models": "openrouter_fallback_models, at the top of the file",
+    "timeout": "openrouter_timeout, at the top of the file",
+    "max_cost_per_token": "openrouter_max_cost_per_token, at the top of the file",
+    "providers": "freerouter_providers, at the top of the file",
+    "allow_paid": "nothing but code allows paying: Router(allow_paid=True)",
+}
+"""Options that are said elsewhere."""
+
+
 class _Options(BaseModel):
     """What the `router` table may say: options of `Router` that are plain data. What allows paying is said in code alone."""
 
@@ -59,11 +72,11 @@ class _Options(BaseModel):
     prefer: str | None = None
     task: str | None = None
     capabilities: list[str] | None = None
-    min_context: int | None = None
-    min_quality: float | None = None
-    min_safety: float | None = None
-    max_latency: float | None = None
-    max_latency_ms: float | None = None
+    min_context: Annotated[int, Field(ge=0)] | None = None
+    min_quality: Points | None = None
+    min_safety: Points | None = None
+    max_latency: Positive | None = None
+    max_latency_ms: Positive | None = None
     max_cost_per_request: float | None = None
     daily_budget_usd: float | None = None
     daily_cap: int | None = None
@@ -74,7 +87,8 @@ class _Options(BaseModel):
     exclude_failed: float | None = None
     on_stream_break: str | None = None
     tool_streaming: str | None = None
-    hedge: str | None = None
+    hedge: Annotated[str, BeforeValidator(lambda said: "off" if said is False else said)] | None = None
+    """YAML reads `off` as a truth value."""
 
     def told(self) -> dict[str, Any]:
         """By the names that `Router` has for them."""
@@ -125,7 +139,7 @@ def read(path: Path | None, known: Collection[str]) -> Said:
         raise BadSetting(
             f"{path.name}: {unknown[0]} is no setting",
             hint=f"did you mean {near[0]}?"
-            if near
+            if near and near[0] not in SECRET
             else "names are those of the variables, in lower case, and router and providers",
         )
     try:
@@ -142,16 +156,17 @@ def read(path: Path | None, known: Collection[str]) -> Said:
 def _wrong(path: Path, table: str, error: ValidationError, rows: type[BaseModel]) -> BadSetting:
     first = error.errors(include_input=False, include_url=False)[0]
     where = ".".join(str(part) for part in (table, *first["loc"]))
-    hint = f"its names are {', '.join(rows.model_fields)}"
-    if first["loc"][-1:] == ("allow_paid",):
-        hint = "nothing but code allows paying: Router(allow_paid=True)"
+    hint = ELSEWHERE.get(str(first["loc"][-1]) if first["loc"] else "") if rows is _Options else None
+    hint = hint or f"its names are {', '.join(rows.model_fields)}"
     return BadSetting(f"{path.name}: {where}: {first['msg']}", hint=hint)
 
 
 def _parsed(path: Path) -> Mapping[str, Any]:
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
         said = tomllib.loads(text) if path.suffix == ".toml" else _yaml(text, path)
+    except BadSetting:
+        raise
     except (OSError, ValueError) as error:
         raise BadSetting(f"{path.name} cannot be read: {error}", hint="correct it, or move it away") from None
     if said is None:

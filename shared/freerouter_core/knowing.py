@@ -24,6 +24,7 @@ from .reports import (
     PerformanceReport,
     QuotaLine,
     QuotaReport,
+    Recommendations,
     Stats,
 )
 from .resolution import Resolved, unique
@@ -33,7 +34,7 @@ from .routing.health import Health
 from .routing.history import HOUR, KEPT, Tally, add
 from .routing.need import Need, Policy, need_of
 from .routing.quota import Charge, charges_of
-from .routing.recommend import WEIGHTS, Recommendation, check_wish, recommend
+from .routing.recommend import WEIGHTS, check_wish, recommend
 from .routing.task import analyse
 from .runtime.standing import ask_standing
 from .session import SessionStats, memory_of
@@ -221,7 +222,7 @@ class Knowing:
         capabilities: Sequence[str] = (),
         provider_preference: Mapping[str, float] | None = None,
         weights: Mapping[str, float] | None = None,
-    ) -> list[Recommendation]:
+    ) -> Recommendations:
         """The models that suit a request in plain words, best first, with a score of 0 to 100 and its five parts. Sends nothing.
 
         `capabilities`: what they should have besides what the words tell. `provider_preference`: 0 to 1 by provider. `weights`: the most
@@ -245,15 +246,15 @@ class Knowing:
         capabilities: Sequence[str] = (),
         provider_preference: Mapping[str, float] | None = None,
         weights: Mapping[str, float] | None = None,
-    ) -> list[Recommendation]:
+    ) -> Recommendations:
         check_wish(text, limit, provider_preference or {}, weights or {})
         capabilities = (capabilities,) if isinstance(capabilities, str) else capabilities
 
-        async def work() -> list[Recommendation]:
+        async def work() -> Recommendations:
             resolved, runtime = await self._opened(), self._runtime
             catalogue = await self._catalogue(resolved)
             paid = resolved.policy.allow_paid
-            return recommend(
+            found = recommend(
                 [model for model in catalogue if model.chat and (model.free or paid)],
                 analyse(text),
                 capabilities,
@@ -261,7 +262,8 @@ class Knowing:
                 {**WEIGHTS, **(weights or {})},
                 runtime.state.health,
                 runtime.clock.now(),
-            )[:limit]
+            )
+            return Recommendations(found[:limit])
 
         return await self._runtime.acall(work)
 

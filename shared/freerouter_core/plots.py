@@ -24,7 +24,9 @@ def plot(report: object, axes: Axes | None = None) -> Axes:
         try:
             from matplotlib import pyplot
         except ImportError as error:
-            raise MissingExtra("plots need matplotlib", hint="pip install matplotlib") from error
+            raise MissingExtra(
+                "plots need matplotlib", hint="pip install 'freerouter-llm[notebook]'"
+            ) from error
         axes = pyplot.subplots(layout="constrained")[1]
     _draw(report, axes)
     return axes
@@ -38,11 +40,13 @@ def _draw(report: object, axes: Axes) -> None:
 def _bars(
     axes: Axes, names: Sequence[str], values: Sequence[float], colours: Sequence[str], words: Sequence[str]
 ) -> None:
+    if len(names) > MOST:
+        axes.set_title(f"the first {MOST} of {len(names)}", fontsize=9)
     names, values, colours, words = names[:MOST], values[:MOST], colours[:MOST], words[:MOST]
     places = range(len(names))
     drawn: Any = axes.barh(places, values, color=colours, height=0.7)
     axes.bar_label(drawn, labels=words, padding=4, fontsize=8)
-    axes.set_yticks(places, names, fontsize=8)
+    axes.set_yticks(places, names, fontsize=8, parse_math=False)
     axes.invert_yaxis()
     axes.margins(x=0.25)
     axes.spines[["top", "right"]].set_visible(False)

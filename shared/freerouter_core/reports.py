@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .catalogue.model import Catalogue, Model
 from .routing.health import Health
 from .routing.history import Tally, percentile
+from .routing.recommend import Recommendation
 from .session import SessionStats
-from .tables import Cell, Table, Tabled, abilities, listed, seconds_words, share_words
+from .tables import Cell, Table, Tabled, abilities, seconds_words, share_words, tuples
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Explanation(Tabled):
         ]
         return Table(
             ("", "model", "chance", "expected", "state"),
-            listed(rows),
+            tuples(rows),
             ("", "chance", "expected"),
             spare=("expected", "chance"),
         )
@@ -147,7 +149,7 @@ class QuotaReport(Tabled):
         waits = [f"{name} waits {seconds:.0f} s: {why}" for name, (why, seconds) in self.waits.items()]
         columns = ("provider", "of", "limit", "spent", "in all", "left")
         right = ("spent", "in all", "left")
-        return Table(columns, listed(rows), right, "; ".join(waits), ("spent", "of", "in all"))
+        return Table(columns, tuples(rows), right, "; ".join(waits), ("spent", "of", "in all"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,7 @@ class PerformanceReport(Tabled):
         columns = ("model", "answers", "good", "p50", "p95", "tokens a second", "faults")
         return Table(
             columns,
-            listed(rows),
+            tuples(rows),
             columns[1:-1],
             f"the last {'hour' if self.hours == 1 else f'{self.hours:g} hours'}",
             ("tokens a second", "faults", "p95", "answers"),
@@ -242,7 +244,7 @@ class PerformanceReport(Tabled):
 
 
 @dataclass(frozen=True)
-class Stats:
+class Stats(Tabled):
     """What there is (models, and how many free ones have each capability) and what happened since the process began: requests that were
     `answered`, that `gave_up`, that `fell_back` to a second attempt or a later one; shares of 1; seconds to an answer on average."""
 
@@ -293,12 +295,32 @@ class Stats:
             sessions,
         )
 
+    def table(self) -> Table:
+        told = {
+            "free models": f"{self.free} of {self.listed} listed",
+            "by provider": _counts(self.providers),
+            "capabilities": _counts(self.capabilities),
+            "lists": _counts(self.lists),
+            "requests": f"{self.answered} answered, {self.gave_up} given up, {self.attempts} attempts, {self.hedges} of them hedges",
+            "seconds to an answer": seconds_words(self.seconds),
+            "answered by a later attempt": share_words(self.fallback_rate),
+            "faults": _counts(self.faults),
+            "errors": _counts(self.errors),
+            "failed attempts": ", ".join(f"{m} {rate:.0%}" for m, rate in self.error_rates.items() if rate),
+            "sessions": "; ".join(map(str, self.sessions)),
+        }
+        return Table(("", "so far"), tuples(told.items()))
+
     def __str__(self) -> str:
         seconds = f"{self.seconds:.1f} s each" if self.seconds is not None else "none yet"
         return (
             f"{self.free} free of {self.listed} models; {self.answered} answers ({seconds}), {self.gave_up} given up, "
             f"{self.attempts} attempts; {len(self.sessions)} sessions"
         )
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in counts.items())
 
 
 def _with(prefix: str, counts: Mapping[str, int]) -> dict[str, int]:
@@ -327,7 +349,7 @@ class HealthReport(Tabled):
         rows = [row for row in self.rows if row.model.free and row.model.chat]
         rows.sort(key=lambda row: (row.reason is not None, -row.model.context, row.model.id))
         spare = ("failed", "answered", "first token", "can", "context")
-        return Table(HEALTH, listed(map(_standing, rows)), HEALTH[1:2] + HEALTH[3:6], str(self), spare)
+        return Table(HEALTH, tuples(map(_standing, rows)), HEALTH[1:2] + HEALTH[3:6], str(self), spare)
 
 
 HEALTH = ("model", "context", "can", "answered", "failed", "first token", "now")
@@ -338,3 +360,22 @@ def _standing(row: Candidacy) -> tuple[Cell | str, ...]:
     answers, failures = (health.answers, health.failures) if health else (0, 0)
     first = seconds_words(health.first_token if health and health.answers else None)
     return (model.id, f"{model.context:,}", abilities(model), f"{answers}", f"{failures}", first, row.cell())
+
+
+class Recommendations(list[Recommendation], Tabled):
+    """Recommendations, best first, that show themselves as a table."""
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self.table()))
+
+    def table(self) -> Table:
+        rows = [
+            (
+                f"{row.score:.0f}",
+                row.model.id,
+                " ".join(f"{name} {points:.0f}" for name, points in row.parts.items()),
+                "; ".join(row.reasons),
+            )
+            for row in self
+        ]
+        return Table(("score", "model", "of", "why"), tuples(rows), ("score",), spare=("of", "why"))

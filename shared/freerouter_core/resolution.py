@@ -117,6 +117,7 @@ def _with_file(router: Router, settings: Settings) -> Router:
 
 
 def _accounts(router: Router, settings: Settings) -> dict[str, Account]:
+    _keep_to_owners(settings)
     rows = extended(known_providers(), settings.providers)
     environment = settings.environment
     wanted = _wanted(router, settings, rows)
@@ -156,6 +157,19 @@ def _accounts(router: Router, settings: Settings) -> dict[str, Account]:
     if missing and router.providers != "all":
         _warn(f"providers without a key are left out: {', '.join(missing)} not set")
     return accounts
+
+
+def _keep_to_owners(settings: Settings) -> None:
+    """A settings file may lie in a folder that somebody else made: it sends no provider's key to another's address."""
+    known = known_providers()
+    owners = {key: name for name, row in known.items() for key in row.get("keys", ())}
+    for name, row in settings.providers.items():
+        for key in row.get("keys", known.get(name, {}).get("keys", ())):
+            if key in owners and (owners[key] != name or "base_url" in row):
+                raise BadSetting(
+                    f"{settings.file}: providers.{name} would have {key}, which is {owners[key]}'s",
+                    hint="give your provider a variable of its own, or Provider(…, api_key=…) in code",
+                )
 
 
 def _wanted(router: Router, settings: Settings, rows: dict[str, dict[str, Any]]) -> list[Provider]:

@@ -17,6 +17,7 @@ from .routing.health import HealthBook, Key
 from .routing.need import Policy
 from .routing.plan import Outcome
 from .streams import AsyncStream, Stream
+from .tables import Cell, Table, Tabled, seconds_words, tuples
 from .wire.request import ChatRequest
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def memory_of(sessions: dict[str, Memory], name: str, now: float) -> Memory:
 
 
 @dataclass(frozen=True)
-class SessionStats:
+class SessionStats(Tabled):
     """How a session went: `success` is a share of 1, `seconds` the mean to an answer; `models` counts answers by model."""
 
     name: str
@@ -128,6 +129,14 @@ class SessionStats:
             dict(Counter(step.model for step in good)),
             steps,
         )
+
+    def table(self) -> Table:
+        rows = [
+            (step.label, step.model, seconds_words(step.seconds), f"{step.attempts}", Cell(step.error, "bad"))
+            for step in self.steps
+        ]
+        columns = ("step", "model", "seconds", "attempts", "error")
+        return Table(columns, tuples(rows), ("seconds", "attempts"), str(self), ("attempts", "seconds"))
 
     def __str__(self) -> str:
         success = f"{self.success:.0%}" if self.success is not None else "-"

@@ -1,6 +1,6 @@
 """What the environment says. Names are those users already have set; see the README's table.
 
-Precedence: an argument, then `OPENROUTER_*`, then `CHAT_*`, each from the environment over the files `.env` and `secrets.env` of the
+Precedence: an argument, then `OPENROUTER_*`, then `CHAT_*`, each from the environment over the files `secrets.env` and `.env` of the
 working directory over `freerouter.toml` (see `configfile`).
 Nothing is read when this module is imported or a model constructed: the first call reads.
 """
@@ -42,6 +42,20 @@ class Unset(Enum):
 UNSET: Final = Unset.UNSET
 
 FILES = (".env", "secrets.env")
+
+
+def _dotenv(name: str) -> dict[str, str]:
+    """What a dotenv file says. Raises `BadSetting` where it cannot be read."""
+    try:
+        return {k: v for k, v in dotenv_values(name).items() if v is not None}
+    except (OSError, ValueError) as error:
+        raise BadSetting(
+            f"{name} cannot be read: {type(error).__name__}", hint="it must be text in UTF-8"
+        ) from None
+
+
+def _has(source: Mapping[str, str], name: str) -> bool:
+    return any(value and variable.lower() == name for variable, value in source.items())
 
 
 def _names(value: Any) -> Any:
@@ -116,7 +130,12 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls, directory: str | Path | None = None) -> Settings:
         """The settings as of now. Raises `BadSetting`, naming the variable and never its value."""
-        folder = Path.cwd() if directory is None else Path(directory)
+        try:
+            folder = Path.cwd() if directory is None else Path(directory)
+        except FileNotFoundError:
+            raise BadSetting("the working directory is gone", hint="go to one that is there") from None
+        for name in FILES:
+            _dotenv(str(folder / name))
         file = configfile.find(folder)
         said = configfile.read(file, known=cls.model_fields)
         token = _from_file.set(said.settings)
@@ -128,17 +147,23 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = "_".join(str(part) for part in first["loc"]).upper()
-            raise BadSetting(f"{name}: {first['msg']}", hint="correct or unset this variable") from None
+            inside = file is not None and name.lower() in said.settings and not os.environ.get(name)
+            where = (
+                f"correct it in {file.name}"
+                if inside and file is not None
+                else "correct or unset this variable"
+            )
+            raise BadSetting(f"{name}: {first['msg']}", hint=where) from None
         finally:
             _from_file.reset(token)
 
     def origin(self, name: str) -> str:
-        """Where a setting comes from: "environment", the dotenv files, the file's path, or "default"."""
-        variable = name.upper()
-        if os.environ.get(variable):
+        """Where a setting comes from: "environment", a dotenv file, the settings file's path, or "default"."""
+        if _has(os.environ, name):
             return "environment"
-        if self.environment.get(variable):
-            return " or ".join(FILES)
+        for file in reversed(FILES):  # the last one wins
+            if _has(_dotenv(file), name):
+                return file
         return str(self._file) if name in self._said.settings else "default"
 
     @property
@@ -158,11 +183,11 @@ class Settings(BaseSettings):
 
     @cached_property
     def environment(self) -> Mapping[str, str]:
-        """The process's environment over the files': where providers look for their keys."""
+        """The process's environment over the files': where providers look for their keys. What is set to nothing is not set."""
         found: dict[str, str] = {}
-        for name in FILES:
-            found |= {k: v for k, v in dotenv_values(name).items() if v is not None}
-        return {**found, **os.environ}
+        for source in (*map(_dotenv, FILES), os.environ):
+            found |= {k: v for k, v in source.items() if v}
+        return found
 
     @property
     def default_models(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from .catalogue.model import Model
 
@@ -130,6 +130,14 @@ class Models(list[Model], Tabled):
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self.table()))  # IPython knows how to print a list, and would
 
+    @overload
+    def __getitem__(self, place: SupportsIndex) -> Model: ...
+    @overload
+    def __getitem__(self, place: slice) -> Models: ...
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        return Models(found) if isinstance(place, slice) else found
+
     def table(self) -> Table:
         paid = any(not model.free for model in self)
         columns = ("model", "provider", "context", "can", *(("USD a million tokens",) if paid else ()))
@@ -159,12 +167,15 @@ def share_words(share: float | None) -> str:
     return "-" if share is None else f"{share:.0%}"
 
 
-def listed(rows: Iterable[Sequence[Cell | str]]) -> tuple[tuple[Cell | str, ...], ...]:
+def tuples(rows: Iterable[Sequence[Cell | str]]) -> tuple[tuple[Cell | str, ...], ...]:
     return tuple(tuple(row) for row in rows)
 
 
 def _cell(cell: Cell | str) -> Cell:
-    return cell if isinstance(cell, Cell) else Cell(cell)
+    made = cell if isinstance(cell, Cell) else Cell(cell)
+    if made.text.isprintable():
+        return made
+    return replace(made, text="".join(letter for letter in made.text if letter.isprintable()))
 
 
 def _price(model: Model) -> str:

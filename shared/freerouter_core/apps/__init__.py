@@ -11,6 +11,8 @@ def main() -> None:
     """The `freerouter` command."""
     try:
         from .cli import cli
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     except ImportError as error:
         if error.name not in ("click", "rich"):
             raise

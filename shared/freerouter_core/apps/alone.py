@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 
 from ..catalogue.model import Model
 from ..errors import FreeRouterError
@@ -18,17 +17,19 @@ SPACING = 3.1
 def ask_alone(
     router: Router, model: Model, request: ChatRequest, timeout: float
 ) -> tuple[Answer | None, float, str, str]:
-    """(the answer of this model and no other, the seconds it took, and where there is none the fault and the reason)."""
+    """(the answer of this model and no other, the seconds it took without what limits made it wait, and where there is none the fault,
+    empty where it was not even asked, and the reason)."""
     alone = dataclasses.replace(
         router, model=model.id, fallback_models=(), max_retries=0, hedge="off", timeout=timeout
     )
-    began = time.monotonic()
     try:
-        answer = alone.chat(request).answer
+        outcome = alone.chat(request)
     except FreeRouterError as error:
-        fault = error.attempts[-1]["fault"] if error.attempts else None
-        return None, time.monotonic() - began, fault or type(error).__name__, error.message
-    return answer, time.monotonic() - began, "", ""
+        last = error.attempts[-1] if error.attempts else None
+        if last is None or last["fault"] is None:
+            return None, 0.0, "", error.message
+        return None, last["seconds"], last["fault"], error.message
+    return outcome.answer, outcome.attempts[-1]["seconds"], "", ""
 
 
 def spacing_of(router: Router) -> float:

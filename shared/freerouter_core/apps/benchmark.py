@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.markup import escape
 
-from ..errors import BadSetting
 from ..router import Router
-from ..runtime.disk import write_json
+from ..tables import Table, tuples
 from .alone import spacing_of
 from .graded import QUESTIONS
-from .marks import TASKS, Mark, benchmark, chosen, standings
-from .terminal import console, guarded, json_option, print_json, table
+from .marks import TASKS, Mark, Standing, benchmark, chosen, standings
+from .reportfile import ReportFile
+from .terminal import EXIT_FAILED, INTERRUPTED, console, guarded, json_option, print_json
 
 
 @click.command("benchmark")
@@ -58,26 +59,50 @@ def command(
     out.print(
         f"{len(asked)} models, {len(questions)} questions, about {many * max(pause, 1.0) / 60:.0f} min; each is a request of your limits"
     )
+    file = (
+        None
+        if report is None
+        else ReportFile(report, lambda held: isinstance(held, dict) and "marks" in held)
+    )
     marks: list[Mark] = []
     interrupted = False
     try:
         for mark in benchmark(router, asked, questions, pause, timeout):
             marks.append(mark)
+            if file is not None:
+                file.write(_told(marks))
             word = f"[red]{escape(mark.fault)}[/]" if mark.fault else f"{mark.mark:.0%}"
             out.print(f"  {len(marks)}/{many} {escape(mark.model)}, {escape(mark.question)}: {word}")
     except KeyboardInterrupt:
         interrupted = True
-    rows = standings(marks)
-    told = {"standings": [asdict(row) for row in rows], "marks": [asdict(mark) for mark in marks]}
-    if report is not None and (problem := write_json(report, told)) is not None:
-        raise BadSetting(f"{report} could not be written: {problem}", hint="name another file with --report")
     if as_json:
-        print_json(told)
+        print_json(_told(marks))
     else:
-        made = table("model", "right", *TASKS, "seconds", "USD", right=("right", *TASKS, "seconds", "USD"))
-        for row in rows:
-            cells = [f"{row.tasks[task]:.0%}" if task in row.tasks else "" for task in TASKS]
-            made.add_row(escape(row.model), f"{row.mark:.0%}", *cells, f"{row.seconds:.1f}", f"{row.usd:.4f}")
-        console().print(made)
+        console().print(_table(standings(marks)))
     if interrupted:
-        raise SystemExit(130)
+        raise SystemExit(INTERRUPTED)
+    if marks and all(mark.fault for mark in marks):
+        raise SystemExit(EXIT_FAILED)
+
+
+def _told(marks: list[Mark]) -> dict[str, Any]:
+    return {
+        "standings": [asdict(row) for row in standings(marks)],
+        "marks": [asdict(mark) for mark in marks],
+    }
+
+
+def _table(rows: list[Standing]) -> Table:
+    tasks = [task for task in TASKS if any(task in row.tasks for row in rows)]
+    cells = [
+        (
+            row.model,
+            f"{row.mark:.0%}",
+            *(f"{row.tasks[task]:.0%}" if task in row.tasks else "" for task in tasks),
+            f"{row.seconds:.1f}",
+            f"{row.usd:.4f}",
+        )
+        for row in rows
+    ]
+    columns = ("model", "right", *tasks, "seconds", "USD")
+    return Table(columns, tuples(cells), columns[1:], spare=("USD", *reversed(tasks), "seconds"))

@@ -14,7 +14,7 @@ from .. import __version__
 from ..errors import FreeRouterError
 from ..router import Router
 from . import benchmark, lists, local, probe, talk
-from .terminal import EXIT_FAILED, age_words, console, guarded
+from .terminal import EXIT_FAILED, age_words, console, guarded, json_option, print_json
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -26,34 +26,43 @@ def cli() -> None:
 
 
 @cli.command()
+@json_option
 @guarded
-def doctor() -> None:
-    """Check keys, providers, catalogue and models. Ends with 0 if a model is usable now, 1 if none is, 3 without a key."""
-    out = console()
-    settings_ok = _check_keys(out)
+def doctor(as_json: bool) -> None:
+    """Check keys, providers, catalogue and models. Ends with 0 if a model would be asked now, 1 if none would, 3 without a key."""
+    out = console(stderr=as_json)
+    found = _check_keys(out)
     router = Router()
     try:
         router.refresh()
-        reach = "[green]reachable[/]"
+        reach, problem = "[green]reachable[/]", None
     except FreeRouterError as error:
-        if not settings_ok:
+        if not found:
             raise
-        reach = f"[red]not reachable[/]: {escape(error.message)}"
+        reach, problem = f"[red]not reachable[/]: {escape(error.message)}", error.message
     try:
-        report = router.health()
+        report, order = router.health(), router.explain("hello")
     except FreeRouterError as error:
         out.print(f"provider   {reach}")
         out.print(f"catalogue  [red]none[/]: {escape(error.message)}")
+        if as_json:
+            print_json({"well": False, "problem": error.message})
         raise SystemExit(EXIT_FAILED) from None
     out.print(f"provider   {', '.join(report.accounts)}: {reach}")
     age = "none" if report.age is None else f"{report.listed} models, {age_words(report.age)} old"
     out.print(f"catalogue  {age}")
-    usable = len(report.usable)
-    colour = "green" if usable else "red"
-    out.print(f"models     [{colour}]{report}[/]")
+    asked = [row for row in order.rows if row.usable]
+    out.print(f"models     [{'green' if report.usable else 'red'}]{report}[/]")
+    if report.usable and not asked:
+        problem = next((row.reason for row in order.rows if row.reason), "they wait")
+        out.print(f"requests   [red]none of them would be asked[/]: {escape(problem)}; see freerouter config")
     if report.simulated:
         out.print("[yellow]simulated: DEV_MODE is set, nobody is called[/]")
-    raise SystemExit(0 if usable else EXIT_FAILED)
+    if as_json:
+        told: dict[str, Any] = {"well": bool(asked), "problem": problem, "simulated": report.simulated}
+        told |= {"usable": len(report.usable), "asked": len(asked), "listed": report.listed}
+        print_json(told | {"age": report.age, "providers": report.accounts})
+    raise SystemExit(0 if asked else EXIT_FAILED)
 
 
 def _check_keys(console: Console) -> bool:
@@ -68,7 +77,7 @@ def _check_keys(console: Console) -> bool:
     for name, row in extended(known_providers(), settings.providers).items():
         used = name in named
         for variable in row.get("keys", ()):
-            held = bool(environment.get(variable))
+            held = bool(environment.get(variable, "").strip())
             where = "environment" if os.environ.get(variable) else ".env file"
             if used:
                 found = found or held
@@ -121,10 +130,8 @@ def simulate(host: str, port: int, seed: int, failing: bool) -> None:
 @guarded
 def serve(host: str, port: int, token: str | None, no_token: bool, model: str, grace: int) -> None:
     """Serve OpenAI's chat API on HOST:PORT over the free models, and FreeRouter's own under /api/v1."""
-    try:
-        from .rest import app
-    except ImportError as error:
-        raise click.ClickException(f"this needs {error.name}: pip install 'freerouter-llm[serve]'") from None
+    from .rest import app
+
     if host not in LOOPBACK and not (token or no_token):
         raise click.UsageError(
             f"whoever reaches {host} could spend your limits: give --token, or --no-token to mean it"
@@ -143,10 +150,8 @@ def serve(host: str, port: int, token: str | None, no_token: bool, model: str, g
 @guarded
 def mcp(model: str) -> None:
     """Be an MCP server on standard input and output: free models, recommendations, costs, answers."""
-    try:
-        from .mcp import server
-    except ImportError as error:
-        raise click.ClickException(f"this needs {error.name}: pip install 'freerouter-llm[mcp]'") from None
+    from .mcp import server
+
     server(Router(model=model)).run("stdio")
 
 

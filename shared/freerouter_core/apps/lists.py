@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from ..errors import CatalogueUnavailable
 from ..router import Router
-from ..tables import Models
+from ..tables import Models, Table, tuples
 from .data import described
 from .terminal import console, guarded, json_option, print_json, table
 
@@ -127,11 +127,7 @@ def recommend(text: str, limit: int, has: tuple[str, ...], as_json: bool) -> Non
     if as_json:
         print_json(rows)
         return
-    made = table("score", "model", "of", "why", right=("score",))
-    for row in rows:
-        parts = " ".join(f"{name} {points:.0f}" for name, points in row.parts.items())
-        made.add_row(f"{row.score:.0f}", escape(row.model.id), parts, escape("; ".join(row.reasons)))
-    console().print(made)
+    console().print(rows)
 
 
 @click.command()
@@ -167,8 +163,12 @@ def stats(hours: float, as_json: bool) -> None:
 
 
 def _masked(value: Any) -> Any:
-    """A URL without what stands before its host: it may be a password."""
-    return re.sub(r"(?<=://)[^/@\s]*@", "…@", value) if isinstance(value, str) else value
+    """A URL without what stands before its host, and without the values of its query: either may be a password."""
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    scheme, _, rest = value.partition("://")
+    rest = re.sub(r"(?<==)[^&#]*", "…", rest) if "?" in rest else rest
+    return f"{scheme}://…@{rest.rpartition('@')[2]}" if "@" in rest else f"{scheme}://{rest}"
 
 
 @click.command()
@@ -192,12 +192,12 @@ def config(as_json: bool) -> None:
     if as_json:
         print_json({"settings": rows, "providers": list(settings.providers)})
         return
-    made = table("setting", "value", "from")
-    for row in rows:
-        value = row["value"]
-        words = ", ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
-        made.add_row(row["name"], escape(words), escape(str(row["origin"])))
+    shown = [(row["name"], _value_words(row["value"]), str(row["origin"])) for row in rows]
     out = console()
-    out.print(made)
+    out.print(Table(("setting", "value", "from"), tuples(shown), spare=("from",)))
     if settings.providers:
         out.print(f"providers of your own: {escape(', '.join(settings.providers))}")
+
+
+def _value_words(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)

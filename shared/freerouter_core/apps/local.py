@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import click
 from rich.markup import escape
 
 from ..errors import FreeRouterError
+from ..events import log
 from ..resolution import known_providers
 from ..router import Router
 from ..routing.field import ROOM
@@ -34,6 +36,7 @@ def local() -> None:
 def listed(as_json: bool) -> None:
     """Which local servers run, the models they hold, and whether those fit into this machine's memory."""
     names = [name for name, row in known_providers().items() if row.get("local")]
+    log.setLevel(logging.ERROR)  # a server that does not run is no failure here
     room, rows = memory(), asyncio.run(_servers(names))
     if as_json:
         print_json({"memory": room, "servers": rows})

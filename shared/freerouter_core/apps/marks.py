@@ -51,7 +51,7 @@ def benchmark(
 def _marked(router: Router, model: Model, question: Question, timeout: float) -> Mark:
     answer, seconds, fault, _ = ask_alone(router, model, question.request(TOKENS), timeout)
     if answer is None:
-        return Mark(model.id, question.task, question.name, 0.0, seconds, 0.0, fault)
+        return Mark(model.id, question.task, question.name, 0.0, seconds, 0.0, fault or "not asked")
     mark = question.mark(answer)
     router.grade(model.id, 10.0 * mark)
     return Mark(model.id, question.task, question.name, mark, seconds, answer.cost or 0.0)
@@ -105,4 +105,4 @@ def chosen(router: Router, names: Sequence[str]) -> list[Model]:
         raise BadSetting(
             f"{paid[0]} costs money", hint="Router(allow_paid=True), or --allow-paid, lets it be asked"
         )
-    return [known[name] for name in names]
+    return [known[name] for name in dict.fromkeys(names)]

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from ..errors import MissingExtra
+
+try:
+    import mcp.server.mcpserver  # noqa: F401
+except ImportError as error:
+    raise MissingExtra(
+        "the MCP server needs the mcp package, version 2", hint="pip install 'freerouter-llm[mcp]'"
+    ) from error
+
 import asyncio
 import threading
 from collections.abc import Awaitable

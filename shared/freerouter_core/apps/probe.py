@@ -10,26 +10,35 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import TypeAdapter
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..catalogue.model import Model
-from ..errors import BadSetting
 from ..router import Router
-from ..runtime.disk import read_json, write_json
+from ..tables import seconds_words
 from ..wire.request import ChatRequest
 from .alone import ask_alone, spacing_of
-from .terminal import console, guarded, json_option, print_json, seconds_words, table
+from .reportfile import ReportFile
+from .terminal import (
+    EXIT_FAILED,
+    INTERRUPTED,
+    console,
+    guarded,
+    json_option,
+    print_json,
+    table,
+)
 
 PROMPT = "Reply with the single word: pong"
 TOKENS = 512
 """What an answer may have: reasoning models think first."""
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one model: `seconds` to the answer; `fault` and `reason` where there was none."""
+    """What became of one model: `seconds` to the answer; `fault` and `reason` where there was none. `asked` False: it was not asked, for the
+    account or the model itself waits."""
 
     model: str
     provider: str
@@ -40,15 +49,19 @@ class Result:
     fault: str = ""
     reason: str = ""
     at: float = 0.0
+    asked: bool = True
 
 
 def probe(
     router: Router, models: Sequence[Model], prompt: str, spacing: float, timeout: float
 ) -> Iterator[Result]:
-    """Ask each model alone, in turn. What it teaches is kept, as from any request."""
+    """Ask each model alone, in turn, until an account's limit is spent. What it teaches is kept, as from any request."""
     for n, model in enumerate(models):
         began = time.monotonic()
-        yield probe_one(router, model, prompt, timeout)
+        result = probe_one(router, model, prompt, timeout)
+        yield result
+        if result.fault == "account":
+            return
         if n + 1 < len(models):
             time.sleep(max(0.0, spacing - (time.monotonic() - began)))
 
@@ -57,7 +70,10 @@ def probe_one(router: Router, model: Model, prompt: str, timeout: float) -> Resu
     request, now = ChatRequest.of(prompt).but(parameters={"max_tokens": TOKENS}), time.time()
     answer, seconds, fault, reason = ask_alone(router, model, request, timeout)
     if answer is None:
-        return Result(model.id, model.provider, False, seconds, fault=fault, reason=reason, at=now)
+        asked = fault not in ("", "account")
+        return Result(
+            model.id, model.provider, False, seconds, fault=fault, reason=reason, at=now, asked=asked
+        )
     tokens = (answer.usage or {}).get("completion_tokens")
     said = tokens if isinstance(tokens, int) else 0
     return Result(model.id, model.provider, True, seconds, said, answer.text[:200], at=now)
@@ -76,43 +92,46 @@ class Summary:
 
     @classmethod
     def of(cls, results: Sequence[Result]) -> Summary:
-        good = sorted((result for result in results if result.ok), key=lambda result: result.seconds)
+        asked = [result for result in results if result.asked]
+        good = sorted((result for result in asked if result.ok), key=lambda result: result.seconds)
         bad = tuple(result for result in results if not result.ok)
         mean = statistics.fmean(result.seconds for result in good) if good else None
-        share = len(good) / len(results) if results else None
-        return cls(len(results), len(good), share, mean, tuple(good[:5]), bad)
+        share = len(good) / len(asked) if asked else None
+        return cls(len(asked), len(good), share, mean, tuple(good[:5]), bad)
 
 
 class Report:
-    """The file that results go to as they come, so that nothing is lost and a probe can be resumed."""
+    """The results so far, in a file, so that nothing is lost and a probe can be resumed."""
 
     def __init__(self, path: Path, resume: bool) -> None:
-        self.path = path
-        told = read_json(path) if resume else None
-        rows = told.get("results", []) if isinstance(told, dict) else []
-        try:
-            self.results = [Result(**row) for row in rows]
-        except TypeError:
-            raise BadSetting(
-                f"{path} is no report of a probe", hint="name another file with --report"
-            ) from None
+        self.file = ReportFile(path, _is_report, resumed=resume)
+        held = self.file.held["results"] if resume and self.file.held else []
+        self.results = [_Rows.validate_python(row) for row in held]
 
     @property
     def known(self) -> set[str]:
-        return {result.model for result in self.results}
+        """The models of which it is known how they do."""
+        return {result.model for result in self.results if result.asked}
 
     def add(self, result: Result) -> None:
-        self.results.append(result)
-        problem = write_json(self.path, self.data())
-        if problem is not None:
-            raise BadSetting(
-                f"{self.path} could not be written: {problem}", hint="name another file with --report"
-            )
+        self.results = [other for other in self.results if other.model != result.model] + [result]
+        self.file.write(self.data())
 
     def data(self) -> dict[str, Any]:
         summary = Summary.of(self.results)
-        told = {name: value for name, value in asdict(summary).items() if name not in ("fastest", "failed")}
+        told = {name: value for name, value in asdict(summary).items() if name in COUNTED}
         return {"summary": told, "results": [asdict(result) for result in self.results]}
+
+
+_Rows: TypeAdapter[Result] = TypeAdapter(Result)
+COUNTED = ("asked", "answered", "success", "seconds")
+
+
+def _is_report(held: Any) -> bool:
+    try:
+        return bool([_Rows.validate_python(row) for row in held["results"]]) or held["results"] == []
+    except (TypeError, KeyError, ValueError):
+        return False
 
 
 @click.command("probe")
@@ -150,6 +169,7 @@ def command(
     router, out = Router(), console(stderr=True)
     kept = Report(report, resume)
     models = [model for model in router.free_models() if model.id not in kept.known][:limit]
+    names = {model.id for model in models}
     pause = spacing_of(router) if spacing is None else spacing
     out.print(
         f"{len(models)} models, one request each, about {len(models) * max(pause, 1.0) / 60:.1f} min; report: {escape(str(report))}"
@@ -161,7 +181,8 @@ def command(
         try:
             for result in probe(router, models, prompt, pause, timeout):
                 kept.add(result)
-                mark = "[green]answered[/]" if result.ok else f"[red]{escape(result.fault)}[/]"
+                failed = f"[red]{escape(result.fault)}[/]" if result.asked else "[yellow]not asked[/]"
+                mark = "[green]answered[/]" if result.ok else failed
                 progress.console.print(f"  {escape(result.model)}: {mark}, {result.seconds:.1f} s")
                 progress.advance(bar)
         except KeyboardInterrupt:
@@ -170,9 +191,17 @@ def command(
         print_json(kept.data())
     else:
         _print(Summary.of(kept.results))
+    left = len(models) - sum(result.asked for result in kept.results if result.model in names)
+    if left:
+        waits = router.quota().waits
+        why = "".join(f"; {name} waits {seconds:.0f} s: {cause}" for name, (cause, seconds) in waits.items())
+        out.print(
+            f"[yellow]{left} not asked{escape(why)}; freerouter probe --resume --report {escape(str(report))} goes on[/]"
+        )
     if interrupted:
-        out.print(f"[yellow]stopped; freerouter probe --resume --report {escape(str(report))} goes on[/]")
         raise SystemExit(INTERRUPTED)
+    if not any(result.ok for result in kept.results):
+        raise SystemExit(EXIT_FAILED)
 
 
 def _print(summary: Summary) -> None:

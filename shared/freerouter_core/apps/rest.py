@@ -6,6 +6,13 @@
 
 from __future__ import annotations
 
+from ..errors import MissingExtra
+
+try:
+    import fastapi  # noqa: F401
+except ImportError as error:
+    raise MissingExtra("the service needs FastAPI", hint="pip install 'freerouter-llm[serve]'") from error
+
 import asyncio
 import json
 import time

@@ -19,8 +19,8 @@ from .data import plain
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-EXIT_FAILED, EXIT_USAGE, EXIT_NO_KEY = 1, 2, 3
-"""Exit codes: the models failed; the call was wrong; there is no key. `doctor` ends with 1 where no model is usable."""
+EXIT_FAILED, EXIT_USAGE, EXIT_NO_KEY, INTERRUPTED = 1, 2, 3, 130
+"""Exit codes: the models failed; the call was wrong; there is no key; Ctrl-C. `doctor` ends with 1 where no model is usable."""
 
 PIPED = 240
 """Columns of a table in a pipe."""
@@ -29,7 +29,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 def console(*, stderr: bool = False) -> Console:
     # Without emoji=False rich reads the ":free:" of a message as a picture. Whoever reads a pipe wants lines, not a page's width.
-    piped = not sys.stdout.isatty()
+    piped = not (sys.stderr if stderr else sys.stdout).isatty()
     width = PIPED if piped and not os.environ.get("COLUMNS") else None
     return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=piped, width=width)
 
@@ -51,6 +51,9 @@ def guarded(command: F) -> F:
         except BrokenPipeError:
             sys.stderr.close()  # the reader of our pipe has gone: no word is owed to it
             raise SystemExit(0) from None
+        except OSError as error:
+            console(stderr=True).print(f"[red]{type(error).__name__}[/]: {escape(str(error))}")
+            raise SystemExit(EXIT_FAILED) from None
 
     return run  # type: ignore[return-value]
 
@@ -65,10 +68,6 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
 
 def print_json(value: Any) -> None:
     click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False))
-
-
-def seconds_words(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds:.1f} s"
 
 
 def age_words(seconds: float) -> str:

@@ -136,7 +136,11 @@ def _name(row: Mapping[str, Any]) -> str | None:
     name = row.get("id") or row.get("name")
     if isinstance(row.get("name"), str) and row["name"].startswith("@"):
         name = row["name"]
-    return name.removeprefix("models/") if isinstance(name, str) and name else None
+    if (
+        not isinstance(name, str) or not name.isprintable()
+    ):  # one with an escape sequence would command a terminal
+        return None
+    return name.removeprefix("models/") or None
 
 
 def _context(row: Mapping[str, Any], top: Mapping[str, Any]) -> int:

@@ -15,6 +15,10 @@ _LIKE_A_KEY = re.compile(
 )
 
 
+_COMMANDING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What would command a terminal that a text is shown in."""
+
+
 def redact(text: str, account: Account | None = None) -> str:
     """`text` without the account's key, its headers' values, and anything that looks like a key."""
     if not text:
@@ -30,7 +34,7 @@ def clean(fault: Fault, account: Account) -> Fault:
     """The fault with keys out of its words, which are cut short only then."""
     if not fault.message:
         return fault
-    return replace(fault, message=redact(fault.message, account)[:300])
+    return replace(fault, message=_COMMANDING.sub("", redact(fault.message, account))[:300])
 
 
 def clean_answer(answer: Answer, account: Account, *, whole: bool = False) -> Answer:
