@@ -153,6 +153,13 @@ _LEVELS: dict[type, int] = {
 }
 
 
+def _fell_back(event: Answered) -> bool:
+    """Whether another than the first attempt answered: a second one that was asked early, and lost, is no fallback."""
+    if event.trail is None:
+        return event.attempts > 1
+    return any(tried.fault is None and tried.number > 1 for tried in event.trail.tries)
+
+
 def counted(event: Event) -> dict[str, int]:
     """What an event adds to a runtime's counts."""
     match event:
@@ -163,7 +170,7 @@ def counted(event: Event) -> dict[str, int]:
         case Answered():
             return {
                 "answered": 1,
-                "fell_back": int(event.attempts > 1),
+                "fell_back": int(_fell_back(event)),
                 "milliseconds": int(event.seconds * 1e3),
             }
         case GaveUp():

@@ -10,13 +10,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .candidacies import candidacies
 from .catalogue.calendar import DAY, period
 from .catalogue.model import Catalogue, Model
 from .catalogue.providers import Account
 from .errors import BadSetting, FreeRouterError, NoCandidates
 from .guards import classifiers_in
 from .reports import (
-    Candidacy,
     CostEstimate,
     Explanation,
     HealthReport,
@@ -28,11 +28,10 @@ from .reports import (
     Stats,
 )
 from .resolution import Resolved, unique
-from .routing.field import Field, explain, find_named
+from .routing.field import find_named
 from .routing.fit import able
-from .routing.health import Health
 from .routing.history import HOUR, KEPT, Tally, add
-from .routing.need import Need, Policy, need_of
+from .routing.need import Need, need_of
 from .routing.quota import Charge, charges_of
 from .routing.recommend import WEIGHTS, check_wish, recommend
 from .routing.task import analyse
@@ -145,8 +144,9 @@ class Knowing:
         async def work() -> HealthReport:
             resolved = await self._opened()
             catalogue = await self._catalogue(resolved, wait=wait)
-            policy = Policy(retry_attempts=1)
-            rows = self._candidacies(catalogue, resolved, Need(output_tokens=0), policy)
+            # what it would ask, but for the order: the named model and all others
+            policy = dataclasses.replace(resolved.policy, preferred=(), kept=None, others=True)
+            rows = await candidacies(self._runtime, catalogue, resolved, Need(output_tokens=0), policy)
             now = self._runtime.clock.now()
             return HealthReport(
                 rows=tuple(rows),
@@ -178,7 +178,7 @@ class Knowing:
                 policy = memory.keeping(policy, runtime.state.health, runtime.clock.now())
             if callable(self.strategy):
                 policy = await ordered(self.strategy, self._runtime, policy, resolved, catalogue, need)
-            return Explanation(tuple(self._candidacies(catalogue, resolved, need, policy)))
+            return Explanation(tuple(await candidacies(self._runtime, catalogue, resolved, need, policy)))
 
         return await self._runtime.acall(work)
 
@@ -198,7 +198,7 @@ class Knowing:
             catalogue = await self._catalogue(resolved)
             need = need_of(wanted, resolved.policy.task)
             if model is None:
-                rows = self._candidacies(catalogue, resolved, need, resolved.policy)
+                rows = await candidacies(self._runtime, catalogue, resolved, need, resolved.policy)
                 chosen = _some([row.model for row in rows if row.reason is None])[0]
             else:
                 chosen = find_named(model, catalogue, resolved.accounts) or Model(model, listed=False)
@@ -354,26 +354,6 @@ class Knowing:
         at hand ("avoided"); and the same of looks at what is told of each model's endpoints ("scanned", "scans_failed", "scans_avoided"):
         good for seven days, paid models never. Since the process began."""
         return dict(self._runtime.discovery.stats)
-
-    def _candidacies(
-        self, catalogue: Catalogue, resolved: Resolved, need: Need, policy: Policy
-    ) -> list[Candidacy]:
-        runtime = self._runtime
-        now, book = runtime.clock.now(), runtime.state.health
-        turn, prices = runtime.state.requests + 1, runtime.ledger.prices(resolved.accounts.values())
-        field_ = Field.of(catalogue, resolved.accounts, need, policy, book, now, None, turn, prices)
-        blank = Health(first_token=book.pool.first_token, speed=book.pool.speed)
-        rows = []
-        for candidate, state, until in explain(field_.candidates, book, now):
-            known = book.models.get(candidate.model.key)
-            believed = known or blank
-            chance, seconds = believed.odds(now)[0], believed.expected(book.size)
-            back = None if until is None else until - now
-            rows.append(Candidacy(candidate.model, None, state, back, known, chance, seconds))
-        by_id = {model.id: model for model in catalogue}
-        for name, reason in field_.skipped.items():
-            rows.append(Candidacy(by_id.get(name) or Model(name, listed=False), reason))
-        return rows
 
     async def _known(self, pick: Callable[[Catalogue], list[Model]]) -> Models:
         async def work() -> Models:

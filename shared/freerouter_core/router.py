@@ -25,6 +25,7 @@ from .routing.task import TASKS
 from .runtime.runtime import Runtime
 from .session import Memory, Session, memory_of
 from .settings import UNSET, Settings, Unset
+from .wire.request import plausible
 
 NAMED_PATIENCE = 2.0
 
@@ -124,6 +125,11 @@ class Router(Asking, Knowing):
             names = (self.providers,) if isinstance(self.providers, str) else tuple(self.providers)
             put(self, "providers", names)
         put(self, "model", self.model or "auto")
+        for name in (self.model, *(self.fallback_models or ())):
+            if not plausible(name):
+                raise BadSetting(
+                    "no model has such a name", hint='"auto", or an id such as "author/name:free"'
+                )
         put(self, "guards", checked_guards(self.guards))
         put(self, "quality", opinions(self.quality))
         if self.task is not None:
@@ -203,7 +209,7 @@ class Router(Asking, Knowing):
         """Raise what a first request would raise for its settings: `AuthenticationFailed` without a key, `BadSetting`. Sends nothing."""
         _ = self._resolved
 
-    def set_filter(self, **changes: Any) -> dict[str, Any]:
+    def set_filter(self, /, **changes: Any) -> dict[str, Any]:
         """Change what this router lists and asks, from the next request on; no other router is changed. Returns the filter as it is now.
 
         `show_free_only`, `prefer_free`: what `models()` lists, and whether free ones come first. `max_cost_per_token`, `min_context`,
@@ -235,9 +241,10 @@ class Router(Asking, Knowing):
 
         self._runtime.call(work)
 
-    def flush(self) -> None:
-        """Wait until observers have been told of every event so far. Not for observers, who would wait for themselves."""
-        self._runtime.flush()
+    def flush(self, seconds: float = 10.0) -> None:
+        """Wait until observers have been told of every event so far, but not longer than that. Not for observers, who would wait for
+        themselves."""
+        self._runtime.flush(seconds)
 
     def reset(self) -> None:
         """Forget benches, failures and speeds: every model starts anew. Limits already spent stay spent."""

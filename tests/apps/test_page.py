@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+import json
 import re
 
 import pytest
@@ -12,8 +14,8 @@ from fastapi.testclient import TestClient
 
 from freerouter_core import Router
 from freerouter_core.apps.overview import KEPT, Overview, page
-from freerouter_core.apps.rest import api, app
-from freerouter_core.errors import Exhausted
+from freerouter_core.apps.rest import Watchers, api, app
+from freerouter_core.errors import Exhausted, FreeRouterError
 from freerouter_core.simulator import SimAccount, SimModel, World
 
 KEY = "sk-or-v1-page-0123456789"
@@ -106,12 +108,61 @@ def test_the_page_wants_no_token_and_its_data_does() -> None:
         assert client.get("/api/v1/overview", headers={"authorization": "Bearer door"}).status_code == 200
 
 
-def test_where_no_list_can_be_had_it_says_why() -> None:
-    with TestClient(app(Router(api_key=KEY, base_url="http://127.0.0.1:9/api/v1"))) as client:
-        answer = client.get("/api/v1/overview")
+def test_where_no_list_can_be_had_it_says_why_and_shows_the_rest() -> None:
+    with TestClient(app(router := Router(api_key=KEY, base_url="http://127.0.0.1:9/api/v1"))) as client:
+        with pytest.raises(FreeRouterError):
+            router.chat("hello")
+        router.flush()
+        told = client.get("/api/v1/overview").json()
 
-    assert answer.status_code == 503
-    assert answer.json()["error"]["message"]
+    assert "could not be had" in told["problem"]
+    assert told["requests"][0]["outcome"] == "CatalogueUnavailable"
+    assert told["models"] == []
+
+
+@pytest.mark.parametrize("name", ["x/\ud800:free", "x" * 2_000_000, "x/\x1b[31m:free"])
+def test_a_name_that_no_model_has_is_refused_and_spoils_nothing(name: str) -> None:
+    body = json.dumps({"model": name, "messages": [{"role": "user", "content": "hello"}]})
+    with world() as w, TestClient(app(w.router())) as client:
+        answer = client.post(
+            "/v1/chat/completions", content=body, headers={"content-type": "application/json"}
+        )
+        after = [
+            client.get(path)
+            for path in ("/api/v1/overview", "/metrics", "/api/v1/stats", "/api/v1/performance")
+        ]
+
+    assert answer.status_code == 400
+    assert [one.status_code for one in after] == [200] * 4
+    assert max(len(one.content) for one in after) < 100_000
+
+
+def test_a_limit_that_is_spent_leaves_nobody_usable() -> None:
+    with world() as w, TestClient(app(w.router(daily_cap=1))) as client:
+        client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "hello"}]})
+        health, told = client.get("/health"), client.get("/api/v1/overview").json()
+
+    assert (health.status_code, health.json()["usable"]) == (503, 0)
+    assert {row["state"] for row in told["models"]} == {"its limit is spent"}
+    assert all(row["returns"] > 0 for row in told["models"])
+
+
+async def test_what_a_caller_left_is_shown_and_counted() -> None:
+    with World([SimModel("a/x:free", script=["hang"])], clock="real") as w:
+        router = w.router(hedge="off")
+        watchers = Watchers(lambda: router)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await router.achat("hello")
+        await router.aquota()  # the runtime has seen to the cancelling by now
+        router.flush()
+        (request,) = watchers.overview.requests
+        assert watchers.metrics is not None
+        text = await watchers.metrics.exposition()
+        watchers.close()
+
+    assert (request["outcome"], request["first_token"]) == ("called off", None)
+    assert 'freerouter_requests_total{outcome="called_off"} 1.0' in text
 
 
 def test_it_comes_with_the_paths_of_an_application_of_ones_own() -> None:

@@ -10,8 +10,10 @@ import logging
 import pytest
 
 from freerouter_core.errors import Exhausted, FreeRouterError
-from freerouter_core.events import Answered, CalledOff, Event, GaveUp
+from freerouter_core.events import Answered, CalledOff, Event, GaveUp, counted
 from freerouter_core.simulator import SimAccount, SimModel, World
+from freerouter_core.trail import Trail, Tried
+from freerouter_core.wire.stream import Assembler
 
 WHO: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
 KEY = "sk-or-v1-observed-0123456789"
@@ -126,3 +128,45 @@ def test_no_trail_and_no_log_of_it_holds_a_key_or_what_was_said(caplog: pytest.L
     assert caplog.records
     assert KEY not in told
     assert "secret wish" not in told
+
+
+@pytest.mark.parametrize("raised", [ValueError, SystemExit, asyncio.CancelledError])
+def test_an_observer_that_raises_keeps_nothing_from_others(raised: type[BaseException]) -> None:
+    def fails(event: Event) -> None:
+        raise raised
+
+    with World([SimModel("a/x:free")]) as world:
+        router = world.router()
+        router.subscribe(fails)
+        seen: list[Event] = []
+        router.subscribe(seen.append)
+        router.chat("hello")
+        router.flush()
+
+    assert [type(event) for event in seen][-1] is Answered
+
+
+def test_a_second_model_that_lost_is_no_fallback() -> None:
+    tries = (
+        Tried(2, "b", "p", 0.0, 1.0, "cancelled", "", None, True),
+        Tried(1, "a", "p", 0.0, 1.0, None, "", 200),
+    )
+    won = Answered("a", "p", 2, 1.0, trail=Trail(1, 0.0, "auto", False, tries))
+
+    assert counted(won)["fell_back"] == 0
+    assert counted(Answered("a", "p", 2, 1.0))["fell_back"] == 1
+
+
+def test_a_letter_in_two_halves_is_one() -> None:
+    assembler = Assembler("m")
+    halves = [{"choices": [{"delta": {"content": part}}]} for part in ("a\ud83d", "\ude00b", "c\ud83d")]
+    deltas = [assembler.feed(half) for half in halves]
+    rest = assembler.close()
+
+    assert [delta.text for delta in (*deltas, rest) if delta is not None] == [
+        "a",
+        "\U0001f600b",
+        "c",
+        "\ufffd",
+    ]
+    assert assembler.text == "a\U0001f600bc\ufffd"

@@ -130,6 +130,14 @@ STORIES: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
         "30m",
         {},
     ),
+    "FreeRouterCallersLeave": (
+        {
+            'freerouter_requests_total{outcome="answered"}': "0+10x40",
+            'freerouter_requests_total{outcome="called_off"}': "0+5x40",
+        },
+        "30m",
+        {},
+    ),
     "FreeRouterNoModelUsable": ({"freerouter_usable_models": "0x40"}, "30m", {}),
     "FreeRouterDayNearlySpent": (
         {'freerouter_quota_left{provider="openrouter", scope="account", kind="requests", per="86400"}': "50-2x24"},
@@ -155,6 +163,26 @@ def test_every_alert_has_a_story() -> None:
     assert set(STORIES) == {
         rule["alert"] for rule in yaml.safe_load(RULES.read_text("utf-8"))["groups"][0]["rules"]
     }
+
+
+def test_mistakes_of_callers_set_off_nothing(tmp_path: Path) -> None:
+    series = {
+        f'freerouter_requests_total{{outcome="{outcome}"}}': "0+10x40"
+        for outcome in ("answered", "BadRequest")
+    }
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "alert_rule_test": [{"eval_time": "30m", "alertname": "FreeRouterRequestsFail", "exp_alerts": []}],
+    }
+    file = tmp_path / "story.yml"
+    file.write_text(
+        yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]}), "utf-8"
+    )
+
+    done = subprocess.run([program("promtool"), "test", "rules", str(file)], capture_output=True, check=False)
+
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("alert", STORIES)

@@ -24,7 +24,11 @@ def plain(value: Any) -> Any:
         return sorted(map(str, value))
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+    if isinstance(value, (int, float, bool, type(None))):
+        return value
+    return (
+        str(value).encode("utf-8", "replace").decode()
+    )  # half of a pair of surrogates would fail whoever writes it
 
 
 def described(model: Model) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -25,7 +26,7 @@ class Gate:
 
     def __init__(self, app: Any, token: str | None, hosts: Collection[str] | None) -> None:
         self.app, self.hosts = app, hosts
-        self.token = token.encode() if token else None
+        self.tokens = _spellings(token) if token else ()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
@@ -48,15 +49,24 @@ class Gate:
         if origin is not None and origin.decode("latin-1").partition("://")[2] != host:
             return refusal(403, "pages of other sites have no business here")
         kind, _, brought = headers.get(b"authorization", b"").partition(b" ")
-        fine = self.token is None or (
-            kind.lower() == b"bearer" and hmac.compare_digest(brought.strip(), self.token)
+        given = brought.strip()
+        fine = not self.tokens or (
+            kind.lower() == b"bearer" and any(hmac.compare_digest(given, token) for token in self.tokens)
         )
         if not (fine or path in OPEN):
             return refusal(401, "a bearer token is needed", {"www-authenticate": "Bearer"})
         claimed = headers.get(b"content-length", b"0")
-        if not claimed.isdigit() or int(claimed) > LARGEST:
+        if not claimed.isdigit() or len(claimed) > 12 or int(claimed) > LARGEST:
             return refusal(413, f"the body is larger than {LARGEST:,} bytes")
         return None
+
+
+def _spellings(token: str) -> tuple[bytes, ...]:
+    """How clients send it in a header: most as UTF-8, browsers as Latin-1."""
+    ways = [token.encode()]
+    with contextlib.suppress(UnicodeEncodeError):
+        ways.append(token.encode("latin-1"))
+    return tuple(ways)
 
 
 def _name(host: str) -> str:

@@ -15,12 +15,14 @@ from .graded import QUESTIONS, Question
 
 TOKENS = 2_048
 """What an answer may have: reasoning models think first."""
+UNASKED = ("not asked", "account")
+"""Faults that say nothing of a model: limits stood before it."""
 TASKS = tuple(dict.fromkeys(question.task for question in QUESTIONS))
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One answer of one model: 0 to 1; `fault` where there was none, which counts as nothing right."""
+    """One answer of one model: 0 to 1; `fault` where there was none, which counts as nothing right, unless it was "not asked"."""
 
     model: str
     task: str
@@ -73,7 +75,9 @@ def standings(marks: Sequence[Mark]) -> list[Standing]:
     """The models, best first."""
     rows = []
     for model in dict.fromkeys(mark.model for mark in marks):
-        own = [mark for mark in marks if mark.model == model]
+        own = [mark for mark in marks if mark.model == model and mark.fault not in UNASKED]
+        if not own:
+            continue
         tasks = {
             task: round(statistics.fmean(m.mark for m in own if m.task == task), 3)
             for task in dict.fromkeys(m.task for m in own)

@@ -13,7 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..errors import FreeRouterError
 from ..events import Answered, CalledOff, Event, GaveUp
+from ..reports import HealthReport
 from ..router import Router
 from .data import described, plain
 
@@ -47,12 +49,16 @@ class Overview:
                 told = {"outcome": "called off"}
             case _:
                 return
-        self.requests.appendleft(asdict(trail) | {"seconds": event.seconds} | told)
+        self.requests.appendleft(asdict(trail) | {"seconds": event.seconds, "first_token": None} | told)
 
     async def told(self, *, wait: float) -> dict[str, Any]:
-        """`wait`: seconds a first list of models is waited for. Raises an error of the tree where none can be had."""
-        router = self.of()
-        health, quota = await router.ahealth(wait=wait), await router.aquota(ask=False)
+        """`wait`: seconds a first list of models is waited for; where none can be had, `problem` says why."""
+        router, problem = self.of(), None
+        try:
+            health = await router.ahealth(wait=wait)
+        except FreeRouterError as error:
+            health, problem = HealthReport((), 0, None, ()), error.message
+        quota = await router.aquota(ask=False)
         stats = await router.astats()
         models = [
             described(row.model)
@@ -70,6 +76,7 @@ class Overview:
         ]
         told = {
             "now": time.time(),
+            "problem": problem,
             "usable": len(health.usable),
             "listed": health.listed,
             "catalogue_age": health.age,

@@ -115,15 +115,29 @@ class _Route(APIRoute):
         return told
 
 
-def api(of: Callable[[], Router], overview: Overview | None = None) -> APIRouter:
-    """The paths, over the router that `of()` gives. `overview`: who has watched its requests so far; None: they are watched from the first
-    call on."""
-    paths = APIRouter(route_class=_Route)
-    watched = [] if overview is None else [overview]
+class Watchers:
+    """Who watches the requests of a router's runtime: the page's overview, and metrics and traces where their extras are installed."""
 
-    def watching() -> Overview:
+    def __init__(self, of: Callable[[], Router]) -> None:
+        self.overview = Overview(of)
+        self.metrics = Metrics(of()) if available() else None
+        self.traces = Traces(of()) if tracing.available() else None
+
+    def close(self) -> None:
+        for watcher in (self.overview, self.metrics, self.traces):
+            if watcher is not None:
+                watcher.close()
+
+
+def api(of: Callable[[], Router], watchers: Watchers | None = None) -> APIRouter:
+    """The paths, over the router that `of()` gives. `watchers`: who has watched its requests so far; None: they are watched from the first
+    call on. Routers of one process that share a runtime are watched together."""
+    paths = APIRouter(route_class=_Route)
+    watched = [] if watchers is None else [watchers]
+
+    def watching() -> Watchers:
         if not watched:
-            watched.append(Overview(of))
+            watched.append(Watchers(of))
         return watched[0]
 
     def router() -> Router:
@@ -137,10 +151,10 @@ def api(of: Callable[[], Router], overview: Overview | None = None) -> APIRouter
     return paths
 
 
-def _page(paths: APIRouter, overview: Callable[[], Overview]) -> None:
+def _page(paths: APIRouter, watching: Callable[[], Watchers]) -> None:
     @paths.get("/", response_class=HTMLResponse)
     async def shown() -> HTMLResponse:
-        overview()
+        watching()
         text, policy = page()
         return HTMLResponse(
             text,
@@ -153,7 +167,14 @@ def _page(paths: APIRouter, overview: Callable[[], Overview]) -> None:
 
     @paths.get("/api/v1/overview")
     async def told() -> dict[str, Any]:
-        return await overview().told(wait=PATIENCE)
+        return await watching().overview.told(wait=PATIENCE)
+
+    @paths.get("/metrics", response_class=PlainTextResponse)
+    async def exposed() -> Response:
+        metrics = watching().metrics
+        if metrics is None:
+            return refusal(501, "metrics need prometheus-client: pip install 'freerouter-llm[metrics]'")
+        return PlainTextResponse(await metrics.exposition(), media_type=metrics.kind)
 
 
 def _openai(paths: APIRouter, of: Callable[[], Router]) -> None:
@@ -163,7 +184,8 @@ def _openai(paths: APIRouter, of: Callable[[], Router]) -> None:
         ident, created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
         if not streamed:
             outcome = await _unless_gone(request, of().achat(wanted))
-            return JSONResponse(write_answer(outcome.answer, ident, created, outcome.metadata))
+            whole = write_answer(outcome.answer, ident, created, outcome.metadata)
+            return Response(_line(whole), media_type="application/json")
         stream = of().astream(wanted)
         deltas = aiter(stream)
         first = await _unless_gone(
@@ -275,6 +297,11 @@ def _reports(paths: APIRouter, of: Callable[[], Router]) -> None:
         return JSONResponse(told | {"providers": list(report.accounts)}, 200 if usable else 503)
 
 
+def _line(told: dict[str, Any]) -> bytes:
+    """As JSON that any client can read, whatever a provider put into it."""
+    return json.dumps(plain(told), ensure_ascii=False).encode("utf-8", "replace")
+
+
 async def _first(deltas: AsyncIterator[Delta]) -> Delta | None:
     return await anext(deltas, None)
 
@@ -286,7 +313,7 @@ async def _events(
     ident: str,
     created: int,
     usage: bool,
-) -> AsyncIterator[str]:
+) -> AsyncIterator[bytes]:
     """The lines of a stream. A client that leaves ends the request upstream, too."""
     begun = False
     try:
@@ -294,22 +321,26 @@ async def _events(
         while delta is not None:
             chunk = write_delta(delta, ident, created, "freerouter", not begun)
             begun = True
-            yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
+            yield b"data: " + _line(chunk) + b"\n\n"
             delta = await anext(deltas, None)
         outcome = stream.outcome
         if outcome is not None:
             if not begun:
-                yield f"data: {json.dumps(write_delta(Delta(), ident, created, outcome.answer.model, True))}\n\n"
+                yield (
+                    b"data: "
+                    + _line(write_delta(Delta(), ident, created, outcome.answer.model, True))
+                    + b"\n\n"
+                )
             for chunk in write_end(outcome.answer, ident, created, outcome.metadata, usage):
-                yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
+                yield b"data: " + _line(chunk) + b"\n\n"
     except FreeRouterError as error:
-        yield f"data: {json.dumps(error_body(error), ensure_ascii=False)}\n\n"
+        yield b"data: " + _line(error_body(error)) + b"\n\n"
     except asyncio.CancelledError:  # the service ends; a client that is still there is told
         ending = FreeRouterError("the service is shutting down", hint="ask again")
-        yield f"data: {json.dumps(error_body(ending))}\n\n"
+        yield b"data: " + _line(error_body(ending)) + b"\n\n"
     finally:
         await stream.aclose()
-    yield "data: [DONE]\n\n"
+    yield b"data: [DONE]\n\n"
 
 
 _shared: list[Router] = []
@@ -336,30 +367,21 @@ def app(
     """The application. `token`: what callers must bring as a bearer token, everywhere but for /health. `hosts`: the names it answers to
     (None: any), so that no web page reaches it under a name of its own. `close`: whether the router's runtime ends with it."""
     served = of or Router()
-    metrics = Metrics(served) if available() else None
-    overview = Overview(lambda: served)
-    traces = Traces(served) if tracing.available() else None
+    watchers = Watchers(lambda: served)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
-        for watcher in (overview, metrics, traces):
-            if watcher is not None:
-                watcher.close()
+        await asyncio.to_thread(served.flush, PATIENCE)
+        watchers.close()
         if close:
             await asyncio.to_thread(
                 served.close
             )  # what was learnt is written down, whatever ends the process
 
     made = FastAPI(title="FreeRouter", version=__version__, lifespan=life)
-    made.include_router(api(lambda: served, overview))
+    made.include_router(api(lambda: served, watchers))
     made.add_middleware(Gate, token=token, hosts=hosts)
-
-    @made.get("/metrics", response_class=PlainTextResponse)
-    async def exposed() -> Response:
-        if metrics is None:
-            return refusal(501, "metrics need prometheus-client: pip install 'freerouter-llm[metrics]'")
-        return PlainTextResponse(await metrics.exposition(), media_type=metrics.kind)
 
     @made.exception_handler(StarletteHTTPException)
     async def refused(_: Request, error: StarletteHTTPException) -> JSONResponse:

@@ -1,11 +1,13 @@
-"""Requests as OpenTelemetry spans, by its conventions for generative AI: one span a request, under the caller's own, and one an attempt.
+"""Requests as OpenTelemetry spans: one a request, under the caller's own, and under it one an attempt by the conventions for generative AI.
 
-Names: https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/ (2026-11). Tokens stand on the request alone, so that nobody counts them
-twice; what was said stands nowhere.
+Names: https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/ (2026-11). An attempt is what they call an inference; tokens stand on
+the one that answered, so that nobody counts them twice. What was said stands nowhere. Spans are made when a request has ended: what a guard or a
+strategy of yours asks meanwhile stands beside it.
 """
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 from typing import Any
 
@@ -20,7 +22,10 @@ PROVIDERS = {"gemini": "gcp.gemini", "mistral": "mistral_ai", "xai": "x_ai", "az
 
 
 def available() -> bool:
-    return importlib.util.find_spec("opentelemetry") is not None
+    try:
+        return importlib.util.find_spec("opentelemetry.trace") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 class Traces:
@@ -34,7 +39,15 @@ class Traces:
 
         self._otel = trace
         self._tracer = trace.get_tracer("freerouter", __version__, tracer_provider=provider)
-        self.close = router.subscribe(self.observe)
+        self._router = router
+        self._end = router.subscribe(self.observe)
+        atexit.register(router.flush, 1.0)  # before the provider, which was made earlier, shuts down
+
+    def close(self) -> None:
+        """Make spans of what has ended so far, and of nothing more."""
+        self._router.flush(1.0)
+        self._end()
+        atexit.unregister(self._router.flush)
 
     def observe(self, event: Event) -> None:
         """Events come when a request has ended, in the context of its caller, whose span is thereby the parent."""
@@ -42,34 +55,42 @@ class Traces:
             return
         trail = event.trail
         span = self._tracer.start_span(
-            f"chat {trail.asked}", attributes=_request(event, trail), start_time=_nanoseconds(trail.at)
+            f"freerouter {trail.asked}", attributes=_request(event, trail), start_time=_nanoseconds(trail.at)
         )
         if isinstance(event, GaveUp):
             span.set_status(self._otel.Status(self._otel.StatusCode.ERROR, event.error))
         inside = self._otel.set_span_in_context(span)
         for tried in trail.tries:
-            self._attempt(tried, inside)
+            self._attempt(event, tried, inside)
         span.end(_nanoseconds(trail.at + event.seconds))
 
-    def _attempt(self, tried: Tried, context: Any) -> None:
-        attributes: dict[str, Any] = {
+    def _attempt(self, event: Answered | GaveUp | CalledOff, tried: Tried, context: Any) -> None:
+        attributes = {
+            "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": PROVIDERS.get(tried.provider, tried.provider),
             "gen_ai.request.model": tried.model,
+            "gen_ai.request.stream": event.trail is not None and event.trail.streamed,
             "freerouter.attempt": tried.number,
             "freerouter.hedge": tried.hedge,
+            "http.response.status_code": tried.status,
+            "freerouter.fault": tried.fault,
         }
-        if tried.status is not None:
-            attributes["http.response.status_code"] = tried.status
-        if tried.fault is not None:
-            attributes["freerouter.fault"] = tried.fault
         failed = tried.fault not in (None, "cancelled")
         if failed:
             attributes["error.type"] = tried.cause or tried.fault
+        if isinstance(event, Answered) and tried.fault is None:
+            attributes |= {
+                "gen_ai.response.model": event.model,
+                "gen_ai.response.id": event.id or None,
+                "gen_ai.response.finish_reasons": [event.finish_reason] if event.finish_reason else None,
+                "gen_ai.usage.input_tokens": event.prompt_tokens,
+                "gen_ai.usage.output_tokens": event.completion_tokens,
+            }
         span = self._tracer.start_span(
-            f"attempt {tried.model}",
+            f"chat {tried.model}",
             context,
             self._otel.SpanKind.CLIENT,
-            attributes,
+            _known(attributes),
             start_time=_nanoseconds(tried.at),
         )
         if failed:
@@ -79,29 +100,27 @@ class Traces:
 
 def _request(event: Answered | GaveUp | CalledOff, trail: Trail) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "freerouter",
         "gen_ai.request.model": trail.asked,
         "gen_ai.request.stream": trail.streamed,
         "freerouter.attempts": event.attempts,
     }
     match event:
         case Answered():
-            known = {
-                "gen_ai.provider.name": PROVIDERS.get(event.provider, event.provider),
+            told |= {
                 "gen_ai.response.model": event.model,
-                "gen_ai.response.id": event.id or None,
-                "gen_ai.response.finish_reasons": [event.finish_reason] if event.finish_reason else None,
                 "gen_ai.response.time_to_first_chunk": event.first_token,
-                "gen_ai.usage.input_tokens": event.prompt_tokens,
-                "gen_ai.usage.output_tokens": event.completion_tokens,
+                "freerouter.provider": event.provider,
                 "freerouter.cost_usd": event.cost,
             }
         case GaveUp():
-            known = {"error.type": event.error, "http.response.status_code": event.status}
+            told |= {"error.type": event.error, "http.response.status_code": event.status}
         case CalledOff():
-            known = {"freerouter.fault": "cancelled"}
-    return told | {name: value for name, value in known.items() if value is not None}
+            told |= {"freerouter.fault": "cancelled"}
+    return _known(told)
+
+
+def _known(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _nanoseconds(seconds: float) -> int:

@@ -31,6 +31,8 @@ class Journal:
     """The attempts that ended, in that order."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Why models were no candidates, by id."""
+    shown_at: float | None = None
+    """When the caller was shown the first of a stream, unix seconds."""
     failures: list[tuple[s.Attempt, Fault]] = field(default_factory=list)
     """The failed attempts with all that was understood of them."""
 
@@ -47,11 +49,6 @@ class Journal:
             )
             for tried in self.tries
         ]
-
-    @property
-    def shown_at(self) -> float | None:
-        """When the first visible token decided, unix seconds."""
-        return next((entry.at for entry in self.entries if isinstance(entry.what, s.Commit)), None)
 
     def add(self, at: float, what: s.Step | s.Event) -> None:
         self.entries.append(Entry(at, what))

@@ -222,6 +222,8 @@ class Drive:
         if delta.text:
             self.partial.append(delta.text)
         if self.show is not None:
+            if self.journal.shown_at is None:
+                self.journal.shown_at = self.clock.now()
             self.show(delta)
 
     def _guard_stall(self, flight: Flight) -> None:

@@ -41,7 +41,9 @@ from .scans import Scans
 from .transport import Transport
 
 T = TypeVar("T")
-START_TIMEOUT = 10.0
+START_TIMEOUT, CLOSING = 10.0, 1.0
+UNTOLD, MOST_COUNTS = 10_000, 3_000
+"""Events that wait for slow observers before further ones are left out, and names that are counted by."""
 _count = itertools.count(1)
 
 
@@ -150,6 +152,7 @@ class Runtime(Crossing):
         self.scans.forget_tasks()
         self.ledger.forget()
         if self._events is not None:
+            self.flush(CLOSING)
             self._events.put(None)
             self._events = None
 
@@ -239,28 +242,35 @@ class Runtime(Crossing):
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         """Call `observer` with every event, in order, on a thread of its own, in the context of the call that the event belongs to. Returns
         what ends it."""
-        self._observers = [*self._observers, observer]
+        with Runtime._lock:
+            self._observers = [*self._observers, observer]
 
         def unsubscribe() -> None:
             self._observers = [other for other in self._observers if other is not observer]
 
         return unsubscribe
 
-    def flush(self) -> None:
-        """Wait until every event so far has been told. Not for observers, who would wait for themselves."""
+    def flush(self, seconds: float = START_TIMEOUT) -> None:
+        """Wait until every event so far has been told, but not longer than that. Not for observers, who would wait for themselves."""
         if self._events is not None:
             bell = new_bell()
             self._events.put(bell.ring)
-            bell.wait(START_TIMEOUT)
+            bell.wait(seconds)
 
     def emit(self, event: Event) -> None:
         write(event)
-        self.counts.update(counted(event))
+        for name, n in counted(event).items():
+            if name in self.counts or len(self.counts) < MOST_COUNTS:
+                self.counts[name] += n
         if self._observers:
             if self._events is None:
                 self._events = new_queue()
                 start_thread(lambda events=self._events: self._deliver(events), "freerouter-events")  # type: ignore[misc]
-            self._events.put((event, contextvars.copy_context()))
+            if self._events.qsize() < UNTOLD:
+                self._events.put((event, contextvars.copy_context()))
+            elif not self.counts["untold"]:
+                log.warning("an observer takes its time: events are left out")
+                self.counts["untold"] += 1
 
     def _deliver(self, events: Any) -> None:
         while (item := events.get()) is not None:
@@ -271,7 +281,7 @@ class Runtime(Crossing):
             for observer in self._observers:
                 try:
                     context.run(observer, event)
-                except Exception:
+                except BaseException:  # whatever it is, the others are told
                     log.exception("an observer failed")
 
     def observe(self, step: s.Step) -> None:

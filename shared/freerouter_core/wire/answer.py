@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -65,7 +66,8 @@ class Answer:
     @property
     def cost(self) -> float | None:
         value = (self.usage or {}).get("cost")
-        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+        known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        return float(value) if known and value is not None else None
 
     @property
     def empty(self) -> bool:
@@ -105,7 +107,7 @@ def read_answer(body: object, asked: str = "") -> Answer:
     if error is None and finish == "error":
         error = {"message": f"finish_reason error ({choice.get('native_finish_reason')})", "code": 502}
     ident = str(body.get("id") or "")
-    text, thought = split_think(text_of(message.get("content")))
+    text, thought = split_think(paired(text_of(message.get("content"))))
     return Answer(
         text=text,
         reasoning=reasoning_of(message) or thought,
@@ -123,6 +125,15 @@ def read_answer(body: object, asked: str = "") -> Answer:
         audio=dict(message["audio"]) if isinstance(message.get("audio"), Mapping) else None,
         error=error,
     )
+
+
+def paired(text: str) -> str:
+    """The text with pairs of surrogates as the letters they stand for; half of one is U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def text_of(content: object) -> str:

@@ -14,6 +14,10 @@ Validator = Callable[[Answer], object]
 """Given an answer, raises to reject it (the next model is asked). Never run on the runtime's own loop."""
 
 
+LONGEST_NAME = 200
+"""Letters that the name of a model may have."""
+
+
 @dataclass(frozen=True)
 class ChatRequest:
     """One request. `messages` and `tools` are OpenAI wire dicts and are never mutated; everything else is optional.
@@ -36,6 +40,10 @@ class ChatRequest:
     validate: Validator | None = None
     label: str = ""
     """What a session's statistics call this step; not sent."""
+
+    def __post_init__(self) -> None:
+        if self.model is not None and not plausible(self.model):
+            raise BadRequest("no model has such a name", hint='"auto", or an id such as "author/name:free"')
 
     @classmethod
     def of(cls, prompt: str | ChatRequest | list[Json]) -> ChatRequest:
@@ -66,6 +74,11 @@ class ChatRequest:
         if isinstance(self.tool_choice, Mapping):
             return str((self.tool_choice.get("function") or {}).get("name") or "") or True
         return self.tool_choice == "required"
+
+
+def plausible(name: object) -> bool:
+    """Whether a model may be called that: names end in metrics, logs, and files that processes share."""
+    return isinstance(name, str) and len(name) <= LONGEST_NAME and name.isprintable()
 
 
 def check(request: ChatRequest, *, allow_paid: bool) -> None:

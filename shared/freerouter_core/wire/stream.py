@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .answer import Answer, Json, ToolCall, _dicts, _error_of, _Ids, reasoning_of, text_of
+from .answer import Answer, Json, ToolCall, _dicts, _error_of, _Ids, paired, reasoning_of, text_of
 
 LONGEST_LINE = 16_000_000
 """Bytes; a line beyond it is no event of an honest server."""
@@ -104,6 +104,8 @@ class Assembler:
         """`asked`: the model, where no chunk names one; `resumes`: the text goes on from some other, so its first space counts."""
         self._asked = asked
         self._text: list[str] = []
+        self._half = ""
+        """The first half of a letter that came in two chunks."""
         self._reasoning: list[str] = []
         self._details: list[Json] = []
         self._annotations: list[Json] = []
@@ -170,9 +172,17 @@ class Assembler:
         delta = choice.get("delta") or choice.get("message")
         return self._take(delta) if isinstance(delta, Mapping) else None
 
+    def _whole(self, text: str) -> str:
+        text, self._half = self._half + text, ""
+        if "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return paired(text)
+
     def _take(self, delta: Mapping[str, Any]) -> Delta | None:
         content = delta.get("content")
         text = content if isinstance(content, str) else text_of(content)
+        if text and (self._half or not text.isascii()):
+            text = self._whole(text)
         details = _dicts(delta.get("reasoning_details")) if delta.get("reasoning_details") else ()
         reasoning = reasoning_of(delta)
         if text and self._think.active:
@@ -238,6 +248,8 @@ class Assembler:
 
     def _flush(self) -> Delta | None:
         text, thought = self._think.close()
+        text += paired(self._half)
+        self._half = ""
         if text:
             self._text.append(text)
         if thought:

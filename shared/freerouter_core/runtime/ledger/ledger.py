@@ -155,6 +155,21 @@ class Ledger:
         """How many stand in line for each account, by provider."""
         return {account.provider: len(self._lines.get(account.scope, ())) for account in accounts}
 
+    async def free_at(self, charge: Charge) -> float | None:
+        """When a request more would be within a limit; None: now. What is leased is not looked at: it may be back any moment."""
+        now, limit = self._clock.now(), charge.limit
+        size = limit.requests if limit.requests is not None else limit.tokens
+        if size is None:
+            return None
+
+        def look(windows: Windows) -> tuple[float | None, bool]:
+            window = windows(charge)
+            window.expire(limit, now)
+            free = window.free_at(limit, 1.0, size, now)
+            return (free if free > now else None), False
+
+        return await self._change((charge,), look)
+
     async def used(self, charge: Charge) -> float:
         """How much of a limit is taken now."""
         now = self._clock.now()

@@ -1,0 +1,44 @@
+"""Who would be asked now, who waits and for what, and who is no candidate and why: what `health` and `explain` tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .catalogue.model import Catalogue, Model
+from .reports import Candidacy
+from .resolution import Resolved
+from .routing.field import Field, explain
+from .routing.health import Health
+from .routing.need import Need, Policy
+from .routing.quota import charges_of
+
+if TYPE_CHECKING:
+    from .runtime.runtime import Runtime
+
+
+async def candidacies(
+    runtime: Runtime, catalogue: Catalogue, resolved: Resolved, need: Need, policy: Policy
+) -> list[Candidacy]:
+    """The candidates in the order they would be asked, by means in place of samples, then the others."""
+    now, book, accounts = runtime.clock.now(), runtime.state.health, resolved.accounts
+    turn, prices = runtime.state.requests + 1, runtime.ledger.prices(accounts.values())
+    field = Field.of(catalogue, accounts, need, policy, book, now, None, turn, prices)
+    blank = Health(first_token=book.pool.first_token, speed=book.pool.speed)
+    free: dict[str, float | None] = {}
+    rows = []
+    for candidate, state, until in explain(field.candidates, book, now):
+        for charge in charges_of(candidate.account, candidate.model):
+            if charge.key not in free:
+                free[charge.key] = await runtime.ledger.free_at(charge)
+            spent = free[charge.key]
+            if spent is not None and spent > (until or now):
+                state, until = "its limit is spent", spent
+        known = book.models.get(candidate.model.key)
+        believed = known or blank
+        back = None if until is None else until - now
+        chance, seconds = believed.odds(now)[0], believed.expected(book.size)
+        rows.append(Candidacy(candidate.model, None, state, back, known, chance, seconds))
+    by_id = {model.id: model for model in catalogue}
+    for name, reason in field.skipped.items():
+        rows.append(Candidacy(by_id.get(name) or Model(name, listed=False), reason))
+    return rows
