@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+from freerouter_core.simulator import SimModel, World
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 BOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -46,6 +49,27 @@ def test_it_runs_and_shows_what_it_is_kept_with(path: Path, tmp_path: Path) -> N
     ).execute()
 
     assert shown(fresh) == shown(kept)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+def test_it_runs_with_its_one_line_changed(
+    path: Path, tmp_path: Path, serve: Callable[[World], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a real key, over an OpenRouter that is served on a port, in real time."""
+    quick = {"first_token": 0.01, "speed": 1e4, "inputs": ("text", "image")}
+    world = World([SimModel(f"real/{name}:free", **quick) for name in "abc"], clock="real")
+    monkeypatch.setenv("OPENROUTER_BASE_URL", serve(world))
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-notebook-0123456789")
+    book = read(path)
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.source = REAL.sub(lambda found: found[1], cell.source)
+    NotebookClient(
+        book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+
+    assert 0 < len(world.requests) <= 20
 
 
 @pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
