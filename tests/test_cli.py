@@ -460,3 +460,14 @@ def run_installed(**variables: str) -> str:
     )
     assert "Traceback" not in done.stderr
     return done.stdout
+
+
+def test_doctor_says_where_nobody_would_be_asked(server: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "freerouter.toml").write_text("[router]\nmin_context = 900000000")
+    ill = run("doctor", "--json", **server)
+    (tmp_path / "freerouter.toml").unlink()
+    well = run("doctor", "--json", **server)
+
+    assert (ill.returncode, json.loads(ill.stdout)["well"]) == (1, False)
+    assert "min_context" in json.loads(ill.stdout)["problem"]
+    assert (well.returncode, json.loads(well.stdout)["well"]) == (0, True)

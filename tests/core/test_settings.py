@@ -444,3 +444,75 @@ def test_yaml_that_is_no_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
         return
     with pytest.raises(errors.BadSetting, match=r"freerouter\.yml"):
         Settings.load()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        'base_url = "http://127.0.0.1:9/v1"\nkeys = ["OPENROUTER_API_KEY"]',
+        'base_url = "http://127.0.0.1:9/v1"\nkeys = ["MINE", "GROQ_API_KEY"]',
+    ],
+)
+def test_a_file_sends_nobodys_key_to_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, row: str
+) -> None:
+    (tmp_path / "freerouter.toml").write_text(f"[providers.lab]\n{row}")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(errors.BadSetting, match="would have") as caught:
+        resolved()
+    assert "variable of its own" in caught.value.hint
+
+    (tmp_path / "freerouter.toml").write_text('[providers.groq]\nbase_url = "http://127.0.0.1:9/v1"')
+    with pytest.raises(errors.BadSetting, match="GROQ_API_KEY"):
+        resolved()
+
+
+def test_where_a_setting_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "freerouter.toml").write_text("openrouter_timeout = 31\nfree_models_refresh = '2h'")
+    (tmp_path / ".env").write_text(
+        "OPENROUTER_TIMEOUT=12\nOPENROUTER_RETRY_ATTEMPTS=4\nOPENROUTER_API_KEY=sk-env"
+    )
+    (tmp_path / "secrets.env").write_text("openrouter_timeout=13")
+    monkeypatch.setenv("openrouter_retry_jitter", "0.5")
+    monkeypatch.setenv("OPENROUTER_API_KEY", "")
+    settings = Settings.load()
+    origins = {name: settings.origin(name) for name in Settings.model_fields}
+
+    assert (settings.openrouter_timeout, origins["openrouter_timeout"]) == (13, "secrets.env")
+    assert origins["openrouter_retry_attempts"] == ".env"
+    assert origins["openrouter_retry_jitter"] == "environment"
+    assert origins["free_models_refresh"].endswith("freerouter.toml")
+    assert origins["chat_model"] == "default"
+    assert settings.environment["OPENROUTER_API_KEY"] == "sk-env"
+    Router().check()
+
+
+def test_a_dotenv_file_that_is_no_text_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"OPENROUTER_API_KEY=sk-\xff\xfe")
+    with pytest.raises(errors.BadSetting, match=r"\.env cannot be read"):
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("redis://u:pa@SECRET@h:1/0", "redis://…@h:1/0"),
+        ("redis://u:p/w-SECRET@h", "redis://…@h"),
+        ("https://h/v1?key=SECRET&x=1", "https://h/v1?key=…&x=…"),
+        ("sqlite:////tmp/x.db", "sqlite:////tmp/x.db"),
+        ("memory", "memory"),
+    ],
+)
+def test_a_url_is_shown_without_what_is_secret(value: str, shown: str) -> None:
+    from freerouter_core.apps.lists import _masked
+
+    assert _masked(value) == shown
+
+
+def test_yaml_s_off_is_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "freerouter.yaml").write_text("router: {hedge: off}")
+
+    assert resolved().policy.hedge == "off"

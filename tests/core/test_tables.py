@@ -12,12 +12,17 @@ import pytest
 from rich.console import Console
 
 from freerouter_core import Router
+from freerouter_core.catalogue.parse import parse_models
+from freerouter_core.catalogue.providers import Account
 from freerouter_core.errors import BadSetting, MissingExtra
 from freerouter_core.plots import plot
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.tables import Cell, Models, Table, Tabled
+from freerouter_core.wire.judge import Fault, Kind
+from freerouter_core.wire.redact import clean
 
 mpl.use("Agg")
+ACCOUNT = Account("p", "http://127.0.0.1:9/v1", "sk-table-0123456789", "openai", "all", (), ())
 REPORTS = ("free_models", "health", "quota", "explain", "performance")
 
 
@@ -127,3 +132,13 @@ def test_without_matplotlib_it_says_what_to_install(router: Router, monkeypatch:
 def test_what_is_no_report_is_not_drawn() -> None:
     with pytest.raises(BadSetting, match="str"):
         plot("a text")
+
+
+def test_nothing_commands_a_terminal() -> None:
+    listed = parse_models({"data": [{"id": "a/x\x1b[31m:free"}, {"id": "a/y:free"}]}, free="all")
+    fault = clean(Fault(Kind.BUSY, "server", "no \x1b[2J\x07way"), ACCOUNT)
+    shown = str(Table(("model",), (("\x1b]0;pwn\x07",),)))
+
+    assert [model.id for model in listed] == ["a/y:free"]
+    assert fault.message == "no [2Jway"
+    assert "\x1b" not in shown

@@ -53,8 +53,8 @@ def doctor(as_json: bool) -> None:
     out.print(f"catalogue  {age}")
     asked = [row for row in order.rows if row.usable]
     out.print(f"models     [{'green' if report.usable else 'red'}]{report}[/]")
-    if report.usable and not asked:
-        problem = next((row.reason for row in order.rows if row.reason), "they wait")
+    if not asked and problem is None:
+        problem = next((row.state_words for row in order.rows), "no model is listed")
         out.print(f"requests   [red]none of them would be asked[/]: {escape(problem)}; see freerouter config")
     if report.simulated:
         out.print("[yellow]simulated: DEV_MODE is set, nobody is called[/]")

@@ -1,0 +1,112 @@
+"""Reports of `probe` and `benchmark`: what lies at a path is not lost, and what cannot be written is said before anything is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from freerouter_core.apps.marks import Mark, standings
+from freerouter_core.apps.probe import Report, Result, Summary, probe
+from freerouter_core.apps.reportfile import ReportFile
+from freerouter_core.errors import BadSetting
+from freerouter_core.simulator import SimAccount, SimModel, World
+
+
+def any_report(held: object) -> bool:
+    return isinstance(held, dict) and "results" in held
+
+
+def test_what_it_held_is_kept_beside_it_unless_resumed(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text('{"results": [1]}')
+    resumed = ReportFile(path, any_report, resumed=True)
+    assert resumed.held == {"results": [1]}
+    anew = ReportFile(path, any_report)
+    anew.write({"results": []})
+
+    assert json.loads(path.read_text()) == {"results": []}
+    assert json.loads((tmp_path / "r.json.before").read_text()) == {"results": [1]}
+
+
+@pytest.mark.parametrize("text", ['{"my": "important json"}', "no json at all"])
+def test_what_is_no_report_is_left_alone(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(text)
+    with pytest.raises(BadSetting, match="something else"):
+        ReportFile(path, any_report)
+
+    assert path.read_text() == text
+
+
+def test_a_path_that_cannot_be_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match="no such folder"):
+        ReportFile(tmp_path / "mistyped" / "r.json", any_report)
+    with pytest.raises(BadSetting, match="is a folder"):
+        ReportFile(tmp_path, any_report)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path: Path) -> None:
+    target, link, pipe = tmp_path / "target.json", tmp_path / "link.json", tmp_path / "pipe"
+    target.write_text('{"results": []}')
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    ReportFile(link, any_report, resumed=True).write({"results": [2]})
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    ReportFile(pipe, any_report).write({"results": [3]})
+    told = os.read(reader, 1_000)
+    os.close(reader)
+
+    assert link.is_symlink()
+    assert json.loads(target.read_text()) == {"results": [2]}
+    assert json.loads(told) == {"results": [3]}
+    assert pipe.is_fifo()
+
+
+def test_whom_a_spent_limit_kept_from_being_asked_is_asked_when_resumed(tmp_path: Path) -> None:
+    models = [SimModel(f"m/{n}:free") for n in range(5)]
+    with World(models, [SimAccount("sk-a", per_day=2)]) as world:
+        router = world.router()
+        report = Report(tmp_path / "p.json", resume=False)
+        for result in probe(router, router.free_models(), "hi", 0.0, 5.0):
+            report.add(result)
+    again = Report(tmp_path / "p.json", resume=True)
+
+    assert sum(result.ok for result in again.results) == 2
+    assert len(again.results) == 3
+    assert not again.results[-1].asked
+    assert len(again.known) == 2
+    assert Summary.of(again.results).success == 1.0
+
+
+@pytest.mark.parametrize("row", [{"model": "m"}, {"seconds": "fast"}, 3])
+def test_a_report_that_was_meddled_with_is_said(tmp_path: Path, row: object) -> None:
+    fine = {"model": "m", "provider": "p", "ok": True, "seconds": 1.0}
+    (tmp_path / "p.json").write_text(
+        json.dumps({"results": [fine | row if isinstance(row, dict) else row, 7]})
+    )
+    with pytest.raises(BadSetting):
+        Report(tmp_path / "p.json", resume=True)
+
+
+def test_a_result_is_replaced_by_a_newer_one(tmp_path: Path) -> None:
+    report = Report(tmp_path / "p.json", resume=False)
+    report.add(Result("m", "p", False, 0.0, asked=False))
+    report.add(Result("m", "p", True, 1.0))
+
+    assert [result.ok for result in report.results] == [True]
+
+
+def test_limits_are_no_marks() -> None:
+    marks = [
+        Mark("a", "code", "one", 1.0, 1.0, 0.0),
+        Mark("a", "code", "two", 0.0, 0.0, 0.0, "account"),
+        Mark("a", "code", "three", 0.0, 0.0, 0.0, "not asked"),
+        Mark("b", "code", "one", 0.0, 0.0, 0.0, "not asked"),
+    ]
+
+    assert [(row.model, row.mark) for row in standings(marks)] == [("a", 1.0)]
