@@ -36,8 +36,12 @@ def local() -> None:
 def listed(as_json: bool) -> None:
     """Which local servers run, the models they hold, and whether those fit into this machine's memory."""
     names = [name for name, row in known_providers().items() if row.get("local")]
+    level = log.level
     log.setLevel(logging.ERROR)  # a server that does not run is no failure here
-    room, rows = memory(), asyncio.run(_servers(names))
+    try:
+        room, rows = memory(), asyncio.run(_servers(names))
+    finally:
+        log.setLevel(level)
     if as_json:
         print_json({"memory": room, "servers": rows})
         return
