@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -471,3 +472,19 @@ def test_doctor_says_where_nobody_would_be_asked(server: dict[str, str], tmp_pat
     assert (ill.returncode, json.loads(ill.stdout)["well"]) == (1, False)
     assert "min_context" in json.loads(ill.stdout)["problem"]
     assert (well.returncode, json.loads(well.stdout)["well"]) == (0, True)
+
+
+def test_an_answer_that_is_interrupted_says_so_by_its_code(serve: Serve) -> None:
+    asked = threading.Event()
+    slow = SimModel("acme/a:free", first_token=600.0, says=lambda request: asked.set())
+    world = World([slow], clock="real")
+    program = [sys.executable, "-c", "from freerouter_core.apps import main; main()", "chat", "hello"]
+    variables = {"OPENROUTER_BASE_URL": serve(world), "OPENROUTER_API_KEY": "sk-test-12345"}
+    with subprocess.Popen(
+        program, stderr=subprocess.PIPE, text=True, env={**os.environ, **variables}
+    ) as process:
+        assert asked.wait(60)
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read() if process.stderr else ""
+
+    assert (process.returncode, "Traceback" in told) == (130, False)

@@ -48,6 +48,8 @@ def guarded(command: F) -> F:
                 told.print(escape(error.hint))
             code = EXIT_USAGE if isinstance(error, (BadSetting, BadRequest)) else EXIT_FAILED
             raise SystemExit(EXIT_NO_KEY if isinstance(error, AuthenticationFailed) else code) from None
+        except KeyboardInterrupt:
+            raise SystemExit(INTERRUPTED) from None
         except BrokenPipeError:
             sys.stderr.close()  # the reader of our pipe has gone: no word is owed to it
             raise SystemExit(0) from None
