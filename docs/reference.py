@@ -82,7 +82,7 @@ def pages() -> Iterator[tuple[str, str]]:
     lines = "\n".join(f"- [{title}]({name}.md)" for name, title in index)
     yield (
         "README.md",
-        f"# Reference\n\nFrom the docstrings, by `python docs/reference.py`. How to use it all: [features](../features.md).\n\n{lines}\n",
+        f"# Reference\n\nFrom the docstrings, by `python docs/reference.py`. How to use it all: [features](../features.md), [options and settings](../settings.md).\n\n{lines}\n",
     )
 
 

@@ -22,6 +22,7 @@ from .terminal import in_terminal
 
 Serve = Callable[[World], str]
 README, FEATURES = ROOT / "README.md", ROOT / "docs" / "features.md"
+PAGES = [ROOT / "docs" / name for name in ("settings.md", "choosing.md")]
 REFERENCE = ROOT / "docs" / "reference"
 LEFT = re.compile(r"^(python3 -m venv|pip install|python benchmarks/)")
 """Shell lines that are run elsewhere: `.ci/run` installs and measures."""
@@ -86,13 +87,17 @@ def test_every_row_has_its_lines() -> None:
         assert re.search(r"^```(python|sh|yaml)$", part, re.MULTILINE), row
 
 
-@pytest.mark.parametrize("block", blocks(README), ids=lambda block: f"{block.language}:{block.line}")
-def test_the_readme(
-    block: Block, environment: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
+SINGLE = [(page, block) for page in (README, *PAGES) for block in blocks(page)]
+
+
+@pytest.mark.parametrize(
+    ("page", "block"), SINGLE, ids=[f"{page.stem}:{block.language}:{block.line}" for page, block in SINGLE]
+)
+def test_blocks_that_run_by_themselves(
+    page: Path, block: Block, environment: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each of its blocks runs by itself."""
     monkeypatch.setenv("LAB_API_KEY", "sk-lab")
-    printed = run(block, README, {"__name__": "readme"}, folder, environment)
+    printed = run(block, page, {"__name__": "readme"}, folder, environment)
 
     if block.language == "python":
         assert printed == block.printed
@@ -166,7 +171,7 @@ def test_the_first_example_is_short() -> None:
 
 
 def test_every_variable_is_in_the_table() -> None:
-    text = README.read_text("utf-8")
+    text = (ROOT / "docs" / "settings.md").read_text("utf-8")
     for name in Settings.model_fields:
         stem = name.upper().removeprefix("OPENROUTER_RETRY_BACKOFF")
         assert stem in text, name
