@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from .catalogue.model import Catalogue, Model
@@ -24,15 +25,16 @@ async def candidacies(
     turn, prices = runtime.state.requests + 1, runtime.ledger.prices(accounts.values())
     field = Field.of(catalogue, accounts, need, policy, book, now, None, turn, prices)
     blank = Health(first_token=book.pool.first_token, speed=book.pool.speed)
-    free: dict[str, float | None] = {}
+    charges = {c.model.key: charges_of(c.account, c.model) for c in field.candidates}
+    free = await runtime.ledger.free_at(dict.fromkeys(one for found in charges.values() for one in found))
     rows = []
     for candidate, state, until in explain(field.candidates, book, now):
-        for charge in charges_of(candidate.account, candidate.model):
-            if charge.key not in free:
-                free[charge.key] = await runtime.ledger.free_at(charge)
-            spent = free[charge.key]
-            if spent is not None and spent > (until or now):
-                state, until = "its limit is spent", spent
+        spent = max((free.get(charge.key, 0.0) for charge in charges[candidate.model.key]), default=0.0)
+        if spent == math.inf:
+            rows.append(Candidacy(candidate.model, "its limit allows none"))
+            continue
+        if spent > (until or now):
+            state, until = "its limit is spent", spent
         known = book.models.get(candidate.model.key)
         believed = known or blank
         back = None if until is None else until - now

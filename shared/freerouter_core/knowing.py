@@ -145,7 +145,9 @@ class Knowing:
             resolved = await self._opened()
             catalogue = await self._catalogue(resolved, wait=wait)
             # what it would ask, but for the order: the named model and all others
-            policy = dataclasses.replace(resolved.policy, preferred=(), kept=None, others=True)
+            policy = dataclasses.replace(resolved.policy, allow_paid=False, kept=None)
+            if policy.others:
+                policy = dataclasses.replace(policy, preferred=())
             rows = await candidacies(self._runtime, catalogue, resolved, Need(output_tokens=0), policy)
             now = self._runtime.clock.now()
             return HealthReport(

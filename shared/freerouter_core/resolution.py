@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -19,6 +20,8 @@ from .settings import Settings, Unset
 if TYPE_CHECKING:
     from .router import Router
 
+SECRET = re.compile("KEY|TOKEN|SECRET|PASS", re.IGNORECASE)
+"""What the name of a variable has that no address may hold."""
 _SIMULATED = Account(
     "openrouter",
     "https://simulated.invalid/api/v1",
@@ -164,8 +167,16 @@ def _keep_to_owners(settings: Settings) -> None:
     known = known_providers()
     owners = {key: name for name, row in known.items() for key in row.get("keys", ())}
     for name, row in settings.providers.items():
+        addresses = [str(row.get(part, "")) for part in ("base_url", "models")]
+        held = [word for address in addresses for word in re.findall(r"\{(\w+)\}", address)]
+        if held and any(word in owners or SECRET.search(word) for word in held):
+            raise BadSetting(
+                f"{settings.file}: providers.{name} would have {held[0]} in an address",
+                hint="name the variable in keys, and it is sent as a key is",
+            )
+        elsewhere = any(address and not address.startswith("/") for address in addresses)
         for key in row.get("keys", known.get(name, {}).get("keys", ())):
-            if key in owners and (owners[key] != name or "base_url" in row):
+            if key in owners and (owners[key] != name or elsewhere):
                 raise BadSetting(
                     f"{settings.file}: providers.{name} would have {key}, which is {owners[key]}'s",
                     hint="give your provider a variable of its own, or Provider(…, api_key=…) in code",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .asking import Asking
-from .catalogue.model import Catalogue
+from .catalogue.model import Catalogue, plausible
 from .catalogue.providers import Account, Provider
 from .checks import names_of, one_of, opinions
 from .errors import BadSetting, FreeRouterError
@@ -25,7 +25,6 @@ from .routing.task import TASKS
 from .runtime.runtime import Runtime
 from .session import Memory, Session, memory_of
 from .settings import UNSET, Settings, Unset
-from .wire.request import plausible
 
 NAMED_PATIENCE = 2.0
 

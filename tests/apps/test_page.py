@@ -170,6 +170,7 @@ def test_it_comes_with_the_paths_of_an_application_of_ones_own() -> None:
         routers = [w.router(strategy="context")]
         mine = FastAPI()
         mine.include_router(api(lambda: routers[0]), prefix="/llm")
+        mine.get("/metrics")(lambda: {"mine": 1})
         with TestClient(mine) as client:
             assert 'fetch("api/v1/overview"' in client.get("/llm/").text
             client.post("/llm/v1/chat/completions", json={"messages": [{"role": "user", "content": "hi"}]})

@@ -25,6 +25,7 @@ def test_what_it_held_is_kept_beside_it_unless_resumed(tmp_path: Path) -> None:
     resumed = ReportFile(path, any_report, resumed=True)
     assert resumed.held == {"results": [1]}
     anew = ReportFile(path, any_report)
+    assert path.exists()  # until there is a result
     anew.write({"results": []})
 
     assert json.loads(path.read_text()) == {"results": []}
@@ -57,7 +58,9 @@ def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     ReportFile(link, any_report, resumed=True).write({"results": [2]})
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    ReportFile(pipe, any_report).write({"results": [3]})
+    piped = ReportFile(pipe, any_report)
+    piped.write({"results": []})
+    piped.end({"results": [3]})
     told = os.read(reader, 1_000)
     os.close(reader)
 

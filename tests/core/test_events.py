@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
+import threading
 
 import pytest
 
@@ -170,3 +171,48 @@ def test_a_letter_in_two_halves_is_one() -> None:
         "\ufffd",
     ]
     assert assembler.text == "a\U0001f600bc\ufffd"
+
+
+def test_closing_amid_a_slow_observer_is_no_failure() -> None:
+    going, held = threading.Event(), threading.Event()
+
+    def slow(event: Event) -> None:
+        going.set()
+        held.wait(30)
+
+    with World([SimModel("a/x:free")]) as world:
+        router = world.router()
+        router.subscribe(slow)
+        router.chat("hello")
+        assert going.wait(30)
+        closers = [threading.Thread(target=router.close) for _ in range(2)]
+        failed: list[object] = []
+        hook, threading.excepthook = threading.excepthook, failed.append
+        try:
+            for closer in closers:
+                closer.start()
+            held.set()
+            for closer in closers:
+                closer.join(30)
+        finally:
+            threading.excepthook = hook
+
+    assert not failed
+
+
+def test_an_observer_may_close_and_flush() -> None:
+    with World([SimModel("a/x:free")]) as world:
+        router = world.router()
+        done = threading.Event()
+
+        def ends(event: Event) -> None:
+            if isinstance(event, Answered):
+                router.flush()
+                router.close()
+                done.set()
+
+        router.subscribe(ends)
+        router.chat("hello")
+
+        assert done.wait(5)
+        assert router.chat("hello").text

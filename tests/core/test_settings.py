@@ -451,6 +451,8 @@ def test_yaml_that_is_no_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
     [
         'base_url = "http://127.0.0.1:9/v1"\nkeys = ["OPENROUTER_API_KEY"]',
         'base_url = "http://127.0.0.1:9/v1"\nkeys = ["MINE", "GROQ_API_KEY"]',
+        'base_url = "http://127.0.0.1:9/{OPENROUTER_API_KEY}/v1"\nkeyless = true',
+        'base_url = "http://127.0.0.1:9/v1"\nmodels = "http://127.0.0.1:9/{MY_TOKEN}"',
     ],
 )
 def test_a_file_sends_nobodys_key_to_others(
@@ -460,11 +462,14 @@ def test_a_file_sends_nobodys_key_to_others(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(errors.BadSetting, match="would have") as caught:
         resolved()
-    assert "variable of its own" in caught.value.hint
+    assert "variable" in caught.value.hint
 
-    (tmp_path / "freerouter.toml").write_text('[providers.groq]\nbase_url = "http://127.0.0.1:9/v1"')
-    with pytest.raises(errors.BadSetting, match="GROQ_API_KEY"):
-        resolved()
+    for address in ("base_url", "models"):
+        (tmp_path / "freerouter.toml").write_text(f'[providers.groq]\n{address} = "http://127.0.0.1:9/v1"')
+        with pytest.raises(errors.BadSetting, match="GROQ_API_KEY"):
+            resolved()
+    (tmp_path / "freerouter.toml").write_text("[providers.groq]\nlimits = [{ requests = 5 }]")
+    resolved()
 
 
 def test_where_a_setting_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

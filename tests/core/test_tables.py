@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from freerouter_core import Router
+from freerouter_core.apps.marks import chosen
 from freerouter_core.catalogue.parse import parse_models
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.errors import BadSetting, MissingExtra
@@ -142,3 +143,40 @@ def test_nothing_commands_a_terminal() -> None:
     assert [model.id for model in listed] == ["a/y:free"]
     assert fault.message == "no [2Jway"
     assert "\x1b" not in shown
+
+
+def test_health_is_of_free_models_whoever_pays(router: Router) -> None:
+    import dataclasses
+
+    report = dataclasses.replace(router, allow_paid=True).health()
+
+    assert report.usable
+    assert all(model.free for model in report.usable)
+    assert chosen(dataclasses.replace(router, allow_paid=True), ()) == report.usable
+
+
+def test_a_limit_of_none_is_no_candidate() -> None:
+    with World([SimModel("a/x:free")]) as world:
+        (row,) = world.router(daily_cap=0).health().rows
+
+    assert (row.usable, row.reason) == (False, "its limit allows none")
+
+
+async def test_health_is_one_look_at_the_store() -> None:
+    with World(
+        [SimModel(f"a/{n}:free") for n in range(50)], [SimAccount(per_minute=20, per_day=50)]
+    ) as world:
+        runtime = world.runtime
+        router = world.router()
+        router.chat("hello")
+        looks: list[int] = []
+        change = runtime.ledger._change
+
+        async def counted(charges: object, decide: object) -> object:
+            looks.append(1)
+            return await change(charges, decide)  # type: ignore[arg-type]
+
+        runtime.ledger._change = counted  # type: ignore[method-assign, assignment]
+        await router.ahealth()
+
+    assert len(looks) == 1

@@ -19,10 +19,10 @@ def ask_alone(
 ) -> tuple[Answer | None, float, str, str]:
     """(the answer of this model and no other, the seconds it took without what limits made it wait, and where there is none the fault,
     empty where it was not even asked, and the reason)."""
-    alone = dataclasses.replace(
-        router, model=model.id, fallback_models=(), max_retries=0, hedge="off", timeout=timeout
-    )
     try:
+        alone = dataclasses.replace(
+            router, model=model.id, fallback_models=(), max_retries=0, hedge="off", timeout=timeout
+        )
         outcome = alone.chat(request)
     except FreeRouterError as error:
         last = error.attempts[-1] if error.attempts else None

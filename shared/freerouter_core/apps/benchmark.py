@@ -75,6 +75,8 @@ def command(
             out.print(f"  {len(marks)}/{many} {escape(mark.model)}, {escape(mark.question)}: {word}")
     except KeyboardInterrupt:
         interrupted = True
+    if file is not None:
+        file.end(_told(marks))
     if as_json:
         print_json(_told(marks))
     else:

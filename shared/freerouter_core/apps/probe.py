@@ -62,7 +62,7 @@ def probe(
         yield result
         if result.fault == "account":
             return
-        if n + 1 < len(models):
+        if result.asked and n + 1 < len(models):
             time.sleep(max(0.0, spacing - (time.monotonic() - began)))
 
 
@@ -187,6 +187,7 @@ def command(
                 progress.advance(bar)
         except KeyboardInterrupt:
             interrupted = True
+    kept.file.end(kept.data())
     if as_json:
         print_json(kept.data())
     else:

@@ -151,6 +151,13 @@ def api(of: Callable[[], Router], watchers: Watchers | None = None) -> APIRouter
     return paths
 
 
+async def _exposed(watchers: Watchers) -> Response:
+    metrics = watchers.metrics
+    if metrics is None:
+        return refusal(501, "metrics need prometheus-client: pip install 'freerouter-llm[metrics]'")
+    return PlainTextResponse(await metrics.exposition(), media_type=metrics.kind)
+
+
 def _page(paths: APIRouter, watching: Callable[[], Watchers]) -> None:
     @paths.get("/", response_class=HTMLResponse)
     async def shown() -> HTMLResponse:
@@ -169,12 +176,9 @@ def _page(paths: APIRouter, watching: Callable[[], Watchers]) -> None:
     async def told() -> dict[str, Any]:
         return await watching().overview.told(wait=PATIENCE)
 
-    @paths.get("/metrics", response_class=PlainTextResponse)
+    @paths.get("/api/v1/metrics", response_class=PlainTextResponse)
     async def exposed() -> Response:
-        metrics = watching().metrics
-        if metrics is None:
-            return refusal(501, "metrics need prometheus-client: pip install 'freerouter-llm[metrics]'")
-        return PlainTextResponse(await metrics.exposition(), media_type=metrics.kind)
+        return await _exposed(watching())
 
 
 def _openai(paths: APIRouter, of: Callable[[], Router]) -> None:
@@ -381,6 +385,11 @@ def app(
 
     made = FastAPI(title="FreeRouter", version=__version__, lifespan=life)
     made.include_router(api(lambda: served, watchers))
+
+    @made.get("/metrics", response_class=PlainTextResponse)
+    async def exposed() -> Response:
+        return await _exposed(watchers)
+
     made.add_middleware(Gate, token=token, hosts=hosts)
 
     @made.exception_handler(StarletteHTTPException)

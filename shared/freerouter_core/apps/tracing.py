@@ -41,13 +41,16 @@ class Traces:
         self._tracer = trace.get_tracer("freerouter", __version__, tracer_provider=provider)
         self._router = router
         self._end = router.subscribe(self.observe)
-        atexit.register(router.flush, 1.0)  # before the provider, which was made earlier, shuts down
+        atexit.register(self._flush)  # before the provider, which was made earlier, shuts down
 
     def close(self) -> None:
         """Make spans of what has ended so far, and of nothing more."""
-        self._router.flush(1.0)
+        self._flush()
         self._end()
-        atexit.unregister(self._router.flush)
+        atexit.unregister(self._flush)
+
+    def _flush(self) -> None:
+        self._router.flush(1.0)
 
     def observe(self, event: Event) -> None:
         """Events come when a request has ended, in the context of its caller, whose span is thereby the parent."""

@@ -10,6 +10,15 @@ from typing import Any
 TEXT = frozenset({"text"})
 
 
+LONGEST_NAME = 500
+"""Letters that the name of a model may have; those of local servers are paths."""
+
+
+def plausible(name: object) -> bool:
+    """Whether a model may be called that: names end in metrics, logs, and files that processes share."""
+    return isinstance(name, str) and len(name) <= LONGEST_NAME and name.isprintable()
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """One model at one provider. Facts only: how it has been doing lives in `routing.health`.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .model import TEXT, Model
+from .model import TEXT, Model, plausible
 
 # Listed free, able to answer text, and still no chat model: safety classifiers answer "safe", OCR models describe
 # layout, decision models return verdicts, lyria bills per song upstream.
@@ -136,9 +136,7 @@ def _name(row: Mapping[str, Any]) -> str | None:
     name = row.get("id") or row.get("name")
     if isinstance(row.get("name"), str) and row["name"].startswith("@"):
         name = row["name"]
-    if (
-        not isinstance(name, str) or not name.isprintable()
-    ):  # one with an escape sequence would command a terminal
+    if not isinstance(name, str) or not plausible(name):
         return None
     return name.removeprefix("models/") or None
 

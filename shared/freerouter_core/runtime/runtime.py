@@ -60,7 +60,7 @@ class Runtime(Crossing):
     """What all routers of a process share: connections, limits, health, catalogues, observers."""
 
     _current: ClassVar[Runtime | None] = None
-    _lock: ClassVar[Any] = threading.Lock()
+    _lock: ClassVar[Any] = threading.RLock()
     _all: ClassVar[weakref.WeakSet[Runtime]] = weakref.WeakSet()
 
     def __init__(
@@ -107,6 +107,7 @@ class Runtime(Crossing):
         self._numbers = 0
         self._observers: list[Observer] = []
         self._events: Any = None
+        self._delivering = 0
         self._development: Any = None
         Runtime._all.add(self)
 
@@ -151,10 +152,10 @@ class Runtime(Crossing):
         self.discovery.forget_tasks()
         self.scans.forget_tasks()
         self.ledger.forget()
-        if self._events is not None:
-            self.flush(CLOSING)
-            self._events.put(None)
-            self._events = None
+        events, self._events = self._events, None
+        if events is not None:
+            self._flush(events, CLOSING)
+            events.put(None)
 
     def _forked(self) -> None:
         """In a child process: the thread is not here, and the sockets are the parent's. Drop them; close nothing."""
@@ -246,33 +247,42 @@ class Runtime(Crossing):
             self._observers = [*self._observers, observer]
 
         def unsubscribe() -> None:
-            self._observers = [other for other in self._observers if other is not observer]
+            with Runtime._lock:
+                self._observers = [other for other in self._observers if other is not observer]
 
         return unsubscribe
 
     def flush(self, seconds: float = START_TIMEOUT) -> None:
         """Wait until every event so far has been told, but not longer than that. Not for observers, who would wait for themselves."""
-        if self._events is not None:
+        events = self._events
+        if events is not None:
+            self._flush(events, seconds)
+
+    def _flush(self, events: Any, seconds: float) -> None:
+        if threading.get_ident() != self._delivering:  # an observer would wait for itself
             bell = new_bell()
-            self._events.put(bell.ring)
+            events.put(bell.ring)
             bell.wait(seconds)
 
     def emit(self, event: Event) -> None:
         write(event)
         for name, n in counted(event).items():
-            if name in self.counts or len(self.counts) < MOST_COUNTS:
+            named = name.startswith(("asked:", "failed:"))  # by models, of which callers may name any
+            if not named or name in self.counts or len(self.counts) < MOST_COUNTS:
                 self.counts[name] += n
         if self._observers:
-            if self._events is None:
-                self._events = new_queue()
-                start_thread(lambda events=self._events: self._deliver(events), "freerouter-events")  # type: ignore[misc]
-            if self._events.qsize() < UNTOLD:
-                self._events.put((event, contextvars.copy_context()))
+            events = self._events
+            if events is None:
+                events = self._events = new_queue()
+                start_thread(lambda: self._deliver(events), "freerouter-events")
+            if events.qsize() < UNTOLD:
+                events.put((event, contextvars.copy_context()))
             elif not self.counts["untold"]:
                 log.warning("an observer takes its time: events are left out")
                 self.counts["untold"] += 1
 
     def _deliver(self, events: Any) -> None:
+        self._delivering = threading.get_ident()
         while (item := events.get()) is not None:
             if callable(item):
                 item()
@@ -325,7 +335,7 @@ def _stop(core: Core) -> None:
 
 
 def _after_fork() -> None:
-    Runtime._lock = threading.Lock()
+    Runtime._lock = threading.RLock()
     for runtime in list(Runtime._all):
         runtime._forked()
 

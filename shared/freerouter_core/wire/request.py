@@ -6,16 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..catalogue.model import plausible
 from ..errors import BadRequest
 from .answer import Answer, Json
 from .structured import Structured
 
 Validator = Callable[[Answer], object]
 """Given an answer, raises to reject it (the next model is asked). Never run on the runtime's own loop."""
-
-
-LONGEST_NAME = 200
-"""Letters that the name of a model may have."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +71,6 @@ class ChatRequest:
         if isinstance(self.tool_choice, Mapping):
             return str((self.tool_choice.get("function") or {}).get("name") or "") or True
         return self.tool_choice == "required"
-
-
-def plausible(name: object) -> bool:
-    """Whether a model may be called that: names end in metrics, logs, and files that processes share."""
-    return isinstance(name, str) and len(name) <= LONGEST_NAME and name.isprintable()
 
 
 def check(request: ChatRequest, *, allow_paid: bool) -> None:

@@ -247,9 +247,9 @@ class Assembler:
         return self._calls[-1] if self._calls else None
 
     def _flush(self) -> Delta | None:
+        half, self._half = "" if self._think.active else paired(self._half), ""
         text, thought = self._think.close()
-        text += paired(self._half)
-        self._half = ""
+        text += half
         if text:
             self._text.append(text)
         if thought:

@@ -155,20 +155,23 @@ class Ledger:
         """How many stand in line for each account, by provider."""
         return {account.provider: len(self._lines.get(account.scope, ())) for account in accounts}
 
-    async def free_at(self, charge: Charge) -> float | None:
-        """When a request more would be within a limit; None: now. What is leased is not looked at: it may be back any moment."""
-        now, limit = self._clock.now(), charge.limit
-        size = limit.requests if limit.requests is not None else limit.tokens
-        if size is None:
-            return None
+    async def free_at(self, charges: Iterable[Charge]) -> dict[str, float]:
+        """When a request more would be within those limits that leave no room for it now, by their keys. One look for all; what is leased is
+        not looked at: it may be back any moment."""
+        now, found = self._clock.now(), tuple(charge for charge in charges if charge.limit.concurrent is None)
 
-        def look(windows: Windows) -> tuple[float | None, bool]:
-            window = windows(charge)
-            window.expire(limit, now)
-            free = window.free_at(limit, 1.0, size, now)
-            return (free if free > now else None), False
+        def look(windows: Windows) -> tuple[dict[str, float], bool]:
+            free = {}
+            for charge in found:
+                limit, window = charge.limit, windows(charge)
+                window.expire(limit, now)
+                size = limit.requests if limit.requests is not None else limit.tokens or 0
+                until = window.free_at(limit, 1.0, size, now)
+                if until > now:
+                    free[charge.key] = until
+            return free, False
 
-        return await self._change((charge,), look)
+        return await self._change(found, look) if found else {}
 
     async def used(self, charge: Charge) -> float:
         """How much of a limit is taken now."""
