@@ -17,7 +17,7 @@ import pytest
 
 from freerouter_core.simulator import SimModel, World
 
-from .terminal import in_terminal
+from .terminal import COMMAND, in_terminal
 
 Serve = Callable[[World], str]
 
@@ -26,7 +26,7 @@ def run(*arguments: str, said: str | None = None, **variables: str) -> subproces
     """Run the command with a clean environment and these variables."""
     base = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME") if name in os.environ}
     return subprocess.run(
-        [sys.executable, "-c", "from freerouter_core.apps import main; main()", *arguments],
+        [*COMMAND, *arguments],
         input=said,
         capture_output=True,
         text=True,
@@ -270,9 +270,7 @@ def test_serve_is_an_endpoint_and_shuts_down_with_a_stream_open() -> None:
         served(slow) as url,
         subprocess.Popen(
             [
-                sys.executable,
-                "-c",
-                "from freerouter_core.apps import main; main()",
+                *COMMAND,
                 "serve",
                 "--port",
                 "0",
@@ -349,9 +347,7 @@ def test_a_probe_that_is_interrupted_has_its_results(serve: Serve, tmp_path: Pat
     report = tmp_path / "probe.json"
     with subprocess.Popen(
         [
-            sys.executable,
-            "-c",
-            "from freerouter_core.apps import main; main()",
+            *COMMAND,
             "probe",
             "--spacing",
             "20",
@@ -478,7 +474,7 @@ def test_an_answer_that_is_interrupted_says_so_by_its_code(serve: Serve) -> None
     asked = threading.Event()
     slow = SimModel("acme/a:free", first_token=600.0, says=lambda request: asked.set())
     world = World([slow], clock="real")
-    program = [sys.executable, "-c", "from freerouter_core.apps import main; main()", "chat", "hello"]
+    program = [*COMMAND, "chat", "hello"]
     variables = {"OPENROUTER_BASE_URL": serve(world), "OPENROUTER_API_KEY": "sk-test-12345"}
     with subprocess.Popen(
         program, stderr=subprocess.PIPE, text=True, env={**os.environ, **variables}

@@ -145,9 +145,8 @@ class Knowing:
             resolved = await self._opened()
             catalogue = await self._catalogue(resolved, wait=wait)
             # what it would ask, but for the order: the named model and all others
-            policy = dataclasses.replace(resolved.policy, allow_paid=False, kept=None)
-            if policy.others:
-                policy = dataclasses.replace(policy, preferred=())
+            preferred = () if resolved.policy.others else resolved.policy.preferred
+            policy = dataclasses.replace(resolved.policy, allow_paid=False, preferred=preferred)
             rows = await candidacies(self._runtime, catalogue, resolved, Need(output_tokens=0), policy)
             now = self._runtime.clock.now()
             return HealthReport(

@@ -76,8 +76,7 @@ def _(report: HealthReport, axes: Axes) -> None:
     )
     axes.barh(range(len(counts)), [-n for _, n in counts], color=COLOURS["bad"], height=0.7)
     axes.axvline(0, color=CALM, linewidth=0.8)
-    axes.set_xlabel("failures (left) and answers")
-    axes.set_title(str(report), fontsize=9)
+    axes.set_xlabel(f"failures (left) and answers; {report}")
 
 
 @_draw.register(QuotaReport)

@@ -12,7 +12,7 @@ from .routing.health import Health
 from .routing.history import Tally, percentile
 from .routing.recommend import Recommendation
 from .session import SessionStats
-from .tables import Cell, Table, Tabled, abilities, seconds_words, share_words, tuples
+from .tables import Cell, Drawn, Table, Tabled, abilities, seconds_words, share_words, tuples
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Candidacy:
 
 
 @dataclass(frozen=True)
-class Explanation(Tabled):
+class Explanation(Drawn):
     """The candidates in the order they would be asked, then the others with the reason why not."""
 
     rows: tuple[Candidacy, ...]
@@ -53,10 +53,7 @@ class Explanation(Tabled):
         return [row.model for row in self.rows if row.reason is None]
 
     def __str__(self) -> str:
-        lines = []
-        for n, row in enumerate(self.rows, 1):
-            back = f", returns in {row.returns:.0f} s" if row.returns is not None else ""
-            lines.append(f"{n:3}. {row.model.id:50} {row.reason or row.state}{back}")
+        lines = [f"{n:3}. {row.model.id:50} {row.state_words}" for n, row in enumerate(self.rows, 1)]
         return "\n".join(lines) or "no models"
 
     def table(self) -> Table:
@@ -123,16 +120,17 @@ class QuotaLine:
 
 
 @dataclass(frozen=True)
-class QuotaReport(Tabled):
+class QuotaReport(Drawn):
     """What is spent of each limit, and what the accounts wait for (seconds, by provider)."""
 
     lines: tuple[QuotaLine, ...]
     waits: dict[str, tuple[str, float]]
 
     def __str__(self) -> str:
-        told = [str(line) for line in self.lines]
-        told += [f"{name} waits {seconds:.0f} s: {why}" for name, (why, seconds) in self.waits.items()]
-        return "\n".join(told) or "no limits are known"
+        return "\n".join([*map(str, self.lines), *self._waiting()]) or "no limits are known"
+
+    def _waiting(self) -> list[str]:
+        return [f"{name} waits {seconds:.0f} s: {why}" for name, (why, seconds) in self.waits.items()]
 
     def table(self) -> Table:
         rows = [
@@ -146,10 +144,9 @@ class QuotaReport(Tabled):
             )
             for line in self.lines
         ]
-        waits = [f"{name} waits {seconds:.0f} s: {why}" for name, (why, seconds) in self.waits.items()]
         columns = ("provider", "of", "limit", "spent", "in all", "left")
         right = ("spent", "in all", "left")
-        return Table(columns, tuples(rows), right, "; ".join(waits), ("spent", "of", "in all"))
+        return Table(columns, tuples(rows), right, "; ".join(self._waiting()), ("spent", "of", "in all"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +207,7 @@ def _left(line: QuotaLine) -> Cell:
 
 
 @dataclass(frozen=True)
-class PerformanceReport(Tabled):
+class PerformanceReport(Drawn):
     """How each model has done in the last `hours`, most used first, and all together (`total`)."""
 
     rows: tuple[Performance, ...]
@@ -246,7 +243,7 @@ class PerformanceReport(Tabled):
 @dataclass(frozen=True)
 class Stats(Tabled):
     """What there is (models, and how many free ones have each capability) and what happened since the process began: requests that were
-    `answered`, that `gave_up`, that `fell_back` to a second attempt or a later one; shares of 1; seconds to an answer on average."""
+    `answered`, that `gave_up`, that their callers `called_off`, that `fell_back` to a second attempt or a later one; shares of 1; seconds to an answer on average."""
 
     listed: int
     free: int
@@ -255,6 +252,7 @@ class Stats(Tabled):
     lists: dict[str, int]
     answered: int
     gave_up: int
+    called_off: int
     attempts: int
     hedges: int
     seconds: float | None
@@ -285,6 +283,7 @@ class Stats(Tabled):
             lists,
             answered,
             counts.get("gave_up", 0),
+            counts.get("called_off", 0),
             counts.get("attempts", 0),
             counts.get("hedges", 0),
             counts.get("milliseconds", 0) / 1e3 / answered if answered else None,
@@ -301,7 +300,7 @@ class Stats(Tabled):
             "by provider": _counts(self.providers),
             "capabilities": _counts(self.capabilities),
             "lists": _counts(self.lists),
-            "requests": f"{self.answered} answered, {self.gave_up} given up, {self.attempts} attempts, {self.hedges} of them hedges",
+            "requests": f"{self.answered} answered, {self.gave_up} given up, {self.called_off} called off, {self.attempts} attempts, {self.hedges} of them hedges",
             "seconds to an answer": seconds_words(self.seconds),
             "answered by a later attempt": share_words(self.fallback_rate),
             "faults": _counts(self.faults),
@@ -328,7 +327,7 @@ def _with(prefix: str, counts: Mapping[str, int]) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class HealthReport(Tabled):
+class HealthReport(Drawn):
     """Which free models are usable now. `age`: seconds since the catalogue was fetched, None if there is none."""
 
     rows: tuple[Candidacy, ...]

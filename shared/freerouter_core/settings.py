@@ -147,13 +147,10 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = "_".join(str(part) for part in first["loc"]).upper()
-            inside = file is not None and name.lower() in said.settings and not os.environ.get(name)
-            where = (
-                f"correct it in {file.name}"
-                if inside and file is not None
-                else "correct or unset this variable"
-            )
-            raise BadSetting(f"{name}: {first['msg']}", hint=where) from None
+            hint = "correct or unset this variable"
+            if file is not None and name.lower() in said.settings and not _has(os.environ, name.lower()):
+                hint = f"correct it in {file.name}"
+            raise BadSetting(f"{name}: {first['msg']}", hint=hint) from None
         finally:
             _from_file.reset(token)
 

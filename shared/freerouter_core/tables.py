@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
@@ -52,7 +53,7 @@ class Table:
 
     def html(self) -> str:
         """For notebooks; every text is escaped."""
-        heads = "".join(f"<th{self._align(name)}>{html.escape(name)}</th>" for name in self.columns)
+        heads = "".join(self._td(Cell(name), name, "th") for name in self.columns)
         body = "".join(
             "<tr>"
             + "".join(self._td(_cell(cell), name) for cell, name in zip(row, self.columns, strict=True))
@@ -91,26 +92,17 @@ class Table:
     def __rich_console__(self, console: Any, options: Any) -> Iterator[RichTable]:
         yield self.fitted(options.max_width).rich()
 
-    def _align(self, name: str) -> str:
-        return f' style="text-align:{"right" if name in self.right else "left"}"'
-
-    def _td(self, cell: Cell, name: str) -> str:
+    def _td(self, cell: Cell, name: str, tag: str = "td") -> str:
         colour = f";color:{COLOURS[cell.tone]}" if cell.tone else ""
         side = "right" if name in self.right else "left"
-        return f'<td style="text-align:{side}{colour}">{html.escape(cell.text)}</td>'
+        return f'<{tag} style="text-align:{side}{colour}">{html.escape(cell.text)}</{tag}>'
 
 
-class Tabled:
-    """What shows itself as a table, and draws itself (`plot`, which needs matplotlib)."""
+class Tabled(ABC):
+    """What shows itself as a table."""
 
-    def table(self) -> Table:
-        raise NotImplementedError
-
-    def plot(self, axes: Axes | None = None) -> Axes:
-        """Draw it, on `axes` where given. Raises `MissingExtra` without matplotlib."""
-        from .plots import plot
-
-        return plot(self, axes)
+    @abstractmethod
+    def table(self) -> Table: ...
 
     def _repr_html_(self) -> str:
         return self.table().html()
@@ -124,8 +116,18 @@ class Tabled:
         return self.table()
 
 
-class Models(list[Model], Tabled):
-    """A list of models that shows itself as a table."""
+class Drawn(Tabled):
+    """What draws itself, too."""
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draw it, on `axes` where given. Raises `MissingExtra` without matplotlib."""
+        from .plots import plot
+
+        return plot(self, axes)
+
+
+class Models(list[Model], Drawn):
+    """A list of models that shows itself as a table, and draws itself."""
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self.table()))  # IPython knows how to print a list, and would

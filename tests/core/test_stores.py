@@ -36,6 +36,8 @@ from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.judge import Fault, Kind
 
+from ..terminal import free_port
+
 MINUTE = Charge("account", Limit(requests=5, per=60.0))
 DAY = Charge("account", Limit(requests=9, per=86_400.0, reset="utc-day"))
 TOKENS = Charge("account|m", Limit(tokens=100, per=60.0))
@@ -45,12 +47,6 @@ LANES = Charge("account|m", Limit(concurrent=1))
 REDIS_SERVER = pytest.param("redis-server", marks=pytest.mark.system)
 SHARED = ["sqlite", "redis", REDIS_SERVER]
 """What processes share: a file, fakeredis' TCP server, and a real Redis where the marked group runs."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from ..terminal import COMMAND
 
 TOKEN = "the-door-is-open"
 
@@ -29,12 +29,6 @@ def program(name: str) -> str:
     return found
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def service(url: str, folder: Path, *options: str, key: str = "sk-or-v1-system-0123456789") -> Iterator[str]:
     """`freerouter serve` as a process of its own over the OpenRouter at `url`; gives its address."""
@@ -44,7 +38,7 @@ def service(url: str, folder: Path, *options: str, key: str = "sk-or-v1-system-0
         "FREEROUTER_STATE": f"sqlite:///{folder}/state.db",
         "PYTHONUNBUFFERED": "1",
     }
-    command = [sys.executable, "-c", "from freerouter_core.apps import main; main()", "serve", "--port", "0"]
+    command = [*COMMAND, "serve", "--port", "0"]
     with subprocess.Popen(
         [*command, *options], stdout=subprocess.PIPE, text=True, env=environment, cwd=folder
     ) as process:

@@ -15,7 +15,8 @@ import yaml
 
 from freerouter_core.simulator import SimAccount, SimModel, World
 
-from .conftest import TOKEN, free_port, program, service
+from ..terminal import free_port
+from .conftest import TOKEN, program, service
 
 DASHBOARDS = Path(__file__).parent.parent.parent / "dashboards"
 KEY = "sk-or-v1-prometheus-0123456789"

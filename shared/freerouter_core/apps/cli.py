@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import Any
 
 import click
@@ -78,7 +77,7 @@ def _check_keys(console: Console) -> bool:
         used = name in named
         for variable in row.get("keys", ()):
             held = bool(environment.get(variable, "").strip())
-            where = "environment" if os.environ.get(variable) else ".env file"
+            where = settings.origin(variable.lower())
             if used:
                 found = found or held
                 state = f"[green]found[/] ({where})" if held else "[red]not set[/]"

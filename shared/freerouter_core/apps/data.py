@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..catalogue.model import Model
+from ..reports import Candidacy
 
 
 def plain(value: Any) -> Any:
@@ -26,9 +27,8 @@ def plain(value: Any) -> Any:
         return None
     if isinstance(value, (int, float, bool, type(None))):
         return value
-    return (
-        str(value).encode("utf-8", "replace").decode()
-    )  # half of a pair of surrogates would fail whoever writes it
+    # half of a pair of surrogates would fail whoever writes it
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def described(model: Model) -> dict[str, Any]:
@@ -43,4 +43,22 @@ def described(model: Model) -> dict[str, Any]:
         "prompt_price": model.prompt_price,
         "completion_price": model.completion_price,
         "quality": round(model.quality, 1),
+    }
+
+
+def standing(row: Candidacy) -> dict[str, Any]:
+    """A model as lists show it, and how it stands: seconds until it `returns` and to a first token, `chance` and `expected` as in
+    `Candidacy`."""
+    health = row.health
+    return described(row.model) | {
+        "usable": row.usable,
+        "reason": row.reason,
+        "state": row.state,
+        "returns": row.returns,
+        "chance": row.chance,
+        "expected": row.seconds,
+        "answers": health.answers if health else 0,
+        "failures": health.failures if health else 0,
+        "first_token": health.first_token if health and health.answers else None,
+        "safety": round(health.safety, 1) if health else None,
     }

@@ -36,9 +36,8 @@ class Gate:
                 return
         try:
             await self.app(scope, receive, send)
-        except (
-            asyncio.CancelledError
-        ):  # the server ends, and would call it a failure of ours; nobody waits for this task
+        except asyncio.CancelledError:
+            # the server ends, and would call it a failure of ours; nobody waits for this task
             return
 
     def _denied(self, headers: dict[bytes, bytes], path: str) -> JSONResponse | None:

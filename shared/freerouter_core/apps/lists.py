@@ -12,8 +12,8 @@ from rich.markup import escape
 from ..errors import CatalogueUnavailable
 from ..router import Router
 from ..tables import Models, Table, tuples
-from .data import described
-from .terminal import console, guarded, json_option, print_json, table
+from .data import standing
+from .terminal import console, guarded, json_option, print_json
 
 CAPABILITIES = ("tools", "vision", "audio", "structured", "reasoning")
 
@@ -53,7 +53,7 @@ def models(
         if (everything or row.reason is None) and _fits(row.model, wanted, min_context)
     ]
     if as_json:
-        print_json([described(row.model) | _health(row) for row in rows])
+        print_json([standing(row) for row in rows])
         return
     shown = dataclasses.replace(report, rows=tuple(rows))
     console().print(dataclasses.replace(shown.table(), foot=str(report)))
@@ -64,21 +64,6 @@ def models(
 def _fits(model: Any, wanted: set[str], min_context: int) -> bool:
     held = {"vision" if word == "image" else word for word in model.capabilities}
     return wanted <= held and model.context >= min_context
-
-
-def _health(row: Any) -> dict[str, Any]:
-    health = row.health
-    return {
-        "reason": row.reason,
-        "state": row.state,
-        "returns": row.returns,
-        "chance": row.chance,
-        "expected": row.seconds,
-        "answers": health.answers if health else 0,
-        "failures": health.failures if health else 0,
-        "first_token": health.first_token if health and health.answers else None,
-        "safety": round(health.safety, 1) if health else None,
-    }
 
 
 @click.command()
@@ -103,11 +88,9 @@ def discover(as_json: bool) -> None:
         told = {name: {"listed": listed, "free": many} for name, (listed, many) in counts.items()}
         print_json({"providers": told, "new": new, "gone": gone, "cache": router.cache_stats()})
         return
-    made = table("provider", "listed", "free", right=("listed", "free"))
-    for name, (listed, many) in counts.items():
-        made.add_row(escape(name), str(listed), str(many))
+    rows = [(name, str(listed), str(many)) for name, (listed, many) in counts.items()]
     out = console()
-    out.print(made)
+    out.print(Table(("provider", "listed", "free"), tuples(rows), ("listed", "free")))
     for word, ids in (("new", new if before else []), ("gone", gone)):
         for name in ids:
             out.print(f"{word}: {escape(name)}")
@@ -139,7 +122,7 @@ def explain(text: str, model: str, as_json: bool) -> None:
     """Who would be asked TEXT, in which order, and why each other would not. Sends nothing."""
     found = Router(model=model).explain(text)
     if as_json:
-        print_json([described(row.model) | _health(row) for row in found.rows])
+        print_json([standing(row) for row in found.rows])
         return
     console().print(found)
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from rich.markup import escape
 
 from ..errors import FreeRouterError
 from ..events import log
@@ -18,7 +17,8 @@ from ..resolution import known_providers
 from ..router import Router
 from ..routing.field import ROOM
 from ..runtime.hardware import memory
-from .terminal import console, guarded, json_option, print_json, table
+from ..tables import Cell, Table
+from .terminal import console, guarded, json_option, print_json
 
 PATIENCE = 2.0
 """Seconds a server is waited for."""
@@ -51,15 +51,16 @@ def listed(as_json: bool) -> None:
         if room
         else "memory for models: not known (the extra `local` may tell)"
     )
-    made = table("server", "model", "size", "fits", right=("size",))
+    shown: list[tuple[Cell | str, ...]] = []
     for row in rows:
         if not row["running"]:
-            made.add_row(row["name"], f"[dim]{escape(row['reason'])}[/]", "", "")
+            shown.append((row["name"], Cell(row["reason"], "dim"), "", ""))
         for model in row["models"]:
             size = model["size"]
-            fits = "" if not (size and room) else "[green]yes[/]" if size * ROOM <= room else "[red]no[/]"
-            made.add_row(row["name"], escape(model["id"]), f"{size / 2**30:.1f} GiB" if size else "", fits)
-    out.print(made)
+            fits = Cell("yes", "good") if size * ROOM <= room else Cell("no", "bad")
+            gigabytes = f"{size / 2**30:.1f} GiB" if size else ""
+            shown.append((row["name"], model["id"], gigabytes, fits if size and room else ""))
+    out.print(Table(("server", "model", "size", "fits"), tuple(shown), ("size",)))
 
 
 async def _servers(names: Sequence[str]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from ..errors import FreeRouterError
 from ..events import Answered, CalledOff, Event, GaveUp
 from ..reports import HealthReport
 from ..router import Router
-from .data import described, plain
+from .data import plain, standing
 
 KEPT = 100
 """Requests that are remembered."""
@@ -60,20 +60,7 @@ class Overview:
             health, problem = HealthReport((), 0, None, ()), error.message
         quota = await router.aquota(ask=False)
         stats = await router.astats()
-        models = [
-            described(row.model)
-            | {
-                "usable": row.usable,
-                "reason": row.reason,
-                "state": row.state,
-                "returns": row.returns,
-                "answers": row.health.answers if row.health else 0,
-                "failures": row.health.failures if row.health else 0,
-                "first_token": row.health.first_token if row.health and row.health.answers else None,
-            }
-            for row in health.rows
-            if row.model.free and row.model.chat
-        ]
+        models = [standing(row) for row in health.rows if row.model.free and row.model.chat]
         told = {
             "now": time.time(),
             "problem": problem,

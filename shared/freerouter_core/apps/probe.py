@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..catalogue.model import Model
 from ..router import Router
-from ..tables import seconds_words
+from ..tables import Table, seconds_words, tuples
 from ..wire.request import ChatRequest
 from .alone import ask_alone, spacing_of
 from .reportfile import ReportFile
@@ -27,7 +27,6 @@ from .terminal import (
     guarded,
     json_option,
     print_json,
-    table,
 )
 
 PROMPT = "Reply with the single word: pong"
@@ -106,7 +105,7 @@ class Report:
     def __init__(self, path: Path, resume: bool) -> None:
         self.file = ReportFile(path, _is_report, resumed=resume)
         held = self.file.held["results"] if resume and self.file.held else []
-        self.results = [_Rows.validate_python(row) for row in held]
+        self.results = _Results.validate_python(held)
 
     @property
     def known(self) -> set[str]:
@@ -119,19 +118,20 @@ class Report:
 
     def data(self) -> dict[str, Any]:
         summary = Summary.of(self.results)
-        told = {name: value for name, value in asdict(summary).items() if name in COUNTED}
+        told = {name: getattr(summary, name) for name in COUNTED}
         return {"summary": told, "results": [asdict(result) for result in self.results]}
 
 
-_Rows: TypeAdapter[Result] = TypeAdapter(Result)
+_Results: TypeAdapter[list[Result]] = TypeAdapter(list[Result])
 COUNTED = ("asked", "answered", "success", "seconds")
 
 
 def _is_report(held: Any) -> bool:
     try:
-        return bool([_Rows.validate_python(row) for row in held["results"]]) or held["results"] == []
+        _Results.validate_python(held["results"])
     except (TypeError, KeyError, ValueError):
         return False
+    return True
 
 
 @click.command("probe")
@@ -212,12 +212,8 @@ def _print(summary: Summary) -> None:
         f"{summary.answered} of {summary.asked} answered ({share}), {seconds_words(summary.seconds)} on average"
     )
     if summary.fastest:
-        made = table("fastest", "seconds", right=("seconds",))
-        for result in summary.fastest:
-            made.add_row(escape(result.model), f"{result.seconds:.1f}")
-        out.print(made)
+        fastest = [(result.model, f"{result.seconds:.1f}") for result in summary.fastest]
+        out.print(Table(("fastest", "seconds"), tuples(fastest), ("seconds",)))
     if summary.failed:
-        made = table("failed", "fault", "reason")
-        for result in summary.failed:
-            made.add_row(escape(result.model), escape(result.fault), escape(result.reason))
-        out.print(made)
+        failed = [(result.model, result.fault, result.reason) for result in summary.failed]
+        out.print(Table(("failed", "fault", "reason"), tuples(failed)))

@@ -36,7 +36,7 @@ from ..streams import AsyncStream
 from ..wire.openai import read_request, write_answer, write_delta, write_end
 from ..wire.stream import Delta
 from . import tracing
-from .data import described, plain
+from .data import described, plain, standing
 from .gate import LARGEST, Gate, refusal
 from .metrics import PATIENCE, Metrics, available
 from .overview import Overview, page
@@ -228,12 +228,8 @@ def _openai(paths: APIRouter, of: Callable[[], Router]) -> None:
 def _lists(paths: APIRouter, of: Callable[[], Router]) -> None:
     @paths.get("/api/v1/models/free")
     async def free() -> dict[str, Any]:
-        rows = [row for row in (await of().ahealth()).rows if row.model.free and row.model.chat]
-        told = [
-            described(row.model)
-            | {"usable": row.usable, "reason": row.reason, "state": row.state, "returns": row.returns}
-            for row in rows
-        ]
+        rows = (await of().ahealth()).rows
+        told = [plain(standing(row)) for row in rows if row.model.free and row.model.chat]
         return {"models": told, "count": len(told)}
 
     @paths.get("/api/v1/models/affordable")

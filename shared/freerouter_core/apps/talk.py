@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +14,7 @@ from rich.markup import escape
 from ..errors import FreeRouterError
 from ..router import Router
 from ..routing.plan import Outcome
+from ..wire.redact import harmless
 from ..wire.request import ChatRequest
 from .terminal import console, guarded, json_option, print_json
 
@@ -149,15 +149,12 @@ class Talk:
             self.trail.print("[dim]stopped[/]")
         else:
             if outcome is not None:
-                self.trail.print(f"[dim]{escape(outcome.answer.model)}[/]")
+                self.trail.print(f"[dim]{escape(harmless(outcome.answer.model))}[/]")
 
 
 def _shown(text: str) -> str:
     """A model's text; to a terminal without what would command it."""
-    return _COMMANDING.sub("", text) if sys.stdout.isatty() else text
-
-
-_COMMANDING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+    return harmless(text) if sys.stdout.isatty() else text
 
 
 def print_attempts(told: Console, attempts: Any) -> None:

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from ..errors import AuthenticationFailed, BadRequest, BadSetting, FreeRouterError
 from .data import plain
@@ -58,14 +57,6 @@ def guarded(command: F) -> F:
             raise SystemExit(EXIT_FAILED) from None
 
     return run  # type: ignore[return-value]
-
-
-def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    """A table without lines, whose long cells fold."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
-    return made
 
 
 def print_json(value: Any) -> None:

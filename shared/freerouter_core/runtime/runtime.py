@@ -277,8 +277,9 @@ class Runtime(Crossing):
                 start_thread(lambda: self._deliver(events), "freerouter-events")
             if events.qsize() < UNTOLD:
                 events.put((event, contextvars.copy_context()))
-            elif not self.counts["untold"]:
-                log.warning("an observer takes its time: events are left out")
+            else:
+                if not self.counts["untold"]:
+                    log.warning("an observer takes its time: events are left out")
                 self.counts["untold"] += 1
 
     def _deliver(self, events: Any) -> None:

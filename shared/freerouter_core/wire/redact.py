@@ -16,7 +16,11 @@ _LIKE_A_KEY = re.compile(
 
 
 _COMMANDING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What would command a terminal that a text is shown in."""
+
+
+def harmless(text: str) -> str:
+    """The text without what would command a terminal."""
+    return _COMMANDING.sub("", text)
 
 
 def redact(text: str, account: Account | None = None) -> str:
@@ -34,7 +38,7 @@ def clean(fault: Fault, account: Account) -> Fault:
     """The fault with keys out of its words, which are cut short only then."""
     if not fault.message:
         return fault
-    return replace(fault, message=_COMMANDING.sub("", redact(fault.message, account))[:300])
+    return replace(fault, message=harmless(redact(fault.message, account))[:300])
 
 
 def clean_answer(answer: Answer, account: Account, *, whole: bool = False) -> Answer:
