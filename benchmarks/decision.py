@@ -16,7 +16,7 @@ import httpx
 
 from freerouter_core.catalogue.model import Catalogue, Model
 from freerouter_core.catalogue.providers import Account
-from freerouter_core.routing.field import Field
+from freerouter_core.routing.candidates import Field
 from freerouter_core.routing.health import HealthBook
 from freerouter_core.routing.need import Need, Policy
 

@@ -28,10 +28,10 @@ from typing import Any
 
 from freerouter_core import Provider, Router
 from freerouter_core.catalogue.providers import Limit
-from freerouter_core.clock import RealClock
-from freerouter_core.routing.quota import Charge
+from freerouter_core.routing.limits import Charge
 from freerouter_core.runtime.ledger import Ledger
 from freerouter_core.runtime.ledger.stores import open_store
+from freerouter_core.runtime.loop.clock import RealClock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.simulator.server import served

@@ -23,9 +23,9 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 from typing_extensions import override
 
 from freerouter_core import __version__
+from freerouter_core.client.adapter_options import POLICY, RouterOptions, objects_as_data
 from freerouter_core.errors import FreeRouterError
 from freerouter_core.guards import mark_of
-from freerouter_core.options import POLICY, RouterOptions, objects_as_data
 from freerouter_core.wire.request import ChatRequest
 
 from . import blocks  # noqa: F401  # registers how our messages become content blocks

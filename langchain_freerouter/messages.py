@@ -23,8 +23,8 @@ from langchain_core.messages.tool import ToolCallChunk, tool_call, tool_call_chu
 
 from freerouter_core.errors import BadRequest
 from freerouter_core.wire.answer import Answer, Json
-from freerouter_core.wire.history import paired
 from freerouter_core.wire.stream import Delta
+from freerouter_core.wire.tool_pairing import paired
 
 PROVIDER = "freerouter"
 """`model_provider` of every message: who answered is in `model_name` and `upstream_provider`."""

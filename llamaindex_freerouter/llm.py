@@ -31,8 +31,8 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools.types import BaseTool
 
+from freerouter_core.client.adapter_options import POLICY, RouterOptions
 from freerouter_core.errors import BadRequest, FreeRouterError
-from freerouter_core.options import POLICY, RouterOptions
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.request import ChatRequest
 

@@ -26,8 +26,8 @@ from llama_index.core.base.llms.types import (
 
 from freerouter_core.errors import BadRequest
 from freerouter_core.wire.answer import Answer, Json, ToolCall
-from freerouter_core.wire.history import paired
 from freerouter_core.wire.stream import Delta
+from freerouter_core.wire.tool_pairing import paired
 
 from .tools import legacy_call, sent_name
 

@@ -240,7 +240,7 @@ def test_config_shows_where_a_setting_comes_from_and_no_key(tmp_path: Path) -> N
 
 def test_a_conversation(server: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     """As a terminal has it, but for the terminal: what is typed comes from a list."""
-    from freerouter_core.apps.talk import Talk
+    from freerouter_core.apps.cli.chat import Talk
 
     typed = iter(["hello", "/explain", "/model acme/b:free", "and you?", "/reset", "/what", "/quit", "never"])
     with World([SimModel("acme/a:free"), SimModel("acme/b:free")]) as world:

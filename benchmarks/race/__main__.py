@@ -49,7 +49,7 @@ def serve(found: Scene, begins: float, pipe: Connection) -> None:
     """Serve a scene's worlds until told to stop; then tell how many requests each saw, and how many an account refused."""
     from contextlib import ExitStack
 
-    from freerouter_core.clock import RealClock
+    from freerouter_core.runtime.loop.clock import RealClock
     from freerouter_core.simulator import World
     from freerouter_core.simulator.server import served
 

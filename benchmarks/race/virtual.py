@@ -26,8 +26,8 @@ from table import Lap, Results, compare, header, line, plot, ratios
 from worlds import DEADLINE, SCENES, Scene, scene
 
 from freerouter_core import ChatRequest, Limit, Provider, Router, Structured
-from freerouter_core.clock import VirtualClock
 from freerouter_core.errors import FreeRouterError
+from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import World
 from freerouter_core.simulator.dialects import DIALECTS
@@ -221,12 +221,12 @@ SWEPT = {
     "routing.health.PULL": (0.3, 0.95),
     "routing.health.CHANCE": (0.05, 0.4),
     "routing.health.POOL": (0.03, 0.3),
-    "routing.patience.LATE": (2.0, 6.0),
-    "routing.patience.FLOOR": (2.5, 10.0),
-    "routing.patience.HEDGE_AT": (1.5, 4.0),
+    "routing.timeouts.LATE": (2.0, 6.0),
+    "routing.timeouts.FLOOR": (2.5, 10.0),
+    "routing.timeouts.HEDGE_AT": (1.5, 4.0),
     "routing.engine.HEDGE_SHARE": (0.0, 0.2),
-    "routing.quota.SCARCE": (100.0, 1_000.0),
-    "routing.quota.DEAREST": (10.0, 100.0),
+    "routing.limits.SCARCE": (100.0, 1_000.0),
+    "routing.limits.DEAREST": (10.0, 100.0),
 }
 """Constants of the core, and for each a value well below and well above its default."""
 

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from . import errors, events
     from .catalogue.model import Catalogue, Model
     from .catalogue.providers import Limit, Provider
-    from .guards import Exchange, Guard, Verdict
-    from .router import Router
+    from .client.router import Router
+    from .client.session import Session
+    from .client.streams import AsyncStream, Stream
+    from .guards.base import Exchange, Guard, Verdict
     from .routing.need import Need
     from .routing.plan import Outcome
     from .runtime.runtime import Runtime
-    from .session import Session
-    from .settings import Settings
-    from .streams import AsyncStream, Stream
+    from .settings.environment import Settings
     from .wire.answer import Answer, ToolCall
     from .wire.request import ChatRequest
     from .wire.stream import Delta
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Answer": ".wire.answer",
-    "AsyncStream": ".streams",
+    "AsyncStream": ".client.streams",
     "Catalogue": ".catalogue.model",
     "ChatRequest": ".wire.request",
     "Delta": ".wire.stream",
@@ -40,11 +40,11 @@ _HOMES = {
     "Need": ".routing.need",
     "Outcome": ".routing.plan",
     "Provider": ".catalogue.providers",
-    "Router": ".router",
+    "Router": ".client.router",
     "Runtime": ".runtime.runtime",
-    "Session": ".session",
+    "Session": ".client.session",
     "Settings": ".settings",
-    "Stream": ".streams",
+    "Stream": ".client.streams",
     "Structured": ".wire.structured",
     "ToolCall": ".wire.answer",
     "Verdict": ".guards",

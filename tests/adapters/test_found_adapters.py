@@ -31,8 +31,8 @@ from pydantic import BaseModel
 from freerouter_core import Router, errors
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer
-from freerouter_core.wire.history import NOT_RUN
 from freerouter_core.wire.stream import Assembler, merge_details
+from freerouter_core.wire.tool_pairing import NOT_RUN
 from langchain_freerouter import ChatFreeRouter
 from langchain_freerouter.messages import to_message
 from llamaindex_freerouter import FreeRouter
@@ -351,7 +351,7 @@ def test_no_call_where_none_was_to_be() -> None:
     call = {"id": "c1", "function": {"name": "get_weather", "arguments": "{}"}}
     message = {"role": "assistant", "content": "No need.", "tool_calls": [call]}
     from freerouter_core import ChatRequest
-    from freerouter_core.routing.verdict import judged
+    from freerouter_core.routing.final_error import judged
     from freerouter_core.wire.answer import read_answer
 
     request = ChatRequest(

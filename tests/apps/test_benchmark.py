@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from freerouter_core.apps.benchmark import command
-from freerouter_core.apps.graded import QUESTIONS
-from freerouter_core.apps.marks import benchmark, standings
+from freerouter_core.apps.cli.benchmark import command
+from freerouter_core.apps.evaluation.grading import benchmark, standings
+from freerouter_core.apps.evaluation.questions import QUESTIONS
 from freerouter_core.errors import BadSetting
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer, ToolCall

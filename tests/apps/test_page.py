@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from freerouter_core import Router
-from freerouter_core.apps.overview import KEPT, Overview, page
+from freerouter_core.apps.http.overview import KEPT, Overview, page
 from freerouter_core.apps.rest import Watchers, api, app
 from freerouter_core.errors import Exhausted, FreeRouterError
 from freerouter_core.simulator import SimAccount, SimModel, World

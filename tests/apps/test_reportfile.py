@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from freerouter_core.apps.marks import Mark, standings
-from freerouter_core.apps.probe import Report, Result, Summary, probe
-from freerouter_core.apps.reportfile import ReportFile
+from freerouter_core.apps.cli.probe import Report, Result, Summary, probe
+from freerouter_core.apps.evaluation.grading import Mark, standings
+from freerouter_core.apps.evaluation.report_file import ReportFile
 from freerouter_core.errors import BadSetting
 from freerouter_core.simulator import SimAccount, SimModel, World
 

@@ -13,7 +13,7 @@ import pytest
 import respx
 
 from freerouter_core import Router, errors, events
-from freerouter_core.clock import VirtualClock
+from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimModel, World
 

@@ -28,11 +28,11 @@ from freerouter_core import (
     Verdict,
     errors,
 )
-from freerouter_core.clock import RealClock
 from freerouter_core.errors import BadSetting, DeadlineExceeded, Exhausted, NoCandidates, Refused
 from freerouter_core.guards import CrisisGuard, ModerationGuard, PatternGuard, read_classifier
 from freerouter_core.routing.health import USUAL_TOKENS
-from freerouter_core.runtime.scans import Facts
+from freerouter_core.runtime.endpoint_stats import Facts
+from freerouter_core.runtime.loop.clock import RealClock
 from freerouter_core.simulator import Phase, SimAccount, SimModel, World
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
@@ -103,7 +103,7 @@ def test_a_session_given_as_an_object_brings_its_policy_along_in_writing() -> No
 
 
 def test_sessions_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("freerouter_core.session.SESSIONS", 3)
+    monkeypatch.setattr("freerouter_core.client.session.SESSIONS", 3)
     with World(PAIR) as world:
         for n in range(5):
             world.router().session(f"s{n}").chat("x")
@@ -383,7 +383,7 @@ def test_one_model_without_endpoints_does_not_hide_the_others(tmp_path: Path) ->
 
 FORKS = """
 import os
-from freerouter_core.runtime import swift
+from freerouter_core.runtime.http import aiohttp_transport as swift
 assert swift.load() is None, "its import begins here"
 child = os.fork()
 if child == 0:
@@ -401,7 +401,7 @@ def test_a_fork_waits_for_an_import_that_is_under_way() -> None:
 
 
 def test_the_newest_sessions_are_remembered_and_a_look_makes_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("freerouter_core.session.SESSIONS", 2)
+    monkeypatch.setattr("freerouter_core.client.session.SESSIONS", 2)
     with World([SimModel(ONE, script=[None, None, "401"])]) as world:
         for name in ("old", "older", "new"):
             session = world.router(fallback_models=(), model=ONE).session(name)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freerouter_core.errors import Exhausted
-from freerouter_core.runtime.transport import _NAMES, name_of
+from freerouter_core.runtime.http.transport import _NAMES, name_of
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer, ToolCall, read_answer
 from freerouter_core.wire.judge import (

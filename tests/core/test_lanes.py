@@ -14,8 +14,8 @@ import respx
 
 from freerouter_core import Provider, Router
 from freerouter_core.catalogue.providers import Account
-from freerouter_core.runtime import swift
-from freerouter_core.runtime.transport import Transport, TransportFailed
+from freerouter_core.runtime.http import aiohttp_transport as swift
+from freerouter_core.runtime.http.transport import Transport, TransportFailed
 
 Reply = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

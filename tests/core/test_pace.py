@@ -10,8 +10,8 @@ import pytest
 from freerouter_core import Limit, Model
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.errors import Exhausted
-from freerouter_core.routing.pace import FORGOTTEN, Pace, Paces
-from freerouter_core.routing.quota import LEARNT_POLL, Grant, Refusal, Window, reserve
+from freerouter_core.routing.adaptive_limits import FORGOTTEN, Pace, Paces
+from freerouter_core.routing.limits import LEARNT_POLL, Grant, Refusal, Window, reserve
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.judge import Fault, Kind
 

@@ -10,8 +10,8 @@ from freerouter_core import Provider, Router, errors
 from freerouter_core.catalogue.model import Catalogue
 from freerouter_core.catalogue.parse import parse_models
 from freerouter_core.catalogue.providers import Account, resolve
-from freerouter_core.resolution import known_providers, resolve_router
-from freerouter_core.routing.field import Field
+from freerouter_core.client.resolve import known_providers, resolve_router
+from freerouter_core.routing.candidates import Field
 from freerouter_core.routing.health import HealthBook
 from freerouter_core.routing.need import Need, Policy
 from freerouter_core.runtime.hardware import memory

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from freerouter_core.catalogue.model import Model
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.simulator import SimModel, World
-from freerouter_core.simulator.strict import fault_in
+from freerouter_core.simulator.request_validation import fault_in
 from freerouter_core.wire.body import shape
 from freerouter_core.wire.judge import Kind, judge_rejection
 from freerouter_core.wire.quirks import QUIRKS, lacks_of, quirks_of

@@ -13,8 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from freerouter_core import Limit, Model, errors
 from freerouter_core.catalogue.providers import Account
-from freerouter_core.clock import VirtualClock
-from freerouter_core.routing.quota import (
+from freerouter_core.routing.limits import (
     LEASE,
     MARGIN,
     Charge,
@@ -27,6 +26,7 @@ from freerouter_core.routing.quota import (
     settle,
 )
 from freerouter_core.runtime.ledger import Ledger
+from freerouter_core.runtime.loop.clock import VirtualClock
 
 DAY = 86_400.0
 START = 20_000 * DAY + 1_000.0

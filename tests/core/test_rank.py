@@ -9,8 +9,8 @@ import pytest
 
 from freerouter_core import Limit, Model, Need
 from freerouter_core.routing.health import MOOD, PRIOR_SAFETY, Health, HealthBook
+from freerouter_core.routing.limits import DEAREST, price
 from freerouter_core.routing.need import Policy
-from freerouter_core.routing.quota import DEAREST, price
 from freerouter_core.routing.rank import rank
 from freerouter_core.simulator import Phase, SimAccount, SimModel, World
 from freerouter_core.wire.judge import Fault, Kind

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from freerouter_core.clock import VirtualClock
+from freerouter_core.runtime.endpoint_stats import DELAY, KEPT, read_endpoints
+from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
-from freerouter_core.runtime.scans import DELAY, KEPT, read_endpoints
 from freerouter_core.simulator import SimModel, World
 
 MODELS = [

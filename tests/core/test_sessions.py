@@ -7,10 +7,10 @@ from random import Random
 import pytest
 
 from freerouter_core import Model, Session
+from freerouter_core.client.session import KEPT, Memory
 from freerouter_core.errors import BadSetting, Exhausted, NoCandidates
 from freerouter_core.routing.health import HealthBook
 from freerouter_core.routing.task import TASKS, analyse
-from freerouter_core.session import KEPT, Memory
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.judge import Fault, Kind
 from langchain_freerouter import ChatFreeRouter

@@ -11,7 +11,7 @@ import pytest
 import respx
 
 from freerouter_core import Limit, Model, Provider, Router, Settings, errors
-from freerouter_core.resolution import resolve_router
+from freerouter_core.client.resolve import resolve_router
 from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
 
@@ -511,7 +511,7 @@ def test_a_dotenv_file_that_is_no_text_is_said(monkeypatch: pytest.MonkeyPatch, 
     ],
 )
 def test_a_url_is_shown_without_what_is_secret(value: str, shown: str) -> None:
-    from freerouter_core.apps.lists import _masked
+    from freerouter_core.apps.cli.catalogue import _masked
 
     assert _masked(value) == shown
 

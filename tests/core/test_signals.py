@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freerouter_core.wire.signals import LONGEST, parse_duration, parse_moment, stated_wait
+from freerouter_core.wire.retry_after import LONGEST, parse_duration, parse_moment, stated_wait
 
 NOW = 1_790_467_000.0
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from freerouter_core import ChatRequest, Limit, Provider, Router, Structured, errors
-from freerouter_core.clock import VirtualClock
+from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import Phase, SimAccount, SimModel, World
 

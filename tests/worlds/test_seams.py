@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from freerouter_core import Limit, Provider, Router, errors
 from freerouter_core.simulator import SimAccount, SimModel, World
-from freerouter_core.wire.mends import GO_ON
+from freerouter_core.wire.request_transforms import GO_ON
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 

@@ -10,7 +10,7 @@ import sys
 def main() -> None:
     """The `freerouter` command."""
     try:
-        from .cli import cli
+        from .cli.main import cli
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except ImportError as error:

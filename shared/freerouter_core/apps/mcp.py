@@ -19,13 +19,13 @@ from typing import Any
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
+from ..client.router import Router
 from ..errors import FreeRouterError
-from ..router import Router
 from ..wire.request import ChatRequest
-from .alone import spacing_of
-from .data import described, plain
-from .graded import QUESTIONS
-from .marks import TASKS, Standing, benchmark, chosen, standings
+from .as_json import described, plain
+from .evaluation.grading import TASKS, Standing, benchmark, chosen, standings
+from .evaluation.questions import QUESTIONS
+from .evaluation.single_model import spacing_of
 
 TIMEOUT = 60.0
 """Seconds that a model has for a graded question."""

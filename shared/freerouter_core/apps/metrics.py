@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from typing import Any
 
+from ..client.router import Router
 from ..errors import FreeRouterError, MissingExtra
 from ..events import (
     Answered,
@@ -22,7 +23,6 @@ from ..events import (
     ModelsFetched,
     Waiting,
 )
-from ..router import Router
 
 MOST_NAMES, OTHER = 500, "other"
 """Models that have series of their own, and what the rest are called."""

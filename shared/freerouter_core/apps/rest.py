@@ -29,18 +29,18 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from .. import __version__
+from ..client.router import Router
+from ..client.streams import AsyncStream
 from ..errors import BadRequest, FreeRouterError
 from ..events import log
-from ..router import Router
-from ..streams import AsyncStream
 from ..wire.openai import read_request, write_answer, write_delta, write_end
 from ..wire.stream import Delta
 from . import tracing
-from .data import described, plain, standing
-from .gate import LARGEST, Gate, refusal
+from .as_json import described, plain, standing
+from .http.auth import LARGEST, Gate, refusal
+from .http.errors import error_body, failed
+from .http.overview import Overview, page
 from .metrics import PATIENCE, Metrics, available
-from .overview import Overview, page
-from .statuses import error_body, failed
 from .tracing import Traces
 
 GONE = 499

@@ -12,9 +12,9 @@ import importlib.util
 from typing import Any
 
 from .. import __version__
+from ..client.router import Router
 from ..errors import MissingExtra
 from ..events import Answered, CalledOff, Event, GaveUp
-from ..router import Router
 from ..trail import Trail, Tried
 
 PROVIDERS = {"gemini": "gcp.gemini", "mistral": "mistral_ai", "xai": "x_ai", "azure": "azure.ai.inference"}

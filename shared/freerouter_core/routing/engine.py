@@ -33,13 +33,13 @@ from ..wire.judge import Fault, Kind
 from ..wire.redact import clean, clean_answer
 from ..wire.splice import closed
 from . import steps as s
-from .field import Candidate, Field
+from .candidates import Candidate, Field
+from .failures import Lessons, State, charged
+from .final_error import broken, judged, out_of_time, ruled, verdict
 from .journal import Journal
-from .lessons import Lessons, State, charged
-from .patience import LOOK, Flight, hedge_after, patience, stall, too_late
 from .plan import Outcome, Plan
-from .seam import Seam, resumable
-from .verdict import broken, judged, out_of_time, ruled, verdict
+from .resume import Seam, resumable
+from .timeouts import LOOK, Flight, hedge_after, patience, stall, too_late
 
 SIDE_BY_SIDE = 3
 """Attempts in flight at most."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from ..wire.judge import Fault, Kind
-from .history import History, written
 from .steps import Ruling
+from .usage_stats import History, written
 
 Key = tuple[str, str, str]
 

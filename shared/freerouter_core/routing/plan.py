@@ -13,7 +13,7 @@ from ..wire.answer import Answer
 from ..wire.request import ChatRequest
 from .journal import Journal
 from .need import Need, Policy
-from .seam import Seam
+from .resume import Seam
 from .steps import Attempt, Flag, Ruling
 
 

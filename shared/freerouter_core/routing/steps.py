@@ -8,7 +8,7 @@ from ..catalogue.model import Model
 from ..catalogue.providers import Account
 from ..wire.answer import Answer
 from ..wire.judge import Fault
-from .quota import Charge
+from .limits import Charge
 
 
 @dataclass(frozen=True, slots=True)

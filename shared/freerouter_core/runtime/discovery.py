@@ -19,14 +19,14 @@ from urllib.parse import urlsplit
 from ..catalogue.model import Catalogue, Model
 from ..catalogue.parse import parse_models
 from ..catalogue.providers import Account
-from ..clock import Clock
 from ..errors import CatalogueUnavailable
 from ..events import Event, FetchFailed, ModelsFetched
 from ..wire.judge import judge_rejection
 from ..wire.redact import redact
 from ..wire.rejection import read_rejection
-from .disk import read_json, write_json
-from .transport import Transport, TransportFailed
+from .http.transport import Transport, TransportFailed
+from .json_cache import read_json, write_json
+from .loop.clock import Clock
 
 FETCH_TIMEOUT, LOCAL_GRACE = 15.0, 1.0
 """Seconds a fetch may take; and that a server on this machine is waited for before its copy on disk is used."""

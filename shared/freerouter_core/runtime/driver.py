@@ -17,14 +17,14 @@ from ..errors import FreeRouterError, StreamBroken
 from ..routing import steps as s
 from ..routing.engine import route
 from ..routing.journal import Journal
+from ..routing.limits import Grant
 from ..routing.plan import Outcome, Plan
-from ..routing.quota import Grant
 from ..wire.judge import Fault, Kind, judge_transport
 from ..wire.redact import redact
 from ..wire.stream import Delta
-from .flight import Flight, Rejected
+from .attempt import Flight, Rejected
+from .http.transport import TransportFailed
 from .runtime import CallableFailed
-from .transport import TransportFailed
 
 if TYPE_CHECKING:
     from .runtime import Runtime

@@ -22,23 +22,23 @@ from random import Random
 from typing import Any, ClassVar, TypeVar
 
 from ..catalogue.providers import Account
-from ..clock import Clock, RealClock
 from ..errors import FreeRouterError
 from ..events import AttemptFailed, Event, ModelChosen, Observer, Waiting, counted, log, write
-from ..native import new_queue, start_thread
 from ..routing import steps as s
-from ..routing.lessons import State
+from ..routing.failures import State
 from ..wire.answer import Answer
 from ..wire.judge import Fault
-from .bridge import new_bell
-from .crossing import Crossing
 from .discovery import Discovery
-from .job import Core
+from .endpoint_stats import Scans
+from .http.transport import Transport
 from .ledger import Ledger
-from .ledger.notes import Notes
+from .ledger.state_sync import Notes
 from .ledger.stores import open_store
-from .scans import Scans
-from .transport import Transport
+from .loop.bridge import new_bell
+from .loop.clock import Clock, RealClock
+from .loop.job import Core
+from .loop.os_threads import new_queue, start_thread
+from .loop.portal import Crossing
 
 T = TypeVar("T")
 START_TIMEOUT, CLOSING = 10.0, 1.0

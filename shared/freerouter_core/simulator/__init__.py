@@ -15,10 +15,10 @@ schemas, enforces accounts' limits, and fails as it is told to: by request (`Sim
 the same requests give the same world.
 """
 
-from .actors import Phase, Seen, SimAccount, SimModel
 from .dialects import DIALECTS
 from .faults import FAULTS
-from .population import calm_models, failing_models
+from .models import Phase, Seen, SimAccount, SimModel
+from .presets import calm_models, failing_models
 from .world import World, development_world
 
 __all__ = [

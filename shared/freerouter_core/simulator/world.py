@@ -8,18 +8,18 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..clock import Clock, RealClock, VirtualClock
 from ..errors import BadSetting
-from .actors import Seen, SimAccount, SimModel
+from ..runtime.loop.clock import Clock, RealClock, VirtualClock
 from .dialects import DIALECTS
+from .encoding import Speech, cut_to_length, streamed, tokens_of, whole
 from .faults import FAULTS, Case
-from .mind import Thought, think
+from .models import Seen, SimAccount, SimModel
+from .request_validation import fault_in
+from .responder import Thought, think
 from .script import Json, Script, reply
-from .speech import Speech, cut_to_length, streamed, tokens_of, whole
-from .strict import fault_in
 
 if TYPE_CHECKING:
-    from ..router import Router
+    from ..client.router import Router
     from ..runtime.runtime import Runtime
 
 
@@ -101,7 +101,7 @@ class World:
     def router(self, **policy: Any) -> Router:
         """A `Router` into this world, with any of its arguments; the first account's key is the default."""
         from ..catalogue.providers import Limit, Provider
-        from ..router import Router
+        from ..client.router import Router
 
         key = next(iter(self.accounts)) if self.accounts else "sk-simulated"
         limits: list[Limit] | None = None if self.accounts else []

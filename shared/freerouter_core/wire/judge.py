@@ -21,7 +21,7 @@ from ..catalogue.calendar import period
 from .answer import Answer
 from .quirks import DROPPABLE
 from .rejection import Rejection, all_said, extra_field, words_of
-from .signals import stated_wait
+from .retry_after import stated_wait
 
 
 class Kind(StrEnum):

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from . import mends as m
-from .mends import Mend
+from . import request_transforms as m
+from .request_transforms import Mend
 
 DROPPABLE = frozenset(
     {

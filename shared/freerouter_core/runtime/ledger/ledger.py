@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from ...catalogue.providers import Account
-from ...clock import Clock
 from ...events import Event, QuotaLow, StoreLost
-from ...routing.history import HOUR, Tallies
-from ...routing.quota import Charge, Grant, Refusal, Windows, changes, price, reserve, settle
+from ...routing.limits import Charge, Grant, Refusal, Windows, changes, price, reserve, settle
+from ...routing.usage_stats import HOUR, Tallies
+from ..loop.clock import Clock
 from .store import Decide, MemoryStore, Store, StoreFailed
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from ...errors import MissingExtra
-from ...routing.history import Tallies
-from ...routing.quota import LEASE, Charge, Window
+from ...routing.limits import LEASE, Charge, Window
+from ...routing.usage_stats import Tallies
 from .store import Decide, StoreFailed
 
 T = TypeVar("T")

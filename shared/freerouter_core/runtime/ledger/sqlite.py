@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...native import new_lock, new_queue, start_thread
-from ...routing.history import KEPT as HOURS
-from ...routing.history import Tallies
-from ...routing.quota import Charge, Window
+from ...routing.limits import Charge, Window
+from ...routing.usage_stats import KEPT as HOURS
+from ...routing.usage_stats import Tallies
+from ..loop.os_threads import new_lock, new_queue, start_thread
 from .store import Decide, StoreFailed
 
 T = TypeVar("T")

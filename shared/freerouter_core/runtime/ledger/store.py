@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from ...routing.history import KEPT, Tallies, merge
-from ...routing.quota import Charge, Window, Windows
+from ...routing.limits import Charge, Window, Windows
+from ...routing.usage_stats import KEPT, Tallies, merge
 
 T = TypeVar("T")
 Decide = Callable[[Windows], tuple[T, bool]]

@@ -1,0 +1,5 @@
+"""The `freerouter` command."""
+
+from .main import cli
+
+__all__ = ["cli"]

@@ -1,0 +1,1 @@
+"""What the REST service is made of."""

@@ -1,0 +1,1 @@
+"""`Router`, and what it needs to turn a request into an answer."""

@@ -1,0 +1,1 @@
+"""What a router tells about itself, as data that prints well."""

@@ -1,0 +1,199 @@
+"""`Notes`: what requests learn of models and accounts, told to the other processes and taken from them.
+
+Told within a second of what was learnt, taken at most once a second, both beside the requests: nobody waits for a store but the
+very first, who gains what was known before. Others are heard before anything is said, and what they know is kept where it
+binds: a stated wait's later end, the newer of two lists of lacks (law 8). A refused key is this process's own matter, since it may
+be mended before the next one starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from ...routing.failures import State
+from ...routing.health import Bench, Health, Key
+from ...routing.usage_stats import merge
+from ..loop.clock import Clock
+from .ledger import Ledger
+
+FRESH = 1.0
+"""Seconds between two looks at what others learnt."""
+MANY = 1_000
+"""Tallies that a process which shares nothing puts off adding up."""
+_KEPT = tuple(f.name for f in fields(Health) if f.name != "probing")
+_PLAIN = tuple(name for name in _KEPT if name != "lacks")
+T = TypeVar("T", Bench, Health)
+
+
+class Notes:
+    """The exchange between one process's `State` and a shared store."""
+
+    def __init__(self, state: State, ledger: Ledger, clock: Clock) -> None:
+        self._state, self._ledger, self._clock = state, ledger, clock
+        self._since = 0
+        self._looked = -math.inf
+        self._busy = False
+        self._told: dict[str, str] = {}
+        """What this process said last, and need not hear from itself."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def read(self) -> None:
+        """Before a request: the first waits for what was known before, others only see to it that it is looked up."""
+        if not self._ledger.store.shared:
+            return
+        first, now = self._looked == -math.inf, self._clock.now()
+        if now - self._looked < FRESH or self._busy:
+            return
+        self._looked = now
+        if first:
+            await self._exchange()
+        else:
+            self._ledger.later(self._exchange())
+
+    def tell(self) -> None:
+        """After a request: what it taught is written down beside the next."""
+        book = self._state.health
+        if not self._ledger.store.shared:
+            if len(book.history.untold) > MANY:
+                self._ledger.later(self.tell_history())
+        elif (book.touched or book.history.untold) and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FRESH, self._due)
+
+    async def flush(self) -> None:
+        """Before the end: what was not told yet."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            await self._exchange()
+
+    async def tell_history(self) -> None:
+        """What was used, added to what others used."""
+        history = self._state.health.history
+        told = history.take()
+        if told and not await self._ledger.add(told):
+            merge(history.untold, told)
+
+    def forget(self) -> None:
+        """After a fork: nothing is under way here."""
+        self._busy, self._timer = False, None
+
+    def _due(self) -> None:
+        self._timer = None
+        self._ledger.later(self._exchange())
+
+    async def _exchange(self) -> None:
+        self._busy = True
+        try:
+            book = self._state.health
+            done, news = await self._ledger.tried(self._ledger.store.news(self._since))
+            if not done:
+                return
+            if news is not None:  # first, so that what is told holds what others said
+                self._since, notes = news
+                for key, note in notes.items():
+                    if note != self._told.get(key):
+                        self._take(key, note)
+            touched, book.touched = book.touched, set()
+            told = {key: text for key in touched if (text := self._text(key)) is not None}
+            if told:
+                done, _ = await self._ledger.tried(self._ledger.store.put(told, self._clock.now()))
+                if not done:
+                    book.touched |= touched
+                    return
+                self._told |= told
+            await self.tell_history()
+        finally:
+            self._busy = False
+
+    def _text(self, key: str) -> str | None:
+        """What is to be told about a key; None: nothing."""
+        kind, _, name = key.partition("|")
+        book = self._state.health
+        if kind == "a":
+            bench = book.accounts.get(name)
+            if bench is None:
+                return json.dumps([0.0, False, "", 0])  # forgotten on purpose
+            if bench.until == math.inf:
+                return None
+            return json.dumps([bench.until, bench.stated, bench.cause, bench.strikes])
+        if kind == "g":
+            return json.dumps(self._state.guards.get(name))
+        health = book.models.get(tuple(json.loads(name)))
+        if health is None:
+            return None
+        values = {field: getattr(health, field) for field in _KEPT}
+        return json.dumps(values | {"lacks": sorted(health.lacks)})
+
+    def _take(self, key: str, text: str) -> None:
+        kind, _, name = key.partition("|")
+        book = self._state.health
+        try:
+            value: Any = json.loads(text)
+            if kind == "a":
+                self._take_bench(name, _typed(value, Bench(0.0, False, "", 0)), key in book.touched)
+            elif kind == "g":
+                if key not in book.touched:
+                    self._state.guards[name] = bool(value)
+            else:
+                provider, origin, model = json.loads(name)
+                lacks = frozenset(str(lack) for lack in value.pop("lacks"))
+                told = _typed([value[field] for field in _PLAIN], Health())
+                told.lacks = lacks
+                self._take_health((str(provider), str(origin), str(model)), told, key in book.touched)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            pass  # written by another version, or no note at all: nothing is learnt from it
+
+    def _take_bench(self, scope: str, told: Bench, touched: bool) -> None:
+        """A stated wait is kept to the second, whoever heard it (law 8); only a reset ends it."""
+        accounts = self._state.health.accounts
+        own = accounts.get(scope)
+        if not told.until and not told.stated and not told.strikes:
+            if not touched:
+                accounts.pop(scope, None)
+        elif own is None or _later(told, own) or not (touched or (own.stated and own.until > told.until)):
+            accounts[scope] = told
+
+    def _take_health(self, key: Key, told: Health, touched: bool) -> None:
+        book = self._state.health
+        own = book.models.get(key)
+        if own is None or told == Health():  # which is what a reset leaves
+            if not touched or own is None:
+                book.models[key] = told
+            return
+        bench = told if told.stated and (told.bench > own.bench or not own.stated) else own
+        if not own.stated and not touched:
+            bench = told
+        lacks = told if told.lacks_since > own.lacks_since else own
+        gone = max((at for at in (own.gone, told.gone) if at is not None), default=None)
+        kept = replace(
+            own if touched else told,
+            bench=bench.bench,
+            stated=bench.stated,
+            lacks=lacks.lacks,
+            lacks_since=lacks.lacks_since,
+            gone=gone,
+            probing=own.probing,
+        )
+        for field in fields(Health):
+            setattr(own, field.name, getattr(kept, field.name))
+
+
+def _later(told: Bench, own: Bench) -> bool:
+    return told.stated and (not own.stated or told.until > own.until)
+
+
+def _typed(values: list[Any], like: T) -> T:
+    """An object as `like`, of JSON values; TypeError or ValueError where one is of another type."""
+    names = _PLAIN if isinstance(like, Health) else [f.name for f in fields(like)]
+    for name, value in zip(names, values, strict=True):
+        held = getattr(like, name)
+        allowed: Any = (int, float) if isinstance(held, (int, float)) or held is None else type(held)
+        if not isinstance(value, allowed) and not (held is None and value is None):
+            raise TypeError(f"{name} is no {allowed}")
+        if isinstance(held, float) and not math.isfinite(value):
+            raise ValueError(f"{name} is endless")
+    return replace(like, **dict(zip(names, values, strict=True)))

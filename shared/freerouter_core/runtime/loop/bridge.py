@@ -1,0 +1,154 @@
+"""Crossing between callers' threads and loops and the runtime's own, in every kind of caller.
+
+Plain threads wait on a lock, which Ctrl-C interrupts. Event loops await a future that is set from across, many in one
+wake-up. Greenlets (gevent with threads patched) wait on their hub, so that the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary, ref
+
+from ...events import log
+from .os_threads import greened
+
+T = TypeVar("T")
+
+
+class Inlet:
+    """Runs callbacks on a loop from any thread, waking it once for many."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = ref(loop)  # weakly: inlets are kept by loop, and must not keep it
+        self._queue: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._armed = False
+
+    def post(self, call: Callable[..., object], *args: Any) -> None:
+        """Queue a call. Raises RuntimeError when the loop is closed."""
+        self._queue.append((call, args))
+        if not self._armed:
+            self._armed = True
+            loop = self._loop()
+            try:
+                if loop is None:
+                    raise RuntimeError("the event loop is gone")
+                loop.call_soon_threadsafe(self._drain)
+            except RuntimeError:
+                self._armed = False
+                raise
+
+    def _drain(self) -> None:
+        self._armed = False
+        while self._queue:
+            call, args = self._queue.popleft()
+            try:
+                call(*args)
+            except Exception:  # one caller's trouble must not keep the others waiting
+                log.exception("a callback across threads failed")
+
+
+_inlets: WeakKeyDictionary[asyncio.AbstractEventLoop, Inlet] = WeakKeyDictionary()
+
+
+def inlet_of(loop: asyncio.AbstractEventLoop) -> Inlet:
+    """The inlet of a caller's loop, made on that loop's own thread."""
+    inlet = _inlets.get(loop)
+    if inlet is None:
+        inlet = _inlets[loop] = Inlet(loop)
+    return inlet
+
+
+class Bell(Protocol):
+    """Rung once or more on the runtime's thread; waited for on the caller's."""
+
+    def ring(self) -> None: ...
+
+    def wait(self, timeout: float | None = None) -> bool: ...
+
+
+class _LockBell:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def ring(self) -> None:
+        if self._lock.locked():
+            try:
+                self._lock.release()
+            except RuntimeError:  # rung twice at once: once is enough
+                return
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self._lock.acquire(timeout=-1 if timeout is None else timeout)
+
+
+class _GreenBell:
+    """Waits by giving way to the caller's hub; rung through that hub's own thread-safe watcher."""
+
+    def __init__(self) -> None:
+        import gevent  # type: ignore[import-untyped, unused-ignore]
+        import gevent.event  # type: ignore[import-untyped, unused-ignore]
+
+        self._event = gevent.event.Event()
+        self._watcher = gevent.get_hub().loop.async_()
+        self._watcher.start(self._event.set)
+
+    def ring(self) -> None:
+        self._watcher.send()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        rung = bool(self._event.wait(timeout))
+        self._event.clear()
+        return rung
+
+    def __del__(self) -> None:
+        self._watcher.stop()
+        self._watcher.close()
+
+
+def new_bell() -> Bell:
+    return _GreenBell() if greened() else _LockBell()
+
+
+_END = object()
+
+
+class Pipe(Generic[T]):
+    """Items from the runtime's loop to one consumer, in batches. It holds whatever was not yet taken: a slow consumer is no
+    stall, and an answer is small."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._items: deque[Any] = deque()
+        self._wake = wake
+        self._error: BaseException | None = None
+
+    def put(self, item: T) -> None:
+        self._items.append(item)
+        self._wake()
+
+    def end(self, error: BaseException | None = None) -> None:
+        self._error = error
+        self._items.append(_END)
+        self._wake()
+
+    @property
+    def empty(self) -> bool:
+        return not self._items
+
+    def take(self) -> tuple[list[T], bool]:
+        """(items so far, whether that was all). Raises what ended the stream once all items were taken."""
+        items: list[T] = []
+        while self._items:
+            item = self._items[0]
+            if item is _END:
+                if items:
+                    return items, False
+                if self._error is not None:
+                    raise self._error
+                return items, True
+            items.append(self._items.popleft())
+        return items, False
