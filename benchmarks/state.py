@@ -30,7 +30,7 @@ from freerouter_core import Provider, Router
 from freerouter_core.catalogue.providers import Limit
 from freerouter_core.routing.limits import Charge
 from freerouter_core.runtime.ledger import Ledger
-from freerouter_core.runtime.ledger.stores import open_store
+from freerouter_core.runtime.ledger.open_store import open_store
 from freerouter_core.runtime.loop.clock import RealClock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimAccount, SimModel, World

@@ -24,7 +24,7 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "reports": ("Reports", ("reports", "tables", "routing.recommend.Recommendation")),
     "guards": ("Guards", ("guards.Guard", "guards.Exchange", "guards.Verdict", "guards.PatternGuard", "guards.ModerationGuard", "guards.CrisisGuard")),
     "errors": ("Errors", ("errors",)),
-    "events": ("Events", ("events", "trail")),
+    "events": ("Events", ("events",)),
     "simulator": ("The simulator", ("simulator.world.World", "simulator.actors", "simulator.population")),
     "instruments": ("Service, metrics, traces", ("apps.rest", "apps.overview.Overview", "apps.metrics.Metrics", "apps.tracing.Traces", "apps.mcp")),
 }  # fmt: skip

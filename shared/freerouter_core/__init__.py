@@ -8,20 +8,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from . import errors, events
     from .catalogue.model import Catalogue, Model
     from .catalogue.providers import Limit, Provider
-    from .client.router import Router
-    from .client.session import Session
+    from .client.router import Router, Session
     from .client.streams import AsyncStream, Stream
-    from .guards.base import Exchange, Guard, Verdict
+    from .guards import Exchange, Guard, Verdict
     from .routing.need import Need
     from .routing.plan import Outcome
     from .runtime.runtime import Runtime
-    from .settings.environment import Settings
+    from .settings import Settings
     from .wire.answer import Answer, ToolCall
     from .wire.request import ChatRequest
     from .wire.stream import Delta
@@ -42,7 +41,7 @@ _HOMES = {
     "Provider": ".catalogue.providers",
     "Router": ".client.router",
     "Runtime": ".runtime.runtime",
-    "Session": ".client.session",
+    "Session": ".client.router",
     "Settings": ".settings",
     "Stream": ".client.streams",
     "Structured": ".wire.structured",

@@ -11,8 +11,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from .trail import Trail
-
 log = logging.getLogger("freerouter")
 
 
@@ -64,6 +62,35 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptTrace:
+    """One attempt of a request, the `number`th, as it ended: sent `at` (unix seconds), over after
+    `seconds`. `fault` and `cause` are those of the table in `wire.judge`; None: it answered;
+    "cancelled": it was called off."""
+
+    number: int
+    model: str
+    provider: str
+    at: float
+    seconds: float
+    fault: str | None
+    cause: str
+    status: int | None
+    hedge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTrace:
+    """What became of one request, the `number`th of its process, begun `at` (unix seconds). It
+    `asked` for a model or for "auto". Nothing of what was said is in here."""
+
+    number: int
+    at: float
+    asked: str
+    streamed: bool
+    tries: tuple[AttemptTrace, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """A request was answered, after `attempts` attempts and `seconds` in all. `cost` is USD; `first_token`: seconds to a stream's first
     token, failover included; tokens as the provider counted them."""
@@ -78,7 +105,7 @@ class Answered:
     completion_tokens: int | None = None
     finish_reason: str | None = None
     id: str = ""
-    trail: Trail | None = None
+    trail: RequestTrace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +117,7 @@ class GaveUp:
     attempts: int
     seconds: float
     status: int | None = None
-    trail: Trail | None = None
+    trail: RequestTrace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +126,7 @@ class CalledOff:
 
     attempts: int
     seconds: float
-    trail: Trail | None = None
+    trail: RequestTrace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,8 @@ import threading
 import pytest
 
 from freerouter_core.errors import Exhausted, FreeRouterError
-from freerouter_core.events import Answered, CalledOff, Event, GaveUp, counted
+from freerouter_core.events import Answered, AttemptTrace, CalledOff, Event, GaveUp, RequestTrace, counted
 from freerouter_core.simulator import SimAccount, SimModel, World
-from freerouter_core.trail import Trail, Tried
 from freerouter_core.wire.stream import Assembler
 
 WHO: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
@@ -149,10 +148,10 @@ def test_an_observer_that_raises_keeps_nothing_from_others(raised: type[BaseExce
 
 def test_a_second_model_that_lost_is_no_fallback() -> None:
     tries = (
-        Tried(2, "b", "p", 0.0, 1.0, "cancelled", "", None, True),
-        Tried(1, "a", "p", 0.0, 1.0, None, "", 200),
+        AttemptTrace(2, "b", "p", 0.0, 1.0, "cancelled", "", None, True),
+        AttemptTrace(1, "a", "p", 0.0, 1.0, None, "", 200),
     )
-    won = Answered("a", "p", 2, 1.0, trail=Trail(1, 0.0, "auto", False, tries))
+    won = Answered("a", "p", 2, 1.0, trail=RequestTrace(1, 0.0, "auto", False, tries))
 
     assert counted(won)["fell_back"] == 0
     assert counted(Answered("a", "p", 2, 1.0))["fell_back"] == 1

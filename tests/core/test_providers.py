@@ -9,8 +9,8 @@ import pytest
 from freerouter_core import Provider, Router, errors
 from freerouter_core.catalogue.model import Catalogue
 from freerouter_core.catalogue.parse import parse_models
-from freerouter_core.catalogue.providers import Account, resolve
-from freerouter_core.client.resolve import known_providers, resolve_router
+from freerouter_core.catalogue.providers import Account, account_of
+from freerouter_core.client.resolve import known_providers, resolve
 from freerouter_core.routing.candidates import Field
 from freerouter_core.routing.health import HealthBook
 from freerouter_core.routing.need import Need, Policy
@@ -24,7 +24,7 @@ ASKED = sorted(name for name, row in ROWS.items() if not row.get("ended"))
 
 
 def accounts_of(**options: Any) -> dict[str, Any]:
-    return resolve_router(Router(**options), Settings.load()).accounts
+    return resolve(Router(**options).config, Settings.load()).accounts
 
 
 def free_name(name: str) -> str:
@@ -153,7 +153,7 @@ def test_rows_are_whole(name: str) -> None:
     assert row.get("local") or (row["base_url"].startswith("https://") and row["keys"])
     assert isinstance(row["limits"], tuple)
     environment = {"CLOUDFLARE_ACCOUNT_ID": "x", **dict.fromkeys(row.get("keys", ()), "k")}
-    assert resolve(Provider(name), ROWS, environment) is not None
+    assert account_of(Provider(name), ROWS, environment) is not None
 
 
 # -- on this machine -------------------------------------------------------------------------------------------------
@@ -168,13 +168,13 @@ def test_models_that_fit_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
         free="all",
     )
     policy = Policy(memory=16_000_000_000, strategy="context")
-    account = resolve(Provider("ollama"), ROWS, {})
+    account = account_of(Provider("ollama"), ROWS, {})
     assert account is not None
     field = Field.of(Catalogue.of(models, 0.0), {"ollama": account}, Need(), policy, HealthBook(), 0.0, None)
 
     assert [c.model.wire_name for c in field.candidates] == ["b/small", "c/unknown", "a/huge"]
     assert account.models == "http://localhost:11434/api/tags"
-    elsewhere = resolve(Provider("ollama", base_url="http://10.0.0.2:9/v1"), ROWS, {})
+    elsewhere = account_of(Provider("ollama", base_url="http://10.0.0.2:9/v1"), ROWS, {})
     assert elsewhere is not None
     assert elsewhere.models == "http://10.0.0.2:9/api/tags"
     assert memory() > 0

@@ -7,9 +7,9 @@ from random import Random
 import pytest
 
 from freerouter_core import Model, Session
-from freerouter_core.client.session import KEPT, Memory
 from freerouter_core.errors import BadSetting, Exhausted, NoCandidates
 from freerouter_core.routing.health import HealthBook
+from freerouter_core.routing.session_memory import KEPT, SessionMemory
 from freerouter_core.routing.task import TASKS, analyse
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.judge import Fault, Kind
@@ -46,7 +46,7 @@ def test_it_is_given_up_when_it_fails_and_after_half_an_hour() -> None:
 
 def test_a_model_that_has_become_unlikely_to_answer_is_not_kept() -> None:
     book, model = HealthBook(), Model("a")
-    memory = Memory("talk", model.id, model.key, last=1_000.0)
+    memory = SessionMemory("talk", model.id, model.key, last=1_000.0)
     book.answered(model.key, 900.0, first_token=None, seconds=1.0, tokens=10)
     assert memory.keeps(book, 1_001.0) == "a"
 

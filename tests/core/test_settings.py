@@ -11,13 +11,13 @@ import pytest
 import respx
 
 from freerouter_core import Limit, Model, Provider, Router, Settings, errors
-from freerouter_core.client.resolve import resolve_router
+from freerouter_core.client.resolve import resolve
 from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
 
 
 def resolved(**options: Any) -> Any:
-    return resolve_router(Router(**{"api_key": "sk-test", **options}), Settings.load())
+    return resolve(Router(**{"api_key": "sk-test", **options}).config, Settings.load())
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_the_environment_is_over_the_files(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_the_key_is_found_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "secrets.env").write_text("OPENROUTER_API_KEY=sk-from-file\n")
 
-    assert resolve_router(Router(), Settings.load()).accounts["openrouter"].key == "sk-from-file"
+    assert resolve(Router().config, Settings.load()).accounts["openrouter"].key == "sk-from-file"
 
 
 def test_without_a_key_the_error_says_what_to_do() -> None:
@@ -114,7 +114,7 @@ def test_a_key_that_cannot_be_one_is_said_and_not_shown(monkeypatch: pytest.Monk
 def test_blanks_around_a_key_are_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", " sk-blank\r\n")
 
-    assert resolve_router(Router(), Settings.load()).accounts["openrouter"].key == "sk-blank"
+    assert resolve(Router().config, Settings.load()).accounts["openrouter"].key == "sk-blank"
 
 
 def test_order_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,8 +147,8 @@ def test_an_argument_is_over_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     account = resolved(api_key="sk-arg", base_url="http://arg.test/v1").accounts["openrouter"]
     assert (account.key, account.base_url) == ("sk-arg", "http://arg.test/v1")
     assert ChatFreeRouter()._router.timeout is not None
-    assert resolve_router(ChatFreeRouter(timeout=60.0)._router, Settings.load()).timeout == 60
-    assert resolve_router(ChatFreeRouter()._router, Settings.load()).timeout == 7
+    assert resolve(ChatFreeRouter(timeout=60.0)._router.config, Settings.load()).timeout == 60
+    assert resolve(ChatFreeRouter()._router.config, Settings.load()).timeout == 7
 
 
 def test_no_setting_turns_paying_on(monkeypatch: pytest.MonkeyPatch) -> None:

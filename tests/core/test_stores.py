@@ -27,10 +27,10 @@ from freerouter_core.events import QuotaLow, StoreLost
 from freerouter_core.routing.failures import State
 from freerouter_core.routing.limits import Charge, Grant, Refusal
 from freerouter_core.runtime.ledger import Ledger, StoreFailed
+from freerouter_core.runtime.ledger.open_store import open_store
 from freerouter_core.runtime.ledger.redis import RedisStore
 from freerouter_core.runtime.ledger.sqlite import SqliteStore
 from freerouter_core.runtime.ledger.state_sync import Notes
-from freerouter_core.runtime.ledger.stores import open_store
 from freerouter_core.runtime.loop.clock import RealClock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimAccount, SimModel, World

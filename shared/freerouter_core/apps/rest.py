@@ -28,7 +28,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
-from .. import __version__
+from .._version import __version__
 from ..client.router import Router
 from ..client.streams import AsyncStream
 from ..errors import BadRequest, FreeRouterError
@@ -201,7 +201,7 @@ def _openai(paths: APIRouter, of: Callable[[], Router]) -> None:
     @paths.get("/v1/models")
     async def listed() -> dict[str, Any]:
         router = of()
-        models = [model for model in await router.amodels() if model.free or router.allow_paid]
+        models = [model for model in await router.amodels() if model.free or router.config.allow_paid]
         rows = [
             {
                 "id": model.id,

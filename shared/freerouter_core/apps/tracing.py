@@ -11,11 +11,10 @@ import atexit
 import importlib.util
 from typing import Any
 
-from .. import __version__
+from .._version import __version__
 from ..client.router import Router
 from ..errors import MissingExtra
-from ..events import Answered, CalledOff, Event, GaveUp
-from ..trail import Trail, Tried
+from ..events import Answered, AttemptTrace, CalledOff, Event, GaveUp, RequestTrace
 
 PROVIDERS = {"gemini": "gcp.gemini", "mistral": "mistral_ai", "xai": "x_ai", "azure": "azure.ai.inference"}
 """Where the conventions have another name for a provider than we."""
@@ -67,7 +66,7 @@ class Traces:
             self._attempt(event, tried, inside)
         span.end(_nanoseconds(trail.at + event.seconds))
 
-    def _attempt(self, event: Answered | GaveUp | CalledOff, tried: Tried, context: Any) -> None:
+    def _attempt(self, event: Answered | GaveUp | CalledOff, tried: AttemptTrace, context: Any) -> None:
         attributes = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": PROVIDERS.get(tried.provider, tried.provider),
@@ -101,7 +100,7 @@ class Traces:
         span.end(_nanoseconds(tried.at + tried.seconds))
 
 
-def _request(event: Answered | GaveUp | CalledOff, trail: Trail) -> dict[str, Any]:
+def _request(event: Answered | GaveUp | CalledOff, trail: RequestTrace) -> dict[str, Any]:
     told: dict[str, Any] = {
         "gen_ai.request.model": trail.asked,
         "gen_ai.request.stream": trail.streamed,

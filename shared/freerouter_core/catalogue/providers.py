@@ -172,7 +172,7 @@ def _frozen(free: str | Iterable[str]) -> str | tuple[str, ...]:
     return free if isinstance(free, str) else tuple(free)
 
 
-def resolve(
+def account_of(
     provider: Provider, rows: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]
 ) -> Account | None:
     """The account a `Provider` stands for, or None where it needs a key and none is given or in `environment`.

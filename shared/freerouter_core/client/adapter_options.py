@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
@@ -20,9 +19,15 @@ from pydantic import (
     field_validator,
 )
 
-from ..catalogue.providers import Limit, Provider
+from ..catalogue.providers import Provider
 from ..errors import BadSetting
-from .filters import FILTER
+from .serialize import (
+    guards_as_data,
+    provider_from_data,
+    providers_as_data,
+    session_as_data,
+    strategy_as_data,
+)
 
 POLICY = (
     "model",
@@ -128,7 +133,7 @@ class RouterOptions(BaseModel):
     def _read_providers(cls, value: Any) -> Any:
         """Providers as `providers_as_data` wrote them, and as users give them."""
         if isinstance(value, (list, tuple)):
-            return tuple(_provider(item) for item in value)
+            return tuple(provider_from_data(item) for item in value)
         if not (value is None or isinstance(value, (str, Provider))):
             raise ValueError("names or Providers are wanted")
         return (value,) if isinstance(value, Provider) else value
@@ -146,7 +151,7 @@ class RouterOptions(BaseModel):
 
         told = {key: item for key, item in value.items() if key != "runtime"}
         if isinstance(told.get("providers"), list):
-            told["providers"] = tuple(_provider(item) for item in told["providers"])
+            told["providers"] = tuple(provider_from_data(item) for item in told["providers"])
         return Router(**told)
 
     @field_validator("task")
@@ -234,8 +239,8 @@ class RouterOptions(BaseModel):
     def make_router(self, api_key: str | None = None) -> Any:
         """The `Router` these options stand for: made at first use, and anew when an option was changed since."""
         base = self.router if self.router is not None else getattr(self.session, "router", None)
-        filtered = () if base is None else tuple(getattr(base, name) for name in FILTER)
-        key = (api_key, self.router, filtered, *map(_frozen, self.policies()))
+        current = None if base is None else base.config
+        key = (api_key, self.router, current, *map(_frozen, self.policies()))
         if self._made is not None and self._made[0] == key:
             return self._made[1]
         from .router import Router
@@ -253,7 +258,7 @@ class RouterOptions(BaseModel):
         session = options.pop("session", None)
         if session is not None:
             options["session_name"] = session_as_data(session)
-        router = Router(**options) if base is None else replace(base, **options)
+        router = Router(**options) if base is None else base.with_options(**options)
         self._made = (key, router)
         return router
 
@@ -284,22 +289,6 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _provider(item: Any) -> Any:
-    if not isinstance(item, Mapping):
-        return item
-    values = dict(item)
-    if values.get("limits") is not None:
-        values["limits"] = [
-            limit if isinstance(limit, Limit) else Limit(**limit) for limit in values["limits"]
-        ]
-    return Provider(**values)
-
-
-def strategy_as_data(value: Any) -> str:
-    """A strategy by name; loading a name that is none of ours asks for the callable."""
-    return value if isinstance(value, str) else str(getattr(value, "__name__", type(value).__name__))
-
-
 def objects_as_data(options: RouterOptions) -> dict[str, Any]:
     """The options that may be objects of the user's, as plain data without keys. A session's policy is its router's."""
     router = options.router if options.router is not None else getattr(options.session, "router", None)
@@ -310,35 +299,6 @@ def objects_as_data(options: RouterOptions) -> dict[str, Any]:
         "session": session_as_data(options.session),
         "router": None if router is None else router.describe(),
     }
-
-
-def guards_as_data(value: Sequence[Any]) -> list[str]:
-    """Guards by name: loading such a text asks for the objects."""
-    from ..guards.base import name_of
-
-    return [name_of(guard) for guard in value]
-
-
-def session_as_data(value: Any) -> str | None:
-    """A session by name."""
-    return value if isinstance(value, str) else getattr(value, "name", None)
-
-
-def providers_as_data(value: Any) -> Any:
-    """`providers=` as JSON can hold it, without keys: loading takes them from the environment."""
-    if not isinstance(value, (list, tuple)):
-        return value
-    return [
-        {
-            "name": item.name,
-            "base_url": item.base_url,
-            "free": item.free if isinstance(item.free, str) or item.free is None else list(item.free),
-            "limits": None if item.limits is None else [asdict(limit) for limit in item.limits],
-        }
-        if isinstance(item, Provider)
-        else item
-        for item in value
-    ]
 
 
 @lru_cache(maxsize=16)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from ..catalogue.providers import Provider
 from ..errors import BadSetting
 from ..routing.fit import CAPABILITIES
-
-if TYPE_CHECKING:
-    from .router import Router
+from .config import RouterConfig
 
 FILTER: dict[str, tuple[type, ...]] = {
     "show_free_only": (bool,),
@@ -51,20 +49,12 @@ def _fits(name: str, value: object) -> bool:
     return isinstance(value, kinds)
 
 
-def change_filter(
-    router: Router, changes: Mapping[str, Any], check: Callable[[Router], object]
-) -> dict[str, Any]:
-    """Change this router alone; its filter as it is then. Raises `BadSetting`, having changed nothing, also where `check` does."""
+def filtered(config: RouterConfig, changes: Mapping[str, Any]) -> RouterConfig:
+    """The configuration with its filter changed. Raises `BadSetting` for an unknown name or value."""
     unknown = sorted(set(changes) - set(FILTER))
     if unknown:
         raise BadSetting(f"the filter has no {unknown[0]!r}", hint=f"known: {', '.join(FILTER)}")
     wrong = next((name for name, value in changes.items() if not _fits(name, value)), None)
     if wrong is not None:
         raise BadSetting(f"{wrong}={changes[wrong]!r} makes no sense in a filter")
-    changed = dataclasses.replace(router, **changes)
-    check(changed)  # an unknown provider is said now, not at the next request
-    for name in changes:
-        object.__setattr__(router, name, getattr(changed, name))
-    router.__dict__["_version"] = router.__dict__.get("_version", 0) + 1
-    router.__dict__.pop("_cached", None)
-    return {name: getattr(router, name) for name in FILTER}
+    return dataclasses.replace(config, **changes)

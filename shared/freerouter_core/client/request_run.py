@@ -1,180 +1,158 @@
-"""`Asking`: what a router does with a request: whom it may be asked of, under which limits, and what is told and remembered of it."""
+"""`RequestRun`: one request from the caller's prompt to its outcome, on the runtime's loop.
+
+It resolves the configuration, reads what the request needs, lets guards see the prompt, fetches the
+catalogue, asks a user's own strategy, and hands the plan to the driver. Whatever comes of it, it
+emits one event and adds a step to the session.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-from ..catalogue.model import Catalogue
-from ..events import Answered, CalledOff, Charged, GaveUp
-from ..guards.base import prepared
+from ..events import Answered, CalledOff, Charged, GaveUp, RequestTrace
+from ..guards.base import ChatClient
+from ..guards.run import prepared
 from ..routing.journal import Journal
-from ..routing.need import Policy, Ranker, checked_need
+from ..routing.need import Policy, checked_need
 from ..routing.plan import Outcome, Plan
 from ..runtime.driver import Drive, Show
-from ..trail import Trail
 from ..wire.request import ChatRequest
+from .context import Context
 from .custom_strategy import ordered
-from .queries import Prompt
-from .resolve import Resolved, unique
-from .session import Memory
-from .streams import AsyncStream, Stream
+from .resolve import unique
 
-if TYPE_CHECKING:
-    from ..runtime.runtime import Runtime
-    from .router import Router
-
-NAMED_PATIENCE = 2.0
+NAMED_WAIT = 2.0
+"""Seconds a request for a named model waits for a first catalogue, at most."""
 
 
-class Asking:
-    """The ways to ask; a `Router` brings its policy, its runtime and its catalogue."""
+class RequestRun:
+    """One request. `client`: what guards may ask a model through; `show`: gets the deltas of a
+    stream (None: nothing is streamed)."""
 
-    if TYPE_CHECKING:
-        model: str
-        strategy: str | Ranker
-        allow_paid: bool
-        guards: tuple[Any, ...]
-        http_client: Any
+    def __init__(
+        self, context: Context, client: ChatClient, request: ChatRequest, show: Show | None = None
+    ) -> None:
+        self.context, self.client, self.request, self.show = context, client, request, show
+        self.runtime = context.runtime
+        self.started = self.runtime.clock.now()
+        self.memory = context.session_memory()
+        self.journal = Journal(self.started, self.runtime.next_number())
 
-        @property
-        def _runtime(self) -> Runtime: ...
-        async def _opened(self) -> Resolved: ...
-        async def _catalogue(
-            self, resolved: Resolved, *, wait: float | None = None, required: bool = True
-        ) -> Catalogue: ...
-        def _transport(self, account: Any) -> Any: ...
-        def _memory(self) -> Memory | None: ...
-
-    def chat(self, request: Prompt) -> Outcome:
-        """An answer. Raises an error of the `FreeRouterError` tree."""
-        wanted = ChatRequest.of(request)
-        return self._runtime.call(lambda: self._drive(wanted))
-
-    async def achat(self, request: Prompt) -> Outcome:
-        """An answer, from any event loop."""
-        wanted = ChatRequest.of(request)
-        return await self._runtime.acall(lambda: self._drive(wanted))
-
-    def stream(self, request: Prompt) -> Stream:
-        """The answer as it comes: an iterator of `Delta`s whose `outcome` is set at the end. Closing it cancels."""
-        wanted = ChatRequest.of(request)
-        return Stream(lambda: self._runtime.stream(lambda show: self._drive(wanted, show)))
-
-    def astream(self, request: Prompt) -> AsyncStream:
-        """The same for event loops."""
-        wanted = ChatRequest.of(request)
-        return AsyncStream(
-            lambda finish: self._runtime.astream(lambda show: self._drive(wanted, show), finish)
-        )
-
-    async def _drive(self, request: ChatRequest, show: Show | None = None) -> Outcome:
-        """On the runtime's loop: everything from a request to its outcome, and what is remembered of it."""
-        runtime = self._runtime
-        started = runtime.clock.now()
-        memory = self._memory()
-        journal = Journal(started, runtime.next_number())
-
-        def ended() -> tuple[float, Trail]:
-            now = runtime.clock.now()
-            return now - started, journal.trail(started, now, self._asked(request), streamed=show is not None)
-
+    async def run(self) -> Outcome:
+        """The outcome. Raises an error of the `FreeRouterError` tree."""
+        memory, label = self.memory, self.request.label
         try:
-            outcome = await self._answer(request, journal, show, started, memory)
+            outcome = await self._answer()
         except asyncio.CancelledError:
-            seconds, trail = ended()
-            runtime.emit(CalledOff(len(trail.tries), seconds, trail))
+            seconds, trace = self._trace()
+            self.runtime.emit(CalledOff(len(trace.tries), seconds, trace))
             raise
         except Exception as error:
-            seconds, trail = ended()
+            seconds, trace = self._trace()
             if memory is not None:
-                memory.failed(request.label, error, seconds)
+                memory.failed(label, error, seconds)
             status = getattr(error, "status_code", None)
-            runtime.emit(GaveUp(type(error).__name__, len(trail.tries), seconds, status, trail))
+            name = type(error).__name__
+            self.runtime.emit(GaveUp(name, len(trace.tries), seconds, status, trace))
             raise
-        seconds, trail = ended()
+        seconds, trace = self._trace()
         if memory is not None:
-            memory.answered(request.label, outcome, seconds, started + seconds)
+            memory.answered(label, outcome, seconds, self.started + seconds)
+        self._emit_answered(outcome, seconds, trace)
+        return outcome
+
+    def _trace(self) -> tuple[float, RequestTrace]:
+        """(seconds since the start, what became of the request so far)."""
+        now = self.runtime.clock.now()
+        named = self.request.model
+        asked = named if named and named != "auto" else self.context.config.model
+        streamed = self.show is not None
+        return now - self.started, self.journal.trace(self.started, now, asked, streamed=streamed)
+
+    def _emit_answered(self, outcome: Outcome, seconds: float, trace: RequestTrace) -> None:
         answer, usage = outcome.answer, outcome.answer.usage or {}
-        told = journal.shown_at if show is not None else None
-        runtime.emit(
+        shown_at = self.journal.shown_at if self.show is not None else None
+        self.runtime.emit(
             Answered(
                 answer.model,
                 outcome.provider,
-                len(trail.tries),
+                len(trace.tries),
                 seconds,
                 answer.cost,
-                None if told is None else told - started,
-                _count(usage.get("prompt_tokens")),
-                _count(usage.get("completion_tokens")),
+                None if shown_at is None else shown_at - self.started,
+                _count(usage, "prompt_tokens"),
+                _count(usage, "completion_tokens"),
                 answer.finish_reason,
                 answer.id,
-                trail,
+                trace,
             )
         )
-        if answer.cost and not self.allow_paid:
-            runtime.emit(Charged(outcome.attempt.model.id, answer.cost))
-        return outcome
+        if answer.cost and not self.context.config.allow_paid:
+            self.runtime.emit(Charged(outcome.attempt.model.id, answer.cost))
 
-    def _asked(self, request: ChatRequest) -> str:
-        return request.model if request.model and request.model != "auto" else self.model
-
-    async def _answer(
-        self,
-        request: ChatRequest,
-        journal: Journal,
-        show: Show | None,
-        started: float,
-        memory: Memory | None,
-    ) -> Outcome:
-        runtime = self._runtime
-        resolved = await self._opened()
-        need = checked_need(request, allow_paid=self.allow_paid, task=resolved.policy.task)
+    async def _answer(self) -> Outcome:
+        context, runtime, request = self.context, self.runtime, self.request
+        resolved = await context.opened()
+        accounts, policy = resolved.accounts, self._policy(resolved.policy)
+        need = checked_need(request, allow_paid=context.config.allow_paid, task=policy.task)
         timeout = request.timeout if request.timeout is not None else resolved.timeout
-        policy = resolved.policy
+        deadline = None if timeout is None else self.started + timeout
 
         def left() -> float | None:
-            """Seconds of the call's time that are still to be had."""
-            return None if timeout is None else max(0.001, started + timeout - runtime.clock.now())
+            """Seconds left of the caller's timeout."""
+            return None if deadline is None else max(0.001, deadline - runtime.clock.now())
 
-        if request.model and request.model != "auto":
-            policy = dataclasses.replace(policy, preferred=unique((request.model, *policy.preferred)))
-        if memory is not None:
-            policy = memory.keeping(policy, runtime.state.health, started)
-        accounts = resolved.accounts
         judge, flags = await prepared(
-            cast("Router", self), request, accounts.values(), runtime.elsewhere, left()
+            context.config.guards,
+            self.client,
+            request,
+            accounts.values(),
+            runtime.elsewhere,
+            left(),
         )
-        catalogue = await self._catalogue(
-            resolved, wait=_patience(policy, left()), required=not policy.preferred
+        catalogue = await context.catalogue(
+            resolved, wait=_catalogue_wait(policy, left()), required=not policy.preferred
         )
-        runtime.scans.tend(resolved.accounts.values(), catalogue, self._transport)
-        if callable(self.strategy):
-            policy = await ordered(self.strategy, runtime, policy, resolved, catalogue, need, left())
+        runtime.scans.tend(accounts.values(), catalogue, context.transport)
+        strategy = context.config.strategy
+        if callable(strategy):
+            policy = await ordered(strategy, runtime, policy, resolved, catalogue, need, left())
         plan = Plan(
             request=request,
             need=need,
             policy=policy,
             catalogue=catalogue,
-            accounts=resolved.accounts,
-            stream=show is not None,
-            deadline=None if timeout is None else started + timeout,
+            accounts=accounts,
+            stream=self.show is not None,
+            deadline=deadline,
             judge=judge,
             flags=flags,
             prices=runtime.ledger.prices(accounts.values()),
             lines=runtime.ledger.waiting(accounts.values()),
         )
-        return await Drive(runtime, plan, journal, show, self.http_client).run()
+        return await Drive(runtime, plan, self.journal, self.show, context.transport).run()
+
+    def _policy(self, policy: Policy) -> Policy:
+        """The router's policy, with the model this request names and the one its session keeps."""
+        named = self.request.model
+        if named and named != "auto":
+            policy = replace(policy, preferred=unique((named, *policy.preferred)))
+        if self.memory is not None:
+            policy = self.memory.keeping(policy, self.runtime.state.health, self.started)
+        return policy
 
 
-def _count(tokens: Any) -> int | None:
+def _count(usage: Mapping[str, Any], name: str) -> int | None:
+    tokens = usage.get(name)
     return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else None
 
 
-def _patience(policy: Policy, timeout: float | None) -> float | None:
-    """Seconds a request waits for a first list of models. A named model goes without one soon, or at once where nobody
-    else may follow it."""
+def _catalogue_wait(policy: Policy, timeout: float | None) -> float | None:
+    """Seconds to wait for a first catalogue. A named model soon goes without one, and at once where
+    no other model may follow it."""
     if not policy.others:
         return 0.0
-    return min(NAMED_PATIENCE, (timeout or 60.0) / 4) if policy.preferred else timeout
+    return min(NAMED_WAIT, (timeout or 60.0) / 4) if policy.preferred else timeout

@@ -7,18 +7,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..catalogue.providers import Account, Limit, Provider, extended, read_rows, resolve
+from ..catalogue.providers import Account, Limit, Provider, account_of, extended, read_rows
 from ..errors import AuthenticationFailed, BadSetting, NoCandidates
 from ..events import log
 from ..routing.need import Policy
 from ..runtime.hardware import memory
 from ..settings.environment import Settings, Unset
-from .adapter_options import guards_as_data, providers_as_data, strategy_as_data
-
-if TYPE_CHECKING:
-    from .router import Router
+from .config import RouterConfig
 
 SECRET = re.compile("KEY|TOKEN|SECRET|PASS", re.IGNORECASE)
 """What the name of a variable has that no address may hold."""
@@ -44,16 +41,16 @@ class Resolved:
     timeout: float | None
 
 
-def resolve_router(router: Router, settings: Settings) -> Resolved:
+def resolve(config: RouterConfig, settings: Settings) -> Resolved:
     """Raises `AuthenticationFailed` where no provider has a key, `BadSetting` where the two leave no model to ask."""
-    router = _with_file(router, settings)
-    accounts = _accounts(router, settings)
-    preferred: tuple[str, ...] = () if router.model == "auto" else (router.model,)
-    others = router.fallback_models is None or bool(router.fallback_models)
-    if router.fallback_models is None:
+    config = _with_file(config, settings)
+    accounts = _accounts(config, settings)
+    preferred: tuple[str, ...] = () if config.model == "auto" else (config.model,)
+    others = config.fallback_models is None or bool(config.fallback_models)
+    if config.fallback_models is None:
         preferred += (*settings.default_models, *settings.fallback_models)
     else:
-        preferred += router.fallback_models
+        preferred += config.fallback_models
         if not preferred:
             preferred = settings.default_models
     if not preferred and not others:
@@ -61,39 +58,39 @@ def resolve_router(router: Router, settings: Settings) -> Resolved:
             'model="auto" with fallback_models=() leaves no model to ask',
             hint="name a model, or leave fallback_models out",
         )
-    ceiling = router.max_cost_per_token
-    if ceiling is None and router.allow_paid:
+    ceiling = config.max_cost_per_token
+    if ceiling is None and config.allow_paid:
         ceiling = settings.openrouter_max_cost_per_token
     policy = Policy(
         preferred=unique(preferred),
         others=others,
-        strategy=router.strategy if isinstance(router.strategy, str) else "adaptive",
-        prefer=router.prefer,
-        capabilities=frozenset(router.capabilities),
-        min_context=router.min_context,
-        min_quality=router.min_quality,
-        min_safety=router.min_safety,
-        quality=dict(router.quality),
-        task=router.task,
-        max_latency=router.max_latency,
+        strategy=config.strategy if isinstance(config.strategy, str) else "adaptive",
+        prefer=config.prefer,
+        capabilities=frozenset(config.capabilities),
+        min_context=config.min_context,
+        min_quality=config.min_quality,
+        min_safety=config.min_safety,
+        quality=dict(config.quality),
+        task=config.task,
+        max_latency=config.max_latency,
         max_cost_per_token=ceiling,
-        max_cost_per_request=router.max_cost_per_request,
-        daily_budget_usd=router.daily_budget_usd,
-        allow_paid=router.allow_paid,
-        max_retries=router.max_retries,
-        max_failures=router.max_failures,
-        exclude_failed=router.exclude_failed,
+        max_cost_per_request=config.max_cost_per_request,
+        daily_budget_usd=config.daily_budget_usd,
+        allow_paid=config.allow_paid,
+        max_retries=config.max_retries,
+        max_failures=config.max_failures,
+        exclude_failed=config.exclude_failed,
         retry_attempts=settings.openrouter_retry_attempts,
         backoff_base=settings.openrouter_retry_backoff_base,
         backoff_max=settings.openrouter_retry_backoff_max,
         backoff_jitter=settings.openrouter_retry_jitter,
-        hedge=router.hedge,
-        no_train=router.privacy == "no-train",
-        tool_streaming=router.tool_streaming,
-        on_stream_break=router.on_stream_break,
+        hedge=config.hedge,
+        no_train=config.privacy == "no-train",
+        tool_streaming=config.tool_streaming,
+        on_stream_break=config.on_stream_break,
         memory=memory() if any(account.local for account in accounts.values()) else 0,
     )
-    timeout = settings.openrouter_timeout if isinstance(router.timeout, Unset) else router.timeout
+    timeout = settings.openrouter_timeout if isinstance(config.timeout, Unset) else config.timeout
     return Resolved(settings, accounts, policy, timeout)
 
 
@@ -107,24 +104,24 @@ def _warn(words: str) -> None:
         log.warning(words)
 
 
-def _with_file(router: Router, settings: Settings) -> Router:
+def _with_file(config: RouterConfig, settings: Settings) -> RouterConfig:
     """The router with what the settings file says of options that it leaves at their defaults."""
-    defaults = {f.name: f.default for f in dataclasses.fields(router)}
-    said = {name: value for name, value in settings.policy.items() if getattr(router, name) == defaults[name]}
+    defaults = {f.name: f.default for f in dataclasses.fields(config)}
+    said = {name: value for name, value in settings.policy.items() if getattr(config, name) == defaults[name]}
     if not said:
-        return router
+        return config
     try:
-        return dataclasses.replace(router, **said)
+        return dataclasses.replace(config, **said)
     except BadSetting as error:
         raise BadSetting(error.message, hint="correct the [router] table of the settings file") from None
 
 
-def _accounts(router: Router, settings: Settings) -> dict[str, Account]:
+def _accounts(config: RouterConfig, settings: Settings) -> dict[str, Account]:
     _keep_to_owners(settings)
     rows = extended(known_providers(), settings.providers)
     environment = settings.environment
-    wanted = _wanted(router, settings, rows)
-    keyed = router.api_key or any(p.api_key or p.base_url for p in wanted)
+    wanted = _wanted(config, settings, rows)
+    keyed = config.api_key or any(p.api_key or p.base_url for p in wanted)
     if settings.dev_mode and not keyed:
         _warn("DEV_MODE is set: answers are simulated, nobody is called")
         return {"openrouter": _SIMULATED}
@@ -136,18 +133,18 @@ def _accounts(router: Router, settings: Settings) -> dict[str, Account]:
         ended = rows.get(provider.name, {}).get("ended")
         if ended and provider.base_url is None:
             _warn(f"provider {provider.name}: {ended}")
-        account = resolve(provider, rows, environment)
+        account = account_of(provider, rows, environment)
         if account is None:
             missing += rows[provider.name].get("keys", [])
         else:
             accounts[account.provider] = account
-    if router.daily_cap is not None:
-        cap = Limit(requests=router.daily_cap, per=86_400.0, reset="utc-day")
+    if config.daily_cap is not None:
+        cap = Limit(requests=config.daily_cap, per=86_400.0, reset="utc-day")
         accounts = {
             name: dataclasses.replace(account, limits=(*account.limits, cap))
             for name, account in accounts.items()
         }
-    if router.privacy == "no-train":
+    if config.privacy == "no-train":
         accounts = {name: account for name, account in accounts.items() if _keeps_to_itself(account)}
         if not accounts and not missing:
             raise NoCandidates('privacy="no-train" leaves no provider: all of them may train on prompts')
@@ -157,7 +154,7 @@ def _accounts(router: Router, settings: Settings) -> dict[str, Account]:
             hint="get a free key at https://openrouter.ai/keys, then set OPENROUTER_API_KEY or pass api_key=…; "
             "DEV_MODE=true answers from a simulator without one",
         )
-    if missing and router.providers != "all":
+    if missing and config.providers != "all":
         _warn(f"providers without a key are left out: {', '.join(missing)} not set")
     return accounts
 
@@ -183,14 +180,14 @@ def _keep_to_owners(settings: Settings) -> None:
                 )
 
 
-def _wanted(router: Router, settings: Settings, rows: dict[str, dict[str, Any]]) -> list[Provider]:
-    if router.providers == "all":
+def _wanted(config: RouterConfig, settings: Settings, rows: dict[str, dict[str, Any]]) -> list[Provider]:
+    if config.providers == "all":
         given: Iterable[str | Provider] = [name for name, row in rows.items() if _joins(row)]
-    elif router.providers is None:
+    elif config.providers is None:
         given = ["openrouter", *settings.freerouter_providers, *settings.providers]
     else:
-        given = router.providers
-    if router.keyless:
+        given = config.providers
+    if config.keyless:
         given = [*given, *(name for name, row in rows.items() if row.get("keyless"))]
     providers: dict[str, Provider] = {}
     for item in given:
@@ -198,8 +195,8 @@ def _wanted(router: Router, settings: Settings, rows: dict[str, dict[str, Any]])
         if provider.name == "openrouter":
             provider = Provider(
                 provider.name,
-                provider.base_url or router.base_url,
-                provider.api_key or router.api_key,
+                provider.base_url or config.base_url,
+                provider.api_key or config.api_key,
                 provider.free,
                 provider.limits,
                 provider.headers,
@@ -233,23 +230,3 @@ def known_providers() -> dict[str, dict[str, Any]]:
 def unique(names: Iterable[str]) -> tuple[str, ...]:
     """Names without repetitions, blanks and \"auto\"."""
     return tuple(dict.fromkeys(name for name in names if name and name != "auto"))
-
-
-def describe(router: Router) -> dict[str, Any]:
-    """The policy as plain data, without keys: what tells one router's answers from another's."""
-    values = {f.name: getattr(router, f.name) for f in dataclasses.fields(router) if f.name != "api_key"}
-    told = {
-        name: value
-        for name, value in values.items()
-        if value is not None and name not in ("http_client", "runtime")
-    }
-    told["strategy"] = strategy_as_data(router.strategy)
-    told["providers"] = providers_as_data(router.providers)
-    told["guards"] = guards_as_data(router.guards)
-    if isinstance(router.timeout, Unset):
-        del told["timeout"]
-    else:
-        told["timeout"] = router.timeout  # None is a choice of its own: no bound
-    if router.runtime is not None:
-        told["runtime"] = router.runtime.name
-    return told

@@ -1,37 +1,43 @@
-"""`Router`: the front door. A frozen policy that finds its runtime; equal routers share everything."""
+"""`Router`: the front door. `Session`: a router that keeps to one model."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
-from ..catalogue.model import Catalogue, plausible
-from ..catalogue.providers import Account, Provider
-from ..checks import names_of, one_of, opinions
-from ..errors import BadSetting, FreeRouterError
+from ..catalogue.providers import Provider
+from ..errors import BadSetting
 from ..events import Observer
-from ..guards.base import checked as checked_guards
-from ..routing.candidates import find_named
-from ..routing.need import ALIASES, STRATEGIES, Ranker
-from ..routing.task import TASKS
+from ..guards.base import GuardLike
+from ..reports.sessions import SessionStats
+from ..routing.need import Ranker
+from ..routing.plan import Outcome
+from ..routing.session_memory import SessionMemory
+from ..runtime.driver import Show
 from ..runtime.runtime import Runtime
-from ..settings.environment import UNSET, Settings, Unset
-from .filters import change_filter
-from .queries import Knowing
-from .request_run import Asking
-from .resolve import Resolved, describe, resolve_router
-from .session import Memory, Session, memory_of
+from ..settings.environment import UNSET, Unset
+from ..wire.request import ChatRequest, Prompt
+from .config import (
+    HedgeMode,
+    OnStreamBreak,
+    Prefer,
+    Privacy,
+    RouterConfig,
+    Secret,
+    ToolStreaming,
+)
+from .request_run import RequestRun
+from .router_reports import RouterReports
+from .streams import AsyncStream, Stream
 
-NAMED_PATIENCE = 2.0
+if TYPE_CHECKING:
+    from ..runtime.http.transport import HttpClient
 
 
-@dataclass(frozen=True)
-class Router(Asking, Knowing):
-    """Which models may be asked, in which order, under which limits. Immutable, picklable, cheap to make.
+class Router(RouterReports):
+    """Which models may be asked, in which order, under which limits. Immutable, picklable, cheap to
+    make; equal routers share everything.
 
     Args:
         model: "auto", a model id ("author/name:free"), or "provider:name". A named model is tried first, listed or not.
@@ -78,221 +84,164 @@ class Router(Asking, Knowing):
         BadSetting: an argument makes no sense.
     """
 
-    model: str = "auto"
-    fallback_models: tuple[str, ...] | None = None
-    api_key: str | None = field(default=None, repr=False)
-    base_url: str | None = None
-    providers: tuple[str | Provider, ...] | str | None = None
-    strategy: str | Ranker = "adaptive"
-    prefer: str = "balanced"
-    capabilities: tuple[str, ...] = ()
-    min_context: int = 0
-    task: str | None = None
-    min_quality: float = 0.0
-    min_safety: float = 0.0
-    quality: tuple[tuple[str, float], ...] = ()
-    max_latency: float | None = None
-    max_cost_per_token: float | None = None
-    max_cost_per_request: float | None = None
-    daily_budget_usd: float | None = None
-    daily_cap: int | None = None
-    allow_paid: bool = False
-    keyless: bool = False
-    privacy: str = "any"
-    timeout: float | Unset | None = UNSET
-    max_retries: int | None = None
-    max_failures: int = 1
-    exclude_failed: float | None = None
-    on_stream_break: str = "raise"
-    tool_streaming: str = "whole"
-    hedge: str = "auto"
-    guards: tuple[Any, ...] = ()
-    session_name: str | None = None
-    show_free_only: bool | None = None
-    prefer_free: bool | None = None
-    http_client: Any = field(default=None, repr=False)
-    runtime: Runtime | None = field(default=None, repr=False, compare=False)
+    def __init__(
+        self,
+        model: str | None = "auto",
+        fallback_models: Sequence[str] | None = None,
+        api_key: str | Secret | None = None,
+        base_url: str | None = None,
+        providers: Sequence[str | Provider] | Provider | None = None,
+        strategy: str | Ranker = "adaptive",
+        prefer: Prefer = "balanced",
+        capabilities: Sequence[str] = (),
+        min_context: int = 0,
+        task: str | None = None,
+        min_quality: float = 0.0,
+        min_safety: float = 0.0,
+        quality: Mapping[str, float] | Sequence[tuple[str, float]] = (),
+        max_latency: float | None = None,
+        max_cost_per_token: float | None = None,
+        max_cost_per_request: float | None = None,
+        daily_budget_usd: float | None = None,
+        daily_cap: int | None = None,
+        allow_paid: bool = False,
+        keyless: bool = False,
+        privacy: Privacy = "any",
+        timeout: float | Unset | None = UNSET,
+        max_retries: int | None = None,
+        max_failures: int = 1,
+        exclude_failed: float | None = None,
+        on_stream_break: OnStreamBreak = "raise",
+        tool_streaming: ToolStreaming = "whole",
+        hedge: HedgeMode = "auto",
+        guards: Sequence[GuardLike] = (),
+        session_name: str | None = None,
+        show_free_only: bool | None = None,
+        prefer_free: bool | None = None,
+        http_client: HttpClient | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
+        given: dict[str, Any] = dict(locals())
+        config = RouterConfig(**{field.name: given[field.name] for field in fields(RouterConfig)})
+        self._start(config, runtime, http_client)
 
-    def __post_init__(self) -> None:
-        put = object.__setattr__
-        put(self, "api_key", getattr(self.api_key, "get_secret_value", lambda: self.api_key)() or None)
-        put(self, "fallback_models", None if self.fallback_models is None else names_of(self.fallback_models))
-        put(self, "capabilities", names_of(self.capabilities))
-        if isinstance(self.providers, Provider):
-            put(self, "providers", (self.providers,))
-        elif self.providers is not None and self.providers != "all":
-            names = (self.providers,) if isinstance(self.providers, str) else tuple(self.providers)
-            put(self, "providers", names)
-        put(self, "model", self.model or "auto")
-        for name in (self.model, *(self.fallback_models or ())):
-            if not plausible(name):
-                raise BadSetting(
-                    "no model has such a name", hint='"auto", or an id such as "author/name:free"'
-                )
-        put(self, "guards", checked_guards(self.guards))
-        put(self, "quality", opinions(self.quality))
-        if self.task is not None:
-            one_of("task", self.task, ("auto", *TASKS))
-        if isinstance(self.strategy, str):
-            put(self, "strategy", ALIASES.get(self.strategy, self.strategy))
-        one_of("prefer", self.prefer, ("speed", "balanced", "quality"))
-        one_of("privacy", self.privacy, ("any", "no-train"))
-        one_of("on_stream_break", self.on_stream_break, ("raise", "continue"))
-        one_of("tool_streaming", self.tool_streaming, ("whole", "fragments"))
-        one_of("hedge", self.hedge, ("auto", "off"))
-        if not callable(self.strategy):
-            one_of(
-                "strategy", self.strategy, STRATEGIES, "one of your own must be given as the callable itself"
-            )
-        if isinstance(self.timeout, (int, float)) and self.timeout <= 0:
-            raise BadSetting(f"timeout={self.timeout} must be positive seconds, or None for no bound")
-        if self.max_retries is not None and self.max_retries < 0:
-            raise BadSetting(f"max_retries={self.max_retries} must not be negative")
-        if self.daily_cap is not None and self.daily_cap < 0:
-            raise BadSetting(f"daily_cap={self.daily_cap} must not be negative")
-        if self.max_failures < 1:
-            raise BadSetting(f"max_failures={self.max_failures} must be at least 1")
-        if self.exclude_failed is not None and not 0 <= self.exclude_failed < math.inf:
-            raise BadSetting(f"exclude_failed={self.exclude_failed} must be seconds, 0 or more")
+    # -- asking -------------------------------------------------------------------------------
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in _LOCAL}
+    def chat(self, request: Prompt) -> Outcome:
+        """An answer. Raises an error of the `FreeRouterError` tree."""
+        wanted = ChatRequest.of(request)
+        return self._runtime.call(lambda: self._run(wanted))
 
-    def describe(self) -> dict[str, Any]:
-        """The policy as plain data, without keys: what tells one router's answers from another's."""
-        return describe(self)
+    async def achat(self, request: Prompt) -> Outcome:
+        """An answer, from any event loop."""
+        wanted = ChatRequest.of(request)
+        return await self._runtime.acall(lambda: self._run(wanted))
 
-    def __copy__(self) -> Router:
-        """A router of its own, whose filter may become another; client and runtime are shared."""
-        return dataclasses.replace(self)
+    def stream(self, request: Prompt) -> Stream:
+        """The answer as it comes: an iterator of `Delta`s and a context manager. Its `outcome` is
+        there at the end. Closing it cancels the request."""
+        wanted = ChatRequest.of(request)
+        runtime = self._runtime
+        return Stream(lambda: runtime.stream(lambda show: self._run(wanted, show)))
 
-    def __deepcopy__(self, memo: object) -> Router:
-        return dataclasses.replace(self)
+    def astream(self, request: Prompt) -> AsyncStream:
+        """The same for event loops."""
+        wanted = ChatRequest.of(request)
+        runtime = self._runtime
+        return AsyncStream(lambda finish: runtime.astream(lambda show: self._run(wanted, show), finish))
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state | dict.fromkeys(_LOCAL))
+    async def _run(self, request: ChatRequest, show: Show | None = None) -> Outcome:
+        plain = self.with_options(guards=(), session_name=None) if self.config.guards else self
+        return await RequestRun(self._context, plain, request, show).run()
 
-    @property
-    def preferred(self) -> tuple[str, ...]:
-        """The models to be asked first, in order: the named one, then what the environment and the fallback list say."""
-        return self._resolved.policy.preferred
+    # -- sessions -----------------------------------------------------------------------------
 
-    # -- sessions ---------------------------------------------------------------------------------------------------
+    def session(self, name: str, **options: Any) -> Session:
+        """A conversation, or a job of several steps, that keeps to one model while that is wise.
 
-    def session(self, name: str, **policy: Any) -> Session:
-        """A conversation or a job of several steps that keeps to one model while that is wise. `policy`: what is to be different from
-        this router, e.g. `model=` (tried first) and `fallback_models=` (its backups)."""
+        `options`: what differs from this router, for example `model=` (asked first) and
+        `fallback_models=` (its backups). Raises `BadSetting`.
+        """
         if not isinstance(name, str) or not name:
             raise BadSetting(f"session name {name!r} must be a text that is not empty")
-        return Session(dataclasses.replace(self, session_name=name, **policy))
+        return Session(self.with_options(session_name=name, **options))
 
-    def session_memory(self) -> Memory:
+    def session_memory(self) -> SessionMemory:
         """What is remembered of this router's session, as it is now."""
+        name, runtime = self.config.session_name or "", self._runtime
 
-        async def work() -> Memory:
-            found = self._runtime.sessions.get(self.session_name or "")
-            return (
-                Memory(self.session_name or "")
-                if found is None
-                else dataclasses.replace(found, steps=found.steps.copy())
-            )
+        async def work() -> SessionMemory:
+            memory = runtime.sessions.get(name)
+            if memory is None:
+                return SessionMemory(name)
+            return replace(memory, steps=memory.steps.copy())
 
-        return self._runtime.call(work)
+        return runtime.call(work)
 
-    def _memory(self) -> Memory | None:
-        if self.session_name is None:
-            return None
-        return memory_of(self._runtime.sessions, self.session_name, self._runtime.clock.now())
-
-    def check(self) -> None:
-        """Raise what a first request would raise for its settings: `AuthenticationFailed` without a key, `BadSetting`. Sends nothing."""
-        _ = self._resolved
-
-    def set_filter(self, /, **changes: Any) -> dict[str, Any]:
-        """Change what this router lists and asks, from the next request on; no other router is changed. Returns the filter as it is now.
-
-        `show_free_only`, `prefer_free`: what `models()` lists, and whether free ones come first. `max_cost_per_token`, `min_context`,
-        `min_quality`, `min_safety`, `max_latency`, `capabilities`, `providers`: as the options of those names. None of them makes
-        anything be paid for. Raises `BadSetting`.
-        """
-        return change_filter(self, changes, lambda changed: resolve_router(changed, Settings.load()))
-
-    # -- life -------------------------------------------------------------------------------------------------------
+    # -- life ---------------------------------------------------------------------------------
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
-        """Call `observer` with every event of the runtime this router uses. Returns what ends it."""
+        """Call `observer` with every event of the runtime this router uses. Returns a function that
+        ends the subscription."""
         return self._runtime.subscribe(observer)
 
-    def grade(self, model: str, points: float) -> None:
-        """Give an answer of a model a mark of 0 to 10; marks weigh in the ranking beside the prior of its quality. Raises `BadSetting` where
-        no such model is known."""
-        if not 0 <= points <= 10:
-            raise BadSetting(f"points={points} must be 0 to 10")
-
-        async def work() -> None:
-            resolved = await self._opened()
-            catalogue = await self._catalogue(resolved, required=False)
-            found = find_named(model, catalogue, resolved.accounts)
-            if found is None:
-                raise BadSetting(f"no model is called {model!r}", hint="router.free_models() lists them")
-            self._runtime.state.health.graded(found.key, points)
-            self._runtime.notes.tell()
-
-        self._runtime.call(work)
-
     def flush(self, seconds: float = 10.0) -> None:
-        """Wait until observers have been told of every event so far, but not longer than that. Not for observers, who would wait for
-        themselves."""
+        """Wait until observers have seen every event so far, at most that long. An observer must
+        not call it: it would wait for itself."""
         self._runtime.flush(seconds)
 
-    def reset(self) -> None:
-        """Forget benches, failures and speeds: every model starts anew. Limits already spent stay spent."""
-
-        async def work() -> None:
-            with contextlib.suppress(FreeRouterError):  # without a key there is nothing of others to reset
-                await self._opened()
-            self._runtime.state.health.reset()
-            self._runtime.state.guards.clear()
-            self._runtime.notes.tell()
-
-        self._runtime.call(work)
-
     def close(self) -> None:
-        """Close the runtime this router uses, connections and thread. A later call starts it anew."""
+        """Close the runtime this router uses: connections and thread. A later call starts it
+        again."""
         self._runtime.close()
 
-    # -- resolving --------------------------------------------------------------------------------------------------
+
+class Session:
+    """A router that keeps to its model. Made by `Router.session`."""
+
+    def __init__(self, router: Router) -> None:
+        if not router.config.session_name:
+            raise BadSetting("a Session needs a router with a session_name", hint="use router.session(name)")
+        self.router = router
 
     @property
-    def _runtime(self) -> Runtime:
-        return self.runtime if self.runtime is not None else Runtime.current()
+    def name(self) -> str:
+        return str(self.router.config.session_name)
 
-    @property
-    def _resolved(self) -> Resolved:
-        """The policy with the environment taken in, read once for each router object."""
-        found: Resolved | None = self.__dict__.get("_cached")
-        while found is None:
-            version = self.__dict__.get("_version", 0)
-            found = resolve_router(self, Settings.load())
-            if self.__dict__.get("_version", 0) == version:
-                self.__dict__["_cached"] = found
-            else:  # a filter was set meanwhile
-                found = None
-        return found
+    def chat(self, prompt: Prompt, label: str = "") -> Outcome:
+        """An answer, as `Router.chat`. `label`: what statistics call this step."""
+        return self.router.chat(_labelled(prompt, label))
 
-    async def _catalogue(
-        self, resolved: Resolved, *, wait: float | None = None, required: bool = True
-    ) -> Catalogue:
-        return await self._runtime.discovery.catalogue(
-            resolved.accounts.values(),
-            self._transport,
-            resolved.settings.free_models_refresh,
-            wait=wait,
-            required=required,
-        )
+    async def achat(self, prompt: Prompt, label: str = "") -> Outcome:
+        return await self.router.achat(_labelled(prompt, label))
 
-    def _transport(self, account: Account) -> Any:
-        return self._runtime.transport_for(account, self.http_client)
+    def stream(self, prompt: Prompt, label: str = "") -> Stream:
+        return self.router.stream(_labelled(prompt, label))
+
+    def astream(self, prompt: Prompt, label: str = "") -> AsyncStream:
+        return self.router.astream(_labelled(prompt, label))
+
+    def run(self, steps: Sequence[tuple[str, str]]) -> Outcome:
+        """Several steps, each (label, prompt), in one conversation: what was said before goes along. Returns the last outcome; the first
+        that fails raises."""
+        messages: list[dict[str, Any]] = []
+        outcome: Outcome | None = None
+        for label, prompt in steps:
+            messages.append({"role": "user", "content": prompt})
+            outcome = self.chat(list(messages), label)
+            messages.append({"role": "assistant", "content": outcome.text})
+        if outcome is None:
+            raise BadSetting("a session's run needs steps")
+        return outcome
+
+    def stats(self) -> SessionStats:
+        """How it went so far."""
+        return SessionStats.of(self.router.session_memory())
+
+    def __repr__(self) -> str:
+        return f"<Session {self.name!r} of {self.router!r}>"
 
 
-_LOCAL = ("http_client", "runtime")
+def _labelled(prompt: Prompt, label: str) -> ChatRequest:
+    request = ChatRequest.of(prompt)
+    return replace(request, label=label) if label else request

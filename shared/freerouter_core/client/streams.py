@@ -1,42 +1,86 @@
-"""What `Router.stream` and `Router.astream` hand out: deltas as they come, and the outcome once they have ended."""
+"""What `Router.stream` and `Router.astream` return: deltas as they come, and the outcome at the end."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator
+from typing import Self
 
+from ..errors import FreeRouterError
 from ..routing.plan import Outcome
 from ..wire.stream import Delta
 
+_EARLY = "the stream has no outcome yet"
+_READ_ON = "read it to its end first; a stream that was closed or that failed has none"
 
-class Stream:
-    """An iterator of `Delta`s. `outcome` is set once it has ended; `close()` cancels the request."""
+
+class _Outcome:
+    """The outcome of a stream, once there is one."""
+
+    def __init__(self) -> None:
+        self._outcome: Outcome | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The whole answer and the way to it. Raises `FreeRouterError` before the stream's end."""
+        if self._outcome is None:
+            raise FreeRouterError(_EARLY, hint=_READ_ON)
+        return self._outcome
+
+    @property
+    def done(self) -> bool:
+        """Whether the stream has ended with an answer, so that `outcome` is there."""
+        return self._outcome is not None
+
+    def _finish(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+
+
+class Stream(_Outcome):
+    """An iterator of `Delta`s, and a context manager. `close()` cancels the request."""
 
     def __init__(self, start: Callable[[], Generator[Delta, None, Outcome]]) -> None:
-        self.outcome: Outcome | None = None
-        self._deltas = self._run(start)
+        super().__init__()
+        self._deltas = self._read(start)
 
-    def _run(self, start: Callable[[], Generator[Delta, None, Outcome]]) -> Generator[Delta, None, None]:
-        self.outcome = yield from start()
+    def _read(self, start: Callable[[], Generator[Delta, None, Outcome]]) -> Generator[Delta, None, None]:
+        self._finish((yield from start()))
 
-    def __iter__(self) -> Generator[Delta, None, None]:
-        return self._deltas
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Delta:
+        return next(self._deltas)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
+        """Cancel the request, if it still runs."""
         self._deltas.close()
 
 
-class AsyncStream:
-    """An asynchronous iterator of `Delta`s. `outcome` is set once it has ended; `aclose()` cancels the request."""
+class AsyncStream(_Outcome):
+    """An asynchronous iterator of `Delta`s, and a context manager. `aclose()` cancels the request."""
 
     def __init__(self, start: Callable[[Callable[[Outcome], None]], AsyncGenerator[Delta, None]]) -> None:
-        self.outcome: Outcome | None = None
+        super().__init__()
         self._deltas = start(self._finish)
 
-    def _finish(self, outcome: Outcome) -> None:
-        self.outcome = outcome
+    def __aiter__(self) -> Self:
+        return self
 
-    def __aiter__(self) -> AsyncGenerator[Delta, None]:
-        return self._deltas
+    async def __anext__(self) -> Delta:
+        return await anext(self._deltas)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
+        """Cancel the request, if it still runs."""
         await self._deltas.aclose()

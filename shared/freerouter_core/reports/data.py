@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..catalogue.model import Catalogue, Model
-from ..client.session import SessionStats
 from ..routing.health import Health
 from ..routing.recommend import Recommendation
 from ..routing.usage_stats import Tally, percentile
+from .sessions import SessionStats
 from .tables import Cell, Drawn, Table, Tabled, abilities, seconds_words, share_words, tuples
 
 

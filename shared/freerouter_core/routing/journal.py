@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..errors import AttemptRecord
-from ..trail import Trail, Tried
+from ..events import AttemptTrace, RequestTrace
 from ..wire.judge import Fault
 from . import steps as s
 
@@ -27,7 +27,7 @@ class Journal:
     number: int = 0
     """Which request of its runtime this is."""
     entries: list[Entry] = field(default_factory=list)
-    tries: list[Tried] = field(default_factory=list)
+    tries: list[AttemptTrace] = field(default_factory=list)
     """The attempts that ended, in that order."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Why models were no candidates, by id."""
@@ -59,12 +59,12 @@ class Journal:
             self.failures.append((attempt, fault))
         self.tries.append(_tried(attempt, fault, sent, now))
 
-    def trail(self, began: float, now: float, asked: str, *, streamed: bool) -> Trail:
+    def trace(self, began: float, now: float, asked: str, *, streamed: bool) -> RequestTrace:
         """What became of the request, for observers; attempts that are still under way are called off."""
         ended = {tried.number for tried in self.tries}
         sent = [e for e in self.entries if isinstance(e.what, s.Send) and e.what.attempt.number not in ended]
         off = [_tried(e.what.attempt, "cancelled", e.at, now) for e in sent if isinstance(e.what, s.Send)]
-        return Trail(self.number, began, asked, streamed, (*self.tries, *off))
+        return RequestTrace(self.number, began, asked, streamed, (*self.tries, *off))
 
     def render(self) -> list[str]:
         """The journal as text, one line an entry, seconds since the start first."""
@@ -81,8 +81,8 @@ class Journal:
         return f"<Journal {len(self.entries)} entries, {len(self.tries)} attempts>"
 
 
-def _tried(attempt: s.Attempt, fault: Fault | str | None, sent: float, now: float) -> Tried:
-    return Tried(
+def _tried(attempt: s.Attempt, fault: Fault | str | None, sent: float, now: float) -> AttemptTrace:
+    return AttemptTrace(
         number=attempt.number,
         model=attempt.model.id,
         provider=attempt.account.provider,

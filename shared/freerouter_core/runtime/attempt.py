@@ -22,7 +22,7 @@ from ..wire.retry_after import spent_until
 from ..wire.splice import NoSeam, Splice
 from ..wire.stream import Assembler, Delta, SSEDecoder
 from ..wire.structured import JsonGate
-from .http.transport import TransportFailed
+from .http.transport import Transport, TransportFailed
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -50,12 +50,13 @@ class Flight:
         grant: Grant | None,
         plan: Plan,
         runtime: Runtime,
-        client: Any,
+        transport_of: Callable[[Account], Transport],
         say: Callable[[Flight, Delta], None],
         before: str = "",
     ) -> None:
         self.attempt, self.grant = attempt, grant
-        self.plan, self.runtime, self.client, self.say = plan, runtime, client, say
+        self.plan, self.runtime, self.say = plan, runtime, say
+        self.transport_of = transport_of
         self.task: asyncio.Task[None] | None = None
         self.before = before
         """What others have shown of this answer already."""
@@ -90,7 +91,7 @@ class Flight:
             no_train=plan.policy.no_train,
             resumes=attempt.resumes,
         )
-        transport = self.runtime.transport_for(account, self.client)
+        transport = self.transport_of(account)
         async with transport.open(account, "POST", "/chat/completions", _dump(body)) as response:
             if not 200 <= response.status < 300:
                 error = b""

@@ -11,8 +11,9 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..catalogue.providers import Account
 from ..errors import FreeRouterError, StreamBroken
 from ..routing import steps as s
 from ..routing.engine import route
@@ -23,7 +24,7 @@ from ..wire.judge import Fault, Kind, judge_transport
 from ..wire.redact import redact
 from ..wire.stream import Delta
 from .attempt import Flight, Rejected
-from .http.transport import TransportFailed
+from .http.transport import Transport, TransportFailed
 from .runtime import CallableFailed
 
 if TYPE_CHECKING:
@@ -38,9 +39,15 @@ class Drive:
     """One request being driven. `show` gets the winning stream's deltas; None: nothing is streamed."""
 
     def __init__(
-        self, runtime: Runtime, plan: Plan, journal: Journal, show: Show | None, client: Any = None
+        self,
+        runtime: Runtime,
+        plan: Plan,
+        journal: Journal,
+        show: Show | None,
+        transport_of: Callable[[Account], Transport],
     ) -> None:
-        self.runtime, self.plan, self.journal, self.show, self.client = runtime, plan, journal, show, client
+        self.runtime, self.plan, self.journal, self.show = runtime, plan, journal, show
+        self.transport_of = transport_of
         self.clock = runtime.clock
         journal.started = self.clock.now()
         self.number = journal.number
@@ -166,7 +173,7 @@ class Drive:
         grant, self.grant = self.grant, None
         before = "" if attempt.resumes is None else "".join(self.partial)
         flight = self.flights[attempt.number] = Flight(
-            attempt, grant, self.plan, self.runtime, self.client, self._say, before
+            attempt, grant, self.plan, self.runtime, self.transport_of, self._say, before
         )
         flight.last = self.clock.now()
         flight.task = asyncio.get_running_loop().create_task(self._fly(flight))

@@ -21,19 +21,19 @@ from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, TypeVar
 
-from ..catalogue.providers import Account
 from ..errors import FreeRouterError
 from ..events import AttemptFailed, Event, ModelChosen, Observer, Waiting, counted, log, write
 from ..routing import steps as s
 from ..routing.failures import State
+from ..routing.session_memory import SessionMemory
 from ..wire.answer import Answer
 from ..wire.judge import Fault
 from .discovery import Discovery
 from .endpoint_stats import Scans
 from .http.transport import Transport
 from .ledger import Ledger
+from .ledger.open_store import open_store
 from .ledger.state_sync import Notes
-from .ledger.stores import open_store
 from .loop.bridge import new_bell
 from .loop.clock import Clock, RealClock
 from .loop.job import Core
@@ -98,8 +98,8 @@ class Runtime(Crossing):
         self.discovery = Discovery(self.clock, self._folder, self.emit)
         self.scans = Scans(self.clock, self.state.health, self._folder, self.discovery.stats)
         self.log = log
-        self.sessions: dict[str, Any] = {}
-        """What is remembered of each session, by its name; see `session.Memory`."""
+        self.sessions: dict[str, SessionMemory] = {}
+        """What is remembered of each session, by its name."""
         self.counts: Counter[str] = Counter()
         """What requests came to, since the process began; see `Router.stats`."""
         self._cache = cache
@@ -108,7 +108,8 @@ class Runtime(Crossing):
         self._observers: list[Observer] = []
         self._events: Any = None
         self._delivering = 0
-        self._development: Any = None
+        self.development: Any = None
+        """The transport of the world that answers in DEV_MODE, once there is one."""
         Runtime._all.add(self)
 
     @classmethod
@@ -179,17 +180,11 @@ class Runtime(Crossing):
 
     # -- what the driver needs --------------------------------------------------------------------------------------
 
-    def transport_for(self, account: Account, client: Any = None) -> Transport:
-        """The transport for an account: the simulator's, the router's own client, the runtime's, or the network."""
+    def transport_for(self, client: Any = None) -> Transport:
+        """The transport over an httpx client or transport; None: the runtime's own, else the
+        network."""
         core = self._running()
-        if account.simulated and self.client is None:
-            if self._development is None:
-                from ..simulator import development_world
-
-                self._development = development_world(self.clock).transport()
-            client = self._development
-        elif client is None:
-            client = self.client
+        client = self.client if client is None else client
         transport = core.transports.get(id(client))
         if transport is None:
             transport = core.transports[id(client)] = Transport(client)

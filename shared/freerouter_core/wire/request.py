@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from ..catalogue.model import plausible
 from ..errors import BadRequest
@@ -43,13 +43,13 @@ class ChatRequest:
             raise BadRequest("no model has such a name", hint='"auto", or an id such as "author/name:free"')
 
     @classmethod
-    def of(cls, prompt: str | ChatRequest | list[Json]) -> ChatRequest:
+    def of(cls, prompt: Prompt) -> ChatRequest:
         """A request from a plain string, a list of messages, or itself."""
         if isinstance(prompt, ChatRequest):
             return prompt
         if isinstance(prompt, str):
             return cls([{"role": "user", "content": prompt}])
-        return cls(list(prompt))
+        return cls(cast("list[Json]", list(prompt)))  # read only, so any mapping serves
 
     def but(self, **changes: Any) -> ChatRequest:
         return replace(self, **changes)
@@ -71,6 +71,10 @@ class ChatRequest:
         if isinstance(self.tool_choice, Mapping):
             return str((self.tool_choice.get("function") or {}).get("name") or "") or True
         return self.tool_choice == "required"
+
+
+Prompt = str | Sequence[Mapping[str, Any]] | ChatRequest
+"""What a router can be asked: a text, messages as OpenAI wire dicts, or a whole request."""
 
 
 def check(request: ChatRequest, *, allow_paid: bool) -> None:

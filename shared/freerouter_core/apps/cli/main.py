@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from ... import __version__
+from ..._version import __version__
 from ...client.router import Router
 from ...errors import FreeRouterError
 from . import benchmark, local, probe

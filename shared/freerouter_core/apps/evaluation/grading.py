@@ -105,7 +105,7 @@ def chosen(router: Router, names: Sequence[str]) -> list[Model]:
     if unknown:
         raise BadSetting(f"no list has {unknown[0]!r}", hint="freerouter models shows what there is")
     paid = [name for name in names if not known[name].free]
-    if paid and not router.allow_paid:
+    if paid and not router.config.allow_paid:
         raise BadSetting(
             f"{paid[0]} costs money", hint="Router(allow_paid=True), or --allow-paid, lets it be asked"
         )

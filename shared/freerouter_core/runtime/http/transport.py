@@ -19,10 +19,13 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 import httpx
 
-from ... import __version__
+from ..._version import __version__
 from ...catalogue.providers import Account
 from ...errors import BadSetting
 from . import aiohttp_transport as swift
+
+HttpClient = httpx.AsyncClient | httpx.AsyncBaseTransport
+"""What a user may hand in to send requests with."""
 
 READ_TIMEOUT, CONNECT_TIMEOUT = 300.0, 10.0
 """Seconds. Reading is bounded by tokens, not bytes (keep-alive comments are bytes); this is for a dead network only."""

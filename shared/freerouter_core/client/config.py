@@ -1,0 +1,133 @@
+"""`RouterConfig`: every option of a router as frozen, validated, picklable data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, get_args
+
+from ..catalogue.model import plausible
+from ..catalogue.providers import Provider
+from ..checks import names_of, one_of, opinions
+from ..errors import BadSetting
+from ..guards.base import GuardLike, checked
+from ..routing.need import ALIASES, STRATEGIES, Ranker
+from ..routing.task import TASKS
+from ..settings.environment import UNSET, Unset
+
+Prefer = Literal["speed", "balanced", "quality"]
+Privacy = Literal["any", "no-train"]
+OnStreamBreak = Literal["raise", "continue"]
+ToolStreaming = Literal["whole", "fragments"]
+HedgeMode = Literal["auto", "off"]
+
+
+class Secret(Protocol):
+    """A key in a wrapper that hides it, such as pydantic's `SecretStr`."""
+
+    def get_secret_value(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class RouterConfig:
+    """What `Router` was told. See `Router` for what each option means; the types here are those it is stored in.
+
+    Raises:
+        BadSetting: an option makes no sense.
+    """
+
+    model: str = "auto"
+    fallback_models: tuple[str, ...] | None = None
+    api_key: str | None = field(default=None, repr=False)
+    base_url: str | None = None
+    providers: tuple[str | Provider, ...] | str | None = None
+    strategy: str | Ranker = "adaptive"
+    prefer: Prefer = "balanced"
+    capabilities: tuple[str, ...] = ()
+    min_context: int = 0
+    task: str | None = None
+    min_quality: float = 0.0
+    min_safety: float = 0.0
+    quality: tuple[tuple[str, float], ...] = ()
+    max_latency: float | None = None
+    max_cost_per_token: float | None = None
+    max_cost_per_request: float | None = None
+    daily_budget_usd: float | None = None
+    daily_cap: int | None = None
+    allow_paid: bool = False
+    keyless: bool = False
+    privacy: Privacy = "any"
+    timeout: float | Unset | None = UNSET
+    max_retries: int | None = None
+    max_failures: int = 1
+    exclude_failed: float | None = None
+    on_stream_break: OnStreamBreak = "raise"
+    tool_streaming: ToolStreaming = "whole"
+    hedge: HedgeMode = "auto"
+    guards: tuple[GuardLike, ...] = ()
+    session_name: str | None = None
+    show_free_only: bool | None = None
+    prefer_free: bool | None = None
+
+    def __post_init__(self) -> None:
+        self._normalise()
+        self._check()
+
+    def _normalise(self) -> None:
+        """Store lists as tuples and wrapped keys as text: configurations are compared and hashed."""
+        put = object.__setattr__
+        put(self, "api_key", _plain(self.api_key))
+        put(self, "model", self.model or "auto")
+        if self.fallback_models is not None:
+            put(self, "fallback_models", names_of(self.fallback_models))
+        put(self, "capabilities", names_of(self.capabilities))
+        put(self, "providers", _providers(self.providers))
+        put(self, "guards", checked(self.guards))
+        put(self, "quality", opinions(self.quality))
+        if isinstance(self.strategy, str):
+            put(self, "strategy", ALIASES.get(self.strategy, self.strategy))
+
+    def _check(self) -> None:
+        for name in (self.model, *(self.fallback_models or ())):
+            if not plausible(name):
+                hint = '"auto", or an id such as "author/name:free"'
+                raise BadSetting("no model has such a name", hint=hint)
+        if self.task is not None:
+            one_of("task", self.task, ("auto", *TASKS))
+        for name, allowed in _CHOICES.items():
+            one_of(name, getattr(self, name), allowed)
+        if not callable(self.strategy):
+            hint = "one of your own must be given as the callable itself"
+            one_of("strategy", self.strategy, STRATEGIES, hint)
+        if isinstance(self.timeout, (int, float)) and self.timeout <= 0:
+            raise BadSetting(f"timeout={self.timeout} must be positive seconds, or None for no bound")
+        for name in ("max_retries", "daily_cap"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise BadSetting(f"{name}={value} must not be negative")
+        if self.max_failures < 1:
+            raise BadSetting(f"max_failures={self.max_failures} must be at least 1")
+        if self.exclude_failed is not None and not 0 <= self.exclude_failed < math.inf:
+            raise BadSetting(f"exclude_failed={self.exclude_failed} must be seconds, 0 or more")
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "prefer": get_args(Prefer),
+    "privacy": get_args(Privacy),
+    "on_stream_break": get_args(OnStreamBreak),
+    "tool_streaming": get_args(ToolStreaming),
+    "hedge": get_args(HedgeMode),
+}
+
+
+def _plain(key: str | Secret | None) -> str | None:
+    return (key if isinstance(key, str) or key is None else key.get_secret_value()) or None
+
+
+def _providers(
+    given: str | Provider | Iterable[str | Provider] | None,
+) -> tuple[str | Provider, ...] | str | None:
+    if given is None or given == "all":
+        return given
+    return (given,) if isinstance(given, (str, Provider)) else tuple(given)
