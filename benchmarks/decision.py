@@ -26,7 +26,11 @@ def catalogue_of(free: int, listed: int) -> Catalogue:
     parameters = frozenset({"max_tokens", "tools", "tool_choice"})
     models = [
         Model(
-            f"acme/m{n}:free", name=f"acme/m{n}:free", context=131_072, parameters=parameters, free=n < free
+            f"acme/m{n}:free",
+            name=f"acme/m{n}:free",
+            context=131_072,
+            parameters=parameters,
+            free=n < free,
         )
         for n in range(listed)
     ]

@@ -35,7 +35,11 @@ ANSWER = {
     "id": "gen-1",
     "model": MODEL,
     "choices": [
-        {"index": 0, "message": {"role": "assistant", "content": "Hello there."}, "finish_reason": "stop"}
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "Hello there."},
+            "finish_reason": "stop",
+        }
     ],
     "usage": {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6, "cost": 0},
 }
@@ -53,15 +57,27 @@ def serve(listener: socket.socket) -> None:
         "model": MODEL,
         "choices": [{"index": 0, "delta": {"content": "word "}, "finish_reason": None}],
     }
-    end = {"id": "g", "model": MODEL, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    end = {
+        "id": "g",
+        "model": MODEL,
+        "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
+    }
     parts = [b"data: " + json.dumps(c).encode() + b"\n\n" for c in [chunk] * CHUNKS + [end]]
-    stream = b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in [*parts, b"data: [DONE]\n\n"]) + b"0\r\n\r\n"
+    stream = (
+        b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in [*parts, b"data: [DONE]\n\n"])
+        + b"0\r\n\r\n"
+    )
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 size = next(
-                    (int(h[15:]) for h in head.lower().split(b"\r\n") if h.startswith(b"content-length:")), 0
+                    (
+                        int(h[15:])
+                        for h in head.lower().split(b"\r\n")
+                        if h.startswith(b"content-length:")
+                    ),
+                    0,
                 )
                 body = await reader.readexactly(size)
                 if b'"stream":true' in body.replace(b" ", b""):
@@ -69,7 +85,9 @@ def serve(listener: socket.socket) -> None:
                     writer.write(b"HTTP/1.1 200 OK\r\n" + kind + stream)
                 else:
                     content = listing if head.startswith(b"GET") else whole
-                    kind = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(content)
+                    kind = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(
+                        content
+                    )
                     writer.write(b"HTTP/1.1 200 OK\r\n" + kind + content)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
@@ -133,11 +151,15 @@ class Bare(BaseChatModel):
         loop = asyncio.get_running_loop()
         session = _sessions.get(loop)
         if session is None:
-            session = _sessions[loop] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+            session = _sessions[loop] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0)
+            )
         async with session.post(f"{self.url}/chat/completions", json=BODY) as response:
             told = await response.json()
         return ChatResult(
-            generations=[ChatGeneration(message=AIMessage(told["choices"][0]["message"]["content"]))]
+            generations=[
+                ChatGeneration(message=AIMessage(told["choices"][0]["message"]["content"]))
+            ]
         )
 
 
@@ -158,8 +180,12 @@ def imports() -> None:
     core = fresh("import httpx, pydantic\nimport freerouter_core") - fresh("import httpx, pydantic")
     base = "from langchain_core.language_models import BaseChatModel"
     ours = fresh(f"{base}\nfrom langchain_freerouter import ChatFreeRouter") - fresh(base)
-    print(f"import freerouter_core           {core:8.0f} ms beyond httpx and pydantic   (budget 20)")
-    print(f"import ChatFreeRouter            {ours:8.0f} ms beyond BaseChatModel        (budget 60)")
+    print(
+        f"import freerouter_core           {core:8.0f} ms beyond httpx and pydantic   (budget 20)"
+    )
+    print(
+        f"import ChatFreeRouter            {ours:8.0f} ms beyond BaseChatModel        (budget 60)"
+    )
     if importlib.util.find_spec("langchain_openai") is not None:
         peer = fresh(f"{base}\nfrom langchain_openai import ChatOpenAI") - fresh(base)
         print(f"import ChatOpenAI                {peer:8.0f} ms")
@@ -176,7 +202,9 @@ def peers(url: str) -> dict[str, Any]:
 def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(listener,), daemon=True)
+    server = multiprocessing.get_context("spawn").Process(
+        target=serve, args=(listener,), daemon=True
+    )
     server.start()
     provider = Provider("openrouter", url, "sk-x", limits=[])
     llm, router = ChatFreeRouter(providers=[provider]), Router(providers=(provider,))
@@ -188,7 +216,9 @@ def main() -> None:
             return client.post(f"{url}/chat/completions", json=BODY).json()
 
         def plain_stream() -> None:
-            with client.stream("POST", f"{url}/chat/completions", json=BODY | {"stream": True}) as response:
+            with client.stream(
+                "POST", f"{url}/chat/completions", json=BODY | {"stream": True}
+            ) as response:
                 for line in response.iter_lines():
                     if line.startswith("data: {"):
                         json.loads(line[6:])
@@ -208,7 +238,9 @@ def main() -> None:
         print(f"plain streamed chunk             {chunk:8.1f} µs")
         for name, model in models.items():
             took = cpu(lambda model=model: list(model.stream("hello")), 8) / CHUNKS  # type: ignore[misc]
-            print(f"{name + '.stream, a chunk':32} {took:8.1f} µs   {took / chunk:5.2f} x   (budget 2.0)")
+            print(
+                f"{name + '.stream, a chunk':32} {took:8.1f} µs   {took / chunk:5.2f} x   (budget 2.0)"
+            )
     bare = rate(lambda: Bare(url=url).ainvoke("hello"))
     print(f"a bare model over aiohttp, 64    {bare:8.0f} /s")
     for name, model in models.items():

@@ -37,7 +37,10 @@ from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.simulator.server import served
 
 CALLS, SECONDS, WORKERS = 400, 190.0, 4
-WIDE = (Charge("bench", Limit(requests=10**6, per=0.01)), Charge("bench|m", Limit(tokens=10**9, per=0.01)))
+WIDE = (
+    Charge("bench", Limit(requests=10**6, per=0.01)),
+    Charge("bench|m", Limit(tokens=10**9, per=0.01)),
+)
 """Windows so short that they hold some hundred calls at most, as those of a free tier do; with the margin, half a second."""
 
 
@@ -62,7 +65,9 @@ def cost(state: str, calls: int = CALLS) -> float:
 def worker(url: str, state: str, seconds: float) -> None:
     """Asks again and again until the time is over."""
     runtime = Runtime(cache=None, state=state)
-    router = Router(providers=(Provider("openrouter", url, "sk-shared"),), runtime=runtime, timeout=120.0)
+    router = Router(
+        providers=(Provider("openrouter", url, "sk-shared"),), runtime=runtime, timeout=120.0
+    )
     until = time.monotonic() + seconds
     with contextlib.suppress(Exception):
         while time.monotonic() < until:
@@ -78,7 +83,17 @@ def redis_server() -> Iterator[str | None]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    command = [
+        program,
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     time.sleep(0.5)
     yield f"redis://127.0.0.1:{port}/0"
@@ -131,7 +146,9 @@ def hammer(redis_url: str | None) -> None:
                 if url is None:
                     continue
                 world = World(
-                    [SimModel("a/m:free", first_token=0.05)], [SimAccount("sk-shared", 20)], clock="real"
+                    [SimModel("a/m:free", first_token=0.05)],
+                    [SimAccount("sk-shared", 20)],
+                    clock="real",
                 )
                 base = stack.enter_context(served(world))
                 state = (
@@ -140,7 +157,13 @@ def hammer(redis_url: str | None) -> None:
                     else f"{url[:-1]}{int(killing)}"
                 )
                 trials.append(
-                    Trial(f"{name}{', workers killed' if killing else ''}", state, base, world, killing)
+                    Trial(
+                        f"{name}{', workers killed' if killing else ''}",
+                        state,
+                        base,
+                        world,
+                        killing,
+                    )
                 )
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
@@ -158,7 +181,9 @@ def main() -> None:
     with redis_server() as redis_url, tempfile.TemporaryDirectory() as folder:
         states = {"memory": "memory", "sqlite": f"sqlite:///{folder}/state.db", "redis": redis_url}
         base = cost("memory")
-        print(f"{'reserve and settle, two limits':34}{'alone':>10}{'of four':>10}   microseconds, median")
+        print(
+            f"{'reserve and settle, two limits':34}{'alone':>10}{'of four':>10}   microseconds, median"
+        )
         for name, state in states.items():
             if state is None:
                 print(f"{name:34}{'no redis-server here':>20}")

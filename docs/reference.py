@@ -18,15 +18,15 @@ import llamaindex_freerouter
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "router": ("The router\n\nWhat may wait has a twin with `a` before its name for event loops: `achat`, `aexplain`, `aquota`, …", ("router.Router", "session.Session", "session.SessionStats", "streams.Stream", "streams.AsyncStream")),
+    "router": ("The router\n\nWhat may wait has a twin with `a` before its name for event loops: `achat`, `aexplain`, `aquota`, …", ("client.router.Router", "client.router.Session", "reports.sessions.SessionStats", "client.streams.Stream", "client.streams.AsyncStream")),
     "requests": ("Requests and answers", ("wire.request.ChatRequest", "routing.plan.Outcome", "wire.answer.Answer", "wire.stream.Delta")),
-    "providers": ("Providers, limits, models", ("catalogue.providers.Provider", "catalogue.providers.Limit", "catalogue.model.Model", "settings.Settings")),
-    "reports": ("Reports", ("reports", "tables", "routing.recommend.Recommendation")),
-    "guards": ("Guards", ("guards.Guard", "guards.Exchange", "guards.Verdict", "guards.PatternGuard", "guards.ModerationGuard", "guards.CrisisGuard")),
+    "providers": ("Providers, limits, models", ("catalogue.providers.Provider", "catalogue.providers.Limit", "catalogue.model.Model", "settings.environment.Settings")),
+    "reports": ("Reports", ("reports.data", "reports.tables", "routing.recommend.Recommendation")),
+    "guards": ("Guards", ("guards.base.Guard", "guards.base.Exchange", "guards.base.Verdict", "guards.builtin.PatternGuard", "guards.builtin.ModerationGuard", "guards.builtin.CrisisGuard")),
     "errors": ("Errors", ("errors",)),
     "events": ("Events", ("events",)),
-    "simulator": ("The simulator", ("simulator.world.World", "simulator.actors", "simulator.population")),
-    "instruments": ("Service, metrics, traces", ("apps.rest", "apps.overview.Overview", "apps.metrics.Metrics", "apps.tracing.Traces", "apps.mcp")),
+    "simulator": ("The simulator", ("simulator.world.World", "simulator.models", "simulator.presets")),
+    "instruments": ("Service, metrics, traces", ("apps.rest", "apps.http.overview.Overview", "apps.metrics.Metrics", "apps.tracing.Traces", "apps.mcp")),
 }  # fmt: skip
 """Page by page: its title, and what stands on it, of `freerouter_core`."""
 ADAPTERS = {
@@ -51,7 +51,7 @@ CONFIG: Any = {
     "annotations_path": "brief",
     "members_order": "source",
     "summary": False,
-    "line_length": 110,
+    "line_length": 100,
 }
 
 
@@ -62,6 +62,19 @@ PUBLIC = {
     if isinstance(getattr(package, name), type)
 }
 """What is imported from the packages themselves."""
+
+
+HOMES = {
+    "reports.data": "reports",
+    "reports.sessions": "reports",
+    "reports.tables": "reports",
+    "guards.base": "guards",
+    "guards.builtin": "guards",
+    "simulator.models": "simulator",
+    "simulator.presets": "simulator",
+    "simulator.world": "simulator",
+}
+"""Modules whose names are imported from their package."""
 
 
 def pages() -> Iterator[tuple[str, str]]:
@@ -104,9 +117,22 @@ def _public(found: Any) -> bool:
 
 
 def _rendered(found: Any) -> str:
-    for one in [found, *found.mro()] if found.is_class else ():
+    for depth, one in enumerate([found, *found.mro()] if found.is_class else ()):
         _prune(one)
+        if depth:
+            _after(one, depth)
     return _tidy(render_object_docs(found, CONFIG))
+
+
+_moved: set[int] = set()
+
+
+def _after(base: Any, depth: int) -> None:
+    """Put what a class inherits behind what it defines: members are ordered by their line."""
+    for member in base.members.values():
+        if member.lineno is not None and id(member) not in _moved:
+            _moved.add(id(member))
+            member.lineno += 100_000 * depth
 
 
 def _prune(found: Any) -> None:
@@ -124,7 +150,11 @@ def _tidy(text: str) -> str:
     text = re.sub(r"<code>(.*?)</code>", lambda m: f"`{m[1]}`", text)
     for name, module in PUBLIC.items():
         text = text.replace(f"`{module}.{name}", f"`{name}")
-    text = re.sub(r"^(#+ .*\n\n```)python\n", r"\1py\n", text, flags=re.MULTILINE)  # a signature, no program
+    for inner, package in HOMES.items():
+        text = text.replace(f"`freerouter_core.{inner}.", f"`freerouter_core.{package}.")
+    text = re.sub(
+        r"^(#+ .*\n\n```)python\n", r"\1py\n", text, flags=re.MULTILINE
+    )  # a signature, no program
     text = re.sub(r"(?<=```py\n)[^\n]{100,}", lambda m: _broken(m[0]), text)
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
@@ -151,7 +181,9 @@ def _command() -> str:
     told = ["# The command\n"]
 
     def tell(command: click.Command, context: click.Context) -> None:
-        told.append(f"## `{context.command_path}`\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
+        told.append(
+            f"## `{context.command_path}`\n\n```text\n{command.get_help(context).rstrip()}\n```\n"
+        )
         if isinstance(command, click.Group):
             for name in command.list_commands(context):
                 inner = command.get_command(context, name)
@@ -159,14 +191,22 @@ def _command() -> str:
                     tell(
                         inner,
                         click.Context(
-                            inner, info_name=name, parent=context, terminal_width=100, max_content_width=100
+                            inner,
+                            info_name=name,
+                            parent=context,
+                            terminal_width=100,
+                            max_content_width=100,
                         ),
                     )
 
     tell(
         cli,
         click.Context(
-            cli, info_name="freerouter", terminal_width=100, max_content_width=100, **cli.context_settings
+            cli,
+            info_name="freerouter",
+            terminal_width=100,
+            max_content_width=100,
+            **cli.context_settings,
         ),
     )
     return "\n".join(told)

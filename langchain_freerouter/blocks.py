@@ -55,10 +55,13 @@ def _said(message: AIMessage) -> list[dict[str, Any]]:
     if isinstance(content, str):
         cited = [_citation(a) for a in message.additional_kwargs.get("annotations") or ()]
         if content or cited:
-            blocks.append({"type": "text", "text": content} | ({"annotations": cited} if cited else {}))
+            blocks.append(
+                {"type": "text", "text": content} | ({"annotations": cited} if cited else {})
+            )
     else:
         blocks += [
-            {"type": "text", "text": part} if isinstance(part, str) else dict(part) for part in content
+            {"type": "text", "text": part} if isinstance(part, str) else dict(part)
+            for part in content
         ]
     blocks += [_picture(image) for image in message.additional_kwargs.get("images") or ()]
     refusal = message.additional_kwargs.get("refusal")

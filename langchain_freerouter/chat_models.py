@@ -66,7 +66,9 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
     )
     also_accepted: ClassVar[frozenset[str]] = frozenset({"model_name", "request_timeout"})
 
-    api_key: SecretStr | None = Field(default_factory=secret_from_env("OPENROUTER_API_KEY", default=None))
+    api_key: SecretStr | None = Field(
+        default_factory=secret_from_env("OPENROUTER_API_KEY", default=None)
+    )
     """OpenRouter's key; else `OPENROUTER_API_KEY`."""
     streaming: bool = False
     """Whether `invoke` streams beneath, so that callbacks see tokens."""
@@ -104,7 +106,9 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         written = objects_as_data(self)
         hidden = {"api_key", "http_client", *written, *BaseChatModel.model_fields}
         own = {name: getattr(self, name) for name in type(self).model_fields if name not in hidden}
-        told = {"model_name": self.model} | {name: value for name, value in own.items() if value is not None}
+        told = {"model_name": self.model} | {
+            name: value for name, value in own.items() if value is not None
+        }
         always = ("strategy", "providers")
         return told | {name: value for name, value in written.items() if value or name in always}
 
@@ -138,7 +142,9 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = LangSmithParams(
-            ls_provider=PROVIDER, ls_model_name=str(kwargs.get("model") or self.model), ls_model_type="chat"
+            ls_provider=PROVIDER,
+            ls_model_name=str(kwargs.get("model") or self.model),
+            ls_model_type="chat",
         )
         temperature = kwargs.get("temperature", self.temperature)
         if temperature is not None:
@@ -263,7 +269,12 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
     ) -> ChatRequest:
         """The core's request: constructor options, with what the call or a binding gave on top."""
         given = dict(kwargs)
-        for unused in ("ls_structured_output_format", "structured_output_format", "stream_usage", "stream"):
+        for unused in (
+            "ls_structured_output_format",
+            "structured_output_format",
+            "stream_usage",
+            "stream",
+        ):
             given.pop(unused, None)
         wanted = given.pop("structured", None)
         response_format = given.pop("response_format", None)
@@ -344,7 +355,10 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
             kwargs["tools"] = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
         bound = {
             "structured": wanted,
-            "ls_structured_output_format": {"kwargs": {"method": method, "strict": strict}, "schema": schema},
+            "ls_structured_output_format": {
+                "kwargs": {"method": method, "strict": strict},
+                "schema": schema,
+            },
             **kwargs,
         }
         if include_raw:

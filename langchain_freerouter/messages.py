@@ -30,7 +30,17 @@ PROVIDER = "freerouter"
 """`model_provider` of every message: who answered is in `model_name` and `upstream_provider`."""
 
 _SENDABLE = frozenset(
-    {"text", "image", "image_url", "input_audio", "audio", "file", "video", "video_url", "text-plain"}
+    {
+        "text",
+        "image",
+        "image_url",
+        "input_audio",
+        "audio",
+        "file",
+        "video",
+        "video_url",
+        "text-plain",
+    }
 )
 """Blocks of an assistant's content that a chat model may be sent. The rest (thoughts, calls, searches of other providers) is
 said elsewhere on the wire, or means nothing to another model."""
@@ -56,7 +66,13 @@ def _one(message: BaseMessage) -> list[Json]:
         role = message.additional_kwargs.get("__openai_role__", "system")
         return [_named(message, {"role": role, "content": _content(message.content)})]
     if isinstance(message, ToolMessage):
-        return [{"role": "tool", "tool_call_id": message.tool_call_id, "content": _content(message.content)}]
+        return [
+            {
+                "role": "tool",
+                "tool_call_id": message.tool_call_id,
+                "content": _content(message.content),
+            }
+        ]
     if isinstance(message, FunctionMessage):
         return [{"role": "user", "content": f"Result of {message.name}: {message.content}"}]
     if isinstance(message, ChatMessage):
@@ -67,7 +83,9 @@ def _one(message: BaseMessage) -> list[Json]:
 
 def _named(message: BaseMessage, wire: Json) -> Json:
     if message.name:
-        wire["name"] = re.sub(r"[\s<|\\/>]+", "_", message.name)[:64]  # OpenAI's pattern, which others copied
+        wire["name"] = re.sub(r"[\s<|\\/>]+", "_", message.name)[
+            :64
+        ]  # OpenAI's pattern, which others copied
     return wire
 
 
@@ -105,7 +123,9 @@ def _assistant(message: AIMessage) -> Json:
 
 def _is_sendable(part: Mapping[str, Any]) -> bool:
     kind = part.get("type")
-    return kind in _SENDABLE or (isinstance(part.get("text"), str) and kind in (None, "output_text"))
+    return kind in _SENDABLE or (
+        isinstance(part.get("text"), str) and kind in (None, "output_text")
+    )
 
 
 def _call(ident: str | None, name: str | None, arguments: str, n: int) -> Json:
@@ -115,7 +135,9 @@ def _call(ident: str | None, name: str | None, arguments: str, n: int) -> Json:
 
 def _foreign_call(block: Mapping[str, Any], n: int) -> Json:
     """A call that stands only in the content: Anthropic's `input`, ours `args`, OpenAI's `arguments`."""
-    arguments: Any = next((block[key] for key in ("input", "args", "arguments") if block.get(key)), {})
+    arguments: Any = next(
+        (block[key] for key in ("input", "args", "arguments") if block.get(key)), {}
+    )
     text = arguments if isinstance(arguments, str) and _is_json(arguments) else None
     if text is None:
         text = json.dumps(arguments if isinstance(arguments, dict) else {}, ensure_ascii=False)
@@ -146,7 +168,9 @@ def _part(part: str | dict[str, Any]) -> Json:
     kind = part.get("type")
     if kind == "text":
         keep = {"type": "text", "text": part.get("text", "")}
-        return keep | ({"cache_control": part["cache_control"]} if part.get("cache_control") else {})
+        return keep | (
+            {"cache_control": part["cache_control"]} if part.get("cache_control") else {}
+        )
     if kind in ("image_url", "input_audio", "video_url") or (
         kind == "file" and isinstance(part.get("file"), dict)
     ):
@@ -190,7 +214,10 @@ def _medium(part: dict[str, Any]) -> Json | None:
                 "audio can only be sent as data, not by its URL", hint="read it and pass base64=…"
             )
         sound = mime.rpartition("/")[2].removeprefix("x-")
-        return {"type": "input_audio", "input_audio": {"data": data, "format": _SOUNDS.get(sound, sound)}}
+        return {
+            "type": "input_audio",
+            "input_audio": {"data": data, "format": _SOUNDS.get(sound, sound)},
+        }
     extras = part.get("extras") or part.get("metadata") or {}
     name = part.get("filename") or extras.get("filename") or part.get("title") or "document.pdf"
     return {"type": "file", "file": {"filename": name, "file_data": url}}
@@ -231,7 +258,10 @@ def usage_of(usage: Mapping[str, Any] | None) -> UsageMetadata | None:
         "cache_read": of_prompt.get("cached_tokens"),
         "cache_creation": of_prompt.get("cache_write_tokens"),
     }
-    outputs = {"audio": of_completion.get("audio_tokens"), "reasoning": of_completion.get("reasoning_tokens")}
+    outputs = {
+        "audio": of_completion.get("audio_tokens"),
+        "reasoning": of_completion.get("reasoning_tokens"),
+    }
     made = UsageMetadata(
         input_tokens=prompt,
         output_tokens=completion,
@@ -286,7 +316,9 @@ def to_message(answer: Answer, metadata: Mapping[str, Any]) -> AIMessage:
         content=answer.text,
         additional_kwargs=extras_of(answer),
         response_metadata=_told(answer, metadata),
-        tool_calls=[tool_call(name=c.name, args=c.parsed() or {}, id=c.id) for c in answer.tool_calls],
+        tool_calls=[
+            tool_call(name=c.name, args=c.parsed() or {}, id=c.id) for c in answer.tool_calls
+        ],
         usage_metadata=usage_of(answer.usage),
     )
 
@@ -307,7 +339,10 @@ def _call_chunks(delta: Delta) -> list[ToolCallChunk]:
         tool_call_chunk(name=call.name, args=call.arguments, id=call.id, index=n)
         for n, call in enumerate(delta.tool_calls)
     ]
-    pieces = [tool_call_chunk(name=f.name, args=f.arguments, id=f.id, index=f.index) for f in delta.fragments]
+    pieces = [
+        tool_call_chunk(name=f.name, args=f.arguments, id=f.id, index=f.index)
+        for f in delta.fragments
+    ]
     return whole or pieces
 
 

@@ -9,7 +9,13 @@ from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import Generation
-from langchain_core.runnables import AddableDict, Runnable, RunnableBinding, RunnableConfig, RunnableGenerator
+from langchain_core.runnables import (
+    AddableDict,
+    Runnable,
+    RunnableBinding,
+    RunnableConfig,
+    RunnableGenerator,
+)
 
 from freerouter_core.errors import Exhausted, StreamBroken
 
@@ -76,7 +82,9 @@ def _rest(error: Exhausted | StreamBroken) -> AIMessageChunk:
     message = _rejected(error)
     shown = error.partial if isinstance(error, StreamBroken) else ""
     return AIMessageChunk(
-        content=str(message.content).removeprefix(shown) if str(message.content).startswith(shown) else "",
+        content=str(message.content).removeprefix(shown)
+        if str(message.content).startswith(shown)
+        else "",
         response_metadata=message.response_metadata,
         usage_metadata=message.usage_metadata,
         chunk_position="last",

@@ -46,14 +46,16 @@ class Wanted:
         if schema is None:
             if method != "json_mode":
                 raise BadRequest(
-                    "with_structured_output needs a schema", hint='only method="json_mode" goes without'
+                    "with_structured_output needs a schema",
+                    hint='only method="json_mode" goes without',
                 )
             return cls(Structured(None, method="json_mode"))
         name, description, made = _schema_of(schema)
         chosen: Method = method  # type: ignore[assignment]  # checked above
         kind = schema if _is_class(schema) else None
         return cls(
-            Structured(made, schema_name(name), description, chosen, strict, lax=kind is not None), kind
+            Structured(made, schema_name(name), description, chosen, strict, lax=kind is not None),
+            kind,
         )
 
 
@@ -90,7 +92,11 @@ class ObjectParser(JsonOutputParser):
 
 def _made(kind: Any, value: Any) -> Any:
     text = json.dumps(value)
-    return kind.model_validate_json(text) if hasattr(kind, "model_validate_json") else kind.parse_raw(text)
+    return (
+        kind.model_validate_json(text)
+        if hasattr(kind, "model_validate_json")
+        else kind.parse_raw(text)
+    )
 
 
 def parser_for(wanted: Wanted) -> BaseOutputParser[Any]:

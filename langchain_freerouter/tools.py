@@ -11,7 +11,8 @@ from freerouter_core.errors import BadRequest
 def _word(choice: Mapping[str, Any]) -> str:
     if choice.get("type") not in ("any", "auto", "none", "required"):
         raise BadRequest(
-            f"tool_choice={dict(choice)!r} names no tool", hint='"auto", "none", "required", or a name'
+            f"tool_choice={dict(choice)!r} names no tool",
+            hint='"auto", "none", "required", or a name',
         )
     return str(choice["type"])
 

@@ -59,13 +59,16 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
 
     api_key: str | None = Field(default=None, exclude=True, repr=False)
     context_window: int = Field(
-        default=32_768, gt=0, description="Tokens promised to prompt helpers; models with less are not asked."
+        default=32_768,
+        gt=0,
+        description="Tokens promised to prompt helpers; models with less are not asked.",
     )
     is_function_calling_model: bool = Field(
         default=True, description="Whether agents may use native tool calls."
     )
     additional_kwargs: dict[str, Any] = Field(
-        default_factory=dict, description="Further parameters of each request, by their names on the wire."
+        default_factory=dict,
+        description="Further parameters of each request, by their names on the wire.",
     )
 
     @classmethod
@@ -97,7 +100,9 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         # LlamaIndex restores through the constructor, which takes every value for one that was given.
-        object.__setattr__(self, "__pydantic_fields_set__", set(state.get("__pydantic_fields_set__") or ()))
+        object.__setattr__(
+            self, "__pydantic_fields_set__", set(state.get("__pydantic_fields_set__") or ())
+        )
 
     # -- the eight endpoints ----------------------------------------------------------------------------------------
 
@@ -114,7 +119,9 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         return await self._achat(messages, **kwargs)
 
     @llm_chat_callback()
-    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+    async def astream_chat(
+        self, messages: Sequence[ChatMessage], **kwargs: Any
+    ) -> ChatResponseAsyncGen:
         return await self._astream_chat(messages, **kwargs)
 
     @llm_completion_callback()
@@ -122,11 +129,15 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         return chat_to_completion_decorator(self._chat)(prompt, **kwargs)
 
     @llm_completion_callback()
-    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+    def stream_complete(
+        self, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponseGen:
         return stream_chat_to_completion_decorator(self._stream_chat)(prompt, **kwargs)
 
     @llm_completion_callback()
-    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+    async def acomplete(
+        self, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponse:
         return await achat_to_completion_decorator(self._achat)(prompt, **kwargs)
 
     @llm_completion_callback()
@@ -163,7 +174,9 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
 
         return generate()
 
-    async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+    async def _astream_chat(
+        self, messages: Sequence[ChatMessage], **kwargs: Any
+    ) -> ChatResponseAsyncGen:
         most = kwargs.pop("most_tool_calls", None)
         request, names = self._request(messages, kwargs)
 
@@ -278,9 +291,14 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
         if len(calls) > 1:
             kept = [
-                block for block in message.blocks if not isinstance(block, ToolCallBlock) or block is calls[0]
+                block
+                for block in message.blocks
+                if not isinstance(block, ToolCallBlock) or block is calls[0]
             ]
-            extra = {**message.additional_kwargs, "tool_calls": message.additional_kwargs["tool_calls"][:1]}
+            extra = {
+                **message.additional_kwargs,
+                "tool_calls": message.additional_kwargs["tool_calls"][:1],
+            }
             response.message = ChatMessage(role=message.role, blocks=kept, additional_kwargs=extra)
         return response
 
@@ -312,7 +330,9 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         if self.pydantic_program_mode not in METHODS:
             return super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
         with predicting(output_cls, prompt, prompt_args) as done:
-            response = self.chat(self._messages(prompt, prompt_args), **self._wish(output_cls, llm_kwargs))
+            response = self.chat(
+                self._messages(prompt, prompt_args), **self._wish(output_cls, llm_kwargs)
+            )
             return done(output_cls.model_validate_json(response.message.content or ""))
 
     async def astructured_predict(
@@ -338,7 +358,9 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         **prompt_args: Any,
     ) -> Generator[Any, None, None]:
         if self.pydantic_program_mode not in METHODS:
-            yield from super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+            yield from super()._structured_stream_call(
+                output_cls, prompt, llm_kwargs, **prompt_args
+            )
             return
         partial = Partial(output_cls)
         for response in self.stream_chat(
@@ -357,7 +379,9 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         **prompt_args: Any,
     ) -> AsyncGenerator[Any, None]:
         if self.pydantic_program_mode not in METHODS:
-            return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+            return await super()._structured_astream_call(
+                output_cls, prompt, llm_kwargs, **prompt_args
+            )
         messages, wish = self._messages(prompt, prompt_args), self._wish(output_cls, llm_kwargs)
 
         async def generate() -> AsyncGenerator[Any, None]:
@@ -373,7 +397,9 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
     def _messages(self, prompt: PromptTemplate, arguments: dict[str, Any]) -> list[ChatMessage]:
         return self._extend_messages(prompt.format_messages(llm=self, **arguments))
 
-    def _wish(self, output_cls: type[BaseModel], llm_kwargs: dict[str, Any] | None) -> dict[str, Any]:
+    def _wish(
+        self, output_cls: type[BaseModel], llm_kwargs: dict[str, Any] | None
+    ) -> dict[str, Any]:
         """What asks for `output_cls`. Settings that belong to forcing a tool have no place here."""
         tool_only = ("tool_choice", "tool_required", "allow_parallel_tool_calls")
         kwargs = {key: value for key, value in (llm_kwargs or {}).items() if key not in tool_only}

@@ -81,7 +81,10 @@ def _one(message: ChatMessage) -> Json:
         if not calls:
             single = [extra["function_call"]] if extra.get("function_call") else []
             old = [legacy_call(call) for call in extra.get("tool_calls") or single]
-            calls = [_call(ident, name, arguments or {}, n) for n, (ident, name, arguments) in enumerate(old)]
+            calls = [
+                _call(ident, name, arguments or {}, n)
+                for n, (ident, name, arguments) in enumerate(old)
+            ]
         if calls:
             wire["tool_calls"] = calls
             wire["content"] = content or None
@@ -89,7 +92,10 @@ def _one(message: ChatMessage) -> Json:
         if thoughts:
             # Only the model that had them may have them back, in the form it takes; `wire.body.shape` sees to that.
             wire |= thoughts
-            wire["model"] = [str(extra.get("requested_model") or ""), str(extra.get("model_name") or "")]
+            wire["model"] = [
+                str(extra.get("requested_model") or ""),
+                str(extra.get("model_name") or ""),
+            ]
     elif role == "tool":
         wire["tool_call_id"] = str(extra.get("tool_call_id") or "")
     if extra.get("name") and role != "tool":
@@ -110,7 +116,9 @@ def _thoughts(message: ChatMessage) -> Json:
 
 def _call(ident: str | None, name: str, kwargs: Any, n: int) -> Json:
     """`tool_kwargs` may be a dict or its JSON (llama_index#21378); what is neither is sent as no arguments."""
-    arguments = kwargs if isinstance(kwargs, str) else json.dumps(kwargs, ensure_ascii=False, default=str)
+    arguments = (
+        kwargs if isinstance(kwargs, str) else json.dumps(kwargs, ensure_ascii=False, default=str)
+    )
     try:
         if not isinstance(json.loads(arguments), dict):
             arguments = "{}"
@@ -131,7 +139,12 @@ def _parts(block: Any) -> list[Json]:
             return [{"type": "image_url", "image_url": _image(block)}]
         case AudioBlock():
             data = block.resolve_audio(as_base64=True).read().decode()
-            return [{"type": "input_audio", "input_audio": {"data": data, "format": block.format or "wav"}}]
+            return [
+                {
+                    "type": "input_audio",
+                    "input_audio": {"data": data, "format": block.format or "wav"},
+                }
+            ]
         case VideoBlock():
             url = (
                 str(block.url)
@@ -142,7 +155,12 @@ def _parts(block: Any) -> list[Json]:
         case DocumentBlock():
             mime = block.document_mimetype or "application/pdf"
             data = str(block.url) if block.url else _data_url(block.resolve_document(), mime)
-            return [{"type": "file", "file": {"filename": block.title or "document.pdf", "file_data": data}}]
+            return [
+                {
+                    "type": "file",
+                    "file": {"filename": block.title or "document.pdf", "file_data": data},
+                }
+            ]
         case CitableBlock():
             return [part for inner in block.content for part in _parts(inner)]
         case CitationBlock():
@@ -154,7 +172,9 @@ def _parts(block: Any) -> list[Json]:
 
 def _image(block: ImageBlock) -> Json:
     url = (
-        str(block.url) if block.url else _data_url(block.resolve_image(), block.image_mimetype or "image/png")
+        str(block.url)
+        if block.url
+        else _data_url(block.resolve_image(), block.image_mimetype or "image/png")
     )
     return {"url": url} | ({"detail": block.detail} if block.detail else {})
 
@@ -198,13 +218,19 @@ class Growing:
         for n, call in enumerate(delta.tool_calls):
             self._calls[n] = replace(call, name=self._names.get(call.name, call.name))
         for piece in delta.fragments:
-            known = self._calls.get(piece.index) or ToolCall(piece.id or f"call_{piece.index}", "", "")
+            known = self._calls.get(piece.index) or ToolCall(
+                piece.id or f"call_{piece.index}", "", ""
+            )
             name = known.name or self._names.get(piece.name or "", piece.name or "")
             self._calls[piece.index] = ToolCall(known.id, name, known.arguments + piece.arguments)
         return ChatResponse(
-            message=_message(self.text, self.reasoning, tuple(self._calls.values())[: self._most], None),
+            message=_message(
+                self.text, self.reasoning, tuple(self._calls.values())[: self._most], None
+            ),
             delta=delta.text,
-            raw={"choices": [{"index": 0, "delta": {"content": delta.text}, "finish_reason": None}]},
+            raw={
+                "choices": [{"index": 0, "delta": {"content": delta.text}, "finish_reason": None}]
+            },
             additional_kwargs={"thinking_delta": delta.reasoning} if delta.reasoning else {},
         )
 
@@ -213,7 +239,9 @@ class Growing:
         calls = (tuple(self._calls.values()) or answer.tool_calls)[: self._most]
         text, reasoning = self.text or answer.text, self.reasoning or answer.reasoning
         return ChatResponse(
-            message=_message(text, reasoning, calls, answer, str(metadata.get("requested_model") or "")),
+            message=_message(
+                text, reasoning, calls, answer, str(metadata.get("requested_model") or "")
+            ),
             delta="",
             raw=raw_of(answer, metadata),
             additional_kwargs=_counts(answer),
@@ -249,7 +277,9 @@ def _message(
         blocks += [_picture(image) for image in answer.images]
         if answer.audio and answer.audio.get("data"):
             blocks.append(
-                AudioBlock(audio=str(answer.audio["data"]).encode(), format=answer.audio.get("format"))
+                AudioBlock(
+                    audio=str(answer.audio["data"]).encode(), format=answer.audio.get("format")
+                )
             )
         if answer.annotations:
             extra["annotations"] = [dict(annotation) for annotation in answer.annotations]

@@ -64,7 +64,9 @@ def wish_in(response_format: Any) -> tuple[Structured | None, type[BaseModel] | 
     if response_format is None:
         return None, None
     if not isinstance(response_format, dict):
-        raise BadRequest(f"response_format={response_format!r} is neither a dict nor a pydantic class")
+        raise BadRequest(
+            f"response_format={response_format!r} is neither a dict nor a pydantic class"
+        )
     wish = Structured.from_response_format(response_format)
     inner = response_format.get("json_schema") or {}
     kind = _classes.get(str(inner.get("freerouter")))
@@ -79,7 +81,9 @@ def validator_of(kind: type[BaseModel] | None) -> Validator | None:
         return None
 
     def validate(answer: Answer) -> object:
-        return None if answer.tool_calls and not answer.text else kind.model_validate_json(answer.text)
+        return (
+            None if answer.tool_calls and not answer.text else kind.model_validate_json(answer.text)
+        )
 
     return validate
 
@@ -115,7 +119,9 @@ def predicting(
 ) -> Iterator[Callable[[BaseModel], BaseModel]]:
     """LlamaIndex's events around a structured prediction."""
     dispatcher.event(
-        LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=arguments)
+        LLMStructuredPredictStartEvent(
+            output_cls=output_cls, template=prompt, template_args=arguments
+        )
     )
 
     def done(result: BaseModel) -> BaseModel:

@@ -18,7 +18,9 @@ VARIABLES = ("OPENROUTER_", "CHAT_", "FREEROUTER_", "FREE_MODELS_", "DEV_MODE")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--renew", action="store_true", help="write docs anew: pictures, reference, what blocks print"
+        "--renew",
+        action="store_true",
+        help="write docs anew: pictures, reference, what blocks print",
     )
 
 

@@ -56,13 +56,17 @@ def run_python(code: str, name: str, space: dict[str, Any]) -> str:
 def run_shell(text: str, folder: Path, environment: dict[str, str]) -> str:
     """What the lines print, each run by itself; `export` lasts. What a line says on stderr is no output."""
     told = ""
-    environment = environment | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = environment | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    }
     for line in text.splitlines():
         command = line.split("  # ")[0].strip()
         if not command or command.startswith("#"):
             continue
         if command.startswith("export "):
-            environment |= dict(part.split("=", 1) for part in command.removeprefix("export ").split())
+            environment |= dict(
+                part.split("=", 1) for part in command.removeprefix("export ").split()
+            )
         elif command.startswith(STAYS):
             _begin(f"{command} --port 0", folder, environment)
         else:

@@ -30,7 +30,11 @@ def in_terminal(arguments: list[str], columns: int, variables: Mapping[str, str]
     program = [*COMMAND, *arguments]
     told = b""
     with subprocess.Popen(
-        program, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm", **variables}
+        program,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", **variables},
     ) as process:
         os.close(theirs)
         with contextlib.suppress(OSError):  # how Linux says that the other end is closed

@@ -85,7 +85,9 @@ def test_law_1_no_clock_no_dice_no_environment(folder: str) -> None:
         tree = ast.parse(source)
         calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         forbidden = {
-            c for c in calls if c in {"open", "print", "Random", "random.random", "input"} or ".now" in c
+            c
+            for c in calls
+            if c in {"open", "print", "Random", "random.random", "input"} or ".now" in c
         }
 
         assert not forbidden, f"{path.relative_to(ROOT)} calls {forbidden}"
@@ -145,7 +147,9 @@ def test_exports() -> None:
     import langchain_freerouter
     import llamaindex_freerouter
 
-    assert freerouter_core.__all__ == sorted(freerouter_core.__all__, key=lambda n: (n[0].islower(), n))
+    assert freerouter_core.__all__ == sorted(
+        freerouter_core.__all__, key=lambda n: (n[0].islower(), n)
+    )
     for name in freerouter_core.__all__:
         assert getattr(freerouter_core, name) is not None
     assert langchain_freerouter.__all__ == ["ChatFreeRouter"]

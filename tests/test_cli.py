@@ -22,9 +22,13 @@ from .terminal import COMMAND, in_terminal
 Serve = Callable[[World], str]
 
 
-def run(*arguments: str, said: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, said: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command with a clean environment and these variables."""
-    base = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME") if name in os.environ}
+    base = {
+        name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME") if name in os.environ
+    }
     return subprocess.run(
         [*COMMAND, *arguments],
         input=said,
@@ -39,7 +43,10 @@ def run(*arguments: str, said: str | None = None, **variables: str) -> subproces
 @pytest.fixture
 def server(serve: Serve) -> dict[str, str]:
     world = World(
-        [SimModel("acme/a:free", first_token=0.0, speed=1e6), SimModel("acme/b:free", script=["502"] * 9)],
+        [
+            SimModel("acme/a:free", first_token=0.0, speed=1e6),
+            SimModel("acme/b:free", script=["502"] * 9),
+        ],
         clock="real",
     )
     return {"OPENROUTER_BASE_URL": serve(world), "OPENROUTER_API_KEY": "sk-test-12345"}
@@ -80,7 +87,8 @@ def test_models(server: dict[str, str]) -> None:
 
     assert done.returncode == 0
     assert re.search(
-        r"acme/a:free\s+131,072\s+tools tool_choice structured json\s+0\s+0\s+-\s+ready", done.stdout
+        r"acme/a:free\s+131,072\s+tools tool_choice structured json\s+0\s+0\s+-\s+ready",
+        done.stdout,
     )
     assert "2 of 2 free models usable now" in done.stdout
 
@@ -104,7 +112,9 @@ def test_doctor_without_a_key() -> None:
 
 
 def test_doctor_without_a_network() -> None:
-    done = run("doctor", OPENROUTER_API_KEY="sk-test-12345", OPENROUTER_BASE_URL="http://127.0.0.1:9/v1")
+    done = run(
+        "doctor", OPENROUTER_API_KEY="sk-test-12345", OPENROUTER_BASE_URL="http://127.0.0.1:9/v1"
+    )
 
     assert done.returncode == 1
     assert "not reachable" in done.stdout
@@ -174,17 +184,25 @@ def test_simulate_serves_any_client() -> None:
         assert url is not None
         body = {"model": "cedar/mini:free", "messages": [{"role": "user", "content": "hi"}]}
         answer = httpx.post(
-            f"{url[0]}/chat/completions", json=body, headers={"authorization": "Bearer x"}, timeout=20
+            f"{url[0]}/chat/completions",
+            json=body,
+            headers={"authorization": "Bearer x"},
+            timeout=20,
         )
         bad = httpx.post(
-            f"{url[0]}/chat/completions", json=body | {"tools": []}, headers={"authorization": "Bearer x"}
+            f"{url[0]}/chat/completions",
+            json=body | {"tools": []},
+            headers={"authorization": "Bearer x"},
         )
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
 
     assert answer.json()["choices"][0]["message"]["content"].endswith("hi")
-    assert (bad.status_code, bad.json()["error"]["message"]) == (400, "'tools' must be a non-empty array")
+    assert (bad.status_code, bad.json()["error"]["message"]) == (
+        400,
+        "'tools' must be a non-empty array",
+    )
 
 
 def test_without_its_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
@@ -213,7 +231,13 @@ def test_lists_as_json_and_as_tables(server: dict[str, str]) -> None:
 
     assert [row["id"] for row in told["models"]] == [row["id"] for row in told["explain"]]
     assert told["discover"]["providers"] == {"openrouter": {"listed": 2, "free": 2}}
-    assert set(told["recommend"][0]["parts"]) == {"capability", "context", "provider", "free", "availability"}
+    assert set(told["recommend"][0]["parts"]) == {
+        "capability",
+        "context",
+        "provider",
+        "free",
+        "availability",
+    }
     assert told["stats"]["stats"]["free"] == 2
     assert told["chat"]["model_name"] == "acme/a:free"
     assert "acme/a:free" in run("recommend", "write Python code", **server).stdout
@@ -242,7 +266,9 @@ def test_a_conversation(server: dict[str, str], capsys: pytest.CaptureFixture[st
     """As a terminal has it, but for the terminal: what is typed comes from a list."""
     from freerouter_core.apps.cli.chat import Talk
 
-    typed = iter(["hello", "/explain", "/model acme/b:free", "and you?", "/reset", "/what", "/quit", "never"])
+    typed = iter(
+        ["hello", "/explain", "/model acme/b:free", "and you?", "/reset", "/what", "/quit", "never"]
+    )
     with World([SimModel("acme/a:free"), SimModel("acme/b:free")]) as world:
         talk = Talk(world.router(model="acme/a:free"), "be brief", {}, None)
         talk.converse(lambda prompt: next(typed))
@@ -261,7 +287,11 @@ def test_a_conversation(server: dict[str, str], capsys: pytest.CaptureFixture[st
 
 def test_serve_is_an_endpoint_and_shuts_down_with_a_stream_open() -> None:
     slow = World(
-        [SimModel("acme/slow:free", first_token=0.0, speed=20.0, says=lambda request: "word " * 2_000)],
+        [
+            SimModel(
+                "acme/slow:free", first_token=0.0, speed=20.0, says=lambda request: "word " * 2_000
+            )
+        ],
         clock="real",
     )
     from freerouter_core.simulator.server import served
@@ -292,7 +322,11 @@ def test_serve_is_an_endpoint_and_shuts_down_with_a_stream_open() -> None:
             assert process.stdout is not None
             found = re.search(r"http://127.0.0.1:\d+", process.stdout.readline())
             assert found is not None
-            body = {"model": "auto", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+            body = {
+                "model": "auto",
+                "stream": True,
+                "messages": [{"role": "user", "content": "hi"}],
+            }
             with httpx.stream(
                 "POST", f"{found.group()}/v1/chat/completions", json=body, timeout=30
             ) as response:
@@ -328,7 +362,9 @@ def test_probe_asks_every_model_and_resumes(serve: Serve, tmp_path: Path) -> Non
     variables = {"OPENROUTER_BASE_URL": serve(world), "OPENROUTER_API_KEY": "sk-test-12345"}
     report = tmp_path / "probe.json"
     first = run("probe", "--limit", "1", "--spacing", "0", "--report", str(report), **variables)
-    done = run("probe", "--resume", "--spacing", "0", "--report", str(report), "--json", **variables)
+    done = run(
+        "probe", "--resume", "--spacing", "0", "--report", str(report), "--json", **variables
+    )
     told = json.loads(done.stdout)
 
     assert first.returncode == done.returncode == 0
@@ -343,7 +379,9 @@ def test_probe_asks_every_model_and_resumes(serve: Serve, tmp_path: Path) -> Non
 
 
 def test_a_probe_that_is_interrupted_has_its_results(serve: Serve, tmp_path: Path) -> None:
-    world = World([SimModel(f"acme/m{n}:free", first_token=0.0, speed=1e6) for n in range(4)], clock="real")
+    world = World(
+        [SimModel(f"acme/m{n}:free", first_token=0.0, speed=1e6) for n in range(4)], clock="real"
+    )
     report = tmp_path / "probe.json"
     with subprocess.Popen(
         [
@@ -453,7 +491,12 @@ def run_installed(**variables: str) -> str:
     """The installed command itself: completion goes by its name."""
     program = Path(sys.executable).parent / "freerouter"
     done = subprocess.run(
-        [program], capture_output=True, text=True, timeout=60, env={**os.environ, **variables}, check=False
+        [program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **variables},
+        check=False,
     )
     assert "Traceback" not in done.stderr
     return done.stdout

@@ -49,7 +49,9 @@ def environment(serve: Serve, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def run(block: Block, page: Path, space: dict[str, Any], folder: Path, environment: dict[str, str]) -> str:
+def run(
+    block: Block, page: Path, space: dict[str, Any], folder: Path, environment: dict[str, str]
+) -> str:
     name = f"{page.name}:{block.line}"
     match block.language:
         case "python":
@@ -64,10 +66,14 @@ def run(block: Block, page: Path, space: dict[str, Any], folder: Path, environme
     raise AssertionError(f"{name}: a block of {block.language} is run by nobody")
 
 
-def test_the_features_page(environment: dict[str, str], folder: Path, pytestconfig: pytest.Config) -> None:
+def test_the_features_page(
+    environment: dict[str, str], folder: Path, pytestconfig: pytest.Config
+) -> None:
     """Its blocks run from top to bottom in one namespace."""
     space: dict[str, Any] = {"__name__": "features"}
-    printed = {block.line: run(block, FEATURES, space, folder, environment) for block in blocks(FEATURES)}
+    printed = {
+        block.line: run(block, FEATURES, space, folder, environment) for block in blocks(FEATURES)
+    }
     if pytestconfig.getoption("--renew"):
         FEATURES.write_text(renewed(FEATURES, printed), "utf-8")
 
@@ -91,10 +97,16 @@ SINGLE = [(page, block) for page in (README, *PAGES) for block in blocks(page)]
 
 
 @pytest.mark.parametrize(
-    ("page", "block"), SINGLE, ids=[f"{page.stem}:{block.language}:{block.line}" for page, block in SINGLE]
+    ("page", "block"),
+    SINGLE,
+    ids=[f"{page.stem}:{block.language}:{block.line}" for page, block in SINGLE],
 )
 def test_blocks_that_run_by_themselves(
-    page: Path, block: Block, environment: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    block: Block,
+    environment: dict[str, str],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LAB_API_KEY", "sk-lab")
     printed = run(block, page, {"__name__": "readme"}, folder, environment)
@@ -114,15 +126,23 @@ def test_examples_of_the_reference(
             run(block, page, {"__name__": "reference"}, folder, environment)
 
 
-def test_the_reference_is_what_the_docstrings_say(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+def test_the_reference_is_what_the_docstrings_say(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     """In a process of its own: click remembers of a command how it was asked for help first."""
     folder = REFERENCE if pytestconfig.getoption("--renew") else tmp_path / "reference"
-    subprocess.run([sys.executable, ROOT / "docs" / "reference.py", folder], check=True, timeout=120)
+    subprocess.run(
+        [sys.executable, ROOT / "docs" / "reference.py", folder], check=True, timeout=120
+    )
 
-    assert {page.name for page in folder.glob("*.md")} == {page.name for page in REFERENCE.glob("*.md")}
+    assert {page.name for page in folder.glob("*.md")} == {
+        page.name for page in REFERENCE.glob("*.md")
+    }
     for page in folder.glob("*.md"):
         kept = (REFERENCE / page.name).read_text("utf-8")
-        assert page.read_text("utf-8").split() == kept.split(), f"{page.name}: python docs/reference.py"
+        assert page.read_text("utf-8").split() == kept.split(), (
+            f"{page.name}: python docs/reference.py"
+        )
 
 
 @pytest.mark.parametrize(
@@ -134,7 +154,11 @@ def test_the_reference_is_what_the_docstrings_say(tmp_path: Path, pytestconfig: 
     ],
 )
 def test_pictures_of_commands(
-    name: str, command: list[str], serve: Serve, environment: dict[str, str], pytestconfig: pytest.Config
+    name: str,
+    command: list[str],
+    serve: Serve,
+    environment: dict[str, str],
+    pytestconfig: pytest.Config,
 ) -> None:
     """As they look in a terminal of a hundred columns, over a world in which most models fail."""
     environment |= {"OPENROUTER_BASE_URL": serve(World(failing_models(), seed=8, clock="real"))}
@@ -143,7 +167,9 @@ def test_pictures_of_commands(
     told = in_terminal(command, 100, environment)
     screen = Console(width=100, record=True, file=io.StringIO(), force_terminal=True)
     screen.print(Text.from_ansi(told))
-    svg = re.sub(r"@font-face \{.*?\}", "", screen.export_svg(title=f"freerouter {name}"), flags=re.DOTALL)
+    svg = re.sub(
+        r"@font-face \{.*?\}", "", screen.export_svg(title=f"freerouter {name}"), flags=re.DOTALL
+    )
     if pytestconfig.getoption("--renew"):
         (ROOT / "docs" / "images" / f"{name}.svg").write_text(svg, "utf-8")
 
@@ -152,14 +178,20 @@ def test_pictures_of_commands(
     assert (ROOT / "docs" / "images" / f"{name}.svg").exists()
 
 
-@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [README, *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.name
+)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
 
 
 def test_the_two_commands_are_one_line_each() -> None:
-    commands = [line for line in README.read_text("utf-8").splitlines() if line.startswith("python3 -m venv")]
+    commands = [
+        line
+        for line in README.read_text("utf-8").splitlines()
+        if line.startswith("python3 -m venv")
+    ]
 
     assert [command.rpartition("/")[2] for command in commands] == ["freerouter demo", "pytest"]
 

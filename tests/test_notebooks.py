@@ -37,7 +37,9 @@ def test_there_are_five() -> None:
     assert {path.stem for path in BOOKS} == names
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
 def test_it_runs_and_shows_what_it_is_kept_with(path: Path, tmp_path: Path) -> None:
     kept, fresh = read(path), read(path)
@@ -51,7 +53,9 @@ def test_it_runs_and_shows_what_it_is_kept_with(path: Path, tmp_path: Path) -> N
     assert shown(fresh) == shown(kept)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
 def test_it_runs_with_its_one_line_changed(
     path: Path, tmp_path: Path, serve: Callable[[World], str], monkeypatch: pytest.MonkeyPatch

@@ -75,7 +75,9 @@ def serve(found: Scene, begins: float, pipe: Connection) -> None:
 # -- who races ------------------------------------------------------------------------------------------------------------
 
 
-def ours(found: Scene, urls: dict[str, str], *, llamaindex: bool = False, streamed: bool = False) -> Ask:
+def ours(
+    found: Scene, urls: dict[str, str], *, llamaindex: bool = False, streamed: bool = False
+) -> Ask:
     options: Any = {"providers": providers(found, urls.__getitem__), "timeout": DEADLINE}
     if llamaindex:
         from llamaindex_freerouter import FreeRouter
@@ -167,7 +169,12 @@ def live(rival: str, name: str, seed: int, minutes: float, begins: float) -> dic
     asyncio.run(race())
     pipe.send("stop")
     attempts, refusals = pipe.recv()
-    return {"times": times, "attempts": attempts, "refusals": refusals, "asked": len(found.arrivals)}
+    return {
+        "times": times,
+        "attempts": attempts,
+        "refusals": refusals,
+        "asked": len(found.arrivals),
+    }
 
 
 # -- the heats --------------------------------------------------------------------------------------------------------------
@@ -179,7 +186,12 @@ def heat(worlds: list[str], rivals: list[str], seed: int, minutes: float) -> Res
     children = {}
     for world in worlds:
         for rival in rivals:
-            command = [sys.executable, __file__, "--live", json.dumps([rival, world, seed, minutes, begins])]
+            command = [
+                sys.executable,
+                __file__,
+                "--live",
+                json.dumps([rival, world, seed, minutes, begins]),
+            ]
             children[world, rival] = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )
@@ -189,7 +201,8 @@ def heat(worlds: list[str], rivals: list[str], seed: int, minutes: float) -> Res
         told = next((row for row in reversed(out.splitlines()) if row.startswith("{")), "")
         if not told:
             print(
-                f"{rival} did not race in {world}: {(err.strip().splitlines() or ['?'])[-1]}", file=sys.stderr
+                f"{rival} did not race in {world}: {(err.strip().splitlines() or ['?'])[-1]}",
+                file=sys.stderr,
             )
             continue
         lap = json.loads(told)
@@ -221,7 +234,9 @@ def main() -> None:
     results: Results = {}
     print(header())
     for n in range(0, len(options.worlds), options.at_once):
-        found = heat(options.worlds[n : n + options.at_once], options.rivals, options.seed, options.minutes)
+        found = heat(
+            options.worlds[n : n + options.at_once], options.rivals, options.seed, options.minutes
+        )
         results |= found
         for world, laps in found.items():
             for rival, lap in laps.items():
@@ -229,7 +244,9 @@ def main() -> None:
     for mine in OURS:
         print(f"\n{ratios(results, mine, 'afternoon')}")
     if options.plot:
-        Path(options.plot).write_text(plot(results, f"{options.minutes:g} minutes in real time"), "utf-8")
+        Path(options.plot).write_text(
+            plot(results, f"{options.minutes:g} minutes in real time"), "utf-8"
+        )
 
 
 if __name__ == "__main__":

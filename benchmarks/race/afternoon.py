@@ -34,7 +34,10 @@ def afternoon_in(found: Scene, post: Post, now: Callable[[], float]) -> Afternoo
     """The rival in a world, told the same limits as everybody."""
     return Afternoon(
         [Known(server.provider, model.id) for server in found.servers for model in server.models],
-        {s.provider: (s.account.per_minute or 10**6) if s.account else 10**6 for s in found.servers},
+        {
+            s.provider: (s.account.per_minute or 10**6) if s.account else 10**6
+            for s in found.servers
+        },
         {server.provider for server in found.servers if server.dialect != "openrouter"},
         post,
         now,
@@ -54,7 +57,9 @@ class Afternoon:
     windows: dict[str, deque[float]] = field(default_factory=dict)
 
     def window(self, model: Known) -> tuple[deque[float], int]:
-        name = f"{model.provider}|{model.name}" if model.provider in self.by_model else model.provider
+        name = (
+            f"{model.provider}|{model.name}" if model.provider in self.by_model else model.provider
+        )
         return self.windows.setdefault(name, deque()), self.per_minute[model.provider]
 
     def free_at(self, model: Known) -> float:
@@ -81,7 +86,9 @@ class Afternoon:
                 return text
         return None
 
-    async def attempt(self, model: Known, messages: list[dict[str, str]], patience: float) -> str | None:
+    async def attempt(
+        self, model: Known, messages: list[dict[str, str]], patience: float
+    ) -> str | None:
         began, wait = self.now(), 0.0
         body = json.dumps({"model": model.name, "messages": messages}).encode()
         try:
@@ -91,7 +98,11 @@ class Afternoon:
             if status == 200 and "error" not in answer:
                 text = (answer["choices"][0]["message"]["content"] or "").strip()
                 if text:
-                    model.good, model.bad, model.strikes = model.good * 0.98 + 1, model.bad * 0.98, 0
+                    model.good, model.bad, model.strikes = (
+                        model.good * 0.98 + 1,
+                        model.bad * 0.98,
+                        0,
+                    )
                     model.latency += 0.3 * (self.now() - began - model.latency)
                     return str(text)
             elif status in (403, 404):

@@ -46,7 +46,11 @@ def bound(scene: Scene, start: float) -> list[float]:
         best: tuple[float, float, _Room] | None = None
         for server in scene.servers:
             for model in server.models:
-                name = server.provider if server.dialect == "openrouter" else f"{server.provider}|{model.id}"
+                name = (
+                    server.provider
+                    if server.dialect == "openrouter"
+                    else f"{server.provider}|{model.id}"
+                )
                 room = rooms.setdefault(name, _Room(server.account, start))
                 begins = _up(model, room.at(arrival), arrival + DEADLINE)
                 ends = begins + model.first_token + TOKENS * 1.3 / model.speed

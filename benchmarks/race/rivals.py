@@ -64,7 +64,9 @@ def chat_openai_fallbacks(base_urls: dict[str, str], models: dict[str, list[str]
 # -- litellm ------------------------------------------------------------------------------------------------------------
 
 
-def _litellm_router(base_urls: dict[str, str], models: dict[str, list[str]], key: str, **more: Any) -> Any:
+def _litellm_router(
+    base_urls: dict[str, str], models: dict[str, list[str]], key: str, **more: Any
+) -> Any:
     """Every model a deployment of "free", and of "spare", which it falls back to; who fails rests for half a minute."""
     os.environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "CRITICAL"}
     import litellm
@@ -75,7 +77,11 @@ def _litellm_router(base_urls: dict[str, str], models: dict[str, list[str]], key
     deployments = [
         {
             "model_name": group,
-            "litellm_params": {"model": f"openai/{model}", "api_base": base_urls[name], "api_key": key},
+            "litellm_params": {
+                "model": f"openai/{model}",
+                "api_base": base_urls[name],
+                "api_key": key,
+            },
         }
         for group in ("free", "spare")
         for name, ids in models.items()
@@ -94,7 +100,9 @@ def _litellm_router(base_urls: dict[str, str], models: dict[str, list[str]], key
 
 def _completed(router: Any) -> Ask:
     async def ask(prompt: str) -> str | None:
-        answer = await router.acompletion(model="free", messages=[{"role": "user", "content": prompt}])
+        answer = await router.acompletion(
+            model="free", messages=[{"role": "user", "content": prompt}]
+        )
         return answer.choices[0].message.content or None
 
     return ask
@@ -142,11 +150,15 @@ def _freelm(base_urls: dict[str, str], accounts: list[tuple[str, str, list[str]]
             name=name,
             base_url=base_urls[kind],
             models=[lib.ModelSpec(model, ("chat",)) for model in ids],
-            tier="credit" if kind == "openrouter" else "free",  # a thousand requests a day, not fifty
+            tier="credit"
+            if kind == "openrouter"
+            else "free",  # a thousand requests a day, not fifty
         )
         for kind, name, ids in accounts
     ]
-    client = lib.AsyncFreeLLM(providers, timeout=DEADLINE, wait=True, max_wait=DEADLINE, persist=False)
+    client = lib.AsyncFreeLLM(
+        providers, timeout=DEADLINE, wait=True, max_wait=DEADLINE, persist=False
+    )
 
     async def ask(prompt: str) -> str | None:
         return (await client.chat([{"role": "user", "content": prompt}], model="auto")).text or None
@@ -162,7 +174,9 @@ def freelm(base_urls: dict[str, str], models: dict[str, list[str]], key: str) ->
 def freelm_by_model(base_urls: dict[str, str], models: dict[str, list[str]], key: str) -> Ask:
     """A provider for each model: it ranks, benches and hedges them all, and paces each alone."""
     return _freelm(
-        base_urls, [(name, f"{name}/{one}", [one]) for name, ids in models.items() for one in ids], key
+        base_urls,
+        [(name, f"{name}/{one}", [one]) for name, ids in models.items() for one in ids],
+        key,
     )
 
 
@@ -203,7 +217,9 @@ def freellmpool(base_urls: dict[str, str], models: dict[str, list[str]], key: st
 
     kept = Path(tempfile.mkdtemp(prefix="freellmpool-"))
     providers = [
-        Provider(f"{name}-{model}", name, "openai", base_urls[name], (Model(model),), key_env="RIVAL_KEY")
+        Provider(
+            f"{name}-{model}", name, "openai", base_urls[name], (Model(model),), key_env="RIVAL_KEY"
+        )
         for name, ids in models.items()
         for model in ids
     ]
@@ -247,7 +263,9 @@ def round_robin(base_urls: dict[str, str], models: dict[str, list[str]], key: st
     async def ask(prompt: str) -> str | None:
         ends, untried = time.monotonic() + DEADLINE, set(ring)
         while untried:
-            which = min((m for m in ring if m in untried), key=lambda m: max(blocked[m], time.monotonic()))
+            which = min(
+                (m for m in ring if m in untried), key=lambda m: max(blocked[m], time.monotonic())
+            )
             untried.discard(which)
             ring.append(ring.pop(ring.index(which)))
             wait = max(0.0, blocked[which] - time.monotonic())

@@ -84,7 +84,11 @@ def line(world: str, policy: str, lap: Lap) -> str:
 
 def compare(results: Results, ours: str, rival: str) -> tuple[float, float, float, float] | None:
     """Geometric mean over the worlds of our mean time over the rival's, the worst of them; and the same of the 95th percentiles."""
-    pairs = [(found[ours], found[rival]) for found in results.values() if ours in found and rival in found]
+    pairs = [
+        (found[ours], found[rival])
+        for found in results.values()
+        if ours in found and rival in found
+    ]
     means = [a.mean / b.mean for a, b in pairs if b.times and a.times]
     tails = [a.quantile(0.95) / b.quantile(0.95) for a, b in pairs if b.times and a.times]
     return (_geometric(means), max(means), _geometric(tails), max(tails)) if means else None
@@ -120,7 +124,9 @@ def plot(results: Results, title: str) -> str:
         "#a61e4d",
     ]
     policies = list(dict.fromkeys(policy for found in results.values() for policy in found))
-    rows = [(world, policy, lap) for world, found in results.items() for policy, lap in found.items()]
+    rows = [
+        (world, policy, lap) for world, found in results.items() for policy, lap in found.items()
+    ]
     height, left, width = 14 * len(rows) + 10 * len(results) + 60, 210, 520
     scale = lambda seconds: left + width * math.log(max(seconds, 0.5) / 0.5) / math.log(120)  # noqa: E731
     out = [
@@ -145,6 +151,8 @@ def plot(results: Results, title: str) -> str:
                 f'<line x1="{mean:.0f}" y1="{y}" x2="{tail:.0f}" y2="{y}" stroke="{colour}" stroke-width="3"/>'
             )
             out.append(f'<circle cx="{mean:.0f}" cy="{y}" r="4" fill="{colour}"/>')
-        out.append(f'<text x="{left + width + 12}" y="{y + 4}" fill="{colour}">{lap.share:.3f}</text>')
+        out.append(
+            f'<text x="{left + width + 12}" y="{y + 4}" fill="{colour}">{lap.share:.3f}</text>'
+        )
         y += 14
     return "\n".join([*out, "</svg>", ""])

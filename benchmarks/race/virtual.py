@@ -44,9 +44,9 @@ class Net(httpx.AsyncBaseTransport):
         self.faces = {name: world.transport() for name, world in worlds.items()}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response: httpx.Response = await self.faces[request.url.host.split(".")[0]].handle_async_request(
-            request
-        )
+        response: httpx.Response = await self.faces[
+            request.url.host.split(".")[0]
+        ].handle_async_request(request)
         return response
 
 
@@ -73,7 +73,9 @@ def _limits(server: Any) -> list[Limit]:
     if account is None:
         return []
     scope: Any = (
-        "model" if DIALECTS[server.dialect].by_model and server.provider != "openrouter" else "account"
+        "model"
+        if DIALECTS[server.dialect].by_model and server.provider != "openrouter"
+        else "account"
     )
     limits = [Limit(requests=account.per_minute, scope=scope)]
     if account.per_day is not None:
@@ -84,7 +86,9 @@ def _limits(server: Any) -> list[Limit]:
 Ask = Callable[[], Awaitable[bool]]
 
 
-WISH = Structured({"type": "object", "properties": {"sea": {"type": "string"}}, "required": ["sea"]})
+WISH = Structured(
+    {"type": "object", "properties": {"sea": {"type": "string"}}, "required": ["sea"]}
+)
 
 
 def ours(
@@ -113,7 +117,9 @@ def afternoon(found: Scene, runtime: Runtime, net: Net) -> Ask:
 
     async def post(provider: str, model: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         headers = {"authorization": "Bearer sk-race", "content-type": "application/json"}
-        response = await client.post(address(provider) + "/chat/completions", content=body, headers=headers)
+        response = await client.post(
+            address(provider) + "/chat/completions", content=body, headers=headers
+        )
         return response.status_code, dict(response.headers), response.content
 
     rival = afternoon_in(found, post, runtime.clock.now)
@@ -134,10 +140,12 @@ def informed(found: Scene, runtime: Runtime, net: Net) -> Ask:
                 for p in model.phases
             )
             name = model.id if server.provider == "openrouter" else f"{server.provider}:{model.id}"
-            cost[name] = (model.first_token + 150 / model.speed + 1.0) / max(0.001, 1.0 - min(1.0, down))
-    return ours({"strategy": lambda need, models: sorted(models, key=lambda m: cost.get(m.id, 99.0))})(
-        found, runtime, net
-    )
+            cost[name] = (model.first_token + 150 / model.speed + 1.0) / max(
+                0.001, 1.0 - min(1.0, down)
+            )
+    return ours(
+        {"strategy": lambda need, models: sorted(models, key=lambda m: cost.get(m.id, 99.0))}
+    )(found, runtime, net)
 
 
 POLICIES: dict[str, Callable[[Scene, Runtime, Net], Ask]] = {
@@ -203,12 +211,16 @@ def ideal(name: str, seed: int) -> Lap:
     return Lap(len(times), len(times), times, len(times))
 
 
-def run(pool: ProcessPoolExecutor, world: str, policy: str, seeds: range, settings: list[str]) -> Lap:
+def run(
+    pool: ProcessPoolExecutor, world: str, policy: str, seeds: range, settings: list[str]
+) -> Lap:
     """All seeds of a world under a policy."""
     many = len(seeds)
     if policy == "bound":
         return Lap.sum(pool.map(ideal, [world] * many, seeds))
-    return Lap.sum(pool.map(live, [world] * many, seeds, [policy] * many, [settings] * many, chunksize=4))
+    return Lap.sum(
+        pool.map(live, [world] * many, seeds, [policy] * many, [settings] * many, chunksize=4)
+    )
 
 
 SWEPT = {
@@ -240,7 +252,9 @@ def sweep(worlds: list[str], seeds: range, jobs: int) -> None:
 
     base = laps([])
     answered = sum(lap.answered for lap in base.values())
-    print("| constant | default | tried | answered, % more or less | mean | p95 |\n|---|---|---|---|---|---|")
+    print(
+        "| constant | default | tried | answered, % more or less | mean | p95 |\n|---|---|---|---|---|---|"
+    )
     for name, values in SWEPT.items():
         module, _, constant = name.rpartition(".")
         default = getattr(importlib.import_module(f"freerouter_core.{module}"), constant)
@@ -250,7 +264,8 @@ def sweep(worlds: list[str], seeds: range, jobs: int) -> None:
             both = {world: {"tried": found[world], "base": base[world]} for world in worlds}
             mean, _, tail, _ = compare(both, "tried", "base") or (1.0,) * 4
             print(
-                f"| `{name}` | {default:g} | {value:g} | {more:+.2f} | {mean:.3f} | {tail:.3f} |", flush=True
+                f"| `{name}` | {default:g} | {value:g} | {more:+.2f} | {mean:.3f} | {tail:.3f} |",
+                flush=True,
             )
 
 
@@ -268,7 +283,9 @@ def main() -> None:
     parser.add_argument(
         "--set", nargs="*", default=[], metavar="routing.rank.UNSURE=0.3", help="constants to try"
     )
-    parser.add_argument("--sweep", action="store_true", help="try every constant lower and higher instead")
+    parser.add_argument(
+        "--sweep", action="store_true", help="try every constant lower and higher instead"
+    )
     parser.add_argument("--plot", metavar="FILE.svg")
     options = parser.parse_args()
     seeds = range(options.first, options.first + options.seeds)
@@ -281,12 +298,16 @@ def main() -> None:
     with ProcessPoolExecutor(options.jobs) as pool:
         for world in options.worlds:
             for policy in options.policies:
-                lap = results.setdefault(world, {})[policy] = run(pool, world, policy, seeds, options.set)
+                lap = results.setdefault(world, {})[policy] = run(
+                    pool, world, policy, seeds, options.set
+                )
                 print(line(world, policy, lap), flush=True)
     print(f"\n{options.seeds} seeds a world. {ratios(results, options.policies[0], 'afternoon')}")
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     if options.plot:
-        Path(options.plot).write_text(plot(results, f"{options.seeds} seeds a world, virtual clock"), "utf-8")
+        Path(options.plot).write_text(
+            plot(results, f"{options.seeds} seeds a world, virtual clock"), "utf-8"
+        )
 
 
 if __name__ == "__main__":

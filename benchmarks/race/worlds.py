@@ -18,7 +18,16 @@ DEADLINE = 60.0
 """Seconds a caller waits for one."""
 HOUR = 3_600.0
 TRANSIENT = ("429-upstream", "502", "503", "empty", "error-in-200")
-DOWN = ("429-upstream", "429-upstream", "429-upstream", "502", "503", "empty", "hang", "404-upstream")
+DOWN = (
+    "429-upstream",
+    "429-upstream",
+    "429-upstream",
+    "502",
+    "503",
+    "empty",
+    "hang",
+    "404-upstream",
+)
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,11 @@ def _between(rng: Random, low: float, high: float) -> float:
 
 
 def _model(
-    rng: Random, name: str, phases: list[Phase], first: tuple[float, float] = (0.3, 4.0), **more: float
+    rng: Random,
+    name: str,
+    phases: list[Phase],
+    first: tuple[float, float] = (0.3, 4.0),
+    **more: float,
 ) -> SimModel:
     return SimModel(
         f"{name}:free",
@@ -108,7 +121,9 @@ def _now_and_then(rng: Random, most: float) -> list[Phase]:
     return _always(rng.choice(TRANSIENT), most * rng.random())
 
 
-def _on_and_off(rng: Random, up: float, down: float, span: float, faults: tuple[str, ...]) -> list[Phase]:
+def _on_and_off(
+    rng: Random, up: float, down: float, span: float, faults: tuple[str, ...]
+) -> list[Phase]:
     """Down for `down` seconds on average, up for `up`, in turn; beginning as it would be found."""
     phases, now, is_up = [], 0.0, rng.random() < up / (up + down)
     while now < span:
@@ -139,7 +154,10 @@ def _one_account(
     rng.shuffle(models)
     account = SimAccount("sk-race", per_minute=20, per_day=day)
     return Scene(
-        name, seed, [Server("openrouter", "openrouter", models, account)], _poisson(rng, per_minute, count)
+        name,
+        seed,
+        [Server("openrouter", "openrouter", models, account)],
+        _poisson(rng, per_minute, count),
     )
 
 
@@ -155,7 +173,8 @@ def calm(rng: Random, seed: int) -> Scene:
 def storm(rng: Random, seed: int) -> Scene:
     """Twenty models of which most are down at any moment."""
     models = [
-        _model(rng, f"storm/m{n}", _on_and_off(rng, 180.0, 420.0, HOUR, DOWN), (0.3, 3.0)) for n in range(20)
+        _model(rng, f"storm/m{n}", _on_and_off(rng, 180.0, 420.0, HOUR, DOWN), (0.3, 3.0))
+        for n in range(20)
     ]
     return _one_account("storm", seed, rng, models, 5, 80)
 
@@ -183,7 +202,8 @@ def press(rng: Random, seed: int) -> Scene:
 def daily(rng: Random, seed: int) -> Scene:
     """Fifty requests a day and nearly as many callers: every probe costs an answer."""
     models = [
-        _model(rng, f"daily/m{n}", _on_and_off(rng, 6 * HOUR, 2 * HOUR, 12 * HOUR, DOWN)) for n in range(8)
+        _model(rng, f"daily/m{n}", _on_and_off(rng, 6 * HOUR, 2 * HOUR, 12 * HOUR, DOWN))
+        for n in range(8)
     ]
     models += [_model(rng, f"daily/bad{n}", _always(rng.choice(TRANSIENT))) for n in range(2)]
     return _one_account("daily", seed, rng, models, 0.1, 44, day=50)
@@ -209,7 +229,9 @@ def drift(rng: Random, seed: int) -> Scene:
         dies = born + rng.expovariate(1 / 500.0) if rng.random() < 0.6 else math.inf
         turns = rng.uniform(0, 1200.0)
         bad = Phase(turns, turns + rng.expovariate(1 / 600.0), rng.choice(DOWN))
-        models.append(_model(rng, f"drift/m{n}", [bad, *_now_and_then(rng, 0.1)], born=born, dies=dies))
+        models.append(
+            _model(rng, f"drift/m{n}", [bad, *_now_and_then(rng, 0.1)], born=born, dies=dies)
+        )
     models.append(_model(rng, "drift/last", _now_and_then(rng, 0.1), (1.0, 4.0)))
     return _one_account("drift", seed, rng, models, 7, 120)
 
@@ -220,7 +242,9 @@ def tail(rng: Random, seed: int) -> Scene:
     for n in range(10):
         share = 0.2 * rng.random()
         models.append(
-            _model(rng, f"tail/m{n}", _always("hang", share / 2) + _always("slow", share), (0.3, 3.0))
+            _model(
+                rng, f"tail/m{n}", _always("hang", share / 2) + _always("slow", share), (0.3, 3.0)
+            )
         )
     return _one_account("tail", seed, rng, models, 8, 100)
 

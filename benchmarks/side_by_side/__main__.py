@@ -48,7 +48,10 @@ def environment(folder: Path, packages: list[str]) -> str:
     python = str(folder / "bin" / "python")
     for package in packages:
         made = subprocess.run(
-            [python, "-m", "pip", "install", "-q", package], capture_output=True, text=True, check=False
+            [python, "-m", "pip", "install", "-q", package],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if made.returncode:
             print(f"{package} does not install here", file=sys.stderr)
@@ -57,14 +60,18 @@ def environment(folder: Path, packages: list[str]) -> str:
 
 def version(python: str, package: str) -> str:
     code = f"from importlib.metadata import version; print(version({package!r}))"
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run(
+        [python, "-c", code], capture_output=True, text=True, check=False
+    ).stdout.strip()
 
 
 def tried(python: str, script: str, package: str) -> dict[str, str]:
     """One package's results; empty where it could not be tried at all."""
     command = [python, str(HERE / script), package]
     try:
-        made = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        made = subprocess.run(
+            command, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
         return dict(json.loads(made.stdout.strip().splitlines()[-1]))
     except (subprocess.TimeoutExpired, ValueError, IndexError):
         return {}
@@ -72,16 +79,28 @@ def tried(python: str, script: str, package: str) -> dict[str, str]:
 
 def table(title: str, packages: dict[str, str], results: Results) -> list[str]:
     ours = next(iter(results))
-    lines = [f"## {title}", "", f"| | {' | '.join(packages.values())} |", "|---|" + "---|" * len(packages)]
+    lines = [
+        f"## {title}",
+        "",
+        f"| | {' | '.join(packages.values())} |",
+        "|---|" + "---|" * len(packages),
+    ]
     for behaviour in results[ours]:
-        marks = ("✔" if results[p].get(behaviour) == "pass" else "✖" if results[p] else "?" for p in packages)
+        marks = (
+            "✔" if results[p].get(behaviour) == "pass" else "✖" if results[p] else "?"
+            for p in packages
+        )
         lines.append(f"| {behaviour} | {' | '.join(marks)} |")
-    counts = (f"{sum(r == 'pass' for r in results[p].values())} of {len(results[ours])}" for p in packages)
+    counts = (
+        f"{sum(r == 'pass' for r in results[p].values())} of {len(results[ours])}" for p in packages
+    )
     lines += [f"| **shown** | {' | '.join(counts)} |", ""]
     lines += ["<details><summary>What was missing</summary>", ""]
     for package, found in results.items():
         lines += [
-            f"- {package}, {b}: `{why.replace('`', chr(39))}`" for b, why in found.items() if why != "pass"
+            f"- {package}, {b}: `{why.replace('`', chr(39))}`"
+            for b, why in found.items()
+            if why != "pass"
         ]
     return [*lines, "", "</details>", ""]
 
@@ -110,7 +129,9 @@ def main() -> int:
                 if asked.ours
                 else environment(Path(folder), [*needed, *filter(None, packages.values())])
             )
-            results = {package: tried(python, script, package) for package in peers or list(packages)[:1]}
+            results = {
+                package: tried(python, script, package) for package in peers or list(packages)[:1]
+            }
             named = {
                 p: f"{p} {version(python, d)}".strip() if d else p
                 for p, d in packages.items()

@@ -29,7 +29,9 @@ def free_router(url: str, model: str, **options: Any) -> Any:
     from freerouter_core import Provider
     from langchain_freerouter import ChatFreeRouter
 
-    return ChatFreeRouter(model=model, providers=[Provider("openrouter", url, KEY, limits=[])], **options)
+    return ChatFreeRouter(
+        model=model, providers=[Provider("openrouter", url, KEY, limits=[])], **options
+    )
 
 
 def chat_openai(url: str, model: str, **options: Any) -> Any:
@@ -129,7 +131,9 @@ def _(make: Any) -> None:
 @shows("an unknown `tool_choice` is refused before anything is sent")
 def _(make: Any) -> None:
     with staged(make) as stage:
-        raises(Exception, lambda: stage.llm().bind_tools([get_weather], tool_choice="nope").invoke("x"))
+        raises(
+            Exception, lambda: stage.llm().bind_tools([get_weather], tool_choice="nope").invoke("x")
+        )
         assert not stage.bodies
 
 
@@ -212,7 +216,9 @@ def _(make: Any) -> None:
         assert kinds[0] == "message-start"
         assert kinds[-1] == "message-finish"
         blocks = [
-            e for e in stage.llm().stream_events("hi", version="v3") if e["event"] == "content-block-start"
+            e
+            for e in stage.llm().stream_events("hi", version="v3")
+            if e["event"] == "content-block-start"
         ]
         assert {"reasoning", "text"} <= {e["content"]["type"] for e in blocks}
 
@@ -252,14 +258,25 @@ def _(make: Any) -> None:
 @shows("pictures in tool messages, Anthropic's history")
 def _(make: Any) -> None:
     picture = {"type": "image", "base64": "aGk=", "mime_type": "image/png"}
-    use = [{"type": "text", "text": "I look"}, {"type": "tool_use", "id": "t1", "name": "look", "input": {}}]
+    use = [
+        {"type": "text", "text": "I look"},
+        {"type": "tool_use", "id": "t1", "name": "look", "input": {}},
+    ]
     calls = [{"name": "look", "args": {}, "id": "t1"}]
     with staged(make, quick(inputs=("text", "image"))) as stage:
         stage.llm().invoke(
-            [HumanMessage("look"), AIMessage("", tool_calls=calls), ToolMessage([picture], tool_call_id="t1")]
+            [
+                HumanMessage("look"),
+                AIMessage("", tool_calls=calls),
+                ToolMessage([picture], tool_call_id="t1"),
+            ]
         )
         stage.llm().invoke(
-            [HumanMessage("look"), AIMessage(use, tool_calls=calls), ToolMessage("seen", tool_call_id="t1")]
+            [
+                HumanMessage("look"),
+                AIMessage(use, tool_calls=calls),
+                ToolMessage("seen", tool_call_id="t1"),
+            ]
         )
         assert not stage.refused, stage.refused
 
@@ -269,7 +286,9 @@ def _(make: Any) -> None:
     def objects(body: Any) -> str | None:
         ids = [c["id"] for m in body["messages"] for c in m.get("tool_calls") or ()]
         return (
-            None if all(len(i) == 9 and i.isalnum() for i in ids) else "Tool call id must have a length of 9"
+            None
+            if all(len(i) == 9 and i.isalnum() for i in ids)
+            else "Tool call id must have a length of 9"
         )
 
     calls = [{"name": "look", "args": {}, "id": "call_0123456789"}]
@@ -294,7 +313,9 @@ def _(make: Any) -> None:
 
     with staged(make, quick(objects=objects)) as stage:
         assert (
-            stage.llm().invoke([SystemMessage("be brief"), HumanMessage("hi"), SystemMessage("end")]).content
+            stage.llm()
+            .invoke([SystemMessage("be brief"), HumanMessage("hi"), SystemMessage("end")])
+            .content
         )
 
 
@@ -368,12 +389,16 @@ def _(make: Any) -> None:
 def _(make: Any) -> None:
     for fault in ("mid-stream-error", "mid-stream-finish-error", "mid-stream-cut"):
         with staged(make, quick(script=[fault] * 9)) as stage:
-            raises(Exception, lambda stage=stage: whole(stage.llm(max_retries=0).stream("hi")).content)
+            raises(
+                Exception, lambda stage=stage: whole(stage.llm(max_retries=0).stream("hi")).content
+            )
 
 
 @shows("a broken stream can be continued, nothing said twice")
 def _(make: Any) -> None:
-    with staged(make, quick(script=["mid-stream-cut"]), quick(OTHER, says=lambda _: "upon a time.")) as stage:
+    with staged(
+        make, quick(script=["mid-stream-cut"]), quick(OTHER, says=lambda _: "upon a time.")
+    ) as stage:
         message = whole(stage.llm(on_stream_break="continue").stream("hi"))
         assert message.content == "Once upon a time."
 
@@ -409,7 +434,9 @@ def _(make: Any) -> None:
 def _(make: Any) -> None:
     with failing(make, "empty", "429-upstream", "truncated-tool", "502") as stage:
         agent = create_agent(stage.llm(), [get_weather], response_format=ToolStrategy(Person))
-        state = agent.invoke({"messages": [HumanMessage("Use get_weather in Lisbon, for Anna who is 33")]})
+        state = agent.invoke(
+            {"messages": [HumanMessage("Use get_weather in Lisbon, for Anna who is 33")]}
+        )
         assert state["structured_response"].age == 33
 
 
@@ -465,7 +492,10 @@ def _(make: Any) -> None:
 def _(make: Any) -> None:
     with staged(make) as stage:
         llm = stage.llm()
-        assert llm.invoke("hi").response_metadata.get("model_provider") == llm._get_ls_params()["ls_provider"]  # noqa: SLF001
+        assert (
+            llm.invoke("hi").response_metadata.get("model_provider")
+            == llm._get_ls_params()["ls_provider"]
+        )  # noqa: SLF001
 
 
 if __name__ == "__main__":

@@ -11,7 +11,13 @@ from typing import Any
 from behaviours import MODEL, Behaviours, failing, quick, raises, staged
 from llama_index.core import Document, SummaryIndex
 from llama_index.core.agent.workflow import AgentStream, FunctionAgent, ReActAgent
-from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock, ThinkingBlock, ToolCallBlock
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
@@ -26,7 +32,9 @@ def free_router(url: str, model: str, **options: Any) -> Any:
     from freerouter_core import Provider
     from llamaindex_freerouter import FreeRouter
 
-    return FreeRouter(model=model, providers=[Provider("openrouter", url, KEY, limits=[])], **options)
+    return FreeRouter(
+        model=model, providers=[Provider("openrouter", url, KEY, limits=[])], **options
+    )
 
 
 CAREFUL = {"is_chat_model": True, "is_function_calling_model": True, "context_window": 32_768}
@@ -217,7 +225,9 @@ def _(make: Any) -> None:
             ToolCallBlock(tool_call_id="c1", tool_name="get_weather", tool_kwargs={"city": "Rome"}),
         ],
     )
-    result = ChatMessage(role=MessageRole.TOOL, content="sunny", additional_kwargs={"tool_call_id": "c1"})
+    result = ChatMessage(
+        role=MessageRole.TOOL, content="sunny", additional_kwargs={"tool_call_id": "c1"}
+    )
     with staged(make) as stage:
         stage.llm().chat([*HELLO, calls, result])
         assert not stage.refused, stage.refused
@@ -233,7 +243,9 @@ def _(make: Any) -> None:
         asked = "get_weather in Rome, and multiply 3 by 4"
         tools = [WEATHER, MULTIPLY]
         whole = llm.chat_with_tools(tools, asked, allow_parallel_tool_calls=True)
-        streamed = list(llm.stream_chat_with_tools(tools, asked, allow_parallel_tool_calls=True))[-1]
+        streamed = list(llm.stream_chat_with_tools(tools, asked, allow_parallel_tool_calls=True))[
+            -1
+        ]
         for response in (whole, streamed):
             calls = {c.tool_name: c.tool_kwargs for c in llm.get_tool_calls_from_response(response)}
             assert calls == {"get_weather": {"city": "Rome"}, "multiply": {"a": 3, "b": 4}}
@@ -243,7 +255,9 @@ def _(make: Any) -> None:
 def _(make: Any) -> None:
     async def run(llm: Any) -> tuple[str, list[Any]]:
         handler = FunctionAgent(tools=[WEATHER], llm=llm).run("get_weather in Paris")
-        events = [event async for event in handler.stream_events() if isinstance(event, AgentStream)]
+        events = [
+            event async for event in handler.stream_events() if isinstance(event, AgentStream)
+        ]
         return str(await handler), events
 
     with staged(make, quick(reasoning=True)) as stage:
@@ -273,19 +287,25 @@ def _(make: Any) -> None:
     def objects(body: Any) -> str | None:
         ids = [c["id"] for m in body["messages"] for c in m.get("tool_calls") or ()]
         return (
-            None if all(len(i) == 9 and i.isalnum() for i in ids) else "Tool call id must have a length of 9"
+            None
+            if all(len(i) == 9 and i.isalnum() for i in ids)
+            else "Tool call id must have a length of 9"
         )
 
     calls = ChatMessage(
         role=MessageRole.ASSISTANT,
         blocks=[
             ToolCallBlock(
-                tool_call_id="call_0123456789", tool_name="get_weather", tool_kwargs={"city": "Rome"}
+                tool_call_id="call_0123456789",
+                tool_name="get_weather",
+                tool_kwargs={"city": "Rome"},
             )
         ],
     )
     result = ChatMessage(
-        role=MessageRole.TOOL, content="sunny", additional_kwargs={"tool_call_id": "call_0123456789"}
+        role=MessageRole.TOOL,
+        content="sunny",
+        additional_kwargs={"tool_call_id": "call_0123456789"},
     )
     with staged(make, quick("mistralai/devstral:free", objects=objects)) as stage:
         stage.llm("mistralai/devstral:free").chat([*HELLO, calls, result])
@@ -353,7 +373,10 @@ def _(make: Any) -> None:
 def _(make: Any) -> None:
     for fault in ("mid-stream-error", "mid-stream-finish-error", "mid-stream-cut"):
         with staged(make, quick(script=[fault] * 9)) as stage:
-            raises(Exception, lambda stage=stage: list(stage.llm(max_retries=0).stream_complete("hi"))[-1])
+            raises(
+                Exception,
+                lambda stage=stage: list(stage.llm(max_retries=0).stream_complete("hi"))[-1],
+            )
 
 
 @shows("an empty answer is not taken for one")
@@ -365,7 +388,9 @@ def _(make: Any) -> None:
 @shows("an error in a 200 says what it was")
 def _(make: Any) -> None:
     with staged(make, quick(script=["error-in-200"] * 99)) as stage:
-        assert "Too Many Requests" in str(raises(Exception, lambda: stage.llm(max_retries=0).complete("hi")))
+        assert "Too Many Requests" in str(
+            raises(Exception, lambda: stage.llm(max_retries=0).complete("hi"))
+        )
 
 
 @shows("`max_retries=0` asks once")
@@ -390,9 +415,9 @@ def _(make: Any) -> None:
 @shows("a window wide enough that a query is one call")
 def _(make: Any) -> None:
     with staged(make) as stage:
-        SummaryIndex.from_documents([Document(text="word " * 900) for _ in range(4)]).as_query_engine(
-            llm=stage.llm()
-        ).query("what?")
+        SummaryIndex.from_documents(
+            [Document(text="word " * 900) for _ in range(4)]
+        ).as_query_engine(llm=stage.llm()).query("what?")
         assert len(stage.bodies) == 1, f"{len(stage.bodies)} calls"
 
 

@@ -5,7 +5,11 @@ Names are loaded when first used, so that importing costs nothing that is not ne
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__ as __version__
@@ -74,6 +78,40 @@ __all__ = [
     "errors",
     "events",
 ]
+
+
+_MOVED = {
+    "apps.overview": "apps.http.overview",
+    "clock": "runtime.loop.clock",
+    "router": "client.router",
+    "session": "client.router",
+    "simulator.actors": "simulator.models",
+    "simulator.population": "simulator.presets",
+    "streams": "client.streams",
+    "tables": "reports",
+    "trail": "events",
+}
+"""Modules whose path was another in version 0.1. Old imports find the new module."""
+
+
+class _Moved(MetaPathFinder, Loader):
+    """Imports a module by the path it had in version 0.1."""
+
+    def find_spec(
+        self, fullname: str, path: object = None, target: object = None
+    ) -> ModuleSpec | None:
+        home, _, old = fullname.partition(".")
+        return ModuleSpec(fullname, self) if home == __name__ and old in _MOVED else None
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """None: the import system makes an empty module, which `exec_module` replaces."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        old = module.__name__.removeprefix(f"{__name__}.")
+        sys.modules[module.__name__] = import_module(f".{_MOVED[old]}", __name__)
+
+
+sys.meta_path.append(_Moved())
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,11 @@ def opinions(value: Any) -> tuple[tuple[str, float], ...]:
         raise BadSetting("quality is by the ids of models", hint='{"author/name:free": 8}')
     found = tuple(sorted(dict(value).items()))
     for name, points in found:
-        if isinstance(points, bool) or not isinstance(points, (int, float)) or not 0 <= points <= 10:
+        if (
+            isinstance(points, bool)
+            or not isinstance(points, (int, float))
+            or not 0 <= points <= 10
+        ):
             raise BadSetting(f"quality of {name!r} is {points!r}", hint="0 to 10")
     return found
 

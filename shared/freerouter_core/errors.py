@@ -98,9 +98,13 @@ class ContextTooLong(BadRequest):
 class NoCandidates(FreeRouterError):
     """No model can do what was asked for."""
 
-    default_hint = "ask for less, or widen the choice: fallback_models=None, more providers, allow_paid=True"
+    default_hint = (
+        "ask for less, or widen the choice: fallback_models=None, more providers, allow_paid=True"
+    )
 
-    def __init__(self, message: str, *, skipped: Mapping[str, str] | None = None, **details: Any) -> None:
+    def __init__(
+        self, message: str, *, skipped: Mapping[str, str] | None = None, **details: Any
+    ) -> None:
         super().__init__(message, **details)
         self.skipped = dict(skipped or {})
 
@@ -135,7 +139,9 @@ class StreamBroken(FreeRouterError):
     should_retry = True
     default_hint = "the shown text is in .partial; ask again for the rest"
 
-    def __init__(self, message: str, *, partial: str = "", answer: Any = None, **details: Any) -> None:
+    def __init__(
+        self, message: str, *, partial: str = "", answer: Any = None, **details: Any
+    ) -> None:
         """`answer`: the whole answer, where what was shown turned out not to be what was asked for."""
         super().__init__(message, **details)
         self.partial = partial
@@ -145,9 +151,7 @@ class StreamBroken(FreeRouterError):
 class AuthenticationFailed(FreeRouterError):
     """A key is missing or was refused."""
 
-    default_hint = (
-        "set OPENROUTER_API_KEY or pass api_key=…; a key costs nothing at https://openrouter.ai/keys"
-    )
+    default_hint = "set OPENROUTER_API_KEY or pass api_key=…; a key costs nothing at https://openrouter.ai/keys"
 
 
 class Refused(FreeRouterError):

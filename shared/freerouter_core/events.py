@@ -90,6 +90,10 @@ class RequestTrace:
     tries: tuple[AttemptTrace, ...]
 
 
+Tried, Trail = AttemptTrace, RequestTrace
+"""The names of version 0.1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A request was answered, after `attempts` attempts and `seconds` in all. `cost` is USD; `first_token`: seconds to a stream's first

@@ -76,14 +76,18 @@ def test_a_providers_id_is_not_the_messages() -> None:
     """LangGraph replaces messages by their ids, and some servers give every answer the same."""
     assert to_message(Answer(text="x", id="always-this"), {"id": "always-this"}).id is None
     with World([SimModel("a/m:free")]) as world:
-        agent = create_agent(chat_in(world), [get_weather], checkpointer=InMemorySaver(), name="my agent <1>")
+        agent = create_agent(
+            chat_in(world), [get_weather], checkpointer=InMemorySaver(), name="my agent <1>"
+        )
         thread = {"configurable": {"thread_id": "1"}}
         for _ in range(2):
             state = agent.invoke({"messages": [HumanMessage("get_weather in Rome")]}, thread)
 
         assert len({message.id for message in state["messages"]}) == len(state["messages"]) == 8
         assert not any(seen.problem for seen in world.requests)
-        names = {m["name"] for seen in world.requests for m in seen.body["messages"] if m.get("name")}
+        names = {
+            m["name"] for seen in world.requests for m in seen.body["messages"] if m.get("name")
+        }
         assert names == {"my_agent_1_"}
 
 
@@ -91,7 +95,11 @@ def test_a_providers_id_is_not_the_messages() -> None:
 @pytest.mark.parametrize("way", ["invoke", "stream", "astream", "streaming", "batch"])
 def test_include_raw_raises_on_no_path(way: str, says: str) -> None:
     with World(
-        [SimModel("a/m:free", says=lambda _: says, tools=False, structured=False, json_object=False)]
+        [
+            SimModel(
+                "a/m:free", says=lambda _: says, tools=False, structured=False, json_object=False
+            )
+        ]
     ) as world:
         llm = chat_in(world, max_retries=0, streaming=way == "streaming").with_structured_output(
             Person, include_raw=True
@@ -130,7 +138,15 @@ def test_include_raw_streams_a_growing_object() -> None:
 def test_a_failure_is_not_cached() -> None:
     says = iter(["no json", '{"name": "Anna", "age": 33}'])
     with World(
-        [SimModel("a/m:free", says=lambda _: next(says), tools=False, structured=False, json_object=False)]
+        [
+            SimModel(
+                "a/m:free",
+                says=lambda _: next(says),
+                tools=False,
+                structured=False,
+                json_object=False,
+            )
+        ]
     ) as world:
         llm = chat_in(world, max_retries=0, cache=InMemoryCache()).with_structured_output(
             Person, include_raw=True
@@ -152,7 +168,13 @@ def test_the_cache_knows_whom_the_environment_prefers(monkeypatch: pytest.Monkey
 
 def test_calls_that_were_never_run_are_answered_or_left_out() -> None:
     call = {"name": "get_weather", "args": {}, "id": "c1"}
-    broken = {"type": "invalid_tool_call", "name": "get_weather", "args": "{", "id": "c2", "error": "no JSON"}
+    broken = {
+        "type": "invalid_tool_call",
+        "name": "get_weather",
+        "args": "{",
+        "id": "c2",
+        "error": "no JSON",
+    }
     with World([SimModel("a/m:free")]) as world:
         llm = chat_in(world)
         llm.invoke(
@@ -164,10 +186,16 @@ def test_calls_that_were_never_run_are_answered_or_left_out() -> None:
         )
         first = world.requests[0].body["messages"]
         llm.invoke(
-            [HumanMessage("x"), AIMessage(content_blocks=[broken]), ToolMessage("no", tool_call_id="c2")]
+            [
+                HumanMessage("x"),
+                AIMessage(content_blocks=[broken]),
+                ToolMessage("no", tool_call_id="c2"),
+            ]
         )
         second = world.requests[1].body["messages"]
-        llm.invoke([HumanMessage("x"), ToolMessage("sunny", tool_call_id="trimmed"), HumanMessage("so?")])
+        llm.invoke(
+            [HumanMessage("x"), ToolMessage("sunny", tool_call_id="trimmed"), HumanMessage("so?")]
+        )
 
         assert [c["id"] for c in first[1]["tool_calls"]] == ["c1"]
         assert first[2] == {"role": "tool", "tool_call_id": "c1", "content": NOT_RUN}
@@ -208,7 +236,10 @@ def test_errors_say_what_all_attempts_had_in_common(fault: str, kind: type) -> N
 
 def test_a_refusal_is_always_a_denied_permission_too() -> None:
     script = ["403-moderation"] * 9
-    with World([SimModel("a/m:free", script=script)]) as world, pytest.raises(ModelPermissionDeniedError):
+    with (
+        World([SimModel("a/m:free", script=script)]) as world,
+        pytest.raises(ModelPermissionDeniedError),
+    ):
         chat_in(world).invoke("x")
 
 
@@ -266,14 +297,19 @@ def test_signed_thoughts_stay_apart() -> None:
         text | {"signature": "s2", "index": 1},
     ]
 
-    assert [(d["text"], d["signature"]) for d in merge_details(stream)] == [("A1 A2", "s1"), ("B1", "s2")]
+    assert [(d["text"], d["signature"]) for d in merge_details(stream)] == [
+        ("A1 A2", "s1"),
+        ("B1", "s2"),
+    ]
 
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_agents_by_pieces(streaming: bool) -> None:
     async def run() -> str:
         return str(
-            await FunctionAgent(tools=[WEATHER], llm=llm, streaming=streaming).run("get_weather in Paris")
+            await FunctionAgent(tools=[WEATHER], llm=llm, streaming=streaming).run(
+                "get_weather in Paris"
+            )
         )
 
     with World([SimModel("a/m:free")]) as world:
@@ -285,7 +321,11 @@ def test_agents_by_pieces(streaming: bool) -> None:
 
 def test_ids_that_return_in_every_turn_are_told_apart() -> None:
     call = {"name": "get_weather", "args": {}, "id": "call_0"}
-    turn = [HumanMessage("x"), AIMessage("", tool_calls=[call]), ToolMessage("sunny", tool_call_id="call_0")]
+    turn = [
+        HumanMessage("x"),
+        AIMessage("", tool_calls=[call]),
+        ToolMessage("sunny", tool_call_id="call_0"),
+    ]
     with World([SimModel("a/m:free")]) as world:
         chat_in(world).invoke([*turn, *turn])
         sent = world.requests[0].body["messages"]
@@ -301,11 +341,19 @@ def test_ids_that_return_in_every_turn_are_told_apart() -> None:
 def test_pictures_that_a_model_made_are_not_shown_to_it() -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
     message = to_response(Answer(text="look", images=(picture,)), {}).message
-    sound = to_response(Answer(audio={"id": "1", "data": "aGk=", "transcript": "hello"}), {}).message
+    sound = to_response(
+        Answer(audio={"id": "1", "data": "aGk=", "transcript": "hello"}), {}
+    ).message
     with World([SimModel("a/m:free")]) as world:
         llm_in(world).chat([ChatMessage("x"), message, ChatMessage("y"), sound, ChatMessage("z")])
 
-        assert [m["content"] for m in world.requests[0].body["messages"]] == ["x", "look", "y", "hello", "z"]
+        assert [m["content"] for m in world.requests[0].body["messages"]] == [
+            "x",
+            "look",
+            "y",
+            "hello",
+            "z",
+        ]
     assert any(isinstance(block, ImageBlock) for block in message.blocks)
     assert sound.content == "hello"
 
@@ -313,7 +361,9 @@ def test_pictures_that_a_model_made_are_not_shown_to_it() -> None:
 def test_read_back_it_is_the_same_to_a_cache() -> None:
     for llm in (
         FreeRouter(),
-        FreeRouter(capabilities=("tools",), fallback_models=("a/b:free",), providers=["openrouter"]),
+        FreeRouter(
+            capabilities=("tools",), fallback_models=("a/b:free",), providers=["openrouter"]
+        ),
     ):
         assert FreeRouter.from_json(llm.to_json()).to_dict() == llm.to_dict()
 
@@ -329,7 +379,11 @@ def test_a_router_is_part_of_the_identity() -> None:
 def test_a_class_judges_what_its_schema_is_too_strict_for() -> None:
     answer = '{"name": "Anna", "age": "33"}'
     with World(
-        [SimModel("a/m:free", says=lambda _: answer, tools=False, structured=False, json_object=False)]
+        [
+            SimModel(
+                "a/m:free", says=lambda _: answer, tools=False, structured=False, json_object=False
+            )
+        ]
     ) as world:
         assert llm_in(world).structured_predict(Person, PROMPT, who="Anna").age == 33
         assert chat_in(world).with_structured_output(Person).invoke("Anna").age == 33
@@ -355,12 +409,16 @@ def test_no_call_where_none_was_to_be() -> None:
     from freerouter_core.wire.answer import read_answer
 
     request = ChatRequest(
-        [{"role": "user", "content": "x"}], tools=[WEATHER.metadata.to_openai_tool()], tool_choice="none"
+        [{"role": "user", "content": "x"}],
+        tools=[WEATHER.metadata.to_openai_tool()],
+        tool_choice="none",
     )
     fault, answer = judged(
         request, read_answer({"choices": [{"message": message, "finish_reason": "stop"}]}), 0.0
     )
-    silent, _ = judged(request, read_answer({"choices": [{"message": message | {"content": None}}]}), 0.0)
+    silent, _ = judged(
+        request, read_answer({"choices": [{"message": message | {"content": None}}]}), 0.0
+    )
 
     assert (fault, answer.tool_calls, answer.text) == (None, (), "No need.")
     assert silent is not None
@@ -378,7 +436,8 @@ def test_strict_is_the_tools_own() -> None:
 OLD: list[list[ChatMessage]] = [
     [
         ChatMessage(
-            role="assistant", blocks=[ToolCallBlock(tool_call_id="c", tool_name="f", tool_kwargs={})]
+            role="assistant",
+            blocks=[ToolCallBlock(tool_call_id="c", tool_name="f", tool_kwargs={})],
         ),
         ChatMessage(role="tool", content="r"),
     ],
@@ -400,7 +459,8 @@ OLD: list[list[ChatMessage]] = [
     ],
     [
         ChatMessage(
-            role="assistant", blocks=[ToolCallBlock(tool_call_id="c", tool_name="f", tool_kwargs="[1]")]
+            role="assistant",
+            blocks=[ToolCallBlock(tool_call_id="c", tool_name="f", tool_kwargs="[1]")],
         )
     ],
     [ChatMessage(role="tool", content="an orphan", additional_kwargs={"tool_call_id": "gone"})],

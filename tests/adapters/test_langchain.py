@@ -25,7 +25,13 @@ from langchain_core.exceptions import (
     ModelTimeoutError,
 )
 from langchain_core.load import dumpd, load
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
 from langchain_core.runnables import ConfigurableField
 from langchain_core.tools import tool
 from pydantic import BaseModel, Field
@@ -149,7 +155,10 @@ SCHEMAS: list[Any] = [
     Person.model_json_schema(),
     {"name": "person", "parameters": Person.model_json_schema()},
     {"type": "function", "function": {"name": "person", "parameters": Person.model_json_schema()}},
-    {"type": "json_schema", "json_schema": {"name": "person", "schema": Person.model_json_schema()}},
+    {
+        "type": "json_schema",
+        "json_schema": {"name": "person", "schema": Person.model_json_schema()},
+    },
     {"name": "person", "input_schema": Person.model_json_schema()},
 ]
 
@@ -190,14 +199,18 @@ def test_structured_output_of_a_typed_dict_and_without_a_schema() -> None:
 
 def test_structured_streams_grow() -> None:
     with World([SimModel("a/m:free")]) as world:
-        parts = list(model_in(world).with_structured_output(Person.model_json_schema()).stream("Anna is 33"))
+        parts = list(
+            model_in(world).with_structured_output(Person.model_json_schema()).stream("Anna is 33")
+        )
 
         assert len(parts) > 1
         assert all(set(a) <= set(b) for a, b in pairwise(parts))
 
 
 def test_optional_fields_written_as_null_are_left_out_in_streams_too() -> None:
-    with World([SimModel("a/m:free", says=lambda body: '{"name": "A", "age": 1, "nick": null}')]) as world:
+    with World(
+        [SimModel("a/m:free", says=lambda body: '{"name": "A", "age": 1, "nick": null}')]
+    ) as world:
         chain = model_in(world).with_structured_output(Person)
 
         assert chain.invoke("x") == Person(name="A", age=1)
@@ -232,7 +245,9 @@ def test_a_validator_of_the_class_sends_an_answer_on() -> None:
     class Adult(BaseModel):
         age: int = Field(ge=18)
 
-    kid = SimModel("a/m:free", context=900_000, says=lambda body: '{"age": 3}', structured=False, tools=False)
+    kid = SimModel(
+        "a/m:free", context=900_000, says=lambda body: '{"age": 3}', structured=False, tools=False
+    )
     with World([kid, SimModel("b/m:free")]) as world:
         got = model_in(world).with_structured_output(Adult).invoke("Somebody of 40")
 
@@ -240,13 +255,21 @@ def test_a_validator_of_the_class_sends_an_answer_on() -> None:
         assert world.asked == ["a/m:free", "b/m:free"]
 
 
-@pytest.mark.parametrize("response_format", [None, Person, ToolStrategy(Person), ProviderStrategy(Person)])
+@pytest.mark.parametrize(
+    "response_format", [None, Person, ToolStrategy(Person), ProviderStrategy(Person)]
+)
 def test_agents(response_format: Any) -> None:
-    with World([SimModel("a/m:free", script=["empty", "429-upstream"]), SimModel("b/m:free")]) as world:
+    with World(
+        [SimModel("a/m:free", script=["empty", "429-upstream"]), SimModel("b/m:free")]
+    ) as world:
         agent = create_agent(model_in(world), [get_weather], response_format=response_format)
-        state = agent.invoke({"messages": [HumanMessage("Use get_weather in Lisbon, for Anna who is 33")]})
+        state = agent.invoke(
+            {"messages": [HumanMessage("Use get_weather in Lisbon, for Anna who is 33")]}
+        )
 
-        assert any(isinstance(m, ToolMessage) and "sunny" in str(m.content) for m in state["messages"])
+        assert any(
+            isinstance(m, ToolMessage) and "sunny" in str(m.content) for m in state["messages"]
+        )
         if response_format is not None:
             assert state["structured_response"].age == 33
 
@@ -312,11 +335,17 @@ def test_what_is_no_request_is_an_invalid_one() -> None:
 
 def test_the_cache_tells_models_apart() -> None:
     says = {"a/m:free": "A", "b/m:free": "B"}
-    worlds = [World([SimModel(name, says=lambda body, text=text: text)]) for name, text in says.items()]
+    worlds = [
+        World([SimModel(name, says=lambda body, text=text: text)]) for name, text in says.items()
+    ]
     cache = InMemoryCache()
     one, two = (ChatFreeRouter(router=world.router(), cache=cache) for world in worlds)
 
-    assert [one.invoke("x").content, two.invoke("x").content, one.invoke("x").content] == ["A", "B", "A"]
+    assert [one.invoke("x").content, two.invoke("x").content, one.invoke("x").content] == [
+        "A",
+        "B",
+        "A",
+    ]
     assert len(worlds[0].requests) == 1
     one.temperature = 0.7
     one.invoke("x")
@@ -333,7 +362,9 @@ def test_serialized_without_keys_and_loaded_again(monkeypatch: pytest.MonkeyPatc
         api_key="sk-secret-1",
         model="a/m:free",
         temperature=0.5,
-        providers=[Provider("openrouter", "https://x.test/v1", "sk-secret-2", limits=[Limit(requests=3)])],
+        providers=[
+            Provider("openrouter", "https://x.test/v1", "sk-secret-2", limits=[Limit(requests=3)])
+        ],
         fallback_models=["b/m:free"],
     )
     made = dumpd(llm)
@@ -391,8 +422,15 @@ def test_configurable_fields_keep_the_rest() -> None:
         chosen = llm.configurable_fields(temperature=ConfigurableField(id="t"))
         made, _ = chosen.prepare({"configurable": {"t": 0.5}})
 
-        assert (made._router.model, made._router.timeout, made._router.min_context) == ("a/m:free", 7.0, 5)
-        assert chosen.invoke("x", {"configurable": {"t": 0.5}}).response_metadata["model_name"] == "a/m:free"
+        assert (made._router.model, made._router.timeout, made._router.min_context) == (
+            "a/m:free",
+            7.0,
+            5,
+        )
+        assert (
+            chosen.invoke("x", {"configurable": {"t": 0.5}}).response_metadata["model_name"]
+            == "a/m:free"
+        )
         assert world.requests[-1].body["temperature"] == 0.5
 
 
@@ -404,7 +442,9 @@ def test_callbacks_see_tokens_and_usage_by_the_model_that_answered() -> None:
         def on_llm_new_token(self, token: str, **_: Any) -> None:
             self.text += token
 
-    with World([SimModel("a/m:free", context=900_000, script=["empty"]), SimModel("b/m:free")]) as world:
+    with World(
+        [SimModel("a/m:free", context=900_000, script=["empty"]), SimModel("b/m:free")]
+    ) as world:
         tokens, usage = Tokens(), UsageMetadataCallbackHandler()
         llm = model_in(world, streaming=True)
         message = llm.invoke("x", {"callbacks": [tokens, usage]})
@@ -424,9 +464,17 @@ def test_events_of_both_versions() -> None:
 
 
 FOREIGN: list[Any] = [
-    AIMessage([{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "text", "text": "I see"}]),
     AIMessage(
-        [{"type": "server_tool_use", "id": "1", "name": "x", "input": {}}, {"type": "text", "text": "I see"}]
+        [
+            {"type": "thinking", "thinking": "hm", "signature": "s"},
+            {"type": "text", "text": "I see"},
+        ]
+    ),
+    AIMessage(
+        [
+            {"type": "server_tool_use", "id": "1", "name": "x", "input": {}},
+            {"type": "text", "text": "I see"},
+        ]
     ),
     AIMessage([{"type": "reasoning_content", "reasoning_content": {}}, "I see"]),
     AIMessage([{"type": "non_standard", "value": {}}, {"type": "text", "text": "I see"}]),
@@ -442,8 +490,12 @@ def test_histories_of_other_models(message: AIMessage) -> None:
 
 
 def test_calls_that_stand_only_in_content_or_were_invalid_are_answered() -> None:
-    use = AIMessage([{"type": "tool_use", "id": "c1", "name": "multiply", "input": {"a": 1, "b": 2}}])
-    bad = AIMessage("", invalid_tool_calls=[{"name": "multiply", "args": '{"a":', "id": "c2", "error": None}])
+    use = AIMessage(
+        [{"type": "tool_use", "id": "c1", "name": "multiply", "input": {"a": 1, "b": 2}}]
+    )
+    bad = AIMessage(
+        "", invalid_tool_calls=[{"name": "multiply", "args": '{"a":', "id": "c2", "error": None}]
+    )
     history = [
         HumanMessage("x"),
         use,
@@ -461,14 +513,20 @@ def test_calls_that_stand_only_in_content_or_were_invalid_are_answered() -> None
 
 MEDIA = [
     ({"type": "image", "base64": "aGk=", "mime_type": "image/png"}, "image_url"),
-    ({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}, "image_url"),
+    (
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}},
+        "image_url",
+    ),
     ({"type": "image_url", "image_url": "https://x.test/a.png"}, "image_url"),
     ({"type": "audio", "base64": "aGk=", "mime_type": "audio/mpeg"}, "input_audio"),
     ({"type": "video", "url": "https://x.test/a.mp4"}, "video_url"),
     ({"type": "file", "base64": "aGk=", "mime_type": "application/pdf"}, "file"),
     ({"type": "file", "url": "https://x.test/a.pdf"}, "file"),
     (
-        {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "aGk="}},
+        {
+            "type": "document",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": "aGk="},
+        },
         "file",
     ),
     ({"type": "text-plain", "text": "hello"}, "text"),
@@ -478,8 +536,12 @@ MEDIA = [
 @pytest.mark.parametrize(("block", "kind"), MEDIA)
 def test_media(block: dict[str, Any], kind: str) -> None:
     inputs = ("text", "image", "audio", "video", "file")
-    with World([SimModel("a/blind:free", context=900_000), SimModel("b/m:free", inputs=inputs)]) as world:
-        model_in(world).invoke([SystemMessage("s"), HumanMessage([{"type": "text", "text": "what?"}, block])])
+    with World(
+        [SimModel("a/blind:free", context=900_000), SimModel("b/m:free", inputs=inputs)]
+    ) as world:
+        model_in(world).invoke(
+            [SystemMessage("s"), HumanMessage([{"type": "text", "text": "what?"}, block])]
+        )
         seen = world.requests[0]
         content = seen.body["messages"][1]["content"]
 
@@ -493,7 +555,9 @@ def test_media(block: dict[str, Any], kind: str) -> None:
 
 
 def test_reasoning_details_return_to_their_writer_only() -> None:
-    with World([SimModel("a/m:free", reasoning=True), SimModel("b/m:free", reasoning=True)]) as world:
+    with World(
+        [SimModel("a/m:free", reasoning=True), SimModel("b/m:free", reasoning=True)]
+    ) as world:
         llm = model_in(world)
         first = llm.invoke("x", model="a/m:free")
         llm.invoke([HumanMessage("x"), first, HumanMessage("y")], model="a/m:free")
@@ -508,10 +572,17 @@ def test_reasoning_details_return_to_their_writer_only() -> None:
 def test_per_call_parameters_and_names() -> None:
     with World([SimModel("a/m:free"), SimModel("b/m:free")]) as world:
         llm = model_in(world, temperature=0.1, stop=["END"], max_tokens=50)
-        llm.invoke([HumanMessage("x", name="anna")], model="b/m:free", temperature=0.9, stop=["X"], seed=7)
+        llm.invoke(
+            [HumanMessage("x", name="anna")], model="b/m:free", temperature=0.9, stop=["X"], seed=7
+        )
         body = world.requests[0].body
 
-    assert (body["model"], body["temperature"], body["stop"], body["seed"]) == ("b/m:free", 0.9, ["X"], 7)
+    assert (body["model"], body["temperature"], body["stop"], body["seed"]) == (
+        "b/m:free",
+        0.9,
+        ["X"],
+        7,
+    )
     assert body["messages"][0]["name"] == "anna"
     assert "stop" not in _body_of(ChatFreeRouter, stop=[])
 

@@ -127,7 +127,9 @@ def test_agents_in_both_worlds_stream_alike() -> None:
 
 def test_agents_events() -> None:
     async def run() -> set[str]:
-        stream = agent.astream_events({"messages": [HumanMessage("get_weather in Lima")]}, version="v2")
+        stream = agent.astream_events(
+            {"messages": [HumanMessage("get_weather in Lima")]}, version="v2"
+        )
         return {event["event"] async for event in stream}
 
     with storm() as world:
@@ -142,7 +144,9 @@ def test_events_v3_have_a_lawful_life(reasoning: bool) -> None:
     async def run() -> list[Any]:
         return [event async for event in await llm.astream_events("hello", version="v3")]
 
-    with World([SimModel("a/m:free", script=["empty"]), SimModel("b/m:free", reasoning=reasoning)]) as world:
+    with World(
+        [SimModel("a/m:free", script=["empty"]), SimModel("b/m:free", reasoning=reasoning)]
+    ) as world:
         llm = model_in(world)
         for events in (list(llm.stream_events("hello", version="v3")), asyncio.run(run())):
             assert_valid_event_stream(events)
@@ -184,7 +188,9 @@ def test_summaries_trust_our_counts() -> None:
         agent = create_agent(llm, [], middleware=[short], checkpointer=InMemorySaver())
         thread = {"configurable": {"thread_id": "1"}}
         for n in range(6):
-            state = agent.invoke({"messages": [HumanMessage(f"message {n} " + "word " * 30)]}, thread)
+            state = agent.invoke(
+                {"messages": [HumanMessage(f"message {n} " + "word " * 30)]}, thread
+            )
 
         assert "summary" in str(state["messages"][0].content).lower()
         assert len(state["messages"]) < 12
@@ -210,7 +216,9 @@ def test_tools_are_selected_by_structured_output() -> None:
             middleware=[LLMToolSelectorMiddleware(model=llm, max_tools=1), ToolRetryMiddleware()],
         )
 
-        assert agent.invoke({"messages": [HumanMessage("use get_weather in Lima")]})["messages"][-1].content
+        assert agent.invoke({"messages": [HumanMessage("use get_weather in Lima")]})["messages"][
+            -1
+        ].content
 
 
 def test_with_retry_and_fallbacks_by_our_errors() -> None:
@@ -223,7 +231,10 @@ def test_with_retry_and_fallbacks_by_our_errors() -> None:
         )
 
         assert stubborn.invoke("x").content
-    with World([SimModel("a/m:free", script=["502"] * 9)]) as broken, World([SimModel("b/m:free")]) as sound:
+    with (
+        World([SimModel("a/m:free", script=["502"] * 9)]) as broken,
+        World([SimModel("b/m:free")]) as sound,
+    ):
         both = model_in(broken, max_retries=0).with_fallbacks([model_in(sound)])
         chain = ChatPromptTemplate.from_messages([("human", "{q}")]) | both
 
@@ -284,7 +295,9 @@ def test_structured_agents_with_both_output_versions(version: str) -> None:
     with storm() as world:
         llm = model_in(world, output_version=version)
         agent = create_agent(llm, [get_weather], response_format=ToolStrategy(Weather))
-        state = agent.invoke({"messages": [HumanMessage("use get_weather in Lima, it is 21 degrees")]})
+        state = agent.invoke(
+            {"messages": [HumanMessage("use get_weather in Lima, it is 21 degrees")]}
+        )
 
         assert state["structured_response"].degrees == 21
 
@@ -297,7 +310,9 @@ def test_loops_threads_and_a_running_loop() -> None:
         llm = model_in(world)
 
         async def inside() -> str:
-            return str(llm.invoke("inside a running loop").content) + str((await llm.ainvoke("x")).content)
+            return str(llm.invoke("inside a running loop").content) + str(
+                (await llm.ainvoke("x")).content
+            )
 
         assert all("a/m:free" in asyncio.run(inside()) for _ in range(3))
         with ThreadPoolExecutor(8) as pool:

@@ -138,7 +138,9 @@ def test_agents(kind: Any, streaming: bool) -> None:
         workflow = AgentWorkflow(agents=[agent]) if kind is AgentWorkflow else agent
         return str(await workflow.run("What is the weather in Paris?"))
 
-    with World([SimModel("a/m:free", script=["empty", "429-upstream"]), SimModel("b/m:free")]) as world:
+    with World(
+        [SimModel("a/m:free", script=["empty", "429-upstream"]), SimModel("b/m:free")]
+    ) as world:
         assert "Paris: sunny" in asyncio.run(run(llm_in(world)))
         assert not any(seen.problem for seen in world.requests)
 
@@ -188,7 +190,9 @@ def test_structured_four_ways_over_four_kinds_of_model(flags: dict[str, Any]) ->
         ]
 
         assert got == [Person(name="Anna", age=33)] * 5
-        assert all("Be brief." in seen.body["messages"][0]["content"] for seen in world.requests[:4])
+        assert all(
+            "Be brief." in seen.body["messages"][0]["content"] for seen in world.requests[:4]
+        )
         assert not any(seen.problem for seen in world.requests)
 
 
@@ -271,7 +275,9 @@ def test_required_and_named_tools_and_at_most_one() -> None:
             llm.chat_with_tools([ADD, WEATHER], both),
             list(llm.stream_chat_with_tools([ADD, WEATHER], both))[-1],
         ]
-        two = list(llm.stream_chat_with_tools([ADD, WEATHER], both, allow_parallel_tool_calls=True))[-1]
+        two = list(
+            llm.stream_chat_with_tools([ADD, WEATHER], both, allow_parallel_tool_calls=True)
+        )[-1]
 
         assert world.requests[0].body["tool_choice"] == "required"
         assert world.requests[1].body["tool_choice"]["function"]["name"] == "get_weather"
@@ -320,7 +326,10 @@ def test_histories_of_other_integrations(made: dict[str, Any]) -> None:
 
 
 def test_media_choose_models() -> None:
-    blocks = [TextBlock(text="what?"), ImageBlock(image=b"\x89PNG\r\n\x1a\n00", image_mimetype="image/png")]
+    blocks = [
+        TextBlock(text="what?"),
+        ImageBlock(image=b"\x89PNG\r\n\x1a\n00", image_mimetype="image/png"),
+    ]
     models = [
         SimModel("a/blind:free", context=900_000),
         SimModel("b/m:free", inputs=("text", "image", "audio", "file")),
@@ -332,14 +341,22 @@ def test_media_choose_models() -> None:
         llm.chat(
             [
                 ChatMessage(
-                    blocks=[DocumentBlock(data=b"%PDF", title="a.pdf", document_mimetype="application/pdf")]
+                    blocks=[
+                        DocumentBlock(
+                            data=b"%PDF", title="a.pdf", document_mimetype="application/pdf"
+                        )
+                    ]
                 )
             ]
         )
         llm.chat(
             [
                 ChatMessage(
-                    blocks=[DocumentBlock(url="https://x.test/a.pdf", document_mimetype="application/pdf")]
+                    blocks=[
+                        DocumentBlock(
+                            url="https://x.test/a.pdf", document_mimetype="application/pdf"
+                        )
+                    ]
                 )
             ]
         )
@@ -353,7 +370,9 @@ def test_the_context_promise() -> None:
     with World(models) as world:
         llm = llm_in(world)
         llm.complete("hello")
-        llm.complete("considerable " * 9_900)  # what a helper packs into the promise by a real tokenizer
+        llm.complete(
+            "considerable " * 9_900
+        )  # what a helper packs into the promise by a real tokenizer
 
         assert world.asked == ["b/kept:free"] * 2
         assert llm.metadata.context_window == 32_768
@@ -393,7 +412,11 @@ def test_settings_and_loops() -> None:
     with World([SimModel("a/m:free")]) as world:
         Settings.llm = llm_in(world)
 
-        assert [asyncio.run(Settings.llm.acomplete(str(n))).text[-1] for n in range(3)] == ["0", "1", "2"]
+        assert [asyncio.run(Settings.llm.acomplete(str(n))).text[-1] for n in range(3)] == [
+            "0",
+            "1",
+            "2",
+        ]
 
 
 def test_closing_a_stream_early_is_no_failure_of_the_model() -> None:

@@ -291,7 +291,10 @@ def test_react_without_native_tools() -> None:
 def test_every_program_mode_keeps_the_system_prompt_and_the_callers_options(
     mode: PydanticProgramMode,
 ) -> None:
-    prompt, options = PromptTemplate("Tell of {who}, 33"), {"tool_choice": "auto", "temperature": 0.1}
+    prompt, options = (
+        PromptTemplate("Tell of {who}, 33"),
+        {"tool_choice": "auto", "temperature": 0.1},
+    )
     with storm() as world:
         llm = llm_in(world, pydantic_program_mode=mode, system_prompt="Be brief.")
         given = dict(options)
@@ -347,7 +350,8 @@ def test_tokens_are_counted_in_streams_of_engines() -> None:
         list(llm.stream_complete("hello"))
 
         assert [event.total_token_count for event in tokens.llm_token_counts] == [
-            event.prompt_token_count + event.completion_token_count for event in tokens.llm_token_counts
+            event.prompt_token_count + event.completion_token_count
+            for event in tokens.llm_token_counts
         ]
         assert tokens.llm_token_counts[0].prompt_token_count > 1
 

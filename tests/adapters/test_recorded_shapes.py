@@ -83,7 +83,9 @@ def recorded(request: pytest.FixtureRequest) -> Any:
     body = (ANSWERS / request.param).read_bytes()
     kind = "text/event-stream" if request.param.endswith(".sse") else "application/json"
     with respx.mock(assert_all_called=False) as server:
-        server.get(f"{URL}/models").mock(httpx.Response(200, json={"data": [{"id": "acme/named:free"}]}))
+        server.get(f"{URL}/models").mock(
+            httpx.Response(200, json={"data": [{"id": "acme/named:free"}]})
+        )
         server.post(f"{URL}/chat/completions").mock(
             httpx.Response(200, content=body, headers={"content-type": kind})
         )
@@ -103,7 +105,9 @@ def test_langchain(recorded: str) -> None:
         for chunks in streams:
             assert sum("model_name" in c.response_metadata for c in chunks) == 1
             assert sum(c.usage_metadata is not None for c in chunks) == 1
-            assert all(isinstance(piece["index"], int) for c in chunks for piece in c.tool_call_chunks)
+            assert all(
+                isinstance(piece["index"], int) for c in chunks for piece in c.tool_call_chunks
+            )
         made = [reduce(add, chunks) for chunks in streams]
     for message in made:
         check_langchain(message, EXPECTED[Path(recorded).stem])
@@ -132,7 +136,9 @@ def check_langchain(message: AIMessage, expected: dict[str, Any]) -> None:
     assert message.additional_kwargs.get("annotations", []) == expected.get("sources", [])
     blocks = [block["type"] for block in message.content_blocks]
     wanted = ["reasoning"] * ("thought" in expected) + ["text"] * bool(expected["text"])
-    wanted += ["image"] * len(message.additional_kwargs.get("images", ())) + ["tool_call"] * len(calls)
+    wanted += ["image"] * len(message.additional_kwargs.get("images", ())) + ["tool_call"] * len(
+        calls
+    )
     assert blocks == wanted
 
 
@@ -166,11 +172,14 @@ def check_llamaindex(response: ChatResponse, expected: dict[str, Any]) -> None:
     assert [(t.content, t.additional_information["reasoning_details"]) for t in thoughts] == (
         [(expected["thought"], expected["details"])] if "thought" in expected else []
     )
-    calls = [(b.tool_call_id, b.tool_kwargs["city"]) for b in blocks if isinstance(b, ToolCallBlock)]
-    assert calls == expected.get("calls", [])
-    assert (raw["choices"][0]["finish_reason"], raw["choices"][0]["native_finish_reason"]) == expected[
-        "finish"
+    calls = [
+        (b.tool_call_id, b.tool_kwargs["city"]) for b in blocks if isinstance(b, ToolCallBlock)
     ]
+    assert calls == expected.get("calls", [])
+    assert (
+        raw["choices"][0]["finish_reason"],
+        raw["choices"][0]["native_finish_reason"],
+    ) == expected["finish"]
     assert (told["model_name"], told["upstream_provider"], told["cost"]) == (
         expected["model"],
         expected["upstream"],
@@ -186,7 +195,9 @@ def test_a_reply_to_a_turn_of_thoughts_carries_them_back() -> None:
     """Recorded as OpenRouter demands it: unchanged, with the results of the tools, to the same model."""
     body = (ANSWERS / "tools_and_thoughts.json").read_bytes()
     with respx.mock(assert_all_called=False) as server:
-        server.get(f"{URL}/models").mock(httpx.Response(200, json={"data": [{"id": "acme/named:free"}]}))
+        server.get(f"{URL}/models").mock(
+            httpx.Response(200, json={"data": [{"id": "acme/named:free"}]})
+        )
         route = server.post(f"{URL}/chat/completions").mock(
             httpx.Response(200, content=body, headers={"content-type": "application/json"})
         )
@@ -198,7 +209,10 @@ def test_a_reply_to_a_turn_of_thoughts_carries_them_back() -> None:
             tools=[
                 {
                     "type": "function",
-                    "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}},
+                    "function": {
+                        "name": "get_weather",
+                        "parameters": {"type": "object", "properties": {}},
+                    },
                 }
             ],
         )
@@ -211,7 +225,10 @@ def test_a_reply_to_a_turn_of_thoughts_carries_them_back() -> None:
             tools=[
                 {
                     "type": "function",
-                    "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}},
+                    "function": {
+                        "name": "get_weather",
+                        "parameters": {"type": "object", "properties": {}},
+                    },
                 }
             ],
         )

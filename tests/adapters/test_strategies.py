@@ -63,7 +63,9 @@ def test_the_round_goes_round(framework: Callable[..., tuple[str, Any]]) -> None
 
 
 @pytest.mark.parametrize("framework", [langchain, llamaindex])
-def test_performance_and_availability_follow_what_was_seen(framework: Callable[..., tuple[str, Any]]) -> None:
+def test_performance_and_availability_follow_what_was_seen(
+    framework: Callable[..., tuple[str, Any]],
+) -> None:
     with World(MODELS) as world:
         for model in (SMALL, LARGE, PLAIN):
             framework(router=world.router(model=model))
@@ -71,9 +73,13 @@ def test_performance_and_availability_follow_what_was_seen(framework: Callable[.
 
 
 @pytest.mark.parametrize("framework", [langchain, llamaindex])
-def test_recommendations_and_wishes_reach_the_models(framework: Callable[..., tuple[str, Any]]) -> None:
+def test_recommendations_and_wishes_reach_the_models(
+    framework: Callable[..., tuple[str, Any]],
+) -> None:
     with World(MODELS) as world:
-        asked, router = framework(router=world.router(), capabilities=["tools"], min_context=100_000)
+        asked, router = framework(
+            router=world.router(), capabilities=["tools"], min_context=100_000
+        )
         best = router.recommend("an agent that calls tools", limit=1)[0]
 
     assert asked == LARGE

@@ -69,7 +69,9 @@ def test_the_command(serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("OPENROUTER_BASE_URL", serve(world))
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-test-12345")
     report = tmp_path / "marks.json"
-    done = CliRunner().invoke(command, ["--task", "data", "--spacing", "0", "--report", str(report)])
+    done = CliRunner().invoke(
+        command, ["--task", "data", "--spacing", "0", "--report", str(report)]
+    )
     refused = CliRunner().invoke(command, ["acme/paid"])
 
     assert done.exit_code == 0, done.output

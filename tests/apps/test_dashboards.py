@@ -27,7 +27,9 @@ from freerouter_core.simulator import SimAccount, SimModel, World
 
 FOLDER = Path(__file__).parent.parent.parent / "dashboards"
 DASHBOARD: dict[str, Any] = json.loads((FOLDER / "grafana.json").read_text("utf-8"))
-RULES: list[dict[str, Any]] = yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
+RULES: list[dict[str, Any]] = yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))["groups"][
+    0
+]["rules"]
 QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 QUERIES += [rule["expr"] for rule in RULES]
 HAPPENED = (
@@ -63,7 +65,9 @@ def exposed() -> dict[str, set[str]]:
 def test_every_query_asks_for_what_is_exposed(query: str, exposed: dict[str, set[str]]) -> None:
     names = set(re.findall(r"freerouter_\w+", query))
     wanted = set(re.findall(r"(\w+)!?=\"", query)) | {
-        label.strip() for group in re.findall(r"by \(([^)]*)\)", query) for label in group.split(",")
+        label.strip()
+        for group in re.findall(r"by \(([^)]*)\)", query)
+        for label in group.split(",")
     }
 
     assert names

@@ -19,7 +19,9 @@ def invoke(*arguments: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-def stand_in(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch, fails: str = "nothing") -> Path:
+def stand_in(
+    folder: Path, name: str, monkeypatch: pytest.MonkeyPatch, fails: str = "nothing"
+) -> Path:
     """A program of that name which writes down how it was called, and fails where the first argument is `fails`."""
     log = folder / "calls"
     program = folder / name
@@ -44,7 +46,9 @@ def test_without_docker_or_transformers_it_is_said_what_to_do(
     assert invoke("up", "hf:")[0] == invoke("up", "llama")[0] == 2
 
 
-def test_ollama_in_docker_on_this_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ollama_in_docker_on_this_machine_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = stand_in(tmp_path, "docker", monkeypatch, fails="start")
     status, told = invoke("up", "ollama", "--model", "llama3.2")
     start, run, pull = log.read_text().splitlines()

@@ -14,7 +14,10 @@ from mcp.client.stdio import stdio_client
 
 from freerouter_core.simulator import SimModel, World
 
-MODELS = [SimModel("acme/a:free", first_token=0.0, speed=1e6), SimModel("acme/coder:free", tools=False)]
+MODELS = [
+    SimModel("acme/a:free", first_token=0.0, speed=1e6),
+    SimModel("acme/coder:free", tools=False),
+]
 
 
 @asynccontextmanager
@@ -50,7 +53,9 @@ async def test_every_tool_over_stdio(variables: dict[str, str]) -> None:
         said = content(await session.call_tool("chat", {"prompt": "hello", "model": "acme/a:free"}))
         free = content(await session.call_tool("free_models", {}))
         able = content(await session.call_tool("free_models", {"tools": True}))
-        best = content(await session.call_tool("recommend", {"task": "write Python code", "limit": 1}))
+        best = content(
+            await session.call_tool("recommend", {"task": "write Python code", "limit": 1})
+        )
         order = content(await session.call_tool("route", {"prompt": "hello"}))
         cost = content(await session.call_tool("estimate_cost", {"prompt": "hello"}))
         fresh = content(await session.call_tool("refresh", {}))

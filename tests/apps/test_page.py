@@ -31,20 +31,32 @@ def world() -> World:
 
 
 def test_it_shows_models_limits_and_the_way_of_each_request() -> None:
-    with world() as w, TestClient(app(router := w.router(api_key=KEY, strategy="context"))) as client:
+    with (
+        world() as w,
+        TestClient(app(router := w.router(api_key=KEY, strategy="context"))) as client,
+    ):
         router.chat("a secret wish")
         list(router.stream("another"))
         router.flush()
         told = client.get("/api/v1/overview").json()
 
     assert (told["usable"], told["providers"], told["simulated"]) == (1, ["openrouter"], False)
-    assert [(m["id"], m["usable"]) for m in told["models"]] == [("b/y:free", True), ("a/x:free", False)]
+    assert [(m["id"], m["usable"]) for m in told["models"]] == [
+        ("b/y:free", True),
+        ("a/x:free", False),
+    ]
     assert told["models"][1]["failures"] == 1
     assert told["models"][1]["returns"] > 0
-    assert {(row["kind"], row["per"], row["limit"]) for row in told["limits"]} >= {("requests", 60.0, 20)}
+    assert {(row["kind"], row["per"], row["limit"]) for row in told["limits"]} >= {
+        ("requests", 60.0, 20)
+    }
     newest, oldest = told["requests"]
     assert newest["number"] > oldest["number"]
-    assert (oldest["outcome"], oldest["model"], oldest["streamed"]) == ("answered", "b/y:free", False)
+    assert (oldest["outcome"], oldest["model"], oldest["streamed"]) == (
+        "answered",
+        "b/y:free",
+        False,
+    )
     assert [(t["model"], t["fault"], t["status"]) for t in oldest["tries"]] == [
         ("a/x:free", "busy", 502),
         ("b/y:free", None, 200),
@@ -105,11 +117,16 @@ def test_the_page_wants_no_token_and_its_data_does() -> None:
     with world() as w, TestClient(app(w.router(), token="door")) as client:
         assert client.get("/").status_code == 200
         assert client.get("/api/v1/overview").status_code == 401
-        assert client.get("/api/v1/overview", headers={"authorization": "Bearer door"}).status_code == 200
+        assert (
+            client.get("/api/v1/overview", headers={"authorization": "Bearer door"}).status_code
+            == 200
+        )
 
 
 def test_where_no_list_can_be_had_it_says_why_and_shows_the_rest() -> None:
-    with TestClient(app(router := Router(api_key=KEY, base_url="http://127.0.0.1:9/api/v1"))) as client:
+    with TestClient(
+        app(router := Router(api_key=KEY, base_url="http://127.0.0.1:9/api/v1"))
+    ) as client:
         with pytest.raises(FreeRouterError):
             router.chat("hello")
         router.flush()
@@ -139,7 +156,9 @@ def test_a_name_that_no_model_has_is_refused_and_spoils_nothing(name: str) -> No
 
 def test_a_limit_that_is_spent_leaves_nobody_usable() -> None:
     with world() as w, TestClient(app(w.router(daily_cap=1))) as client:
-        client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "hello"}]})
+        client.post(
+            "/v1/chat/completions", json={"messages": [{"role": "user", "content": "hello"}]}
+        )
         health, told = client.get("/health"), client.get("/api/v1/overview").json()
 
     assert (health.status_code, health.json()["usable"]) == (503, 0)
@@ -173,7 +192,9 @@ def test_it_comes_with_the_paths_of_an_application_of_ones_own() -> None:
         mine.get("/metrics")(lambda: {"mine": 1})
         with TestClient(mine) as client:
             assert 'fetch("api/v1/overview"' in client.get("/llm/").text
-            client.post("/llm/v1/chat/completions", json={"messages": [{"role": "user", "content": "hi"}]})
+            client.post(
+                "/llm/v1/chat/completions", json={"messages": [{"role": "user", "content": "hi"}]}
+            )
             routers[0].flush()
             (request,) = client.get("/llm/api/v1/overview").json()["requests"]
 

@@ -59,7 +59,9 @@ def test_openais_own_sdk(address: str) -> None:
         asked: Any = {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}
         whole = sdk.chat.completions.create(**asked)
         chunks = list(
-            sdk.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+            sdk.chat.completions.create(
+                **asked, stream=True, stream_options={"include_usage": True}
+            )
         )
         models = [model.id for model in sdk.models.list()]
 
@@ -77,11 +79,13 @@ def test_openais_own_sdk(address: str) -> None:
 def test_langchains_chat_openai(address: str) -> None:
     llm = ChatOpenAI(base_url=f"{address}/v1", api_key="any", model="auto", max_retries=0)  # type: ignore[arg-type]
 
-    assert llm.with_structured_output(City).invoke("Tell me about Lisbon, with 545796 inhabitants") == City(
-        name="Lisbon", inhabitants=545796
-    )
+    assert llm.with_structured_output(City).invoke(
+        "Tell me about Lisbon, with 545796 inhabitants"
+    ) == City(name="Lisbon", inhabitants=545796)
     bound = llm.bind_tools([weather])
-    assert bound.invoke("What is the weather in Lisbon?").tool_calls[0]["args"] == {"city": "Lisbon"}
+    assert bound.invoke("What is the weather in Lisbon?").tool_calls[0]["args"] == {
+        "city": "Lisbon"
+    }
     merged: Any = None
     for chunk in bound.stream("What is the weather in Lisbon?"):
         merged = chunk if merged is None else merged + chunk
@@ -112,7 +116,9 @@ def test_other_ways_in_are_shut(client: TestClient) -> None:
     said = json.dumps({"messages": [{"role": "user", "content": "x"}]})
 
     assert (
-        client.post("/v1/chat/completions", content=said, headers={"content-type": "text/plain"}).status_code
+        client.post(
+            "/v1/chat/completions", content=said, headers={"content-type": "text/plain"}
+        ).status_code
         == 415
     )
     assert (
@@ -128,7 +134,9 @@ def test_other_ways_in_are_shut(client: TestClient) -> None:
             yield b"x" * 1_000_000
 
     headers = {"content-type": "application/json"}
-    assert client.post("/v1/chat/completions", content=endless(), headers=headers).status_code == 413
+    assert (
+        client.post("/v1/chat/completions", content=endless(), headers=headers).status_code == 413
+    )
 
 
 def test_failures_have_a_status_and_a_wait() -> None:
@@ -137,7 +145,11 @@ def test_failures_have_a_status_and_a_wait() -> None:
         (limited, {"timeout": 2.0}, 429),
         (World([SimModel("a/x:free", script=["401"] * 9)], clock="real"), {}, 502),
         (World([SimModel("a/x:free", script=["hang"] * 9)], clock="real"), {"timeout": 0.3}, 504),
-        (World([SimModel("a/x:free", tools=False)], clock="real"), {"capabilities": ("tools",)}, 503),
+        (
+            World([SimModel("a/x:free", tools=False)], clock="real"),
+            {"capabilities": ("tools",)},
+            503,
+        ),
     ]
     for world, options, status in cases:
         with world, TestClient(rest.app(world.router(**options))) as client:
@@ -156,7 +168,11 @@ def test_a_stream_that_breaks_says_so_in_the_stream() -> None:
         TestClient(rest.app(world.router(fallback_models=(), model="a/x:free"))) as client,
     ):
         body = {"messages": [{"role": "user", "content": "x"}], "stream": True}
-        lines = [line for line in client.post("/v1/chat/completions", json=body).text.split("\n\n") if line]
+        lines = [
+            line
+            for line in client.post("/v1/chat/completions", json=body).text.split("\n\n")
+            if line
+        ]
 
     assert json.loads(lines[-2].removeprefix("data: "))["error"]["code"] == "StreamBroken"
     assert lines[-1] == "data: [DONE]"
@@ -186,18 +202,26 @@ def test_a_token_is_asked_for(world: World) -> None:
     with TestClient(rest.app(world.router(), token="let-me-in")) as client:
         assert client.get("/v1/models").status_code == 401
         assert client.get("/metrics", headers={"authorization": "Bearer wrong"}).status_code == 401
-        assert client.get("/v1/models", headers={"authorization": "Bearer let-me-in"}).status_code == 200
+        assert (
+            client.get("/v1/models", headers={"authorization": "Bearer let-me-in"}).status_code
+            == 200
+        )
         assert client.get("/health").status_code == 200
 
 
 def test_freerouters_own_paths(client: TestClient) -> None:
     free = client.get("/api/v1/models/free").json()
     cheap = client.get("/api/v1/models/affordable", params={"max_cost_per_token": 0.00001}).json()
-    recommended = client.get("/api/v1/recommend", params={"text": "write code"}).json()["recommendations"]
+    recommended = client.get("/api/v1/recommend", params={"text": "write code"}).json()[
+        "recommendations"
+    ]
 
     assert {row["id"] for row in free["models"]} == {"acme/a:free", "acme/b:free"}
     assert "acme/paid" in {row["id"] for row in cheap["models"]}
-    assert client.get("/api/v1/models/affordable", params={"max_cost_per_token": -1}).status_code == 422
+    assert (
+        client.get("/api/v1/models/affordable", params={"max_cost_per_token": -1}).status_code
+        == 422
+    )
     assert len(recommended) == 2
     assert client.post("/api/v1/models/refresh").json()["listed"] == 3
     assert client.get("/api/v1/quota").json() == {"lines": [], "waits": {}}
@@ -211,9 +235,9 @@ def test_the_filter_changes_what_is_listed_and_asked(client: TestClient) -> None
     path = "/api/v1/models/openrouter/filter"
 
     assert "acme/paid" in client.post(path, json={"show_free_only": False}).json()["models"]
-    assert client.post(path, json={"show_free_only": True, "min_context": 100_000}).json()["models"] == [
-        "acme/a:free"
-    ]
+    assert client.post(path, json={"show_free_only": True, "min_context": 100_000}).json()[
+        "models"
+    ] == ["acme/a:free"]
     assert client.post(path, json={"allow_paid": True}).status_code == 400, "it turns no paying on"
     assert client.post(path, json={"min_context": "many"}).status_code == 400
     assert client.post(path, json=[1]).status_code == 400
@@ -232,7 +256,10 @@ def test_a_filter_changes_no_other_router(world: World) -> None:
 
 def test_metrics_as_prometheus_reads_them(client: TestClient) -> None:
     client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}]})
-    client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}], "stream": True})
+    client.post(
+        "/v1/chat/completions",
+        json={"messages": [{"role": "user", "content": "x"}], "stream": True},
+    )
     told = client.get("/metrics").text
 
     assert 'freerouter_requests_total{outcome="answered"} 2.0' in told
@@ -241,13 +268,17 @@ def test_metrics_as_prometheus_reads_them(client: TestClient) -> None:
     assert "freerouter_catalogue_age_seconds" in told
 
 
-def test_the_paths_in_an_application_of_ones_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_paths_in_an_application_of_ones_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = fastapi.FastAPI()
     mine.include_router(rest.router, prefix="/ai")
     monkeypatch.setenv("DEV_MODE", "true")
     rest._shared.clear()
     with TestClient(mine) as client:
-        done = client.post("/ai/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}]})
+        done = client.post(
+            "/ai/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}]}
+        )
     rest._shared.clear()
 
     assert "simulated" in done.json()["choices"][0]["message"]["content"]
@@ -256,7 +287,9 @@ def test_the_paths_in_an_application_of_ones_own(world: World, monkeypatch: pyte
 # -- what a reviewer found --------------------------------------------------------------------------------------------
 
 
-def test_nobody_chooses_providers_from_outside(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_chooses_providers_from_outside(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GROQ_API_KEY", "gsk_somekeysomekey")
     path = "/api/v1/models/openrouter/filter"
     for wish in (
@@ -275,7 +308,9 @@ def test_nobody_chooses_providers_from_outside(client: TestClient, monkeypatch: 
 
     assert client.get("/health").json()["providers"] == ["openrouter"]
     assert (
-        client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}]}).status_code
+        client.post(
+            "/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}]}
+        ).status_code
         == 200
     )
 
@@ -304,8 +339,12 @@ def test_no_page_of_another_site_comes_in(world: World) -> None:
         assert client.get("/v1/models").status_code == 200
         assert client.get("/v1/models", headers={"host": "[::1]:8080"}).status_code == 200
         assert client.get("/v1/models", headers={"host": "evil.example"}).status_code == 403
-        assert client.get("/v1/models", headers={"origin": "http://evil.example"}).status_code == 403
-        assert client.get("/v1/models", headers={"origin": "http://localhost:8080"}).status_code == 200
+        assert (
+            client.get("/v1/models", headers={"origin": "http://evil.example"}).status_code == 403
+        )
+        assert (
+            client.get("/v1/models", headers={"origin": "http://localhost:8080"}).status_code == 200
+        )
 
 
 def test_the_token_covers_all_and_its_scheme_has_no_case(world: World) -> None:
@@ -318,9 +357,10 @@ def test_the_token_covers_all_and_its_scheme_has_no_case(world: World) -> None:
             ("sécret", 401),
             ("Basic sécret", 401),
         ):
-            assert client.get("/v1/models", headers={"authorization": said.encode()}).status_code == status, (
-                said
-            )
+            assert (
+                client.get("/v1/models", headers={"authorization": said.encode()}).status_code
+                == status
+            ), said
 
 
 def test_the_paths_fail_well_in_an_application_of_ones_own(world: World) -> None:
@@ -362,7 +402,9 @@ def test_what_is_nested_too_deeply_is_no_crash(client: TestClient) -> None:
     schema = '{"type": "object", "properties": {"a": ' * 450 + "{}" + "}}" * 450
     wish = f'{{"type": "json_schema", "json_schema": {{"name": "n", "schema": {schema}}}}}'
     body = f'{{"messages": [{{"role": "user", "content": "x"}}], "response_format": {wish}}}'
-    done = client.post("/v1/chat/completions", content=body, headers={"content-type": "application/json"})
+    done = client.post(
+        "/v1/chat/completions", content=body, headers={"content-type": "application/json"}
+    )
 
     assert done.status_code == 400
     assert "nested too deeply" in done.json()["error"]["message"]
@@ -386,4 +428,6 @@ def test_waits_are_counted() -> None:
         router.flush()
         metrics.close()
 
-    assert metrics.registry.get_sample_value("freerouter_waits_seconds_total") == pytest.approx(7.0, abs=1.0)
+    assert metrics.registry.get_sample_value("freerouter_waits_seconds_total") == pytest.approx(
+        7.0, abs=1.0
+    )

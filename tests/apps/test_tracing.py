@@ -41,9 +41,13 @@ def traced() -> Iterator[Traced]:
     traced.provider.shutdown()
 
 
-@pytest.mark.parametrize("way", ["router", "arouter", "stream", "langchain", "alangchain", "llamaindex"])
+@pytest.mark.parametrize(
+    "way", ["router", "arouter", "stream", "langchain", "alangchain", "llamaindex"]
+)
 async def test_a_request_stands_under_its_caller_s_span(way: str, traced: Traced) -> None:
-    with World([SimModel("a/x:free", script=["502"]), SimModel("b/y:free")], [SimAccount(KEY)]) as world:
+    with World(
+        [SimModel("a/x:free", script=["502"]), SimModel("b/y:free")], [SimAccount(KEY)]
+    ) as world:
         router = world.router(api_key=KEY, model="a/x:free", strategy="context")
         traces = Traces(router, traced.provider)
         with traced.tracer.start_as_current_span("mine") as mine:
@@ -62,7 +66,9 @@ async def test_a_request_stands_under_its_caller_s_span(way: str, traced: Traced
                     FreeRouter(router=router).complete("a secret wish")
         spans = traced.spans(router)
         traces.close()
-    request, failed, answered = (spans[n] for n in ("freerouter a/x:free", "chat a/x:free", "chat b/y:free"))
+    request, failed, answered = (
+        spans[n] for n in ("freerouter a/x:free", "chat a/x:free", "chat b/y:free")
+    )
     told, inference = dict(request.attributes or {}), dict(answered.attributes or {})
 
     assert request.parent is not None
@@ -80,9 +86,9 @@ async def test_a_request_stands_under_its_caller_s_span(way: str, traced: Traced
     assert inference["gen_ai.response.finish_reasons"] == ("stop",)
     assert inference["gen_ai.usage.input_tokens"] > 0  # type: ignore[operator]
     assert inference["gen_ai.usage.output_tokens"] > 0  # type: ignore[operator]
-    assert [s.name for s in spans.values() if "gen_ai.usage.input_tokens" in dict(s.attributes or {})] == [
-        "chat b/y:free"
-    ]
+    assert [
+        s.name for s in spans.values() if "gen_ai.usage.input_tokens" in dict(s.attributes or {})
+    ] == ["chat b/y:free"]
     assert ("gen_ai.response.time_to_first_chunk" in told) is (way == "stream")
     assert told["freerouter.attempts"] == 2
     assert request.status.status_code is StatusCode.UNSET
@@ -102,7 +108,10 @@ def test_a_failure_is_one(traced: Traced) -> None:
         request = traced.spans(router)["freerouter auto"]
 
     assert request.parent is None
-    assert (request.status.status_code, request.status.description) == (StatusCode.ERROR, "Exhausted")
+    assert (request.status.status_code, request.status.description) == (
+        StatusCode.ERROR,
+        "Exhausted",
+    )
     assert dict(request.attributes or {})["error.type"] == "Exhausted"
 
 

@@ -22,7 +22,13 @@ from freerouter_core.simulator.server import served
 from langchain_freerouter import ChatFreeRouter
 
 EVERYTHING = ("text", "image", "audio", "file", "video")
-DETAILS = ["audio_input", "audio_output", "reasoning_output", "cache_read_input", "cache_creation_input"]
+DETAILS = [
+    "audio_input",
+    "audio_output",
+    "reasoning_output",
+    "cache_read_input",
+    "cache_creation_input",
+]
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -61,7 +67,11 @@ def assets(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def get(url: str, **_: Any) -> httpx.Response:
         content = (
-            PNG if "png" in url.lower() else b"%PDF-1.4 test" if "pdf" in url.lower() else b"RIFF0000WAVE"
+            PNG
+            if "png" in url.lower()
+            else b"%PDF-1.4 test"
+            if "pdf" in url.lower()
+            else b"RIFF0000WAVE"
         )
         return httpx.Response(200, content=content, request=httpx.Request("GET", url))
 
@@ -98,7 +108,10 @@ class Integration(ChatModelIntegrationTests):
 
     enable_vcr_tests = True
 
-    supported_usage_metadata_details: ClassVar[dict[str, list[str]]] = {"invoke": DETAILS, "stream": DETAILS}
+    supported_usage_metadata_details: ClassVar[dict[str, list[str]]] = {
+        "invoke": DETAILS,
+        "stream": DETAILS,
+    }
 
     def _ask(self, content: Any, stream: bool, **options: Any) -> AIMessage:
         llm = ChatFreeRouter(**self.chat_model_params, **options)

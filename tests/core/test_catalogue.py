@@ -92,10 +92,13 @@ def test_far_future_expiries_mean_none(sentinel: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrap", [lambda rows: rows, lambda rows: {"data": rows}, lambda rows: {"fetchedAt": 1, "data": rows}]
+    "wrap",
+    [lambda rows: rows, lambda rows: {"data": rows}, lambda rows: {"fetchedAt": 1, "data": rows}],
 )
 def test_shapes_of_lists(wrap: Any) -> None:
-    models = parse_models(wrap([row("a/b:free"), None, {"no": "id"}, 7, row("c/d", {"prompt": "1"})]))
+    models = parse_models(
+        wrap([row("a/b:free"), None, {"no": "id"}, 7, row("c/d", {"prompt": "1"})])
+    )
 
     assert [m.id for m in models] == ["a/b:free", "c/d"]
 
@@ -115,7 +118,8 @@ def test_other_providers_tell_free_their_own_way() -> None:
 
 def test_a_catalogue_lists_free_models_by_context() -> None:
     catalogue = Catalogue.of(
-        [Model("a:free", context=1, free=True), Model("b:free", context=9, free=True), Model("c")], 5.0
+        [Model("a:free", context=1, free=True), Model("b:free", context=9, free=True), Model("c")],
+        5.0,
     )
 
     assert [m.id for m in catalogue.free()] == ["b:free", "a:free"]
@@ -129,7 +133,11 @@ def test_a_provider_inherits_what_it_leaves_out() -> None:
     assert account_of(Provider("acme"), rows, {}) is None
     account = account_of(Provider("acme"), rows, {"ACME_KEY": "k"})
     assert account is not None
-    assert (account.base_url, account.key, account.limits[0].requests) == ("https://acme.test/v1", "k", 3)
+    assert (account.base_url, account.key, account.limits[0].requests) == (
+        "https://acme.test/v1",
+        "k",
+        3,
+    )
     assert account_of(Provider("acme", limits=[]), rows, {"ACME_KEY": "k"}).limits == ()  # type: ignore[union-attr]
     with pytest.raises(errors.BadSetting, match="not known"):
         account_of(Provider("nobody"), rows, {})

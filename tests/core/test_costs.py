@@ -76,7 +76,9 @@ def test_a_cap_of_ones_own(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_what_is_spent_and_what_accounts_wait_for() -> None:
-    with World([SimModel("a/m:free", script=[None, None, "429-minute"])], [SimAccount("k", 20)]) as world:
+    with World(
+        [SimModel("a/m:free", script=[None, None, "429-minute"])], [SimAccount("k", 20)]
+    ) as world:
         router = world.router(timeout=5.0)
         for _ in range(2):
             router.chat("x")
@@ -125,7 +127,10 @@ def test_a_server_without_the_keys_endpoint(answer: str) -> None:
                     return await inner.handle_async_request(request)
                 if answer == "error":
                     raise httpx.ConnectError("no")
-                body = {"garbage": "<html>", "null": '{"data": {"free_model_daily_requests": null}}'}
+                body = {
+                    "garbage": "<html>",
+                    "null": '{"data": {"free_model_daily_requests": null}}',
+                }
                 return httpx.Response(404 if answer == "404" else 200, text=body.get(answer, "{}"))
 
         router = world.router(http_client=Without())
@@ -135,7 +140,9 @@ def test_a_server_without_the_keys_endpoint(answer: str) -> None:
 
 @pytest.mark.parametrize("ceiling", ["max_cost_per_request", "daily_budget_usd"])
 @pytest.mark.parametrize(("prompt", "completion"), [("-1", "-1"), ("0.001", "-1")])
-def test_a_price_nobody_knows_is_under_no_ceiling(ceiling: str, prompt: str, completion: str) -> None:
+def test_a_price_nobody_knows_is_under_no_ceiling(
+    ceiling: str, prompt: str, completion: str
+) -> None:
     dear = SimModel("acme/auto", prompt_price=prompt, completion_price=completion)
     with World([dear], [SimAccount("k", None)]) as world:
         options: dict[str, Any] = {ceiling: 100.0}
@@ -156,7 +163,11 @@ def test_how_models_have_done() -> None:
         report = router.performance()
         by_name = {row.model: row for row in report.rows}
 
-        assert (by_name["a/m:free"].failures, report.total.answers, report.total.failures) == (1, 3, 1)
+        assert (by_name["a/m:free"].failures, report.total.answers, report.total.failures) == (
+            1,
+            3,
+            1,
+        )
         assert by_name["a/m:free"].success == pytest.approx(
             by_name["a/m:free"].answers / (by_name["a/m:free"].answers + 1)
         )

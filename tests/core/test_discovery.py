@@ -22,7 +22,8 @@ URL = "https://openrouter.ai/api/v1"
 
 def listing(*names: str) -> httpx.Response:
     rows = [
-        {"id": name, "context_length": 9000, "pricing": {"prompt": "0", "completion": "0"}} for name in names
+        {"id": name, "context_length": 9000, "pricing": {"prompt": "0", "completion": "0"}}
+        for name in names
     ]
     return httpx.Response(200, json={"data": rows})
 
@@ -133,7 +134,9 @@ def test_a_named_model_needs_no_list(start: Callable[[], Router]) -> None:
     runtime = start().runtime
 
     assert (
-        Router(model="a/b:free", fallback_models=(), api_key="sk-test", runtime=runtime).chat("x").text
+        Router(model="a/b:free", fallback_models=(), api_key="sk-test", runtime=runtime)
+        .chat("x")
+        .text
         == "hi"
     )
     assert Router(model="a/b:free", api_key="sk-test", runtime=runtime).chat("x").text == "hi"
@@ -174,7 +177,9 @@ def test_what_was_parsed_is_what_was_kept(start: Callable[[], Router]) -> None:
 
 
 def test_gone_models_return_with_the_next_catalogue() -> None:
-    with World([SimModel("a/m:free", context=10**6, script=["404-gone"]), SimModel("b/m:free")]) as world:
+    with World(
+        [SimModel("a/m:free", context=10**6, script=["404-gone"]), SimModel("b/m:free")]
+    ) as world:
         router = world.router(strategy="context")
         router.chat("x")
         router.chat("x")
@@ -197,12 +202,18 @@ def test_models_die_and_are_born() -> None:
 
 def test_picking_models_by_hand() -> None:
     paid = SimModel("a/paid", prompt_price="0.000001", completion_price="0.000002", context=9)
-    with World([paid, SimModel("a/m:free", context=5000), SimModel("b/m:free", context=9000)]) as world:
+    with World(
+        [paid, SimModel("a/m:free", context=5000), SimModel("b/m:free", context=9000)]
+    ) as world:
         router = world.router()
 
         assert router.best_model().id == "b/m:free"
         assert router.random_model().id in ("a/m:free", "b/m:free")
-        assert [m.id for m in router.affordable_models(0.000002)] == ["b/m:free", "a/m:free", "a/paid"]
+        assert [m.id for m in router.affordable_models(0.000002)] == [
+            "b/m:free",
+            "a/m:free",
+            "a/paid",
+        ]
         assert [m.id for m in router.affordable_models(0.0)] == ["b/m:free", "a/m:free"]
         assert str(router.health()) == "2 of 2 free models usable now (3 listed)"
 

@@ -11,7 +11,15 @@ import threading
 import pytest
 
 from freerouter_core.errors import Exhausted, FreeRouterError
-from freerouter_core.events import Answered, AttemptTrace, CalledOff, Event, GaveUp, RequestTrace, counted
+from freerouter_core.events import (
+    Answered,
+    AttemptTrace,
+    CalledOff,
+    Event,
+    GaveUp,
+    RequestTrace,
+    counted,
+)
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.stream import Assembler
 
@@ -47,7 +55,12 @@ def test_an_answer_tells_its_whole_way(streamed: bool) -> None:
     first, second = trail.tries
     assert trail.at <= first.at < first.at + first.seconds <= second.at
     assert second.at + second.seconds <= trail.at + event.seconds + 1e-6
-    assert event.prompt_tokens and event.completion_tokens and event.id and event.finish_reason == "stop"
+    assert (
+        event.prompt_tokens
+        and event.completion_tokens
+        and event.id
+        and event.finish_reason == "stop"
+    )
 
 
 def test_numbers_tell_requests_apart() -> None:
@@ -91,7 +104,9 @@ async def test_a_call_that_is_called_off_is_told_with_what_was_under_way() -> No
     (event,) = [e for e in seen if isinstance(e, CalledOff)]
 
     assert event.trail is not None
-    assert [(t.model, t.fault, t.status) for t in event.trail.tries] == [("a/x:free", "cancelled", None)]
+    assert [(t.model, t.fault, t.status) for t in event.trail.tries] == [
+        ("a/x:free", "cancelled", None)
+    ]
     assert not any(isinstance(e, GaveUp) for e in seen)
     assert router.stats().gave_up == 0  # type: ignore[attr-defined]
 
@@ -115,7 +130,9 @@ def test_observers_find_the_caller_s_context() -> None:
     assert WHO.get() == "nobody"
 
 
-def test_no_trail_and_no_log_of_it_holds_a_key_or_what_was_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_trail_and_no_log_of_it_holds_a_key_or_what_was_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     models = [SimModel("a/x:free", script=["401"] * 3), SimModel("b/y:free")]
     with World(models, [SimAccount(KEY)]) as world, caplog.at_level(logging.DEBUG, "freerouter"):
         router, seen = watched(world, api_key=KEY)
@@ -159,7 +176,9 @@ def test_a_second_model_that_lost_is_no_fallback() -> None:
 
 def test_a_letter_in_two_halves_is_one() -> None:
     assembler = Assembler("m")
-    halves = [{"choices": [{"delta": {"content": part}}]} for part in ("a\ud83d", "\ude00b", "c\ud83d")]
+    halves = [
+        {"choices": [{"delta": {"content": part}}]} for part in ("a\ud83d", "\ude00b", "c\ud83d")
+    ]
     deltas = [assembler.feed(half) for half in halves]
     rest = assembler.close()
 

@@ -39,7 +39,10 @@ from llamaindex_freerouter import FreeRouter
 
 ONE, TWO = "a/one:free", "b/two:free"
 PAIR = [SimModel(ONE), SimModel(TWO)]
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+TOOL = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+}
 
 
 def ask(**more: Any) -> ChatRequest:
@@ -65,7 +68,9 @@ def test_a_session_goes_back_to_free_models_as_soon_as_one_is_up() -> None:
 
 def test_whom_the_caller_names_stands_before_a_sessions_model() -> None:
     with World(PAIR) as world:
-        session = world.router(strategy=lambda need, models: [m for m in models if m.id == ONE]).session("s")
+        session = world.router(
+            strategy=lambda need, models: [m for m in models if m.id == ONE]
+        ).session("s")
         session.chat("x")
         session.chat(ask(model=TWO))
         ChatFreeRouter(router=world.router(), session="s").invoke("x", model=ONE)
@@ -96,7 +101,9 @@ def test_a_session_given_as_an_object_brings_its_policy_along_in_writing() -> No
     with World(PAIR) as world:
         session = world.router(privacy="no-train", min_quality=3.0).session("zz")
         written = dumps(ChatFreeRouter(session=session))
-        back = loads(written, valid_namespaces=["langchain_freerouter"], allowed_objects=[ChatFreeRouter])
+        back = loads(
+            written, valid_namespaces=["langchain_freerouter"], allowed_objects=[ChatFreeRouter]
+        )
 
     assert (back.router.privacy, back.router.min_quality, back.session) == ("no-train", 3.0, "zz")
     assert FreeRouter.from_dict(FreeRouter(session=session).to_dict()).router.privacy == "no-train"
@@ -210,9 +217,13 @@ def test_a_guarded_stream_gives_its_tool_calls(mode: str) -> None:
 
 
 def test_moderation_asks_its_classifier_whatever_is_wished_of_answers() -> None:
-    judge = SimModel("acme/llama-guard:free", tools=False, context=8_192, says=lambda request: "safe")
+    judge = SimModel(
+        "acme/llama-guard:free", tools=False, context=8_192, says=lambda request: "safe"
+    )
     with World([SimModel(ONE), judge]) as world:
-        router = world.router(guards=[ModerationGuard()], capabilities=("tools",), min_context=100_000)
+        router = world.router(
+            guards=[ModerationGuard()], capabilities=("tools",), min_context=100_000
+        )
         assert router.chat("x").flags == ()
         assert world.asked == [ONE, judge.id]
 
@@ -234,7 +245,9 @@ def test_help_before_an_object_stands_beside_it() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
     with World([SimModel(ONE)]) as world:
         router = world.router(guards=[CrisisGuard("Call 112.")])
-        request = ChatRequest([{"role": "user", "content": "I want to die"}], structured=Structured(schema))
+        request = ChatRequest(
+            [{"role": "user", "content": "I want to die"}], structured=Structured(schema)
+        )
         outcome = router.chat(request)
 
     assert outcome.text.startswith("{")
@@ -245,7 +258,9 @@ def test_a_cache_does_not_go_round_a_guard() -> None:
     cache = InMemoryCache()
     with World([SimModel(ONE, says=lambda request: "the secret is out")]) as world:
         first = ChatFreeRouter(router=world.router(), cache=cache, guards=[PatternGuard(["zebra"])])
-        second = ChatFreeRouter(router=world.router(), cache=cache, guards=[PatternGuard(["secret"])])
+        second = ChatFreeRouter(
+            router=world.router(), cache=cache, guards=[PatternGuard(["secret"])]
+        )
         first.invoke("x")
         first.invoke("x")
         assert len(world.requests) == 1
@@ -271,7 +286,9 @@ class Liar(World):
         return replace(script, body=tuple(told))
 
 
-@pytest.mark.parametrize("tokens", ["1000000000", "-5", "1" * 401, "true", "1e9"], ids=lambda text: text[:9])
+@pytest.mark.parametrize(
+    "tokens", ["1000000000", "-5", "1" * 401, "true", "1e9"], ids=lambda text: text[:9]
+)
 def test_no_claim_of_tokens_poisons_what_is_expected(tokens: str) -> None:
     with Liar([SimModel(ONE)]) as world:
         world.tokens = tokens
@@ -296,7 +313,9 @@ def test_a_capped_account_still_answers_within_a_short_time() -> None:
 
 
 def test_explain_is_the_ranking_that_is_used() -> None:
-    models = [SimModel(f"m{n}/x:free", first_token=0.2 + n, script=["502"] * (n % 3)) for n in range(6)]
+    models = [
+        SimModel(f"m{n}/x:free", first_token=0.2 + n, script=["502"] * (n % 3)) for n in range(6)
+    ]
     with World(models, [SimAccount(per_minute=None, per_day=50)]) as world:
         router = world.router(daily_cap=50, strategy="performance")
         for _ in range(6):
@@ -400,7 +419,9 @@ def test_a_fork_waits_for_an_import_that_is_under_way() -> None:
 # -- what a last reader found ---------------------------------------------------------------------------------------------
 
 
-def test_the_newest_sessions_are_remembered_and_a_look_makes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_sessions_are_remembered_and_a_look_makes_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("freerouter_core.routing.session_memory.SESSIONS", 2)
     with World([SimModel(ONE, script=[None, None, "401"])]) as world:
         for name in ("old", "older", "new"):
@@ -448,7 +469,9 @@ def test_marks_and_resets_reach_the_shared_state(tmp_path: Path) -> None:
             work(router(first))
             first.close()
             router(second).health()
-            health = second.state.health.models.get(("openrouter", "https://simulated.invalid/api/v1", ONE))
+            health = second.state.health.models.get(
+                ("openrouter", "https://simulated.invalid/api/v1", ONE)
+            )
             grades = 0.0 if health is None else health.grades
             second.close()
             assert grades == (1.0 if "grade" in work.__code__.co_names else 0.0)
@@ -503,7 +526,9 @@ def test_odd_kinds_are_said_and_a_guards_words_hold_no_key() -> None:
         ):
             with pytest.raises(BadSetting):
                 make()
-        guarded = world.router(guards=[lambda exchange: Verdict("flag", prepend="key own-key-of-mine-99")])
+        guarded = world.router(
+            guards=[lambda exchange: Verdict("flag", prepend="key own-key-of-mine-99")]
+        )
         assert "own-key" not in guarded.chat("x").text
         with pytest.raises(errors.BadRequest):
             guarded.chat([{"role": "user", "content": threading.Lock()}])

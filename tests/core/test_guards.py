@@ -35,19 +35,26 @@ def test_a_rejected_answer_is_another_models_turn() -> None:
         assert (outcome.text, w.asked) == ("all is well", [BAD, GOOD])
         assert outcome.attempts[0]["fault"] == "refused"
         health = w.runtime.state.health.models
-        assert not health[("openrouter", "https://simulated.invalid/api/v1", BAD)].bad, "it answered (law 6)"
+        assert not health[("openrouter", "https://simulated.invalid/api/v1", BAD)].bad, (
+            "it answered (law 6)"
+        )
 
 
 def test_a_stream_is_held_until_it_was_judged() -> None:
     with world() as w:
-        told = [delta.text for delta in w.router(model=BAD, guards=[PatternGuard(["secret"])]).stream("hi")]
+        told = [
+            delta.text
+            for delta in w.router(model=BAD, guards=[PatternGuard(["secret"])]).stream("hi")
+        ]
 
     assert "".join(told) == "all is well"
 
 
 def test_a_flag_is_told_and_the_answer_given() -> None:
     with world() as w:
-        guard = PatternGuard(patterns=[r"s\w+t"], action="flag", reason="a hint of it", name="hints")
+        guard = PatternGuard(
+            patterns=[r"s\w+t"], action="flag", reason="a hint of it", name="hints"
+        )
         outcome = w.router(model=BAD, guards=[guard]).chat("hi")
 
     assert outcome.text == "the secret is out"
@@ -78,7 +85,13 @@ def test_a_crisis_is_flagged_and_help_comes_first(streamed: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["ich will mich umbringen", "no quiero vivir", "I feel suicidal", "there is no reason to go on"]
+    "said",
+    [
+        "ich will mich umbringen",
+        "no quiero vivir",
+        "I feel suicidal",
+        "there is no reason to go on",
+    ],
 )
 def test_a_crisis_in_other_words(said: str) -> None:
     assert CrisisGuard().judge(Exchange([{"role": "user", "content": said}])).action == "flag"
@@ -102,7 +115,10 @@ def test_moderation_without_a_classifier_asks_any_model() -> None:
     [
         ("safe", True),
         ("\n\nunsafe\nS1,S9", False),
-        ('{"User Safety": "safe", "Response Safety": "unsafe", "Safety Categories": "Violence"}', False),
+        (
+            '{"User Safety": "safe", "Response Safety": "unsafe", "Safety Categories": "Violence"}',
+            False,
+        ),
         ('{"User Safety": "safe"}', True),
         ("Yes", False),
         ("No.", True),
@@ -158,7 +174,9 @@ def test_the_safety_score_and_the_threshold() -> None:
         strict = w.router(model=BAD, guards=[PatternGuard(["secret"])])
         for _ in range(4):
             strict.chat("x")
-        scores = {row.model.id: row.health.safety for row in w.router().explain().rows if row.health}
+        scores = {
+            row.model.id: row.health.safety for row in w.router().explain().rows if row.health
+        }
         assert scores[BAD] < 7.0 < scores[GOOD]
 
         assert w.router(model=BAD, min_safety=7.0).chat("x").text == "all is well"

@@ -28,7 +28,9 @@ from freerouter_core.wire.rejection import inner_rejection, read_rejection
 NOW = 1_790_000_000.0
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 HEADERS = st.dictionaries(
@@ -37,7 +39,9 @@ HEADERS = st.dictionaries(
 
 
 def error(message: str, status: int, **metadata: Any) -> bytes:
-    return json.dumps({"error": {"message": message, "code": status, "metadata": metadata}}).encode()
+    return json.dumps(
+        {"error": {"message": message, "code": status, "metadata": metadata}}
+    ).encode()
 
 
 @given(
@@ -45,7 +49,9 @@ def error(message: str, status: int, **metadata: Any) -> bytes:
     headers=HEADERS,
     body=st.binary(max_size=200) | JSON.map(lambda v: json.dumps(v).encode()),
 )
-def test_law_5_every_response_is_some_fault(status: int, headers: dict[str, str], body: bytes) -> None:
+def test_law_5_every_response_is_some_fault(
+    status: int, headers: dict[str, str], body: bytes
+) -> None:
     fault = judge_rejection(read_rejection(status, headers, body), NOW)
 
     assert fault.kind in Kind
@@ -60,11 +66,17 @@ def test_law_5_every_error_inside_a_200_is_some_fault(error: dict[str, Any]) -> 
 
 @given(
     body=JSON
-    | st.fixed_dictionaries({"choices": JSON, "error": JSON, "usage": JSON, "model": JSON, "id": JSON})
+    | st.fixed_dictionaries(
+        {"choices": JSON, "error": JSON, "usage": JSON, "model": JSON, "id": JSON}
+    )
 )
 def test_law_5_every_body_is_an_answer_or_some_fault(body: Any) -> None:
     answer = read_answer(body)
-    fault = judge_rejection(inner_rejection(answer.error), NOW) if answer.error else judge_answer(answer)
+    fault = (
+        judge_rejection(inner_rejection(answer.error), NOW)
+        if answer.error
+        else judge_answer(answer)
+    )
 
     assert fault is not None or answer.text or answer.tool_calls or answer.images
 
@@ -160,7 +172,10 @@ def test_what_is_learnt_from_a_refusal() -> None:
         (Answer(reasoning="thinking", finish_reason="length"), "length"),
         (Answer(refusal="I will not", finish_reason="stop"), "refusal"),
         (Answer(text="", finish_reason="content_filter"), "content-filter"),
-        (Answer(tool_calls=(ToolCall("1", "f", '{"a": '),), finish_reason="length"), "truncated-tool"),
+        (
+            Answer(tool_calls=(ToolCall("1", "f", '{"a": '),), finish_reason="length"),
+            "truncated-tool",
+        ),
         (Answer(tool_calls=(ToolCall("1", "f", "[1]"),), finish_reason="stop"), "truncated-tool"),
         (Answer(tool_calls=(ToolCall("1", "g", "{}"),), finish_reason="stop"), "unknown-tool"),
         (Answer(tool_calls=(ToolCall("1", "f", "{}"),), finish_reason="stop"), None),
@@ -205,10 +220,18 @@ DIALECTS: list[tuple[str, int, dict[str, str], Any, Kind, str, float | None]] = 
 
 
 @pytest.mark.parametrize(
-    ("who", "status", "headers", "body", "kind", "cause", "until"), DIALECTS, ids=[d[0] for d in DIALECTS]
+    ("who", "status", "headers", "body", "kind", "cause", "until"),
+    DIALECTS,
+    ids=[d[0] for d in DIALECTS],
 )
 def test_every_way_of_saying_no(
-    who: str, status: int, headers: dict[str, str], body: Any, kind: Kind, cause: str, until: float | None
+    who: str,
+    status: int,
+    headers: dict[str, str],
+    body: Any,
+    kind: Kind,
+    cause: str,
+    until: float | None,
 ) -> None:
     fault = judge_rejection(read_rejection(status, headers, json.dumps(body).encode()), NOW)
 
@@ -224,7 +247,9 @@ def test_answers_between_unexplained_429s_clear_the_account() -> None:
     bare = [SimModel(f"m{n}/x:free", script=["429-bare"]) for n in range(3)]
     with World([*bare, SimModel("good/x:free")]) as world:
         for n in range(3):
-            world.router(model=f"m{n}/x:free", fallback_models=["good/x:free"], timeout=15.0).chat("x")
+            world.router(model=f"m{n}/x:free", fallback_models=["good/x:free"], timeout=15.0).chat(
+                "x"
+            )
 
         assert [seen.fate for seen in world.requests].count("429-bare") == 3
         assert not world.runtime.state.health.accounts
@@ -239,4 +264,6 @@ def test_three_unexplained_429s_are_the_accounts() -> None:
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert max(gaps[:2]) < 0.5, "three that prove it"
     assert gaps[2:4] == [pytest.approx(pause, abs=0.3) for pause in (1.0, 2.0)], "then ever later"
-    assert any(bench.cause == "account-guessed" for bench in world.runtime.state.health.accounts.values())
+    assert any(
+        bench.cause == "account-guessed" for bench in world.runtime.state.health.accounts.values()
+    )

@@ -154,9 +154,15 @@ def _idle(task: asyncio.Task[None]) -> bool:
 
 
 def test_a_patched_httpx_sees_what_is_sent(lane: str) -> None:
-    answer = {"choices": [{"message": {"role": "assistant", "content": "patched"}, "finish_reason": "stop"}]}
+    answer = {
+        "choices": [
+            {"message": {"role": "assistant", "content": "patched"}, "finish_reason": "stop"}
+        ]
+    }
     with respx.mock(base_url="https://simulated.invalid/v1") as mocked:
-        mocked.get("/models").respond(json={"data": [{"id": "a/b:free", "pricing": {"prompt": "0"}}]})
+        mocked.get("/models").respond(
+            json={"data": [{"id": "a/b:free", "pricing": {"prompt": "0"}}]}
+        )
         chat = mocked.post("/chat/completions").mock(return_value=httpx.Response(200, json=answer))
         provider = Provider("openrouter", "https://simulated.invalid/v1", "sk-x", limits=[])
 
@@ -203,7 +209,9 @@ async def test_a_new_connection_that_breaks_is_a_failure_at_once() -> None:
     assert tried == 1
 
 
-async def test_a_server_that_breaks_off_amid_its_work_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_breaks_off_amid_its_work_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import aiohttp  # noqa: F401
 
     monkeypatch.setattr(swift, "CLOSING", 0.0)  # any break is one amid the work

@@ -51,10 +51,16 @@ def test_laws_4_and_9_nothing_refused_nothing_paid(
         assert not [seen for seen in world.requests if seen.fate == "account-minute"]
         assert all(seen.model.endswith(":free") for seen in world.requests)
         bare = [seen for seen in world.requests if "provider" not in seen.body]
-        guarded = [seen.body["provider"]["max_price"] for seen in world.requests if "provider" in seen.body]
+        guarded = [
+            seen.body["provider"]["max_price"] for seen in world.requests if "provider" in seen.body
+        ]
         assert all(price == {"prompt": "0", "completion": "0"} for price in guarded)
         if bare:
-            before = [seen for seen in world.requests if seen.at < bare[0].at and seen.model == bare[0].model]
+            before = [
+                seen
+                for seen in world.requests
+                if seen.at < bare[0].at and seen.model == bare[0].model
+            ]
             assert before[-1].fate in ("400-max-price", "404-gone", "404-ended")
 
 
@@ -81,12 +87,17 @@ def test_law_7_text_is_never_repeated_and_a_break_is_said(
         else:
             assert stream.outcome is not None
             assert shown == stream.outcome.text
-            assert shown == f"This is {stream.outcome.answer.model}, simulated. You said: Tell me a story"
+            assert (
+                shown
+                == f"This is {stream.outcome.answer.model}, simulated. You said: Tell me a story"
+            )
 
 
 @some_worlds
 @given(st.lists(FATES, min_size=1, max_size=4), SEEDS, st.integers(0, 40))
-def test_law_7_continued_text_is_the_text(scripts: list[list[str | None]], seed: int, back: int) -> None:
+def test_law_7_continued_text_is_the_text(
+    scripts: list[list[str | None]], seed: int, back: int
+) -> None:
     """Whoever breaks off where, and however far each goes back: one story is told, once."""
     story = "Once upon a time there was a cat, and it sat on the mat until noon."
 
@@ -101,7 +112,9 @@ def test_law_7_continued_text_is_the_text(scripts: list[list[str | None]], seed:
             model.says = goes_on
         shown = ""
         try:
-            for delta in world.router(timeout=200.0, on_stream_break="continue").stream("Tell me a story"):
+            for delta in world.router(timeout=200.0, on_stream_break="continue").stream(
+                "Tell me a story"
+            ):
                 shown += delta.text
         except errors.StreamBroken as error:
             assert error.partial == shown
@@ -127,7 +140,9 @@ def test_a_call_never_outlives_its_timeout(
                 list(deltas)
                 assert deltas.outcome is not None
                 started = deltas.outcome.journal.started
-                tokens = [e.at for e in deltas.outcome.journal.entries if isinstance(e.what, Commit)]
+                tokens = [
+                    e.at for e in deltas.outcome.journal.entries if isinstance(e.what, Commit)
+                ]
                 assert all(at - started <= timeout + 0.001 for at in tokens)
             else:
                 router.chat("x")
@@ -157,7 +172,9 @@ def test_the_same_world_goes_the_same_way(scripts: list[list[str | None]], seed:
 
 @some_worlds
 @given(st.integers(0, 5), st.lists(FATES, min_size=1, max_size=4), SEEDS)
-def test_max_retries_bounds_the_attempts(retries: int, scripts: list[list[str | None]], seed: int) -> None:
+def test_max_retries_bounds_the_attempts(
+    retries: int, scripts: list[list[str | None]], seed: int
+) -> None:
     with world_of(scripts, seed, per_minute=None) as world:
         with contextlib.suppress(errors.FreeRouterError):
             world.router(max_retries=retries).chat("x")
@@ -167,7 +184,9 @@ def test_max_retries_bounds_the_attempts(retries: int, scripts: list[list[str | 
 
 def test_law_8_a_guessed_bench_doubles_and_is_probed_once() -> None:
     """A model that always fails: asked again after about 20, 40, 80 s …, by one request at a time, never sooner."""
-    always = SimModel("acme/bad:free", context=900_000, phases=[Phase(0, 1e9, "502")], first_token=0.0)
+    always = SimModel(
+        "acme/bad:free", context=900_000, phases=[Phase(0, 1e9, "502")], first_token=0.0
+    )
     with World([always, SimModel("acme/good:free", first_token=0.0, speed=1e6)]) as world:
         router = world.router(strategy="context")
         while world.elapsed < 700:
@@ -187,7 +206,9 @@ def test_law_8_guessed_benches_yield_where_nobody_else_is_left() -> None:
         with pytest.raises(errors.FreeRouterError):
             router.chat("x")
 
-        assert router.chat("y").text  # benched on a guess, and yet asked, since there is nobody else
+        assert router.chat(
+            "y"
+        ).text  # benched on a guess, and yet asked, since there is nobody else
 
 
 def test_law_6_callers_errors_and_account_limits_teach_nothing() -> None:
@@ -231,9 +252,15 @@ def test_law_9_what_could_cost_is_refused_before_anything_is_sent() -> None:
 
 
 def test_law_9_with_allow_paid_free_ones_still_stand_first() -> None:
-    paid = SimModel("acme/paid", context=10**6, prompt_price="0.000001", completion_price="0.000002")
+    paid = SimModel(
+        "acme/paid", context=10**6, prompt_price="0.000001", completion_price="0.000002"
+    )
     with World(
-        [paid, SimModel("acme/a:free", script=["404-gone"]), SimModel("acme/b:free", script=["404-gone"])]
+        [
+            paid,
+            SimModel("acme/a:free", script=["404-gone"]),
+            SimModel("acme/b:free", script=["404-gone"]),
+        ]
     ) as world:
         outcome = world.router(allow_paid=True).chat("x")
 
@@ -243,7 +270,9 @@ def test_law_9_with_allow_paid_free_ones_still_stand_first() -> None:
 
 
 def test_law_9_even_a_benched_free_one_stands_before_a_paid_one() -> None:
-    paid = SimModel("acme/paid", context=10**6, prompt_price="0.000001", completion_price="0.000002")
+    paid = SimModel(
+        "acme/paid", context=10**6, prompt_price="0.000001", completion_price="0.000002"
+    )
     with World([paid, SimModel("acme/a:free", script=["502"])]) as world:
         world.router(allow_paid=True).chat("x")
 

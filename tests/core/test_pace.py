@@ -73,7 +73,9 @@ def test_what_was_sent_before_counts() -> None:
 @pytest.mark.parametrize(
     ("place", "contradicts"), [(4, False), (5, False), (6, True), (12, True), (13, False)]
 )
-def test_an_answer_to_a_later_request_of_the_burst_contradicts(place: int, contradicts: bool) -> None:
+def test_an_answer_to_a_later_request_of_the_burst_contradicts(
+    place: int, contradicts: bool
+) -> None:
     paces = Paces()
     for _ in range(12):
         paces.sent(ACCOUNT, MODEL, START)

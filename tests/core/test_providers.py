@@ -69,7 +69,9 @@ def test_keyless_and_local_ones_on_request(monkeypatch: pytest.MonkeyPatch) -> N
     assert accounts_of(providers=["ollama"])["ollama"].base_url == "http://10.0.0.2:11434/v1"
 
 
-def test_the_ended_ones_say_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_ended_ones_say_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", "k")
     accounts_of(providers=["github"])
 
@@ -106,7 +108,11 @@ def test_no_train(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("provider", "row", "wire"),
     [
-        ("gemini", {"id": "models/gemini-3.1-flash-lite", "object": "model"}, "gemini-3.1-flash-lite"),
+        (
+            "gemini",
+            {"id": "models/gemini-3.1-flash-lite", "object": "model"},
+            "gemini-3.1-flash-lite",
+        ),
         (
             "cloudflare",
             {"id": "429b9e8b", "name": "@cf/meta/llama-4", "task": {"name": "Text Generation"}},
@@ -170,7 +176,9 @@ def test_models_that_fit_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = Policy(memory=16_000_000_000, strategy="context")
     account = account_of(Provider("ollama"), ROWS, {})
     assert account is not None
-    field = Field.of(Catalogue.of(models, 0.0), {"ollama": account}, Need(), policy, HealthBook(), 0.0, None)
+    field = Field.of(
+        Catalogue.of(models, 0.0), {"ollama": account}, Need(), policy, HealthBook(), 0.0, None
+    )
 
     assert [c.model.wire_name for c in field.candidates] == ["b/small", "c/unknown", "a/huge"]
     assert account.models == "http://localhost:11434/api/tags"
@@ -182,7 +190,9 @@ def test_models_that_fit_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_local_model_rests_five_seconds_at_most(serve: Any) -> None:
     world = World([SimModel("a/local", script=["503"] * 3, first_token=0.0)], clock="real")
-    router = Router(providers=[Provider("vllm", serve(world), "k", limits=[])], timeout=3.0, max_retries=0)
+    router = Router(
+        providers=[Provider("vllm", serve(world), "k", limits=[])], timeout=3.0, max_retries=0
+    )
     for _ in range(3):
         with pytest.raises(errors.Exhausted) as caught:
             router.chat("x")
@@ -195,7 +205,11 @@ def test_a_password_in_an_address_is_in_no_scope() -> None:
     """Scopes name windows and notes in a shared store, and are logged."""
     plain, one, other = (
         Account("mine", url, "k")
-        for url in ("http://host/v1", "http://bob:sesame@host/v1", "http://bob:open@host/v1?key=sesame")
+        for url in (
+            "http://host/v1",
+            "http://bob:sesame@host/v1",
+            "http://bob:open@host/v1?key=sesame",
+        )
     )
     assert "sesame" not in one.scope + one.address + other.scope + other.address
     assert len({plain.scope, one.scope, other.scope}) == 3

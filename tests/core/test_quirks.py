@@ -37,14 +37,21 @@ TOOL = {
         },
     },
 }
-OTHER = {"type": "function", "function": {"name": "sub", "parameters": {"type": "object", "properties": {}}}}
+OTHER = {
+    "type": "function",
+    "function": {"name": "sub", "parameters": {"type": "object", "properties": {}}},
+}
 PICTURE = {"type": "image_url", "image_url": {"url": "https://a.example/x.png"}}
 HISTORY: list[dict[str, Any]] = [
     {"role": "developer", "content": "be brief"},
     {"role": "system", "content": "be kind"},
     {"role": "user", "content": "add", "name": "ann"},
     {"role": "assistant", "content": None, "tool_calls": [CALL]},
-    {"role": "tool", "tool_call_id": "call_abc:1", "content": [{"type": "text", "text": "3"}, PICTURE]},
+    {
+        "role": "tool",
+        "tool_call_id": "call_abc:1",
+        "content": [{"type": "text", "text": "3"}, PICTURE],
+    },
     {"role": "user", "content": "and"},
     {"role": "user", "content": "now?"},
     {"role": "system", "content": "answer at last"},
@@ -59,13 +66,19 @@ def body_for(
     **request: Any,
 ) -> dict[str, Any]:
     asked = ChatRequest(
-        copy.deepcopy(request.pop("messages", HISTORY)), tools=request.pop("tools", [TOOL, OTHER]), **request
+        copy.deepcopy(request.pop("messages", HISTORY)),
+        tools=request.pop("tools", [TOOL, OTHER]),
+        **request,
     )
     before = copy.deepcopy(asked)
     dialect = "openrouter" if provider == "openrouter" else "openai"
     model = Model(wire_name, provider, wire_name, lacks=lacks)
     body, _ = shape(
-        asked, model, Account(provider, "https://x.example/v1", "k", dialect), stream=True, resumes=resumes
+        asked,
+        model,
+        Account(provider, "https://x.example/v1", "k", dialect),
+        stream=True,
+        resumes=resumes,
     )
     assert asked == before, "the caller's own messages were changed"
     return body
@@ -79,7 +92,9 @@ def test_who_is_not_in_the_table_gets_what_was_said() -> None:
     body = body_for("acme/able:free")
 
     assert roles(body) == "s s u a t u u s"
-    assert [m["content"] for m in body["messages"] if m["role"] == "tool"] == [HISTORY[4]["content"]]
+    assert [m["content"] for m in body["messages"] if m["role"] == "tool"] == [
+        HISTORY[4]["content"]
+    ]
     assert fault_in(body | {"tools": [OTHER]}) is None
 
 
@@ -103,7 +118,9 @@ def test_mistrals_ids_and_turns() -> None:
 
     assert re.fullmatch(r"[A-Za-z0-9]{9}", call["id"])
     assert body["messages"][3]["tool_call_id"] == call["id"]
-    assert roles(body) == "s u a t a u u u", "an assistant's word stands between a result and the user"
+    assert roles(body) == "s u a t a u u u", (
+        "an assistant's word stands between a result and the user"
+    )
     assert body_for("mistralai/devstral-small:free")["messages"][2] == body["messages"][2], (
         "the same in every turn"
     )
@@ -199,7 +216,10 @@ def test_a_named_tool_where_only_required_is_known() -> None:
 def test_a_beginning_to_continue() -> None:
     beginning = {"messages": [{"role": "user", "content": "x"}], "resumes": "Once upon a "}
 
-    assert body_for("a/m", **beginning)["messages"][-1] == {"role": "assistant", "content": "Once upon a"}
+    assert body_for("a/m", **beginning)["messages"][-1] == {
+        "role": "assistant",
+        "content": "Once upon a",
+    }
     assert body_for("mistral-small", "mistral", **beginning)["messages"][-1]["prefix"] is True
     assert body_for("any", "vllm", **beginning)["continue_final_message"] is True
     assert body_for("openai/gpt-oss", "groq", **beginning)["messages"][-1]["role"] == "user"
@@ -243,10 +263,14 @@ def test_every_row_names_where_it_was_met() -> None:
     model=st.sampled_from(["a/m", "mistralai/m", "gemma-3", "kimi-k2.5", "gemini-3", "gpt-oss"]),
     lacks=st.sets(st.sampled_from(sorted({q.name for q in QUIRKS}))),
 )
-def test_any_history_for_anybody_stays_a_request(provider: str, model: str, lacks: set[str]) -> None:
+def test_any_history_for_anybody_stays_a_request(
+    provider: str, model: str, lacks: set[str]
+) -> None:
     body = body_for(model, provider, frozenset(lacks), reasoning="high")
 
-    assert {"tool-ids-9", *lacks} >= {q.name for q in quirks_of("x/m", "nobody", frozenset(lacks))} - {
+    assert {"tool-ids-9", *lacks} >= {
+        q.name for q in quirks_of("x/m", "nobody", frozenset(lacks))
+    } - {
         "developer",
         "tool-ids-plain",
     }
@@ -266,7 +290,12 @@ def test_any_history_for_anybody_stays_a_request(provider: str, model: str, lack
         ("openrouter", "a/m", {"max_tokens": 99}, {"reasoning": {"max_tokens": 99}}),
         ("groq", "openai/gpt-oss-20b", "minimal", {"reasoning_effort": "low"}),
         ("groq", "openai/gpt-oss-20b", False, {}),
-        ("groq", "qwen/qwen3-32b", False, {"reasoning_effort": "none", "reasoning_format": "parsed"}),
+        (
+            "groq",
+            "qwen/qwen3-32b",
+            False,
+            {"reasoning_effort": "none", "reasoning_format": "parsed"},
+        ),
         ("gemini", "gemini-2.5-flash", False, {"reasoning_effort": "none"}),
         ("gemini", "gemini-2.5-flash", "max", {"reasoning_effort": "high"}),
         ("mistral", "mistral-small", "low", {"reasoning_effort": "high"}),
@@ -275,7 +304,12 @@ def test_any_history_for_anybody_stays_a_request(provider: str, model: str, lack
         ("nvidia", "deepseek-ai/deepseek-v4", True, {"chat_template_kwargs": {"thinking": True}}),
         ("zai", "glm-4.7-flash", False, {"thinking": {"type": "disabled"}}),
         ("cohere", "command-a-reasoning", "medium", {"reasoning_effort": "high"}),
-        ("siliconflow", "qwen3", {"max_tokens": 500}, {"enable_thinking": True, "thinking_budget": 500}),
+        (
+            "siliconflow",
+            "qwen3",
+            {"max_tokens": 500},
+            {"enable_thinking": True, "thinking_budget": 500},
+        ),
         ("ollama", "qwen3", "minimal", {"reasoning_effort": "low"}),
         ("anthropic", "claude", "low", {"thinking": {"type": "enabled", "budget_tokens": 2048}}),
         ("somebody", "m", "high", {"reasoning_effort": "high"}),
@@ -339,7 +373,11 @@ def test_what_an_error_tells_of_a_model(said: str, lacks: str, wrapped: bool) ->
 def test_pydantics_list_of_errors() -> None:
     error = {
         "detail": [
-            {"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}
+            {
+                "type": "extra_forbidden",
+                "loc": ["body", "seed"],
+                "msg": "Extra inputs are not permitted",
+            }
         ]
     }
 
@@ -349,7 +387,11 @@ def test_pydantics_list_of_errors() -> None:
 @pytest.mark.parametrize(
     ("loc", "kind", "lacks"),
     [
-        (["body", "messages", 2, "assistant", "reasoning_content"], "extra_forbidden", {"reasoning-fields"}),
+        (
+            ["body", "messages", 2, "assistant", "reasoning_content"],
+            "extra_forbidden",
+            {"reasoning-fields"},
+        ),
         (["body", "messages", 2, "name"], "extra_forbidden", {"message-name"}),
         (["body", "stream_options", "include_usage"], "extra_forbidden", {"stream_options"}),
         (["body", "tools", 0, "function", "strict"], "extra_forbidden", {"strict"}),
@@ -370,8 +412,15 @@ def test_only_an_unknown_field_is_a_lack(loc: list[Any], kind: str, lacks: set[s
 @pytest.mark.parametrize(
     "error",
     [
-        {"message": "bad", "failed_generation": "json mode cannot be combined with tool/function calling"},
-        {"detail": [{"type": "missing", "loc": ["body", "x"], "input": "it does not support tools"}]},
+        {
+            "message": "bad",
+            "failed_generation": "json mode cannot be combined with tool/function calling",
+        },
+        {
+            "detail": [
+                {"type": "missing", "loc": ["body", "x"], "input": "it does not support tools"}
+            ]
+        },
         {
             "message": "Provider returned error",
             "metadata": {"raw": '{"flagged_input": "System message must be at the beginning"}'},
@@ -399,7 +448,9 @@ def test_null_content_is_not_a_list() -> None:
 
 
 def test_a_plain_bad_request_is_still_the_callers() -> None:
-    fault = judge_rejection(Rejection(400, {}, {"message": "'messages' must be an array", "code": 400}), 0.0)
+    fault = judge_rejection(
+        Rejection(400, {}, {"message": "'messages' must be an array", "code": 400}), 0.0
+    )
 
     assert (fault.cause, fault.lacks) == ("bad-request", frozenset())
 
@@ -456,7 +507,9 @@ def test_who_blames_what_was_never_sent_is_not_asked_again() -> None:
             for name in ("top_k", "min_p", "user", "store", "verbosity", "logprobs")
         ]
     )
-    with World([SimModel("a/m:free", objects=lambda _: next(words)), SimModel("b/m:free")]) as world:
+    with World(
+        [SimModel("a/m:free", objects=lambda _: next(words)), SimModel("b/m:free")]
+    ) as world:
         world.router(model="a/m:free").chat("x")
 
         assert world.asked == ["a/m:free", "b/m:free"]
@@ -476,7 +529,9 @@ def test_thinking_that_must_be_is_switched_off_in_no_spelling(unwanted: Any) -> 
 
 def test_who_objects_to_everything_is_asked_only_while_it_tells_something_new() -> None:
     objections = iter(["property 'seed' is unsupported"] * 9)
-    with World([SimModel("a/m:free", objects=lambda _: next(objections)), SimModel("b/m:free")]) as world:
+    with World(
+        [SimModel("a/m:free", objects=lambda _: next(objections)), SimModel("b/m:free")]
+    ) as world:
         answer = world.router(model="a/m:free").chat(
             ChatRequest([{"role": "user", "content": "x"}], parameters={"seed": 1})
         )

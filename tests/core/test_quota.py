@@ -228,7 +228,12 @@ def test_what_can_never_fit_is_refused_for_ever() -> None:
         ("utc-day", DAY, "2026-11-21T15:00", "2026-11-22T00:00"),
         ("pacific-day", DAY, "2026-07-01T06:59", "2026-07-01T07:00"),  # daylight saving: UTC-7
         ("pacific-day", DAY, "2026-12-01T07:59", "2026-12-01T08:00"),  # standard time: UTC-8
-        ("pacific-day", DAY, "2026-03-08T12:00", "2026-03-09T07:00"),  # the day the clocks go forward
+        (
+            "pacific-day",
+            DAY,
+            "2026-03-08T12:00",
+            "2026-03-09T07:00",
+        ),  # the day the clocks go forward
         ("pacific-day", DAY, "2026-11-01T12:00", "2026-11-02T08:00"),  # and back
         ("utc-month", 30 * DAY, "2026-12-31T23:59", "2027-01-01T00:00"),
         ("utc-month", 30 * DAY, "2028-02-10T00:00", "2028-03-01T00:00"),
@@ -269,7 +274,9 @@ def test_a_clock_a_little_off_is_refused_by_nobody_at_a_boundary(reset: Any, ske
     assert sum(counted.values()) >= 30
 
 
-@pytest.mark.parametrize("state", [b"", b"x", b"foreign!" * 5, b"\xff" * 40, "text", None, bytes(16 + 25)])
+@pytest.mark.parametrize(
+    "state", [b"", b"x", b"foreign!" * 5, b"\xff" * 40, "text", None, bytes(16 + 25)]
+)
 def test_a_window_that_is_none_is_an_empty_one(state: Any) -> None:
     window = Window.of(state)
     assert (window.used, len(window.times)) == (0.0, 0)
@@ -298,7 +305,9 @@ def test_a_budget_is_one_whatever_each_request_may_cost() -> None:
     async def live() -> list[bool]:
         ledger = Ledger(VirtualClock())
         charges = [budget(account, 0.01, 0.006 + n / 100_000) for n in range(5)]
-        return [isinstance(await ledger.reserve(n, (c,), 0, 0.0), Grant) for n, c in enumerate(charges)]
+        return [
+            isinstance(await ledger.reserve(n, (c,), 0, 0.0), Grant) for n, c in enumerate(charges)
+        ]
 
     assert asyncio.run(live()) == [True, False, False, False, False]
 

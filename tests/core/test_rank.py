@@ -78,7 +78,9 @@ def test_whole_answers_teach_how_long_answers_take() -> None:
 
     assert book.of(QUICK.key).expected(160) == pytest.approx(1.0, rel=0.05)
     assert book.of(SURE.key).expected(160) == pytest.approx(8.0, rel=0.05)
-    assert book.of(Model("new").key).expected(160) > 1.0, "what is usual here is expected of those that come"
+    assert book.of(Model("new").key).expected(160) > 1.0, (
+        "what is usual here is expected of those that come"
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,9 @@ def test_whole_answers_teach_how_long_answers_take() -> None:
         (Limit(tokens=10), 10, 0, 0.0, 0.0),
     ],
 )
-def test_what_a_request_costs_others(limit: Limit, used: int, waiting: int, low: float, high: float) -> None:
+def test_what_a_request_costs_others(
+    limit: Limit, used: int, waiting: int, low: float, high: float
+) -> None:
     assert low <= price(limit, used, waiting) <= high
 
 

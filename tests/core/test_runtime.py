@@ -45,7 +45,9 @@ def freerouter_threads() -> list[str]:
 
 def open_sockets() -> int:
     folder = Path("/proc/self/fd")
-    return sum(1 for fd in folder.iterdir() if fd.is_symlink() and str(fd.readlink()).startswith("socket:"))
+    return sum(
+        1 for fd in folder.iterdir() if fd.is_symlink() and str(fd.readlink()).startswith("socket:")
+    )
 
 
 def test_plain_code(router: Router) -> None:

@@ -18,7 +18,10 @@ MODELS = [
     SimModel("slow/x:free", first_token=4.0, speed=20.0, tool_choice=False),
     SimModel("paid/x", prompt_price="0.1", completion_price="0.1"),
 ]
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+TOOL = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+}
 
 
 class Watched(World):
@@ -61,10 +64,16 @@ def test_free_models_are_looked_up_beside_the_requests_and_paid_ones_never() -> 
 def test_who_cannot_be_forced_to_call_a_tool_is_not_asked_to() -> None:
     with Watched(MODELS, endpoints=True) as world:
         live(world)
-        request = {"messages": [{"role": "user", "content": "x"}], "tools": [TOOL], "tool_choice": "required"}
+        request = {
+            "messages": [{"role": "user", "content": "x"}],
+            "tools": [TOOL],
+            "tool_choice": "required",
+        }
         from freerouter_core import ChatRequest
 
-        rows = {row.model.id: row.reason for row in world.router().explain(ChatRequest(**request)).rows}  # type: ignore[arg-type]
+        rows = {
+            row.model.id: row.reason for row in world.router().explain(ChatRequest(**request)).rows
+        }  # type: ignore[arg-type]
 
     assert rows["slow/x:free"] == "has no tool_choice"
     assert rows["quick/x:free"] is None
@@ -73,7 +82,9 @@ def test_who_cannot_be_forced_to_call_a_tool_is_not_asked_to() -> None:
 def test_a_server_that_does_not_tell_is_asked_ever_more_rarely() -> None:
     with Watched(MODELS) as world:
         live(world, turns=6)
-        assert sum(world.paths[path] for path in looked(world)) == 2, "two that tell nothing are enough"
+        assert sum(world.paths[path] for path in looked(world)) == 2, (
+            "two that tell nothing are enough"
+        )
 
         world.clock.advance(3_600.0)  # type: ignore[attr-defined]
         live(world)
@@ -104,9 +115,15 @@ def test_seven_days_and_over_a_restart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        ([{"latency_last_30m": {"p50": 420.0}, "throughput_last_30m": {"p50": 55.0}}], (0.42, 55.0, True)),
+        (
+            [{"latency_last_30m": {"p50": 420.0}, "throughput_last_30m": {"p50": 55.0}}],
+            (0.42, 55.0, True),
+        ),
         ([{"latency_last_30m": {"p50": 0.25}, "throughput_last_30m": None}], (0.25, None, True)),
-        ([{"latency_last_30m": None}, {"latency_last_30m": {"p50": 900}}, "odd"], (0.9, None, True)),
+        (
+            [{"latency_last_30m": None}, {"latency_last_30m": {"p50": 900}}, "odd"],
+            (0.9, None, True),
+        ),
         ([{"supports_tool_choice": {"auto": True, "required": False}}], (None, None, False)),
         ([], (None, None, True)),
     ],

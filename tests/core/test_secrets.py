@@ -94,7 +94,9 @@ def test_no_fault_shows_the_key(fault: str, stream: bool, written: Callable[[], 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
 @respx.mock
-def test_a_server_that_quotes_the_key_is_not_repeated(status: int, written: Callable[[], str]) -> None:
+def test_a_server_that_quotes_the_key_is_not_repeated(
+    status: int, written: Callable[[], str]
+) -> None:
     said = {
         "error": {
             "message": f"Incorrect API key provided: {KEY}",
@@ -103,7 +105,9 @@ def test_a_server_that_quotes_the_key_is_not_repeated(status: int, written: Call
         }
     }
     respx.get("https://openrouter.ai/api/v1/models").mock(httpx.Response(500, json=said))
-    respx.post("https://openrouter.ai/api/v1/chat/completions").mock(httpx.Response(status, json=said))
+    respx.post("https://openrouter.ai/api/v1/chat/completions").mock(
+        httpx.Response(status, json=said)
+    )
     router = Router(model="acme/a:free", fallback_models=(), api_key=KEY, max_retries=0)
     with pytest.raises(errors.FreeRouterError) as caught:
         router.chat("x")
@@ -115,8 +119,12 @@ def test_a_server_that_quotes_the_key_is_not_repeated(status: int, written: Call
 @respx.mock
 def test_a_key_never_follows_a_redirect() -> None:
     elsewhere = respx.route(host="evil.test").mock(httpx.Response(200, json={}))
-    respx.route(host="openrouter.ai").mock(httpx.Response(307, headers={"location": "https://evil.test/"}))
-    router = Router(model="acme/a:free", fallback_models=(), api_key=KEY, max_retries=0, timeout=5.0)
+    respx.route(host="openrouter.ai").mock(
+        httpx.Response(307, headers={"location": "https://evil.test/"})
+    )
+    router = Router(
+        model="acme/a:free", fallback_models=(), api_key=KEY, max_retries=0, timeout=5.0
+    )
     with pytest.raises(errors.FreeRouterError):
         router.chat("x")
 
@@ -128,7 +136,12 @@ def test_a_key_goes_to_its_provider_only() -> None:
     for host in ("openrouter.ai", "other.test"):
         respx.get(host=host, path__regex="models").mock(
             httpx.Response(
-                200, json={"data": [{"id": f"{host}/m:free", "pricing": {"prompt": "0", "completion": "0"}}]}
+                200,
+                json={
+                    "data": [
+                        {"id": f"{host}/m:free", "pricing": {"prompt": "0", "completion": "0"}}
+                    ]
+                },
             )
         )
     one = respx.post(host="openrouter.ai").mock(httpx.Response(502))
@@ -138,7 +151,9 @@ def test_a_key_goes_to_its_provider_only() -> None:
         Router(providers=["openrouter", other], api_key=KEY, max_retries=3, timeout=30.0).chat("x")
 
     assert {call.request.headers["authorization"] for call in one.calls} == {f"Bearer {KEY}"}
-    assert {call.request.headers["authorization"] for call in two.calls} == {"Bearer other-key-1234"}
+    assert {call.request.headers["authorization"] for call in two.calls} == {
+        "Bearer other-key-1234"
+    }
 
 
 def test_nothing_written_down_holds_the_key(monkeypatch: pytest.MonkeyPatch) -> None:

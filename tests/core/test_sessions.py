@@ -58,9 +58,14 @@ def test_a_model_that_has_become_unlikely_to_answer_is_not_kept() -> None:
 
 def test_what_a_session_remembers() -> None:
     with World(
-        [SimModel("a/x:free", script=["502", None]), SimModel("b/x:free", script=[None, "402", "402"])]
+        [
+            SimModel("a/x:free", script=["502", None]),
+            SimModel("b/x:free", script=[None, "402", "402"]),
+        ]
     ) as world:
-        session = world.router(max_retries=1).session("job", model="a/x:free", fallback_models=["b/x:free"])
+        session = world.router(max_retries=1).session(
+            "job", model="a/x:free", fallback_models=["b/x:free"]
+        )
         session.chat("x", "draft")
         with pytest.raises(Exhausted):
             world.router(model="b/x:free", fallback_models=(), session_name="job").chat("x")
@@ -135,7 +140,11 @@ def test_a_task_brings_those_made_for_it_first() -> None:
             world.router(task=task, prefer="quality").explain("def f(): pass").candidates[0].id
             for task in ("code", "auto")
         ]
-        asked = ChatFreeRouter(router=world.router(prefer="quality"), task="code").make_router().explain("x")
+        asked = (
+            ChatFreeRouter(router=world.router(prefer="quality"), task="code")
+            .make_router()
+            .explain("x")
+        )
 
     assert coder == ["acme/qwen-coder:free"] * 2
     assert asked.candidates[0].id == "acme/qwen-coder:free"
@@ -217,7 +226,9 @@ def test_percentiles_and_kinds_of_fault_are_kept() -> None:
 
 
 def test_thresholds_that_leave_nobody_name_the_nearest() -> None:
-    with World([SimModel("a/7b:free", context=8_192), SimModel("b/70b:free", context=32_768)]) as world:
+    with World(
+        [SimModel("a/7b:free", context=8_192), SimModel("b/70b:free", context=32_768)]
+    ) as world:
         for policy, words in (
             ({"min_quality": 9.9}, "b/70b:free, has a quality prior"),
             ({"min_context": 100_000}, "b/70b:free, has 32,768 tokens"),

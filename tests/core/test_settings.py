@@ -23,7 +23,12 @@ def resolved(**options: Any) -> Any:
 @pytest.mark.parametrize(
     ("name", "value", "field", "expected"),
     [
-        ("OPENROUTER_BASE_URL", "http://127.0.0.1:9/v1", "openrouter_base_url", "http://127.0.0.1:9/v1"),
+        (
+            "OPENROUTER_BASE_URL",
+            "http://127.0.0.1:9/v1",
+            "openrouter_base_url",
+            "http://127.0.0.1:9/v1",
+        ),
         ("OPENROUTER_DEFAULT_MODEL", "a/b:free", "openrouter_default_model", "a/b:free"),
         (
             "OPENROUTER_FALLBACK_MODELS",
@@ -103,7 +108,9 @@ def test_without_a_key_the_error_says_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("key", ["sk-or-…", "sk or", "sk\nor", "sk-\x7f"])
-def test_a_key_that_cannot_be_one_is_said_and_not_shown(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+def test_a_key_that_cannot_be_one_is_said_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", key)
     with pytest.raises(errors.BadSetting, match="no key has") as caught:
         Router().check()
@@ -131,7 +138,10 @@ def test_order_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
         "or/one:free",
         "or/two:free",
     )
-    assert resolved(model="x/y:free", fallback_models=["f:free"]).policy.preferred == ("x/y:free", "f:free")
+    assert resolved(model="x/y:free", fallback_models=["f:free"]).policy.preferred == (
+        "x/y:free",
+        "f:free",
+    )
     only = resolved(model="x/y:free", fallback_models=()).policy
     assert (only.preferred, only.others) == (("x/y:free",), False)
 
@@ -210,10 +220,14 @@ def test_a_typo_is_no_setting() -> None:
 
 def test_routers_are_equal_by_policy_and_frozen() -> None:
     one = Router(
-        api_key="k", fallback_models=["a"], providers=[Provider("openrouter", limits=[Limit(requests=1)])]
+        api_key="k",
+        fallback_models=["a"],
+        providers=[Provider("openrouter", limits=[Limit(requests=1)])],
     )
     two = Router(
-        api_key="k", fallback_models=("a",), providers=(Provider("openrouter", limits=[Limit(requests=1)]),)
+        api_key="k",
+        fallback_models=("a",),
+        providers=(Provider("openrouter", limits=[Limit(requests=1)]),),
     )
 
     assert one == two
@@ -228,14 +242,17 @@ def test_a_strategy_of_ones_own() -> None:
     def by_name(need: object, models: list[Model]) -> list[Model]:
         return sorted((m for m in models if "b" not in m.id), key=lambda m: m.id, reverse=True)
 
-    with World([SimModel(f"{x}/m:free", script=["502"] if x == "d" else []) for x in "abcd"]) as world:
+    with World(
+        [SimModel(f"{x}/m:free", script=["502"] if x == "d" else []) for x in "abcd"]
+    ) as world:
         world.router(strategy=by_name).chat("x")
 
         assert world.asked == ["d/m:free", "c/m:free"]
 
 
 @pytest.mark.parametrize(
-    "strategy", ["adaptive", "round_robin", "random", "context", "performance", "cost", "availability"]
+    "strategy",
+    ["adaptive", "round_robin", "random", "context", "performance", "cost", "availability"],
 )
 def test_strategies_by_name(strategy: str) -> None:
     from freerouter_core.simulator import SimModel, World
@@ -275,7 +292,9 @@ def test_thinking_is_not_switched_off_where_a_model_must_think() -> None:
 
     account = Account("openrouter", "https://x.test/v1", "k", "openrouter")
     parameters = frozenset({"reasoning"})
-    free, bound = (Model("m", parameters=parameters, reasoning_mandatory=must) for must in (False, True))
+    free, bound = (
+        Model("m", parameters=parameters, reasoning_mandatory=must) for must in (False, True)
+    )
     request = ChatRequest.of("x").but(reasoning=False)
 
     assert shape(request, free, account, stream=False)[0]["reasoning"] == {"enabled": False}
@@ -287,7 +306,9 @@ def test_observers_are_told_in_order_and_flush_waits_for_them() -> None:
     from freerouter_core.simulator import SimModel, World
 
     told: list[object] = []
-    with World([SimModel("a/m:free", context=900_000, script=["empty"]), SimModel("b/m:free")]) as world:
+    with World(
+        [SimModel("a/m:free", context=900_000, script=["empty"]), SimModel("b/m:free")]
+    ) as world:
         router = world.router(strategy="context")
         stop = router.subscribe(told.append)
         router.chat("x")
@@ -348,7 +369,9 @@ def test_settings_and_providers_of_a_file(
     mine = accounts["mine"]
     assert (mine.key, mine.base_url, mine.free) == ("sk-mine", "http://127.0.0.1:9/v1", ("good-*",))
     assert mine.limits == (Limit(requests=5, per=60.0),)
-    assert accounts["groq"].limits == () and accounts["groq"].base_url.startswith("https://api.groq.com")
+    assert accounts["groq"].limits == () and accounts["groq"].base_url.startswith(
+        "https://api.groq.com"
+    )
     assert list(resolved(privacy="no-train").accounts) == ["openrouter", "mine", "groq"]
     monkeypatch.setenv("OPENROUTER_TIMEOUT", "3")
     assert Settings.load().openrouter_timeout == 3
@@ -360,7 +383,10 @@ def test_settings_and_providers_of_a_file(
         ("openrouter_timout = 7", "did you mean openrouter_timeout"),
         ("openrouter_timeout = -7", "OPENROUTER_TIMEOUT"),
         ('openrouter_api_key = "sk-secret"', "does not belong in this file"),
-        ('[providers.mine]\nbase_url = "http://h/v1"\napi_key = "sk-secret"', "does not belong in this file"),
+        (
+            '[providers.mine]\nbase_url = "http://h/v1"\napi_key = "sk-secret"',
+            "does not belong in this file",
+        ),
         ('[providers.mine]\nbase_url = "ftp://sk-secret"', "providers.mine.base_url"),
         ('[providers.mine]\nlimit = "sk-secret"', "providers.mine.limit"),
         ("[providers.mine]\nlimits = [{ request = 5 }]", "request"),
@@ -465,7 +491,9 @@ def test_a_file_sends_nobodys_key_to_others(
     assert "variable" in caught.value.hint
 
     for address in ("base_url", "models"):
-        (tmp_path / "freerouter.toml").write_text(f'[providers.groq]\n{address} = "http://127.0.0.1:9/v1"')
+        (tmp_path / "freerouter.toml").write_text(
+            f'[providers.groq]\n{address} = "http://127.0.0.1:9/v1"'
+        )
         with pytest.raises(errors.BadSetting, match="GROQ_API_KEY"):
             resolved()
     (tmp_path / "freerouter.toml").write_text("[providers.groq]\nlimits = [{ requests = 5 }]")
@@ -493,7 +521,9 @@ def test_where_a_setting_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     Router().check()
 
 
-def test_a_dotenv_file_that_is_no_text_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_dotenv_file_that_is_no_text_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_bytes(b"OPENROUTER_API_KEY=sk-\xff\xfe")
     with pytest.raises(errors.BadSetting, match=r"\.env cannot be read"):

@@ -55,7 +55,11 @@ def test_durations_add_up(hours: int, minutes: int, seconds: float) -> None:
         ({}, {"availability": {"retry_after": 9}}, 9),
         (
             {},
-            {"details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "38.601s"}]},
+            {
+                "details": [
+                    {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "38.601s"}
+                ]
+            },
             38.601,
         ),
         ({}, {"message": "Please retry in 10h17m5.72s."}, 37_025.72),

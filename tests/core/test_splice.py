@@ -64,7 +64,9 @@ WORDS = st.lists(
 
 @given(words=WORDS, cut=st.integers(1, 80), back=st.integers(0, 80), size=st.integers(1, 9))
 @example(words=["the", "cat", "sat", "on"], cut=7, back=7, size=1)
-def test_a_repetition_of_the_end_leaves_no_trace(words: list[str], cut: int, back: int, size: int) -> None:
+def test_a_repetition_of_the_end_leaves_no_trace(
+    words: list[str], cut: int, back: int, size: int
+) -> None:
     """Numbered words, so that every word of a repetition tells where it is from."""
     text = " ".join(f"{word}{n}" for n, word in enumerate(words))
     cut = min(cut, len(text) - 1)

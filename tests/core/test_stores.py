@@ -93,7 +93,9 @@ def wait_for(port: int) -> None:
 def state(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """`FREEROUTER_STATE` for each store, empty at first."""
     if request.param.startswith("redis"):
-        url: str = request.getfixturevalue("redis_url" if request.param == "redis" else "redis_server")
+        url: str = request.getfixturevalue(
+            "redis_url" if request.param == "redis" else "redis_server"
+        )
         import redis
 
         with redis.from_url(url) as client:
@@ -205,12 +207,21 @@ def test_notes_are_news_once(state: str) -> None:
 def test_history_adds_up(state: str) -> None:
     async def live() -> None:
         one, other = ledger_at(state), ledger_at(state)
-        mine = {(500_000, '["p", "o", "m"]'): {"answers": 1, "failures": 2, "seconds": 3.5, "took:4": 1}}
+        mine = {
+            (500_000, '["p", "o", "m"]'): {"answers": 1, "failures": 2, "seconds": 3.5, "took:4": 1}
+        }
         await one.store.add(mine, 500_000)
-        await (other if one.store.shared else one).store.add(mine | {(500_100, "x"): {"answers": 1}}, 500_100)
+        await (other if one.store.shared else one).store.add(
+            mine | {(500_100, "x"): {"answers": 1}}, 500_100
+        )
         told = await one.store.history(500_000)
         assert told == {
-            (500_000, '["p", "o", "m"]'): {"answers": 2, "failures": 4, "seconds": 7.0, "took:4": 2},
+            (500_000, '["p", "o", "m"]'): {
+                "answers": 2,
+                "failures": 4,
+                "seconds": 7.0,
+                "took:4": 2,
+            },
             (500_100, "x"): {"answers": 1},
         }
         assert set(await one.store.history(500_001)) == {(500_100, "x")}
@@ -301,11 +312,15 @@ def test_a_stated_wait_outlives_anothers_answer(state: str) -> None:
     async def live() -> None:
         now = time.time()
         one, other = noter(state), noter(state)
-        stated = Fault(Kind.BUSY, "model-minute", 429, until=now + 3_600.0, lacks=frozenset({"tools"}))
+        stated = Fault(
+            Kind.BUSY, "model-minute", 429, until=now + 3_600.0, lacks=frozenset({"tools"})
+        )
         one._state.health.failed(KEY, stated, now, Random(1))
         one._state.health.bench_account("s", replace(stated, kind=Kind.ACCOUNT), now, Random(1))
         other._state.health.answered(KEY, now, first_token=0.1, seconds=0.2, tokens=3)
-        other._state.health.bench_account("s", Fault(Kind.ACCOUNT, "account-guessed", 429), now, Random(1))
+        other._state.health.bench_account(
+            "s", Fault(Kind.ACCOUNT, "account-guessed", 429), now, Random(1)
+        )
         for notes in (one, other, one):
             await notes._exchange()
         for notes in (one, other):
@@ -325,11 +340,15 @@ def test_a_stated_wait_outlives_anothers_answer(state: str) -> None:
 
 
 @pytest.mark.parametrize("state", SHARED, indirect=True)
-@pytest.mark.parametrize("text", ["", "[]", '["soon", true, "x", 1]', "{}", "null", '[NaN, true, "x", 1]'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '["soon", true, "x", 1]', "{}", "null", '[NaN, true, "x", 1]']
+)
 def test_a_note_that_is_none_teaches_nothing(state: str, text: str) -> None:
     async def live() -> None:
         notes = noter(state)
-        await notes._ledger.store.put({"a|s": text, 'm|["p", "o", "m"]': text, "m|x": text}, time.time())
+        await notes._ledger.store.put(
+            {"a|s": text, 'm|["p", "o", "m"]': text, "m|x": text}, time.time()
+        )
         await notes.read()
         assert not notes._state.health.accounts
         assert not notes._state.health.models
@@ -456,7 +475,9 @@ def test_no_key_is_in_the_file(serve: Any, tmp_path: Path, monkeypatch: pytest.M
     key = "sk-or-v1-very-secret-0123456789"
     monkeypatch.setenv("FREEROUTER_STATE", f"sqlite:///{tmp_path}/state.db")
     url = serve(
-        World([SimModel("a/m:free", script=["502"], first_token=0.0)], [SimAccount(key)], clock="real")
+        World(
+            [SimModel("a/m:free", script=["502"], first_token=0.0)], [SimAccount(key)], clock="real"
+        )
     )
     Router(base_url=url, api_key=key).chat("hello")
     Runtime.current().close()
@@ -503,7 +524,9 @@ def test_what_one_process_learnt_another_knows(state: str, serve: Any) -> None:
 
 def test_a_refused_key_is_told_to_nobody(serve: Any, tmp_path: Path) -> None:
     state = f"sqlite:///{tmp_path}/state.db"
-    url = serve(World([SimModel("a/m:free", first_token=0.0)], [SimAccount("sk-right")], clock="real"))
+    url = serve(
+        World([SimModel("a/m:free", first_token=0.0)], [SimAccount("sk-right")], clock="real")
+    )
     for _ in range(2):
         runtime = Runtime(cache=None, state=state)
         router = Router(providers=(Provider("openrouter", url, "sk-wrong"),), runtime=runtime)
@@ -521,7 +544,9 @@ def worker(url: str, state: str, seconds: float) -> None:
     runtime = Runtime(cache=None, state=state)
     limits = [Limit(requests=6, per=3.0)]
     router = Router(
-        providers=(Provider("openrouter", url, "sk-shared", limits=limits),), runtime=runtime, timeout=30.0
+        providers=(Provider("openrouter", url, "sk-shared", limits=limits),),
+        runtime=runtime,
+        timeout=30.0,
     )
     until = time.monotonic() + seconds
     while time.monotonic() < until:

@@ -88,7 +88,11 @@ def test_usage_without_a_choice() -> None:
             "error": {"code": 502, "message": "boom"},
             "choices": [{"delta": {"content": ""}, "finish_reason": "error"}],
         },
-        {"choices": [{"delta": {}, "finish_reason": "error", "error": {"code": 502, "message": "boom"}}]},
+        {
+            "choices": [
+                {"delta": {}, "finish_reason": "error", "error": {"code": 502, "message": "boom"}}
+            ]
+        },
     ],
 )
 def test_errors_in_a_chunk(chunk: dict[str, Any]) -> None:
@@ -160,12 +164,16 @@ def test_reasoning_in_either_spelling(spelling: str) -> None:
 
 
 def test_reasoning_only_in_details() -> None:
-    answer = assemble({"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, {"content": "x"})
+    answer = assemble(
+        {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, {"content": "x"}
+    )
 
     assert answer.reasoning == "hm"
 
 
-@given(st.text(max_size=20), st.text(min_size=1, max_size=20), st.lists(st.integers(1, 5), max_size=30))
+@given(
+    st.text(max_size=20), st.text(min_size=1, max_size=20), st.lists(st.integers(1, 5), max_size=30)
+)
 def test_inline_think_is_split_off(thought: str, text: str, sizes: list[int]) -> None:
     if "<" in thought + text or text != text.strip() or not text:
         return
@@ -187,7 +195,12 @@ def test_encrypted_reasoning_never_merges() -> None:
     secret = {"type": "reasoning.encrypted", "data": "a", "index": 0}
 
     assert (
-        len(assemble({"reasoning_details": [secret]}, {"reasoning_details": [secret]}).reasoning_details) == 2
+        len(
+            assemble(
+                {"reasoning_details": [secret]}, {"reasoning_details": [secret]}
+            ).reasoning_details
+        )
+        == 2
     )
 
 
@@ -200,7 +213,9 @@ def test_a_stream_without_an_end_is_incomplete() -> None:
 def test_comments_and_other_fields_are_no_data() -> None:
     decoder = SSEDecoder()
 
-    assert decoder.feed(b": hello\nevent: x\nid: 3\nretry: 5\n\ndata: a\ndata:b\n\ndata") == ["a\nb"]
+    assert decoder.feed(b": hello\nevent: x\nid: 3\nretry: 5\n\ndata: a\ndata:b\n\ndata") == [
+        "a\nb"
+    ]
     assert decoder.feed(b": c") == []
     assert decoder.close() == ["c"]
 

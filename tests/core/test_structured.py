@@ -19,7 +19,11 @@ from freerouter_core.wire.structured import each_json, form_for, read_structured
 
 PERSON: dict[str, Any] = {
     "type": "object",
-    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}, "nick": {"type": "string"}},
+    "properties": {
+        "name": {"type": "string"},
+        "age": {"type": "integer"},
+        "nick": {"type": "string"},
+    },
     "required": ["name", "age"],
 }
 WISH = Structured(PERSON, "person")
@@ -48,7 +52,10 @@ def model(*parameters: str) -> Model:
 def test_the_strongest_form_a_model_takes(
     has: tuple[str, ...], method: Any, with_tools: bool, form: str
 ) -> None:
-    assert form_for(Structured(PERSON, "person", method=method), model(*has), with_tools=with_tools) == form
+    assert (
+        form_for(Structured(PERSON, "person", method=method), model(*has), with_tools=with_tools)
+        == form
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,7 +105,11 @@ def test_json_is_found_as_it_was_written(value: Any) -> None:
 def test_violations() -> None:
     schema = {
         "$defs": {
-            "Pet": {"type": "object", "properties": {"kind": {"enum": ["cat", "dog"]}}, "required": ["kind"]}
+            "Pet": {
+                "type": "object",
+                "properties": {"kind": {"enum": ["cat", "dog"]}},
+                "required": ["kind"],
+            }
         },
         "type": "object",
         "properties": {
@@ -166,7 +177,11 @@ def test_an_answer_that_fails_validation_moves_on() -> None:
         tools=False,
     )
     other = SimModel(
-        "acme/b:free", context=800_000, says=lambda body: '{"name": 1}', structured=False, tools=False
+        "acme/b:free",
+        context=800_000,
+        says=lambda body: '{"name": 1}',
+        structured=False,
+        tools=False,
     )
     young = SimModel("acme/c:free", context=700_000, says=lambda body: '{"name": "Kid", "age": 3}')
     good = SimModel("acme/d:free", context=600_000, says=lambda body: ANNA)

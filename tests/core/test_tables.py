@@ -122,7 +122,9 @@ def test_an_explanation_says_what_is_expected(router: Router) -> None:
     assert "back in" in benched.state_words
 
 
-def test_without_matplotlib_it_says_what_to_install(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_matplotlib_it_says_what_to_install(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
 

@@ -30,7 +30,9 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def service(url: str, folder: Path, *options: str, key: str = "sk-or-v1-system-0123456789") -> Iterator[str]:
+def service(
+    url: str, folder: Path, *options: str, key: str = "sk-or-v1-system-0123456789"
+) -> Iterator[str]:
     """`freerouter serve` as a process of its own over the OpenRouter at `url`; gives its address."""
     environment = os.environ | {
         "OPENROUTER_BASE_URL": url,

@@ -34,18 +34,23 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def page(browser: Any) -> Iterator[Page]:
     """A page that fails the test if its script fails or it asks for anything from elsewhere."""
-    context = browser.new_context(viewport={"width": 1100, "height": 820}, locale="en-GB", timezone_id="UTC")
+    context = browser.new_context(
+        viewport={"width": 1100, "height": 820}, locale="en-GB", timezone_id="UTC"
+    )
     page: Page = context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on(
         "request",
         lambda request: (
-            None if request.url.startswith(("http://127.0.0.1", "data:")) else wrong.append(request.url)
+            None
+            if request.url.startswith(("http://127.0.0.1", "data:"))
+            else wrong.append(request.url)
         ),
     )
     page.on(
-        "console", lambda message: wrong.append(message.text) if "Content Security" in message.text else None
+        "console",
+        lambda message: wrong.append(message.text) if "Content Security" in message.text else None,
     )
     yield page
     context.close()
@@ -146,7 +151,9 @@ def test_a_service_that_ends_is_told(
     expect(page.locator("#word")).to_have_text("the service does not answer", timeout=10_000)
 
 
-def test_names_from_outside_are_text(page: Page, serve: Callable[[World], str], tmp_path: Path) -> None:
+def test_names_from_outside_are_text(
+    page: Page, serve: Callable[[World], str], tmp_path: Path
+) -> None:
     hostile = World([SimModel("a/<img src=x onerror=alert(1)>:free", **SOON)], clock="real")
     with service(serve(hostile), tmp_path) as address:
         ask(address)
@@ -157,7 +164,14 @@ def test_names_from_outside_are_text(page: Page, serve: Callable[[World], str], 
 
 
 def test_a_picture_for_the_documents(page: Page, address: str, pytestconfig: pytest.Config) -> None:
-    for model in ("auto", "aurora/large:free", "auto", "birch/vision:free", "dune/70b:free", "auto"):
+    for model in (
+        "auto",
+        "aurora/large:free",
+        "auto",
+        "birch/vision:free",
+        "dune/70b:free",
+        "auto",
+    ):
         ask(address, model, stream=model == "auto")
     page.goto(address)
     expect(page.locator(".request")).to_have_count(6)

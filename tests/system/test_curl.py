@@ -23,7 +23,15 @@ def address(serve: Callable[[World], str], tmp_path: Path) -> Iterator[str]:
 
 def curl(*arguments: str) -> str:
     done = subprocess.run(
-        [program("curl"), "--silent", "--show-error", "--no-buffer", "--max-time", "30", *arguments],
+        [
+            program("curl"),
+            "--silent",
+            "--show-error",
+            "--no-buffer",
+            "--max-time",
+            "30",
+            *arguments,
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -49,9 +57,9 @@ def test_an_answer_as_it_comes(address: str) -> None:
     chunks = [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
 
     assert lines[-1] == "data: [DONE]"
-    assert "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"]).endswith(
-        "hello"
-    )
+    assert "".join(
+        c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"]
+    ).endswith("hello")
 
 
 def test_without_the_token_and_with_nonsense(address: str) -> None:

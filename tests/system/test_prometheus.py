@@ -21,7 +21,9 @@ from .conftest import TOKEN, program, service
 DASHBOARDS = Path(__file__).parent.parent.parent / "dashboards"
 KEY = "sk-or-v1-prometheus-0123456789"
 RULES = DASHBOARDS / "alerts.yml"
-PANELS: list[dict[str, Any]] = json.loads((DASHBOARDS / "grafana.json").read_text("utf-8"))["panels"]
+PANELS: list[dict[str, Any]] = json.loads((DASHBOARDS / "grafana.json").read_text("utf-8"))[
+    "panels"
+]
 
 
 def within(seconds: float, found: Callable[[], Any], words: str = "not found in time") -> Any:
@@ -42,7 +44,11 @@ def prometheus(serve: Callable[[World], str], tmp_path: Path) -> Iterator[tuple[
     world = World(models, [SimAccount(KEY, per_minute=20, per_day=50)], clock="real")
     with service(serve(world), tmp_path, "--token", TOKEN, key=KEY) as address:
         config = {
-            "global": {"scrape_interval": "500ms", "scrape_timeout": "450ms", "evaluation_interval": "500ms"},
+            "global": {
+                "scrape_interval": "500ms",
+                "scrape_timeout": "450ms",
+                "evaluation_interval": "500ms",
+            },
             "rule_files": [str(RULES)],
             "scrape_configs": [
                 {
@@ -54,7 +60,9 @@ def prometheus(serve: Callable[[World], str], tmp_path: Path) -> Iterator[tuple[
         }
         file = tmp_path / "prometheus.yml"
         file.write_text(yaml.safe_dump(config), "utf-8")
-        subprocess.run([program("promtool"), "check", "config", str(file)], check=True, capture_output=True)
+        subprocess.run(
+            [program("promtool"), "check", "config", str(file)], check=True, capture_output=True
+        )
         port = free_port()
         options = [f"--config.file={file}", f"--storage.tsdb.path={tmp_path}/data"]
         with subprocess.Popen(
@@ -109,7 +117,9 @@ def test_every_panel_shows_what_happened(prometheus: tuple[httpx.Client, str]) -
     assert float(left[0]["value"][1]) <= 14
 
 
-def test_the_rules_are_loaded_and_quiet_while_all_is_well(prometheus: tuple[httpx.Client, str]) -> None:
+def test_the_rules_are_loaded_and_quiet_while_all_is_well(
+    prometheus: tuple[httpx.Client, str],
+) -> None:
     client, _ = prometheus
     rules = client.get("/rules").json()["data"]["groups"][0]["rules"]
 
@@ -119,7 +129,9 @@ def test_the_rules_are_loaded_and_quiet_while_all_is_well(prometheus: tuple[http
 
 
 def test_the_rules_pass_prometheus_own_check() -> None:
-    subprocess.run([program("promtool"), "check", "rules", str(RULES)], check=True, capture_output=True)
+    subprocess.run(
+        [program("promtool"), "check", "rules", str(RULES)], check=True, capture_output=True
+    )
 
 
 STORIES: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
@@ -177,7 +189,10 @@ def tell(series: dict[str, str], alerts: list[dict[str, Any]], folder: Path) -> 
     told = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]}
     file.write_text(yaml.safe_dump(told), "utf-8")
     done = subprocess.run(
-        [program("promtool"), "test", "rules", str(file)], capture_output=True, text=True, check=False
+        [program("promtool"), "test", "rules", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -185,9 +200,15 @@ def tell(series: dict[str, str], alerts: list[dict[str, Any]], folder: Path) -> 
 
 def test_mistakes_of_callers_set_off_nothing(tmp_path: Path) -> None:
     outcomes = ("answered", "BadRequest", "ContextTooLong", "Refused")
-    series = {f'freerouter_requests_total{{outcome="{outcome}"}}': "0+10x40" for outcome in outcomes}
+    series = {
+        f'freerouter_requests_total{{outcome="{outcome}"}}': "0+10x40" for outcome in outcomes
+    }
 
-    tell(series, [{"eval_time": "30m", "alertname": "FreeRouterRequestsFail", "exp_alerts": []}], tmp_path)
+    tell(
+        series,
+        [{"eval_time": "30m", "alertname": "FreeRouterRequestsFail", "exp_alerts": []}],
+        tmp_path,
+    )
 
 
 @pytest.mark.parametrize("alert", STORIES)

@@ -23,7 +23,8 @@ STATED = sorted(set(DIALECTS) - {"nvidia", "cloudflare"})
 
 def world_of(dialect: str, models: int = 1, **account: Any) -> World:
     named = [
-        SimModel(NAMES[dialect].format(letter), first_token=0.1, jitter=0.0) for letter in "abc"[:models]
+        SimModel(NAMES[dialect].format(letter), first_token=0.1, jitter=0.0)
+        for letter in "abc"[:models]
     ]
     return World(named, [SimAccount("k", **account)], dialect=dialect)
 
@@ -119,7 +120,9 @@ def test_eight_providers_at_once() -> None:
             return await worlds[name].transport().handle_async_request(request)
 
     runtime = Runtime(clock=clock, client=Switch(), cache=None, state="memory")
-    providers = [Provider(name, f"https://{name}.test/v1", "k", free="all", limits=[]) for name in worlds]
+    providers = [
+        Provider(name, f"https://{name}.test/v1", "k", free="all", limits=[]) for name in worlds
+    ]
     router = Router(providers=providers, runtime=runtime, timeout=60.0)
     answers = asyncio.run(crowd())
     runtime.close()
@@ -144,11 +147,17 @@ def test_a_rate_nobody_states_is_learnt(dialect: str, models: int) -> None:
 
 
 @pytest.mark.parametrize(("failing", "share"), [(4, 1.0), (8, 0.5)])
-def test_a_burst_that_half_of_the_models_refuse_slows_nobody_down(failing: int, share: float) -> None:
+def test_a_burst_that_half_of_the_models_refuse_slows_nobody_down(
+    failing: int, share: float
+) -> None:
     """A hundred at once; the bare refusals come before any answer, and look like the account's limit until one does."""
     names = [f"m{n}/x:free" for n in range(8)]
     models = [
-        SimModel(name, first_token=0.5, phases=[Phase(0, 3_600, "429-bare", share)] if n < failing else [])
+        SimModel(
+            name,
+            first_token=0.5,
+            phases=[Phase(0, 3_600, "429-bare", share)] if n < failing else [],
+        )
         for n, name in enumerate(names)
     ]
 

@@ -75,7 +75,9 @@ def test_three_hanging_models_do_not_keep_the_fourth_from_answering() -> None:
 
 
 def test_a_reset_in_the_past_makes_no_storm() -> None:
-    past = error(429, "Rate limit exceeded: free-models-per-min.", {"X-RateLimit-Reset": "1700000000000"})
+    past = error(
+        429, "Rate limit exceeded: free-models-per-min.", {"X-RateLimit-Reset": "1700000000000"}
+    )
     router = answering(past, timeout=20.0)
     with pytest.raises(errors.Exhausted):
         router.chat("x")
@@ -86,7 +88,9 @@ def test_a_reset_in_the_past_makes_no_storm() -> None:
 @pytest.mark.parametrize(
     "refusal", [error(402, "Insufficient credits."), httpx.Response(307, headers={"location": "/"})]
 )
-def test_an_accounts_trouble_is_proved_twice_not_once_for_every_model(refusal: httpx.Response) -> None:
+def test_an_accounts_trouble_is_proved_twice_not_once_for_every_model(
+    refusal: httpx.Response,
+) -> None:
     router = answering(refusal, models=15)
     with pytest.raises(errors.Exhausted) as caught:
         router.chat("x")
@@ -96,7 +100,9 @@ def test_an_accounts_trouble_is_proved_twice_not_once_for_every_model(refusal: h
 
 
 def test_a_routine_reset_header_on_a_503_is_no_stated_wait() -> None:
-    busy = error(503, "overloaded", {"X-RateLimit-Reset": "1800086400000", "X-RateLimit-Remaining": "900"})
+    busy = error(
+        503, "overloaded", {"X-RateLimit-Reset": "1800086400000", "X-RateLimit-Remaining": "900"}
+    )
     router = answering(busy, ok())
 
     assert router.chat("x").text == "hi"
@@ -151,13 +157,21 @@ def test_a_callable_may_raise_anything(raised: type[BaseException]) -> None:
         raise raised("no")
 
     with pytest.raises(errors.BadSetting, match=raised.__name__):
-        answering(ok()).__class__(strategy=strategy, api_key="k", runtime=answering(ok()).runtime).chat("x")
+        answering(ok()).__class__(
+            strategy=strategy, api_key="k", runtime=answering(ok()).runtime
+        ).chat("x")
 
 
 def test_a_refused_hedge_leaves_the_scope_to_others() -> None:
     """Six slots are left, which a hedge may not use and an ordinary attempt may."""
     models = [
-        SimModel("a/slow:free", context=900_000, first_token=1.0, jitter=0.0, script=[None] * 14 + ["hang"]),
+        SimModel(
+            "a/slow:free",
+            context=900_000,
+            first_token=1.0,
+            jitter=0.0,
+            script=[None] * 14 + ["hang"],
+        ),
         SimModel("b/good:free", first_token=0.1, jitter=0.0),
     ]
     with World(models, [SimAccount("k", per_minute=20)]) as world:
@@ -171,8 +185,12 @@ def test_a_refused_hedge_leaves_the_scope_to_others() -> None:
 
 
 def test_an_overdue_attempt_and_a_full_window_still_come_to_the_other_model() -> None:
-    with World([SimModel("a/m:free", context=900_000, script=["hang"]), SimModel("b/m:free")]) as world:
-        provider = Provider("openrouter", "https://x.test/v1", "k", limits=[Limit(requests=1, per=25.0)])
+    with World(
+        [SimModel("a/m:free", context=900_000, script=["hang"]), SimModel("b/m:free")]
+    ) as world:
+        provider = Provider(
+            "openrouter", "https://x.test/v1", "k", limits=[Limit(requests=1, per=25.0)]
+        )
         outcome = Router(providers=(provider,), strategy="context", runtime=world.runtime).chat("x")
 
         assert outcome.answer.model == "b/m:free"
@@ -185,7 +203,9 @@ def test_concurrency_queues() -> None:
         router = Router(providers=(provider,), runtime=world.runtime)
 
         async def crowd() -> list[str]:
-            return [o.text for o in await asyncio.gather(*(router.achat(f"n{n}") for n in range(4)))]
+            return [
+                o.text for o in await asyncio.gather(*(router.achat(f"n{n}") for n in range(4)))
+            ]
 
         assert len(asyncio.run(crowd())) == 4
         assert world.elapsed < 12
@@ -270,7 +290,10 @@ def test_an_empty_argument_cut_by_length_is_no_empty_call() -> None:
     reply = httpx.Response(
         200, json={"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "length"}]}
     )
-    tool = {"type": "function", "function": {"name": "delete_all", "parameters": {"type": "object"}}}
+    tool = {
+        "type": "function",
+        "function": {"name": "delete_all", "parameters": {"type": "object"}},
+    }
     with pytest.raises(errors.Exhausted, match="truncated"):
         answering(reply, max_retries=0).chat(ChatRequest.of("x").but(tools=[tool]))
 
@@ -291,24 +314,37 @@ def test_one_model_does_not_agree_with_itself() -> None:
 
 def test_a_call_written_as_text_moves_on() -> None:
     says = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
-    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
-    reply = httpx.Response(200, json={"choices": [{"message": {"content": says}, "finish_reason": "stop"}]})
+    tool = {
+        "type": "function",
+        "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+    }
+    reply = httpx.Response(
+        200, json={"choices": [{"message": {"content": says}, "finish_reason": "stop"}]}
+    )
 
     assert answering(reply, ok(), models=2).chat(ChatRequest.of("x").but(tools=[tool])).text == "hi"
 
 
 @pytest.mark.parametrize("says", ['Sure: {"n": 1} ok?', '```json\n{"n": 1}\n```', '{"n": 1}'])
 @pytest.mark.parametrize("flags", [{"structured": False, "tools": False, "json_object": False}, {}])
-def test_a_structured_stream_is_the_object_whatever_surrounds_it(says: str, flags: dict[str, Any]) -> None:
-    wish = Structured({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
+def test_a_structured_stream_is_the_object_whatever_surrounds_it(
+    says: str, flags: dict[str, Any]
+) -> None:
+    wish = Structured(
+        {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    )
     with World([SimModel("a/m:free", says=lambda body: says, **flags)]) as world:
-        text = "".join(d.text for d in world.router().stream(ChatRequest.of("x").but(structured=wish)))
+        text = "".join(
+            d.text for d in world.router().stream(ChatRequest.of("x").but(structured=wish))
+        )
 
     assert json.loads(text) == {"n": 1}
 
 
 def test_prose_before_the_object_keeps_failover_alive() -> None:
-    wish = Structured({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
+    wish = Structured(
+        {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    )
     talker = SimModel(
         "a/m:free", context=900_000, says=lambda body: "I would rather talk about something else."
     )
@@ -362,14 +398,17 @@ def test_a_slow_catalogue_of_one_provider_does_not_hold_up_the_other() -> None:
             await asyncio.sleep(1e6)
         if request.method == "GET":
             return httpx.Response(
-                200, json={"data": [{"id": "a/m:free", "pricing": {"prompt": "0", "completion": "0"}}]}
+                200,
+                json={"data": [{"id": "a/m:free", "pricing": {"prompt": "0", "completion": "0"}}]},
             )
         return ok()
 
     world = World([])
     runtime = Runtime(clock=world.clock, client=httpx.MockTransport(reply), cache=None)
     slow = Provider("slow", "https://slow.test/v1", "k", free="all")
-    router = Router(providers=(Provider("openrouter", "https://x.test/v1", "k"), slow), runtime=runtime)
+    router = Router(
+        providers=(Provider("openrouter", "https://x.test/v1", "k"), slow), runtime=runtime
+    )
     router.chat("x")
     assert world.elapsed < 2
     before = world.elapsed
@@ -387,7 +426,9 @@ def test_a_timeout_bounds_the_first_catalogue_too() -> None:
     runtime = Runtime(clock=world.clock, client=httpx.MockTransport(reply), cache=None)
     with pytest.raises(errors.FreeRouterError):
         Router(
-            providers=(Provider("openrouter", "https://x.test/v1", "k"),), runtime=runtime, timeout=2.0
+            providers=(Provider("openrouter", "https://x.test/v1", "k"),),
+            runtime=runtime,
+            timeout=2.0,
         ).chat("x")
 
     assert world.elapsed == pytest.approx(2.0, abs=0.01)
@@ -398,7 +439,8 @@ def test_only_a_bare_gone_suspects_the_guard() -> None:
     availability = {"code": "constraint_filtered", "excluded_by": ["max_price"]}
     for refusal in (
         httpx.Response(
-            404, json={"error": {"message": "No endpoints", "code": 404, "availability": availability}}
+            404,
+            json={"error": {"message": "No endpoints", "code": 404, "availability": availability}},
         ),
         error(403, "a/m:free is only available on agentic harnesses."),
         error(404, "No endpoints found matching your data policy (Free model publication)."),
@@ -430,7 +472,9 @@ def test_comments_after_the_end_do_not_put_it_off(end: bytes) -> None:
             await asyncio.sleep(0.5)
             yield b": OPENROUTER PROCESSING\n\n"
 
-    router = answering(httpx.Response(200, content=body(), headers={"content-type": "text/event-stream"}))
+    router = answering(
+        httpx.Response(200, content=body(), headers={"content-type": "text/event-stream"})
+    )
     started = router.runtime.clock.now()  # type: ignore[union-attr]
 
     assert "".join(d.text for d in router.stream("x")) == "hi"
@@ -456,7 +500,9 @@ def test_a_named_model_does_not_wait_for_a_catalogue_that_hangs() -> None:
     world = World([])
     runtime = Runtime(clock=world.clock, client=httpx.MockTransport(reply), cache=None)
     router = Router(
-        model="a/m:free", providers=(Provider("openrouter", "https://x.test/v1", "k"),), runtime=runtime
+        model="a/m:free",
+        providers=(Provider("openrouter", "https://x.test/v1", "k"),),
+        runtime=runtime,
     )
     router.chat("x")
     assert world.elapsed <= 2.1
@@ -492,7 +538,13 @@ def test_text_before_a_call_is_not_lost_where_json_was_wished_for(tools: str) ->
     chunks = [
         {"delta": {"reasoning": "hm"}},
         {"delta": {"content": "Let me look. "}},
-        {"delta": {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}},
+        {
+            "delta": {
+                "tool_calls": [
+                    {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}
+                ]
+            }
+        },
         {"delta": {}, "finish_reason": "tool_calls"},
     ]
     body = (
@@ -500,7 +552,10 @@ def test_text_before_a_call_is_not_lost_where_json_was_wished_for(tools: str) ->
         + b"data: [DONE]\n\n"
     )
     reply = httpx.Response(200, content=body, headers={"content-type": "text/event-stream"})
-    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+    tool = {
+        "type": "function",
+        "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+    }
     request = ChatRequest.of("x").but(tools=[tool], structured=Structured({"type": "object"}))
     deltas = list(answering(reply, tool_streaming=tools).stream(request))
 
@@ -514,7 +569,9 @@ def test_an_errors_body_that_hangs_is_not_waited_for() -> None:
         yield b'{"error": '
         await asyncio.sleep(1e6)
 
-    router = answering(httpx.Response(429, content=body(), headers={"retry-after": "9"}), ok(), models=2)
+    router = answering(
+        httpx.Response(429, content=body(), headers={"retry-after": "9"}), ok(), models=2
+    )
     started = router.runtime.clock.now()  # type: ignore[union-attr]
 
     assert router.chat("x").text == "hi"
@@ -545,7 +602,9 @@ def test_an_answer_that_says_the_limit_is_spent_is_believed() -> None:
     clock = VirtualClock()
     runtime = Runtime(clock=clock, client=httpx.MockTransport(answer), cache=None)
     router = Router(
-        model="a", providers=[Provider("groq", "https://x.test/v1", "k", limits=[])], runtime=runtime
+        model="a",
+        providers=[Provider("groq", "https://x.test/v1", "k", limits=[])],
+        runtime=runtime,
     )
     for _ in range(3):
         router.chat("x")

@@ -18,7 +18,13 @@ from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 
 STORY = "Once upon a time there was a cat."
-BREAKS = ["mid-stream-error", "mid-stream-finish-error", "mid-stream-cut", "mid-stream-eof", "stall"]
+BREAKS = [
+    "mid-stream-error",
+    "mid-stream-finish-error",
+    "mid-stream-cut",
+    "mid-stream-eof",
+    "stall",
+]
 GOES_ON = [STORY, "time there was a cat.", " time there was a cat.", "upon a time there was a cat."]
 
 
@@ -50,7 +56,9 @@ def told(world: World, way: str) -> tuple[str, dict[str, Any]]:
     if way.startswith("langchain"):
         llm = ChatFreeRouter(router=router)
         chunks = (
-            list(llm.stream("hello")) if way == "langchain" else asyncio.run(awaited(llm.astream("hello")))
+            list(llm.stream("hello"))
+            if way == "langchain"
+            else asyncio.run(awaited(llm.astream("hello")))
         )
         message = reduce(add, chunks)
         return str(message.content), message.response_metadata
@@ -59,12 +67,16 @@ def told(world: World, way: str) -> tuple[str, dict[str, Any]]:
     async def run() -> list[Any]:
         return await awaited(await llm.astream_chat([ChatMessage("hello")]))
 
-    responses = list(llm.stream_chat([ChatMessage("hello")])) if way == "llamaindex" else asyncio.run(run())
+    responses = (
+        list(llm.stream_chat([ChatMessage("hello")])) if way == "llamaindex" else asyncio.run(run())
+    )
     assert "".join(r.delta for r in responses) == responses[-1].message.content
     return responses[-1].message.content, responses[-1].raw["freerouter"]
 
 
-@pytest.mark.parametrize("way", ["core", "langchain", "langchain-async", "llamaindex", "llamaindex-async"])
+@pytest.mark.parametrize(
+    "way", ["core", "langchain", "langchain-async", "llamaindex", "llamaindex-async"]
+)
 @pytest.mark.parametrize("fault", BREAKS)
 def test_continued_however_it_broke(fault: str, way: str) -> None:
     with broken(fault, SimModel("b/m:free", says=lambda _: " time there was a cat.")) as world:
@@ -79,13 +91,20 @@ def test_continued_however_it_broke(fault: str, way: str) -> None:
 
 @pytest.mark.parametrize("says", GOES_ON)
 def test_nothing_is_said_twice(says: str) -> None:
-    with broken("mid-stream-cut", SimModel("b/m:free", says=lambda _: says, reasoning=True)) as world:
+    with broken(
+        "mid-stream-cut", SimModel("b/m:free", says=lambda _: says, reasoning=True)
+    ) as world:
         stream = router_in(world).stream("hello")
         deltas = list(stream)
 
         assert "".join(d.text for d in deltas) == STORY
-        assert not any(d.reasoning for d in deltas), "thoughts about how to go on would stand amid the text"
-        assert world.requests[1].body["messages"][-1] == {"role": "assistant", "content": "Once upon a"}
+        assert not any(d.reasoning for d in deltas), (
+            "thoughts about how to go on would stand amid the text"
+        )
+        assert world.requests[1].body["messages"][-1] == {
+            "role": "assistant",
+            "content": "Once upon a",
+        }
 
 
 def test_two_seams() -> None:
@@ -151,8 +170,12 @@ def test_but_not_amid_a_sentence() -> None:
 def test_waiting_for_a_limit_past_the_first_deadline_takes_no_steps() -> None:
     """The break comes after the caller's deadline for a first token; those who continue have one of their own."""
     slow = SimModel("a/m:free", script=["stall"], first_token=1.0, jitter=0.0)
-    with World([slow, SimModel("b/m:free", says=lambda _: STORY)], [SimAccount("k", None)]) as world:
-        provider = Provider("openrouter", "https://x.test/v1", "k", limits=[Limit(requests=1, per=40.0)])
+    with World(
+        [slow, SimModel("b/m:free", says=lambda _: STORY)], [SimAccount("k", None)]
+    ) as world:
+        provider = Provider(
+            "openrouter", "https://x.test/v1", "k", limits=[Limit(requests=1, per=40.0)]
+        )
         router = Router(
             providers=(provider,),
             runtime=world.runtime,
@@ -181,7 +204,9 @@ def test_a_continued_object_must_be_one() -> None:
 
 
 def test_where_nobody_can_continue_the_text_is_in_the_error() -> None:
-    with World([SimModel(n, script=["mid-stream-cut", "502"]) for n in ("a/m:free", "b/m:free")]) as world:
+    with World(
+        [SimModel(n, script=["mid-stream-cut", "502"]) for n in ("a/m:free", "b/m:free")]
+    ) as world:
         world.models["b/m:free"].script = ["502"] * 9
         stream = router_in(world, max_retries=2).stream("hello")
         with pytest.raises(errors.StreamBroken, match="nobody could continue") as caught:

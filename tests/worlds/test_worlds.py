@@ -303,14 +303,20 @@ def test_world(case: Case, way: Way) -> None:
 def test_structured_world(case: Case) -> None:
     """The same failures before a structured answer, in both frameworks: the same attempts, and then the object."""
     for ask in (
-        lambda router: ChatFreeRouter(router=router).with_structured_output(Thing).invoke("Tell of Anna, 33"),
+        lambda router: (
+            ChatFreeRouter(router=router).with_structured_output(Thing).invoke("Tell of Anna, 33")
+        ),
         lambda router: FreeRouter(router=router).structured_predict(
             Thing, PromptTemplate("Tell of Anna, 33")
         ),
     ):
         with world_of(case) as world:
-            assert ask(world.router(**{"strategy": "context", **case.policy})) == Thing(name="Anna", age=33)
-            assert [seen.model[5:-5] for seen in world.requests] == [model for model, _ in case.attempts]
+            assert ask(world.router(**{"strategy": "context", **case.policy})) == Thing(
+                name="Anna", age=33
+            )
+            assert [seen.model[5:-5] for seen in world.requests] == [
+                model for model, _ in case.attempts
+            ]
 
 
 def test_every_fault_of_the_simulator_has_a_world() -> None:
@@ -341,7 +347,9 @@ def test_the_caller_waits_no_longer_than_its_timeout() -> None:
 
 def test_keep_alive_comments_do_not_pass_for_tokens() -> None:
     """A stream that only sends comments is left for another model, though bytes arrive every second."""
-    with World([SimModel("acme/a:free", context=900_000, script=["hang"]), SimModel("acme/b:free")]) as world:
+    with World(
+        [SimModel("acme/a:free", context=900_000, script=["hang"]), SimModel("acme/b:free")]
+    ) as world:
         stream = world.router(strategy="context").stream("x")
         text = "".join(delta.text for delta in stream)
 
@@ -369,7 +377,9 @@ def test_no_request_is_sent_that_the_minute_would_refuse() -> None:
     async def crowd(router: Any) -> list[str]:
         return [o.text for o in await asyncio.gather(*(router.achat(f"n{n}") for n in range(60)))]
 
-    with World([SimModel(f"acme/{x}:free") for x in "abc"], [SimAccount("k", per_minute=20)]) as world:
+    with World(
+        [SimModel(f"acme/{x}:free") for x in "abc"], [SimAccount("k", per_minute=20)]
+    ) as world:
         texts = asyncio.run(crowd(world.router(timeout=300.0)))
 
         assert [t.rpartition(" ")[2] for t in texts] == [f"n{n}" for n in range(60)]

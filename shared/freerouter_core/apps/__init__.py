@@ -25,5 +25,7 @@ def main() -> None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without the letter shows a mark in its place
+            stream.reconfigure(
+                errors="replace"
+            )  # a terminal without the letter shows a mark in its place
     cli()

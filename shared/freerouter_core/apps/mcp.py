@@ -70,7 +70,9 @@ class Tools:
         found = []
         for row in report.rows:
             model = row.model
-            lacking = (tools and not model.takes("tools")) or (vision and "image" not in model.inputs)
+            lacking = (tools and not model.takes("tools")) or (
+                vision and "image" not in model.inputs
+            )
             if row.reason is None and not lacking:
                 doing = done.get(model.wire_name)
                 state = {"usable": row.usable, "state": row.state, "returns_in": row.returns}
@@ -105,7 +107,9 @@ class Tools:
         messages = [{"role": "system", "content": system}] if system else []
         messages.append({"role": "user", "content": prompt})
         parameters = {"max_tokens": max_tokens} if max_tokens else {}
-        outcome = await _told(self._router.achat(ChatRequest(messages, parameters=parameters, model=model)))
+        outcome = await _told(
+            self._router.achat(ChatRequest(messages, parameters=parameters, model=model))
+        )
         return dict(plain({"text": outcome.text, **outcome.metadata}))
 
     async def refresh(self) -> dict[str, Any]:
@@ -135,7 +139,9 @@ class Tools:
         def work() -> list[Standing]:
             asked = chosen(router, models or ())[: None if models else max(1, most)]
             marks = []
-            for mark in benchmark(router, asked, questions, spacing_of(router), TIMEOUT, ended.wait):
+            for mark in benchmark(
+                router, asked, questions, spacing_of(router), TIMEOUT, ended.wait
+            ):
                 marks.append(mark)
                 if ended.is_set():
                     break

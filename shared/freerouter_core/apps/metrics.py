@@ -40,7 +40,9 @@ class Metrics:
 
     def __init__(self, router: Router) -> None:
         if not available():
-            raise MissingExtra("metrics need prometheus-client", hint="pip install 'freerouter-llm[metrics]'")
+            raise MissingExtra(
+                "metrics need prometheus-client", hint="pip install 'freerouter-llm[metrics]'"
+            )
         import prometheus_client as prometheus
 
         self.router = router
@@ -65,7 +67,12 @@ class Metrics:
         )
         self.attempts = counter("attempts", "Attempts sent.", "model", "provider", "hedge")
         self.faults = counter(
-            "faults", "Attempts that failed, by kind and cause.", "model", "provider", "fault", "cause"
+            "faults",
+            "Attempts that failed, by kind and cause.",
+            "model",
+            "provider",
+            "fault",
+            "cause",
         )
         self.seconds = histogram(
             "request_seconds", "Seconds to an answer, failover included.", SECONDS, "provider"
@@ -84,11 +91,15 @@ class Metrics:
         self.charged = counter(
             "charged_unasked", "Answers that cost money though they were to be free.", "model"
         )
-        self.fetches = counter("catalogue_fetches", "Lists of models read or not.", "provider", "outcome")
+        self.fetches = counter(
+            "catalogue_fetches", "Lists of models read or not.", "provider", "outcome"
+        )
         self.models = gauge("free_models", "Free models listed.", "provider")
         self.usable = gauge("usable_models", "Free models that are usable now.")
         self.age = gauge("catalogue_age_seconds", "Seconds since the lists were fetched.")
-        self.left = gauge("quota_left", "What is left of each limit.", "provider", "scope", "kind", "per")
+        self.left = gauge(
+            "quota_left", "What is left of each limit.", "provider", "scope", "kind", "per"
+        )
         self.age.set(math.nan)  # none was fetched yet
         self._end = router.subscribe(self.observe)
 
@@ -104,9 +115,13 @@ class Metrics:
     def observe(self, event: Event) -> None:
         match event:
             case ModelChosen():
-                self.attempts.labels(self._named(event.model), event.provider, str(event.hedge).lower()).inc()
+                self.attempts.labels(
+                    self._named(event.model), event.provider, str(event.hedge).lower()
+                ).inc()
             case AttemptFailed():
-                self.faults.labels(self._named(event.model), event.provider, event.fault, event.cause).inc()
+                self.faults.labels(
+                    self._named(event.model), event.provider, event.fault, event.cause
+                ).inc()
             case Answered():
                 self.requests.labels("answered").inc()
                 self.seconds.labels(event.provider).observe(event.seconds)
@@ -138,14 +153,18 @@ class Metrics:
             health = await self.router.ahealth(wait=PATIENCE)
             self.usable.set(len(health.usable))
             self.age.set(math.nan if health.age is None else health.age)
-            listed = Counter(row.model.provider for row in health.rows if row.model.free and row.model.chat)
+            listed = Counter(
+                row.model.provider for row in health.rows if row.model.free and row.model.chat
+            )
             for provider, many in listed.items():
                 self.models.labels(provider).set(many)
         with contextlib.suppress(FreeRouterError):
             quota = await self.router.aquota(ask=False)
             self.left.clear()  # a limit of which nothing is spent any more is not told, and must not stay
             for line in quota.lines:
-                self.left.labels(line.provider, line.scope, line.kind, f"{line.per:g}").set(line.left)
+                self.left.labels(line.provider, line.scope, line.kind, f"{line.per:g}").set(
+                    line.left
+                )
         return str(self._generate(self.registry).decode())
 
     def close(self) -> None:

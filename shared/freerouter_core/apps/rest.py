@@ -11,7 +11,9 @@ from ..errors import MissingExtra
 try:
     import fastapi  # noqa: F401
 except ImportError as error:
-    raise MissingExtra("the service needs FastAPI", hint="pip install 'freerouter-llm[serve]'") from error
+    raise MissingExtra(
+        "the service needs FastAPI", hint="pip install 'freerouter-llm[serve]'"
+    ) from error
 
 import asyncio
 import json
@@ -23,7 +25,13 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
@@ -103,7 +111,9 @@ class _Route(APIRoute):
                 return refusal(error.status_code, str(error.detail), error.headers)
             except RequestValidationError as error:
                 first = error.errors()[0]
-                return refusal(422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+                return refusal(
+                    422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+                )
             except (_Left, ClientDisconnect):
                 return Response(status_code=GONE)
             except RecursionError:
@@ -196,12 +206,16 @@ def _openai(paths: APIRouter, of: Callable[[], Router]) -> None:
             request, _first(deltas)
         )  # before it an error is a status, after it a line of the stream
         told = _events(stream, deltas, first, ident, created, usage)
-        return StreamingResponse(told, media_type="text/event-stream", headers={"cache-control": "no-store"})
+        return StreamingResponse(
+            told, media_type="text/event-stream", headers={"cache-control": "no-store"}
+        )
 
     @paths.get("/v1/models")
     async def listed() -> dict[str, Any]:
         router = of()
-        models = [model for model in await router.amodels() if model.free or router.config.allow_paid]
+        models = [
+            model for model in await router.amodels() if model.free or router.config.allow_paid
+        ]
         rows = [
             {
                 "id": model.id,
@@ -214,7 +228,10 @@ def _openai(paths: APIRouter, of: Callable[[], Router]) -> None:
         ]
         return {
             "object": "list",
-            "data": [{"id": "auto", "object": "model", "created": 0, "owned_by": "freerouter"}, *rows],
+            "data": [
+                {"id": "auto", "object": "model", "created": 0, "owned_by": "freerouter"},
+                *rows,
+            ],
         }
 
     @paths.get("/v1/models/{name:path}")
@@ -244,7 +261,9 @@ def _lists(paths: APIRouter, of: Callable[[], Router]) -> None:
         body = await _body(request)
         if not isinstance(body, dict):
             raise BadRequest("the filter must be a JSON object")
-        if "providers" in body:  # a key that lies in the environment is used by nobody but its owner
+        if (
+            "providers" in body
+        ):  # a key that lies in the environment is used by nobody but its owner
             raise BadRequest(
                 "providers are chosen by whoever runs the service",
                 hint="freerouter serve, FREEROUTER_PROVIDERS",
@@ -255,7 +274,11 @@ def _lists(paths: APIRouter, of: Callable[[], Router]) -> None:
     @paths.post("/api/v1/models/refresh")
     async def refresh(request: Request) -> dict[str, Any]:
         catalogue = await of().arefresh()
-        return {"listed": len(catalogue), "free": len(catalogue.free()), "fetched": catalogue.fetched}
+        return {
+            "listed": len(catalogue),
+            "free": len(catalogue.free()),
+            "fetched": catalogue.fetched,
+        }
 
 
 def _reports(paths: APIRouter, of: Callable[[], Router]) -> None:

@@ -16,7 +16,12 @@ from ..client.router import Router
 from ..errors import MissingExtra
 from ..events import Answered, AttemptTrace, CalledOff, Event, GaveUp, RequestTrace
 
-PROVIDERS = {"gemini": "gcp.gemini", "mistral": "mistral_ai", "xai": "x_ai", "azure": "azure.ai.inference"}
+PROVIDERS = {
+    "gemini": "gcp.gemini",
+    "mistral": "mistral_ai",
+    "xai": "x_ai",
+    "azure": "azure.ai.inference",
+}
 """Where the conventions have another name for a provider than we."""
 
 
@@ -33,7 +38,9 @@ class Traces:
 
     def __init__(self, router: Router, provider: Any = None) -> None:
         if not available():
-            raise MissingExtra("traces need opentelemetry", hint="pip install 'freerouter-llm[otel]'")
+            raise MissingExtra(
+                "traces need opentelemetry", hint="pip install 'freerouter-llm[otel]'"
+            )
         from opentelemetry import trace
 
         self._otel = trace
@@ -57,7 +64,9 @@ class Traces:
             return
         trail = event.trail
         span = self._tracer.start_span(
-            f"freerouter {trail.asked}", attributes=_request(event, trail), start_time=_nanoseconds(trail.at)
+            f"freerouter {trail.asked}",
+            attributes=_request(event, trail),
+            start_time=_nanoseconds(trail.at),
         )
         if isinstance(event, GaveUp):
             span.set_status(self._otel.Status(self._otel.StatusCode.ERROR, event.error))
@@ -66,7 +75,9 @@ class Traces:
             self._attempt(event, tried, inside)
         span.end(_nanoseconds(trail.at + event.seconds))
 
-    def _attempt(self, event: Answered | GaveUp | CalledOff, tried: AttemptTrace, context: Any) -> None:
+    def _attempt(
+        self, event: Answered | GaveUp | CalledOff, tried: AttemptTrace, context: Any
+    ) -> None:
         attributes = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": PROVIDERS.get(tried.provider, tried.provider),
@@ -84,7 +95,9 @@ class Traces:
             attributes |= {
                 "gen_ai.response.model": event.model,
                 "gen_ai.response.id": event.id or None,
-                "gen_ai.response.finish_reasons": [event.finish_reason] if event.finish_reason else None,
+                "gen_ai.response.finish_reasons": [event.finish_reason]
+                if event.finish_reason
+                else None,
                 "gen_ai.usage.input_tokens": event.prompt_tokens,
                 "gen_ai.usage.output_tokens": event.completion_tokens,
             }
@@ -96,7 +109,9 @@ class Traces:
             start_time=_nanoseconds(tried.at),
         )
         if failed:
-            span.set_status(self._otel.Status(self._otel.StatusCode.ERROR, f"{tried.fault}: {tried.cause}"))
+            span.set_status(
+                self._otel.Status(self._otel.StatusCode.ERROR, f"{tried.fault}: {tried.cause}")
+            )
         span.end(_nanoseconds(tried.at + tried.seconds))
 
 

@@ -97,7 +97,9 @@ class Catalogue:
 
     models: tuple[Model, ...] = ()
     fetched: float = 0.0
-    by_key: dict[tuple[str, str, str], Model] = field(default_factory=dict, compare=False, repr=False)
+    by_key: dict[tuple[str, str, str], Model] = field(
+        default_factory=dict, compare=False, repr=False
+    )
     memo: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was worked out about these very models before; it dies with them."""
 
@@ -114,4 +116,6 @@ class Catalogue:
 
     def free(self) -> list[Model]:
         """The free chat models, largest context first."""
-        return sorted((m for m in self.models if m.free and m.chat), key=lambda m: (-m.context, m.id))
+        return sorted(
+            (m for m in self.models if m.free and m.chat), key=lambda m: (-m.context, m.id)
+        )

@@ -44,7 +44,8 @@ def parse_models(
 def _rows(payload: object) -> Iterable[Mapping[str, Any]]:
     if isinstance(payload, Mapping):
         payload = next(
-            (payload[k] for k in ("data", "models", "result") if isinstance(payload.get(k), list)), []
+            (payload[k] for k in ("data", "models", "result") if isinstance(payload.get(k), list)),
+            [],
         )
     if not isinstance(payload, list):
         return []
@@ -64,7 +65,12 @@ def _model(row: Mapping[str, Any], provider: str, free: object, origin: str) -> 
     priced = [price for price in prices.values() if price != 0]
     # An alias (`~author/latest`) moves under its users; openrouter/free picks at random, blind to health and limits.
     redirecting = name.startswith("~") or name == "openrouter/free"
-    chat = not (redirecting or _NOT_CHAT.search(name) or _GATED.search(name) or (outputs and outputs != TEXT))
+    chat = not (
+        redirecting
+        or _NOT_CHAT.search(name)
+        or _GATED.search(name)
+        or (outputs and outputs != TEXT)
+    )
     return Model(
         id=name if provider == "openrouter" else f"{provider}:{name}",
         provider=provider,
@@ -116,7 +122,11 @@ def _prices(pricing: object) -> dict[str, float]:
             continue
         if key == "overrides" and isinstance(value, list):
             for n, override in enumerate(value):
-                extra = {k: v for k, v in _mapping(override).items() if not k.startswith(("min_", "utc_"))}
+                extra = {
+                    k: v
+                    for k, v in _mapping(override).items()
+                    if not k.startswith(("min_", "utc_"))
+                }
                 found.update({f"{k}#{n}": price for k, price in _prices(extra).items()})
             continue
         number = _number(value)
@@ -174,11 +184,15 @@ def quality_prior(name: str, row: Mapping[str, Any]) -> float:
     """0 to 10. A published intelligence index decides where there is one; else size, which is what a name tells, and a little for being
     of late (a model of this year does what one of twice its size did before) and for a large window."""
     index = _number(
-        _mapping(_mapping(row.get("benchmarks")).get("artificial_analysis")).get("intelligence_index")
+        _mapping(_mapping(row.get("benchmarks")).get("artificial_analysis")).get(
+            "intelligence_index"
+        )
     )
     if index is not None:
         return max(0.0, min(10.0, index / 7.0))
-    sizes = [float(size) for size in re.findall(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z])", name.lower())]
+    sizes = [
+        float(size) for size in re.findall(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z])", name.lower())
+    ]
     prior = 5.0 if not sizes else max(1.0, min(9.0, 2.0 + 1.15 * math.log2(max(*sizes, 0.1))))
     created = _number(row.get("created")) or 0.0
     late = min(1.0, max(0.0, (created - _OLD) / _YEAR * 0.5))
@@ -196,7 +210,9 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _words(value: object) -> frozenset[str]:
     return (
-        frozenset(word for word in value if isinstance(word, str)) if isinstance(value, list) else frozenset()
+        frozenset(word for word in value if isinstance(word, str))
+        if isinstance(value, list)
+        else frozenset()
     )
 
 

@@ -71,9 +71,13 @@ class Provider:
         headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
     ) -> None:
         if not name or not isinstance(name, str):
-            raise BadSetting("a Provider needs a name", hint='for example Provider("openrouter", api_key=…)')
+            raise BadSetting(
+                "a Provider needs a name", hint='for example Provider("openrouter", api_key=…)'
+            )
         if isinstance(free, str) and free not in ("suffix", "price", "all"):
-            raise BadSetting(f'Provider({name!r}): free is "suffix", "price", "all" or a list of model ids')
+            raise BadSetting(
+                f'Provider({name!r}): free is "suffix", "price", "all" or a list of model ids'
+            )
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         values = {
             "name": name,
@@ -163,7 +167,9 @@ def extended(
     for name, row in rows_of(own).items():
         known = found.get(name, {})
         if "base_url" in row:
-            known = {k: v for k, v in known.items() if k not in ("models", "base_url_variable", "ended")}
+            known = {
+                k: v for k, v in known.items() if k not in ("models", "base_url_variable", "ended")
+            }
         found[name] = {**known, **row}
     return found
 
@@ -187,7 +193,9 @@ def account_of(
             f"provider {provider.name!r} is not known, and no base_url is given",
             hint=f"known: {', '.join(sorted(rows))}; else Provider({provider.name!r}, base_url='https://…/v1')",
         )
-    key = provider.api_key or next((environment[v] for v in row.get("keys", ()) if environment.get(v)), "")
+    key = provider.api_key or next(
+        (environment[v] for v in row.get("keys", ()) if environment.get(v)), ""
+    )
     key = key.strip()
     if not key and row.get("keys") and not row.get("keyless"):
         return None

@@ -59,7 +59,15 @@ POLICY = (
     "http_client",
 )
 """The options that make a `Router`; the others go with each request."""
-PARAMETERS = ("temperature", "max_tokens", "top_p", "seed", "stop", "frequency_penalty", "presence_penalty")
+PARAMETERS = (
+    "temperature",
+    "max_tokens",
+    "top_p",
+    "seed",
+    "stop",
+    "frequency_penalty",
+    "presence_penalty",
+)
 """The options that are sampling parameters, by their names on the wire."""
 
 
@@ -115,7 +123,9 @@ class RouterOptions(BaseModel):
     presence_penalty: float | None = None
     reasoning: bool | str | dict[str, Any] | None = None
     extra_body: dict[str, Any] = Field(default_factory=dict)
-    timeout: Annotated[float | None, WrapValidator(_keep_unsaid)] = Field(default=_Unsaid(60.0), gt=0)
+    timeout: Annotated[float | None, WrapValidator(_keep_unsaid)] = Field(
+        default=_Unsaid(60.0), gt=0
+    )
     """Seconds. Given explicitly it is over OPENROUTER_TIMEOUT, even where it equals the default."""
     max_retries: int | None = Field(default=None, ge=0)
     on_stream_break: Literal["raise", "continue"] = "raise"
@@ -179,7 +189,11 @@ class RouterOptions(BaseModel):
     @classmethod
     def _read_session(cls, value: Any) -> Any:
         """A session by its name, or itself."""
-        if value is None or (isinstance(value, str) and value) or getattr(value, "router", None) is not None:
+        if (
+            value is None
+            or (isinstance(value, str) and value)
+            or getattr(value, "router", None) is not None
+        ):
             return value
         raise ValueError("a name or a Session is wanted")
 
@@ -220,7 +234,15 @@ class RouterOptions(BaseModel):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """A copy that shares what is no data: connections, policy, and the frameworks' own limiters, callbacks and caches."""
         memo = {} if memo is None else memo
-        held = ("http_client", "router", "session", "rate_limiter", "callback_manager", "callbacks", "cache")
+        held = (
+            "http_client",
+            "router",
+            "session",
+            "rate_limiter",
+            "callback_manager",
+            "callbacks",
+            "cache",
+        )
         memo |= {id(guard): guard for guard in self.guards}
         for shared in (getattr(self, name, None) for name in held):
             if shared is not None:
@@ -252,7 +274,9 @@ class RouterOptions(BaseModel):
             if name in said or value != _frozen(getattr(self, name))
         }
         if "allow_paid" in self.model_fields_set and not self.allow_paid:
-            options["allow_paid"] = False  # said or not: between paying and not paying, not paying wins
+            options["allow_paid"] = (
+                False  # said or not: between paying and not paying, not paying wins
+            )
         if api_key is not None:
             options["api_key"] = api_key
         session = options.pop("session", None)
@@ -291,7 +315,9 @@ def _frozen(value: Any) -> Any:
 
 def objects_as_data(options: RouterOptions) -> dict[str, Any]:
     """The options that may be objects of the user's, as plain data without keys. A session's policy is its router's."""
-    router = options.router if options.router is not None else getattr(options.session, "router", None)
+    router = (
+        options.router if options.router is not None else getattr(options.session, "router", None)
+    )
     return {
         "strategy": strategy_as_data(options.strategy),
         "providers": providers_as_data(options.providers),

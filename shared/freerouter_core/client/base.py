@@ -11,7 +11,7 @@ from ..settings.environment import Settings
 from .config import RouterConfig
 from .context import Context
 from .filters import FILTER, filtered
-from .resolve import resolve
+from .resolve import Resolved, resolve
 from .serialize import config_as_data
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ class RouterBase:
     Nothing of it changes but its filter (`set_filter`), which belongs to this object alone.
     """
 
-    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]] = _Arguments.__dataclass_fields__
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]] = (
+        _Arguments.__dataclass_fields__
+    )
     """`dataclasses.replace(router, …)` works as `router.with_options(…)` does."""
 
     _made: RouterConfig
@@ -41,7 +43,9 @@ class RouterBase:
     """The context with the filter taken in. Replaced whole, under the lock."""
     _lock: threading.Lock
 
-    def _start(self, made: RouterConfig, runtime: Runtime | None, http_client: HttpClient | None) -> None:
+    def _start(
+        self, made: RouterConfig, runtime: Runtime | None, http_client: HttpClient | None
+    ) -> None:
         context = Context(made, runtime, http_client)
         self.__dict__.update(_made=made, _context=context, _lock=threading.Lock())
 
@@ -65,10 +69,14 @@ class RouterBase:
         return self._context.runtime
 
     @property
+    def _resolved(self) -> Resolved:
+        return self._context.resolved
+
+    @property
     def preferred(self) -> tuple[str, ...]:
         """The models to ask first, in order: the named one, then those of the environment and the
         fallback list."""
-        return self._context.resolved.policy.preferred
+        return self._resolved.policy.preferred
 
     def with_options(self, **options: Any) -> Self:
         """A router with these options and otherwise the same, its filter included. `options` are
@@ -79,7 +87,9 @@ class RouterBase:
         return self._of(dataclasses.replace(context.config, **options), runtime, http_client)
 
     @classmethod
-    def _of(cls, config: RouterConfig, runtime: Runtime | None, http_client: HttpClient | None) -> Self:
+    def _of(
+        cls, config: RouterConfig, runtime: Runtime | None, http_client: HttpClient | None
+    ) -> Self:
         router = cls.__new__(cls)
         router._start(config, runtime, http_client)
         return router
@@ -98,7 +108,9 @@ class RouterBase:
         with self._lock:
             context = self._context
             config = filtered(context.config, changes)
-            resolve(config, Settings.load())  # names an unknown provider now, not at the next request
+            resolve(
+                config, Settings.load()
+            )  # names an unknown provider now, not at the next request
             self.__dict__["_context"] = Context(config, context.own_runtime, context.http_client)
         return {name: getattr(config, name) for name in FILTER}
 
@@ -116,7 +128,7 @@ class RouterBase:
             AuthenticationFailed: no provider has a key.
             BadSetting: a setting makes no sense.
         """
-        _ = self._context.resolved
+        _ = self._resolved
 
     if not TYPE_CHECKING:  # a type checker reads `router.config.model`, and finds a typo
 
@@ -155,7 +167,9 @@ class RouterBase:
         """A router of its own, whose filter may become another; client and runtime are shared."""
         context = self._context
         copied = self._of(self._made, context.own_runtime, context.http_client)
-        copied.__dict__["_context"] = Context(context.config, context.own_runtime, context.http_client)
+        copied.__dict__["_context"] = Context(
+            context.config, context.own_runtime, context.http_client
+        )
         return copied
 
     def __deepcopy__(self, memo: object) -> Self:

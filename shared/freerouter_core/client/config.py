@@ -101,7 +101,9 @@ class RouterConfig:
             hint = "one of your own must be given as the callable itself"
             one_of("strategy", self.strategy, STRATEGIES, hint)
         if isinstance(self.timeout, (int, float)) and self.timeout <= 0:
-            raise BadSetting(f"timeout={self.timeout} must be positive seconds, or None for no bound")
+            raise BadSetting(
+                f"timeout={self.timeout} must be positive seconds, or None for no bound"
+            )
         for name in ("max_retries", "daily_cap"):
             value = getattr(self, name)
             if value is not None and value < 0:

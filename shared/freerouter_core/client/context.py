@@ -20,7 +20,9 @@ class Context:
     """What every call of a router starts from. A router gets a new one when its filter changes, so
     a call that has begun keeps the configuration it began with."""
 
-    def __init__(self, config: RouterConfig, runtime: Runtime | None, http_client: HttpClient | None) -> None:
+    def __init__(
+        self, config: RouterConfig, runtime: Runtime | None, http_client: HttpClient | None
+    ) -> None:
         self.config, self.http_client = config, http_client
         self.own_runtime = runtime
         self._resolved: Resolved | None = None

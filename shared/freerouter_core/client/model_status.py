@@ -26,10 +26,14 @@ async def candidacies(
     field = Field.of(catalogue, accounts, need, policy, book, now, None, turn, prices)
     blank = Health(first_token=book.pool.first_token, speed=book.pool.speed)
     charges = {c.model.key: charges_of(c.account, c.model) for c in field.candidates}
-    free = await runtime.ledger.free_at(dict.fromkeys(one for found in charges.values() for one in found))
+    free = await runtime.ledger.free_at(
+        dict.fromkeys(one for found in charges.values() for one in found)
+    )
     rows = []
     for candidate, state, until in explain(field.candidates, book, now):
-        spent = max((free.get(charge.key, 0.0) for charge in charges[candidate.model.key]), default=0.0)
+        spent = max(
+            (free.get(charge.key, 0.0) for charge in charges[candidate.model.key]), default=0.0
+        )
         if spent == math.inf:
             rows.append(Candidacy(candidate.model, "its limit allows none"))
             continue

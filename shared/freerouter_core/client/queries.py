@@ -64,7 +64,9 @@ async def affordable_models(context: Context, max_cost_per_token: float) -> Mode
             and max(m.prompt_price, m.completion_price) <= max_cost_per_token
             and (m.free or m.prompt_price + m.completion_price > 0)
         ]
-        return sorted(affordable, key=lambda m: (m.prompt_price + m.completion_price, -m.context, m.id))
+        return sorted(
+            affordable, key=lambda m: (m.prompt_price + m.completion_price, -m.context, m.id)
+        )
 
     return await listed(context, pick)
 
@@ -126,7 +128,9 @@ async def explain(context: Context, request: ChatRequest) -> Explanation:
     return Explanation(tuple(rows))
 
 
-async def estimate_cost(context: Context, request: ChatRequest, model: str | None = None) -> CostEstimate:
+async def estimate_cost(
+    context: Context, request: ChatRequest, model: str | None = None
+) -> CostEstimate:
     resolved = await context.opened()
     catalogue = await context.catalogue(resolved)
     need = need_of(request, resolved.policy.task)
@@ -191,7 +195,9 @@ async def quota(context: Context, ask: bool = True) -> QuotaReport:
         if day is not None:
             book.reconcile_day(account.scope, day.spent, period("utc-day", DAY, now)[1])
             lines.append(
-                QuotaLine(account.provider, "account", "requests", day.used, day.limit, DAY, "utc-day")
+                QuotaLine(
+                    account.provider, "account", "requests", day.used, day.limit, DAY, "utc-day"
+                )
             )
         free = [m for m in catalogue if m.provider == account.provider and m.free]
         for charge in dict.fromkeys(c for model in free for c in charges_of(account, model)):

@@ -107,13 +107,19 @@ def _warn(words: str) -> None:
 def _with_file(config: RouterConfig, settings: Settings) -> RouterConfig:
     """The router with what the settings file says of options that it leaves at their defaults."""
     defaults = {f.name: f.default for f in dataclasses.fields(config)}
-    said = {name: value for name, value in settings.policy.items() if getattr(config, name) == defaults[name]}
+    said = {
+        name: value
+        for name, value in settings.policy.items()
+        if getattr(config, name) == defaults[name]
+    }
     if not said:
         return config
     try:
         return dataclasses.replace(config, **said)
     except BadSetting as error:
-        raise BadSetting(error.message, hint="correct the [router] table of the settings file") from None
+        raise BadSetting(
+            error.message, hint="correct the [router] table of the settings file"
+        ) from None
 
 
 def _accounts(config: RouterConfig, settings: Settings) -> dict[str, Account]:
@@ -145,9 +151,13 @@ def _accounts(config: RouterConfig, settings: Settings) -> dict[str, Account]:
             for name, account in accounts.items()
         }
     if config.privacy == "no-train":
-        accounts = {name: account for name, account in accounts.items() if _keeps_to_itself(account)}
+        accounts = {
+            name: account for name, account in accounts.items() if _keeps_to_itself(account)
+        }
         if not accounts and not missing:
-            raise NoCandidates('privacy="no-train" leaves no provider: all of them may train on prompts')
+            raise NoCandidates(
+                'privacy="no-train" leaves no provider: all of them may train on prompts'
+            )
     if not accounts:
         raise AuthenticationFailed(
             f"no API key: {', '.join(missing) or 'no provider'} is not set",
@@ -180,7 +190,9 @@ def _keep_to_owners(settings: Settings) -> None:
                 )
 
 
-def _wanted(config: RouterConfig, settings: Settings, rows: dict[str, dict[str, Any]]) -> list[Provider]:
+def _wanted(
+    config: RouterConfig, settings: Settings, rows: dict[str, dict[str, Any]]
+) -> list[Provider]:
     if config.providers == "all":
         given: Iterable[str | Provider] = [name for name, row in rows.items() if _joins(row)]
     elif config.providers is None:

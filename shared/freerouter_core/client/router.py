@@ -148,7 +148,9 @@ class Router(RouterReports):
         """The same for event loops."""
         wanted = ChatRequest.of(request)
         runtime = self._runtime
-        return AsyncStream(lambda finish: runtime.astream(lambda show: self._run(wanted, show), finish))
+        return AsyncStream(
+            lambda finish: runtime.astream(lambda show: self._run(wanted, show), finish)
+        )
 
     async def _run(self, request: ChatRequest, show: Show | None = None) -> Outcome:
         plain = self.with_options(guards=(), session_name=None) if self.config.guards else self
@@ -201,7 +203,9 @@ class Session:
 
     def __init__(self, router: Router) -> None:
         if not router.config.session_name:
-            raise BadSetting("a Session needs a router with a session_name", hint="use router.session(name)")
+            raise BadSetting(
+                "a Session needs a router with a session_name", hint="use router.session(name)"
+            )
         self.router = router
 
     @property

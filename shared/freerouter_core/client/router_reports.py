@@ -155,7 +155,9 @@ class RouterReports(RouterBase):
         Kept for 30 days."""
         return self._call(queries.performance, model, hours)
 
-    async def aperformance(self, model: str | None = None, hours: float = 24.0) -> PerformanceReport:
+    async def aperformance(
+        self, model: str | None = None, hours: float = 24.0
+    ) -> PerformanceReport:
         return await self._acall(queries.performance, model, hours)
 
     def stats(self) -> Stats:

@@ -28,7 +28,9 @@ def config_as_data(config: RouterConfig) -> dict[str, Any]:
 
 def strategy_as_data(value: Any) -> str:
     """A strategy by name; loading a name that is none of ours asks for the callable."""
-    return value if isinstance(value, str) else str(getattr(value, "__name__", type(value).__name__))
+    return (
+        value if isinstance(value, str) else str(getattr(value, "__name__", type(value).__name__))
+    )
 
 
 def guards_as_data(value: Sequence[GuardLike]) -> list[str]:
@@ -49,7 +51,9 @@ def providers_as_data(value: Any) -> Any:
         {
             "name": item.name,
             "base_url": item.base_url,
-            "free": item.free if isinstance(item.free, str) or item.free is None else list(item.free),
+            "free": item.free
+            if isinstance(item.free, str) or item.free is None
+            else list(item.free),
             "limits": None if item.limits is None else [asdict(limit) for limit in item.limits],
         }
         if isinstance(item, Provider)

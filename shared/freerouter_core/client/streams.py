@@ -42,7 +42,9 @@ class Stream(_Outcome):
         super().__init__()
         self._deltas = self._read(start)
 
-    def _read(self, start: Callable[[], Generator[Delta, None, Outcome]]) -> Generator[Delta, None, None]:
+    def _read(
+        self, start: Callable[[], Generator[Delta, None, Outcome]]
+    ) -> Generator[Delta, None, None]:
         self._finish((yield from start()))
 
     def __iter__(self) -> Self:
@@ -65,7 +67,9 @@ class Stream(_Outcome):
 class AsyncStream(_Outcome):
     """An asynchronous iterator of `Delta`s, and a context manager. `aclose()` cancels the request."""
 
-    def __init__(self, start: Callable[[Callable[[Outcome], None]], AsyncGenerator[Delta, None]]) -> None:
+    def __init__(
+        self, start: Callable[[Callable[[Outcome], None]], AsyncGenerator[Delta, None]]
+    ) -> None:
         super().__init__()
         self._deltas = start(self._finish)
 

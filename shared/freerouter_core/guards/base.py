@@ -123,7 +123,9 @@ def checked(guards: Iterable[Any]) -> tuple[GuardLike, ...]:
                 f"{name_of(guard)!r} is asynchronous",
                 hint="guards run on a thread of their own, so they may simply wait",
             )
-        if isinstance(guard, type) or not (callable(guard) or callable(getattr(guard, "judge", None))):
+        if isinstance(guard, type) or not (
+            callable(guard) or callable(getattr(guard, "judge", None))
+        ):
             raise BadSetting(
                 f"{guard!r} is no guard",
                 hint="give the object itself: it has a judge(exchange) method, or is a callable that takes an Exchange",

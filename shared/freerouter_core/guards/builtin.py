@@ -70,7 +70,9 @@ class ModerationGuard(Guard):
         given = self.router or exchange.router
         if given is None:
             raise BadSetting("a ModerationGuard used by itself needs router=…")
-        router = given.with_options(**_NO_WISHES)  # what is wished of an answer is not wished of a verdict
+        router = given.with_options(
+            **_NO_WISHES
+        )  # what is wished of an answer is not wished of a verdict
         classifiers = self._classifiers(router)
         messages = [{"role": "user", "content": exchange.prompt}]
         if exchange.answer is not None:
@@ -125,7 +127,9 @@ def read_classifier(said: str) -> tuple[bool | None, str]:
             told = None
         if isinstance(told, dict):
             words = {str(k).lower(): str(v).lower() for k, v in told.items()}
-            verdict = words.get("response safety", words.get("user safety", words.get("safety", "")))
+            verdict = words.get(
+                "response safety", words.get("user safety", words.get("safety", ""))
+            )
             if verdict:
                 return _word(verdict), words.get("safety categories", verdict)
     first, _, rest = text.partition("\n")
@@ -148,15 +152,25 @@ class CrisisGuard(PatternGuard):
     """Notices when somebody speaks of harming themselves; flags, and puts `help_text` before the answer, which the user supplies: the
     right number to call depends on where the reader is. Detects by phrases in English, German, Spanish and French; it will miss some."""
 
-    def __init__(self, help_text: str = "", *, patterns: Iterable[str] = (), name: str = "crisis") -> None:
+    def __init__(
+        self, help_text: str = "", *, patterns: Iterable[str] = (), name: str = "crisis"
+    ) -> None:
         super().__init__(
-            patterns=(*_CRISIS, *patterns), action="flag", on_prompt=True, on_answer=False, name=name
+            patterns=(*_CRISIS, *patterns),
+            action="flag",
+            on_prompt=True,
+            on_answer=False,
+            name=name,
         )
         self.help_text = help_text
 
     def judge(self, exchange: Exchange) -> Verdict:
         found = super().judge(exchange)
-        return found if found.action == "accept" else Verdict("flag", "speaks of self-harm", self.help_text)
+        return (
+            found
+            if found.action == "accept"
+            else Verdict("flag", "speaks of self-harm", self.help_text)
+        )
 
 
 _CRISIS = (
@@ -175,7 +189,9 @@ _CRISIS = (
 def classifiers_in(models: Iterable[Model]) -> list[Model]:
     """Free models that judge and do not chat."""
     return [
-        model for model in models if model.free and not model.chat and _CLASSIFIER.search(model.wire_name)
+        model
+        for model in models
+        if model.free and not model.chat and _CLASSIFIER.search(model.wire_name)
     ]
 
 

@@ -41,7 +41,9 @@ def _ask(guard: GuardLike, exchange: Exchange) -> tuple[Verdict, bool]:
     judge: Any = getattr(guard, "judge", guard)
     try:
         said = judge(exchange)
-    except BaseException as error:  # on a thread of its own: whatever ends that must not end the request
+    except (
+        BaseException
+    ) as error:  # on a thread of its own: whatever ends that must not end the request
         words = f"could not judge: {type(error).__name__}: {error}"[:300]
         strict = getattr(guard, "when_unsure", "flag") == "reject"
         return Verdict("reject" if strict else "flag", words), False
@@ -89,7 +91,9 @@ async def prepared(
             async with asyncio.timeout(within):
                 first = await elsewhere(lambda: judge(None, ""))
         except TimeoutError:
-            raise DeadlineExceeded(f"the guards of the prompt took longer than {within:g} s") from None
+            raise DeadlineExceeded(
+                f"the guards of the prompt took longer than {within:g} s"
+            ) from None
         if first.refused is not None:
             raise Refused(first.refused, hint="a guard refused the prompt; nothing was sent")
     if not (first.prepend or any(getattr(guard, "on_answer", True) for guard in guards)):

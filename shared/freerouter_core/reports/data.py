@@ -39,7 +39,9 @@ class Candidacy:
 
     def cell(self) -> Cell:
         """Its state, for a table."""
-        return Cell(self.state_words, "good" if self.usable else "wait" if self.reason is None else "dim")
+        return Cell(
+            self.state_words, "good" if self.usable else "wait" if self.reason is None else "dim"
+        )
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ class Explanation(Drawn):
         return [row.model for row in self.rows if row.reason is None]
 
     def __str__(self) -> str:
-        lines = [f"{n:3}. {row.model.id:50} {row.state_words}" for n, row in enumerate(self.rows, 1)]
+        lines = [
+            f"{n:3}. {row.model.id:50} {row.state_words}" for n, row in enumerate(self.rows, 1)
+        ]
         return "\n".join(lines) or "no models"
 
     def table(self) -> Table:
@@ -88,7 +92,13 @@ class CostEstimate:
     source: str
 
     def __str__(self) -> str:
-        price = "free" if self.tier == "free" else "unknown" if self.usd is None else f"{self.usd:.6f} USD"
+        price = (
+            "free"
+            if self.tier == "free"
+            else "unknown"
+            if self.usd is None
+            else f"{self.usd:.6f} USD"
+        )
         return f"{self.model}: {self.prompt_tokens:,} + {self.completion_tokens:,} tokens, {price}"
 
 
@@ -112,7 +122,9 @@ class QuotaLine:
     def span(self) -> str:
         if self.kind == "concurrent":
             return "at once"
-        return {60.0: "a minute", 3_600.0: "an hour", 86_400.0: "a day"}.get(self.per, f"in {self.per:g} s")
+        return {60.0: "a minute", 3_600.0: "an hour", 86_400.0: "a day"}.get(
+            self.per, f"in {self.per:g} s"
+        )
 
     def __str__(self) -> str:
         whose = "account" if self.scope == "account" else self.scope
@@ -130,7 +142,9 @@ class QuotaReport(Drawn):
         return "\n".join([*map(str, self.lines), *self._waiting()]) or "no limits are known"
 
     def _waiting(self) -> list[str]:
-        return [f"{name} waits {seconds:.0f} s: {why}" for name, (why, seconds) in self.waits.items()]
+        return [
+            f"{name} waits {seconds:.0f} s: {why}" for name, (why, seconds) in self.waits.items()
+        ]
 
     def table(self) -> Table:
         rows = [
@@ -146,7 +160,9 @@ class QuotaReport(Drawn):
         ]
         columns = ("provider", "of", "limit", "spent", "in all", "left")
         right = ("spent", "in all", "left")
-        return Table(columns, tuples(rows), right, "; ".join(self._waiting()), ("spent", "of", "in all"))
+        return Table(
+            columns, tuples(rows), right, "; ".join(self._waiting()), ("spent", "of", "in all")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +213,11 @@ class Performance:
             percentile(tally, "first", 0.5),
             percentile(tally, "first", 0.95),
             told("spoken", 0.0) / told("speaking", 1.0) if told("speaking", 0.0) > 0 else None,
-            {name.removeprefix("fault:"): int(n) for name, n in tally.items() if name.startswith("fault:")},
+            {
+                name.removeprefix("fault:"): int(n)
+                for name, n in tally.items()
+                if name.startswith("fault:")
+            },
         )
 
 
@@ -305,7 +325,9 @@ class Stats(Tabled):
             "answered by a later attempt": share_words(self.fallback_rate),
             "faults": _counts(self.faults),
             "errors": _counts(self.errors),
-            "failed attempts": ", ".join(f"{m} {rate:.0%}" for m, rate in self.error_rates.items() if rate),
+            "failed attempts": ", ".join(
+                f"{m} {rate:.0%}" for m, rate in self.error_rates.items() if rate
+            ),
             "sessions": "; ".join(map(str, self.sessions)),
         }
         return Table(("", "so far"), tuples(told.items()))
@@ -348,7 +370,9 @@ class HealthReport(Drawn):
         rows = [row for row in self.rows if row.model.free and row.model.chat]
         rows.sort(key=lambda row: (row.reason is not None, -row.model.context, row.model.id))
         spare = ("failed", "answered", "first token", "can", "context")
-        return Table(HEALTH, tuples(map(_standing, rows)), HEALTH[1:2] + HEALTH[3:6], str(self), spare)
+        return Table(
+            HEALTH, tuples(map(_standing, rows)), HEALTH[1:2] + HEALTH[3:6], str(self), spare
+        )
 
 
 HEALTH = ("model", "context", "can", "answered", "failed", "first token", "now")
@@ -358,7 +382,15 @@ def _standing(row: Candidacy) -> tuple[Cell | str, ...]:
     health, model = row.health, row.model
     answers, failures = (health.answers, health.failures) if health else (0, 0)
     first = seconds_words(health.first_token if health and health.answers else None)
-    return (model.id, f"{model.context:,}", abilities(model), f"{answers}", f"{failures}", first, row.cell())
+    return (
+        model.id,
+        f"{model.context:,}",
+        abilities(model),
+        f"{answers}",
+        f"{failures}",
+        first,
+        row.cell(),
+    )
 
 
 class Recommendations(list[Recommendation], Tabled):

@@ -38,7 +38,11 @@ def _draw(report: object, axes: Axes) -> None:
 
 
 def _bars(
-    axes: Axes, names: Sequence[str], values: Sequence[float], colours: Sequence[str], words: Sequence[str]
+    axes: Axes,
+    names: Sequence[str],
+    values: Sequence[float],
+    colours: Sequence[str],
+    words: Sequence[str],
 ) -> None:
     if len(names) > MOST:
         axes.set_title(f"the first {MOST} of {len(names)}", fontsize=9)
@@ -67,12 +71,19 @@ def _(report: Models, axes: Axes) -> None:
 @_draw.register(HealthReport)
 def _(report: HealthReport, axes: Axes) -> None:
     rows = [row for row in report.rows if row.model.free and row.model.chat]
-    counts = [(row.health.answers, row.health.failures) if row.health else (0, 0) for row in rows][:MOST]
+    counts = [(row.health.answers, row.health.failures) if row.health else (0, 0) for row in rows][
+        :MOST
+    ]
     tones = [
-        COLOURS["good"] if row.usable else COLOURS["wait" if row.reason is None else "dim"] for row in rows
+        COLOURS["good"] if row.usable else COLOURS["wait" if row.reason is None else "dim"]
+        for row in rows
     ]
     _bars(
-        axes, [row.model.id for row in rows], [n for n, _ in counts], tones, [row.state_words for row in rows]
+        axes,
+        [row.model.id for row in rows],
+        [n for n, _ in counts],
+        tones,
+        [row.state_words for row in rows],
     )
     axes.barh(range(len(counts)), [-n for _, n in counts], color=COLOURS["bad"], height=0.7)
     axes.axvline(0, color=CALM, linewidth=0.8)
@@ -97,7 +108,10 @@ def _(report: QuotaReport, axes: Axes) -> None:
 def _(report: Explanation, axes: Axes) -> None:
     rows = [row for row in report.rows if row.reason is None]
     tones = [COLOURS["good" if row.usable else "wait"] for row in rows]
-    words = [f"{row.chance or 0:.0%} likely" + ("" if row.usable else f", {row.state_words}") for row in rows]
+    words = [
+        f"{row.chance or 0:.0%} likely" + ("" if row.usable else f", {row.state_words}")
+        for row in rows
+    ]
     _bars(axes, [row.model.id for row in rows], [row.seconds or 0.0 for row in rows], tones, words)
     axes.set_xlabel("seconds an answer is expected to take; the first is asked first")
 

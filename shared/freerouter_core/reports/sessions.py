@@ -43,11 +43,19 @@ class SessionStats(Tabled):
 
     def table(self) -> Table:
         rows = [
-            (step.label, step.model, seconds_words(step.seconds), f"{step.attempts}", Cell(step.error, "bad"))
+            (
+                step.label,
+                step.model,
+                seconds_words(step.seconds),
+                f"{step.attempts}",
+                Cell(step.error, "bad"),
+            )
             for step in self.steps
         ]
         columns = ("step", "model", "seconds", "attempts", "error")
-        return Table(columns, tuples(rows), ("seconds", "attempts"), str(self), ("attempts", "seconds"))
+        return Table(
+            columns, tuples(rows), ("seconds", "attempts"), str(self), ("attempts", "seconds")
+        )
 
     def __str__(self) -> str:
         success = f"{self.success:.0%}" if self.success is not None else "-"

@@ -56,7 +56,9 @@ class Table:
         heads = "".join(self._td(Cell(name), name, "th") for name in self.columns)
         body = "".join(
             "<tr>"
-            + "".join(self._td(_cell(cell), name) for cell, name in zip(row, self.columns, strict=True))
+            + "".join(
+                self._td(_cell(cell), name) for cell, name in zip(row, self.columns, strict=True)
+            )
             + "</tr>"
             for row in self.rows
         )
@@ -69,10 +71,16 @@ class Table:
         from rich.text import Text
 
         made = RichTable(
-            box=None, pad_edge=False, header_style="bold", caption=self.foot or None, caption_justify="left"
+            box=None,
+            pad_edge=False,
+            header_style="bold",
+            caption=self.foot or None,
+            caption_justify="left",
         )
         for name in self.columns:
-            made.add_column(name, justify="right" if name in self.right else "left", overflow="fold")
+            made.add_column(
+                name, justify="right" if name in self.right else "left", overflow="fold"
+            )
         for row in self.rows:
             made.add_row(*(Text(c.text, _STYLES.get(c.tone, "")) for c in map(_cell, row)))
         return made
@@ -87,7 +95,9 @@ class Table:
         while spare and sum(room[n] + 2 for n in kept) - 2 > width:
             kept.remove(self.columns.index(spare.pop(0)))
         rows = tuple(tuple(row[n] for n in kept) for row in self.rows)
-        return replace(self, columns=tuple(self.columns[n] for n in kept), rows=rows, spare=tuple(spare))
+        return replace(
+            self, columns=tuple(self.columns[n] for n in kept), rows=rows, spare=tuple(spare)
+        )
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[RichTable]:
         yield self.fitted(options.max_width).rich()
@@ -142,7 +152,13 @@ class Models(list[Model], Drawn):
 
     def table(self) -> Table:
         paid = any(not model.free for model in self)
-        columns = ("model", "provider", "context", "can", *(("USD a million tokens",) if paid else ()))
+        columns = (
+            "model",
+            "provider",
+            "context",
+            "can",
+            *(("USD a million tokens",) if paid else ()),
+        )
         rows = tuple(
             (
                 model.id,
@@ -153,7 +169,9 @@ class Models(list[Model], Drawn):
             )
             for model in self
         )
-        return Table(columns, rows, ("context",), f"{len(self)} models", ("provider", "can", "context"))
+        return Table(
+            columns, rows, ("context",), f"{len(self)} models", ("provider", "can", "context")
+        )
 
 
 def abilities(model: Model) -> str:

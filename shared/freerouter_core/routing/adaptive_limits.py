@@ -102,7 +102,9 @@ class Paces:
         for scope in _scopes(account, model):
             self._of(scope).answered(place)
 
-    def refused(self, account: Account, model: Model, fault: Fault, now: float, place: int = 0) -> None:
+    def refused(
+        self, account: Account, model: Model, fault: Fault, now: float, place: int = 0
+    ) -> None:
         """Take a 429 in, where it says nothing that is known already. OpenRouter says whose limit it was whenever it was the account's:
         its bare 429s are an upstream's, and come and go."""
         if account.dialect == "openrouter" or not _unknown(account):
@@ -120,7 +122,9 @@ class Paces:
             pace = self.known.get(scope)
             allowed = math.inf if pace is None else pace.allowed(now)
             if allowed < MOST:
-                before = pace.since(now - MINUTE) if pace is not None and now - pace.at < MINUTE else ()
+                before = (
+                    pace.since(now - MINUTE) if pace is not None and now - pace.at < MINUTE else ()
+                )
                 limit = Limit(requests=int(allowed), per=MINUTE)
                 found.append(Charge(scope, limit, name="learnt", before=before))
         if account.scope in self.lanes and (lanes := self._lanes(account.scope, now)) < MOST:
@@ -140,4 +144,6 @@ def _scopes(account: Account, model: Model) -> tuple[str, str]:
 
 def _unknown(account: Account) -> bool:
     """Whether nothing is known of its minute; one a second, which spaces requests out, tells nothing of it."""
-    return not any(limit.requests is not None and 1.0 < limit.per <= MINUTE for limit in account.limits)
+    return not any(
+        limit.requests is not None and 1.0 < limit.per <= MINUTE for limit in account.limits
+    )

@@ -97,7 +97,9 @@ def find_named(name: str, catalogue: Catalogue, accounts: Mapping[str, Account])
         else account.free == "all" or in_list(wire, account.free)
     )
     ident = wire if provider == "openrouter" else f"{provider}:{wire}"
-    return Model(id=ident, provider=provider, name=wire, origin=account.address, free=free, listed=False)
+    return Model(
+        id=ident, provider=provider, name=wire, origin=account.address, free=free, listed=False
+    )
 
 
 class Field:
@@ -146,7 +148,9 @@ class Field:
                 skipped[name] = "its provider is not among the router's, or has no key"
             elif model not in named:
                 health = book.models.get(model.key)
-                reason = _gone(health, catalogue) or fit(model, need, policy, health, now, named=True)
+                reason = _gone(health, catalogue) or fit(
+                    model, need, policy, health, now, named=True
+                )
                 if reason is None:
                     named.append(model)
                 else:
@@ -166,7 +170,9 @@ class Field:
                     key=lambda m: m.size * ROOM > policy.memory
                 )  # stable: who does not fit comes last
             if policy.allow_paid:
-                ranked.sort(key=lambda m: not m.free)  # stable: every free one before every paid one
+                ranked.sort(
+                    key=lambda m: not m.free
+                )  # stable: every free one before every paid one
         return cls(named, ranked, accounts, skipped, max(1, policy.retry_attempts))
 
     @property
@@ -205,7 +211,12 @@ class Field:
             yield self._make()
 
     def next(
-        self, book: HealthBook, now: float, *, fresh_only: bool = False, avoid: frozenset[str] = frozenset()
+        self,
+        book: HealthBook,
+        now: float,
+        *,
+        fresh_only: bool = False,
+        avoid: frozenset[str] = frozenset(),
     ) -> Turn:
         """Whose turn it is at `now`. `fresh_only`: no last resorts; `avoid`: ids of models in flight."""
         best: Candidate | None = None
@@ -231,12 +242,16 @@ class Field:
                 if not any(key[:4]):
                     break  # nobody later can be better
         if best is not None and best_key[0] and paused < math.inf:
-            return Turn(until=paused)  # a free one that only draws breath still stands before any paid one
+            return Turn(
+                until=paused
+            )  # a free one that only draws breath still stands before any paid one
         if best is not None:
             return Turn(best)
         return Turn(until=until if until < math.inf else None, scope=scope)
 
-    def _ready(self, candidate: Candidate, book: HealthBook, now: float) -> tuple[float, bool, str | None]:
+    def _ready(
+        self, candidate: Candidate, book: HealthBook, now: float
+    ) -> tuple[float, bool, str | None]:
         """(when, last resort?, scope in whose line to wait)."""
         when, soft, scope = candidate.not_before, candidate.tries > 0, None
         for counted in candidate.scopes if self.blocked else ():
@@ -288,9 +303,16 @@ def _fitting(
     kind = (need.kind, policy.kind, tuple(accounts))
     found = catalogue.memo.get(kind)
     if found is None:
-        reasons = [(m, able(m, need, policy)) for m in catalogue.models if m.chat and m.provider in accounts]
+        reasons = [
+            (m, able(m, need, policy))
+            for m in catalogue.models
+            if m.chat and m.provider in accounts
+        ]
         pool = [model for model, reason in reasons if reason is None]
-        found = catalogue.memo[kind] = (pool, {m.id: reason for m, reason in reasons if reason and m.free})
+        found = catalogue.memo[kind] = (
+            pool,
+            {m.id: reason for m, reason in reasons if reason and m.free},
+        )
     pool, unable = found
     if unable:
         skipped.update({name: reason for name, reason in unable.items() if name not in skipped})

@@ -117,7 +117,9 @@ class _Run:
                 avoid=frozenset(f.candidate.model.id for f in self.flights),
             )
             chosen = turn.candidate
-            if chosen is not None and too_late(self.plan, self.book, chosen, self.now, self.deadline):
+            if chosen is not None and too_late(
+                self.plan, self.book, chosen, self.now, self.deadline
+            ):
                 chosen.out = self.late = True
                 continue
             if chosen is not None and self._may_send():
@@ -229,7 +231,9 @@ class _Run:
         charges = charged(self.plan, self.state, candidate, self.now)
         if charges:
             tokens = self.plan.need.prompt_tokens + self.plan.need.output_tokens
-            event = yield from self._do(s.Reserve(attempt, charges, tokens, HEDGE_KEEP if hedge else 0.0))
+            event = yield from self._do(
+                s.Reserve(attempt, charges, tokens, HEDGE_KEEP if hedge else 0.0)
+            )
             if isinstance(event, s.Refused):
                 if hedge:  # it keeps a part back that an ordinary attempt may use
                     self.flights[0].hedge_at = math.inf
@@ -278,7 +282,9 @@ class _Run:
             late = Fault(Kind.SLOW, "no-token" if flight.token_at is None else "slow")
             key, lost, policy = flight.candidate.model.key, self.now - flight.sent, self.plan.policy
             most, exclude = policy.max_failures, policy.exclude_failed
-            self.book.failed(key, late, self.now, self.rng, max_failures=most, exclude=exclude, seconds=lost)
+            self.book.failed(
+                key, late, self.now, self.rng, max_failures=most, exclude=exclude, seconds=lost
+            )
             self.journal.attempted(flight.attempt, late, flight.sent, self.now)
         else:
             self.book.left(flight.candidate.model.key)
@@ -313,7 +319,12 @@ class _Run:
         if flight.token_at is None:
             flight.token_at = event.at
             flight.overdue, flight.patience_ends = False, math.inf
-        if event.visible and self.committed is None and self.plan.stream and self.plan.judge is None:
+        if (
+            event.visible
+            and self.committed is None
+            and self.plan.stream
+            and self.plan.judge is None
+        ):
             self.committed = flight
             yield from self._do(s.Commit(flight.attempt))
             yield from self._cancel_all("another was first", but=flight)
@@ -348,19 +359,28 @@ class _Run:
                 None,
                 answer.with_(error=None),
             )  # it was shown, and the caller's own max_tokens ended it
-        if fault is not None and fault.cause == "empty" and (self.plan.need.after_tool or self.resumes):
+        if (
+            fault is not None
+            and fault.cause == "empty"
+            and (self.plan.need.after_tool or self.resumes)
+        ):
             agreed = self.silent is not None and self.silent != flight.candidate.model.id
             if agreed and self.resumes:  # nobody had anything to add to what was shown
                 fault, answer = self._judged(answer.with_(text=self.resumes))
                 if fault is None and not closed(self.resumes):
                     fault = Fault(
-                        Kind.BROKEN, "cut", "nobody continued what was cut amid a sentence", teaches=False
+                        Kind.BROKEN,
+                        "cut",
+                        "nobody continued what was cut amid a sentence",
+                        teaches=False,
                     )
             elif agreed:
                 fault = None
             self.silent = flight.candidate.model.id
         flags, aside = self.plan.flags, ""
-        if fault is None and (self.plan.request.validate is not None or self.plan.judge is not None):
+        if fault is None and (
+            self.plan.request.validate is not None or self.plan.judge is not None
+        ):
             bound = None if self.committed is flight else self.deadline
             told = yield from self._do(s.Validate(flight.attempt, answer, bound))
             if isinstance(told, s.Judged):
@@ -382,7 +402,9 @@ class _Run:
             self.now,
             first_token=flight.token_at - flight.sent if flight.token_at is not None else None,
             seconds=seconds,
-            tokens=tokens if isinstance(tokens, int) and 0 <= tokens <= MOST else len(answer.text) // 4,
+            tokens=tokens
+            if isinstance(tokens, int) and 0 <= tokens <= MOST
+            else len(answer.text) // 4,
         )
         self.lessons.answered(flight.candidate, flight.attempt, answer.cost, self.now, event.rests)
         self.journal.attempted(flight.attempt, None, flight.sent, self.now)

@@ -61,7 +61,12 @@ class Lessons:
         self._holds = 0
 
     def take(
-        self, candidate: Candidate, attempt: Attempt, fault: Fault, now: float, seconds: float | None = None
+        self,
+        candidate: Candidate,
+        attempt: Attempt,
+        fault: Fault,
+        now: float,
+        seconds: float | None = None,
     ) -> None:
         """Take a failure in, which took so many seconds: who is benched, who is out, who is asked again and when."""
         book = self.state.health
@@ -73,7 +78,14 @@ class Lessons:
         most, exclude = self.policy.max_failures, self.policy.exclude_failed
         key = candidate.model.key
         book.failed(
-            key, fault, now, self.rng, max_failures=most, exclude=exclude, longest=longest, seconds=seconds
+            key,
+            fault,
+            now,
+            self.rng,
+            max_failures=most,
+            exclude=exclude,
+            longest=longest,
+            seconds=seconds,
         )
         if fault.kind is not Kind.GONE:
             self._gone_streak.clear()
@@ -81,7 +93,9 @@ class Lessons:
         self.state.paces.refused(candidate.account, candidate.model, fault, now, candidate.place)
         if fault.cause == "ambiguous-429" and book.ambiguous(scope, candidate.model.key, now):
             promoted = replace(fault, kind=Kind.ACCOUNT, cause="account-guessed")
-            self.state.paces.refused(candidate.account, candidate.model, promoted, now, candidate.place)
+            self.state.paces.refused(
+                candidate.account, candidate.model, promoted, now, candidate.place
+            )
             book.bench_account(scope, promoted, now, self.rng)
             self._hold(scope, now)
         if fault.kind is Kind.ACCOUNT:
@@ -94,7 +108,9 @@ class Lessons:
             candidate.guard = False
             candidate.tries -= 1
         elif fault.lacks and self._plainer(candidate, attempt, now):
-            candidate.tries -= 1  # it said what to change: asked again at once, in the form it takes
+            candidate.tries -= (
+                1  # it said what to change: asked again at once, in the form it takes
+            )
             candidate.plainer += 1
         elif fault.kind in (Kind.UNFIT, Kind.REFUSED, Kind.FATAL):
             candidate.out = True
@@ -161,7 +177,9 @@ class Lessons:
             return False
         told = replace(attempt, lacks=health.lacks_at(now))
         sent, changed = (
-            shape(self.request, a.known, a.account, stream=True, guard=a.guard, resumes=a.resumes)[0]
+            shape(self.request, a.known, a.account, stream=True, guard=a.guard, resumes=a.resumes)[
+                0
+            ]
             for a in (attempt, told)
         )
         return sent != changed
@@ -176,7 +194,9 @@ class Lessons:
     def _gone(self, candidate: Candidate, attempt: Attempt, cause: str) -> None:
         """A model is gone; the second in a row is first suspected to be the price guard's doing."""
         scope = candidate.account.scope
-        if cause != "gone":  # it was said why; only a bare "no endpoints" could be the guard's doing
+        if (
+            cause != "gone"
+        ):  # it was said why; only a bare "no endpoints" could be the guard's doing
             candidate.out = True
             self.state.health.gone(candidate.model.key, self.catalogue.fetched)
             return

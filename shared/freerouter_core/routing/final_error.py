@@ -57,7 +57,9 @@ def verdict(
         return None
     if faults and faults[-1][1].cause == "guard":
         candidate, fault = faults[-1]
-        return Refused(fault.message, model=candidate.model.id, hint=fault.hint, attempts=journal.attempts)
+        return Refused(
+            fault.message, model=candidate.model.id, hint=fault.hint, attempts=journal.attempts
+        )
     error = _exhausted(field, book, journal, faults, now)
     if isinstance(error, Exhausted):
         error.answer = rejected
@@ -115,7 +117,9 @@ def _decided(faults: Faults, field: Field, journal: Journal) -> FreeRouterError 
         (Kind.UNFIT, "bad-request", BadRequest),
         (Kind.REFUSED, None, Refused),
     ):
-        found = [(c, f) for c, f in faults if f.kind is kind and (cause is None or f.cause == cause)]
+        found = [
+            (c, f) for c, f in faults if f.kind is kind and (cause is None or f.cause == cause)
+        ]
         models = {c.model.id for c, _ in found}
         agree = GUARDED if found and all(f.cause == "guard" for _, f in found) else 2
         if found and (kind is Kind.FATAL or alone or len(models) >= agree):
@@ -153,7 +157,9 @@ def _exhausted(
     returns = field.returns(book, now)
     retry_after = max(0.0, returns - now) if returns is not None else None
     limited = [f.status == 429 or f.cause.startswith("account-") for _, f in faults]
-    passing = [f.kind in (Kind.BUSY, Kind.SLOW, Kind.BROKEN) or f.until is not None for _, f in faults]
+    passing = [
+        f.kind in (Kind.BUSY, Kind.SLOW, Kind.BROKEN) or f.until is not None for _, f in faults
+    ]
     waiting = not faults
     hint = next((f.hint for _, f in reversed(faults) if f.hint), "")
     when = f"the earliest candidate returns in {retry_after:.0f} s" if retry_after else ""
@@ -190,7 +196,9 @@ def judged(
     for. `pieced`: its text was put together from what several models said."""
     if request.tool_choice == "none" and answer.tool_calls:
         if not answer.text:
-            return Fault(Kind.BROKEN, "uninvited-call", "called a tool though none was to be called"), answer
+            return Fault(
+                Kind.BROKEN, "uninvited-call", "called a tool though none was to be called"
+            ), answer
         answer = answer.with_(tool_calls=())
     if answer.error is not None:
         return judge_rejection(inner_rejection(answer.error), now), answer
@@ -206,7 +214,9 @@ def judged(
     if parsed.problem is not None:
         cut = answer.finish_reason == "length"
         hint = "raise max_tokens: the JSON was cut" if cut else ""
-        return Fault(Kind.BROKEN, "not-the-schema", parsed.problem, teaches=not cut, hint=hint), answer
+        return Fault(
+            Kind.BROKEN, "not-the-schema", parsed.problem, teaches=not cut, hint=hint
+        ), answer
     return None, answer.with_(text=parsed.text, tool_calls=())
 
 

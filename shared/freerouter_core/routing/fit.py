@@ -21,7 +21,9 @@ _WORDS = {
 _INPUTS = frozenset({"image", "audio", "video", "file"})
 
 
-CAPABILITIES = frozenset({*_WORDS, *_WORDS.values(), *_INPUTS, "tools", "tool_choice", "reasoning"}) - {""}
+CAPABILITIES = frozenset(
+    {*_WORDS, *_WORDS.values(), *_INPUTS, "tools", "tool_choice", "reasoning"}
+) - {""}
 """Words that everybody means the same by; any request parameter is one, too."""
 
 
@@ -46,11 +48,15 @@ def able(model: Model, need: Need, policy: Policy, *, named: bool = False) -> st
     )
 
 
-def ready(model: Model, need: Need, policy: Policy, health: Health | None, now: float) -> str | None:
+def ready(
+    model: Model, need: Need, policy: Policy, health: Health | None, now: float
+) -> str | None:
     """Why not, by the size of this request, the time, and what the model turned out to be."""
     if model.expires is not None and model.expires <= now:
         return "its catalogue entry has expired"
-    reason = _size(model, need, policy, health) or _bill(model, need, policy) or _safety(policy, health)
+    reason = (
+        _size(model, need, policy, health) or _bill(model, need, policy) or _safety(policy, health)
+    )
     if reason is not None or health is None:
         return reason
     if health.lacks_at(now):
@@ -122,7 +128,9 @@ def _bill(model: Model, need: Need, policy: Policy) -> str | None:
     )
     for name, most in ceilings.items():
         if most is not None and cost > most:
-            known = "could cost more than" if cost < math.inf else "has no known price, and there is"
+            known = (
+                "could cost more than" if cost < math.inf else "has no known price, and there is"
+            )
             return f"this request {known} {name}={most:g} USD"
     return None
 

@@ -127,7 +127,9 @@ class Health:
         total = good + bad
         mean = good / total
         if self.last:
-            recent = 0.5 ** (max(0.0, now - self.last) / MOOD)  # another machine's clock may be ahead
+            recent = 0.5 ** (
+                max(0.0, now - self.last) / MOOD
+            )  # another machine's clock may be ahead
             if self.up:
                 mean += PULL * recent * (1.0 - mean)
             else:
@@ -192,11 +194,18 @@ class HealthBook:
     def of(self, key: Key) -> Health:
         health = self.models.get(key)
         if health is None:
-            health = self.models[key] = Health(first_token=self.pool.first_token, speed=self.pool.speed)
+            health = self.models[key] = Health(
+                first_token=self.pool.first_token, speed=self.pool.speed
+            )
         return health
 
     def told(
-        self, key: Key, first_token: float | None, speed: float | None, tool_choice: bool, now: float
+        self,
+        key: Key,
+        first_token: float | None,
+        speed: float | None,
+        tool_choice: bool,
+        now: float,
     ) -> None:
         """What its provider says of a model: believed until it has answered."""
         health = self.of(key)
@@ -250,13 +259,17 @@ class HealthBook:
         health.good += 1.0
         health.answers += 1
         health.strikes, health.probing, health.last_fault = 0, False, ""
-        if not (health.stated and health.bench > now):  # another request may have been told to wait meanwhile
+        if not (
+            health.stated and health.bench > now
+        ):  # another request may have been told to wait meanwhile
             health.bench, health.stated = 0.0, False
         health.last, health.up = now, True
         health.timed(max(0.2, 1.0 / health.answers), first_token, seconds, tokens)
         self.pool.timed(POOL, first_token, seconds, tokens)
         # One answer of a size that nobody would expect moves it no further than a long one would.
-        away = max(-self.size, min(tokens - self.size, 4.0 * max(self.size_spread, USUAL_TOKENS / 4)))
+        away = max(
+            -self.size, min(tokens - self.size, 4.0 * max(self.size_spread, USUAL_TOKENS / 4))
+        )
         self.size_spread += POOL * (abs(away) - self.size_spread)
         self.size += POOL * away
 
@@ -301,7 +314,11 @@ class HealthBook:
             stated = health.bench if health.stated else 0.0
             health.bench, health.stated = max(stated, fault.until), True
         elif health.strikes >= max_failures and not (health.stated and health.bench > now):
-            rest = min(longest, guess(health.strikes - max_failures + 1, rng)) if exclude is None else exclude
+            rest = (
+                min(longest, guess(health.strikes - max_failures + 1, rng))
+                if exclude is None
+                else exclude
+            )
             health.bench, health.stated = now + rest, False
 
     def rests(self, key: Key, until: float) -> None:
@@ -318,7 +335,9 @@ class HealthBook:
             return
         before = self.accounts.get(scope)
         strikes = (
-            before.strikes + 1 if before and before.cause == fault.cause and before.until > now - 60.0 else 1
+            before.strikes + 1
+            if before and before.cause == fault.cause and before.until > now - 60.0
+            else 1
         )
         if fault.until is not None:
             # A reset that lies in the past is a clock that differs from ours: a storm of retries would not mend it.

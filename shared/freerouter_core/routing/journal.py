@@ -53,7 +53,9 @@ class Journal:
     def add(self, at: float, what: s.Step | s.Event) -> None:
         self.entries.append(Entry(at, what))
 
-    def attempted(self, attempt: s.Attempt, fault: Fault | str | None, sent: float, now: float) -> None:
+    def attempted(
+        self, attempt: s.Attempt, fault: Fault | str | None, sent: float, now: float
+    ) -> None:
         """Record the end of an attempt: a fault, None for an answer, or a word for one that was called off."""
         if isinstance(fault, Fault):
             self.failures.append((attempt, fault))
@@ -62,14 +64,24 @@ class Journal:
     def trace(self, began: float, now: float, asked: str, *, streamed: bool) -> RequestTrace:
         """What became of the request, for observers; attempts that are still under way are called off."""
         ended = {tried.number for tried in self.tries}
-        sent = [e for e in self.entries if isinstance(e.what, s.Send) and e.what.attempt.number not in ended]
-        off = [_tried(e.what.attempt, "cancelled", e.at, now) for e in sent if isinstance(e.what, s.Send)]
+        sent = [
+            e
+            for e in self.entries
+            if isinstance(e.what, s.Send) and e.what.attempt.number not in ended
+        ]
+        off = [
+            _tried(e.what.attempt, "cancelled", e.at, now)
+            for e in sent
+            if isinstance(e.what, s.Send)
+        ]
         return RequestTrace(self.number, began, asked, streamed, (*self.tries, *off))
 
     def render(self) -> list[str]:
         """The journal as text, one line an entry, seconds since the start first."""
         names = {
-            e.what.attempt.number: e.what.attempt.model.id for e in self.entries if isinstance(e.what, s.Send)
+            e.what.attempt.number: e.what.attempt.model.id
+            for e in self.entries
+            if isinstance(e.what, s.Send)
         }
         return [
             f"{entry.at - self.started:8.3f}  {text}"

@@ -83,7 +83,9 @@ def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:
     if not model.free:
         return ()
     scopes = (
-        {"account": account.scope, "ip": f"{account.provider}|{account.address}|ip"} if account.limits else {}
+        {"account": account.scope, "ip": f"{account.provider}|{account.address}|ip"}
+        if account.limits
+        else {}
     )
     charges = (
         Charge(scopes.get(limit.scope) or f"{account.scope}|{model.wire_name}", limit)
@@ -120,7 +122,11 @@ class Window:
     @classmethod
     def of(cls, state: bytes | None) -> Window:
         """A window as `state` told it; what is none is an empty one, for whoever wrote it was no `Window`."""
-        if not isinstance(state, bytes) or (len(state) - _HEAD.size) % _ENTRY or len(state) < _HEAD.size:
+        if (
+            not isinstance(state, bytes)
+            or (len(state) - _HEAD.size) % _ENTRY
+            or len(state) < _HEAD.size
+        ):
             return cls()
         sort, used, since = _HEAD.unpack_from(state)
         if sort != _SORT:
@@ -232,7 +238,12 @@ Windows = Callable[[Charge], Window]
 
 
 def reserve(
-    windows: Windows, charges: tuple[Charge, ...], number: int, now: float, tokens: int = 0, keep: float = 0.0
+    windows: Windows,
+    charges: tuple[Charge, ...],
+    number: int,
+    now: float,
+    tokens: int = 0,
+    keep: float = 0.0,
 ) -> Grant | Refusal:
     """A share of every charge, or the refusal that lasts longest. `keep`: the part of each limit to leave untouched."""
     refusal: Refusal | None = None
@@ -291,7 +302,12 @@ def changes(
 
 
 def settle(
-    windows: Windows, grant: Grant, *, sent: bool, tokens: int | None = None, cost: float | None = None
+    windows: Windows,
+    grant: Grant,
+    *,
+    sent: bool,
+    tokens: int | None = None,
+    cost: float | None = None,
 ) -> None:
     """End a grant."""
     for charge, amount in changes(grant, sent=sent, tokens=tokens, cost=cost).items():

@@ -108,7 +108,9 @@ def checked_need(request: ChatRequest, *, allow_paid: bool, task: str | None = N
     """The need in a request, once it is known to be one. Raises `BadRequest`."""
     timeout, model = request.timeout, request.model
     if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
-        raise BadRequest(f"timeout={timeout!r} must be positive seconds", hint="or None for the router's own")
+        raise BadRequest(
+            f"timeout={timeout!r} must be positive seconds", hint="or None for the router's own"
+        )
     if model is not None and not isinstance(model, str):
         raise BadRequest(f"model={model!r} must be a name", hint='such as "author/name:free"')
     try:

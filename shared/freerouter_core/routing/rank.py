@@ -14,7 +14,15 @@ from random import Random
 
 from ..catalogue.model import Model
 from .fit import quality_of
-from .health import PRIOR_BAD, PRIOR_FIRST_TOKEN, PRIOR_GOOD, PRIOR_LOST, PRIOR_SPEED, Health, HealthBook
+from .health import (
+    PRIOR_BAD,
+    PRIOR_FIRST_TOKEN,
+    PRIOR_GOOD,
+    PRIOR_LOST,
+    PRIOR_SPEED,
+    Health,
+    HealthBook,
+)
 from .need import Need, Policy
 from .task import aptitude
 
@@ -95,7 +103,9 @@ def _scores(
         if dice is not None:
             # Two uniforms stand in for a Beta deviate: right in mean and spread, a tenth of its price.
             bold = calm.get(model.provider, 1.0)
-            chance += bold * sqrt(6.0 * chance * (1.0 - chance) / (total + 1.0)) * (dice() + dice() - 1.0)
+            chance += (
+                bold * sqrt(6.0 * chance * (1.0 - chance) / (total + 1.0)) * (dice() + dice() - 1.0)
+            )
             if fresh:
                 if key in flying:  # others are finding out
                     chance *= 0.5 ** flying[key]
@@ -119,7 +129,10 @@ def _answers(health: Health | None) -> float:
 
 _KEYS: dict[str, Callable[[Model, Health | None], tuple[float, ...]]] = {
     "context": lambda m, h: (-m.context,),
-    "performance": lambda m, h: (h.expected(256) if h else PRIOR_FIRST_TOKEN + 256 / PRIOR_SPEED, -m.quality),
+    "performance": lambda m, h: (
+        h.expected(256) if h else PRIOR_FIRST_TOKEN + 256 / PRIOR_SPEED,
+        -m.quality,
+    ),
     "cost": lambda m, h: (m.prompt_price + m.completion_price, -m.quality),
     "availability": lambda m, h: (-_answers(h), -m.quality),
 }

@@ -50,7 +50,11 @@ def check_wish(
     if unknown:
         raise BadSetting(f"no part is called {unknown[0]!r}", hint=f"known: {', '.join(WEIGHTS)}")
     for name, value in (*preference.items(), *weights.items()):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not 0 <= value < math.inf
+        ):
             raise BadSetting(f"{name}={value!r} must be a number, 0 or more")
 
 
@@ -105,5 +109,8 @@ def _score(
     reasons += [] if fits else [f"its {model.context:,} tokens of context may not do"]
     reasons += ["resting after a failure"] if benched else []
     return Recommendation(
-        model, round(sum(parts.values()), 1), parts, tuple(reasons) or ("nothing speaks against it",)
+        model,
+        round(sum(parts.values()), 1),
+        parts,
+        tuple(reasons) or ("nothing speaks against it",),
     )

@@ -10,7 +10,9 @@ from .steps import Attempt, Shown
 
 RESUMABLE = frozenset({Kind.BUSY, Kind.ACCOUNT, Kind.SLOW, Kind.BROKEN, Kind.UNFIT, Kind.GONE})
 """Kinds after which somebody else may go on: neither a refusal of the content, nor what nothing helps."""
-WHOLE = frozenset({"not-the-schema", "invalid", "call-as-text", "no-tool-call", "other-tool", "unknown-tool"})
+WHOLE = frozenset(
+    {"not-the-schema", "invalid", "call-as-text", "no-tool-call", "other-tool", "unknown-tool"}
+)
 """Causes found in an answer that was shown to its end: there is nothing to continue."""
 
 

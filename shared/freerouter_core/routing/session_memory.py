@@ -74,7 +74,9 @@ class SessionMemory:
         self.steps.append(Step(label, model.id, seconds, len(outcome.attempts)))
 
     def failed(self, label: str, error: Exception, seconds: float) -> None:
-        self.steps.append(Step(label, "", seconds, len(getattr(error, "attempts", ())), type(error).__name__))
+        self.steps.append(
+            Step(label, "", seconds, len(getattr(error, "attempts", ())), type(error).__name__)
+        )
 
 
 def memory_of(sessions: dict[str, SessionMemory], name: str, now: float) -> SessionMemory:

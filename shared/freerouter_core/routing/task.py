@@ -112,13 +112,17 @@ def analyse(text: str, tokens: int = 0) -> Analysis:
     found = []
     for task in TASKS.values():
         words = tuple(
-            dict.fromkeys(match.group().strip().lower() for match in task.says.finditer(text[:20_000]))
+            dict.fromkeys(
+                match.group().strip().lower() for match in task.says.finditer(text[:20_000])
+            )
         )
         if words or (task.name == "long_context" and tokens >= TOKENS_A_LONG_PROMPT):
             found.append((task.name, words))
     found.sort(key=lambda item: -len(item[1]))  # stable: of equals the earlier row
     wanted = frozenset(word for name, _ in found for word in TASKS[name].capabilities)
-    return Analysis(tuple(found), wanted, max([tokens, *(TASKS[name].context for name, _ in found)]))
+    return Analysis(
+        tuple(found), wanted, max([tokens, *(TASKS[name].context for name, _ in found)])
+    )
 
 
 def aptitude(model: Model, task: str | None) -> float:
@@ -126,7 +130,11 @@ def aptitude(model: Model, task: str | None) -> float:
     rule = TASKS.get(task or "")
     if rule is None:
         return 0.0
-    points = FAMILY_POINTS if rule.families is not None and rule.families.search(model.wire_name) else 0.0
+    points = (
+        FAMILY_POINTS
+        if rule.families is not None and rule.families.search(model.wire_name)
+        else 0.0
+    )
     if any(word in model.parameters or word in model.inputs for word in rule.takes):
         points += PARAMETER_POINTS
     if rule.context and model.context >= rule.context:

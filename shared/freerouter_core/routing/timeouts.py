@@ -48,7 +48,9 @@ class Flight:
         self.overdue, self.patience_ends = now >= ends, min(ends, now + LOOK)
 
 
-def patience(plan: Plan, book: HealthBook, model: Model, now: float, deadline: float | None) -> float:
+def patience(
+    plan: Plan, book: HealthBook, model: Model, now: float, deadline: float | None
+) -> float:
     """Seconds before another is asked beside it: to a first token, or where nothing is streamed to the whole answer."""
     health = book.expected(model.key)
     if plan.stream:
@@ -71,7 +73,9 @@ def hedge_after(plan: Plan, book: HealthBook, model: Model) -> float:
     return health.within(_expected(plan, book, health), HEDGE_AT)
 
 
-def too_late(plan: Plan, book: HealthBook, candidate: Candidate, now: float, deadline: float | None) -> bool:
+def too_late(
+    plan: Plan, book: HealthBook, candidate: Candidate, now: float, deadline: float | None
+) -> bool:
     """Whether it could hardly answer in time, while others wait for the request that it would take."""
     if deadline is None or candidate.named or not plan.lines.get(candidate.account.provider):
         return False
@@ -86,4 +90,6 @@ def _expected(plan: Plan, book: HealthBook, health: Health) -> float:
     known of the model anyway."""
     if plan.stream:
         return health.first_token
-    return health.expected(book.likely(plan.need.limit) if health.answers else book.usual(plan.need.limit))
+    return health.expected(
+        book.likely(plan.need.limit) if health.answers else book.usual(plan.need.limit)
+    )

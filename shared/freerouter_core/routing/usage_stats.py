@@ -32,7 +32,13 @@ class History:
     untold: Tallies = field(default_factory=dict)
 
     def answered(
-        self, key: tuple[str, ...], now: float, *, first_token: float | None, seconds: float, tokens: int
+        self,
+        key: tuple[str, ...],
+        now: float,
+        *,
+        first_token: float | None,
+        seconds: float,
+        tokens: int,
     ) -> None:
         tally = self._of(key, now)
         sums = {"answers": 1, "seconds": seconds, "tokens": tokens, f"took:{_class(seconds)}": 1}
@@ -79,7 +85,9 @@ def merge(into: Tallies, more: Tallies) -> None:
 def percentile(tally: Tally, kind: str, share: float) -> float | None:
     """Seconds that `share` of what the histogram `kind` holds stays under; None: it is empty."""
     held = sorted(
-        (int(name.rpartition(":")[2]), n) for name, n in tally.items() if name.startswith(f"{kind}:")
+        (int(name.rpartition(":")[2]), n)
+        for name, n in tally.items()
+        if name.startswith(f"{kind}:")
     )
     left = share * sum(n for _, n in held)
     for n, count in held:

@@ -107,8 +107,13 @@ class Flight:
         return self._joined(self._signed(answer, account))
 
     async def _read_stream(self, chunks: Any, *, tool_as_text: bool) -> Answer:
-        decoder, assembler = SSEDecoder(), Assembler(self.attempt.model.wire_name, resumes=bool(self.before))
-        self.gate = JsonGate() if self.plan.request.structured is not None and not self.before else None
+        decoder, assembler = (
+            SSEDecoder(),
+            Assembler(self.attempt.model.wire_name, resumes=bool(self.before)),
+        )
+        self.gate = (
+            JsonGate() if self.plan.request.structured is not None and not self.before else None
+        )
         head = await self._pour(chunks, decoder, assembler, tool_as_text)
         # Plain JSON, whatever its content type says.
         if not assembler.fed and head.lstrip()[:1] in (b"{", b"["):
@@ -142,7 +147,9 @@ class Flight:
                     # Read to the end, which is at hand, so that the connection can be used again. Once said, what else
                     # is sent (comments, say) puts it off no further.
                     if assembler.finished and (assembler.done or bound.when() is None):
-                        end = asyncio.get_running_loop().time() + (TAIL if assembler.done else AFTER_FINISH)
+                        end = asyncio.get_running_loop().time() + (
+                            TAIL if assembler.done else AFTER_FINISH
+                        )
                         bound.reschedule(min(end, bound.when() or end))
         except TimeoutError:
             pass
@@ -163,13 +170,17 @@ class Flight:
         if self.gate is not None and self.plan.request.tools and delta.fragments:
             # It calls a tool instead: what was held back is no object after all.
             delta = replace(
-                delta, text=self.gate.release() + delta.text, reasoning=self.thought + delta.reasoning
+                delta,
+                text=self.gate.release() + delta.text,
+                reasoning=self.thought + delta.reasoning,
             )
             self.gate, self.thought = None, ""
         if self.gate is not None:
             # The wished-for object, growing in the text or in the arguments of the tool that was forced.
             text = (
-                "".join(f.arguments for f in delta.fragments if f.index == 0) if tool_as_text else delta.text
+                "".join(f.arguments for f in delta.fragments if f.index == 0)
+                if tool_as_text
+                else delta.text
             )
             self.thought += delta.reasoning
             shown = self.gate.feed(text)
@@ -211,13 +222,17 @@ class Flight:
 
     def _signed(self, answer: Answer, account: Account) -> Answer:
         if answer.error is not None:
-            answer = answer.with_(error=json.loads(redact(json.dumps(answer.error, default=str), account)))
+            answer = answer.with_(
+                error=json.loads(redact(json.dumps(answer.error, default=str), account))
+            )
         answer = clean_answer(answer, account)
         return answer.with_(simulated=True) if account.simulated else answer
 
 
 def _dump(body: dict[str, Any]) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "replace")
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str).encode(
+        "utf-8", "replace"
+    )
 
 
 def _load(body: bytes) -> Any:

@@ -169,9 +169,13 @@ class Discovery:
         try:
             async with asyncio.timeout(FETCH_TIMEOUT):
                 rows = await _get_models(account, transport, self.clock.now())
-            models = parse_models(rows, provider=account.provider, free=account.free, origin=account.address)
+            models = parse_models(
+                rows, provider=account.provider, free=account.free, origin=account.address
+            )
             if not models:
-                raise TransportFailed("protocol", "the list of models is empty or in no known shape")
+                raise TransportFailed(
+                    "protocol", "the list of models is empty or in no known shape"
+                )
         except (TransportFailed, TimeoutError) as error:
             source.failures += 1
             self.stats["failed"] += 1
@@ -227,10 +231,16 @@ class Discovery:
         path = self._path(account)
         if path is None:
             return
-        copy = {"format": 2, "fetched": source.fetched, "models": [_freeze(m) for m in source.models or ()]}
+        copy = {
+            "format": 2,
+            "fetched": source.fetched,
+            "models": [_freeze(m) for m in source.models or ()],
+        }
         problem = write_json(path, copy)
         if problem is not None:
-            self.emit(FetchFailed(account.provider, f"the list could not be kept on disk: {problem}"))
+            self.emit(
+                FetchFailed(account.provider, f"the list could not be kept on disk: {problem}")
+            )
 
 
 async def _get_models(account: Account, transport: Transport, now: float) -> Any:
@@ -252,7 +262,11 @@ _DEFAULTS = {f.name: f.default for f in fields(Model) if f.init}
 
 def _freeze(model: Model) -> dict[str, Any]:
     known = {name: getattr(model, name) for name in _DEFAULTS}
-    return {k: sorted(v) if isinstance(v, frozenset) else v for k, v in known.items() if v != _DEFAULTS[k]}
+    return {
+        k: sorted(v) if isinstance(v, frozenset) else v
+        for k, v in known.items()
+        if v != _DEFAULTS[k]
+    }
 
 
 def _thaw(row: dict[str, Any]) -> Model:

@@ -71,7 +71,9 @@ class Drive:
         except StopIteration as stop:
             outcome: Outcome = stop.value
             self._release(outcome)
-            if outcome.seams and not outcome.answer.text:  # nobody had anything to add to what was shown
+            if (
+                outcome.seams and not outcome.answer.text
+            ):  # nobody had anything to add to what was shown
                 return replace(outcome, answer=outcome.answer.with_(text="".join(self.partial)))
             return outcome
         except FreeRouterError as error:
@@ -92,7 +94,9 @@ class Drive:
     async def _perform(self, step: s.Step) -> s.Event:
         match step:
             case s.Reserve():
-                granted = await self.runtime.ledger.reserve(self.number, step.charges, step.tokens, step.keep)
+                granted = await self.runtime.ledger.reserve(
+                    self.number, step.charges, step.tokens, step.keep
+                )
                 if isinstance(granted, Grant):
                     self.grant = granted
                     return s.Granted(self.clock.now())
@@ -134,9 +138,13 @@ class Drive:
         account, judge, ruling = step.attempt.account, self.plan.judge, None
         try:
             async with asyncio.timeout(left):
-                problem, teaches = await self.runtime.validate(self.plan.request.validate, step.answer)
+                problem, teaches = await self.runtime.validate(
+                    self.plan.request.validate, step.answer
+                )
                 if problem is None and judge is not None:
-                    ruling = await self.runtime.elsewhere(lambda: judge(step.answer, step.attempt.model.id))
+                    ruling = await self.runtime.elsewhere(
+                        lambda: judge(step.answer, step.attempt.model.id)
+                    )
         except TimeoutError:
             problem, teaches = "the validator or a guard took longer than the call may", False
         except CallableFailed as error:  # a guard ended its own thread
@@ -187,11 +195,15 @@ class Drive:
         except Rejected as rejected:
             self._fail(flight, rejected.fault)
         except TransportFailed as failure:
-            self._fail(flight, judge_transport(failure.name, redact(failure.detail, attempt.account)))
+            self._fail(
+                flight, judge_transport(failure.name, redact(failure.detail, attempt.account))
+            )
         except asyncio.CancelledError:
             if not flight.stalled:
                 raise
-            self._fail(flight, Fault(Kind.SLOW, "stall", "no token for too long, whatever else was sent"))
+            self._fail(
+                flight, Fault(Kind.SLOW, "stall", "no token for too long, whatever else was sent")
+            )
         except Exception as error:  # a bug of ours or of a transport must not hang the caller
             self.runtime.log.exception("an attempt failed unexpectedly", exc_info=_bare(error))
             self._fail(flight, judge_transport("other", type(error).__name__))
@@ -250,13 +262,17 @@ class Drive:
 
     def _news(self, event: s.Event) -> s.Event:
         """The event, and where an attempt that was shown ended, what the caller has seen: another may be asked to continue it."""
-        if self.plan.policy.on_stream_break != "continue" or not isinstance(event, (s.Failed, s.Done)):
+        if self.plan.policy.on_stream_break != "continue" or not isinstance(
+            event, (s.Failed, s.Done)
+        ):
             return event
         flight = self.flights.get(event.number)
         if flight is None or not flight.shown:
             return event
         text = "".join(self.partial)
-        return replace(event, shown=s.Shown(redact(text, flight.attempt.account), flight.pieces, len(text)))
+        return replace(
+            event, shown=s.Shown(redact(text, flight.attempt.account), flight.pieces, len(text))
+        )
 
     def _drop(self, number: int) -> None:
         flight = self.flights.pop(number, None)

@@ -45,7 +45,9 @@ class Facts:
 
     def sound(self, now: float) -> bool:
         """Whether it can be what was written down. Raises TypeError where it cannot even be compared."""
-        return 0 <= self.at <= now and all(n is None or 0 < n < 1e7 for n in (self.first_token, self.speed))
+        return 0 <= self.at <= now and all(
+            n is None or 0 < n < 1e7 for n in (self.first_token, self.speed)
+        )
 
 
 @dataclass
@@ -68,7 +70,10 @@ class Scans:
     accounts: dict[str, _Account] = field(default_factory=dict)
 
     def tend(
-        self, accounts: Iterable[Account], catalogue: Catalogue, transport: Callable[[Account], Transport]
+        self,
+        accounts: Iterable[Account],
+        catalogue: Catalogue,
+        transport: Callable[[Account], Transport],
     ) -> None:
         """See to it that what is due is looked up, beside the requests. On the runtime's loop."""
         now = self.clock.now()
@@ -93,9 +98,9 @@ class Scans:
     ) -> None:
         try:
             models = [m for m in catalogue if m.provider == account.provider and m.free and m.chat]
-            self.stats["scans_avoided"] += sum(m.provider == account.provider for m in catalogue) - len(
-                models
-            )
+            self.stats["scans_avoided"] += sum(
+                m.provider == account.provider for m in catalogue
+            ) - len(models)
             now, told, failed = self.clock.now(), 0, 0
             known.due = now + FIRST_BACKOFF
             for model in models:
@@ -146,7 +151,9 @@ class Scans:
             return {}
 
 
-async def ask_endpoints(account: Account, model: Model, transport: Transport, now: float) -> Facts | None:
+async def ask_endpoints(
+    account: Account, model: Model, transport: Transport, now: float
+) -> Facts | None:
     """What is told of a model's endpoints; None: nothing, or not in time."""
     try:
         async with (
@@ -174,7 +181,9 @@ def read_endpoints(rows: Iterable[Any], now: float) -> Facts:
             forced.append(bool(choice.get("required", choice.get("literal_required", True))))
     firsts = [value if value < 30.0 else value / 1e3 for value in latency if value]
     speeds = [tokens for tokens in speed if tokens]
-    return Facts(now, min(firsts, default=None), max(speeds, default=None), any(forced) if forced else True)
+    return Facts(
+        now, min(firsts, default=None), max(speeds, default=None), any(forced) if forced else True
+    )
 
 
 def _median(told: Any) -> float | None:

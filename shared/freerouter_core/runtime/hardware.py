@@ -38,7 +38,8 @@ def _graphics() -> int:
         pynvml.nvmlInit()
         count = pynvml.nvmlDeviceGetCount()
         cards = [
-            pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(n)).total for n in range(count)
+            pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(n)).total
+            for n in range(count)
         ]
         pynvml.nvmlShutdown()
     except pynvml.NVMLError:

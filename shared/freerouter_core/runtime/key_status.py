@@ -39,7 +39,11 @@ async def ask_standing(account: Account, transport: Transport) -> Standing | Non
             transport.open(account, "GET", "/key") as response,
         ):
             body = await response.read(100_000)
-            told = json.loads(body)["data"]["free_model_daily_requests"] if response.status == 200 else {}
+            told = (
+                json.loads(body)["data"]["free_model_daily_requests"]
+                if response.status == 200
+                else {}
+            )
             return Standing(int(told["used"]), int(told["limit"]))
     except (TransportFailed, TimeoutError, ValueError, KeyError, TypeError):
         return None

@@ -136,7 +136,9 @@ class Runtime(Crossing):
                 core.endings += [self.notes.flush, self.ledger.drain]
                 start_thread(core.main, "freerouter")
                 if not core.started.wait(START_TIMEOUT):
-                    raise FreeRouterError(f"the runtime's thread did not start within {START_TIMEOUT:g} s")
+                    raise FreeRouterError(
+                        f"the runtime's thread did not start within {START_TIMEOUT:g} s"
+                    )
                 self._core = core
                 weakref.finalize(self, _stop, core).atexit = False
             return self._core
@@ -197,7 +199,9 @@ class Runtime(Crossing):
     async def elsewhere(self, call: Callable[[], T]) -> T:
         """Run a callable of the user's on a thread of its own: it may wait, or call a model itself."""
         # The outcome crosses as a value: a StopIteration, say, cannot be set as a future's exception.
-        future: asyncio.Future[tuple[Any, BaseException | None]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[tuple[Any, BaseException | None]] = (
+            asyncio.get_running_loop().create_future()
+        )
         context = contextvars.copy_context()
         inlet = self._running().inlet
 
@@ -262,7 +266,9 @@ class Runtime(Crossing):
     def emit(self, event: Event) -> None:
         write(event)
         for name, n in counted(event).items():
-            named = name.startswith(("asked:", "failed:"))  # by models, of which callers may name any
+            named = name.startswith(
+                ("asked:", "failed:")
+            )  # by models, of which callers may name any
             if not named or name in self.counts or len(self.counts) < MOST_COUNTS:
                 self.counts[name] += n
         if self._observers:
@@ -294,7 +300,11 @@ class Runtime(Crossing):
         """Tell observers of a step the driver has taken."""
         if isinstance(step, s.Send):
             attempt = step.attempt
-            self.emit(ModelChosen(attempt.model.id, attempt.account.provider, attempt.number, attempt.hedge))
+            self.emit(
+                ModelChosen(
+                    attempt.model.id, attempt.account.provider, attempt.number, attempt.hedge
+                )
+            )
         elif isinstance(step, s.Sleep):
             self.emit(Waiting(max(0.0, step.until - self.clock.now())))
 

@@ -59,7 +59,9 @@ def _has(source: Mapping[str, str], name: str) -> bool:
 
 
 def _names(value: Any) -> Any:
-    return tuple(n.strip() for n in value.split(",") if n.strip()) if isinstance(value, str) else value
+    return (
+        tuple(n.strip() for n in value.split(",") if n.strip()) if isinstance(value, str) else value
+    )
 
 
 def _seconds(value: Any) -> Any:
@@ -133,7 +135,9 @@ class Settings(BaseSettings):
         try:
             folder = Path.cwd() if directory is None else Path(directory)
         except FileNotFoundError:
-            raise BadSetting("the working directory is gone", hint="go to one that is there") from None
+            raise BadSetting(
+                "the working directory is gone", hint="go to one that is there"
+            ) from None
         for name in FILES:
             _dotenv(str(folder / name))
         file = configfile.find(folder)
@@ -148,7 +152,11 @@ class Settings(BaseSettings):
             first = error.errors(include_input=False, include_url=False)[0]
             name = "_".join(str(part) for part in first["loc"]).upper()
             hint = "correct or unset this variable"
-            if file is not None and name.lower() in said.settings and not _has(os.environ, name.lower()):
+            if (
+                file is not None
+                and name.lower() in said.settings
+                and not _has(os.environ, name.lower())
+            ):
                 hint = f"correct it in {file.name}"
             raise BadSetting(f"{name}: {first['msg']}", hint=hint) from None
         finally:

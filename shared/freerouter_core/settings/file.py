@@ -87,7 +87,9 @@ class _Options(BaseModel):
     exclude_failed: float | None = None
     on_stream_break: str | None = None
     tool_streaming: str | None = None
-    hedge: Annotated[str, BeforeValidator(lambda said: "off" if said is False else said)] | None = None
+    hedge: Annotated[str, BeforeValidator(lambda said: "off" if said is False else said)] | None = (
+        None
+    )
     """YAML reads `off` as a truth value."""
 
     def told(self) -> dict[str, Any]:
@@ -108,7 +110,9 @@ def find(folder: Path) -> Path | None:
     from platformdirs import user_config_path
 
     places = (folder, user_config_path("freerouter"))
-    return next((path for place in places for name in NAMES if (path := place / name).is_file()), None)
+    return next(
+        (path for place in places for name in NAMES if (path := place / name).is_file()), None
+    )
 
 
 @dataclass(frozen=True)
@@ -150,13 +154,17 @@ def read(path: Path | None, known: Collection[str]) -> Said:
         told = _Options.model_validate(options).told()
     except ValidationError as error:
         raise _wrong(path, "router", error, _Options) from None
-    return Said(said, told, {name: row.model_dump(exclude_unset=True) for name, row in rows.items()})
+    return Said(
+        said, told, {name: row.model_dump(exclude_unset=True) for name, row in rows.items()}
+    )
 
 
 def _wrong(path: Path, table: str, error: ValidationError, rows: type[BaseModel]) -> BadSetting:
     first = error.errors(include_input=False, include_url=False)[0]
     where = ".".join(str(part) for part in (table, *first["loc"]))
-    hint = ELSEWHERE.get(str(first["loc"][-1]) if first["loc"] else "") if rows is _Options else None
+    hint = (
+        ELSEWHERE.get(str(first["loc"][-1]) if first["loc"] else "") if rows is _Options else None
+    )
     hint = hint or f"its names are {', '.join(rows.model_fields)}"
     return BadSetting(f"{path.name}: {where}: {first['msg']}", hint=hint)
 
@@ -168,7 +176,9 @@ def _parsed(path: Path) -> Mapping[str, Any]:
     except BadSetting:
         raise
     except (OSError, ValueError) as error:
-        raise BadSetting(f"{path.name} cannot be read: {error}", hint="correct it, or move it away") from None
+        raise BadSetting(
+            f"{path.name} cannot be read: {error}", hint="correct it, or move it away"
+        ) from None
     if said is None:
         return {}
     if not isinstance(said, dict):
@@ -192,4 +202,8 @@ def _yaml(text: str, path: Path) -> Any:
 
 
 def _tables(providers: object) -> list[Mapping[str, Any]]:
-    return [row for row in providers.values() if isinstance(row, dict)] if isinstance(providers, dict) else []
+    return (
+        [row for row in providers.values() if isinstance(row, dict)]
+        if isinstance(providers, dict)
+        else []
+    )

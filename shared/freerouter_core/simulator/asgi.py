@@ -40,7 +40,8 @@ class WorldApp:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in scope["headers"]
         }
         playing = asyncio.create_task(self._play(scope, headers, body, send))
         leaving = asyncio.create_task(_gone(receive))
@@ -53,7 +54,11 @@ class WorldApp:
             leaving.cancel()
 
     async def _play(
-        self, scope: Message, headers: dict[str, str], body: bytes, send: Callable[[Message], Awaitable[None]]
+        self,
+        scope: Message,
+        headers: dict[str, str],
+        body: bytes,
+        send: Callable[[Message], Awaitable[None]],
     ) -> None:
         script = self.world.respond(scope["method"], scope["path"], headers, body)
         for step in script.lead:

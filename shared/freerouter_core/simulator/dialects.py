@@ -39,7 +39,10 @@ def _openrouter(case: Case, what: str, until: float) -> Script:
 
 
 def _groq(case: Case, what: str, until: float) -> Script:
-    kind, wait = ("tokens per day (TPD)" if what == "day" else "requests per minute (RPM)"), until - case.now
+    kind, wait = (
+        ("tokens per day (TPD)" if what == "day" else "requests per minute (RPM)"),
+        until - case.now,
+    )
     words = f"Rate limit reached for model `{case.model}` in organization `org_sim` on {kind}: Limit 30, Used 30. Please try again in {_span(wait)}."
     error = {"message": words, "type": "requests", "code": "rate_limit_exceeded"}
     return reply({"error": error}, status=429, headers={"retry-after": str(math.ceil(wait))})
@@ -57,7 +60,10 @@ def _gemini(case: Case, what: str, until: float) -> Script:
     quota = f"GenerateRequestsPer{'Day' if what == 'day' else 'Minute'}PerProjectPerModel-FreeTier"
     wait = f"{until - case.now:.6f}s" if what == "minute" else "38.6s"
     details = [
-        {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": quota}]},
+        {
+            "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+            "violations": [{"quotaId": quota}],
+        },
         {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": wait},
     ]
     error = {
@@ -105,7 +111,9 @@ def _cloudflare(case: Case, what: str, until: float) -> Script:
         if what == "day"
         else "Capacity temporarily exceeded"
     )
-    return reply({"errors": [{"message": words, "code": 3036}], "success": False, "result": {}}, status=429)
+    return reply(
+        {"errors": [{"message": words, "code": 3036}], "success": False, "result": {}}, status=429
+    )
 
 
 def _ollama(case: Case, what: str, until: float) -> Script:
@@ -135,7 +143,9 @@ DIALECTS: Mapping[str, Dialect] = {
         by_model=False,
     ),
     "ollama": Dialect(
-        _ollama, listed=lambda rows: {"models": [{**row, "name": row["id"]} for row in rows]}, by_model=False
+        _ollama,
+        listed=lambda rows: {"models": [{**row, "name": row["id"]} for row in rows]},
+        by_model=False,
     ),
 }
 """By provider's name."""

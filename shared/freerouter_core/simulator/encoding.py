@@ -42,7 +42,11 @@ def cut_to_length(thought: Thought, request: Mapping[str, Any]) -> tuple[Thought
 def _usage(speech: Speech) -> Json:
     thought, request = speech.thought, speech.request
     prompt = max(1, tokens_of(request))
-    said = thought.text + thought.reasoning + "".join(json.dumps(arguments) for _, arguments in thought.calls)
+    said = (
+        thought.text
+        + thought.reasoning
+        + "".join(json.dumps(arguments) for _, arguments in thought.calls)
+    )
     completion = max(1, len(said) // 4)
     marked = prompt // 2 if '"cache_control"' in json.dumps(request.get("messages", [])) else 0
     heard = 8 if '"input_audio"' in json.dumps(request.get("messages", [])) else 0
@@ -70,7 +74,11 @@ def _spoken(request: Mapping[str, Any]) -> bool:
 
 def _sound(said: Speech) -> Json:
     """Silence, with what would have been said."""
-    return {"id": f"audio_{said.ident[4:]}", "data": "UklGRgAAAABXQVZF", "transcript": said.thought.text}
+    return {
+        "id": f"audio_{said.ident[4:]}",
+        "data": "UklGRgAAAABXQVZF",
+        "transcript": said.thought.text,
+    }
 
 
 def _wire_calls(said: Speech) -> list[Json]:
@@ -142,7 +150,10 @@ def streamed(said: Speech, chunk: Callable[..., Json]) -> Script:
         arguments = call["function"]["arguments"]
         say(content=None, tool_calls=[{**call, "function": {**call["function"], "arguments": ""}}])
         for piece in _cut(arguments, 7):
-            say(content=None, tool_calls=[{"index": call["index"], "function": {"arguments": piece}}])
+            say(
+                content=None,
+                tool_calls=[{"index": call["index"], "function": {"arguments": piece}}],
+            )
     if _spoken(said.request):
         say(content="", audio=_sound(said))
     pieces.append(chunk(content="", finish=said.finish))

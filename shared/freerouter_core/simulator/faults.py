@@ -32,7 +32,8 @@ def _error(status: int, message: str, sent: dict[str, str] | None = None, **meta
         }
         if metadata:
             error["metadata"] = {
-                k: v.format(model=case.model) if isinstance(v, str) else v for k, v in metadata.items()
+                k: v.format(model=case.model) if isinstance(v, str) else v
+                for k, v in metadata.items()
             }
         body = {"error": error, "user_id": "user_simulated"}
         return reply(body, status=status, after=min(0.2, case.first_token), headers=sent)
@@ -56,7 +57,9 @@ def _limited(case: Case, what: str, source: str, limit: str, until: float) -> Sc
         "X-RateLimit-Remaining": "0",
         "X-RateLimit-Reset": str(int(until * 1000)),
     }
-    return _error(429, f"Rate limit exceeded: {what}", headers, headers=headers, limit_source=source)(case)
+    return _error(
+        429, f"Rate limit exceeded: {what}", headers, headers=headers, limit_source=source
+    )(case)
 
 
 def _in_200(error: Json | None, body: Json | None = None) -> Fault:
@@ -65,7 +68,9 @@ def _in_200(error: Json | None, body: Json | None = None) -> Fault:
         if error is not None:
             content["error"] = error
         if case.stream:
-            return sse([case.chunk() | content] if body is not None else [content], after=case.first_token)
+            return sse(
+                [case.chunk() | content] if body is not None else [content], after=case.first_token
+            )
         return reply(content, after=case.first_token)
 
     return fail
@@ -79,9 +84,15 @@ def _empty(case: Case) -> Script:
             after=case.first_token,
         )
     message = {"role": "assistant", "content": "", "refusal": None, "reasoning": None}
-    choice = {"index": 0, "message": message, "finish_reason": "stop", "native_finish_reason": "stop"}
+    choice = {
+        "index": 0,
+        "message": message,
+        "finish_reason": "stop",
+        "native_finish_reason": "stop",
+    }
     return reply(
-        {"id": "gen-empty", "model": case.model, "choices": [choice], "usage": usage}, after=case.first_token
+        {"id": "gen-empty", "model": case.model, "choices": [choice], "usage": usage},
+        after=case.first_token,
     )
 
 
@@ -89,10 +100,14 @@ def _truncated_tool(case: Case) -> Script:
     function = {"name": "delete_records", "arguments": '{"target": "va'}
     call = {"index": 0, "id": "call_cut", "type": "function", "function": function}
     if case.stream:
-        return sse([case.chunk(tool_calls=[call]), case.chunk(finish="length")], after=case.first_token)
+        return sse(
+            [case.chunk(tool_calls=[call]), case.chunk(finish="length")], after=case.first_token
+        )
     message = {"role": "assistant", "content": None, "tool_calls": [call]}
     choice = {"index": 0, "message": message, "finish_reason": "length"}
-    return reply({"id": "gen-cut", "model": case.model, "choices": [choice]}, after=case.first_token)
+    return reply(
+        {"id": "gen-cut", "model": case.model, "choices": [choice]}, after=case.first_token
+    )
 
 
 def _mid_stream(
@@ -103,7 +118,9 @@ def _mid_stream(
     def fail(case: Case) -> Script:
         made = [piece(case) if callable(piece) else piece for piece in ending]
         if not case.stream:
-            accidents = [p for p in made if isinstance(p, (bytes, Accident)) and p is not KEEP_ALIVE]
+            accidents = [
+                p for p in made if isinstance(p, (bytes, Accident)) and p is not KEEP_ALIVE
+            ]
             errors = [p["error"] for p in made if isinstance(p, dict) and "error" in p]
             if errors:
                 return reply({"error": errors[0]}, after=case.first_token)
@@ -132,7 +149,9 @@ def _stall(case: Case) -> Script:
 def _half(case: Case) -> Script:
     """The first half of a good answer, then a cut."""
     good = case.good()
-    return Script(good.status, good.headers, good.lead, (*good.body[: len(good.body) // 2], Accident("cut")))
+    return Script(
+        good.status, good.headers, good.lead, (*good.body[: len(good.body) // 2], Accident("cut"))
+    )
 
 
 def _slow(case: Case) -> Script:
@@ -140,7 +159,9 @@ def _slow(case: Case) -> Script:
     return Script(good.status, good.headers, (Wait(30.0), *good.lead), good.body)
 
 
-_UPSTREAM = "{model} is temporarily rate-limited upstream. Please retry shortly, or add your own key"
+_UPSTREAM = (
+    "{model} is temporarily rate-limited upstream. Please retry shortly, or add your own key"
+)
 _ERROR_CHUNK: Json = {
     "code": 502,
     "message": "Upstream error",

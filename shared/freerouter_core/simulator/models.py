@@ -69,8 +69,13 @@ class SimModel:
             "context_length": self.context,
             "architecture": {"input_modalities": list(self.inputs), "output_modalities": ["text"]},
             "pricing": {"prompt": self.prompt_price, "completion": self.completion_price},
-            "top_provider": {"context_length": self.context, "max_completion_tokens": self.max_output},
-            "supported_parameters": sorted(parameters + [name for name, has in flags.items() if has]),
+            "top_provider": {
+                "context_length": self.context,
+                "max_completion_tokens": self.max_output,
+            },
+            "supported_parameters": sorted(
+                parameters + [name for name, has in flags.items() if has]
+            ),
         }
 
     def endpoint(self) -> Json:
@@ -78,7 +83,11 @@ class SimModel:
         return {
             "provider_name": "Simulated",
             "context_length": self.context,
-            "supports_tool_choice": {"auto": self.tools, "none": True, "required": self.tool_choice},
+            "supports_tool_choice": {
+                "auto": self.tools,
+                "none": True,
+                "required": self.tool_choice,
+            },
             "status": 0,
             "uptime_last_30m": 99.8,
             "latency_last_30m": {"p50": self.first_token * 1e3},
@@ -125,7 +134,9 @@ class SimAccount:
         log = self.minutes.get(model if dialect.by_model else "", [])
         if self.per_minute is None or not log:
             return {}
-        return dialect.headers(self.per_minute - len(log), self.per_minute, max(0.0, log[0] + 60.0 - now))
+        return dialect.headers(
+            self.per_minute - len(log), self.per_minute, max(0.0, log[0] + 60.0 - now)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,12 @@ ALWAYS = 10.0**9
 def calm_models() -> list[SimModel]:
     """A few models that answer."""
     return [
-        SimModel("aurora/large:free", context=262_144, reasoning=True, first_token=0.4, speed=120.0),
-        SimModel("birch/vision:free", inputs=("text", "image", "file"), first_token=0.3, speed=90.0),
+        SimModel(
+            "aurora/large:free", context=262_144, reasoning=True, first_token=0.4, speed=120.0
+        ),
+        SimModel(
+            "birch/vision:free", inputs=("text", "image", "file"), first_token=0.3, speed=90.0
+        ),
         SimModel("cedar/mini:free", structured=False, first_token=0.15, speed=200.0),
     ]
 

@@ -108,10 +108,14 @@ def _parameters(body: Mapping[str, Any]) -> str | None:
             return f"{key!r} must be a number from {low:g} to {high:g}"
     for key in ("max_tokens", "max_completion_tokens"):
         value = body.get(key)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        if value is not None and (
+            not isinstance(value, int) or isinstance(value, bool) or value < 1
+        ):
             return f"{key!r} must be a positive integer"
     stop = body.get("stop")
-    listed = isinstance(stop, list) and 1 <= len(stop) <= 4 and all(isinstance(s, str) for s in stop)
+    listed = (
+        isinstance(stop, list) and 1 <= len(stop) <= 4 and all(isinstance(s, str) for s in stop)
+    )
     if stop is not None and not isinstance(stop, str) and not listed:
         return "'stop' must be a string or 1 to 4 strings"
     if body.get("stream_options") is not None and body.get("stream") is not True:
@@ -119,7 +123,9 @@ def _parameters(body: Mapping[str, Any]) -> str | None:
     if isinstance(body.get("models"), list) and len(body["models"]) > 3:
         return "'models' array must have 3 items or fewer."
     price = (
-        (body.get("provider") or {}).get("max_price") if isinstance(body.get("provider"), Mapping) else None
+        (body.get("provider") or {}).get("max_price")
+        if isinstance(body.get("provider"), Mapping)
+        else None
     )
     if price is not None and not all(isinstance(v, str) for v in price.values()):
         return "'provider.max_price' values must be strings"
@@ -153,9 +159,13 @@ def _tools(body: Mapping[str, Any]) -> str | None:
         return "'tool_choice' is only allowed when 'tools' are given"
     if isinstance(choice, Mapping):
         name = (choice.get("function") or {}).get("name")
-        return None if name in names else f"'tool_choice' names {name!r}, which is not among the tools"
+        return (
+            None if name in names else f"'tool_choice' names {name!r}, which is not among the tools"
+        )
     return (
-        None if choice in ("auto", "none", "required") else f"'tool_choice' has the unknown value {choice!r}"
+        None
+        if choice in ("auto", "none", "required")
+        else f"'tool_choice' has the unknown value {choice!r}"
     )
 
 
@@ -191,7 +201,9 @@ def _messages(messages: object) -> str | None:
         role = message["role"]
         if role == "tool":
             if message.get("tool_call_id") not in open_calls:
-                return f"'{at}.tool_call_id' {message.get('tool_call_id')!r} answers no open tool call"
+                return (
+                    f"'{at}.tool_call_id' {message.get('tool_call_id')!r} answers no open tool call"
+                )
             open_calls.discard(message["tool_call_id"])
         elif open_calls:
             return f"'{at}': tool call {min(open_calls)!r} was not answered"
@@ -230,10 +242,14 @@ def _part(part: Mapping[str, Any], kind: str) -> str | None:
     if kind in ("image_url", "video_url"):
         return _url(value.get("url"))
     if kind == "input_audio":
-        return _base64(value.get("data")) or (None if value.get("format") else "has no audio format")
+        return _base64(value.get("data")) or (
+            None if value.get("format") else "has no audio format"
+        )
     data = value.get("file_data") or value.get("file_id")
     return (
-        _url(data) if isinstance(data, str) and ":" in data[:12] else (None if data else "has no file_data")
+        _url(data)
+        if isinstance(data, str) and ":" in data[:12]
+        else (None if data else "has no file_data")
     )
 
 
@@ -249,7 +265,9 @@ def _url(url: object) -> str | None:
 def _base64(data: object) -> str | None:
     try:
         return (
-            None if isinstance(data, str) and base64.b64decode(data, validate=True) else "has no base64 data"
+            None
+            if isinstance(data, str) and base64.b64decode(data, validate=True)
+            else "has no base64 data"
         )
     except (binascii.Error, ValueError):
         return "has data that is no base64"
@@ -263,12 +281,20 @@ def _calls(message: Mapping[str, Any], at: str, open_calls: set[str]) -> str | N
         return f"'{at}.tool_calls' must be a non-empty array of an assistant message"
     for n, call in enumerate(calls):
         function = call.get("function") if isinstance(call, Mapping) else None
-        if not isinstance(function, Mapping) or not call.get("id") or call.get("type") != "function":
+        if (
+            not isinstance(function, Mapping)
+            or not call.get("id")
+            or call.get("type") != "function"
+        ):
             return f"'{at}.tool_calls[{n}]' must have id, type and function"
         if not _NAME.fullmatch(str(function.get("name", ""))):
             return f"'{at}.tool_calls[{n}].function.name' is no function name"
         try:
-            json.loads(str(function.get("arguments")) if isinstance(function.get("arguments"), str) else "?")
+            json.loads(
+                str(function.get("arguments"))
+                if isinstance(function.get("arguments"), str)
+                else "?"
+            )
         except ValueError:
             return f"'{at}.tool_calls[{n}].function.arguments' must be a JSON string"
         if call["id"] in open_calls:

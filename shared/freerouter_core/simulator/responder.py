@@ -34,13 +34,19 @@ def think(body: Mapping[str, Any], model: str, rng: Random, *, reasons: bool) ->
     form = body.get("response_format") or {}
     if form.get("type") == "json_schema":
         schema = form["json_schema"]["schema"]
-        return Thought(json.dumps(instance(schema, prompt, rng), ensure_ascii=False), reasoning=reasoning)
+        return Thought(
+            json.dumps(instance(schema, prompt, rng), ensure_ascii=False), reasoning=reasoning
+        )
     schema = _schema_in_prompt(messages)
     if schema is not None:
-        return Thought(json.dumps(instance(schema, prompt, rng), ensure_ascii=False), reasoning=reasoning)
+        return Thought(
+            json.dumps(instance(schema, prompt, rng), ensure_ascii=False), reasoning=reasoning
+        )
     if form.get("type") == "json_object":
         keys = re.findall(r"""["'`](\w+)["'`]""", prompt) or ["answer"]
-        text = json.dumps({key: _string(key, prompt, rng) for key in dict.fromkeys(keys)}, ensure_ascii=False)
+        text = json.dumps(
+            {key: _string(key, prompt, rng) for key in dict.fromkeys(keys)}, ensure_ascii=False
+        )
         return Thought(text, reasoning=reasoning)
     return Thought(_stopped(_text(messages, prompt, model), body.get("stop")), reasoning=reasoning)
 
@@ -64,12 +70,12 @@ def _calls(body: Mapping[str, Any], prompt: str, rng: Random) -> list[tuple[str,
         if choice == "required":
             fresh = [name for name in tools if name not in called]
             wanted = named or fresh[-1:] or list(tools)[-1:]
-            if (
-                answered
-            ):  # what a model does when it must call something after it has its result: the other tool
+            if answered:  # what a model does when it must call something after it has its result: the other tool
                 wanted = fresh[-1:] or list(tools)[-1:]
         else:
-            wanted = [] if answered else named or [n for n, f in tools.items() if _about(f, words)][:1]
+            wanted = (
+                [] if answered else named or [n for n, f in tools.items() if _about(f, words)][:1]
+            )
         if body.get("parallel_tool_calls") is False:
             wanted = wanted[:1]
     return [(name, _arguments(tools[name], prompt, rng)) for name in wanted]
@@ -90,7 +96,10 @@ def _arguments(function: Mapping[str, Any], prompt: str, rng: Random) -> Json:
 def instance(schema: Mapping[str, Any], prompt: str, rng: Random) -> Any:
     """A value that satisfies `schema`, made of what the prompt offers: its numbers, quoted words and proper names."""
     hints = _Hints(
-        [float(n) if "." in n else int(n) for n in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])", prompt)],
+        [
+            float(n) if "." in n else int(n)
+            for n in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])", prompt)
+        ],
         re.findall(r"""["“'`]([^"”'`]{1,80})["”'`]""", prompt),
     )
     return _fill(schema, schema, "answer", prompt, hints, rng, 0)
@@ -103,7 +112,13 @@ class _Hints:
 
 
 def _fill(
-    schema: Any, root: Mapping[str, Any], name: str, prompt: str, hints: _Hints, rng: Random, depth: int
+    schema: Any,
+    root: Mapping[str, Any],
+    name: str,
+    prompt: str,
+    hints: _Hints,
+    rng: Random,
+    depth: int,
 ) -> Any:
     if not isinstance(schema, Mapping):
         return None
@@ -111,10 +126,14 @@ def _fill(
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):
-        return next((v for v in schema["enum"] if str(v).lower() in prompt.lower()), schema["enum"][0])
+        return next(
+            (v for v in schema["enum"] if str(v).lower() in prompt.lower()), schema["enum"][0]
+        )
     for key in ("anyOf", "oneOf", "allOf"):
         if schema.get(key):
-            options = [o for o in schema[key] if not (isinstance(o, Mapping) and o.get("type") == "null")]
+            options = [
+                o for o in schema[key] if not (isinstance(o, Mapping) and o.get("type") == "null")
+            ]
             return _fill((options or schema[key])[0], root, name, prompt, hints, rng, depth)
     kind = schema.get("type")
     if isinstance(kind, list):
@@ -129,7 +148,8 @@ def _fill(
     if kind == "array":
         count = max(1, schema.get("minItems", 1))
         return [
-            _fill(schema.get("items") or {}, root, name, prompt, hints, rng, depth + 1) for _ in range(count)
+            _fill(schema.get("items") or {}, root, name, prompt, hints, rng, depth + 1)
+            for _ in range(count)
         ]
     if kind in ("integer", "number"):
         return _number(schema, kind, hints)
@@ -180,7 +200,9 @@ def _text(messages: list[Json], prompt: str, model: str) -> str:
     results = [_plain(m.get("content")) for m in messages if m["role"] == "tool"]
     if results and messages[-1]["role"] == "tool":
         return f"Here is what the tool says: {results[-1]}"
-    context = re.search(r"Context information is below\.\s*-+\s*(.*?)\s*-{5,}(.*)", prompt, re.DOTALL)
+    context = re.search(
+        r"Context information is below\.\s*-+\s*(.*?)\s*-{5,}(.*)", prompt, re.DOTALL
+    )
     if context:
         question = re.search(r"Query:\s*(.*?)\s*Answer:", context.group(2), re.DOTALL)
         return _best_sentence(context.group(1), question.group(1) if question else prompt)
@@ -208,5 +230,7 @@ def _last_user(messages: list[Json]) -> str:
 
 def _plain(content: object) -> str:
     if isinstance(content, list):
-        return " ".join(str(p.get("text") or f"[{p.get('type')}]") for p in content if isinstance(p, Mapping))
+        return " ".join(
+            str(p.get("text") or f"[{p.get('type')}]") for p in content if isinstance(p, Mapping)
+        )
     return str(content or "")

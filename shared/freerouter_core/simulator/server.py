@@ -25,7 +25,9 @@ def listening(app: Any, **options: Any) -> Iterator[str]:
     """An ASGI application on a free loopback port; yields its address."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, **options))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, **options)
+    )
     # The socket listens before the server runs: whoever connects early waits in its backlog.
     listener.listen(128)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -22,7 +22,9 @@ class WorldTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        script = self.world.respond(request.method, request.url.path, headers, await request.aread())
+        script = self.world.respond(
+            request.method, request.url.path, headers, await request.aread()
+        )
         for step in script.lead:
             if isinstance(step, Wait):
                 await asyncio.sleep(step.seconds)
@@ -51,5 +53,7 @@ async def _happen(accident: Accident) -> None:
     if accident.kind == "timeout":
         raise httpx.ConnectTimeout("no connection in time")
     if accident.kind == "cut":
-        raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
+        raise httpx.RemoteProtocolError(
+            "peer closed connection without sending complete message body"
+        )
     await asyncio.sleep(86_400.0)

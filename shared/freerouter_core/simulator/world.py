@@ -46,19 +46,26 @@ class World:
         clock: Literal["virtual", "real"] | Clock = "virtual",
     ) -> None:
         if dialect not in DIALECTS:
-            raise BadSetting(f"no dialect is called {dialect!r}", hint=f"known: {', '.join(DIALECTS)}")
+            raise BadSetting(
+                f"no dialect is called {dialect!r}", hint=f"known: {', '.join(DIALECTS)}"
+            )
         self.dialect, self._words = dialect, DIALECTS[dialect]
         self.models = {model.id: model for model in models}
         for model in models:
-            named = [name for name in model.script if name] + [phase.fault for phase in model.phases]
+            named = [name for name in model.script if name] + [
+                phase.fault for phase in model.phases
+            ]
             for name in named:
                 if name not in FAULTS:
                     raise BadSetting(
-                        f"{model.id}: no fault is called {name!r}", hint=f"known: {', '.join(FAULTS)}"
+                        f"{model.id}: no fault is called {name!r}",
+                        hint=f"known: {', '.join(FAULTS)}",
                     )
         self.accounts = None if accounts is None else {account.key: account for account in accounts}
         self.clock: Clock = (
-            (VirtualClock() if clock == "virtual" else RealClock()) if isinstance(clock, str) else clock
+            (VirtualClock() if clock == "virtual" else RealClock())
+            if isinstance(clock, str)
+            else clock
         )
         self.start = self.clock.now()
         self.endpoints = endpoints
@@ -106,7 +113,8 @@ class World:
         key = next(iter(self.accounts)) if self.accounts else "sk-simulated"
         limits: list[Limit] | None = None if self.accounts else []
         policy.setdefault(
-            "providers", (Provider("openrouter", "https://simulated.invalid/api/v1", key, limits=limits),)
+            "providers",
+            (Provider("openrouter", "https://simulated.invalid/api/v1", key, limits=limits),),
         )
         return Router(**policy, runtime=self.runtime)
 
@@ -147,10 +155,13 @@ class World:
             return self._key(key)
         if method != "POST" or not path.endswith("/chat/completions"):
             return reply(
-                {"error": {"message": f"no such endpoint: {method} {path}", "code": 404}}, status=404
+                {"error": {"message": f"no such endpoint: {method} {path}", "code": 404}},
+                status=404,
             )
         if not key:
-            return reply({"error": {"message": "Missing Authentication header", "code": 401}}, status=401)
+            return reply(
+                {"error": {"message": "Missing Authentication header", "code": 401}}, status=401
+            )
         if self.accounts is not None and key not in self.accounts:
             return reply({"error": {"message": "User not found.", "code": 401}}, status=401)
         try:
@@ -200,7 +211,9 @@ class World:
         return self._seen(name, fault or "answer", request, script)
 
     def _seen(self, model: str, fate: str, body: Any, script: Script, problem: str = "") -> Script:
-        self.requests.append(Seen(self.elapsed, model, fate, body if isinstance(body, dict) else {}, problem))
+        self.requests.append(
+            Seen(self.elapsed, model, fate, body if isinstance(body, dict) else {}, problem)
+        )
         return script
 
     def _unknown(self, model: SimModel | None, name: str) -> str | None:
@@ -234,7 +247,11 @@ class World:
         if account is not None and account.per_day is not None:
             used = account.days.get(int(self.clock.now() // 86_400), 0)
             left = max(0, account.per_day - used)
-            data["free_model_daily_requests"] = {"used": used, "limit": account.per_day, "remaining": left}
+            data["free_model_daily_requests"] = {
+                "used": used,
+                "limit": account.per_day,
+                "remaining": left,
+            }
         return reply({"data": data})
 
     def _case(self, model: SimModel, request: Mapping[str, Any]) -> Case:
@@ -269,7 +286,14 @@ class World:
             thought, finish = cut_to_length(thought, request)
             speed = model.speed * self._spread(model)
             speech = Speech(
-                thought, finish, request, model.id, ident, first, speed, self._cached(model, request)
+                thought,
+                finish,
+                request,
+                model.id,
+                ident,
+                first,
+                speed,
+                self._cached(model, request),
             )
             return streamed(speech, chunk) if stream else whole(speech)
 
@@ -297,7 +321,10 @@ def _beyond(model: SimModel | None, request: Any) -> str | None:
     if request.get("tool_choice") not in (None, "auto", "none") and not model.tool_choice:
         return "No endpoints found that support the provided 'tool_choice' value."
     kinds = {
-        p.get("type") for m in request["messages"] if isinstance(m.get("content"), list) for p in m["content"]
+        p.get("type")
+        for m in request["messages"]
+        if isinstance(m.get("content"), list)
+        for p in m["content"]
     }
     for part, kind in (
         ("image_url", "image"),
@@ -322,7 +349,9 @@ def development_world(clock: Clock | None = None) -> World:
     inputs = ("text", "image", "audio", "video", "file")
     return World(
         [
-            SimModel(name, inputs=inputs, first_token=0.02, speed=2_000.0, reasoning="large" in name)
+            SimModel(
+                name, inputs=inputs, first_token=0.02, speed=2_000.0, reasoning="large" in name
+            )
             for name in names
         ],
         clock=clock or "real",

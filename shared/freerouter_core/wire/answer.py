@@ -66,13 +66,17 @@ class Answer:
     @property
     def cost(self) -> float | None:
         value = (self.usage or {}).get("cost")
-        known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        known = (
+            isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        )
         return float(value) if known and value is not None else None
 
     @property
     def empty(self) -> bool:
         """Nothing a caller could use: reasoning alone is not an answer."""
-        return not (self.text.strip() or self.tool_calls or self.refusal or self.images or self.audio)
+        return not (
+            self.text.strip() or self.tool_calls or self.refusal or self.images or self.audio
+        )
 
     def with_(self, **changes: Any) -> Answer:
         return replace(self, **changes)
@@ -105,7 +109,10 @@ def read_answer(body: object, asked: str = "") -> Answer:
     message: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
     finish = choice.get("finish_reason") or None
     if error is None and finish == "error":
-        error = {"message": f"finish_reason error ({choice.get('native_finish_reason')})", "code": 502}
+        error = {
+            "message": f"finish_reason error ({choice.get('native_finish_reason')})",
+            "code": 502,
+        }
     ident = str(body.get("id") or "")
     text, thought = split_think(paired(text_of(message.get("content"))))
     return Answer(
@@ -118,7 +125,9 @@ def read_answer(body: object, asked: str = "") -> Answer:
         native_finish_reason=choice.get("native_finish_reason"),
         usage=dict(body["usage"]) if isinstance(body.get("usage"), Mapping) else None,
         model=str(body.get("model") or asked),
-        upstream=str(body.get("provider") or "") if not isinstance(body.get("provider"), Mapping) else "",
+        upstream=str(body.get("provider") or "")
+        if not isinstance(body.get("provider"), Mapping)
+        else "",
         id=ident,
         annotations=_dicts(message.get("annotations")),
         images=_dicts(message.get("images")),
@@ -184,7 +193,9 @@ def _tool_calls(message: Mapping[str, Any], stem: str) -> tuple[ToolCall, ...]:
         if not isinstance(arguments, str):
             arguments = json.dumps(arguments) if arguments else ""
         calls.append(
-            ToolCall(ids.unique(call.get("id"), stem, n), str(function.get("name") or ""), arguments)
+            ToolCall(
+                ids.unique(call.get("id"), stem, n), str(function.get("name") or ""), arguments
+            )
         )
     return tuple(calls)
 
@@ -196,4 +207,6 @@ def _error_of(value: object) -> Json | None:
 
 
 def _dicts(value: object) -> tuple[Json, ...]:
-    return tuple(dict(v) for v in value if isinstance(v, Mapping)) if isinstance(value, list) else ()
+    return (
+        tuple(dict(v) for v in value if isinstance(v, Mapping)) if isinstance(value, list) else ()
+    )

@@ -54,19 +54,29 @@ def shape(
     ):
         body["tools"] = request.tools
         # "auto" is what happens without a word; where the word is not known, it is left out.
-        if request.tool_choice is not None and (request.tool_choice != "auto" or model.takes("tool_choice")):
+        if request.tool_choice is not None and (
+            request.tool_choice != "auto" or model.takes("tool_choice")
+        ):
             body["tool_choice"] = request.tool_choice
         if request.parallel_tool_calls is not None and model.takes("parallel_tool_calls"):
             body["parallel_tool_calls"] = request.parallel_tool_calls
     if begun and isinstance(body.get("max_tokens"), int):
-        body["max_tokens"] = max(16, body["max_tokens"] - len(begun) // 4)  # what was said already counts
+        body["max_tokens"] = max(
+            16, body["max_tokens"] - len(begun) // 4
+        )  # what was said already counts
     form: Form | None = None
     if request.structured is not None:
-        form = "prompt" if begun else form_for(request.structured, model, with_tools=bool(request.tools))
+        form = (
+            "prompt"
+            if begun
+            else form_for(request.structured, model, with_tools=bool(request.tools))
+        )
         ask(body, request.structured, form)
     _reasoning(body, request.reasoning, model, account)
     body |= {
-        key: value for key, value in request.extra_body.items() if key not in ("stream", "stream_options")
+        key: value
+        for key, value in request.extra_body.items()
+        if key not in ("stream", "stream_options")
     }
     if account.dialect == "openrouter":
         _openrouter(body, free_only and guard, no_train)

@@ -249,7 +249,9 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
             rule, lacks = _PARAMETER_RULE, frozenset({named})
     until = None
     if rule.kind in (Kind.BUSY, Kind.ACCOUNT, Kind.SLOW) and rule.cause != "key-refused":
-        until = stated_wait(rejection.headers, rejection.error, now, limited=rejection.status in (403, 429))
+        until = stated_wait(
+            rejection.headers, rejection.error, now, limited=rejection.status in (403, 429)
+        )
     if rule.cause in _RESETS:
         until = _until_reset(rule.cause, until, now, said)
     return Fault(
@@ -334,7 +336,10 @@ def judge_answer(
         return Fault(Kind.REFUSED, "refusal", answer.refusal[:300], teaches=False)
     if answer.finish_reason == "content_filter" and answer.empty:
         return Fault(
-            Kind.REFUSED, "content-filter", "the provider's filter removed the answer", teaches=False
+            Kind.REFUSED,
+            "content-filter",
+            "the provider's filter removed the answer",
+            teaches=False,
         )
     if answer.empty:
         if answer.finish_reason == "length":
@@ -349,10 +354,14 @@ def judge_answer(
     for call in answer.tool_calls:
         if call.parsed() is None or (not call.arguments and answer.finish_reason == "length"):
             return Fault(
-                Kind.BROKEN, "truncated-tool", f"arguments of {call.name!r} are no complete JSON object"
+                Kind.BROKEN,
+                "truncated-tool",
+                f"arguments of {call.name!r} are no complete JSON object",
             )
         if not call.name or (tools is not None and call.name not in tools):
-            return Fault(Kind.BROKEN, "unknown-tool", f"called {call.name!r}, which was not offered")
+            return Fault(
+                Kind.BROKEN, "unknown-tool", f"called {call.name!r}, which was not offered"
+            )
     if tools and not answer.tool_calls and _CALL_AS_TEXT.match(answer.text):
         return Fault(Kind.BROKEN, "call-as-text", "wrote its tool call as text")
     if must_call and not answer.tool_calls:

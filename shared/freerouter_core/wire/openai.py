@@ -66,11 +66,14 @@ def read_request(body: object) -> tuple[ChatRequest, bool, bool]:
         structured = Structured.from_response_format(wish) if isinstance(wish, Mapping) else None
         if structured is None:
             raise BadRequest(
-                "response_format is in no known shape", hint="json_object, or json_schema with a schema"
+                "response_format is in no known shape",
+                hint="json_object, or json_schema with a schema",
             )
     reasoning = body.get("reasoning_effort") if body.get("reasoning") is None else body["reasoning"]
     request = ChatRequest(
-        messages=[dict(message) if isinstance(message, Mapping) else message for message in messages],
+        messages=[
+            dict(message) if isinstance(message, Mapping) else message for message in messages
+        ],
         tools=tools,
         tool_choice=body.get("tool_choice"),
         parallel_tool_calls=body.get("parallel_tool_calls"),
@@ -86,7 +89,11 @@ def read_request(body: object) -> tuple[ChatRequest, bool, bool]:
 
 def write_answer(answer: Answer, ident: str, created: int, metadata: Mapping[str, Any]) -> Json:
     """A `chat.completion`; how it was come by stands in `freerouter`."""
-    message: Json = {"role": "assistant", "content": answer.text or None, "refusal": answer.refusal or None}
+    message: Json = {
+        "role": "assistant",
+        "content": answer.text or None,
+        "refusal": answer.refusal or None,
+    }
     if answer.tool_calls:
         message["tool_calls"] = [_call(call) for call in answer.tool_calls]
     elif message["content"] is None:
@@ -98,7 +105,9 @@ def write_answer(answer: Answer, ident: str, created: int, metadata: Mapping[str
         "object": "chat.completion",
         "created": created,
         "model": answer.model,
-        "choices": [{"index": 0, "message": message, "finish_reason": _finish(answer), "logprobs": None}],
+        "choices": [
+            {"index": 0, "message": message, "finish_reason": _finish(answer), "logprobs": None}
+        ],
         "usage": answer.usage,
         "freerouter": dict(metadata),
     }
@@ -112,7 +121,9 @@ def write_delta(delta: Delta, ident: str, created: int, model: str, first: bool)
     if delta.reasoning:
         told["reasoning"] = delta.reasoning
     if delta.tool_calls:
-        told["tool_calls"] = [{"index": n, **_call(call)} for n, call in enumerate(delta.tool_calls)]
+        told["tool_calls"] = [
+            {"index": n, **_call(call)} for n, call in enumerate(delta.tool_calls)
+        ]
     elif delta.fragments:
         told["tool_calls"] = [
             {
@@ -126,7 +137,10 @@ def write_delta(delta: Delta, ident: str, created: int, model: str, first: bool)
             for piece in delta.fragments
         ]
     return _chunk(
-        ident, created, model, [{"index": 0, "delta": told, "finish_reason": None, "logprobs": None}]
+        ident,
+        created,
+        model,
+        [{"index": 0, "delta": told, "finish_reason": None, "logprobs": None}],
     )
 
 
@@ -151,7 +165,11 @@ def _chunk(ident: str, created: int, model: str, choices: list[Json]) -> Json:
 
 
 def _call(call: ToolCall) -> Json:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+    return {
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+    }
 
 
 def _finish(answer: Answer) -> str:

@@ -53,7 +53,9 @@ def _quirk(
     models: str = "",
 ) -> Quirk:
     pattern = re.compile(models, re.IGNORECASE) if models else None
-    return Quirk(name, source, mend, frozenset(lacks.split()), frozenset(providers.split()), pattern)
+    return Quirk(
+        name, source, mend, frozenset(lacks.split()), frozenset(providers.split()), pattern
+    )
 
 
 _MISTRAL = r"(?:^|[/:])(?:open-)?(?:mistral|mixtral|ministral|codestral|devstral|magistral|pixtral)"

@@ -90,17 +90,28 @@ def _zai(body: Json, wanted: Thinking, _model: str) -> None:
 
 def _anthropic(body: Json, wanted: Thinking, _model: str) -> None:
     if wanted.on:
-        budgets = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 32768}
+        budgets = {
+            "minimal": 1024,
+            "low": 2048,
+            "medium": 8192,
+            "high": 16384,
+            "xhigh": 32768,
+            "max": 32768,
+        }
         body["thinking"] = {
             "type": "enabled",
-            "budget_tokens": max(1024, wanted.budget or budgets.get(wanted.effort or "medium", 8192)),
+            "budget_tokens": max(
+                1024, wanted.budget or budgets.get(wanted.effort or "medium", 8192)
+            ),
         }
 
 
 def _gemini(body: Json, wanted: Thinking, _model: str) -> None:
     if wanted.budget and wanted.on:
         body["extra_body"] = {
-            "google": {"thinking_config": {"thinking_budget": wanted.budget, "include_thoughts": True}}
+            "google": {
+                "thinking_config": {"thinking_budget": wanted.budget, "include_thoughts": True}
+            }
         }
     else:
         _effort("none", "low", "medium", "high")(body, wanted, _model)
@@ -129,7 +140,9 @@ def _cohere(body: Json, wanted: Thinking, _model: str) -> None:
 
 
 def _cerebras(body: Json, wanted: Thinking, model: str) -> None:
-    (_THREE if "gpt-oss" in model else _effort("none", "low", "medium", "high"))(body, wanted, model)
+    (_THREE if "gpt-oss" in model else _effort("none", "low", "medium", "high"))(
+        body, wanted, model
+    )
 
 
 _THREE = _effort("low", "medium", "high")
@@ -151,7 +164,10 @@ SPELLINGS: dict[str, tuple[Spelling, str]] = {
     "cerebras": (_cerebras, "inference-docs.cerebras.ai/capabilities/reasoning"),
     "cloudflare": (_effort("none", "low", "medium", "high"), "cloudflare/workers-sdk#13239"),
     "huggingface": (_THREE, "huggingface/ml-intern#51"),
-    "lmstudio": (_effort("none", "low", "medium", "high", "xhigh"), "lmstudio-ai/lmstudio-bug-tracker#2057"),
+    "lmstudio": (
+        _effort("none", "low", "medium", "high", "xhigh"),
+        "lmstudio-ai/lmstudio-bug-tracker#2057",
+    ),
     "anthropic": (_anthropic, "platform.claude.com/docs/en/api/openai-sdk"),
 }
 """By provider: how it is written, and where that is said. Any other provider is sent OpenAI's own `reasoning_effort`."""

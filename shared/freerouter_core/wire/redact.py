@@ -59,7 +59,9 @@ def clean_answer(answer: Answer, account: Account, *, whole: bool = False) -> An
         answer.native_finish_reason or "",
         answer.id,
     )
-    if not any(secret in part for secret in _secrets(account) for part in told if isinstance(part, str)):
+    if not any(
+        secret in part for secret in _secrets(account) for part in told if isinstance(part, str)
+    ):
         return answer
     return answer.with_(
         model=redact(answer.model, account),

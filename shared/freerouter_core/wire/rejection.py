@@ -39,7 +39,9 @@ def inner_rejection(error: Mapping[str, Any]) -> Rejection:
     if isinstance(code, str) and code.isdigit():
         code = int(code)
     if not isinstance(code, int) or isinstance(code, bool) or not 300 <= code <= 599:
-        kind = str(_mapping(error.get("metadata")).get("error_type") or error.get("error_type") or code)
+        kind = str(
+            _mapping(error.get("metadata")).get("error_type") or error.get("error_type") or code
+        )
         code = _CODES.get(kind, 502)
     return Rejection(code, {}, error)
 

@@ -40,7 +40,9 @@ class ChatRequest:
 
     def __post_init__(self) -> None:
         if self.model is not None and not plausible(self.model):
-            raise BadRequest("no model has such a name", hint='"auto", or an id such as "author/name:free"')
+            raise BadRequest(
+                "no model has such a name", hint='"auto", or an id such as "author/name:free"'
+            )
 
     @classmethod
     def of(cls, prompt: Prompt) -> ChatRequest:
@@ -79,12 +81,16 @@ Prompt = str | Sequence[Mapping[str, Any]] | ChatRequest
 
 def check(request: ChatRequest, *, allow_paid: bool) -> None:
     """Raise `BadRequest` for what no model could take, or what could cost money unasked."""
-    if not request.messages or not all(isinstance(m, Mapping) and m.get("role") for m in request.messages):
+    if not request.messages or not all(
+        isinstance(m, Mapping) and m.get("role") for m in request.messages
+    ):
         raise BadRequest(
             "a request needs at least one message, each with a role", hint="pass messages as dicts"
         )
     if not all(isinstance(tool, Mapping) for tool in request.tools):
-        raise BadRequest("each tool must be a dict", hint='{"type": "function", "function": {"name": …}}')
+        raise BadRequest(
+            "each tool must be a dict", hint='{"type": "function", "function": {"name": …}}'
+        )
     name = request.must_call
     if isinstance(name, str) and name not in request.offered:
         raise BadRequest(
@@ -94,12 +100,16 @@ def check(request: ChatRequest, *, allow_paid: bool) -> None:
     further = {**request.parameters, **request.extra_body}
     ruled = sorted(_RULED & further.keys() - _OWN) + sorted(_OWN & request.parameters.keys())
     if ruled:
-        raise BadRequest(f"{ruled[0]!r} may not be given as a further field of the request", hint=_RULED_HINT)
+        raise BadRequest(
+            f"{ruled[0]!r} may not be given as a further field of the request", hint=_RULED_HINT
+        )
     if allow_paid:
         return
     tools = [t for t in (*request.tools, *_list(further.get("tools"))) if isinstance(t, Mapping)]
     paid = [str(t.get("type")) for t in tools if str(t.get("type", "")).startswith("openrouter:")]
-    paid += [key for key in ("models", "plugins", "route", "web_search_options") if further.get(key)]
+    paid += [
+        key for key in ("models", "plugins", "route", "web_search_options") if further.get(key)
+    ]
     if str(request.model or "").endswith(":online"):
         paid.append(":online")
     if paid:

@@ -65,7 +65,10 @@ def alternate(body: Json) -> None:
     made: list[Json] = []
     for message in body["messages"]:
         last = made[-1] if made else {}
-        same = last.get("role") == message.get("role") and message.get("role") in ("user", "assistant")
+        same = last.get("role") == message.get("role") and message.get("role") in (
+            "user",
+            "assistant",
+        )
         if same and not (last.get("tool_calls") or message.get("tool_calls")):
             made[-1] = {**last, "content": _together((last.get("content"), message.get("content")))}
         else:
@@ -122,7 +125,9 @@ def with_ids(name_of: Callable[[str, str, int], str]) -> Mend:
                 for call in message["tool_calls"]:
                     ident = str(call.get("id"))
                     again = ident in names and ident not in answered
-                    calls.append({**call, "id": names[ident] if again else fresh(ident, _function(call))})
+                    calls.append(
+                        {**call, "id": names[ident] if again else fresh(ident, _function(call))}
+                    )
                     answered.discard(ident)
                 change["tool_calls"] = calls
             if "tool_call_id" in message:
@@ -161,7 +166,11 @@ def numbered(ident: str, name: str, n: int) -> str:
 
 
 def nameless(message: Json) -> Json:
-    return {key: value for key, value in message.items() if key != "name"} if "name" in message else message
+    return (
+        {key: value for key, value in message.items() if key != "name"}
+        if "name" in message
+        else message
+    )
 
 
 def named_results(body: Json) -> None:
@@ -173,7 +182,9 @@ def named_results(body: Json) -> None:
             for c in message.get("tool_calls") or ()
         }
         name = names.get(str(message.get("tool_call_id")))
-        made.append({**message, "name": name} if message.get("role") == "tool" and name else message)
+        made.append(
+            {**message, "name": name} if message.get("role") == "tool" and name else message
+        )
     body["messages"] = made
 
 
@@ -191,13 +202,18 @@ def flat(body: Json) -> None:
             media = []
         content = message.get("content")
         if isinstance(content, list):
-            parts = [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]
+            parts = [
+                {"type": "text", "text": part} if isinstance(part, str) else part
+                for part in content
+            ]
             others = [dict(part) for part in parts if part.get("type") != "text"]
             if message.get("role") != "user":
                 media += others
                 others = []
             if not others:
-                text = "\n".join(str(part.get("text") or "") for part in parts if part.get("type") == "text")
+                text = "\n".join(
+                    str(part.get("text") or "") for part in parts if part.get("type") == "text"
+                )
                 message = {**message, "content": text}
         made.append(message)
     body["messages"] = [*made, {"role": "user", "content": media}] if media else made
@@ -221,7 +237,8 @@ def signed_calls(body: Json) -> None:
         {
             **m,
             "tool_calls": [
-                c if c.get("extra_content") else {**c, "extra_content": skip} for c in m["tool_calls"]
+                c if c.get("extra_content") else {**c, "extra_content": skip}
+                for c in m["tool_calls"]
             ],
         }
         if m.get("tool_calls")

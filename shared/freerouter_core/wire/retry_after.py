@@ -17,11 +17,14 @@ LONGEST = 40 * 86_400.0
 _UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[dhms]))+", re.IGNORECASE)
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])", re.IGNORECASE)
-_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?\s*(Z|[+-]\d\d:?\d\d)?")
+_ISO = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?\s*(Z|[+-]\d\d:?\d\d)?"
+)
 _UNIT_WORDS = r"(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|h|days?|d)(?![a-z])"
 _AMOUNT = rf"(\d+(?:\.\d+)?)\s?({_UNIT_WORDS})"
 _IN_TEXT = re.compile(
-    rf"(?:retry|try again|available|wait)\D{{0,24}}?((?:\d+(?:\.\d+)?\s?{_UNIT_WORDS}\s?)+)", re.IGNORECASE
+    rf"(?:retry|try again|available|wait)\D{{0,24}}?((?:\d+(?:\.\d+)?\s?{_UNIT_WORDS}\s?)+)",
+    re.IGNORECASE,
 )
 
 

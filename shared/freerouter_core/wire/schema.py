@@ -23,7 +23,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def violation(value: object, schema: object, root: Schema | None = None, at: str = "$") -> str | None:
+def violation(
+    value: object, schema: object, root: Schema | None = None, at: str = "$"
+) -> str | None:
     """The first way in which `value` breaks `schema`, in words with its path; None if it keeps it."""
     if schema is True or not isinstance(schema, Mapping):
         return None if schema is not False else f"{at}: nothing is allowed here"
@@ -159,7 +161,9 @@ def strict(schema: Any) -> Any:
     if isinstance(copy.get("properties"), Mapping):
         required = set(schema.get("required") or ())
         copy["properties"] = {
-            name: part if name in required or _nullable(part) else {"anyOf": [_bare(part), {"type": "null"}]}
+            name: part
+            if name in required or _nullable(part)
+            else {"anyOf": [_bare(part), {"type": "null"}]}
             for name, part in copy["properties"].items()
         }
         copy["required"] = list(copy["properties"])
@@ -178,7 +182,9 @@ def is_strict(schema: Any) -> bool:
         or set(schema["properties"]) != set(schema.get("required") or ())
     ):
         return False
-    return all(is_strict(part) for key, part in schema.items() if key not in ("enum", "const", "default"))
+    return all(
+        is_strict(part) for key, part in schema.items() if key not in ("enum", "const", "default")
+    )
 
 
 def _nullable(part: Any) -> bool:

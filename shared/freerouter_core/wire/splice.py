@@ -111,7 +111,11 @@ class Splice:
         """Whether it begins like the very start and then leaves it. A line or sentence may well begin as the first one did."""
         shown = self._before.strip()
         shared = _common(said, shown)
-        if not said or self._before.endswith("\n") or self._before.find(shown[:ANEW], self._first + 1) >= 0:
+        if (
+            not said
+            or self._before.endswith("\n")
+            or self._before.find(shown[:ANEW], self._first + 1) >= 0
+        ):
             return False
         words = len(_WORD.findall(said[:shared]))
         few = words >= 2 and shared >= 6 and not _PAUSED.search(self._before)

@@ -32,7 +32,9 @@ class SSEDecoder:
 
     def feed(self, piece: bytes) -> list[str]:
         events: list[str] = []
-        if b"\n" not in piece and b"\r" not in piece:  # a long line in many pieces is put together once
+        if (
+            b"\n" not in piece and b"\r" not in piece
+        ):  # a long line in many pieces is put together once
             self._pieces.append(piece)
             self._held += len(piece)
             if self._held > LONGEST_LINE:
@@ -43,7 +45,10 @@ class SSEDecoder:
         self._held = 0
         if b"\r" in buffer:
             held = b"\r" if buffer.endswith(b"\r") else b""  # its \n may still be on the way
-            buffer = buffer[: len(buffer) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n") + held
+            buffer = (
+                buffer[: len(buffer) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+                + held
+            )
         *lines, self._rest = buffer.split(b"\n")
         for line in lines:
             if not line:
@@ -137,7 +142,10 @@ class Assembler:
         try:
             chunk = json.loads(data)
         except ValueError:
-            self._error = self._error or {"message": "a chunk of the stream is no JSON", "code": 502}
+            self._error = self._error or {
+                "message": "a chunk of the stream is no JSON",
+                "code": 502,
+            }
             return None
         return self.feed(chunk)
 
@@ -329,9 +337,16 @@ class _Think:
                 thought = thought.rstrip()
             else:
                 kept = next(
-                    (n for n in range(min(8, len(thought)), 0, -1) if "</think>".startswith(thought[-n:])), 0
+                    (
+                        n
+                        for n in range(min(8, len(thought)), 0, -1)
+                        if "</think>".startswith(thought[-n:])
+                    ),
+                    0,
                 )
-                said = thought[: len(thought) - kept].rstrip()  # space before the end is none of the thought
+                said = thought[
+                    : len(thought) - kept
+                ].rstrip()  # space before the end is none of the thought
                 self._held = thought[len(said) :]
                 return "", said
             self._stage, self._held = "after", rest

@@ -54,7 +54,12 @@ class Structured:
 
     def __hash__(self) -> int:
         return hash(
-            (json.dumps(self.schema, sort_keys=True, default=str), self.name, self.method, self.strict)
+            (
+                json.dumps(self.schema, sort_keys=True, default=str),
+                self.name,
+                self.method,
+                self.strict,
+            )
         )
 
 
@@ -111,7 +116,9 @@ def ask(body: Json, wish: Structured, form: Form) -> None:
         if form == "json_object":
             body["response_format"] = {"type": "json_object"}
         if (
-            form == "prompt" or wish.schema is not None or "json" not in str(body["messages"]).lower()
+            form == "prompt"
+            or wish.schema is not None
+            or "json" not in str(body["messages"]).lower()
         ):  # vercel/ai#7508
             body["messages"] = _instructed(body["messages"], _instruction(wish))
 

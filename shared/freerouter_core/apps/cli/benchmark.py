@@ -21,11 +21,19 @@ from .console import EXIT_FAILED, INTERRUPTED, console, guarded, json_option, pr
 @click.command("benchmark")
 @click.argument("models", nargs=-1)
 @click.option(
-    "--task", "tasks", multiple=True, type=click.Choice(TASKS), help="Only these tasks; may be repeated."
+    "--task",
+    "tasks",
+    multiple=True,
+    type=click.Choice(TASKS),
+    help="Only these tasks; may be repeated.",
 )
-@click.option("--allow-paid", is_flag=True, help="Ask models that cost money, too, where they are named.")
 @click.option(
-    "--spacing", type=click.FloatRange(0), help="Seconds between requests; by the limits, where not given."
+    "--allow-paid", is_flag=True, help="Ask models that cost money, too, where they are named."
+)
+@click.option(
+    "--spacing",
+    type=click.FloatRange(0),
+    help="Seconds between requests; by the limits, where not given.",
 )
 @click.option(
     "--timeout",
@@ -72,7 +80,9 @@ def command(
             if file is not None:
                 file.write(_told(marks))
             word = f"[red]{escape(mark.fault)}[/]" if mark.fault else f"{mark.mark:.0%}"
-            out.print(f"  {len(marks)}/{many} {escape(mark.model)}, {escape(mark.question)}: {word}")
+            out.print(
+                f"  {len(marks)}/{many} {escape(mark.model)}, {escape(mark.question)}: {word}"
+            )
     except KeyboardInterrupt:
         interrupted = True
     if file is not None:

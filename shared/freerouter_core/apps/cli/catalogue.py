@@ -19,14 +19,22 @@ CAPABILITIES = ("tools", "vision", "audio", "structured", "reasoning")
 
 
 @click.command()
-@click.option("--free/--paid", default=True, help="Free models (the default), or those that cost money.")
+@click.option(
+    "--free/--paid", default=True, help="Free models (the default), or those that cost money."
+)
 @click.option("--tools", is_flag=True, help="Only those with tools.")
 @click.option(
-    "--has", multiple=True, type=click.Choice(CAPABILITIES), help="Only those with this; may be repeated."
+    "--has",
+    multiple=True,
+    type=click.Choice(CAPABILITIES),
+    help="Only those with this; may be repeated.",
 )
 @click.option("--min-context", type=click.IntRange(0), default=0, help="Tokens.")
 @click.option(
-    "--all", "everything", is_flag=True, help="Also the free models that are no candidates, and why."
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also the free models that are no candidates, and why.",
 )
 @json_option
 @guarded
@@ -49,7 +57,9 @@ def models(
     report = Router().health()
     rows = [
         row
-        for row in sorted(report.rows, key=lambda r: (r.reason is not None, -r.model.context, r.model.id))
+        for row in sorted(
+            report.rows, key=lambda r: (r.reason is not None, -r.model.context, r.model.id)
+        )
         if (everything or row.reason is None) and _fits(row.model, wanted, min_context)
     ]
     if as_json:
@@ -100,7 +110,10 @@ def discover(as_json: bool) -> None:
 @click.argument("text")
 @click.option("-n", "--limit", type=click.IntRange(1), default=5, show_default=True)
 @click.option(
-    "--has", multiple=True, type=click.Choice(CAPABILITIES), help="What they should have; may be repeated."
+    "--has",
+    multiple=True,
+    type=click.Choice(CAPABILITIES),
+    help="What they should have; may be repeated.",
 )
 @json_option
 @guarded

@@ -30,7 +30,10 @@ COMMANDS = """/model NAME  ask this model first ("auto": whoever is best)
 @click.option("-s", "--system", help="A system message.")
 @click.option("--max-tokens", type=click.IntRange(1), help="Tokens the answer may have.")
 @click.option(
-    "--timeout", type=click.FloatRange(0, min_open=True), default=None, help="Seconds to the first token."
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=None,
+    help="Seconds to the first token.",
 )
 @click.option("--explain", is_flag=True, help="Show which models were tried, and why.")
 @json_option
@@ -48,7 +51,9 @@ def chat(
     talk = Talk(Router(model=model), system, {"max_tokens": max_tokens}, timeout)
     if prompt is None and sys.stdin.isatty():
         if as_json:
-            raise click.UsageError("--json wants a prompt: freerouter chat --json 'Why is the sky blue?'")
+            raise click.UsageError(
+                "--json wants a prompt: freerouter chat --json 'Why is the sky blue?'"
+            )
         with contextlib.suppress(ImportError):
             import readline  # noqa: F401  # from here on input() has a history and edits its line
         talk.converse(input)
@@ -78,7 +83,9 @@ class Talk:
 
     def request(self, prompt: str) -> ChatRequest:
         messages = [*self.system, *self.said, {"role": "user", "content": prompt}]
-        return ChatRequest(messages, parameters=self.parameters, timeout=self.timeout, model=self.model)
+        return ChatRequest(
+            messages, parameters=self.parameters, timeout=self.timeout, model=self.model
+        )
 
     def answer(self, prompt: str, *, explain: bool = False) -> Outcome | None:
         """Ask, print the answer as it comes, and remember both."""

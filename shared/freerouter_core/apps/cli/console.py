@@ -46,7 +46,9 @@ def guarded(command: F) -> F:
             if error.hint:
                 told.print(escape(error.hint))
             code = EXIT_USAGE if isinstance(error, (BadSetting, BadRequest)) else EXIT_FAILED
-            raise SystemExit(EXIT_NO_KEY if isinstance(error, AuthenticationFailed) else code) from None
+            raise SystemExit(
+                EXIT_NO_KEY if isinstance(error, AuthenticationFailed) else code
+            ) from None
         except KeyboardInterrupt:
             raise SystemExit(INTERRUPTED) from None
         except BrokenPipeError:

@@ -49,7 +49,9 @@ def run(console: Console, seed: int) -> None:
     console.print(
         "[bold]This world is simulated[/]: no key, no network; models fail here as the real ones do.\n"
     )
-    world = World(scripted_models(), [SimAccount("sk-demo", per_minute=20)], seed=seed, clock="real")
+    world = World(
+        scripted_models(), [SimAccount("sk-demo", per_minute=20)], seed=seed, clock="real"
+    )
     router = world.router(strategy="context")
     stop = router.subscribe(_Teller(console))
     try:
@@ -85,7 +87,9 @@ class _Teller:
                 why = _CAUSES.get(event.cause, f"{event.cause} ({event.status})")
                 self._say(f"    ✗ {event.model}: {why}; moving on", "red")
             case Waiting():
-                self._say(f"    … everyone is waiting out a limit for {event.seconds:.1f} s", "yellow")
+                self._say(
+                    f"    … everyone is waiting out a limit for {event.seconds:.1f} s", "yellow"
+                )
             case Answered():
                 self._say(
                     f"    ✓ {event.model} answered after {event.attempts} attempt(s), {event.seconds:.2f} s",
@@ -110,7 +114,9 @@ def _langchain_tool(console: Console, router: Router, told: Callable[[], None]) 
 
         from langchain_freerouter import ChatFreeRouter
     except ImportError as error:
-        raise MissingExtra("the demo needs LangChain", hint="pip install 'freerouter-llm[all]'") from error
+        raise MissingExtra(
+            "the demo needs LangChain", hint="pip install 'freerouter-llm[all]'"
+        ) from error
 
     @tool
     def get_weather(city: str) -> str:
@@ -121,10 +127,14 @@ def _langchain_tool(console: Console, router: Router, told: Callable[[], None]) 
     messages: list[Any] = [HumanMessage("What is the weather in Lisbon?")]
     call = llm.invoke(messages)
     messages.append(call)
-    messages += [ToolMessage(get_weather.invoke(c["args"]), tool_call_id=c["id"]) for c in call.tool_calls]
+    messages += [
+        ToolMessage(get_weather.invoke(c["args"]), tool_call_id=c["id"]) for c in call.tool_calls
+    ]
     answer = llm.invoke(messages)
     told()
-    console.print(f"  tool calls: {escape(str([c['name'] + str(c['args']) for c in call.tool_calls]))}")
+    console.print(
+        f"  tool calls: {escape(str([c['name'] + str(c['args']) for c in call.tool_calls]))}"
+    )
     console.print(f"  answer:     {escape(str(answer.content))}")
 
 
@@ -152,7 +162,9 @@ def _llamaindex_query(console: Console, router: Router, told: Callable[[], None]
 
         from llamaindex_freerouter import FreeRouter
     except ImportError as error:
-        raise MissingExtra("the demo needs LlamaIndex", hint="pip install 'freerouter-llm[all]'") from error
+        raise MissingExtra(
+            "the demo needs LlamaIndex", hint="pip install 'freerouter-llm[all]'"
+        ) from error
 
     facts = (
         "The Vasco da Gama bridge opened in 1998 and spans the Tagus. Lisbon is the capital of Portugal. "

@@ -73,7 +73,12 @@ async def _server(name: str) -> dict[str, Any]:
     except FreeRouterError as error:
         return {"name": name, "running": False, "reason": error.message, "models": []}
     if report.simulated:
-        return {"name": name, "running": False, "reason": "simulated: DEV_MODE is set", "models": []}
+        return {
+            "name": name,
+            "running": False,
+            "reason": "simulated: DEV_MODE is set",
+            "models": [],
+        }
     models = [row.model for row in report.rows if row.model.listed]
     return {
         "name": name,
@@ -106,7 +111,16 @@ def _ollama(model: str | None) -> None:
     if _run(docker, "start", CONTAINER, quiet=True) != 0:  # there is none of that name yet
         address = f"127.0.0.1:{PORT}:{PORT}"
         failed = _run(
-            docker, "run", "-d", "--name", CONTAINER, "-p", address, "-v", f"{CONTAINER}:/root/.ollama", IMAGE
+            docker,
+            "run",
+            "-d",
+            "--name",
+            CONTAINER,
+            "-p",
+            address,
+            "-v",
+            f"{CONTAINER}:/root/.ollama",
+            IMAGE,
         )
         if failed:
             raise click.ClickException("Docker could not start Ollama; its own words are above")
@@ -119,7 +133,9 @@ def _ollama(model: str | None) -> None:
 def _transformers(model: str) -> None:
     command = shutil.which("transformers")
     if command is None:
-        raise click.ClickException("transformers is not installed: pip install 'transformers[serving]'")
+        raise click.ClickException(
+            "transformers is not installed: pip install 'transformers[serving]'"
+        )
     click.echo("transformers listens on http://localhost:8000; Ctrl-C ends it")
     click.echo(f"  FREEROUTER_PROVIDERS=transformers freerouter chat -m transformers:{model} hello")
     try:

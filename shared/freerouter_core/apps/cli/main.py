@@ -56,11 +56,17 @@ def doctor(as_json: bool) -> None:
     out.print(f"models     [{'green' if report.usable else 'red'}]{report}[/]")
     if not asked and problem is None:
         problem = next((row.state_words for row in order.rows), "no model is listed")
-        out.print(f"requests   [red]none of them would be asked[/]: {escape(problem)}; see freerouter config")
+        out.print(
+            f"requests   [red]none of them would be asked[/]: {escape(problem)}; see freerouter config"
+        )
     if report.simulated:
         out.print("[yellow]simulated: DEV_MODE is set, nobody is called[/]")
     if as_json:
-        told: dict[str, Any] = {"well": bool(asked), "problem": problem, "simulated": report.simulated}
+        told: dict[str, Any] = {
+            "well": bool(asked),
+            "problem": problem,
+            "simulated": report.simulated,
+        }
         told |= {"usable": len(report.usable), "asked": len(asked), "listed": report.listed}
         print_json(told | {"age": report.age, "providers": report.accounts})
     raise SystemExit(0 if asked else EXIT_FAILED)
@@ -95,7 +101,11 @@ def _check_keys(console: Console) -> bool:
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=8_765, show_default=True, help="0 picks a free one."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8_765,
+    show_default=True,
+    help="0 picks a free one.",
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--failing", is_flag=True, help="Most models fail at times, as the real ones do.")
@@ -114,11 +124,19 @@ def simulate(host: str, port: int, seed: int, failing: bool) -> None:
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=8_080, show_default=True, help="0 picks a free one."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8_080,
+    show_default=True,
+    help="0 picks a free one.",
 )
-@click.option("--token", envvar="FREEROUTER_SERVE_TOKEN", help="What callers must bring as a bearer token.")
 @click.option(
-    "--no-token", is_flag=True, help="Let anybody in who reaches HOST, though it is not this machine alone."
+    "--token", envvar="FREEROUTER_SERVE_TOKEN", help="What callers must bring as a bearer token."
+)
+@click.option(
+    "--no-token",
+    is_flag=True,
+    help="Let anybody in who reaches HOST, though it is not this machine alone.",
 )
 @click.option("-m", "--model", default="auto", help='Asked first where a caller says "auto".')
 @click.option(
@@ -141,9 +159,13 @@ def serve(host: str, port: int, token: str | None, no_token: bool, model: str, g
     router.check()
     listener, address = _listen(host, port)
     click.echo(f"FreeRouter listens on {address}/v1 (Ctrl-C ends it)")
-    click.echo(f"  export OPENAI_BASE_URL={address}/v1 OPENAI_API_KEY={'YOUR_TOKEN' if token else 'any'}")
+    click.echo(
+        f"  export OPENAI_BASE_URL={address}/v1 OPENAI_API_KEY={'YOUR_TOKEN' if token else 'any'}"
+    )
     hosts = LOOPBACK if host in LOOPBACK else None
-    _serve(app(router, token=token, hosts=hosts, close=True), listener, timeout_graceful_shutdown=grace)
+    _serve(
+        app(router, token=token, hosts=hosts, close=True), listener, timeout_graceful_shutdown=grace
+    )
 
 
 @cli.command()
@@ -175,7 +197,9 @@ def _serve(app: Any, listener: Any, **options: Any) -> None:
     try:
         import uvicorn
     except ImportError:
-        raise click.ClickException("this needs uvicorn: pip install 'freerouter-llm[cli]'") from None
+        raise click.ClickException(
+            "this needs uvicorn: pip install 'freerouter-llm[cli]'"
+        ) from None
     config = uvicorn.Config(app, log_level="warning", **options)
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])

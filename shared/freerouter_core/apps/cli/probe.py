@@ -71,7 +71,14 @@ def probe_one(router: Router, model: Model, prompt: str, timeout: float) -> Resu
     if answer is None:
         asked = fault not in ("", "account")
         return Result(
-            model.id, model.provider, False, seconds, fault=fault, reason=reason, at=now, asked=asked
+            model.id,
+            model.provider,
+            False,
+            seconds,
+            fault=fault,
+            reason=reason,
+            at=now,
+            asked=asked,
         )
     tokens = (answer.usage or {}).get("completion_tokens")
     said = tokens if isinstance(tokens, int) else 0
@@ -137,7 +144,9 @@ def _is_report(held: Any) -> bool:
 @click.command("probe")
 @click.option("--prompt", default=PROMPT, show_default=True)
 @click.option(
-    "--spacing", type=click.FloatRange(0), help="Seconds between requests; by the limits, where not given."
+    "--spacing",
+    type=click.FloatRange(0),
+    help="Seconds between requests; by the limits, where not given.",
 )
 @click.option(
     "--timeout",
@@ -174,14 +183,21 @@ def command(
     out.print(
         f"{len(models)} models, one request each, about {len(models) * max(pause, 1.0) / 60:.1f} min; report: {escape(str(report))}"
     )
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     interrupted = False
     with Progress(*columns, console=out, transient=True) as progress:
         bar = progress.add_task("probing", total=len(models))
         try:
             for result in probe(router, models, prompt, pause, timeout):
                 kept.add(result)
-                failed = f"[red]{escape(result.fault)}[/]" if result.asked else "[yellow]not asked[/]"
+                failed = (
+                    f"[red]{escape(result.fault)}[/]" if result.asked else "[yellow]not asked[/]"
+                )
                 mark = "[green]answered[/]" if result.ok else failed
                 progress.console.print(f"  {escape(result.model)}: {mark}, {result.seconds:.1f} s")
                 progress.advance(bar)
@@ -195,7 +211,9 @@ def command(
     left = len(models) - sum(result.asked for result in kept.results if result.model in names)
     if left:
         waits = router.quota().waits
-        why = "".join(f"; {name} waits {seconds:.0f} s: {cause}" for name, (cause, seconds) in waits.items())
+        why = "".join(
+            f"; {name} waits {seconds:.0f} s: {cause}" for name, (cause, seconds) in waits.items()
+        )
         out.print(
             f"[yellow]{left} not asked{escape(why)}; freerouter probe --resume --report {escape(str(report))} goes on[/]"
         )

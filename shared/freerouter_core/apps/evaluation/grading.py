@@ -42,7 +42,9 @@ def benchmark(
     pause: Callable[[float], object] = time.sleep,
 ) -> Iterator[Mark]:
     """Every question to every model, a question at a time, `spacing` seconds apart; each mark is told to the ranking. `pause`: what waits."""
-    pairs = [(q, model) for q in questions for model in models if model.takes("tools") or not q.tools]
+    pairs = [
+        (q, model) for q in questions for model in models if model.takes("tools") or not q.tools
+    ]
     for n, (question, model) in enumerate(pairs, 1):
         began = time.monotonic()
         yield _marked(router, model, question, timeout)
@@ -100,13 +102,19 @@ def chosen(router: Router, names: Sequence[str]) -> list[Model]:
     where that was not allowed."""
     if not names:
         return router.health().usable
-    known = {model.id: model for model in (*router.affordable_models(float("inf")), *router.free_models())}
+    known = {
+        model.id: model
+        for model in (*router.affordable_models(float("inf")), *router.free_models())
+    }
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise BadSetting(f"no list has {unknown[0]!r}", hint="freerouter models shows what there is")
+        raise BadSetting(
+            f"no list has {unknown[0]!r}", hint="freerouter models shows what there is"
+        )
     paid = [name for name in names if not known[name].free]
     if paid and not router.config.allow_paid:
         raise BadSetting(
-            f"{paid[0]} costs money", hint="Router(allow_paid=True), or --allow-paid, lets it be asked"
+            f"{paid[0]} costs money",
+            hint="Router(allow_paid=True), or --allow-paid, lets it be asked",
         )
     return [known[name] for name in dict.fromkeys(names)]

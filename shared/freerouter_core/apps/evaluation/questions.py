@@ -24,7 +24,9 @@ class Question:
     tools: tuple[dict[str, Any], ...] = ()
 
     def request(self, max_tokens: int) -> ChatRequest:
-        return ChatRequest.of(self.prompt).but(parameters={"max_tokens": max_tokens}, tools=list(self.tools))
+        return ChatRequest.of(self.prompt).but(
+            parameters={"max_tokens": max_tokens}, tools=list(self.tools)
+        )
 
 
 def _number(value: float) -> Callable[[Answer], float]:
@@ -84,7 +86,11 @@ _WEATHER = {
     "function": {
         "name": "get_weather",
         "description": "The weather in a city.",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+        },
     },
 }
 

@@ -19,7 +19,9 @@ class ReportFile:
     (`is_report` says). What it held is kept beside it from the first result on, unless it is `resumed`. A device or a pipe is told at the
     end alone."""
 
-    def __init__(self, path: Path, is_report: Callable[[Any], bool], *, resumed: bool = False) -> None:
+    def __init__(
+        self, path: Path, is_report: Callable[[Any], bool], *, resumed: bool = False
+    ) -> None:
         self.plain = not path.exists() or path.is_file()
         self.path = path.resolve() if self.plain else path
         self.held: Any = None
@@ -58,4 +60,6 @@ class ReportFile:
         try:
             work()
         except OSError as error:
-            raise BadSetting(f"{self.path} could not be written: {type(error).__name__}", hint=HINT) from None
+            raise BadSetting(
+                f"{self.path} could not be written: {type(error).__name__}", hint=HINT
+            ) from None

@@ -34,5 +34,7 @@ def ask_alone(
 
 def spacing_of(router: Router) -> float:
     """Seconds between requests that keep every account's minute."""
-    minutes = [line for line in router.quota().lines if line.kind == "requests" and line.per <= 60.0]
+    minutes = [
+        line for line in router.quota().lines if line.kind == "requests" and line.per <= 60.0
+    ]
     return max([line.per / max(1, line.limit) for line in minutes] or [SPACING]) + 0.1

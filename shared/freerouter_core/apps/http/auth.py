@@ -50,7 +50,8 @@ class Gate:
         kind, _, brought = headers.get(b"authorization", b"").partition(b" ")
         given = brought.strip()
         fine = not self.tokens or (
-            kind.lower() == b"bearer" and any(hmac.compare_digest(given, token) for token in self.tokens)
+            kind.lower() == b"bearer"
+            and any(hmac.compare_digest(given, token) for token in self.tokens)
         )
         if not (fine or path in OPEN):
             return refusal(401, "a bearer token is needed", {"www-authenticate": "Bearer"})

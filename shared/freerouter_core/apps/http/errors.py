@@ -41,8 +41,16 @@ def status_of(error: FreeRouterError) -> int:
 def error_body(error: FreeRouterError) -> dict[str, Any]:
     """An error as OpenAI's clients read it, with our hint and the attempts made."""
     kind = next(word for row, _, word in _STATUS if isinstance(error, row))
-    told: dict[str, Any] = {"message": str(error), "type": kind, "code": type(error).__name__, "param": None}
-    return {"error": told | {"hint": error.hint, "attempts": [dict(record) for record in error.attempts]}}
+    told: dict[str, Any] = {
+        "message": str(error),
+        "type": kind,
+        "code": type(error).__name__,
+        "param": None,
+    }
+    return {
+        "error": told
+        | {"hint": error.hint, "attempts": [dict(record) for record in error.attempts]}
+    }
 
 
 def failed(error: FreeRouterError) -> JSONResponse:

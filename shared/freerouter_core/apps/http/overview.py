@@ -49,7 +49,9 @@ class Overview:
                 told = {"outcome": "called off"}
             case _:
                 return
-        self.requests.appendleft(asdict(trail) | {"seconds": event.seconds, "first_token": None} | told)
+        self.requests.appendleft(
+            asdict(trail) | {"seconds": event.seconds, "first_token": None} | told
+        )
 
     async def told(self, *, wait: float) -> dict[str, Any]:
         """`wait`: seconds a first list of models is waited for; where none can be had, `problem` says why."""
@@ -69,7 +71,9 @@ class Overview:
             "catalogue_age": health.age,
             "providers": health.accounts,
             "simulated": health.simulated,
-            "models": sorted(models, key=lambda m: (m["reason"] is not None, not m["usable"], -m["context"])),
+            "models": sorted(
+                models, key=lambda m: (m["reason"] is not None, not m["usable"], -m["context"])
+            ),
             "limits": quota.lines,
             "waits": quota.waits,
             "requests": list(self.requests),

@@ -81,7 +81,12 @@ class Session:
         """The response once its headers are here. Raises aiohttp's errors; redirects are not followed. A kept connection that its server
         was just closing is no answer: then the request goes out once more, on one that is new."""
         aio, began = self._module, time.monotonic()
-        sent: dict[str, Any] = {"headers": headers, "data": content, "allow_redirects": False, "ssl": tls}
+        sent: dict[str, Any] = {
+            "headers": headers,
+            "data": content,
+            "allow_redirects": False,
+            "ssl": tls,
+        }
         if self._session is None:
             self._session = self._made(aio.TCPConnector(limit=0, keepalive_timeout=self._idle))
         try:

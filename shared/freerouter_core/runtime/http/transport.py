@@ -215,7 +215,10 @@ class Transport:
 
 def headers_of(account: Account, with_body: bool) -> list[tuple[str, str]]:
     """The headers of a request to `account`. The user's own are last, and win."""
-    headers = {"accept": "application/json, text/event-stream", "user-agent": f"freerouter/{__version__}"}
+    headers = {
+        "accept": "application/json, text/event-stream",
+        "user-agent": f"freerouter/{__version__}",
+    }
     if with_body:
         headers["content-type"] = "application/json"
     if account.key:
@@ -254,8 +257,13 @@ def _proxy(url: httpx.URL) -> httpx.Proxy | None:
 
 def _patched() -> bool:
     """Whether respx, pytest-httpx, vcrpy or the like have put themselves into httpx, and are to see what is sent."""
-    homes = (httpx.AsyncHTTPTransport.handle_async_request, httpcore.AsyncConnectionPool.handle_async_request)
-    return not all(getattr(call, "__module__", "").startswith(("httpx.", "httpcore.")) for call in homes)
+    homes = (
+        httpx.AsyncHTTPTransport.handle_async_request,
+        httpcore.AsyncConnectionPool.handle_async_request,
+    )
+    return not all(
+        getattr(call, "__module__", "").startswith(("httpx.", "httpcore.")) for call in homes
+    )
 
 
 def _failed(error: Exception) -> TransportFailed:

@@ -85,7 +85,9 @@ class Ledger:
             self._warn(event, now)
         return got
 
-    async def _also(self, own: Grant, asked: Coroutine[Any, Any, Grant | Refusal]) -> Grant | Refusal:
+    async def _also(
+        self, own: Grant, asked: Coroutine[Any, Any, Grant | Refusal]
+    ) -> Grant | Refusal:
         """What the store says to what memory has granted. Whoever stops waiting for it leaves nothing taken."""
         task = self.later(self.tried(asked))
         try:
@@ -108,7 +110,9 @@ class Ledger:
     ) -> None:
         settle(self._memory.window, grant, sent=sent, tokens=tokens, cost=cost)
         changed = changes(grant, sent=sent, tokens=tokens, cost=cost)
-        wake = {charge.scope for charge in changed if not sent or charge.limit.concurrent is not None}
+        wake = {
+            charge.scope for charge in changed if not sent or charge.limit.concurrent is not None
+        }
         if changed and grant.shared:
             self._tell_of(grant, changed, wake)
         else:
@@ -126,7 +130,9 @@ class Ledger:
             grant, changed = ended = self._untold.popleft()
 
             def decide(
-                windows: Windows, grant: Grant = grant, changed: dict[Charge, float | None] = changed
+                windows: Windows,
+                grant: Grant = grant,
+                changed: dict[Charge, float | None] = changed,
             ) -> tuple[None, bool]:
                 for charge, amount in changed.items():
                     windows(charge).change(charge, grant, amount)
@@ -141,7 +147,9 @@ class Ledger:
         """What a request to each provider costs others, in seconds; nothing is asked for it."""
         now, found = self._clock.now(), {}
         for account in accounts:
-            charges = [Charge(account.scope, limit) for limit in account.limits if limit.scope == "account"]
+            charges = [
+                Charge(account.scope, limit) for limit in account.limits if limit.scope == "account"
+            ]
             waiting = len(self._lines.get(account.scope, ()))
             worth = 0.0
             for charge in charges:
@@ -158,7 +166,10 @@ class Ledger:
     async def free_at(self, charges: Iterable[Charge]) -> dict[str, float]:
         """When a request more would be within those limits that leave no room for it now, by their keys. One look for all; what is leased is
         not looked at: it may be back any moment."""
-        now, found = self._clock.now(), tuple(charge for charge in charges if charge.limit.concurrent is None)
+        now, found = (
+            self._clock.now(),
+            tuple(charge for charge in charges if charge.limit.concurrent is None),
+        )
 
         def look(windows: Windows) -> tuple[dict[str, float], bool]:
             free = {}
@@ -238,7 +249,9 @@ class Ledger:
             self._well_again = self._clock.now() + RECOVERY
             if lost:
                 self._emit(
-                    StoreLost("it took too long" if isinstance(error, TimeoutError) else words, RECOVERY)
+                    StoreLost(
+                        "it took too long" if isinstance(error, TimeoutError) else words, RECOVERY
+                    )
                 )
             return False, None
 
@@ -288,7 +301,9 @@ class Ledger:
         line = self._lines.get(scope)
         if line:
             delay = max(0.0, line[0].until - self._clock.now())
-            self._timers[scope] = asyncio.get_running_loop().call_later(delay, self._wake_head, scope)
+            self._timers[scope] = asyncio.get_running_loop().call_later(
+                delay, self._wake_head, scope
+            )
 
     def _disarm(self, scope: str) -> None:
         timer = self._timers.pop(scope, None)

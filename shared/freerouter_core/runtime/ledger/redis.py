@@ -162,7 +162,9 @@ class RedisStore:
                 )
             return await self._connected.execute_command(*command)
         except (self._client.RedisError, OSError, ValueError, TypeError) as error:
-            raise StoreFailed(type(error).__name__) from None  # its words may hold the URL's password
+            raise StoreFailed(
+                type(error).__name__
+            ) from None  # its words may hold the URL's password
 
     def _learn(self, keys: list[str], texts: Sequence[bytes | None]) -> None:
         if len(self._known) > 10_000:

@@ -109,7 +109,10 @@ class SqliteStore:
         return await self._run(lambda db: _history(db, since))
 
     def forget(self) -> None:
-        self._left += [self._connection, self._worker]  # the parent's: no destructor may touch them here
+        self._left += [
+            self._connection,
+            self._worker,
+        ]  # the parent's: no destructor may touch them here
         self._connection = self._worker = None
         self._at_work, self._paused = new_lock(), False
 
@@ -172,7 +175,9 @@ class SqliteStore:
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))  # its -wal and -shm take after it
+        os.close(
+            os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        )  # its -wal and -shm take after it
         db = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode=WAL")
@@ -214,7 +219,9 @@ class SqliteStore:
         return True
 
 
-def _changed(db: sqlite3.Connection, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
+def _changed(
+    db: sqlite3.Connection, charges: tuple[Charge, ...], decide: Decide[T], now: float
+) -> T:
     windows: dict[Charge, Window] = {}
     for charge in charges:
         row = db.execute("SELECT state FROM windows WHERE key = ?", (charge.key,)).fetchone()
@@ -271,7 +278,9 @@ def _after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+    )
 
 
 def _words(error: Exception) -> str:

@@ -143,7 +143,9 @@ class Notes:
                 lacks = frozenset(str(lack) for lack in value.pop("lacks"))
                 told = _typed([value[field] for field in _PLAIN], Health())
                 told.lacks = lacks
-                self._take_health((str(provider), str(origin), str(model)), told, key in book.touched)
+                self._take_health(
+                    (str(provider), str(origin), str(model)), told, key in book.touched
+                )
         except (ValueError, TypeError, KeyError, AttributeError):
             pass  # written by another version, or no note at all: nothing is learnt from it
 
@@ -154,7 +156,11 @@ class Notes:
         if not told.until and not told.stated and not told.strikes:
             if not touched:
                 accounts.pop(scope, None)
-        elif own is None or _later(told, own) or not (touched or (own.stated and own.until > told.until)):
+        elif (
+            own is None
+            or _later(told, own)
+            or not (touched or (own.stated and own.until > told.until))
+        ):
             accounts[scope] = told
 
     def _take_health(self, key: Key, told: Health, touched: bool) -> None:
@@ -191,7 +197,9 @@ def _typed(values: list[Any], like: T) -> T:
     names = _PLAIN if isinstance(like, Health) else [f.name for f in fields(like)]
     for name, value in zip(names, values, strict=True):
         held = getattr(like, name)
-        allowed: Any = (int, float) if isinstance(held, (int, float)) or held is None else type(held)
+        allowed: Any = (
+            (int, float) if isinstance(held, (int, float)) or held is None else type(held)
+        )
         if not isinstance(value, allowed) and not (held is None and value is None):
             raise TypeError(f"{name} is no {allowed}")
         if isinstance(held, float) and not math.isfinite(value):

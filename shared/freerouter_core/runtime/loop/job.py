@@ -45,7 +45,9 @@ class Core:
                 self.ended.ring()
 
     async def _shut(self) -> None:
-        await self._end_tasks(self.spared)  # what a request took comes back before the store is told to close
+        await self._end_tasks(
+            self.spared
+        )  # what a request took comes back before the store is told to close
         for ending in self.endings:
             with contextlib.suppress(Exception):
                 await ending()
@@ -90,7 +92,9 @@ class Job(Generic[T]):
         self.core.active -= 1
         if task.cancelled():
             self.error = (
-                None if self.cancelled else FreeRouterError("the runtime was closed", should_retry=True)
+                None
+                if self.cancelled
+                else FreeRouterError("the runtime was closed", should_retry=True)
             )
         else:
             self.error = task.exception()

@@ -49,7 +49,9 @@ def new_selector() -> selectors.BaseSelector:
     """The platform's best selector."""
     if greened():
         kind = type(
-            "NativePollSelector", (selectors.PollSelector,), {"_selector_cls": original("select", "poll")}
+            "NativePollSelector",
+            (selectors.PollSelector,),
+            {"_selector_cls": original("select", "poll")},
         )
         return kind()  # type: ignore[no-any-return]
     return selectors.DefaultSelector()

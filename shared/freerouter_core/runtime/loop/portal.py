@@ -77,7 +77,9 @@ class Crossing:
                 job.cancel()
 
     async def astream(
-        self, work: Callable[[Callable[[Item], None]], Coroutine[Any, Any, T]], finish: Callable[[T], None]
+        self,
+        work: Callable[[Callable[[Item], None]], Coroutine[Any, Any, T]],
+        finish: Callable[[T], None],
     ) -> AsyncGenerator[Item, None]:
         """The same for event loops; the result goes to `finish`, since an async generator returns none."""
         core = self._running()
