@@ -33,6 +33,8 @@ from freerouter_core import Provider, errors
 from freerouter_core.simulator import SimModel, World
 from llamaindex_freerouter import FreeRouter
 
+from ..inspection import comes_to_rest, health_of
+
 
 class Person(BaseModel):
     """A person."""
@@ -420,12 +422,14 @@ def test_settings_and_loops() -> None:
 
 
 def test_closing_a_stream_early_is_no_failure_of_the_model() -> None:
-    with World([SimModel("a/m:free")]) as world:
-        stream = llm_in(world).stream_chat(HELLO)
+    with World([SimModel("a/m:free", speed=20.0)], clock="real") as world:
+        stream = llm_in(world).stream_chat([ChatMessage(content="a long story " * 500)])
         next(stream)
         stream.close()
 
-        assert world.runtime.state.health.of(("openrouter", "a/m:free")).failures == 0
+        assert comes_to_rest(world.runtime)
+        health = health_of(world.runtime, "a/m:free")
+        assert health.failures == health.answers == 0
 
 
 @pytest.mark.parametrize("paid", [{"plugins": [{"id": "web"}]}, {"models": ["a/paid"]}])

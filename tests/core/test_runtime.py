@@ -22,8 +22,12 @@ import pytest
 from freerouter_core import ChatRequest, Provider, Router, Runtime, errors
 from freerouter_core.simulator import SimModel, World
 
+from ..inspection import comes_to_rest, health_of
+
 Serve = Callable[[World], str]
 HANGING = SimModel("acme/hang:free", script=["hang"] * 500)
+LONG = "a long story about a lighthouse keeper and the sea " * 100
+"""What a model repeats for minutes at 20 tokens a second."""
 
 
 def quick() -> World:
@@ -145,20 +149,6 @@ def settles(condition: Callable[[], bool]) -> bool:
     return any(condition() or threading.Event().wait(0.01) for _ in range(300))
 
 
-def cancelled_soon(runtime: Runtime) -> bool:
-    """Whether the runtime comes to rest: no job active, no attempt under way."""
-
-    async def others() -> int:
-        for _ in range(200):
-            left = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
-            if not left:
-                return 0
-            await asyncio.sleep(0.01)
-        return len(left)
-
-    return runtime.call(others) == 0
-
-
 async def test_cancelling_a_task_cancels_the_request(serve: Serve) -> None:
     world = World([HANGING], clock="real")
     router = router_to(serve(world), fallback_models=(), model="acme/hang:free")
@@ -169,29 +159,30 @@ async def test_cancelling_a_task_cancels_the_request(serve: Serve) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    assert cancelled_soon(Runtime.current())
+    assert comes_to_rest(Runtime.current())
 
 
 async def test_closing_an_asynchronous_stream_cancels_the_request(serve: Serve) -> None:
     world = World([SimModel("acme/a:free", first_token=0.0, speed=20.0)], clock="real")
     router = router_to(serve(world))
-    stream = router.astream("a long story about a lighthouse keeper and the sea that never ended")
+    stream = router.astream(LONG)
     async for _ in stream:
         break
     await stream.aclose()
 
-    assert cancelled_soon(Runtime.current())
+    assert comes_to_rest(Runtime.current())
 
 
 def test_closing_a_stream_cancels_the_request(serve: Serve) -> None:
     world = World([SimModel("acme/a:free", first_token=0.0, speed=20.0)], clock="real")
     router = router_to(serve(world))
-    stream = router.stream("a long story about a lighthouse keeper and the sea that never ended")
+    stream = router.stream(LONG)
     next(iter(stream))
     stream.close()
 
-    assert cancelled_soon(Runtime.current())
-    assert Runtime.current().state.health.of(("openrouter", "acme/a:free")).failures == 0
+    assert comes_to_rest(Runtime.current())
+    health = health_of(Runtime.current(), "acme/a:free")
+    assert health.failures == health.answers == 0
 
 
 def test_interrupt_cancels_the_request(serve: Serve) -> None:
@@ -208,7 +199,7 @@ def test_interrupt_cancels_the_request(serve: Serve) -> None:
     with pytest.raises(KeyboardInterrupt):
         router.chat("x")
 
-    assert cancelled_soon(Runtime.current())
+    assert comes_to_rest(Runtime.current())
 
 
 def test_nothing_leaks(serve: Serve) -> None:
@@ -231,7 +222,7 @@ def test_nothing_leaks(serve: Serve) -> None:
                 stream.close()
         except errors.FreeRouterError:
             router.reset()
-    assert cancelled_soon(Runtime.current())
+    assert comes_to_rest(Runtime.current())
     router.close()
     gc.collect()
 
