@@ -494,8 +494,8 @@ def _(make: Any) -> None:
         llm = stage.llm()
         assert (
             llm.invoke("hi").response_metadata.get("model_provider")
-            == llm._get_ls_params()["ls_provider"]
-        )  # noqa: SLF001
+            == llm._get_ls_params()["ls_provider"]  # noqa: SLF001
+        )
 
 
 if __name__ == "__main__":
