@@ -402,8 +402,8 @@ def test_one_model_without_endpoints_does_not_hide_the_others(tmp_path: Path) ->
 
 FORKS = """
 import os
-from freerouter_core.runtime.http import aiohttp_transport as swift
-assert swift.load() is None, "its import begins here"
+from freerouter_core.runtime.http import aiohttp_transport
+assert aiohttp_transport.load() is None, "its import begins here"
 child = os.fork()
 if child == 0:
     import aiohttp

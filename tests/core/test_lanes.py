@@ -14,7 +14,7 @@ import respx
 
 from freerouter_core import Provider, Router
 from freerouter_core.catalogue.providers import Account
-from freerouter_core.runtime.http import aiohttp_transport as swift
+from freerouter_core.runtime.http import aiohttp_transport
 from freerouter_core.runtime.http.transport import Transport, TransportFailed
 
 Reply = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -25,7 +25,7 @@ def lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     import aiohttp  # noqa: F401  # loaded already, so that the first request goes through it
 
     if request.param == "httpx":
-        monkeypatch.setattr(swift, "usable", lambda: False)
+        monkeypatch.setattr(aiohttp_transport, "supported", lambda: False)
     return str(request.param)
 
 
@@ -78,7 +78,7 @@ async def test_a_whole_response(lane: str) -> None:
             status, headers, body = await asked(transport, account)
 
     assert (status, headers["x-long"][:1], json.loads(body)) == (200, "y", {"a": 1})
-    assert (transport._swift is not None) == (lane == "aiohttp")
+    assert (transport._aiohttp is not None) == (lane == "aiohttp")
 
 
 async def test_a_redirect_is_not_followed(lane: str) -> None:
@@ -214,7 +214,9 @@ async def test_a_server_that_breaks_off_amid_its_work_is_asked_once(
 ) -> None:
     import aiohttp  # noqa: F401
 
-    monkeypatch.setattr(swift, "CLOSING", 0.0)  # any break is one amid the work
+    monkeypatch.setattr(
+        aiohttp_transport, "IDLE_CLOSE_WINDOW", 0.0
+    )  # any break is one amid the work
     posts = 0
 
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

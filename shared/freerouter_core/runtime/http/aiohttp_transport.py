@@ -22,18 +22,18 @@ from ..loop.os_threads import greened, start_thread
 if TYPE_CHECKING:
     import aiohttp
 
-HEADER = 65_536
+MAX_HEADER_BYTES = 65_536
 """Bytes that a header or its line may have."""
-CLOSING = 0.1
+IDLE_CLOSE_WINDOW = 0.1
 """Seconds within which a kept connection breaks that was just being closed; later a server broke it that had begun to work."""
-_loading: list[threading.Thread | None] = []
+_importers: list[threading.Thread | None] = []
 
 
 def load() -> Any:
     """aiohttp, or None: it is not installed, or not loaded yet, which this call begins."""
     module = loaded()
-    if module is None and not _loading and importlib.util.find_spec("aiohttp") is not None:
-        _loading.append(start_thread(_import, "freerouter-aiohttp"))
+    if module is None and not _importers and importlib.util.find_spec("aiohttp") is not None:
+        _importers.append(start_thread(_import, "freerouter-aiohttp"))
     return module
 
 
@@ -48,7 +48,7 @@ def _import() -> None:
         importlib.import_module("aiohttp")
 
 
-class Response:
+class AiohttpResponse:
     """As `transport.Response`: status, headers with names in lower case, and the body as it comes."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
@@ -63,7 +63,7 @@ class Response:
         self._response.release()
 
 
-class Session:
+class AiohttpPool:
     """One pool of connections, for one event loop."""
 
     def __init__(self, module: Any, *, connect: float, read: float, idle: float) -> None:
@@ -77,7 +77,7 @@ class Session:
 
     async def send(
         self, method: str, url: str, headers: list[tuple[str, str]], content: bytes | None, tls: Any
-    ) -> Response:
+    ) -> AiohttpResponse:
         """The response once its headers are here. Raises aiohttp's errors; redirects are not followed. A kept connection that its server
         was just closing is no answer: then the request goes out once more, on one that is new."""
         aio, began = self._module, time.monotonic()
@@ -88,27 +88,29 @@ class Session:
             "ssl": tls,
         }
         if self._session is None:
-            self._session = self._made(aio.TCPConnector(limit=0, keepalive_timeout=self._idle))
+            self._session = self._new_session(
+                aio.TCPConnector(limit=0, keepalive_timeout=self._idle)
+            )
         try:
-            response = Response(await self._session.request(method, url, **sent))
+            response = AiohttpResponse(await self._session.request(method, url, **sent))
         except (aio.ServerDisconnectedError, aio.ClientOSError):
-            if url not in self._answered or time.monotonic() - began > CLOSING:
+            if url not in self._answered or time.monotonic() - began > IDLE_CLOSE_WINDOW:
                 raise
         else:
             self._answered.add(url)
             return response
         if self._fresh is None:
-            self._fresh = self._made(aio.TCPConnector(limit=0, force_close=True))
-        return Response(await self._fresh.request(method, url, **sent))
+            self._fresh = self._new_session(aio.TCPConnector(limit=0, force_close=True))
+        return AiohttpResponse(await self._fresh.request(method, url, **sent))
 
-    def _made(self, connector: Any) -> Any:
+    def _new_session(self, connector: Any) -> Any:
         aio = self._module
         return aio.ClientSession(
             connector=connector,
             cookie_jar=aio.DummyCookieJar(),
             timeout=aio.ClientTimeout(total=None, sock_connect=self._connect, sock_read=self._read),
-            max_line_size=HEADER,
-            max_field_size=HEADER,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
         )
 
     async def close(self) -> None:
@@ -118,7 +120,7 @@ class Session:
         await asyncio.sleep(0)
 
 
-def name_of(error: Exception, module: Any) -> str | None:
+def failure_name(error: Exception, module: Any) -> str | None:
     """The row of `wire.judge.TRANSPORT` an error of aiohttp's belongs to; None: it is none of aiohttp's."""
     for kind, name in (
         (module.ConnectionTimeoutError, "connect-timeout"),
@@ -138,7 +140,7 @@ def name_of(error: Exception, module: Any) -> str | None:
 
 def _before_fork() -> None:
     """A child of a fork amid an import would wait for ever for the thread that does it, which it does not have."""
-    for thread in _loading:
+    for thread in _importers:
         if thread is not None:
             thread.join()
 
@@ -147,6 +149,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork)
 
 
-def usable() -> bool:
-    """Whether anything speaks against it: under gevent name look-ups would need threads of its own."""
+def supported() -> bool:
+    """Whether aiohttp may be used. Not under gevent, where its name lookups would block."""
     return not greened()

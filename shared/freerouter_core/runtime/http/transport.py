@@ -1,7 +1,7 @@
 """Bytes out, bytes in. One of the two files that import httpx.
 
 Plain `httpx.AsyncClient` spends milliseconds of CPU a call at 64 concurrent, because httpcore scans its whole pool for each.
-So requests go through aiohttp where that is installed (`swift`), and else over connections kept here, in a free list of
+So requests go through aiohttp where that is installed (`aiohttp_transport`), and else over connections kept here, in a free list of
 one-connection transports per origin; what the client does above its transport (cookies, redirects, auth) is not wanted, and what it
 does that is wanted (proxies, CA settings) is done as it would.
 
@@ -22,14 +22,14 @@ import httpx
 from ..._version import __version__
 from ...catalogue.providers import Account
 from ...errors import BadSetting
-from . import aiohttp_transport as swift
+from . import aiohttp_transport
 
 HttpClient = httpx.AsyncClient | httpx.AsyncBaseTransport
 """What a user may hand in to send requests with."""
 
 READ_TIMEOUT, CONNECT_TIMEOUT = 300.0, 10.0
 """Seconds. Reading is bounded by tokens, not bytes (keep-alive comments are bytes); this is for a dead network only."""
-IDLE_KEPT, IDLE_SECONDS = 64, 30.0
+MAX_IDLE, IDLE_SECONDS = 64, 30.0
 
 
 class TransportFailed(Exception):
@@ -62,7 +62,7 @@ def name_of(error: Exception) -> str:
     return next((name for kind, name in _NAMES if isinstance(error, kind)), "other")
 
 
-class _Plain:
+class _HttpxResponse:
     """A response of httpx's."""
 
     def __init__(self, response: httpx.Response) -> None:
@@ -80,7 +80,7 @@ class _Plain:
 class Response:
     """Status, headers (names in lower case) and the body, decoded, as it comes."""
 
-    def __init__(self, response: _Plain | swift.Response) -> None:
+    def __init__(self, response: _HttpxResponse | aiohttp_transport.AiohttpResponse) -> None:
         self._response = response
         self.status, self.headers = response.status, response.headers
 
@@ -115,7 +115,7 @@ class Transport:
         check_client(client)
         self._client = client
         self._idle: dict[str, list[tuple[float, httpx.AsyncHTTPTransport]]] = {}
-        self._swift: swift.Session | None = None
+        self._aiohttp: aiohttp_transport.AiohttpPool | None = None
         self._ssl: Any = None
         self._urls: dict[str, httpx.URL] = {}
         self._proxies: dict[str, httpx.Proxy | None] = {}
@@ -127,29 +127,29 @@ class Transport:
         """Send, and yield the response once its headers are here. Raises `TransportFailed`."""
         url = self._url(path if "://" in path else account.base_url + path)
         headers = headers_of(account, content is not None)
-        lane = self._lane(url)
-        response: _Plain | swift.Response | None = None
+        sender = self._sender(url)
+        response: _HttpxResponse | aiohttp_transport.AiohttpResponse | None = None
         try:
             try:
-                if isinstance(lane, swift.Session):
-                    response = await lane.send(method, str(url), headers, content, self._tls(url))
+                if isinstance(sender, aiohttp_transport.AiohttpPool):
+                    response = await sender.send(method, str(url), headers, content, self._tls(url))
                 else:
                     extensions = {"timeout": _TIMEOUT}
                     request = httpx.Request(
                         method, url, headers=headers, content=content, extensions=extensions
                     )
-                    if isinstance(lane, httpx.AsyncClient):
-                        sent = await lane.send(request, stream=True, follow_redirects=False)
+                    if isinstance(sender, httpx.AsyncClient):
+                        sent = await sender.send(request, stream=True, follow_redirects=False)
                     else:
-                        sent = await lane.handle_async_request(request)
-                    response = _Plain(sent)
+                        sent = await sender.handle_async_request(request)
+                    response = _HttpxResponse(sent)
             except Exception as error:
                 raise _failed(error) from None
             yield Response(response)
         finally:
             if response is not None:
                 await _quietly(response.close())
-            await self._release(url, lane)
+            await self._release(url, sender)
 
     def _tls(self, url: httpx.URL) -> Any:
         """The TLS context, with the CA settings that httpx takes from the environment."""
@@ -159,20 +159,22 @@ class Transport:
             self._ssl = httpx.create_ssl_context()  # 15 ms: once, and only where there is TLS
         return self._ssl
 
-    def _lane(self, url: httpx.URL) -> httpx.AsyncBaseTransport | httpx.AsyncClient | swift.Session:
+    def _sender(
+        self, url: httpx.URL
+    ) -> httpx.AsyncBaseTransport | httpx.AsyncClient | aiohttp_transport.AiohttpPool:
         if self._client is not None:
             return self._client  # type: ignore[no-any-return]  # checked at construction
         origin = _origin(url)
         if origin not in self._proxies:  # read once, as httpx does
             self._proxies[origin] = _proxy(url)
         proxy = self._proxies[origin]
-        if proxy is None and not url.userinfo and swift.usable() and not _patched():
-            if self._swift is None and (module := swift.load()) is not None:
-                self._swift = swift.Session(
+        if proxy is None and not url.userinfo and aiohttp_transport.supported() and not _patched():
+            if self._aiohttp is None and (module := aiohttp_transport.load()) is not None:
+                self._aiohttp = aiohttp_transport.AiohttpPool(
                     module, connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, idle=IDLE_SECONDS
                 )
-            if self._swift is not None:
-                return self._swift
+            if self._aiohttp is not None:
+                return self._aiohttp
         idle = self._idle.get(origin)
         if idle:
             return idle.pop()[1]
@@ -184,13 +186,13 @@ class Transport:
             proxy=proxy,
         )
 
-    async def _release(self, url: httpx.URL, lane: Any) -> None:
-        if lane is self._client or not isinstance(lane, httpx.AsyncHTTPTransport):
+    async def _release(self, url: httpx.URL, sender: Any) -> None:
+        if sender is self._client or not isinstance(sender, httpx.AsyncHTTPTransport):
             return
         now = time.monotonic()
         idle = self._idle.setdefault(_origin(url), [])
-        idle.append((now, lane))
-        while len(idle) > IDLE_KEPT or (idle and idle[0][0] < now - IDLE_SECONDS):
+        idle.append((now, sender))
+        while len(idle) > MAX_IDLE or (idle and idle[0][0] < now - IDLE_SECONDS):
             await _quietly(idle.pop(0)[1].aclose())
 
     def _url(self, url: str) -> httpx.URL:
@@ -205,11 +207,11 @@ class Transport:
 
     async def close(self) -> None:
         """Close idle connections; a client of the user's own stays open."""
-        if self._swift is not None:
-            await _quietly(self._swift.close())
+        if self._aiohttp is not None:
+            await _quietly(self._aiohttp.close())
         for idle in self._idle.values():
-            for _, lane in idle:
-                await _quietly(lane.aclose())
+            for _, sender in idle:
+                await _quietly(sender.aclose())
         self._idle.clear()
 
 
@@ -269,8 +271,8 @@ def _patched() -> bool:
 def _failed(error: Exception) -> TransportFailed:
     if isinstance(error, TransportFailed):
         return error
-    aiohttp = swift.loaded()
-    name = swift.name_of(error, aiohttp) if aiohttp is not None else None
+    aiohttp = aiohttp_transport.loaded()
+    name = aiohttp_transport.failure_name(error, aiohttp) if aiohttp is not None else None
     if name is not None:
         return TransportFailed(name, f"{type(error).__name__}: {error}")
     # The text of a network error names hosts and causes, never headers; that of anything else is not ours to trust.
