@@ -34,11 +34,11 @@ from .http.transport import Transport
 from .ledger import Ledger
 from .ledger.open_store import open_store
 from .ledger.state_sync import Notes
-from .loop.bridge import new_bell
+from .loop.bridge import new_thread_event
 from .loop.clock import Clock, RealClock
-from .loop.job import Core
+from .loop.job import LoopThread
 from .loop.os_threads import new_queue, start_thread
-from .loop.portal import Crossing
+from .loop.portal import Portal
 
 T = TypeVar("T")
 START_TIMEOUT, CLOSING = 10.0, 1.0
@@ -56,7 +56,7 @@ class CallableFailed(Exception):
         self.objects = objects
 
 
-class Runtime(Crossing):
+class Runtime(Portal):
     """What all routers of a process share: connections, limits, health, catalogues, observers."""
 
     _current: ClassVar[Runtime | None] = None
@@ -103,7 +103,7 @@ class Runtime(Crossing):
         self.counts: Counter[str] = Counter()
         """What requests came to, since the process began; see `Router.stats`."""
         self._cache = cache
-        self._core: Core | None = None
+        self._loop_thread: LoopThread | None = None
         self._numbers = 0
         self._observers: list[Observer] = []
         self._events: Any = None
@@ -125,33 +125,33 @@ class Runtime(Crossing):
 
     # -- life -------------------------------------------------------------------------------------------------------
 
-    def _running(self) -> Core:
-        core = self._core
-        if core is not None:
-            return core
+    def _running_thread(self) -> LoopThread:
+        thread = self._loop_thread
+        if thread is not None:
+            return thread
         with Runtime._lock:
-            if self._core is None:
-                core = Core(self.clock)
-                core.spared = self.ledger.tasks
-                core.endings += [self.notes.flush, self.ledger.drain]
-                start_thread(core.main, "freerouter")
-                if not core.started.wait(START_TIMEOUT):
+            if self._loop_thread is None:
+                thread = LoopThread(self.clock)
+                thread.shutdown_tasks = self.ledger.tasks
+                thread.shutdown_hooks += [self.notes.flush, self.ledger.drain]
+                start_thread(thread.run, "freerouter")
+                if not thread.started.wait(START_TIMEOUT):
                     raise FreeRouterError(
                         f"the runtime's thread did not start within {START_TIMEOUT:g} s"
                     )
-                self._core = core
-                weakref.finalize(self, _stop, core).atexit = False
-            return self._core
+                self._loop_thread = thread
+                weakref.finalize(self, _stop, thread).atexit = False
+            return self._loop_thread
 
     def close(self) -> None:
         """Cancel what is under way, close connections, end the thread. The next call starts anew."""
         with Runtime._lock:
-            core, self._core = self._core, None
-        if core is not None and not core.loop.is_closed():
-            core.ended = new_bell()
+            thread, self._loop_thread = self._loop_thread, None
+        if thread is not None and not thread.loop.is_closed():
+            thread.ended = new_thread_event()
             with contextlib.suppress(RuntimeError):
-                core.loop.call_soon_threadsafe(core.loop.stop)
-                core.ended.wait(START_TIMEOUT)
+                thread.loop.call_soon_threadsafe(thread.loop.stop)
+                thread.ended.wait(START_TIMEOUT)
         self.discovery.forget_tasks()
         self.scans.forget_tasks()
         self.ledger.forget()
@@ -162,9 +162,9 @@ class Runtime(Crossing):
 
     def _forked(self) -> None:
         """In a child process: the thread is not here, and the sockets are the parent's. Drop them; close nothing."""
-        if self._core is not None:
-            _abandoned.append(self._core)
-            self._core = None
+        if self._loop_thread is not None:
+            _abandoned.append(self._loop_thread)
+            self._loop_thread = None
         self.discovery.forget_tasks()
         self.scans.forget_tasks()
         self.ledger.forget()
@@ -185,11 +185,11 @@ class Runtime(Crossing):
     def transport_for(self, client: Any = None) -> Transport:
         """The transport over an httpx client or transport; None: the runtime's own, else the
         network."""
-        core = self._running()
+        thread = self._running_thread()
         client = self.client if client is None else client
-        transport = core.transports.get(id(client))
+        transport = thread.transports.get(id(client))
         if transport is None:
-            transport = core.transports[id(client)] = Transport(client)
+            transport = thread.transports[id(client)] = Transport(client)
         return transport
 
     def next_number(self) -> int:
@@ -203,7 +203,7 @@ class Runtime(Crossing):
             asyncio.get_running_loop().create_future()
         )
         context = contextvars.copy_context()
-        inlet = self._running().inlet
+        callbacks = self._running_thread().callbacks
 
         def settle(outcome: tuple[Any, BaseException | None]) -> None:
             if not future.done():
@@ -215,7 +215,7 @@ class Runtime(Crossing):
             except BaseException as caught:  # whatever it is, the request must hear of it
                 outcome = (None, caught)
             with contextlib.suppress(RuntimeError):
-                inlet.post(settle, outcome)
+                callbacks.post(settle, outcome)
 
         with self.clock.held():
             start_thread(work, "freerouter-callable")
@@ -259,9 +259,9 @@ class Runtime(Crossing):
 
     def _flush(self, events: Any, seconds: float) -> None:
         if threading.get_ident() != self._delivering:  # an observer would wait for itself
-            bell = new_bell()
-            events.put(bell.ring)
-            bell.wait(seconds)
+            delivered = new_thread_event()
+            events.put(delivered.set)
+            delivered.wait(seconds)
 
     def emit(self, event: Event) -> None:
         write(event)
@@ -330,14 +330,14 @@ class Runtime(Crossing):
         return Path(self._cache)
 
 
-_abandoned: list[Core] = []
+_abandoned: list[LoopThread] = []
 """Cores of a parent process: kept so that no destructor touches what the parent still uses."""
 
 
-def _stop(core: Core) -> None:
+def _stop(thread: LoopThread) -> None:
     """End the thread of a runtime that nobody holds any more."""
     with contextlib.suppress(RuntimeError):
-        core.loop.call_soon_threadsafe(core.loop.stop)
+        thread.loop.call_soon_threadsafe(thread.loop.stop)
 
 
 def _after_fork() -> None:

@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from ..loop.os_threads import greened, start_thread
+from ..loop.os_threads import gevent_patched, start_thread
 
 if TYPE_CHECKING:
     import aiohttp
@@ -151,4 +151,4 @@ if hasattr(os, "register_at_fork"):
 
 def supported() -> bool:
     """Whether aiohttp may be used. Not under gevent, where its name lookups would block."""
-    return not greened()
+    return not gevent_patched()

@@ -14,16 +14,16 @@ from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from ...events import log
-from .os_threads import greened
+from .os_threads import gevent_patched
 
 T = TypeVar("T")
 
 
-class Inlet:
+class CallbackQueue:
     """Runs callbacks on a loop from any thread, waking it once for many."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = ref(loop)  # weakly: inlets are kept by loop, and must not keep it
+        self._loop = ref(loop)  # weakly: callback queues are kept by loop, and must not keep it
         self._queue: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._armed = False
 
@@ -51,31 +51,31 @@ class Inlet:
                 log.exception("a callback across threads failed")
 
 
-_inlets: WeakKeyDictionary[asyncio.AbstractEventLoop, Inlet] = WeakKeyDictionary()
+_queues: WeakKeyDictionary[asyncio.AbstractEventLoop, CallbackQueue] = WeakKeyDictionary()
 
 
-def inlet_of(loop: asyncio.AbstractEventLoop) -> Inlet:
-    """The inlet of a caller's loop, made on that loop's own thread."""
-    inlet = _inlets.get(loop)
-    if inlet is None:
-        inlet = _inlets[loop] = Inlet(loop)
-    return inlet
+def callback_queue_of(loop: asyncio.AbstractEventLoop) -> CallbackQueue:
+    """The callbacks of a caller's loop, made on that loop's own thread."""
+    callbacks = _queues.get(loop)
+    if callbacks is None:
+        callbacks = _queues[loop] = CallbackQueue(loop)
+    return callbacks
 
 
-class Bell(Protocol):
+class ThreadEvent(Protocol):
     """Rung once or more on the runtime's thread; waited for on the caller's."""
 
-    def ring(self) -> None: ...
+    def set(self) -> None: ...
 
     def wait(self, timeout: float | None = None) -> bool: ...
 
 
-class _LockBell:
+class _LockEvent:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lock.acquire()
 
-    def ring(self) -> None:
+    def set(self) -> None:
         if self._lock.locked():
             try:
                 self._lock.release()
@@ -86,7 +86,7 @@ class _LockBell:
         return self._lock.acquire(timeout=-1 if timeout is None else timeout)
 
 
-class _GreenBell:
+class _GeventEvent:
     """Waits by giving way to the caller's hub; rung through that hub's own thread-safe watcher."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class _GreenBell:
         self._watcher = gevent.get_hub().loop.async_()
         self._watcher.start(self._event.set)
 
-    def ring(self) -> None:
+    def set(self) -> None:
         self._watcher.send()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -110,28 +110,26 @@ class _GreenBell:
         self._watcher.close()
 
 
-def new_bell() -> Bell:
-    return _GreenBell() if greened() else _LockBell()
+def new_thread_event() -> ThreadEvent:
+    return _GeventEvent() if gevent_patched() else _LockEvent()
 
 
 _END = object()
 
 
-class Pipe(Generic[T]):
+class StreamBuffer(Generic[T]):
     """Items from the runtime's loop to one consumer, in batches. It holds whatever was not yet taken: a slow consumer is no
     stall, and an answer is small."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._items: deque[Any] = deque()
         self._wake = wake
-        self._error: BaseException | None = None
 
     def put(self, item: T) -> None:
         self._items.append(item)
         self._wake()
 
-    def end(self, error: BaseException | None = None) -> None:
-        self._error = error
+    def end(self) -> None:
         self._items.append(_END)
         self._wake()
 
@@ -140,15 +138,13 @@ class Pipe(Generic[T]):
         return not self._items
 
     def take(self) -> tuple[list[T], bool]:
-        """(items so far, whether that was all). Raises what ended the stream once all items were taken."""
+        """(items so far, whether that was all)."""
         items: list[T] = []
         while self._items:
             item = self._items[0]
             if item is _END:
                 if items:
                     return items, False
-                if self._error is not None:
-                    raise self._error
                 return items, True
             items.append(self._items.popleft())
         return items, False

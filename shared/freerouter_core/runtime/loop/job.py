@@ -1,4 +1,4 @@
-"""`Core`: the runtime's loop and what dies with it; `Job`: one piece of work on it, for one caller."""
+"""`LoopThread`: the runtime's loop and what dies with it; `Job`: one piece of work on it, for one caller."""
 
 from __future__ import annotations
 
@@ -11,55 +11,56 @@ from typing import Any, Generic, TypeVar
 
 from ...errors import FreeRouterError
 from ..http.transport import Transport
-from .bridge import Bell, Inlet, new_bell
+from .bridge import CallbackQueue, ThreadEvent, new_thread_event
 from .clock import Clock
 
 T = TypeVar("T")
 
 
-class Core:
+class LoopThread:
     """The loop and what belongs to it; thrown away whole after a fork."""
 
     def __init__(self, clock: Clock) -> None:
-        self.active = 0
-        self.loop = clock.new_event_loop(lambda: self.active > 0)
-        self.inlet = Inlet(self.loop)
+        self.active_jobs = 0
+        self.loop = clock.new_event_loop(lambda: self.active_jobs > 0)
+        self.callbacks = CallbackQueue(self.loop)
         self.transports: dict[int, Transport] = {}
         self.ident = 0
-        self.endings: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self.shutdown_hooks: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """What is to be done on the loop before it ends."""
-        self.spared: set[asyncio.Task[Any]] = set()
+        self.shutdown_tasks: set[asyncio.Task[Any]] = set()
         """Tasks that those endings wait for."""
-        self.started = new_bell()
-        self.ended: Bell | None = None
+        self.started = new_thread_event()
+        self.ended: ThreadEvent | None = None
 
-    def main(self) -> None:
+    def run(self) -> None:
         self.ident = threading.get_ident()
-        self.loop.call_soon(self.started.ring)
+        self.loop.call_soon(self.started.set)
         try:
             self.loop.run_forever()
         finally:
-            self.loop.run_until_complete(self._shut())
+            self.loop.run_until_complete(self._shutdown())
             self.loop.close()
             if self.ended is not None:
-                self.ended.ring()
+                self.ended.set()
 
-    async def _shut(self) -> None:
-        await self._end_tasks(
-            self.spared
-        )  # what a request took comes back before the store is told to close
-        for ending in self.endings:
+    async def _shutdown(self) -> None:
+        # What a request took comes back before the store is told to close.
+        await self._cancel_tasks(self.shutdown_tasks)
+        for hook in self.shutdown_hooks:
             with contextlib.suppress(Exception):
-                await ending()
-        await self._end_tasks()
+                await hook()
+        await self._cancel_tasks()
         for transport in self.transports.values():
             await transport.close()
         await self.loop.shutdown_asyncgens()
-        await self._end_tasks()  # closing a response may leave a task that finishes its generator
+        await (
+            self._cancel_tasks()
+        )  # closing a response may leave a task that finishes its generator
 
-    async def _end_tasks(self, spared: Set[asyncio.Task[Any]] = frozenset()) -> None:
+    async def _cancel_tasks(self, kept: Set[asyncio.Task[Any]] = frozenset()) -> None:
         for _ in range(3):
-            others = asyncio.all_tasks() - spared
+            others = asyncio.all_tasks() - kept
             tasks = [task for task in others if task is not asyncio.current_task()]
             for task in tasks:
                 task.cancel()
@@ -69,12 +70,25 @@ class Core:
 class Job(Generic[T]):
     """One piece of work on the runtime's loop: what it returned or raised, and how to stop it."""
 
-    __slots__ = ("cancelled", "context", "core", "done", "error", "notify", "task", "value", "work")
+    __slots__ = (
+        "cancelled",
+        "context",
+        "done",
+        "error",
+        "notify",
+        "task",
+        "thread",
+        "value",
+        "work",
+    )
 
     def __init__(
-        self, core: Core, work: Callable[[], Coroutine[Any, Any, T]], notify: Callable[[], None]
+        self,
+        thread: LoopThread,
+        work: Callable[[], Coroutine[Any, Any, T]],
+        notify: Callable[[], None],
     ) -> None:
-        self.core, self.work, self.notify = core, work, notify
+        self.thread, self.work, self.notify = thread, work, notify
         self.context = contextvars.copy_context()
         self.task: asyncio.Task[T] | None = None
         self.done = self.cancelled = False
@@ -84,12 +98,12 @@ class Job(Generic[T]):
     def begin(self) -> None:
         if self.cancelled:
             return
-        self.core.active += 1
-        self.task = self.core.loop.create_task(self.work(), context=self.context)
+        self.thread.active_jobs += 1
+        self.task = self.thread.loop.create_task(self.work(), context=self.context)
         self.task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[T]) -> None:
-        self.core.active -= 1
+        self.thread.active_jobs -= 1
         if task.cancelled():
             self.error = (
                 None
@@ -109,7 +123,7 @@ class Job(Generic[T]):
         """From any thread: stop the work; its outcome no longer matters."""
         self.cancelled = True
         with contextlib.suppress(RuntimeError):
-            self.core.inlet.post(self._stop)
+            self.thread.callbacks.post(self._stop)
 
     def _stop(self) -> None:
         if self.task is not None:

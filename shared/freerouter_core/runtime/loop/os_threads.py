@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def greened() -> bool:
+def gevent_patched() -> bool:
     """Whether gevent has replaced threads in this process."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched("threading"))
@@ -27,7 +27,7 @@ def original(module: str, name: str) -> Any:
 
 def start_thread(target: Callable[[], None], name: str) -> threading.Thread | None:
     """Start a daemonic thread of the system; under gevent there is no object for it."""
-    if greened():
+    if gevent_patched():
         original("_thread", "start_new_thread")(target, ())
         return None
     thread = threading.Thread(target=target, name=name, daemon=True)
@@ -37,17 +37,17 @@ def start_thread(target: Callable[[], None], name: str) -> threading.Thread | No
 
 def new_queue() -> Any:
     """A queue whose `get` blocks a real thread."""
-    return original("queue", "SimpleQueue")() if greened() else queue.SimpleQueue()
+    return original("queue", "SimpleQueue")() if gevent_patched() else queue.SimpleQueue()
 
 
 def new_lock() -> Any:
     """A lock that holds real threads."""
-    return original("_thread", "allocate_lock")() if greened() else threading.Lock()
+    return original("_thread", "allocate_lock")() if gevent_patched() else threading.Lock()
 
 
 def new_selector() -> selectors.BaseSelector:
     """The platform's best selector."""
-    if greened():
+    if gevent_patched():
         kind = type(
             "NativePollSelector",
             (selectors.PollSelector,),
@@ -66,7 +66,7 @@ class NativeLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]  # typeshed spells the arguments as a TypeVarTuple
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
-        if executor is not None or not greened():
+        if executor is not None or not gevent_patched():
             return super().run_in_executor(executor, func, *args)
         future: asyncio.Future[Any] = self.create_future()
 
