@@ -31,7 +31,7 @@ from freerouter_core import (
 from freerouter_core.errors import BadSetting, DeadlineExceeded, Exhausted, NoCandidates, Refused
 from freerouter_core.guards import CrisisGuard, ModerationGuard, PatternGuard, read_classifier
 from freerouter_core.routing.health import USUAL_TOKENS
-from freerouter_core.runtime.endpoint_stats import Facts
+from freerouter_core.runtime.endpoint_stats import EndpointFacts
 from freerouter_core.runtime.loop.clock import RealClock
 from freerouter_core.simulator import Phase, SimAccount, SimModel, World
 from langchain_freerouter import ChatFreeRouter
@@ -377,11 +377,11 @@ def test_opinions_and_wishes_that_are_none_are_said() -> None:
 
 
 def test_what_is_kept_of_endpoints_is_looked_at() -> None:
-    assert Facts(1.0, 0.5, 50.0).sound(2.0)
-    assert not Facts(5.0, 0.5, 50.0).sound(2.0), "from the future"
-    assert not Facts(1.0, -0.5, 50.0).sound(2.0)
+    assert EndpointFacts(1.0, 0.5, 50.0).is_plausible(2.0)
+    assert not EndpointFacts(5.0, 0.5, 50.0).is_plausible(2.0), "from the future"
+    assert not EndpointFacts(1.0, -0.5, 50.0).is_plausible(2.0)
     with pytest.raises(TypeError):
-        Facts(1.0, "fast", 50.0).sound(2.0)  # type: ignore[arg-type]
+        EndpointFacts(1.0, "fast", 50.0).is_plausible(2.0)  # type: ignore[arg-type]
 
 
 def test_one_model_without_endpoints_does_not_hide_the_others(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from freerouter_core.runtime.endpoint_stats import DELAY, KEPT, read_endpoints
+from freerouter_core.runtime.endpoint_stats import FACTS_LIFETIME, START_DELAY, parse_endpoints
 from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimModel, World
@@ -44,7 +44,7 @@ def live(world: Watched, *, turns: int = 3) -> None:
     """Some requests, with time enough between them for what goes on beside."""
     for _ in range(turns):
         world.router(model="quick/x:free").chat("x")
-        world.clock.advance(DELAY)  # type: ignore[attr-defined]
+        world.clock.advance(START_DELAY)  # type: ignore[attr-defined]
 
 
 def test_free_models_are_looked_up_beside_the_requests_and_paid_ones_never() -> None:
@@ -108,7 +108,7 @@ def test_seven_days_and_over_a_restart(tmp_path: Path) -> None:
 
     assert len(looked(lived())) == 2
     assert not looked(lived()), "what is kept on disk will do"
-    clock.advance(KEPT)
+    clock.advance(FACTS_LIFETIME)
     assert len(looked(lived())) == 2
 
 
@@ -129,6 +129,6 @@ def test_seven_days_and_over_a_restart(tmp_path: Path) -> None:
     ],
 )
 def test_what_endpoints_tell(told: list[Any], expected: tuple[Any, ...]) -> None:
-    facts = read_endpoints(told, 5.0)
+    facts = parse_endpoints(told, 5.0)
 
     assert (facts.first_token, facts.speed, facts.tool_choice) == expected

@@ -30,7 +30,7 @@ from freerouter_core.runtime.ledger import Ledger, StoreFailed
 from freerouter_core.runtime.ledger.open_store import open_store
 from freerouter_core.runtime.ledger.redis import RedisStore
 from freerouter_core.runtime.ledger.sqlite import SqliteStore
-from freerouter_core.runtime.ledger.state_sync import Notes
+from freerouter_core.runtime.ledger.state_sync import StateSync
 from freerouter_core.runtime.loop.clock import RealClock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimAccount, SimModel, World
@@ -181,7 +181,7 @@ def test_a_hundred_at_once_from_four_ledgers(state: str) -> None:
         ledgers = [ledger_at(state) for _ in range(4)]
         got = await asyncio.gather(*(taken(ledgers[n % 4], wide) for n in range(100)))
         assert sum(isinstance(g, Grant) for g in got) == 40
-        assert not any(ledger._well_again for ledger in ledgers)
+        assert not any(ledger._retry_store_at for ledger in ledgers)
         for ledger in ledgers:
             await ledger.drain()
 
@@ -192,13 +192,13 @@ def test_notes_are_news_once(state: str) -> None:
     async def live() -> None:
         ledger = ledger_at(state)
         store = ledger.store
-        await store.put({"m|a": "1", "m|b": "2"}, time.time())
-        number, notes = await store.news(0)
+        await store.put_notes({"m|a": "1", "m|b": "2"}, time.time())
+        number, notes = await store.notes_since(0)
         assert notes == ({"m|a": "1", "m|b": "2"} if store.shared else {})
-        await store.put({"m|a": "3"}, time.time())
-        again, notes = await store.news(number)
+        await store.put_notes({"m|a": "3"}, time.time())
+        again, notes = await store.notes_since(number)
         assert notes == ({"m|a": "3"} if store.shared else {})
-        assert await store.news(again) == (again, {})
+        assert await store.notes_since(again) == (again, {})
         await ledger.drain()
 
     asyncio.run(live())
@@ -263,7 +263,7 @@ def test_what_memory_granted_counts_when_a_store_is_found_again(tmp_path: Path) 
             lost = [await taken(ledger, MINUTE) for _ in range(6)]
             ledger.settle(lane, sent=True)
         assert [isinstance(got, Grant) for got in lost] == [True] * 5 + [False]
-        ledger._well_again = 0.0
+        ledger._retry_store_at = 0.0
         assert isinstance(await taken(ledger, MINUTE), Refusal)
         await ledger.drain()
         other = ledger_at(f"sqlite:///{tmp_path}/state.db")
@@ -303,8 +303,8 @@ def holding(path: Path) -> Iterator[None]:
 KEY = ("p", "o", "m")
 
 
-def noter(state: str) -> Notes:
-    return Notes(State(), ledger_at(state), RealClock())
+def noter(state: str) -> StateSync:
+    return StateSync(State(), ledger_at(state), RealClock())
 
 
 @pytest.mark.parametrize("state", SHARED, indirect=True)
@@ -346,10 +346,10 @@ def test_a_stated_wait_outlives_anothers_answer(state: str) -> None:
 def test_a_note_that_is_none_teaches_nothing(state: str, text: str) -> None:
     async def live() -> None:
         notes = noter(state)
-        await notes._ledger.store.put(
+        await notes._ledger.store.put_notes(
             {"a|s": text, 'm|["p", "o", "m"]': text, "m|x": text}, time.time()
         )
-        await notes.read()
+        await notes.pull()
         assert not notes._state.health.accounts
         assert not notes._state.health.models
         await notes._ledger.drain()
@@ -419,7 +419,7 @@ def test_a_spoilt_file_is_put_aside(tmp_path: Path) -> None:
     async def live() -> None:
         ledger = ledger_at(spoilt(tmp_path / "state.db"))
         assert isinstance(await taken(ledger, MINUTE), Grant)
-        assert not ledger._well_again
+        assert not ledger._retry_store_at
         await ledger.drain()
 
     asyncio.run(live())
@@ -450,9 +450,9 @@ def test_a_lost_server_is_found_again(redis_url: str) -> None:
         assert isinstance(await taken(ledger, MINUTE), Grant)
         store._url, connected, store._connected = "redis://127.0.0.1:9/0", store._connected, None
         assert isinstance(await taken(ledger, MINUTE), Grant)
-        assert ledger._well_again
+        assert ledger._retry_store_at
         assert ledger._memory.window(MINUTE).used == 2, "what the store granted is known here too"
-        store._connected, ledger._well_again = connected, 0.0
+        store._connected, ledger._retry_store_at = connected, 0.0
         assert isinstance(await taken(ledger, MINUTE), Grant)
         await ledger.drain()
 
@@ -462,7 +462,7 @@ def test_a_lost_server_is_found_again(redis_url: str) -> None:
 def test_words_of_a_store_hold_no_password() -> None:
     async def live() -> str:
         with pytest.raises(StoreFailed) as caught:
-            await RedisStore("redis://user:sesame@127.0.0.1:9/0").news(0)
+            await RedisStore("redis://user:sesame@127.0.0.1:9/0").notes_since(0)
         return str(caught.value)
 
     assert "sesame" not in asyncio.run(live())
@@ -532,7 +532,7 @@ def test_a_refused_key_is_told_to_nobody(serve: Any, tmp_path: Path) -> None:
         router = Router(providers=(Provider("openrouter", url, "sk-wrong"),), runtime=runtime)
         with pytest.raises(errors.AuthenticationFailed):
             router.chat("x")
-        assert not runtime.ledger._well_again
+        assert not runtime.ledger._retry_store_at
         runtime.close()
 
 

@@ -46,8 +46,8 @@ class Context:
         """`resolved`, after the state that other processes share has been read."""
         resolved, runtime = self.resolved, self.runtime
         if not all(account.simulated for account in resolved.accounts.values()):
-            runtime.keep_state(resolved.settings.freerouter_state)
-        await runtime.notes.read()
+            runtime.open_state(resolved.settings.freerouter_state)
+        await runtime.state_sync.pull()
         return resolved
 
     async def catalogue(
@@ -82,8 +82,8 @@ class Context:
 
 def _development(runtime: Runtime) -> object:
     """The simulated world that answers in DEV_MODE, one for each runtime."""
-    if runtime.development is None:
+    if runtime.dev_transport is None:
         from ..simulator import development_world
 
-        runtime.development = development_world(runtime.clock).transport()
-    return runtime.development
+        runtime.dev_transport = development_world(runtime.clock).transport()
+    return runtime.dev_transport

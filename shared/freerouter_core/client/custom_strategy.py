@@ -28,7 +28,7 @@ async def ordered(
     models = [candidate.model for candidate in field.candidates if not candidate.named]
     try:
         async with asyncio.timeout(within):
-            ranked = await runtime.elsewhere(lambda: list(strategy(need, models)))
+            ranked = await runtime.run_on_thread(lambda: list(strategy(need, models)))
     except TimeoutError:
         raise DeadlineExceeded(f"the strategy {strategy!r} took longer than {within:g} s") from None
     except CallableFailed as error:

@@ -34,7 +34,7 @@ from ..routing.need import Need, need_of
 from ..routing.recommend import WEIGHTS, check_wish, recommend
 from ..routing.task import analyse
 from ..routing.usage_stats import HOUR, KEPT, Tally, add
-from ..runtime.key_status import ask_standing
+from ..runtime.key_status import fetch_key_status
 from ..wire.request import ChatRequest
 from .context import Context
 from .custom_strategy import ordered
@@ -188,7 +188,7 @@ async def quota(context: Context, ask: bool = True) -> QuotaReport:
     catalogue = await context.catalogue(resolved, required=False)
     now, book = runtime.clock.now(), runtime.state.health
     accounts = list(resolved.accounts.values())
-    asked = (ask_standing(account, context.transport(account)) for account in accounts)
+    asked = (fetch_key_status(account, context.transport(account)) for account in accounts)
     days = await asyncio.gather(*asked) if ask else [None] * len(accounts)
     lines: list[QuotaLine] = []
     for account, day in zip(accounts, days, strict=True):
@@ -204,7 +204,7 @@ async def quota(context: Context, ask: bool = True) -> QuotaReport:
             used = await runtime.ledger.used(charge)
             if used or charge.limit.scope == "account":
                 lines.append(_line(account, charge, used))
-    runtime.notes.tell()
+    runtime.state_sync.push_soon()
     waits = {
         account.provider: (bench.cause, bench.until - now)
         for account in accounts
@@ -219,7 +219,7 @@ async def performance(context: Context, model: str | None, hours: float) -> Perf
     runtime = context.runtime
     with contextlib.suppress(FreeRouterError):  # the past is told without a key, too
         await context.opened()
-    await runtime.notes.tell_history()
+    await runtime.state_sync.push_history()
     since = int(runtime.clock.now() // HOUR - min(hours, KEPT))
     by_model: dict[tuple[str, str], Tally] = {}
     total: Tally = {}
@@ -242,7 +242,7 @@ async def grade(context: Context, model: str, points: float) -> None:
     if named is None:
         raise BadSetting(f"no model is called {model!r}", hint="router.free_models() lists them")
     runtime.state.health.graded(named.key, points)
-    runtime.notes.tell()
+    runtime.state_sync.push_soon()
 
 
 async def reset(context: Context) -> None:
@@ -251,7 +251,7 @@ async def reset(context: Context) -> None:
         await context.opened()
     runtime.state.health.reset()
     runtime.state.guards.clear()
-    runtime.notes.tell()
+    runtime.state_sync.push_soon()
 
 
 def some(models: list[Model]) -> list[Model]:

@@ -18,7 +18,7 @@ from ..guards.run import prepared
 from ..routing.journal import Journal
 from ..routing.need import Policy, checked_need
 from ..routing.plan import Outcome, Plan
-from ..runtime.driver import Drive, Show
+from ..runtime.driver import Driver, Show
 from ..wire.request import ChatRequest
 from .context import Context
 from .custom_strategy import ordered
@@ -110,13 +110,13 @@ class RequestRun:
             self.client,
             request,
             accounts.values(),
-            runtime.elsewhere,
+            runtime.run_on_thread,
             left(),
         )
         catalogue = await context.catalogue(
             resolved, wait=_catalogue_wait(policy, left()), required=not policy.preferred
         )
-        runtime.scans.tend(accounts.values(), catalogue, context.transport)
+        runtime.endpoint_stats.schedule(accounts.values(), catalogue, context.transport)
         strategy = context.config.strategy
         if callable(strategy):
             policy = await ordered(strategy, runtime, policy, resolved, catalogue, need, left())
@@ -133,7 +133,7 @@ class RequestRun:
             prices=runtime.ledger.prices(accounts.values()),
             lines=runtime.ledger.waiting(accounts.values()),
         )
-        return await Drive(runtime, plan, self.journal, self.show, context.transport).run()
+        return await Driver(runtime, plan, self.journal, self.show, context.transport).run()
 
     def _policy(self, policy: Policy) -> Policy:
         """The router's policy, with the model this request names and the one its session keeps."""

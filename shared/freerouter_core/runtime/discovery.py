@@ -119,10 +119,6 @@ class Discovery:
             )
         return self._merge(accounts, required=True)
 
-    def known(self, accounts: Iterable[Account]) -> Catalogue:
-        """What is known without asking anybody."""
-        return self._merge(list(accounts), required=False)
-
     def forget_tasks(self) -> None:
         """After a fork: the tasks belong to a loop of the parent's."""
         for source in self.sources.values():

@@ -35,7 +35,7 @@ BEFORE_FIRST = 300.0
 """Seconds after which an attempt without any token is given up even where the caller set no timeout."""
 
 
-class Drive:
+class Driver:
     """One request being driven. `show` gets the winning stream's deltas; None: nothing is streamed."""
 
     def __init__(
@@ -60,11 +60,11 @@ class Drive:
         self.partial: list[str] = []
 
     async def run(self) -> Outcome:
-        """Drive to the end. Raises an error of the tree, with keys removed from its words."""
+        """Driver to the end. Raises an error of the tree, with keys removed from its words."""
         try:
             step = next(self.route)
             while True:
-                self.runtime.observe(step)
+                self.runtime.emit_step(step)
                 event = await self._perform(step)
                 step = self.route.send(event)
                 self._tell_failures()
@@ -84,11 +84,11 @@ class Drive:
             self.route.close()
             self._tell_failures()
             self._abandon()
-            self.runtime.notes.tell()
+            self.runtime.state_sync.push_soon()
 
     def _tell_failures(self) -> None:
         for attempt, fault in self.journal.failures[self.told :]:
-            self.runtime.attempt_failed(attempt, fault)
+            self.runtime.emit_failure(attempt, fault)
         self.told = len(self.journal.failures)
 
     async def _perform(self, step: s.Step) -> s.Event:
@@ -142,7 +142,7 @@ class Drive:
                     self.plan.request.validate, step.answer
                 )
                 if problem is None and judge is not None:
-                    ruling = await self.runtime.elsewhere(
+                    ruling = await self.runtime.run_on_thread(
                         lambda: judge(step.answer, step.attempt.model.id)
                     )
         except TimeoutError:

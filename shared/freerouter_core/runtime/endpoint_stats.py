@@ -23,19 +23,19 @@ from .http.transport import Transport, TransportFailed
 from .json_cache import read_json, write_json
 from .loop.clock import Clock
 
-KEPT = 7 * 86_400.0
+FACTS_LIFETIME = 7 * 86_400.0
 """Seconds for which a look is enough."""
-DELAY = 5.0
+START_DELAY = 5.0
 """Seconds after an account's first request before its models are looked up: a short program never does."""
-PATIENCE = 5.0
-ENOUGH = 2
+FETCH_TIMEOUT = 5.0
+SILENT_MODELS = 2
 """Models that a server tells nothing of, before it is taken to tell of none."""
 FIRST_BACKOFF = 3_600.0
-"""Seconds until a server that did not tell is asked again; doubled each time, up to `KEPT`."""
+"""Seconds until a server that did not tell is asked again; doubled each time, up to `FACTS_LIFETIME`."""
 
 
 @dataclass(slots=True)
-class Facts:
+class EndpointFacts:
     """Of one model: seconds to a first token and tokens a second (medians; None: not told), and whether a tool can be forced."""
 
     at: float
@@ -43,7 +43,7 @@ class Facts:
     speed: float | None = None
     tool_choice: bool = True
 
-    def sound(self, now: float) -> bool:
+    def is_plausible(self, now: float) -> bool:
         """Whether it can be what was written down. Raises TypeError where it cannot even be compared."""
         return 0 <= self.at <= now and all(
             n is None or 0 < n < 1e7 for n in (self.first_token, self.speed)
@@ -53,13 +53,13 @@ class Facts:
 @dataclass
 class _Account:
     due: float
-    facts: dict[str, Facts] = field(default_factory=dict)
+    facts: dict[str, EndpointFacts] = field(default_factory=dict)
     failures: int = 0
     task: asyncio.Task[None] | None = None
 
 
 @dataclass
-class Scans:
+class EndpointStats:
     """The looks of a runtime. `folder` None: nothing is kept on disk."""
 
     clock: Clock
@@ -69,7 +69,7 @@ class Scans:
     """Looks that were made ("scanned"), failed ("scans_failed"), and were not needed ("scans_avoided")."""
     accounts: dict[str, _Account] = field(default_factory=dict)
 
-    def tend(
+    def schedule(
         self,
         accounts: Iterable[Account],
         catalogue: Catalogue,
@@ -82,8 +82,10 @@ class Scans:
                 continue
             known = self.accounts.get(account.scope)
             if known is None:
-                known = self.accounts[account.scope] = _Account(now + DELAY, self._read(account))
-                self._believe(account, known.facts)
+                known = self.accounts[account.scope] = _Account(
+                    now + START_DELAY, self._read(account)
+                )
+                self._apply(account, known.facts)
             if now >= known.due and known.task is None:
                 work = self._scan(account, known, catalogue, transport(account))
                 known.task = asyncio.get_running_loop().create_task(work)
@@ -105,22 +107,24 @@ class Scans:
             known.due = now + FIRST_BACKOFF
             for model in models:
                 facts = known.facts.get(model.wire_name)
-                if facts is not None and now - facts.at < KEPT:
+                if facts is not None and now - facts.at < FACTS_LIFETIME:
                     self.stats["scans_avoided"] += 1
                     continue
-                found = await ask_endpoints(account, model, transport, now)
+                found = await fetch_endpoint_facts(account, model, transport, now)
                 if found is None:
                     self.stats["scans_failed"] += 1
                     failed += 1
-                    if failed >= ENOUGH and not told:  # who does not tell of some tells of none
+                    if (
+                        failed >= SILENT_MODELS and not told
+                    ):  # who does not tell of some tells of none
                         break
                     continue
                 known.facts[model.wire_name] = found
                 self.stats["scanned"] += 1
                 told += 1
             known.failures = known.failures + 1 if failed and not told else 0
-            known.due = now + min(KEPT, FIRST_BACKOFF * 2.0 ** max(0, known.failures - 1))
-            self._believe(account, known.facts)
+            known.due = now + min(FACTS_LIFETIME, FIRST_BACKOFF * 2.0 ** max(0, known.failures - 1))
+            self._apply(account, known.facts)
             listed = {model.wire_name for model in models}
             known.facts = {name: facts for name, facts in known.facts.items() if name in listed}
             if (path := self._path(account)) is not None:
@@ -128,10 +132,10 @@ class Scans:
         finally:
             known.task = None
 
-    def _believe(self, account: Account, facts: Mapping[str, Facts]) -> None:
+    def _apply(self, account: Account, facts: Mapping[str, EndpointFacts]) -> None:
         now = self.clock.now()
         for name, told in facts.items():
-            if now - told.at < KEPT:
+            if now - told.at < FACTS_LIFETIME:
                 key = (account.provider, account.address, name)
                 self.book.told(key, told.first_token, told.speed, told.tool_choice, now)
 
@@ -141,33 +145,35 @@ class Scans:
             return None
         return folder / f"endpoints-{hashlib.sha256(account.scope.encode()).hexdigest()[:16]}.json"
 
-    def _read(self, account: Account) -> dict[str, Facts]:
+    def _read(self, account: Account) -> dict[str, EndpointFacts]:
         path = self._path(account)
         told = read_json(path) if path is not None else None
         try:
-            kept = {str(name): Facts(**row) for name, row in (told or {}).items()}
-            return {name: facts for name, facts in kept.items() if facts.sound(self.clock.now())}
+            kept = {str(name): EndpointFacts(**row) for name, row in (told or {}).items()}
+            return {
+                name: facts for name, facts in kept.items() if facts.is_plausible(self.clock.now())
+            }
         except (TypeError, ValueError, KeyError, AttributeError):
             return {}
 
 
-async def ask_endpoints(
+async def fetch_endpoint_facts(
     account: Account, model: Model, transport: Transport, now: float
-) -> Facts | None:
+) -> EndpointFacts | None:
     """What is told of a model's endpoints; None: nothing, or not in time."""
     try:
         async with (
-            asyncio.timeout(PATIENCE),
+            asyncio.timeout(FETCH_TIMEOUT),
             transport.open(account, "GET", f"/models/{model.wire_name}/endpoints") as response,
         ):
             body = await response.read(1_000_000)
             rows = json.loads(body)["data"]["endpoints"] if response.status == 200 else None
-            return None if rows is None else read_endpoints(rows, now)
+            return None if rows is None else parse_endpoints(rows, now)
     except (TransportFailed, TimeoutError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def read_endpoints(rows: Iterable[Any], now: float) -> Facts:
+def parse_endpoints(rows: Iterable[Any], now: float) -> EndpointFacts:
     """The best endpoint's medians. Latency is in milliseconds, though the documentation's example has seconds: nobody answers within 30 ms,
     nor would be listed with 30 s. Both are null for callers that are not signed in."""
     latency, speed, forced = [], [], []
@@ -181,7 +187,7 @@ def read_endpoints(rows: Iterable[Any], now: float) -> Facts:
             forced.append(bool(choice.get("required", choice.get("literal_required", True))))
     firsts = [value if value < 30.0 else value / 1e3 for value in latency if value]
     speeds = [tokens for tokens in speed if tokens]
-    return Facts(
+    return EndpointFacts(
         now, min(firsts, default=None), max(speeds, default=None), any(forced) if forced else True
     )
 

@@ -1,4 +1,4 @@
-"""`ask_standing`: what OpenRouter's `GET /key` says of an account's day, free requests being counted by those who refuse them.
+"""`fetch_key_status`: what OpenRouter's `GET /key` says of an account's day, free requests being counted by those who refuse them.
 
 Asking costs no quota. `free_model_daily_requests` is documented since August 2026, counts refused requests too, and lags by up to a
 minute; a server that does not know the path, or does not tell, is as good as one that was not asked.
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from ..catalogue.providers import Account
 from .http.transport import Transport, TransportFailed
 
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """Seconds an answer is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class KeyStatus:
     """Free requests of the UTC day: `used` of `limit`."""
 
     used: int
@@ -29,13 +29,13 @@ class Standing:
         return self.used >= self.limit
 
 
-async def ask_standing(account: Account, transport: Transport) -> Standing | None:
+async def fetch_key_status(account: Account, transport: Transport) -> KeyStatus | None:
     """The account's day as its provider counts it, or None where it does not tell."""
     if account.dialect != "openrouter":
         return None
     try:
         async with (
-            asyncio.timeout(PATIENCE),
+            asyncio.timeout(TIMEOUT),
             transport.open(account, "GET", "/key") as response,
         ):
             body = await response.read(100_000)
@@ -44,6 +44,6 @@ async def ask_standing(account: Account, transport: Transport) -> Standing | Non
                 if response.status == 200
                 else {}
             )
-            return Standing(int(told["used"]), int(told["limit"]))
+            return KeyStatus(int(told["used"]), int(told["limit"]))
     except (TransportFailed, TimeoutError, ValueError, KeyError, TypeError):
         return None

@@ -29,11 +29,11 @@ from ..routing.session_memory import SessionMemory
 from ..wire.answer import Answer
 from ..wire.judge import Fault
 from .discovery import Discovery
-from .endpoint_stats import Scans
+from .endpoint_stats import EndpointStats
 from .http.transport import Transport
 from .ledger import Ledger
 from .ledger.open_store import open_store
-from .ledger.state_sync import Notes
+from .ledger.state_sync import StateSync
 from .loop.bridge import new_thread_event
 from .loop.clock import Clock, RealClock
 from .loop.job import LoopThread
@@ -48,12 +48,12 @@ _count = itertools.count(1)
 
 
 class CallableFailed(Exception):
-    """A callable of the user's raised; its words, and no more: what it raised stays on its own thread. `objects`: it was a
+    """A callable of the user's raised; its words, and no more: what it raised stays on its own thread. `rejected`: it was a
     ValueError or an AssertionError, which is how a validator says no; anything else is a mistake in it."""
 
-    def __init__(self, words: str, objects: bool) -> None:
+    def __init__(self, words: str, rejected: bool) -> None:
         super().__init__(words)
-        self.objects = objects
+        self.rejected = rejected
 
 
 class Runtime(Portal):
@@ -89,14 +89,16 @@ class Runtime(Portal):
                 runtime.emit(event)
 
         self.ledger = Ledger(self.clock, emit=emit)
-        self.notes = Notes(self.state, self.ledger, self.clock)
+        self.state_sync = StateSync(self.state, self.ledger, self.clock)
         self._state_url: str | None = None
         if state is None and not isinstance(self.clock, RealClock):
             state = "memory"  # time that does not pass cannot be shared
         if state is not None:
-            self.keep_state(state)
+            self.open_state(state)
         self.discovery = Discovery(self.clock, self._folder, self.emit)
-        self.scans = Scans(self.clock, self.state.health, self._folder, self.discovery.stats)
+        self.endpoint_stats = EndpointStats(
+            self.clock, self.state.health, self._folder, self.discovery.stats
+        )
         self.log = log
         self.sessions: dict[str, SessionMemory] = {}
         """What is remembered of each session, by its name."""
@@ -108,7 +110,7 @@ class Runtime(Portal):
         self._observers: list[Observer] = []
         self._events: Any = None
         self._delivering = 0
-        self.development: Any = None
+        self.dev_transport: Any = None
         """The transport of the world that answers in DEV_MODE, once there is one."""
         Runtime._all.add(self)
 
@@ -133,7 +135,7 @@ class Runtime(Portal):
             if self._loop_thread is None:
                 thread = LoopThread(self.clock)
                 thread.shutdown_tasks = self.ledger.tasks
-                thread.shutdown_hooks += [self.notes.flush, self.ledger.drain]
+                thread.shutdown_hooks += [self.state_sync.flush, self.ledger.drain]
                 start_thread(thread.run, "freerouter")
                 if not thread.started.wait(START_TIMEOUT):
                     raise FreeRouterError(
@@ -153,7 +155,7 @@ class Runtime(Portal):
                 thread.loop.call_soon_threadsafe(thread.loop.stop)
                 thread.ended.wait(START_TIMEOUT)
         self.discovery.forget_tasks()
-        self.scans.forget_tasks()
+        self.endpoint_stats.forget_tasks()
         self.ledger.forget()
         events, self._events = self._events, None
         if events is not None:
@@ -166,13 +168,13 @@ class Runtime(Portal):
             _abandoned.append(self._loop_thread)
             self._loop_thread = None
         self.discovery.forget_tasks()
-        self.scans.forget_tasks()
+        self.endpoint_stats.forget_tasks()
         self.ledger.forget()
-        self.notes.forget()
+        self.state_sync.forget()
         self._events = None
         self.rng.seed()
 
-    def keep_state(self, url: str) -> None:
+    def open_state(self, url: str) -> None:
         """Keep limits and health where `url` (as `FREEROUTER_STATE`) says; decided once, by whoever asks first."""
         if self._state_url is None:
             self._state_url = url
@@ -196,7 +198,7 @@ class Runtime(Portal):
         self._numbers += 1
         return self._numbers
 
-    async def elsewhere(self, call: Callable[[], T]) -> T:
+    async def run_on_thread(self, call: Callable[[], T]) -> T:
         """Run a callable of the user's on a thread of its own: it may wait, or call a model itself."""
         # The outcome crosses as a value: a StopIteration, say, cannot be set as a future's exception.
         future: asyncio.Future[tuple[Any, BaseException | None]] = (
@@ -221,8 +223,8 @@ class Runtime(Portal):
             start_thread(work, "freerouter-callable")
             value, error = await future
         if error is not None:
-            objects = isinstance(error, (ValueError, AssertionError))
-            raise CallableFailed(f"{type(error).__name__}: {error}"[:500], objects) from None
+            rejected = isinstance(error, (ValueError, AssertionError))
+            raise CallableFailed(f"{type(error).__name__}: {error}"[:500], rejected) from None
         return value  # type: ignore[no-any-return]
 
     async def validate(
@@ -232,9 +234,9 @@ class Runtime(Portal):
         if validator is None:
             return None, True
         try:
-            await self.elsewhere(lambda: validator(answer))
+            await self.run_on_thread(lambda: validator(answer))
         except CallableFailed as error:
-            return str(error), error.objects
+            return str(error), error.rejected
         return None, True
 
     # -- events -----------------------------------------------------------------------------------------------------
@@ -296,7 +298,7 @@ class Runtime(Portal):
                 except BaseException:  # whatever it is, the others are told
                     log.exception("an observer failed")
 
-    def observe(self, step: s.Step) -> None:
+    def emit_step(self, step: s.Step) -> None:
         """Tell observers of a step the driver has taken."""
         if isinstance(step, s.Send):
             attempt = step.attempt
@@ -308,7 +310,7 @@ class Runtime(Portal):
         elif isinstance(step, s.Sleep):
             self.emit(Waiting(max(0.0, step.until - self.clock.now())))
 
-    def attempt_failed(self, attempt: s.Attempt, fault: Fault) -> None:
+    def emit_failure(self, attempt: s.Attempt, fault: Fault) -> None:
         self.emit(
             AttemptFailed(
                 attempt.model.id,

@@ -19,11 +19,11 @@ from ..loop.clock import Clock
 from .store import Decide, MemoryStore, Store, StoreFailed
 
 T = TypeVar("T")
-PATIENCE = 2.0
+STORE_TIMEOUT = 2.0
 """Seconds a store may take before memory answers instead."""
-RECOVERY = 15.0
-"""Seconds after which a store that failed is tried again."""
-LOW, LONG = 0.8, 3_600.0
+STORE_RETRY_AFTER = 15.0
+"""Seconds after which a store that failed is try_store again."""
+LOW_SHARE, LONG_PERIOD = 0.8, 3_600.0
 """The share of a limit of that many seconds or more after which its owner is warned, once in each."""
 
 
@@ -49,14 +49,14 @@ class Ledger:
         self._memory = MemoryStore()
         self.store: Store = store or self._memory
         self._emit = emit or (lambda event: None)
-        self._well_again = 0.0
+        self._retry_store_at = 0.0
         self._lines: dict[str, deque[_Waiter]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self.tasks: set[asyncio.Task[Any]] = set()
         """What is under way beside the requests."""
-        self._untold: deque[tuple[Grant, dict[Charge, float | None]]] = deque(maxlen=10_000)
+        self._unreported: deque[tuple[Grant, dict[Charge, float | None]]] = deque(maxlen=10_000)
         self._warned: dict[str, float] = {}
-        self._numbers = _numbers()
+        self._ids = _ids()
 
     # -- shares -----------------------------------------------------------------------------------------------------
 
@@ -69,41 +69,41 @@ class Ledger:
             line = self._lines.get(charge.scope)
             if line and line[0].number < number:
                 return Refusal(max(line[-1].until, now + 0.001), charge.scope)
-        ident = next(self._numbers)
+        ident = next(self._ids)
 
         low: list[QuotaLow] = []
 
         def decide(windows: Windows) -> tuple[Grant | Refusal, bool]:
             got = reserve(windows, charges, ident, self._clock.now(), tokens, keep)
-            low[:] = _low(windows, charges) if isinstance(got, Grant) else ()
+            low[:] = _running_low(windows, charges) if isinstance(got, Grant) else ()
             return got, isinstance(got, Grant)
 
         got, _ = decide(self._memory.window)
-        if isinstance(got, Grant) and self._shared:
-            got = await self._also(got, self.store.change(charges, decide, now))
+        if isinstance(got, Grant) and self._store_usable:
+            got = await self._confirm(got, self.store.change(charges, decide, now))
         for event in low:
-            self._warn(event, now)
+            self._warn_once(event, now)
         return got
 
-    async def _also(
+    async def _confirm(
         self, own: Grant, asked: Coroutine[Any, Any, Grant | Refusal]
     ) -> Grant | Refusal:
         """What the store says to what memory has granted. Whoever stops waiting for it leaves nothing taken."""
-        task = self.later(self.tried(asked))
+        task = self.spawn(self.try_store(asked))
         try:
             done, got = await asyncio.shield(task)
         except asyncio.CancelledError:
             settle(self._memory.window, own, sent=False)
-            task.add_done_callback(self._unwanted)
+            task.add_done_callback(self._give_back)
             raise
         if isinstance(got, Refusal):
             settle(self._memory.window, own, sent=False)
             return got
         return replace(got, shared=True) if done and got is not None else own
 
-    def _unwanted(self, task: asyncio.Task[tuple[bool, Grant | Refusal | None]]) -> None:
+    def _give_back(self, task: asyncio.Task[tuple[bool, Grant | Refusal | None]]) -> None:
         if not task.cancelled() and isinstance(grant := task.result()[1], Grant):
-            self._tell_of(grant, changes(grant, sent=False, tokens=None))
+            self._report(grant, changes(grant, sent=False, tokens=None))
 
     def settle(
         self, grant: Grant, *, sent: bool, tokens: int | None = None, cost: float | None = None
@@ -114,20 +114,20 @@ class Ledger:
             charge.scope for charge in changed if not sent or charge.limit.concurrent is not None
         }
         if changed and grant.shared:
-            self._tell_of(grant, changed, wake)
+            self._report(grant, changed, wake)
         else:
             self._wake(wake)
 
-    def _tell_of(
+    def _report(
         self, grant: Grant, changed: dict[Charge, float | None], wake: Set[str] = frozenset()
     ) -> None:
         """Tell the store how a grant ended; while it is lost, that waits."""
-        self._untold.append((grant, changed))
-        self.later(self._tell(wake))
+        self._unreported.append((grant, changed))
+        self.spawn(self._send_reports(wake))
 
-    async def _tell(self, wake: Set[str] = frozenset()) -> None:
-        while self._untold and self._shared:
-            grant, changed = ended = self._untold.popleft()
+    async def _send_reports(self, wake: Set[str] = frozenset()) -> None:
+        while self._unreported and self._store_usable:
+            grant, changed = ended = self._unreported.popleft()
 
             def decide(
                 windows: Windows,
@@ -138,9 +138,11 @@ class Ledger:
                     windows(charge).change(charge, grant, amount)
                 return None, True
 
-            done, _ = await self.tried(self.store.change(tuple(changed), decide, self._clock.now()))
+            done, _ = await self.try_store(
+                self.store.change(tuple(changed), decide, self._clock.now())
+            )
             if not done:
-                self._untold.appendleft(ended)
+                self._unreported.appendleft(ended)
         self._wake(wake)
 
     def prices(self, accounts: Iterable[Account]) -> dict[str, float]:
@@ -201,15 +203,15 @@ class Ledger:
         if not self.store.shared:
             await self._memory.add(tallies, hour)
             return True
-        return (await self.tried(self.store.add(tallies, hour)))[0]
+        return (await self.try_store(self.store.add(tallies, hour)))[0]
 
     async def history(self, since: int) -> Tallies:
         """What all who share the store used from the hour `since` on; of a store that fails: nothing."""
         if not self.store.shared:
             return await self._memory.history(since)
-        return (await self.tried(self.store.history(since)))[1] or {}
+        return (await self.try_store(self.store.history(since)))[1] or {}
 
-    def later(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Do it beside the requests; `drain` waits for it."""
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
@@ -218,44 +220,45 @@ class Ledger:
 
     async def drain(self) -> None:
         """Wait for what is still to be told to the store, and end its connections."""
-        await self._tell()
+        await self._send_reports()
         if self.tasks:
-            await asyncio.wait(set(self.tasks), timeout=PATIENCE)
+            await asyncio.wait(set(self.tasks), timeout=STORE_TIMEOUT)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(STORE_TIMEOUT):
                 await self.store.close()
 
     # -- a store that may fail --------------------------------------------------------------------------------------
 
     @property
-    def _shared(self) -> bool:
-        return self.store.shared and self._clock.now() >= self._well_again
+    def _store_usable(self) -> bool:
+        return self.store.shared and self._clock.now() >= self._retry_store_at
 
     async def _change(self, charges: tuple[Charge, ...], decide: Decide[T]) -> T:
-        if self._shared:
-            done, got = await self.tried(self.store.change(charges, decide, self._clock.now()))
+        if self._store_usable:
+            done, got = await self.try_store(self.store.change(charges, decide, self._clock.now()))
             if done:
                 return got  # type: ignore[return-value]
         return decide(self._memory.window)[0]
 
-    async def tried(self, asked: Coroutine[Any, Any, T]) -> tuple[bool, T | None]:
+    async def try_store(self, asked: Coroutine[Any, Any, T]) -> tuple[bool, T | None]:
         """(whether the store did it, what came of it). A store that does not is left alone for a while."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(STORE_TIMEOUT):
                 return True, await asked
         except Exception as error:  # whatever a file or a server holds, no request fails of it
             words = str(error) if isinstance(error, StoreFailed) else type(error).__name__
-            lost = self._well_again == 0.0 or self._clock.now() >= self._well_again
-            self._well_again = self._clock.now() + RECOVERY
+            lost = self._retry_store_at == 0.0 or self._clock.now() >= self._retry_store_at
+            self._retry_store_at = self._clock.now() + STORE_RETRY_AFTER
             if lost:
                 self._emit(
                     StoreLost(
-                        "it took too long" if isinstance(error, TimeoutError) else words, RECOVERY
+                        "it took too long" if isinstance(error, TimeoutError) else words,
+                        STORE_RETRY_AFTER,
                     )
                 )
             return False, None
 
-    def _warn(self, event: QuotaLow, now: float) -> None:
+    def _warn_once(self, event: QuotaLow, now: float) -> None:
         """Once in each period."""
         key = f"{event.scope}|{event.limit}|{event.per:g}"
         if now >= self._warned.get(key, 0.0):
@@ -271,7 +274,7 @@ class Ledger:
         line = self._lines.setdefault(scope, deque())
         place = next((n for n, other in enumerate(line) if other.number > number), len(line))
         line.insert(place, waiter)
-        self._arm(scope)
+        self._start_timer(scope)
         try:
             await waiter.woken
         except asyncio.CancelledError:
@@ -281,23 +284,23 @@ class Ledger:
             line.remove(waiter)
             if line:
                 # The next may try once this one has: its own reserve comes first on this loop.
-                loop.call_soon(self._arm, scope)
+                loop.call_soon(self._start_timer, scope)
             else:
                 self._lines.pop(scope, None)
-                self._disarm(scope)
+                self._stop_timer(scope)
 
     def forget(self) -> None:
         """After a fork or a close: those who waited are not here any more. What was spent stays spent."""
         self._lines.clear()
         self._timers.clear()
         self.tasks.clear()
-        self._untold.clear()
+        self._unreported.clear()
         self._memory.forget()
         self.store.forget()
-        self._numbers = _numbers()
+        self._ids = _ids()
 
-    def _arm(self, scope: str) -> None:
-        self._disarm(scope)
+    def _start_timer(self, scope: str) -> None:
+        self._stop_timer(scope)
         line = self._lines.get(scope)
         if line:
             delay = max(0.0, line[0].until - self._clock.now())
@@ -305,7 +308,7 @@ class Ledger:
                 delay, self._wake_head, scope
             )
 
-    def _disarm(self, scope: str) -> None:
+    def _stop_timer(self, scope: str) -> None:
         timer = self._timers.pop(scope, None)
         if timer is not None:
             timer.cancel()
@@ -320,17 +323,22 @@ class Ledger:
             line[0].woken.set_result(None)
 
 
-def _low(windows: Windows, charges: tuple[Charge, ...]) -> list[QuotaLow]:
+def _running_low(windows: Windows, charges: tuple[Charge, ...]) -> list[QuotaLow]:
     """The long limits of which little is left."""
     found = []
     for charge in charges:
         limit, used = charge.limit, windows(charge).used
         size = limit.requests if limit.requests is not None else limit.tokens
-        if size is not None and charge.amount is None and limit.per >= LONG and used >= LOW * size:
+        if (
+            size is not None
+            and charge.amount is None
+            and limit.per >= LONG_PERIOD
+            and used >= LOW_SHARE * size
+        ):
             found.append(QuotaLow(charge.scope, used, size, limit.per))
     return found
 
 
-def _numbers() -> itertools.count[int]:
+def _ids() -> itertools.count[int]:
     """Numbers that no other process counts in: a random beginning, then one after the other."""
     return itertools.count(int.from_bytes(os.urandom(5)) << 20)

@@ -16,11 +16,11 @@ from .store import Decide, StoreFailed
 T = TypeVar("T")
 PREFIX = "freerouter:{state}:"
 """The braces keep all keys on one node of a cluster, where a script can see them."""
-TRIES = 64
-SECONDS = 1.5
+MAX_TRIES = 64
+SOCKET_TIMEOUT = 1.5
 """For a connection, and for each answer."""
-KEPT = 30 * 86_400
-_SET = """
+NOTES_LIFETIME = 30 * 86_400
+_COMPARE_AND_SET = """
 for i = 1, #KEYS do
   if (redis.call('GET', KEYS[i]) or '') ~= ARGV[i] then
     return redis.call('MGET', unpack(KEYS))
@@ -31,7 +31,7 @@ for i = 1, #KEYS do
 end
 return false
 """
-_PUT = """
+_PUT_NOTES = """
 local number = redis.call('INCR', KEYS[1])
 for i = 1, #ARGV, 2 do
   redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
@@ -40,7 +40,7 @@ end
 for i = 1, 3 do redis.call('EXPIRE', KEYS[i], 2592000) end
 return number
 """
-_NEWS = """
+_NOTES_SINCE = """
 local found = redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. ARGV[1], '+inf')
 local told = {redis.call('GET', KEYS[1]) or '0'}
 for _, key in ipairs(found) do
@@ -49,7 +49,7 @@ for _, key in ipairs(found) do
 end
 return told
 """
-_ADD = """
+_ADD_TALLIES = """
 for i = 1, #ARGV, 2 do
   redis.call('HINCRBYFLOAT', KEYS[1], ARGV[i], ARGV[i + 1])
 end
@@ -72,48 +72,50 @@ class RedisStore:
             ) from error
         self._client = client
         self._url = url
-        self._known: dict[str, bytes] = {}
+        self._cached: dict[str, bytes] = {}
         self._connected: Any = None
-        self._turn: asyncio.Lock | None = None
-        self._left: list[Any] = []
+        self._lock: asyncio.Lock | None = None
+        self._abandoned: list[Any] = []
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
         """One after the other within a process: among its own requests nobody need be quicker than another."""
-        if self._turn is None:
-            self._turn = asyncio.Lock()
-        async with self._turn:
-            return await self._changed(charges, decide)
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        async with self._lock:
+            return await self._change(charges, decide)
 
-    async def _changed(self, charges: tuple[Charge, ...], decide: Decide[T]) -> T:
+    async def _change(self, charges: tuple[Charge, ...], decide: Decide[T]) -> T:
         keys = [f"{PREFIX}w:{charge.key}" for charge in charges]
         sure = False
-        for _ in range(TRIES):
-            before = [self._known.get(key, b"") for key in keys]
+        for _ in range(MAX_TRIES):
+            before = [self._cached.get(key, b"") for key in keys]
             windows = {c: Window.of(text) for c, text in zip(charges, before, strict=True)}
             result, dirty = decide(windows.__getitem__)
             if not dirty and sure:
                 return result
             if not dirty:  # a refusal by what was known a while ago is none yet
-                self._learn(keys, await self._do("MGET", *keys))
+                self._remember(keys, await self._execute("MGET", *keys))
                 sure = True
                 continue
             after = [windows[charge].state() for charge in charges]
-            lives = [str(_life(charge)) for charge in charges]
-            current = await self._do("EVAL", _SET, len(keys), *keys, *before, *after, *lives)
+            lives = [str(_lifetime(charge)) for charge in charges]
+            current = await self._execute(
+                "EVAL", _COMPARE_AND_SET, len(keys), *keys, *before, *after, *lives
+            )
             if not current:
-                self._learn(keys, after)
+                self._remember(keys, after)
                 return result
-            self._learn(keys, current)
+            self._remember(keys, current)
             sure = True
         raise StoreFailed("others were always quicker")
 
-    async def put(self, notes: dict[str, str], now: float) -> None:
+    async def put_notes(self, notes: dict[str, str], now: float) -> None:
         if notes:
             pairs = [part for pair in notes.items() for part in pair]
-            await self._do("EVAL", _PUT, 3, *_NOTES, *pairs)
+            await self._execute("EVAL", _PUT_NOTES, 3, *_NOTES, *pairs)
 
-    async def news(self, since: int) -> tuple[int, dict[str, str]]:
-        number, *told = await self._do("EVAL", _NEWS, 3, *_NOTES, str(since))
+    async def notes_since(self, since: int) -> tuple[int, dict[str, str]]:
+        number, *told = await self._execute("EVAL", _NOTES_SINCE, 3, *_NOTES, str(since))
         texts = [text.decode() for text in told]
         return int(number), dict(zip(texts[::2], texts[1::2], strict=True))
 
@@ -125,15 +127,15 @@ class RedisStore:
                 if value:
                     days.setdefault(at // 24, []).extend((f"{at}|{name}|{model}", repr(value)))
         for day, pairs in days.items():
-            await self._do("EVAL", _ADD, 1, f"{_HISTORY}{day}", *pairs)
+            await self._execute("EVAL", _ADD_TALLIES, 1, f"{_HISTORY}{day}", *pairs)
 
     async def history(self, since: int) -> Tallies:
         found: Tallies = {}
-        days = await self._do("KEYS", f"{_HISTORY}*")
+        days = await self._execute("KEYS", f"{_HISTORY}*")
         for key in days:
             if int(key.decode().removeprefix(_HISTORY)) < since // 24:
                 continue
-            told: dict[bytes, bytes] = await self._do("HGETALL", key)
+            told: dict[bytes, bytes] = await self._execute("HGETALL", key)
             for field, value in told.items():
                 hour, name, model = field.decode().split("|", 2)
                 if int(hour) >= since:
@@ -141,23 +143,23 @@ class RedisStore:
         return found
 
     def forget(self) -> None:
-        self._left.append(self._connected)  # the parent's: no destructor may touch it here
-        self._connected = self._turn = None
-        self._known.clear()
+        self._abandoned.append(self._connected)  # the parent's: no destructor may touch it here
+        self._connected = self._lock = None
+        self._cached.clear()
 
     async def close(self) -> None:
         connected, self._connected = self._connected, None
-        self._turn = None  # the next loop needs one of its own
+        self._lock = None  # the next loop needs one of its own
         if connected is not None:
             await connected.aclose(close_connection_pool=True)
 
-    async def _do(self, *command: Any) -> Any:
+    async def _execute(self, *command: Any) -> Any:
         try:
             if self._connected is None:
                 self._connected = self._client.from_url(
                     self._url,
-                    socket_timeout=SECONDS,
-                    socket_connect_timeout=SECONDS,
+                    socket_timeout=SOCKET_TIMEOUT,
+                    socket_connect_timeout=SOCKET_TIMEOUT,
                     single_connection_client=True,
                 )
             return await self._connected.execute_command(*command)
@@ -166,17 +168,17 @@ class RedisStore:
                 type(error).__name__
             ) from None  # its words may hold the URL's password
 
-    def _learn(self, keys: list[str], texts: Sequence[bytes | None]) -> None:
-        if len(self._known) > 10_000:
-            self._known.clear()
-        self._known.update({key: text or b"" for key, text in zip(keys, texts, strict=True)})
+    def _remember(self, keys: list[str], texts: Sequence[bytes | None]) -> None:
+        if len(self._cached) > 10_000:
+            self._cached.clear()
+        self._cached.update({key: text or b"" for key, text in zip(keys, texts, strict=True)})
 
 
 _HISTORY = f"{PREFIX}history:"
 _NOTES = (f"{PREFIX}number", f"{PREFIX}notes", f"{PREFIX}order")
 
 
-def _life(charge: Charge) -> int:
+def _lifetime(charge: Charge) -> int:
     """Seconds after which a window that nobody touches has nothing to tell any more."""
     limit = charge.limit
     if limit.concurrent is not None:

@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ...routing.limits import Charge, Window
-from ...routing.usage_stats import KEPT as HOURS
+from ...routing.usage_stats import KEPT as HISTORY_HOURS
 from ...routing.usage_stats import Tallies
 from ..loop.os_threads import new_lock, new_queue, start_thread
 from .store import Decide, StoreFailed
 
 T = TypeVar("T")
-BUSY = 0.025
+BUSY_TIMEOUT = 0.025
 """Seconds to wait for another process's transaction, each time; a transaction takes a fraction of a millisecond."""
-TRIES = 8
-FORK_PATIENCE = 1.0
+MAX_TRIES = 8
+FORK_TIMEOUT = 1.0
 """Seconds a fork waits for the transaction under way."""
-KEPT = 30 * 86_400.0
+NOTES_LIFETIME = 30 * 86_400.0
 """Seconds after which notes are forgotten."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS windows (key TEXT PRIMARY KEY, state BLOB NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
@@ -87,20 +87,20 @@ class SqliteStore:
         self.path = Path(path)
         self._worker: _Worker | None = None
         self._connection: sqlite3.Connection | None = None
-        self._left: list[Any] = []
-        self._at_work = new_lock()
+        self._abandoned: list[Any] = []
+        self._lock = new_lock()
         self._paused = False
         self._opened: tuple[int, int] | None = None
         _stores.add(self)
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
-        return await self._run(lambda db: _changed(db, charges, decide, now))
+        return await self._run(lambda db: _change(db, charges, decide, now))
 
-    async def put(self, notes: dict[str, str], now: float) -> None:
-        await self._run(lambda db: _put(db, notes, now))
+    async def put_notes(self, notes: dict[str, str], now: float) -> None:
+        await self._run(lambda db: _put_notes(db, notes, now))
 
-    async def news(self, since: int) -> tuple[int, dict[str, str]]:
-        return await self._run(lambda db: _news(db, since))
+    async def notes_since(self, since: int) -> tuple[int, dict[str, str]]:
+        return await self._run(lambda db: _notes_since(db, since))
 
     async def add(self, tallies: Tallies, hour: int) -> None:
         await self._run(lambda db: _add(db, tallies, hour))
@@ -109,12 +109,12 @@ class SqliteStore:
         return await self._run(lambda db: _history(db, since))
 
     def forget(self) -> None:
-        self._left += [
+        self._abandoned += [
             self._connection,
             self._worker,
         ]  # the parent's: no destructor may touch them here
         self._connection = self._worker = None
-        self._at_work, self._paused = new_lock(), False
+        self._lock, self._paused = new_lock(), False
 
     async def close(self) -> None:
         worker, self._worker = self._worker, None
@@ -127,27 +127,27 @@ class SqliteStore:
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._worker is None:
             self._worker = _Worker()
-        return await self._worker.run(lambda: self._do(work))
+        return await self._worker.run(lambda: self._run_locked(work))
 
-    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _run_locked(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """On the store's thread: within one transaction, tried again while another process holds the file."""
-        with self._at_work:
-            return self._tried(work)
+        with self._lock:
+            return self._retry(work)
 
-    def _tried(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        for left in reversed(range(TRIES)):
+    def _retry(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        for left in reversed(range(MAX_TRIES)):
             try:
-                return self._once(work)
+                return self._transaction(work)
             except sqlite3.OperationalError as error:
                 if not left or "locked" not in str(error):
-                    raise StoreFailed(_words(error)) from None
+                    raise StoreFailed(_message(error)) from None
             except (sqlite3.Error, OSError, ValueError, KeyError, TypeError) as error:
-                if isinstance(error, sqlite3.DatabaseError) and left and self._put_aside(error):
+                if isinstance(error, sqlite3.DatabaseError) and left and self._set_aside(error):
                     continue
-                raise StoreFailed(_words(error)) from None
+                raise StoreFailed(_message(error)) from None
         raise StoreFailed("the file stays locked")
 
-    def _once(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         db = self._connection
         if (
             db is not None and self._identity() != self._opened
@@ -178,7 +178,9 @@ class SqliteStore:
         os.close(
             os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         )  # its -wal and -shm take after it
-        db = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(
+            self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
         try:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute(
@@ -193,7 +195,7 @@ class SqliteStore:
     def before_fork(self) -> None:
         """SQLite keeps its locks by process and file: a connection that crosses a fork leaves the child locked out, or both of them
         writing past each other. So none crosses; both open one of their own when next they need it."""
-        self._paused = self._at_work.acquire(timeout=FORK_PATIENCE)
+        self._paused = self._lock.acquire(timeout=FORK_TIMEOUT)
         if self._paused:
             connection, self._connection = self._connection, None
             if connection is not None:
@@ -203,9 +205,9 @@ class SqliteStore:
     def after_fork(self) -> None:
         if self._paused:
             self._paused = False
-            self._at_work.release()
+            self._lock.release()
 
-    def _put_aside(self, error: sqlite3.DatabaseError) -> bool:
+    def _set_aside(self, error: sqlite3.DatabaseError) -> bool:
         """A file that is no database is kept under another name. False: it is one, and something else is wrong."""
         if "not a database" not in str(error) and "malformed" not in str(error):
             return False
@@ -219,7 +221,7 @@ class SqliteStore:
         return True
 
 
-def _changed(
+def _change(
     db: sqlite3.Connection, charges: tuple[Charge, ...], decide: Decide[T], now: float
 ) -> T:
     windows: dict[Charge, Window] = {}
@@ -235,16 +237,16 @@ def _changed(
     return result
 
 
-def _put(db: sqlite3.Connection, notes: dict[str, str], now: float) -> None:
+def _put_notes(db: sqlite3.Connection, notes: dict[str, str], now: float) -> None:
     number = db.execute("SELECT COALESCE(MAX(number), 0) FROM notes").fetchone()[0] + 1
     db.executemany(
         "INSERT INTO notes VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, number = excluded.number, at = excluded.at",
         [(key, value, number, now) for key, value in notes.items()],
     )
-    db.execute("DELETE FROM notes WHERE at < ?", (now - KEPT,))
+    db.execute("DELETE FROM notes WHERE at < ?", (now - NOTES_LIFETIME,))
 
 
-def _news(db: sqlite3.Connection, since: int) -> tuple[int, dict[str, str]]:
+def _notes_since(db: sqlite3.Connection, since: int) -> tuple[int, dict[str, str]]:
     rows = db.execute("SELECT key, value, number FROM notes WHERE number > ?", (since,)).fetchall()
     return max((row[2] for row in rows), default=since), {row[0]: row[1] for row in rows}
 
@@ -254,7 +256,7 @@ def _add(db: sqlite3.Connection, tallies: Tallies, hour: int) -> None:
         "INSERT INTO tallies VALUES (?, ?, ?, ?) ON CONFLICT (hour, model, name) DO UPDATE SET value = value + excluded.value",
         [(*key, name, value) for key, tally in tallies.items() for name, value in tally.items()],
     )
-    db.execute("DELETE FROM tallies WHERE hour < ?", (hour - HOURS,))
+    db.execute("DELETE FROM tallies WHERE hour < ?", (hour - HISTORY_HOURS,))
 
 
 def _history(db: sqlite3.Connection, since: int) -> Tallies:
@@ -283,5 +285,5 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def _words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""`Notes`: what requests learn of models and accounts, told to the other processes and taken from them.
+"""`StateSync`: what requests learn of models and accounts, told to the other processes and taken from them.
 
 Told within a second of what was learnt, taken at most once a second, both beside the requests: nobody waits for a store but the
 very first, who gains what was known before. Others are heard before anything is said, and what they know is kept where it
@@ -20,48 +20,48 @@ from ...routing.usage_stats import merge
 from ..loop.clock import Clock
 from .ledger import Ledger
 
-FRESH = 1.0
+INTERVAL = 1.0
 """Seconds between two looks at what others learnt."""
-MANY = 1_000
+MAX_UNMERGED = 1_000
 """Tallies that a process which shares nothing puts off adding up."""
-_KEPT = tuple(f.name for f in fields(Health) if f.name != "probing")
-_PLAIN = tuple(name for name in _KEPT if name != "lacks")
+_SHARED_FIELDS = tuple(f.name for f in fields(Health) if f.name != "probing")
+_JSON_FIELDS = tuple(name for name in _SHARED_FIELDS if name != "lacks")
 T = TypeVar("T", Bench, Health)
 
 
-class Notes:
+class StateSync:
     """The exchange between one process's `State` and a shared store."""
 
     def __init__(self, state: State, ledger: Ledger, clock: Clock) -> None:
         self._state, self._ledger, self._clock = state, ledger, clock
-        self._since = 0
-        self._looked = -math.inf
-        self._busy = False
-        self._told: dict[str, str] = {}
+        self._seen = 0
+        self._pulled_at = -math.inf
+        self._exchanging = False
+        self._last_pushed: dict[str, str] = {}
         """What this process said last, and need not hear from itself."""
         self._timer: asyncio.TimerHandle | None = None
 
-    async def read(self) -> None:
+    async def pull(self) -> None:
         """Before a request: the first waits for what was known before, others only see to it that it is looked up."""
         if not self._ledger.store.shared:
             return
-        first, now = self._looked == -math.inf, self._clock.now()
-        if now - self._looked < FRESH or self._busy:
+        first, now = self._pulled_at == -math.inf, self._clock.now()
+        if now - self._pulled_at < INTERVAL or self._exchanging:
             return
-        self._looked = now
+        self._pulled_at = now
         if first:
             await self._exchange()
         else:
-            self._ledger.later(self._exchange())
+            self._ledger.spawn(self._exchange())
 
-    def tell(self) -> None:
+    def push_soon(self) -> None:
         """After a request: what it taught is written down beside the next."""
         book = self._state.health
         if not self._ledger.store.shared:
-            if len(book.history.untold) > MANY:
-                self._ledger.later(self.tell_history())
+            if len(book.history.untold) > MAX_UNMERGED:
+                self._ledger.spawn(self.push_history())
         elif (book.touched or book.history.untold) and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FRESH, self._due)
+            self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._on_timer)
 
     async def flush(self) -> None:
         """Before the end: what was not told yet."""
@@ -70,7 +70,7 @@ class Notes:
             self._timer = None
             await self._exchange()
 
-    async def tell_history(self) -> None:
+    async def push_history(self) -> None:
         """What was used, added to what others used."""
         history = self._state.health.history
         told = history.take()
@@ -79,37 +79,39 @@ class Notes:
 
     def forget(self) -> None:
         """After a fork: nothing is under way here."""
-        self._busy, self._timer = False, None
+        self._exchanging, self._timer = False, None
 
-    def _due(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
-        self._ledger.later(self._exchange())
+        self._ledger.spawn(self._exchange())
 
     async def _exchange(self) -> None:
-        self._busy = True
+        self._exchanging = True
         try:
             book = self._state.health
-            done, news = await self._ledger.tried(self._ledger.store.news(self._since))
+            done, news = await self._ledger.try_store(self._ledger.store.notes_since(self._seen))
             if not done:
                 return
             if news is not None:  # first, so that what is told holds what others said
-                self._since, notes = news
+                self._seen, notes = news
                 for key, note in notes.items():
-                    if note != self._told.get(key):
-                        self._take(key, note)
+                    if note != self._last_pushed.get(key):
+                        self._apply_note(key, note)
             touched, book.touched = book.touched, set()
-            told = {key: text for key in touched if (text := self._text(key)) is not None}
+            told = {key: text for key in touched if (text := self._note_of(key)) is not None}
             if told:
-                done, _ = await self._ledger.tried(self._ledger.store.put(told, self._clock.now()))
+                done, _ = await self._ledger.try_store(
+                    self._ledger.store.put_notes(told, self._clock.now())
+                )
                 if not done:
                     book.touched |= touched
                     return
-                self._told |= told
-            await self.tell_history()
+                self._last_pushed |= told
+            await self.push_history()
         finally:
-            self._busy = False
+            self._exchanging = False
 
-    def _text(self, key: str) -> str | None:
+    def _note_of(self, key: str) -> str | None:
         """What is to be told about a key; None: nothing."""
         kind, _, name = key.partition("|")
         book = self._state.health
@@ -125,31 +127,33 @@ class Notes:
         health = book.models.get(tuple(json.loads(name)))
         if health is None:
             return None
-        values = {field: getattr(health, field) for field in _KEPT}
+        values = {field: getattr(health, field) for field in _SHARED_FIELDS}
         return json.dumps(values | {"lacks": sorted(health.lacks)})
 
-    def _take(self, key: str, text: str) -> None:
+    def _apply_note(self, key: str, text: str) -> None:
         kind, _, name = key.partition("|")
         book = self._state.health
         try:
             value: Any = json.loads(text)
             if kind == "a":
-                self._take_bench(name, _typed(value, Bench(0.0, False, "", 0)), key in book.touched)
+                self._merge_bench(
+                    name, _checked(value, Bench(0.0, False, "", 0)), key in book.touched
+                )
             elif kind == "g":
                 if key not in book.touched:
                     self._state.guards[name] = bool(value)
             else:
                 provider, origin, model = json.loads(name)
                 lacks = frozenset(str(lack) for lack in value.pop("lacks"))
-                told = _typed([value[field] for field in _PLAIN], Health())
+                told = _checked([value[field] for field in _JSON_FIELDS], Health())
                 told.lacks = lacks
-                self._take_health(
+                self._merge_health(
                     (str(provider), str(origin), str(model)), told, key in book.touched
                 )
         except (ValueError, TypeError, KeyError, AttributeError):
             pass  # written by another version, or no note at all: nothing is learnt from it
 
-    def _take_bench(self, scope: str, told: Bench, touched: bool) -> None:
+    def _merge_bench(self, scope: str, told: Bench, touched: bool) -> None:
         """A stated wait is kept to the second, whoever heard it (law 8); only a reset ends it."""
         accounts = self._state.health.accounts
         own = accounts.get(scope)
@@ -163,7 +167,7 @@ class Notes:
         ):
             accounts[scope] = told
 
-    def _take_health(self, key: Key, told: Health, touched: bool) -> None:
+    def _merge_health(self, key: Key, told: Health, touched: bool) -> None:
         book = self._state.health
         own = book.models.get(key)
         if own is None or told == Health():  # which is what a reset leaves
@@ -192,9 +196,9 @@ def _later(told: Bench, own: Bench) -> bool:
     return told.stated and (not own.stated or told.until > own.until)
 
 
-def _typed(values: list[Any], like: T) -> T:
+def _checked(values: list[Any], like: T) -> T:
     """An object as `like`, of JSON values; TypeError or ValueError where one is of another type."""
-    names = _PLAIN if isinstance(like, Health) else [f.name for f in fields(like)]
+    names = _JSON_FIELDS if isinstance(like, Health) else [f.name for f in fields(like)]
     for name, value in zip(names, values, strict=True):
         held = getattr(like, name)
         allowed: Any = (

@@ -31,10 +31,10 @@ class Store(Protocol):
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
         """Run `decide` over the windows of `charges` as one step, and keep what it changed."""
 
-    async def put(self, notes: dict[str, str], now: float) -> None:
+    async def put_notes(self, notes: dict[str, str], now: float) -> None:
         """Keep notes, over those of the same keys."""
 
-    async def news(self, since: int) -> tuple[int, dict[str, str]]:
+    async def notes_since(self, since: int) -> tuple[int, dict[str, str]]:
         """(number, notes): what was kept after `since`, and the number to ask with next time."""
 
     async def add(self, tallies: Tallies, hour: int) -> None:
@@ -69,10 +69,10 @@ class MemoryStore:
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
         return decide(self.window)[0]
 
-    async def put(self, notes: dict[str, str], now: float) -> None:
+    async def put_notes(self, notes: dict[str, str], now: float) -> None:
         pass
 
-    async def news(self, since: int) -> tuple[int, dict[str, str]]:
+    async def notes_since(self, since: int) -> tuple[int, dict[str, str]]:
         return since, {}
 
     async def add(self, tallies: Tallies, hour: int) -> None:
