@@ -21,7 +21,13 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "router": ("The router\n\nWhat may wait has a twin with `a` before its name for event loops: `achat`, `aexplain`, `aquota`, …", ("client.router.Router", "client.router.Session", "reports.sessions.SessionStats", "client.streams.Stream", "client.streams.AsyncStream")),
     "requests": ("Requests and answers", ("wire.request.ChatRequest", "routing.plan.Outcome", "wire.answer.Answer", "wire.stream.Delta")),
     "providers": ("Providers, limits, models", ("catalogue.providers.Provider", "catalogue.providers.Limit", "catalogue.model.Model", "settings.environment.Settings")),
-    "reports": ("Reports", ("reports.data", "reports.tables", "routing.recommend.Recommendation")),
+    "reports": ("Reports", (
+        "reports.explanation.Explanation", "reports.candidacy.Candidacy", "reports.health.HealthReport",
+        "reports.quota.QuotaReport", "reports.quota.QuotaLine", "reports.performance.PerformanceReport",
+        "reports.performance.Performance", "reports.stats.Stats", "reports.costs.CostEstimate",
+        "reports.recommendations.Recommendations", "routing.recommend.Recommendation",
+        "reports.models.Models", "reports.tables", "reports.bars",
+    )),
     "guards": ("Guards", ("guards.base.Guard", "guards.base.Exchange", "guards.base.Verdict", "guards.builtin.PatternGuard", "guards.builtin.ModerationGuard", "guards.builtin.CrisisGuard")),
     "errors": ("Errors", ("errors",)),
     "events": ("Events", ("events",)),
@@ -35,8 +41,8 @@ ADAPTERS = {
 }
 UNTOLD = (
     "observe", "counted", "write", "cell", "session_memory", "describe", "settings_customise_sources", "policies", "parameters", "make_router",
-    "to_json", "is_lc_serializable", "get_lc_namespace", "from_dict", "to_payload", "class_name", "model_copy", "seconds_words", "share_words",
-    "tuples", "abilities",
+    "to_json", "is_lc_serializable", "get_lc_namespace", "from_dict", "to_payload", "class_name", "model_copy", "format_seconds", "format_share",
+    "capability_words",
 )  # fmt: skip
 """What frameworks and our own modules call, and users do not."""
 CONFIG: Any = {
@@ -65,9 +71,23 @@ PUBLIC = {
 
 
 HOMES = {
-    "reports.data": "reports",
-    "reports.sessions": "reports",
-    "reports.tables": "reports",
+    **{
+        f"reports.{noun}": "reports"
+        for noun in (
+            "bars",
+            "candidacy",
+            "costs",
+            "explanation",
+            "health",
+            "models",
+            "performance",
+            "quota",
+            "recommendations",
+            "sessions",
+            "stats",
+            "tables",
+        )
+    },
     "guards.base": "guards",
     "guards.builtin": "guards",
     "simulator.models": "simulator",

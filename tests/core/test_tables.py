@@ -16,8 +16,8 @@ from freerouter_core.apps.evaluation.grading import chosen
 from freerouter_core.catalogue.parse import parse_models
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.errors import BadSetting, MissingExtra
+from freerouter_core.reports import Cell, Models, Table, Tabled
 from freerouter_core.reports.plots import plot
-from freerouter_core.reports.tables import Cell, Models, Table, Tabled
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.judge import Fault, Kind
 from freerouter_core.wire.redact import clean

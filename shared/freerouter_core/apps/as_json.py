@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..catalogue.model import Model
-from ..reports.data import Candidacy
+from ..reports import Candidacy
 
 
 def plain(value: Any) -> Any:

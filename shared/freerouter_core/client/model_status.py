@@ -1,50 +1,75 @@
-"""Who would be asked now, who waits and for what, and who is no candidate and why: what `health` and `explain` tell."""
+"""The status of every model for a request: what `Router.health` and `Router.explain` report."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from ..catalogue.model import Catalogue, Model
-from ..reports.data import Candidacy
-from ..routing.candidates import Field, explain
-from ..routing.health import Health
+from ..reports import Candidacy
+from ..routing.candidates import Candidate, Field, explain
+from ..routing.health import Health, HealthBook, Key
 from ..routing.limits import charges_of
 from ..routing.need import Need, Policy
+from ..runtime.runtime import Runtime
 from .resolve import Resolved
 
-if TYPE_CHECKING:
-    from ..runtime.runtime import Runtime
 
-
-async def candidacies(
+async def model_statuses(
     runtime: Runtime, catalogue: Catalogue, resolved: Resolved, need: Need, policy: Policy
 ) -> list[Candidacy]:
-    """The candidates in the order they would be asked, by means in place of samples, then the others."""
+    """The candidates in the order they would be asked, then the other models.
+
+    The order is that of a request, with means in place of samples.
+    """
     now, book, accounts = runtime.clock.now(), runtime.state.health, resolved.accounts
     turn, prices = runtime.state.requests + 1, runtime.ledger.prices(accounts.values())
     field = Field.of(catalogue, accounts, need, policy, book, now, None, turn, prices)
-    blank = Health(first_token=book.pool.first_token, speed=book.pool.speed)
-    charges = {c.model.key: charges_of(c.account, c.model) for c in field.candidates}
-    free = await runtime.ledger.free_at(
-        dict.fromkeys(one for found in charges.values() for one in found)
-    )
-    rows = []
-    for candidate, state, until in explain(field.candidates, book, now):
-        spent = max(
-            (free.get(charge.key, 0.0) for charge in charges[candidate.model.key]), default=0.0
-        )
-        if spent == math.inf:
-            rows.append(Candidacy(candidate.model, "its limit allows none"))
-            continue
-        if spent > (until or now):
-            state, until = "its limit is spent", spent
-        known = book.models.get(candidate.model.key)
-        believed = known or blank
-        back = None if until is None else until - now
-        chance, seconds = believed.odds(now)[0], believed.expected(book.size)
-        rows.append(Candidacy(candidate.model, None, state, back, known, chance, seconds))
+    free_at = await _free_at(runtime, field.candidates)
+    rows = [
+        _candidacy(candidate, state, until, free_at[candidate.model.key], book, now)
+        for candidate, state, until in explain(field.candidates, book, now)
+    ]
     by_id = {model.id: model for model in catalogue}
     for name, reason in field.skipped.items():
-        rows.append(Candidacy(by_id.get(name) or Model(name, listed=False), reason))
+        model = by_id.get(name) or Model(name, listed=False)
+        rows.append(Candidacy(model=model, reason=reason))
     return rows
+
+
+async def _free_at(runtime: Runtime, candidates: list[Candidate]) -> Mapping[Key, float]:
+    """By model, when all its limits allow a request (unix seconds). Asks the store once."""
+    charges = {c.model.key: charges_of(c.account, c.model) for c in candidates}
+    every_charge = dict.fromkeys(charge for some in charges.values() for charge in some)
+    by_charge = await runtime.ledger.free_at(every_charge)
+    return {
+        key: max((by_charge.get(charge.key, 0.0) for charge in some), default=0.0)
+        for key, some in charges.items()
+    }
+
+
+def _candidacy(
+    candidate: Candidate,
+    state: str,
+    until: float | None,
+    free_at: float,
+    book: HealthBook,
+    now: float,
+) -> Candidacy:
+    """`until`: when its bench ends. `free_at`: when its limits allow a request."""
+    model = candidate.model
+    if free_at == math.inf:
+        return Candidacy(model=model, reason="its limit allows none")
+    if free_at > (until or now):
+        state, until = "its limit is spent", free_at
+    health = book.models.get(model.key)
+    believed = health or Health(first_token=book.pool.first_token, speed=book.pool.speed)
+    return Candidacy(
+        model=model,
+        reason=None,
+        state=state,
+        returns=None if until is None else until - now,
+        health=health,
+        chance=believed.odds(now)[0],
+        seconds=believed.expected(book.size),
+    )

@@ -14,19 +14,19 @@ from ..catalogue.model import Catalogue, Model
 from ..catalogue.providers import Account
 from ..errors import BadSetting, FreeRouterError, NoCandidates
 from ..guards.builtin import classifiers_in
-from ..reports.data import (
+from ..reports import (
     CostEstimate,
     Explanation,
     HealthReport,
+    Models,
     Performance,
     PerformanceReport,
     QuotaLine,
     QuotaReport,
     Recommendations,
+    SessionStats,
     Stats,
 )
-from ..reports.sessions import SessionStats
-from ..reports.tables import Models
 from ..routing.candidates import find_named
 from ..routing.fit import able
 from ..routing.limits import Charge, charges_of
@@ -38,7 +38,7 @@ from ..runtime.key_status import fetch_key_status
 from ..wire.request import ChatRequest
 from .context import Context
 from .custom_strategy import ordered
-from .model_status import candidacies
+from .model_status import model_statuses
 from .resolve import unique
 
 
@@ -101,7 +101,7 @@ async def health(context: Context, wait: float | None = None) -> HealthReport:
     # Whom it would ask, in any order: a named model and all that may follow it.
     preferred = () if resolved.policy.others else resolved.policy.preferred
     policy = replace(resolved.policy, allow_paid=False, preferred=preferred)
-    rows = await candidacies(runtime, catalogue, resolved, Need(output_tokens=0), policy)
+    rows = await model_statuses(runtime, catalogue, resolved, Need(output_tokens=0), policy)
     age = max(0.0, runtime.clock.now() - catalogue.fetched) if len(catalogue) else None
     return HealthReport(
         rows=tuple(rows),
@@ -124,7 +124,7 @@ async def explain(context: Context, request: ChatRequest) -> Explanation:
     strategy = context.config.strategy
     if callable(strategy):
         policy = await ordered(strategy, runtime, policy, resolved, catalogue, need)
-    rows = await candidacies(runtime, catalogue, resolved, need, policy)
+    rows = await model_statuses(runtime, catalogue, resolved, need, policy)
     return Explanation(tuple(rows))
 
 
@@ -135,19 +135,19 @@ async def estimate_cost(
     catalogue = await context.catalogue(resolved)
     need = need_of(request, resolved.policy.task)
     if model is None:
-        rows = await candidacies(context.runtime, catalogue, resolved, need, resolved.policy)
+        rows = await model_statuses(context.runtime, catalogue, resolved, need, resolved.policy)
         chosen = some([row.model for row in rows if row.reason is None])[0]
     else:
         named = find_named(model, catalogue, resolved.accounts)
         chosen = named or Model(model, listed=False)
     cost = chosen.cost(need.prompt_tokens, need.output_tokens)
     return CostEstimate(
-        chosen.id,
-        "free" if chosen.free else "paid",
-        need.prompt_tokens,
-        need.output_tokens,
-        cost if cost < math.inf else None,
-        f"catalogue of {chosen.provider}" if chosen.listed else "not listed",
+        model=chosen.id,
+        tier="free" if chosen.free else "paid",
+        prompt_tokens=need.prompt_tokens,
+        completion_tokens=need.output_tokens,
+        usd=cost if cost < math.inf else None,
+        source=f"catalogue of {chosen.provider}" if chosen.listed else "not listed",
     )
 
 
@@ -196,7 +196,13 @@ async def quota(context: Context, ask: bool = True) -> QuotaReport:
             book.reconcile_day(account.scope, day.spent, period("utc-day", DAY, now)[1])
             lines.append(
                 QuotaLine(
-                    account.provider, "account", "requests", day.used, day.limit, DAY, "utc-day"
+                    provider=account.provider,
+                    scope="account",
+                    kind="requests",
+                    used=day.used,
+                    limit=day.limit,
+                    per=DAY,
+                    reset="utc-day",
                 )
             )
         free = [m for m in catalogue if m.provider == account.provider and m.free]
@@ -270,4 +276,12 @@ def _line(account: Account, charge: Charge, used: float) -> QuotaLine:
     )
     kind, size = next((kind, size) for kind, size in kinds if size is not None)
     scope = limit.scope if limit.scope != "model" else charge.scope.rpartition("|")[2]
-    return QuotaLine(account.provider, scope, kind, used, size, limit.per, limit.reset)
+    return QuotaLine(
+        provider=account.provider,
+        scope=scope,
+        kind=kind,
+        used=used,
+        limit=size,
+        per=limit.per,
+        reset=limit.reset,
+    )

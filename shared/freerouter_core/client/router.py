@@ -10,7 +10,7 @@ from ..catalogue.providers import Provider
 from ..errors import BadSetting
 from ..events import Observer
 from ..guards.base import GuardLike
-from ..reports.sessions import SessionStats
+from ..reports import SessionStats
 from ..routing.need import Ranker
 from ..routing.plan import Outcome
 from ..routing.session_memory import SessionMemory

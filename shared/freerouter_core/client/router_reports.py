@@ -6,16 +6,16 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ..catalogue.model import Catalogue, Model
-from ..reports.data import (
+from ..reports import (
     CostEstimate,
     Explanation,
     HealthReport,
+    Models,
     PerformanceReport,
     QuotaReport,
     Recommendations,
     Stats,
 )
-from ..reports.tables import Models
 from ..wire.request import ChatRequest, Prompt
 from . import queries
 from .base import RouterBase

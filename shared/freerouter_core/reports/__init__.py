@@ -1,21 +1,21 @@
-"""What a router tells about itself, as data that prints well."""
+"""What a router reports: data that prints as a table and draws itself."""
 
-from .data import (
-    Candidacy,
-    CostEstimate,
-    Explanation,
-    HealthReport,
-    Performance,
-    PerformanceReport,
-    QuotaLine,
-    QuotaReport,
-    Recommendations,
-    Stats,
-)
+from .bars import Bar, Bars
+from .candidacy import Candidacy
+from .costs import CostEstimate
+from .explanation import Explanation
+from .health import HealthReport
+from .models import Models
+from .performance import Performance, PerformanceReport
+from .quota import QuotaLine, QuotaReport
+from .recommendations import Recommendations
 from .sessions import SessionStats
-from .tables import Cell, Drawn, Models, Table, Tabled
+from .stats import Stats
+from .tables import Cell, Drawn, Table, Tabled, format_seconds, format_share
 
 __all__ = [
+    "Bar",
+    "Bars",
     "Candidacy",
     "Cell",
     "CostEstimate",
@@ -32,4 +32,6 @@ __all__ = [
     "Stats",
     "Table",
     "Tabled",
+    "format_seconds",
+    "format_share",
 ]

@@ -1,4 +1,4 @@
-"""How a session went: its steps, and their sums."""
+"""`SessionStats`: how a session went."""
 
 from __future__ import annotations
 
@@ -6,12 +6,25 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ..routing.session_memory import SessionMemory, Step
-from .tables import Cell, Table, Tabled, seconds_words, tuples
+from .tables import Cell, Table, Tabled, format_seconds, format_share
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SessionStats(Tabled):
-    """How a session went: `success` is a share of 1, `seconds` the mean to an answer; `models` counts answers by model."""
+    """How a session went.
+
+    Attributes:
+        name: the session's name.
+        calls: requests in all.
+        answered: those that were answered.
+        success: their share, 0 to 1; None: nothing was asked.
+        seconds: mean time to an answer; None: there was none.
+        attempts: attempts of all requests.
+        switches: how often another model took over.
+        model: the model that answered last.
+        models: answers by model.
+        steps: the requests, in order.
+    """
 
     name: str
     calls: int
@@ -26,19 +39,21 @@ class SessionStats(Tabled):
 
     @classmethod
     def of(cls, memory: SessionMemory) -> SessionStats:
+        """Sum up what is remembered of a session."""
         steps = tuple(memory.steps)
-        good = [step for step in steps if not step.error]
+        answered = [step for step in steps if not step.error]
+        seconds = sum(step.seconds for step in answered)
         return cls(
-            memory.name,
-            len(steps),
-            len(good),
-            len(good) / len(steps) if steps else None,
-            sum(step.seconds for step in good) / len(good) if good else None,
-            sum(step.attempts for step in steps),
-            memory.switches,
-            memory.model,
-            dict(Counter(step.model for step in good)),
-            steps,
+            name=memory.name,
+            calls=len(steps),
+            answered=len(answered),
+            success=len(answered) / len(steps) if steps else None,
+            seconds=seconds / len(answered) if answered else None,
+            attempts=sum(step.attempts for step in steps),
+            switches=memory.switches,
+            model=memory.model,
+            models=dict(Counter(step.model for step in answered)),
+            steps=steps,
         )
 
     def table(self) -> Table:
@@ -46,18 +61,22 @@ class SessionStats(Tabled):
             (
                 step.label,
                 step.model,
-                seconds_words(step.seconds),
+                format_seconds(step.seconds),
                 f"{step.attempts}",
                 Cell(step.error, "bad"),
             )
             for step in self.steps
         ]
-        columns = ("step", "model", "seconds", "attempts", "error")
         return Table(
-            columns, tuples(rows), ("seconds", "attempts"), str(self), ("attempts", "seconds")
+            columns=("step", "model", "seconds", "attempts", "error"),
+            rows=rows,
+            right=("seconds", "attempts"),
+            foot=str(self),
+            spare=("attempts", "seconds"),
         )
 
     def __str__(self) -> str:
-        success = f"{self.success:.0%}" if self.success is not None else "-"
-        seconds = f"{self.seconds:.1f} s" if self.seconds is not None else "-"
-        return f"{self.name}: {self.calls} calls, {success} answered, {seconds} each, now with {self.model or 'nobody'}"
+        return (
+            f"{self.name}: {self.calls} calls, {format_share(self.success)} answered, "
+            f"{format_seconds(self.seconds)} each, now with {self.model or 'no model'}"
+        )

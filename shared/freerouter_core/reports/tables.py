@@ -1,76 +1,83 @@
-"""Reports as tables: HTML in a notebook, rich in a terminal, plain text elsewhere. `Tabled` is what a report inherits."""
+"""Tables: HTML in a notebook, rich in a terminal, plain text elsewhere.
+
+Reports inherit `Tabled`, or `Drawn` if they are also a drawing.
+"""
 
 from __future__ import annotations
 
 import html
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from ..catalogue.model import Model
+from .bars import Bars
+from .tones import COLOURS, Tone
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from rich.console import Console, ConsoleOptions
     from rich.table import Table as RichTable
 
-COLOURS = {"good": "#1a7f4b", "wait": "#b06f00", "bad": "#c0362c", "dim": "#808893"}
-FOLDED = 22
-"""Letters of a cell, or more, that may fold onto a next line."""
-_STYLES = {"good": "green", "wait": "yellow", "bad": "red", "dim": "dim"}
+MAX_COLUMN_WIDTH = 22
+"""Characters of a cell that stay on one line. Longer cells may be folded to make a table fit."""
+_STYLES: dict[Tone, str] = {"good": "green", "wait": "yellow", "bad": "red", "dim": "dim"}
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text, and what it says of the matter: "good", "wait", "bad", "dim", or nothing."""
+    """A text with a tone: "good", "wait", "bad", "dim", or "" for neutral."""
 
     text: str
-    tone: str = ""
+    tone: Tone = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns, those that are numbers (`right`), rows, and a line below. `spare`: columns that a narrow terminal does without, the first of
-    them first."""
+    """Rows under named columns.
 
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell | str, ...], ...]
-    right: tuple[str, ...] = ()
+    Attributes:
+        columns: the columns' names.
+        rows: one text or `Cell` for each column.
+        right: the columns that are aligned to the right, such as numbers.
+        foot: a line below the rows.
+        spare: columns to leave out in a narrow terminal, in this order.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell | str]]
+    right: Sequence[str] = ()
     foot: str = ""
-    spare: tuple[str, ...] = ()
+    spare: Sequence[str] = ()
 
     def __str__(self) -> str:
-        lines = [self.columns, *(tuple(_cell(cell).text for cell in row) for row in self.rows)]
-        widths = [max(len(line[n]) for line in lines) for n in range(len(self.columns))]
-        told = [
+        texts = [
+            list(self.columns),
+            *([_cell(cell).text for cell in row] for row in self.rows),
+        ]
+        widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+        lines = [
             "  ".join(
                 text.rjust(width) if name in self.right else text.ljust(width)
-                for text, width, name in zip(line, widths, self.columns, strict=True)
+                for text, width, name in zip(row, widths, self.columns, strict=True)
             ).rstrip()
-            for line in lines
+            for row in texts
         ]
-        return "\n".join([*told, self.foot] if self.foot else told)
+        return "\n".join([*lines, self.foot] if self.foot else lines)
 
     def html(self) -> str:
-        """For notebooks; every text is escaped."""
-        heads = "".join(self._td(Cell(name), name, "th") for name in self.columns)
-        body = "".join(
-            "<tr>"
-            + "".join(
-                self._td(_cell(cell), name) for cell, name in zip(row, self.columns, strict=True)
-            )
-            + "</tr>"
-            for row in self.rows
-        )
+        """An HTML table. Every text is escaped."""
+        head = "".join(self._html_cell(Cell(name), name, "th") for name in self.columns)
+        body = "".join(f"<tr>{self._html_row(row)}</tr>" for row in self.rows)
         foot = f"<p>{html.escape(self.foot)}</p>" if self.foot else ""
-        return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{foot}"
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
 
     def rich(self) -> RichTable:
-        """For `rich.print`: without lines; long cells fold."""
+        """A table for `rich.print`, without lines. Long cells are folded."""
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        made = RichTable(
+        table = RichTable(
             box=None,
             pad_edge=False,
             header_style="bold",
@@ -78,127 +85,106 @@ class Table:
             caption_justify="left",
         )
         for name in self.columns:
-            made.add_column(
-                name, justify="right" if name in self.right else "left", overflow="fold"
-            )
+            justify: Literal["left", "right"] = "right" if name in self.right else "left"
+            table.add_column(name, justify=justify, overflow="fold")
         for row in self.rows:
-            made.add_row(*(Text(c.text, _STYLES.get(c.tone, "")) for c in map(_cell, row)))
-        return made
+            cells = map(_cell, row)
+            table.add_row(*(Text(cell.text, _STYLES.get(cell.tone, "")) for cell in cells))
+        return table
 
     def fitted(self, width: int) -> Table:
-        """Without as many spare columns as it takes to fit; a cell may fold once it is longer than a name usually is."""
+        """This table with as many columns of `spare` left out as it takes to fit into `width`
+        characters. Cells count as `MAX_COLUMN_WIDTH` wide at most, as longer ones can be folded."""
         kept, spare = list(range(len(self.columns))), list(self.spare)
-        room = [
-            max([len(name), *(min(len(_cell(row[n]).text), FOLDED) for row in self.rows)])
+        widths = [
+            max([len(name), *(min(len(_cell(row[n]).text), MAX_COLUMN_WIDTH) for row in self.rows)])
             for n, name in enumerate(self.columns)
         ]
-        while spare and sum(room[n] + 2 for n in kept) - 2 > width:
+        while spare and sum(widths[n] + 2 for n in kept) - 2 > width:
             kept.remove(self.columns.index(spare.pop(0)))
-        rows = tuple(tuple(row[n] for n in kept) for row in self.rows)
+        if len(kept) == len(self.columns):
+            return self
         return replace(
-            self, columns=tuple(self.columns[n] for n in kept), rows=rows, spare=tuple(spare)
+            self,
+            columns=tuple(self.columns[n] for n in kept),
+            rows=tuple(tuple(row[n] for n in kept) for row in self.rows),
+            spare=tuple(spare),
         )
 
-    def __rich_console__(self, console: Any, options: Any) -> Iterator[RichTable]:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RichTable]:
         yield self.fitted(options.max_width).rich()
 
-    def _td(self, cell: Cell, name: str, tag: str = "td") -> str:
+    def _html_row(self, row: Sequence[Cell | str]) -> str:
+        cells = zip(row, self.columns, strict=True)
+        return "".join(self._html_cell(_cell(cell), name) for cell, name in cells)
+
+    def _html_cell(self, cell: Cell, name: str, tag: str = "td") -> str:
         colour = f";color:{COLOURS[cell.tone]}" if cell.tone else ""
         side = "right" if name in self.right else "left"
         return f'<{tag} style="text-align:{side}{colour}">{html.escape(cell.text)}</{tag}>'
 
 
+class _Printer(Protocol):
+    """IPython's pretty printer."""
+
+    def text(self, text: str, /) -> object: ...
+
+
 class Tabled(ABC):
-    """What shows itself as a table."""
+    """A report that shows itself as a table. A subclass of `list` names it before `list`."""
 
     @abstractmethod
-    def table(self) -> Table: ...
+    def table(self) -> Table:
+        """The report as a table."""
 
     def _repr_html_(self) -> str:
         return self.table().html()
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        # IPython would show the whole of a dataclass beside the table
+        # Without this, IPython shows the whole of a dataclass beside the table.
         table = self.table()
         return {"text/plain": str(table), "text/html": table.html()}
+
+    def _repr_pretty_(self, printer: _Printer, cycle: bool) -> None:
+        # IPython prefers its own printer of lists to the bundle, but this method to both.
+        printer.text(str(self.table()))
 
     def __rich__(self) -> Table:
         return self.table()
 
 
 class Drawn(Tabled):
-    """What draws itself, too."""
+    """A report that is also a drawing."""
+
+    @abstractmethod
+    def bars(self) -> Bars:
+        """The drawing as data."""
 
     def plot(self, axes: Axes | None = None) -> Axes:
-        """Draw it, on `axes` where given. Raises `MissingExtra` without matplotlib."""
+        """Draw the report on `axes`, by default on new ones. Returns the axes.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
         from .plots import plot
 
-        return plot(self, axes)
+        return plot(self.bars(), axes)
 
 
-class Models(list[Model], Drawn):
-    """A list of models that shows itself as a table, and draws itself."""
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(str(self.table()))  # IPython knows how to print a list, and would
-
-    @overload
-    def __getitem__(self, place: SupportsIndex) -> Model: ...
-    @overload
-    def __getitem__(self, place: slice) -> Models: ...
-    def __getitem__(self, place: Any) -> Any:
-        found = super().__getitem__(place)
-        return Models(found) if isinstance(place, slice) else found
-
-    def table(self) -> Table:
-        paid = any(not model.free for model in self)
-        columns = (
-            "model",
-            "provider",
-            "context",
-            "can",
-            *(("USD a million tokens",) if paid else ()),
-        )
-        rows = tuple(
-            (
-                model.id,
-                model.provider,
-                f"{model.context:,}",
-                abilities(model),
-                *((_price(model),) if paid else ()),
-            )
-            for model in self
-        )
-        return Table(
-            columns, rows, ("context",), f"{len(self)} models", ("provider", "can", "context")
-        )
-
-
-def abilities(model: Model) -> str:
-    """What a model can do besides text, in words."""
-    return " ".join(word for word in model.capabilities if word != "text") or "text"
-
-
-def seconds_words(seconds: float | None) -> str:
+def format_seconds(seconds: float | None) -> str:
+    """For example "1.5 s", or "-" for None."""
     return "-" if seconds is None else f"{seconds:.1f} s"
 
 
-def share_words(share: float | None) -> str:
+def format_share(share: float | None) -> str:
+    """A share of 1 in percent, or "-" for None."""
     return "-" if share is None else f"{share:.0%}"
 
 
-def tuples(rows: Iterable[Sequence[Cell | str]]) -> tuple[tuple[Cell | str, ...], ...]:
-    return tuple(tuple(row) for row in rows)
-
-
 def _cell(cell: Cell | str) -> Cell:
-    made = cell if isinstance(cell, Cell) else Cell(cell)
-    if made.text.isprintable():
-        return made
-    return replace(made, text="".join(letter for letter in made.text if letter.isprintable()))
-
-
-def _price(model: Model) -> str:
-    if model.free:
-        return "free"
-    return f"{model.prompt_price * 1e6:.2f} in, {model.completion_price * 1e6:.2f} out"
+    """A cell without control characters: a model's name must not command a terminal."""
+    if isinstance(cell, str):
+        cell = Cell(cell)
+    if cell.text.isprintable():
+        return cell
+    return replace(cell, text="".join(letter for letter in cell.text if letter.isprintable()))

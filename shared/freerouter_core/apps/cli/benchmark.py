@@ -10,7 +10,7 @@ import click
 from rich.markup import escape
 
 from ...client.router import Router
-from ...reports.tables import Table, tuples
+from ...reports import Table
 from ..evaluation.grading import TASKS, Mark, Standing, benchmark, chosen, standings
 from ..evaluation.questions import QUESTIONS
 from ..evaluation.report_file import ReportFile
@@ -117,4 +117,4 @@ def _table(rows: list[Standing]) -> Table:
         for row in rows
     ]
     columns = ("model", "right", *tasks, "seconds", "USD")
-    return Table(columns, tuples(cells), columns[1:], spare=("USD", *reversed(tasks), "seconds"))
+    return Table(columns, cells, columns[1:], spare=("USD", *reversed(tasks), "seconds"))

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from ...client.router import Router
 from ...errors import CatalogueUnavailable
-from ...reports.tables import Models, Table, tuples
+from ...reports import Models, Table
 from ..as_json import standing
 from .console import console, guarded, json_option, print_json
 
@@ -100,7 +100,7 @@ def discover(as_json: bool) -> None:
         return
     rows = [(name, str(listed), str(many)) for name, (listed, many) in counts.items()]
     out = console()
-    out.print(Table(("provider", "listed", "free"), tuples(rows), ("listed", "free")))
+    out.print(Table(("provider", "listed", "free"), rows, ("listed", "free")))
     for word, ids in (("new", new if before else []), ("gone", gone)):
         for name in ids:
             out.print(f"{word}: {escape(name)}")
@@ -190,7 +190,7 @@ def config(as_json: bool) -> None:
         return
     shown = [(row["name"], _value_words(row["value"]), str(row["origin"])) for row in rows]
     out = console()
-    out.print(Table(("setting", "value", "from"), tuples(shown), spare=("from",)))
+    out.print(Table(("setting", "value", "from"), shown, spare=("from",)))
     if settings.providers:
         out.print(f"providers of your own: {escape(', '.join(settings.providers))}")
 

@@ -15,7 +15,7 @@ from ...client.resolve import known_providers
 from ...client.router import Router
 from ...errors import FreeRouterError
 from ...events import log
-from ...reports.tables import Cell, Table
+from ...reports import Cell, Table
 from ...routing.candidates import ROOM
 from ...runtime.hardware import memory
 from .console import console, guarded, json_option, print_json

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ...catalogue.model import Model
 from ...client.router import Router
-from ...reports.tables import Table, seconds_words, tuples
+from ...reports import Table, format_seconds
 from ...wire.request import ChatRequest
 from ..evaluation.report_file import ReportFile
 from ..evaluation.single_model import ask_alone, spacing_of
@@ -227,11 +227,11 @@ def _print(summary: Summary) -> None:
     out = console()
     share = "-" if summary.success is None else f"{summary.success:.0%}"
     out.print(
-        f"{summary.answered} of {summary.asked} answered ({share}), {seconds_words(summary.seconds)} on average"
+        f"{summary.answered} of {summary.asked} answered ({share}), {format_seconds(summary.seconds)} on average"
     )
     if summary.fastest:
         fastest = [(result.model, f"{result.seconds:.1f}") for result in summary.fastest]
-        out.print(Table(("fastest", "seconds"), tuples(fastest), ("seconds",)))
+        out.print(Table(("fastest", "seconds"), fastest, ("seconds",)))
     if summary.failed:
         failed = [(result.model, result.fault, result.reason) for result in summary.failed]
-        out.print(Table(("failed", "fault", "reason"), tuples(failed)))
+        out.print(Table(("failed", "fault", "reason"), failed))

@@ -16,7 +16,7 @@ from typing import Any
 from ...client.router import Router
 from ...errors import FreeRouterError
 from ...events import Answered, CalledOff, Event, GaveUp
-from ...reports.data import HealthReport
+from ...reports import HealthReport
 from ..as_json import plain, standing
 
 KEPT = 100

@@ -1,0 +1,49 @@
+"""`Candidacy`: one model, and whether a request could go to it now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..catalogue.model import Model
+from ..routing.health import Health
+from .tables import Cell
+from .tones import Tone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidacy:
+    """One model, and whether a request could go to it now.
+
+    Attributes:
+        model: the model.
+        reason: why it is not a candidate; None: it is one.
+        state: a candidate's state in words, for example "ready".
+        returns: seconds until it can be asked; None: it can be asked now.
+        health: what is recorded about it; None: it was never asked.
+        chance: how likely it is to answer, 0 to 1.
+        seconds: how long an answer of the usual size is expected to take.
+    """
+
+    model: Model
+    reason: str | None
+    state: str = ""
+    returns: float | None = None
+    health: Health | None = None
+    chance: float | None = None
+    seconds: float | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is a candidate that can be asked now."""
+        return self.reason is None and self.returns is None
+
+    @property
+    def state_words(self) -> str:
+        """Its reason or state, with the wait: "account waits: account-minute, back in 12 s"."""
+        wait = "" if self.returns is None else f", back in {self.returns:.0f} s"
+        return (self.reason or self.state) + wait
+
+    def cell(self) -> Cell:
+        """Its state, for a table."""
+        tone: Tone = "good" if self.usable else "wait" if self.reason is None else "dim"
+        return Cell(self.state_words, tone)
