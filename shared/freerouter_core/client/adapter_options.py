@@ -21,6 +21,7 @@ from pydantic import (
 
 from ..catalogue.providers import Provider
 from ..errors import BadSetting
+from ..unset import UnsetNumber
 from .serialize import (
     guards_as_data,
     provider_from_data,
@@ -71,17 +72,13 @@ PARAMETERS = (
 """The options that are sampling parameters, by their names on the wire."""
 
 
-class _Unsaid(float):
-    """A default that can be told from the same number said: the environment is asked before it."""
-
-
-def _keep_unsaid(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    return value if type(value) is _Unsaid else validate(value)
+def _keep_unset(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    return value if isinstance(value, UnsetNumber) else validate(value)
 
 
 def _same(value: Any, default: Any) -> bool:
-    if isinstance(default, _Unsaid):
-        return type(value) is _Unsaid
+    if isinstance(default, UnsetNumber):
+        return isinstance(value, UnsetNumber)
     return value is default or (type(value) is type(default) and bool(value == default))
 
 
@@ -123,8 +120,8 @@ class RouterOptions(BaseModel):
     presence_penalty: float | None = None
     reasoning: bool | str | dict[str, Any] | None = None
     extra_body: dict[str, Any] = Field(default_factory=dict)
-    timeout: Annotated[float | None, WrapValidator(_keep_unsaid)] = Field(
-        default=_Unsaid(60.0), gt=0
+    timeout: Annotated[float | None, WrapValidator(_keep_unset)] = Field(
+        default=UnsetNumber(60.0), gt=0
     )
     """Seconds. Given explicitly it is over OPENROUTER_TIMEOUT, even where it equals the default."""
     max_retries: int | None = Field(default=None, ge=0)

@@ -14,7 +14,7 @@ from ..errors import BadSetting
 from ..guards.base import GuardLike, checked
 from ..routing.need import ALIASES, STRATEGIES, Ranker
 from ..routing.task import TASKS
-from ..settings.environment import UNSET, Unset
+from ..unset import UNSET, Unset
 
 Prefer = Literal["speed", "balanced", "quality"]
 Privacy = Literal["any", "no-train"]

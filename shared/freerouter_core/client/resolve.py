@@ -14,7 +14,8 @@ from ..errors import AuthenticationFailed, BadSetting, NoCandidates
 from ..events import log
 from ..routing.need import Policy
 from ..runtime.hardware import memory
-from ..settings.environment import Settings, Unset
+from ..settings.environment import Settings
+from ..unset import Unset
 from .config import RouterConfig
 
 SECRET = re.compile("KEY|TOKEN|SECRET|PASS", re.IGNORECASE)

@@ -16,7 +16,7 @@ from ..routing.plan import Outcome
 from ..routing.session_memory import SessionMemory
 from ..runtime.driver import Show
 from ..runtime.runtime import Runtime
-from ..settings.environment import UNSET, Unset
+from ..unset import UNSET, Unset
 from ..wire.request import ChatRequest, Prompt
 from .config import (
     HedgeMode,

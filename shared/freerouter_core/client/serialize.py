@@ -8,7 +8,7 @@ from typing import Any
 
 from ..catalogue.providers import Limit, Provider
 from ..guards.base import GuardLike, name_of
-from ..settings.environment import Unset
+from ..unset import Unset
 from .config import RouterConfig
 
 

@@ -1,5 +1,6 @@
 """What the environment and the settings file say."""
 
-from .environment import UNSET, Settings, Unset
+from ..unset import UNSET, Unset
+from .environment import Settings
 
 __all__ = ["UNSET", "Settings", "Unset"]

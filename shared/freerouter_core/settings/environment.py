@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextvars import ContextVar
-from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
@@ -28,18 +27,6 @@ from pydantic_settings import (
 from ..errors import BadSetting
 from ..wire.retry_after import parse_duration
 from . import file as configfile
-
-
-class Unset(Enum):
-    """The type of `UNSET`, which stands for "not given": the environment decides."""
-
-    UNSET = "unset"
-
-    def __repr__(self) -> str:
-        return "UNSET"
-
-
-UNSET: Final = Unset.UNSET
 
 FILES = (".env", "secrets.env")
 
