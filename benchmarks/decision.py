@@ -16,7 +16,7 @@ import httpx
 
 from freerouter_core.catalogue.model import Catalogue, Model
 from freerouter_core.catalogue.providers import Account
-from freerouter_core.routing.candidates import Field
+from freerouter_core.routing.candidates import Candidates
 from freerouter_core.routing.health import HealthBook
 from freerouter_core.routing.need import Need, Policy
 
@@ -57,11 +57,11 @@ def decision(free: int, listed: int) -> float:
     book, rng, policy = HealthBook(), Random(1), Policy()
     for n, model in enumerate(catalogue.models[:free]):
         if n % 2:
-            book.answered(model.key, 1.0, first_token=0.5, seconds=1.0, tokens=50)
+            book.answered(model.identity, 1.0, first_token=0.5, seconds=1.0, tokens=50)
     need = Need(prompt_tokens=900, tools=True)
 
     def decide() -> object:
-        field = Field.of(catalogue, {"openrouter": account}, need, policy, book, 2.0, rng)
+        field = Candidates.of(catalogue, {"openrouter": account}, need, policy, book, 2.0, rng)
         return field.next(book, 2.0)
 
     return best(decide, repeat=40 if listed < 2_000 else 4)

@@ -238,7 +238,7 @@ SWEPT = {
     "routing.timeouts.HEDGE_AT": (1.5, 4.0),
     "routing.engine.HEDGE_SHARE": (0.0, 0.2),
     "routing.limits.SCARCE": (100.0, 1_000.0),
-    "routing.limits.DEAREST": (10.0, 100.0),
+    "routing.limits.MAX_CONGESTION": (10.0, 100.0),
 }
 """Constants of the core, and for each a value well below and well above its default."""
 

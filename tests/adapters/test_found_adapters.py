@@ -405,7 +405,7 @@ def test_no_call_where_none_was_to_be() -> None:
     call = {"id": "c1", "function": {"name": "get_weather", "arguments": "{}"}}
     message = {"role": "assistant", "content": "No need.", "tool_calls": [call]}
     from freerouter_core import ChatRequest
-    from freerouter_core.routing.final_error import judged
+    from freerouter_core.routing.final_error import checked_answer as judged
     from freerouter_core.wire.answer import read_answer
 
     request = ChatRequest(

@@ -15,15 +15,15 @@ from freerouter_core.errors import Exhausted
 from freerouter_core.runtime.http.transport import _NAMES, name_of
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer, ToolCall, read_answer
+from freerouter_core.wire.fault import Kind
 from freerouter_core.wire.judge import (
-    RULES,
     TRANSPORT,
-    Kind,
     judge_answer,
     judge_rejection,
     judge_transport,
 )
 from freerouter_core.wire.rejection import inner_rejection, read_rejection
+from freerouter_core.wire.rules import RULES
 
 NOW = 1_790_000_000.0
 JSON = st.recursive(

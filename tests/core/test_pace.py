@@ -10,23 +10,23 @@ import pytest
 from freerouter_core import Limit, Model
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.errors import Exhausted
-from freerouter_core.routing.adaptive_limits import FORGOTTEN, Pace, Paces
+from freerouter_core.routing.adaptive_limits import FORGOTTEN, AdaptiveLimits, LearnedRate
 from freerouter_core.routing.limits import LEARNT_POLL, Grant, Refusal, Window, reserve
 from freerouter_core.simulator import SimAccount, SimModel, World
-from freerouter_core.wire.judge import Fault, Kind
+from freerouter_core.wire.fault import Cause, Fault, Kind
 
 ACCOUNT = Account("mine", "https://h/v1", "k")
 MODEL = Model("a", provider="mine", free=True)
-MINUTE = Fault(Kind.ACCOUNT, "account-minute", 429)
+MINUTE = Fault(Kind.ACCOUNT, Cause.ACCOUNT_MINUTE, status=429)
 START = 1_800_000_000.0
 
 
-def sent(pace: Pace, count: int, now: float) -> None:
+def sent(pace: LearnedRate, count: int, now: float) -> None:
     pace.sent.extend(now - 1.0 for _ in range(count))
 
 
 def test_half_after_a_refusal_and_one_more_each_clean_minute() -> None:
-    pace = Pace()
+    pace = LearnedRate()
     sent(pace, 12, START)
     assert pace.allowed(START) == math.inf
     pace.refused(START)
@@ -38,7 +38,7 @@ def test_half_after_a_refusal_and_one_more_each_clean_minute() -> None:
 
 
 def test_a_burst_of_refusals_is_one() -> None:
-    pace = Pace()
+    pace = LearnedRate()
     sent(pace, 12, START)
     for n in range(5):
         pace.refused(START + n)
@@ -47,14 +47,14 @@ def test_a_burst_of_refusals_is_one() -> None:
 
 @pytest.mark.parametrize(("count", "allowed"), [(4, math.inf), (5, 2)])
 def test_a_refusal_of_a_few_was_not_for_their_number(count: int, allowed: float) -> None:
-    pace = Pace()
+    pace = LearnedRate()
     sent(pace, count, START)
     pace.refused(START)
     assert pace.allowed(START) == allowed
 
 
 def test_what_was_sent_before_counts() -> None:
-    paces, window = Paces(), Window()
+    paces, window = AdaptiveLimits(), Window()
     for n in range(12):
         paces.sent(ACCOUNT, MODEL, START + n)
     paces.refused(ACCOUNT, MODEL, MINUTE, START + 12)
@@ -76,7 +76,7 @@ def test_what_was_sent_before_counts() -> None:
 def test_an_answer_to_a_later_request_of_the_burst_contradicts(
     place: int, contradicts: bool
 ) -> None:
-    paces = Paces()
+    paces = AdaptiveLimits()
     for _ in range(12):
         paces.sent(ACCOUNT, MODEL, START)
     paces.refused(ACCOUNT, MODEL, MINUTE, START, 5)
@@ -99,10 +99,10 @@ def test_an_answer_to_a_later_request_of_the_burst_contradicts(
 )
 def test_whose_pace_it_is(cause: str, limits: tuple[Limit, ...], whole: bool, own: bool) -> None:
     account = Account("mine", "https://h/v1", "k", limits=limits)
-    paces = Paces()
+    paces = AdaptiveLimits()
     for n in range(8):
         paces.sent(account, MODEL, START + n)
-    paces.refused(account, MODEL, Fault(Kind.BUSY, cause, 429), START + 9)
+    paces.refused(account, MODEL, Fault(Kind.BUSY, Cause(cause), status=429), START + 9)
     found = {charge.scope for charge in paces.charges(account, MODEL, START + 9)}
     assert (account.scope in found, f"{account.scope}|a" in found) == (whole, own)
 

@@ -11,7 +11,7 @@ from freerouter_core.catalogue.model import Catalogue
 from freerouter_core.catalogue.parse import parse_models
 from freerouter_core.catalogue.providers import Account, account_of
 from freerouter_core.client.resolve import known_providers, resolve
-from freerouter_core.routing.candidates import Field
+from freerouter_core.routing.candidates import Candidates
 from freerouter_core.routing.health import HealthBook
 from freerouter_core.routing.need import Need, Policy
 from freerouter_core.runtime.hardware import memory
@@ -176,11 +176,11 @@ def test_models_that_fit_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = Policy(memory=16_000_000_000, strategy="context")
     account = account_of(Provider("ollama"), ROWS, {})
     assert account is not None
-    field = Field.of(
+    field = Candidates.of(
         Catalogue.of(models, 0.0), {"ollama": account}, Need(), policy, HealthBook(), 0.0, None
     )
 
-    assert [c.model.wire_name for c in field.candidates] == ["b/small", "c/unknown", "a/huge"]
+    assert [c.model.wire_name for c in field.all] == ["b/small", "c/unknown", "a/huge"]
     assert account.models == "http://localhost:11434/api/tags"
     elsewhere = account_of(Provider("ollama", base_url="http://10.0.0.2:9/v1"), ROWS, {})
     assert elsewhere is not None

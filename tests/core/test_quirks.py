@@ -17,7 +17,8 @@ from freerouter_core.catalogue.providers import Account
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.simulator.request_validation import fault_in
 from freerouter_core.wire.body import shape
-from freerouter_core.wire.judge import Kind, judge_rejection
+from freerouter_core.wire.fault import Kind
+from freerouter_core.wire.judge import judge_rejection
 from freerouter_core.wire.quirks import QUIRKS, lacks_of, quirks_of
 from freerouter_core.wire.reasoning import SPELLINGS
 from freerouter_core.wire.rejection import Rejection
@@ -477,7 +478,7 @@ def test_learnt_once_for_all_requests() -> None:
         assert [a["fault"] for a in first.attempts] == ["unfit", "unfit", None]
         assert [a["fault"] for a in second.attempts] == [None]
         assert world.requests[-1].body["temperature"] == 0.5
-        assert world.runtime.state.health.of(router.free_models()[0].key).failures == 0
+        assert world.runtime.state.health.of(router.free_models()[0].identity).failures == 0
 
 
 def test_concurrent_callers_all_learn() -> None:

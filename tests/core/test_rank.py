@@ -9,15 +9,15 @@ import pytest
 
 from freerouter_core import Limit, Model, Need
 from freerouter_core.routing.health import MOOD, PRIOR_SAFETY, Health, HealthBook
-from freerouter_core.routing.limits import DEAREST, price
+from freerouter_core.routing.limits import MAX_CONGESTION, congestion
 from freerouter_core.routing.need import Policy
 from freerouter_core.routing.rank import rank
 from freerouter_core.simulator import Phase, SimAccount, SimModel, World
-from freerouter_core.wire.judge import Fault, Kind
+from freerouter_core.wire.fault import Cause, Fault, Kind
 
 NOW = 1_800_000_000.0
 QUICK, SURE = Model("quick", free=True), Model("sure", free=True)
-FAULT = Fault(Kind.BUSY, "server", status=502)
+FAULT = Fault(Kind.BUSY, Cause.SERVER, status=502)
 
 
 def book_of(records: dict[Model, tuple[int, int, float]], ago: float = 3_600.0) -> HealthBook:
@@ -25,14 +25,14 @@ def book_of(records: dict[Model, tuple[int, int, float]], ago: float = 3_600.0) 
     book = HealthBook()
     for model, (good, bad, seconds) in records.items():
         for _ in range(bad):
-            book.failed(model.key, FAULT, NOW - ago, Random(0), seconds=0.2)
+            book.failed(model.identity, FAULT, NOW - ago, Random(0), seconds=0.2)
         for _ in range(good):
-            book.answered(model.key, NOW - ago, first_token=None, seconds=seconds, tokens=160)
+            book.answered(model.identity, NOW - ago, first_token=None, seconds=seconds, tokens=160)
     return book
 
 
 def first(book: HealthBook, prices: dict[str, float]) -> Model:
-    return rank([QUICK, SURE], Need(), Policy(), book, NOW, None, prices=prices)[0]
+    return rank([QUICK, SURE], Need(), Policy(), book, NOW, None, congestion=prices)[0]
 
 
 def test_the_quick_one_while_requests_are_plenty_and_the_sure_one_while_they_are_scarce() -> None:
@@ -46,8 +46,8 @@ def test_one_failure_of_a_good_model_says_little_and_three_say_all() -> None:
     def odds(good: int, failures: int, later: float = 1.0) -> float:
         book = book_of({SURE: (good, 0, 1.0)}, ago=1.0)
         for _ in range(failures):
-            book.failed(SURE.key, FAULT, NOW, Random(0))
-        return book.of(SURE.key).odds(NOW + later)[0]
+            book.failed(SURE.identity, FAULT, NOW, Random(0))
+        return book.of(SURE.identity).odds(NOW + later)[0]
 
     assert odds(30, 1) > 0.6
     assert odds(30, 3) < 0.2
@@ -57,8 +57,8 @@ def test_one_failure_of_a_good_model_says_little_and_three_say_all() -> None:
 
 def test_an_answer_just_now_outweighs_a_poor_record_for_a_while() -> None:
     book = book_of({SURE: (0, 6, 1.0)})
-    book.answered(SURE.key, NOW, first_token=None, seconds=1.0, tokens=100)
-    health = book.of(SURE.key)
+    book.answered(SURE.identity, NOW, first_token=None, seconds=1.0, tokens=100)
+    health = book.of(SURE.identity)
 
     assert health.odds(NOW + 1)[0] > 0.75
     assert health.odds(NOW + 10 * MOOD)[0] < 0.5
@@ -76,9 +76,9 @@ def test_what_a_clock_that_is_ahead_told_is_as_good_as_new(ahead: float, up: boo
 def test_whole_answers_teach_how_long_answers_take() -> None:
     book = book_of({QUICK: (5, 0, 1.0), SURE: (5, 0, 8.0)})
 
-    assert book.of(QUICK.key).expected(160) == pytest.approx(1.0, rel=0.05)
-    assert book.of(SURE.key).expected(160) == pytest.approx(8.0, rel=0.05)
-    assert book.of(Model("new").key).expected(160) > 1.0, (
+    assert book.of(QUICK.identity).expected(160) == pytest.approx(1.0, rel=0.05)
+    assert book.of(SURE.identity).expected(160) == pytest.approx(8.0, rel=0.05)
+    assert book.of(Model("new").identity).expected(160) > 1.0, (
         "what is usual here is expected of those that come"
     )
 
@@ -87,8 +87,8 @@ def test_whole_answers_teach_how_long_answers_take() -> None:
     ("limit", "used", "waiting", "low", "high"),
     [
         (Limit(requests=20), 0, 0, 0.0, 0.01),
-        (Limit(requests=20), 19, 0, 5.0, DEAREST),
-        (Limit(requests=20), 20, 5, DEAREST, DEAREST),
+        (Limit(requests=20), 19, 0, 5.0, MAX_CONGESTION),
+        (Limit(requests=20), 20, 5, MAX_CONGESTION, MAX_CONGESTION),
         (Limit(requests=50, per=86_400.0, reset="utc-day"), 0, 0, 2.0, 6.0),
         (Limit(requests=1_000, per=86_400.0, reset="utc-day"), 0, 0, 0.1, 1.0),
         (Limit(tokens=10), 10, 0, 0.0, 0.0),
@@ -97,7 +97,7 @@ def test_whole_answers_teach_how_long_answers_take() -> None:
 def test_what_a_request_costs_others(
     limit: Limit, used: int, waiting: int, low: float, high: float
 ) -> None:
-    assert low <= price(limit, used, waiting) <= high
+    assert low <= congestion(limit, used, waiting) <= high
 
 
 def test_what_others_are_finding_out_is_not_asked_again() -> None:

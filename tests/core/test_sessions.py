@@ -12,7 +12,7 @@ from freerouter_core.routing.health import HealthBook
 from freerouter_core.routing.session_memory import KEPT, SessionMemory
 from freerouter_core.routing.task import TASKS, analyse
 from freerouter_core.simulator import SimModel, World
-from freerouter_core.wire.judge import Fault, Kind
+from freerouter_core.wire.fault import Cause, Fault, Kind
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 
@@ -46,13 +46,15 @@ def test_it_is_given_up_when_it_fails_and_after_half_an_hour() -> None:
 
 def test_a_model_that_has_become_unlikely_to_answer_is_not_kept() -> None:
     book, model = HealthBook(), Model("a")
-    memory = SessionMemory("talk", model.id, model.key, last=1_000.0)
-    book.answered(model.key, 900.0, first_token=None, seconds=1.0, tokens=10)
+    memory = SessionMemory("talk", model.id, model.identity, last=1_000.0)
+    book.answered(model.identity, 900.0, first_token=None, seconds=1.0, tokens=10)
     assert memory.keeps(book, 1_001.0) == "a"
 
     for _ in range(3):
-        book.failed(model.key, Fault(Kind.BROKEN, "empty"), 1_000.0, Random(0), longest=0.0)
-    assert book.of(model.key).bench <= 1_001.0
+        book.failed(
+            model.identity, Fault(Kind.BROKEN, Cause.EMPTY), 1_000.0, Random(0), longest=0.0
+        )
+    assert book.of(model.identity).bench <= 1_001.0
     assert memory.keeps(book, 1_001.0) is None
 
 

@@ -24,7 +24,7 @@ import pytest
 
 from freerouter_core import Limit, Provider, Router, errors
 from freerouter_core.events import QuotaLow, StoreLost
-from freerouter_core.routing.failures import State
+from freerouter_core.routing.failures import RoutingState
 from freerouter_core.routing.limits import Charge, Grant, Refusal
 from freerouter_core.runtime.ledger import Ledger, StoreFailed
 from freerouter_core.runtime.ledger.open_store import open_store
@@ -34,7 +34,7 @@ from freerouter_core.runtime.ledger.state_sync import StateSync
 from freerouter_core.runtime.loop.clock import RealClock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimAccount, SimModel, World
-from freerouter_core.wire.judge import Fault, Kind
+from freerouter_core.wire.fault import Cause, Fault, Kind
 
 from ..terminal import free_port
 
@@ -304,7 +304,7 @@ KEY = ("p", "o", "m")
 
 
 def noter(state: str) -> StateSync:
-    return StateSync(State(), ledger_at(state), RealClock())
+    return StateSync(RoutingState(), ledger_at(state), RealClock())
 
 
 @pytest.mark.parametrize("state", SHARED, indirect=True)
@@ -313,13 +313,13 @@ def test_a_stated_wait_outlives_anothers_answer(state: str) -> None:
         now = time.time()
         one, other = noter(state), noter(state)
         stated = Fault(
-            Kind.BUSY, "model-minute", 429, until=now + 3_600.0, lacks=frozenset({"tools"})
+            Kind.BUSY, Cause.MODEL_MINUTE, 429, until=now + 3_600.0, lacks=frozenset({"tools"})
         )
         one._state.health.failed(KEY, stated, now, Random(1))
         one._state.health.bench_account("s", replace(stated, kind=Kind.ACCOUNT), now, Random(1))
         other._state.health.answered(KEY, now, first_token=0.1, seconds=0.2, tokens=3)
         other._state.health.bench_account(
-            "s", Fault(Kind.ACCOUNT, "account-guessed", 429), now, Random(1)
+            "s", Fault(Kind.ACCOUNT, Cause.ACCOUNT_GUESSED, 429), now, Random(1)
         )
         for notes in (one, other, one):
             await notes._exchange()

@@ -19,7 +19,7 @@ from freerouter_core.errors import BadSetting, MissingExtra
 from freerouter_core.reports import Cell, Models, Table, Tabled
 from freerouter_core.reports.plots import plot
 from freerouter_core.simulator import SimAccount, SimModel, World
-from freerouter_core.wire.judge import Fault, Kind
+from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.redact import clean
 
 mpl.use("Agg")
@@ -139,7 +139,7 @@ def test_what_is_no_report_is_not_drawn() -> None:
 
 def test_nothing_commands_a_terminal() -> None:
     listed = parse_models({"data": [{"id": "a/x\x1b[31m:free"}, {"id": "a/y:free"}]}, free="all")
-    fault = clean(Fault(Kind.BUSY, "server", "no \x1b[2J\x07way"), ACCOUNT)
+    fault = clean(Fault(Kind.BUSY, Cause.SERVER, "no \x1b[2J\x07way"), ACCOUNT)
     shown = str(Table(("model",), (("\x1b]0;pwn\x07",),)))
 
     assert [model.id for model in listed] == ["a/y:free"]

@@ -9,6 +9,9 @@ from typing import Any
 
 TEXT = frozenset({"text"})
 
+ModelIdentity = tuple[str, str, str]
+"""(provider, base URL, wire name): what is learnt about a model is remembered under it."""
+
 
 LONGEST_NAME = 500
 """Letters that the name of a model may have; those of local servers are paths."""
@@ -53,11 +56,11 @@ class Model:
     listed: bool = True
     lacks: frozenset[str] = frozenset()
     """Parameters and ways that an answer has proved it not to have, whatever the catalogue says."""
-    key: tuple[str, str, str] = field(init=False, compare=False, repr=False)
-    """(provider, base URL, wire name): what health and capabilities are remembered under."""
+    identity: ModelIdentity = field(init=False, compare=False, repr=False)
+    """What health and capabilities are remembered under."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", (self.provider, self.origin, self.name or self.id))
+        object.__setattr__(self, "identity", (self.provider, self.origin, self.name or self.id))
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
         """USD for that many tokens, by the catalogue's prices; infinite where they are not known: not listed, or a router's -1."""
@@ -97,15 +100,13 @@ class Catalogue:
 
     models: tuple[Model, ...] = ()
     fetched: float = 0.0
-    by_key: dict[tuple[str, str, str], Model] = field(
-        default_factory=dict, compare=False, repr=False
-    )
+    by_identity: dict[ModelIdentity, Model] = field(default_factory=dict, compare=False, repr=False)
     memo: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was worked out about these very models before; it dies with them."""
 
     @classmethod
     def of(cls, models: Iterable[Model], fetched: float) -> Catalogue:
-        unique = {model.key: model for model in models}
+        unique = {model.identity: model for model in models}
         return cls(tuple(unique.values()), fetched, unique)
 
     def __iter__(self) -> Iterator[Model]:

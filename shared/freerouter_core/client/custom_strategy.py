@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..catalogue.model import Catalogue
 from ..errors import BadSetting, DeadlineExceeded
-from ..routing.candidates import Field
+from ..routing.candidates import Candidates
 from ..routing.need import Need, Policy, Ranker
 from ..runtime.runtime import CallableFailed, Runtime
 from .resolve import Resolved
@@ -24,8 +24,10 @@ async def ordered(
 ) -> Policy:
     """The policy with the order that the strategy gives. `within`: seconds it has. Raises `BadSetting`, `DeadlineExceeded`."""
     now = runtime.clock.now()
-    field = Field.of(catalogue, resolved.accounts, need, policy, runtime.state.health, now, None)
-    models = [candidate.model for candidate in field.candidates if not candidate.named]
+    candidates = Candidates.of(
+        catalogue, resolved.accounts, need, policy, runtime.state.health, now, None
+    )
+    models = [candidate.model for candidate in candidates.all if not candidate.named]
     try:
         async with asyncio.timeout(within):
             ranked = await runtime.run_on_thread(lambda: list(strategy(need, models)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ..catalogue.model import Catalogue, Model
+from ..catalogue.model import Catalogue, Model, ModelIdentity
 from ..reports import Candidacy
-from ..routing.candidates import Candidate, Field, explain
-from ..routing.health import Health, HealthBook, Key
+from ..routing.candidates import Candidate, Candidates, explain
+from ..routing.health import Health, HealthBook
 from ..routing.limits import charges_of
 from ..routing.need import Need, Policy
 from ..runtime.runtime import Runtime
@@ -23,27 +23,27 @@ async def model_statuses(
     The order is that of a request, with means in place of samples.
     """
     now, book, accounts = runtime.clock.now(), runtime.state.health, resolved.accounts
-    turn, prices = runtime.state.requests + 1, runtime.ledger.prices(accounts.values())
-    field = Field.of(catalogue, accounts, need, policy, book, now, None, turn, prices)
-    free_at = await _free_at(runtime, field.candidates)
+    turn, congestion = runtime.state.requests + 1, runtime.ledger.congestion(accounts.values())
+    candidates = Candidates.of(catalogue, accounts, need, policy, book, now, None, turn, congestion)
+    free_at = await _free_at(runtime, candidates.all)
     rows = [
-        _candidacy(candidate, state, until, free_at[candidate.model.key], book, now)
-        for candidate, state, until in explain(field.candidates, book, now)
+        _candidacy(candidate, state, until, free_at[candidate.model.identity], book, now)
+        for candidate, state, until in explain(candidates.all, book, now)
     ]
     by_id = {model.id: model for model in catalogue}
-    for name, reason in field.skipped.items():
+    for name, reason in candidates.skipped.items():
         model = by_id.get(name) or Model(name, listed=False)
         rows.append(Candidacy(model=model, reason=reason))
     return rows
 
 
-async def _free_at(runtime: Runtime, candidates: list[Candidate]) -> Mapping[Key, float]:
+async def _free_at(runtime: Runtime, candidates: list[Candidate]) -> Mapping[ModelIdentity, float]:
     """By model, when all its limits allow a request (unix seconds). Asks the store once."""
-    charges = {c.model.key: charges_of(c.account, c.model) for c in candidates}
+    charges = {c.model.identity: charges_of(c.account, c.model) for c in candidates}
     every_charge = dict.fromkeys(charge for some in charges.values() for charge in some)
     by_charge = await runtime.ledger.free_at(every_charge)
     return {
-        key: max((by_charge.get(charge.key, 0.0) for charge in some), default=0.0)
+        key: max((by_charge.get(charge.window, 0.0) for charge in some), default=0.0)
         for key, some in charges.items()
     }
 
@@ -62,7 +62,7 @@ def _candidacy(
         return Candidacy(model=model, reason="its limit allows none")
     if free_at > (until or now):
         state, until = "its limit is spent", free_at
-    health = book.models.get(model.key)
+    health = book.models.get(model.identity)
     believed = health or Health(first_token=book.pool.first_token, speed=book.pool.speed)
     return Candidacy(
         model=model,

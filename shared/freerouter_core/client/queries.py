@@ -247,7 +247,7 @@ async def grade(context: Context, model: str, points: float) -> None:
     named = find_named(model, catalogue, resolved.accounts)
     if named is None:
         raise BadSetting(f"no model is called {model!r}", hint="router.free_models() lists them")
-    runtime.state.health.graded(named.key, points)
+    runtime.state.health.graded(named.identity, points)
     runtime.state_sync.push_soon()
 
 
@@ -256,7 +256,7 @@ async def reset(context: Context) -> None:
     with contextlib.suppress(FreeRouterError):  # without a key there is nothing of others to reset
         await context.opened()
     runtime.state.health.reset()
-    runtime.state.guards.clear()
+    runtime.state.price_caps.clear()
     runtime.state_sync.push_soon()
 
 

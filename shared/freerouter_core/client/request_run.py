@@ -105,7 +105,7 @@ class RequestRun:
             """Seconds left of the caller's timeout."""
             return None if deadline is None else max(0.001, deadline - runtime.clock.now())
 
-        judge, flags = await prepared(
+        run_guards, flags = await prepared(
             context.config.guards,
             self.client,
             request,
@@ -128,10 +128,10 @@ class RequestRun:
             accounts=accounts,
             stream=self.show is not None,
             deadline=deadline,
-            judge=judge,
+            run_guards=run_guards,
             flags=flags,
-            prices=runtime.ledger.prices(accounts.values()),
-            lines=runtime.ledger.waiting(accounts.values()),
+            congestion=runtime.ledger.congestion(accounts.values()),
+            queue_lengths=runtime.ledger.queue_lengths(accounts.values()),
         )
         return await Driver(runtime, plan, self.journal, self.show, context.transport).run()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .bars import Bar, Bars
@@ -61,7 +62,7 @@ class QuotaReport(Drawn):
     """
 
     lines: tuple[QuotaLine, ...]
-    waits: dict[str, tuple[str, float]]
+    waits: Mapping[str, tuple[str, float]]
 
     def __str__(self) -> str:
         return "\n".join([*map(str, self.lines), *self._waiting()]) or "no limits are known"

@@ -1,4 +1,4 @@
-"""`Paces`: how fast to ask whose limits nobody states (Mistral and ModelScope publish none).
+"""`AdaptiveLimits`: how fast to ask whose limits nobody states (Mistral and ModelScope publish none).
 
 Learnt as TCP learns a line: after a refusal that no known limit explains, half of what was sent in the minute before; after every
 clean minute one request a minute more (additive increase, multiplicative decrease). Refusals of one burst are one refusal; and an
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from ..catalogue.model import Model
 from ..catalogue.providers import Account, Limit
-from ..wire.judge import Fault
+from ..wire.fault import Fault
 from .limits import Charge
 
 MINUTE = 60.0
@@ -31,7 +31,7 @@ MOST = 240
 
 
 @dataclass(slots=True)
-class Pace:
+class LearnedRate:
     """What was sent in the last minute, and how much may be, as of the last refusal."""
 
     sent: deque[float] = field(default_factory=lambda: deque(maxlen=MOST))
@@ -64,10 +64,10 @@ class Pace:
 
 
 @dataclass
-class Paces:
+class AdaptiveLimits:
     """By the scope they were met in: an account's, or one of its models'; `lanes` by account: how many at once, and since when."""
 
-    known: dict[str, Pace] = field(default_factory=dict)
+    known: dict[str, LearnedRate] = field(default_factory=dict)
     lanes: dict[str, tuple[int, float]] = field(default_factory=dict)
     flying: dict[str, int] = field(default_factory=dict)
     """Attempts of this process under way on each account."""
@@ -110,9 +110,11 @@ class Paces:
         if account.dialect == "openrouter" or not _unknown(account):
             return
         whole, own = _scopes(account, model)
-        if fault.cause == "ambiguous-429":
+        if not fault.effect.paced:
+            return
+        if fault.effect.limit == "unclear":
             self._of(own).refused(now, place, self.count)
-        elif fault.cause in ("account-guessed", "account-minute"):
+        else:
             self._of(whole).refused(now, place, self.count)
 
     def charges(self, account: Account, model: Model, now: float) -> tuple[Charge, ...]:
@@ -131,10 +133,10 @@ class Paces:
             found.append(Charge(account.scope, Limit(concurrent=lanes), name="learnt lanes"))
         return tuple(found)
 
-    def _of(self, scope: str) -> Pace:
+    def _of(self, scope: str) -> LearnedRate:
         pace = self.known.get(scope)
         if pace is None:
-            pace = self.known[scope] = Pace()
+            pace = self.known[scope] = LearnedRate()
         return pace
 
 

@@ -1,4 +1,4 @@
-"""`Field`: the candidates of one request, and whose turn it is.
+"""`Candidates`: the candidates of one request, and whose turn it is.
 
 A named model comes first, then the configured default, then the fallback list, then the rest in the order `rank` gives, free
 ones before any paid one. Among equals, accounts that have not failed in this call come first (breadth first over quota
@@ -40,7 +40,7 @@ class Candidate:
     not_before: float = 0.0
     out: bool = False
     """Of no use to this request any more."""
-    guard: bool = True
+    price_cap: bool = True
     place: int = 0
     """Its last request's, among all that were sent."""
     plainer: int = 0
@@ -88,7 +88,7 @@ def find_named(name: str, catalogue: Catalogue, accounts: Mapping[str, Account])
     account = accounts.get(provider)
     if account is None:
         return None
-    listed = catalogue.by_key.get((provider, account.base_url, wire))
+    listed = catalogue.by_identity.get((provider, account.base_url, wire))
     if listed is not None:
         return listed
     free = (
@@ -102,7 +102,7 @@ def find_named(name: str, catalogue: Catalogue, accounts: Mapping[str, Account])
     )
 
 
-class Field:
+class Candidates:
     """Candidates in the order they are asked, the blocks met on the way, and why others were left out.
 
     Most requests are answered by the first they ask, so candidates are made as they are looked at.
@@ -136,9 +136,9 @@ class Field:
         now: float,
         rng: Random | None,
         turn: int = 0,
-        prices: Mapping[str, float] = NOTHING,
-    ) -> Field:
-        """The field for a request. `rng` None: ranked by means, as `explain` wants; `turn` moves the round robin; `prices`: see
+        congestion: Mapping[str, float] = NOTHING,
+    ) -> Candidates:
+        """The field for a request. `rng` None: ranked by means, as `explain` wants; `turn` moves the round robin; `congestion`: see
         `rank`."""
         skipped: dict[str, str] = {}
         named: list[Model] = []
@@ -147,7 +147,7 @@ class Field:
             if model is None or model.provider not in accounts:
                 skipped[name] = "its provider is not among the router's, or has no key"
             elif model not in named:
-                health = book.models.get(model.key)
+                health = book.models.get(model.identity)
                 reason = _gone(health, catalogue) or fit(
                     model, need, policy, health, now, named=True
                 )
@@ -160,11 +160,11 @@ class Field:
             fitting = _fitting(catalogue, accounts, need, policy, book, now, skipped)
             if named:
                 fitting = [model for model in fitting if model not in named]
-            ranked = rank(fitting, need, policy, book, now, rng, turn, prices)
+            ranked = rank(fitting, need, policy, book, now, rng, turn, congestion)
             if policy.kept:
                 ranked.sort(key=lambda m: m.id != policy.kept)  # stable
             if need.prompt_tokens > ROOMY:
-                ranked.sort(key=lambda m: tight(m, need, book.models.get(m.key)))  # stable
+                ranked.sort(key=lambda m: tight(m, need, book.models.get(m.identity)))  # stable
             if policy.memory:
                 ranked.sort(
                     key=lambda m: m.size * ROOM > policy.memory
@@ -176,8 +176,8 @@ class Field:
         return cls(named, ranked, accounts, skipped, max(1, policy.retry_attempts))
 
     @property
-    def candidates(self) -> list[Candidate]:
-        """All of them."""
+    def all(self) -> list[Candidate]:
+        """Every candidate."""
         while self._rest:
             self._make()
         return self._made
@@ -264,7 +264,7 @@ class Field:
                 when, scope = max(when, bench.until), None
             else:
                 soft = True
-        health = book.models.get(candidate.model.key)
+        health = book.models.get(candidate.model.identity)
         if health is not None:
             if health.bench > now:
                 if health.stated:
@@ -278,10 +278,10 @@ class Field:
     def returns(self, book: HealthBook, now: float) -> float | None:
         """The earliest time anybody is to be asked again, guessed benches counted; None: nobody will be."""
         times = []
-        for candidate in self.candidates:
+        for candidate in self.all:
             if not candidate.out:
                 health, bench = (
-                    book.models.get(candidate.model.key),
+                    book.models.get(candidate.model.identity),
                     book.accounts.get(candidate.account.scope),
                 )
                 ends = (health.bench if health else 0.0, bench.until if bench else 0.0)
@@ -321,7 +321,7 @@ def _fitting(
     safe = policy.min_safety <= PRIOR_SAFETY
     fitting = []
     for model in pool:
-        health = book.models.get(model.key)
+        health = book.models.get(model.identity)
         blank = safe and (health is None or (health.plain and policy.max_latency is None))
         if blank and model.context >= largest and model.expires is None and model.free:
             fitting.append(model)
@@ -347,7 +347,7 @@ def explain(
     rows: list[tuple[Candidate, str, float | None]] = []
     for candidate in candidates:
         bench = book.accounts.get(candidate.account.scope)
-        health = book.models.get(candidate.model.key)
+        health = book.models.get(candidate.model.identity)
         if bench is not None and bench.until > now:
             rows.append((candidate, f"account waits: {bench.cause}", bench.until))
         elif health is not None and health.bench > now:

@@ -29,17 +29,17 @@ from random import Random
 
 from ..errors import FreeRouterError, StreamBroken
 from ..wire.answer import Answer
-from ..wire.judge import Fault, Kind
+from ..wire.fault import Cause, Fault, Kind
 from ..wire.redact import clean, clean_answer
 from ..wire.splice import closed
 from . import steps as s
-from .candidates import Candidate, Field
-from .failures import Lessons, State, charged
-from .final_error import broken, judged, out_of_time, ruled, verdict
+from .candidates import Candidate, Candidates
+from .failures import Failures, RoutingState, charged
+from .final_error import checked_answer, deadline_exceeded, final_error, ruled, stream_broken
 from .journal import Journal
 from .plan import Outcome, Plan
 from .resume import Seam, resumable
-from .timeouts import LOOK, Flight, hedge_after, patience, stall, too_late
+from .timeouts import LOOK, InFlight, hedge_after, soft_timeout, stall_timeout, too_late
 
 SIDE_BY_SIDE = 3
 """Attempts in flight at most."""
@@ -47,13 +47,11 @@ MOST = 200_000
 """Tokens that an answer may be said to have had."""
 HEDGE_SHARE, HEDGE_KEEP = 0.05, 0.3
 """Hedges per request at most; the part of each limit they leave alone."""
-REJECTED = ("not-the-schema", "invalid")
-"""Causes of an answer that is whole, and not what was asked for."""
 
 Route = Generator[s.Step, s.Event, Outcome]
 
 
-def route(plan: Plan, state: State, journal: Journal, rng: Random) -> Route:
+def route(plan: Plan, state: RoutingState, journal: Journal, rng: Random) -> Route:
     """Steps that lead to an answer for `plan`, written to `journal` as they are taken; its `started` is the time now.
 
     Raises an error of the tree when there is no answer to be had.
@@ -63,22 +61,24 @@ def route(plan: Plan, state: State, journal: Journal, rng: Random) -> Route:
         return (yield from run.steps())
     except FreeRouterError as error:
         if run.seams and not isinstance(error, StreamBroken):
-            raise broken(journal, run.seams[-1].attempt, run.seams[-1].fault, error) from None
+            raise stream_broken(
+                journal, run.seams[-1].attempt, run.seams[-1].fault, error
+            ) from None
         raise
     finally:
-        for flight in run.flights:
-            state.health.left(flight.candidate.model.key)
-            state.health.landed(flight.candidate.model.key)
-            state.paces.landed(flight.candidate.account)
+        for flight in run.in_flight:
+            state.health.left(flight.candidate.model.identity)
+            state.health.landed(flight.candidate.model.identity)
+            state.adaptive_limits.landed(flight.candidate.account)
 
 
 class _Run:
-    def __init__(self, plan: Plan, state: State, journal: Journal, rng: Random) -> None:
+    def __init__(self, plan: Plan, state: RoutingState, journal: Journal, rng: Random) -> None:
         self.plan, self.state, self.journal, self.rng = plan, state, journal, rng
         self.now = now = journal.started
         self.book = state.health
         state.requests += 1
-        self.field = Field.of(
+        self.candidates = Candidates.of(
             plan.catalogue,
             plan.accounts,
             plan.need,
@@ -87,19 +87,19 @@ class _Run:
             now,
             rng,
             state.requests,
-            plan.prices,
+            plan.congestion,
         )
-        journal.skipped = self.field.skipped
-        self.flights: list[Flight] = []
+        journal.skipped = self.candidates.skipped
+        self.in_flight: list[InFlight] = []
         self.deadline = plan.deadline
         self.resumes: str | None = None
         """What a broken stream has shown, for the next attempt to continue."""
         self.seams: list[Seam] = []
-        self.committed: Flight | None = None
+        self.committed: InFlight | None = None
         self.count = 0
         self.late = False
         """Whether somebody was left out because no time is left."""
-        self.lessons = Lessons(plan, state, self.field, rng)
+        self.failures = Failures(plan, state, self.candidates, rng)
         self.rejected: Answer | None = None
         self.silent: str | None = None
         """Who answered nothing after a tool's result or a broken stream: legitimate if a second model agrees."""
@@ -109,12 +109,12 @@ class _Run:
     def steps(self) -> Route:
         while True:
             self._hopeless()
-            late = all(f.overdue for f in self.flights)
-            turn = self.field.next(
+            late = all(f.overdue for f in self.in_flight)
+            turn = self.candidates.next(
                 self.book,
                 self.now,
                 fresh_only=not late,
-                avoid=frozenset(f.candidate.model.id for f in self.flights),
+                avoid=frozenset(f.candidate.model.id for f in self.in_flight),
             )
             chosen = turn.candidate
             if chosen is not None and too_late(
@@ -124,9 +124,9 @@ class _Run:
                 continue
             if chosen is not None and self._may_send():
                 sent = yield from self._send(chosen)
-                if sent or not self.flights or late:
+                if sent or not self.in_flight or late:
                     continue
-            if not self.flights:
+            if not self.in_flight:
                 yield from self._sleep(turn.until, turn.scope)
                 continue
             moment = self._next_moment()
@@ -137,9 +137,9 @@ class _Run:
                 finished = yield from outcome
                 if finished is not None:
                     return finished
-            elif self.flights and self._past_deadline():
+            elif self.in_flight and self._past_deadline():
                 yield from self._cancel_all("out of time")
-                raise out_of_time(self.journal, self.plan)
+                raise deadline_exceeded(self.journal, self.plan)
 
     def _do(self, step: s.Step) -> Generator[s.Step, s.Event, s.Event]:
         self.journal.add(self.now, step)
@@ -153,7 +153,7 @@ class _Run:
         """The event as it is written down: without keys, wherever a model or a server quoted one."""
         if not isinstance(event, (s.Done, s.Failed)):
             return event
-        flight = next((f for f in self.flights if f.attempt.number == event.number), None)
+        flight = next((f for f in self.in_flight if f.attempt.number == event.number), None)
         if flight is None:
             return event
         account = flight.attempt.account
@@ -162,19 +162,23 @@ class _Run:
         return replace(event, answer=clean_answer(event.answer, account, whole=True))
 
     def _hopeless(self) -> None:
-        if self.late and not self.flights and not any(map(self.field.alive, self.field.candidates)):
-            raise out_of_time(self.journal, self.plan)
-        if self.flights or not (self.lessons.faults or self.field.empty):
+        if (
+            self.late
+            and not self.in_flight
+            and not any(map(self.candidates.alive, self.candidates.all))
+        ):
+            raise deadline_exceeded(self.journal, self.plan)
+        if self.in_flight or not (self.failures.faults or self.candidates.empty):
             return
-        error = self._verdict(exhausted=self._spent())
+        error = self._final_error(exhausted=self._spent())
         if error is not None:
             raise error
 
-    def _verdict(self, *, exhausted: bool) -> FreeRouterError | None:
-        faults, journal = self.lessons.faults, self.journal
-        return verdict(
+    def _final_error(self, *, exhausted: bool) -> FreeRouterError | None:
+        faults, journal = self.failures.faults, self.journal
+        return final_error(
             self.plan,
-            self.field,
+            self.candidates,
             self.book,
             journal,
             faults,
@@ -188,14 +192,14 @@ class _Run:
         return allowed is not None and self.count > allowed
 
     def _sleep(self, until: float | None, scope: str | None) -> Generator[s.Step, s.Event, None]:
-        """Wait for whoever returns first, if that is in time; `verdict` has made sure that somebody will."""
+        """Wait for whoever returns first, if that is in time; `final_error` has made sure that somebody will."""
         deadline = self.deadline
         wake = until if until is not None else math.inf
         if (deadline is not None and wake >= deadline) or wake == math.inf:
-            raise self._verdict(exhausted=True) or out_of_time(self.journal, self.plan)
+            raise self._final_error(exhausted=True) or deadline_exceeded(self.journal, self.plan)
         yield from self._do(s.Sleep(wake, scope, self.deadline))
         if scope is not None:
-            self.field.blocked.pop(scope, None)
+            self.candidates.blocked.pop(scope, None)
 
     # -- sending ----------------------------------------------------------------------------------------------------
 
@@ -203,27 +207,30 @@ class _Run:
         """Whether another attempt may start: none is in flight, or those that are have outlived their patience."""
         if self._spent() or self.committed is not None or self._past_deadline():
             return False
-        if not self.flights:
+        if not self.in_flight:
             return True
-        return all(f.overdue for f in self.flights) or self._may_hedge()
+        return all(f.overdue for f in self.in_flight) or self._may_hedge()
 
     def _may_hedge(self) -> bool:
-        if self.plan.policy.hedge != "auto" or len(self.flights) != 1:
+        if self.plan.policy.hedge != "auto" or len(self.in_flight) != 1:
             return False
-        flight = self.flights[0]
+        flight = self.in_flight[0]
         within = self.state.hedges + 1 <= max(1.0, HEDGE_SHARE * self.state.requests)
         return within and flight.token_at is None and self.now >= flight.hedge_at
 
     def _send(self, candidate: Candidate) -> Generator[s.Step, s.Event, bool]:
-        hedge = bool(self.flights) and not all(f.overdue for f in self.flights)
-        health = self.book.of(candidate.model.key)
+        hedge = bool(self.in_flight) and not all(f.overdue for f in self.in_flight)
+        health = self.book.of(candidate.model.identity)
         attempt = s.Attempt(
             number=self.count + 1,
             model=candidate.model,
             account=candidate.account,
-            patience=patience(self.plan, self.book, candidate.model, self.now, self.deadline),
-            stall=stall(self.book, candidate.model),
-            guard=candidate.guard and self.state.guards.get(candidate.account.scope, True),
+            soft_timeout=soft_timeout(
+                self.plan, self.book, candidate.model, self.now, self.deadline
+            ),
+            stall_timeout=stall_timeout(self.book, candidate.model),
+            price_cap=candidate.price_cap
+            and self.state.price_caps.get(candidate.account.scope, True),
             hedge=hedge,
             resumes=self.resumes,
             lacks=health.lacks_at(self.now),
@@ -236,33 +243,35 @@ class _Run:
             )
             if isinstance(event, s.Refused):
                 if hedge:  # it keeps a part back that an ordinary attempt may use
-                    self.flights[0].hedge_at = math.inf
+                    self.in_flight[0].hedge_at = math.inf
                 elif event.scope in candidate.scopes:
-                    self.field.blocked[event.scope] = event.until
+                    self.candidates.blocked[event.scope] = event.until
                 else:
                     candidate.not_before = event.until
                 return False
-        if len(self.flights) >= SIDE_BY_SIDE:
-            yield from self._cancel(self.flights[0], "silent too long")
+        if len(self.in_flight) >= SIDE_BY_SIDE:
+            yield from self._cancel(self.in_flight[0], "silent too long")
         self.count += 1
         self.state.hedges += hedge
         candidate.tries += 1
-        self.book.sent(candidate.model.key, self.now)
-        candidate.place = self.state.paces.sent(candidate.account, candidate.model, self.now)
+        self.book.sent(candidate.model.identity, self.now)
+        candidate.place = self.state.adaptive_limits.sent(
+            candidate.account, candidate.model, self.now
+        )
         hedge_at = self.now + hedge_after(self.plan, self.book, candidate.model)
-        look = self.now + min(attempt.patience, LOOK if not health.answers else math.inf)
-        self.flights.append(Flight(attempt, candidate, self.now, look, hedge_at))
+        look = self.now + min(attempt.soft_timeout, LOOK if not health.answers else math.inf)
+        self.in_flight.append(InFlight(attempt, candidate, self.now, look, hedge_at))
         yield from self._do(s.Send(attempt))
         return True
 
     def _next_moment(self) -> float:
-        times = [f.patience_ends for f in self.flights if not f.overdue]
+        times = [f.soft_deadline for f in self.in_flight if not f.overdue]
         if (
             self.plan.policy.hedge == "auto"
-            and len(self.flights) == 1
-            and self.flights[0].hedge_at > self.now
+            and len(self.in_flight) == 1
+            and self.in_flight[0].hedge_at > self.now
         ):
-            times.append(self.flights[0].hedge_at)
+            times.append(self.in_flight[0].hedge_at)
         if self.deadline is not None and self.committed is None:
             times.append(self.deadline)
         if self.committed is not None:
@@ -272,40 +281,46 @@ class _Run:
     def _past_deadline(self) -> bool:
         return self.deadline is not None and self.committed is None and self.now >= self.deadline
 
-    def _cancel_all(self, why: str, but: Flight | None = None) -> Generator[s.Step, s.Event, None]:
-        for flight in [f for f in self.flights if f is not but]:
+    def _cancel_all(
+        self, why: str, but: InFlight | None = None
+    ) -> Generator[s.Step, s.Event, None]:
+        for flight in [f for f in self.in_flight if f is not but]:
             yield from self._cancel(flight, why)
 
-    def _cancel(self, flight: Flight, why: str) -> Generator[s.Step, s.Event, None]:
+    def _cancel(self, flight: InFlight, why: str) -> Generator[s.Step, s.Event, None]:
         self._land(flight)
         if flight.overdue:
-            late = Fault(Kind.SLOW, "no-token" if flight.token_at is None else "slow")
-            key, lost, policy = flight.candidate.model.key, self.now - flight.sent, self.plan.policy
+            late = Fault(Kind.SLOW, Cause.NO_TOKEN if flight.token_at is None else Cause.SLOW)
+            key, lost, policy = (
+                flight.candidate.model.identity,
+                self.now - flight.sent,
+                self.plan.policy,
+            )
             most, exclude = policy.max_failures, policy.exclude_failed
             self.book.failed(
                 key, late, self.now, self.rng, max_failures=most, exclude=exclude, seconds=lost
             )
             self.journal.attempted(flight.attempt, late, flight.sent, self.now)
         else:
-            self.book.left(flight.candidate.model.key)
+            self.book.left(flight.candidate.model.identity)
             self.journal.attempted(flight.attempt, "cancelled", flight.sent, self.now)
         yield from self._do(s.Cancel(flight.attempt, why))
 
-    def _land(self, flight: Flight) -> None:
-        self.flights.remove(flight)
-        self.book.landed(flight.candidate.model.key)
-        self.state.paces.landed(flight.candidate.account)
+    def _land(self, flight: InFlight) -> None:
+        self.in_flight.remove(flight)
+        self.book.landed(flight.candidate.model.identity)
+        self.state.adaptive_limits.landed(flight.candidate.account)
 
     # -- events -----------------------------------------------------------------------------------------------------
 
     def _take(self, event: s.Event) -> Generator[s.Step, s.Event, Outcome | None] | None:
         """What follows from an event: further steps, or None where nothing does."""
-        for flight in self.flights:
-            if self.now >= flight.patience_ends and flight.token_at is None:
+        for flight in self.in_flight:
+            if self.now >= flight.soft_deadline and flight.token_at is None:
                 flight.look(self.plan, self.book, self.now, self.deadline)
         if not isinstance(event, (s.Token, s.Failed, s.Done)):
             return None
-        found = next((f for f in self.flights if f.attempt.number == event.number), None)
+        found = next((f for f in self.in_flight if f.attempt.number == event.number), None)
         if found is None:
             return None  # news of one that was cancelled meanwhile
         if isinstance(event, s.Token):
@@ -315,33 +330,35 @@ class _Run:
             return None
         return self._done(found, event)
 
-    def _token(self, flight: Flight, event: s.Token) -> Generator[s.Step, s.Event, None]:
+    def _token(self, flight: InFlight, event: s.Token) -> Generator[s.Step, s.Event, None]:
         if flight.token_at is None:
             flight.token_at = event.at
-            flight.overdue, flight.patience_ends = False, math.inf
+            flight.overdue, flight.soft_deadline = False, math.inf
         if (
             event.visible
             and self.committed is None
             and self.plan.stream
-            and self.plan.judge is None
+            and self.plan.run_guards is None
         ):
             self.committed = flight
             yield from self._do(s.Commit(flight.attempt))
             yield from self._cancel_all("another was first", but=flight)
 
-    def _failed(self, flight: Flight, fault: Fault, shown: s.Shown | None) -> None:
+    def _failed(self, flight: InFlight, fault: Fault, shown: s.Shown | None) -> None:
         self._land(flight)
         fault = clean(fault, flight.attempt.account)
-        self.lessons.take(flight.candidate, flight.attempt, fault, self.now, self.now - flight.sent)
+        self.failures.record(
+            flight.candidate, flight.attempt, fault, self.now, self.now - flight.sent
+        )
         self.journal.attempted(flight.attempt, fault, flight.sent, self.now)
         if self.committed is flight:
             if shown is None or not resumable(self.plan.policy, fault, shown):
-                error = broken(self.journal, flight.attempt, fault)
-                error.answer = self.rejected if fault.cause in REJECTED else None
+                error = stream_broken(self.journal, flight.attempt, fault)
+                error.answer = self.rejected if fault.effect.unaccepted else None
                 raise error
             self._resume(flight, fault, shown)
 
-    def _resume(self, flight: Flight, fault: Fault, shown: s.Shown) -> None:
+    def _resume(self, flight: InFlight, fault: Fault, shown: s.Shown) -> None:
         """From here on others are asked to continue, with as long for their first token as the first had."""
         self.committed, self.resumes, self.silent = None, shown.text, None
         self.seams.append(Seam(shown.length, flight.attempt, fault))
@@ -349,28 +366,24 @@ class _Run:
             self.deadline = self.now + self.plan.deadline - self.journal.started
 
     def _judged(self, answer: Answer) -> tuple[Fault | None, Answer]:
-        return judged(self.plan.request, answer, self.now, pieced=self.resumes is not None)
+        return checked_answer(self.plan.request, answer, self.now, pieced=self.resumes is not None)
 
-    def _done(self, flight: Flight, event: s.Done) -> Generator[s.Step, s.Event, Outcome | None]:
+    def _done(self, flight: InFlight, event: s.Done) -> Generator[s.Step, s.Event, Outcome | None]:
         fault, answer = self._judged(event.answer)
         cut = event.answer.finish_reason == "length" and self.committed is flight
-        if fault is not None and cut and fault.cause in ("length", "token-limit"):
+        if fault is not None and cut and fault.effect.out_of_tokens:
             fault, answer = (
                 None,
                 answer.with_(error=None),
             )  # it was shown, and the caller's own max_tokens ended it
-        if (
-            fault is not None
-            and fault.cause == "empty"
-            and (self.plan.need.after_tool or self.resumes)
-        ):
+        if fault is not None and fault.effect.empty and (self.plan.need.after_tool or self.resumes):
             agreed = self.silent is not None and self.silent != flight.candidate.model.id
             if agreed and self.resumes:  # nobody had anything to add to what was shown
                 fault, answer = self._judged(answer.with_(text=self.resumes))
                 if fault is None and not closed(self.resumes):
                     fault = Fault(
                         Kind.BROKEN,
-                        "cut",
+                        Cause.CUT,
                         "nobody continued what was cut amid a sentence",
                         teaches=False,
                     )
@@ -379,7 +392,7 @@ class _Run:
             self.silent = flight.candidate.model.id
         flags, aside = self.plan.flags, ""
         if fault is None and (
-            self.plan.request.validate is not None or self.plan.judge is not None
+            self.plan.request.validate is not None or self.plan.run_guards is not None
         ):
             bound = None if self.committed is flight else self.deadline
             told = yield from self._do(s.Validate(flight.attempt, answer, bound))
@@ -387,8 +400,8 @@ class _Run:
                 fault, answer, aside = ruled(told, answer, self.plan.request)
                 if told.ruling is not None:
                     flags += told.ruling.flags
-                    self.book.ruled(flight.candidate.model.key, told.ruling)
-        if fault is not None and fault.cause in REJECTED:
+                    self.book.ruled(flight.candidate.model.identity, told.ruling)
+        if fault is not None and fault.effect.unaccepted:
             self.rejected = clean_answer(answer, flight.attempt.account, whole=True)
         if fault is not None:
             self._failed(flight, fault if fault.status else replace(fault, status=200), event.shown)
@@ -398,7 +411,7 @@ class _Run:
         seconds = self.now - flight.sent
         tokens = (answer.usage or {}).get("completion_tokens")
         self.book.answered(
-            flight.candidate.model.key,
+            flight.candidate.model.identity,
             self.now,
             first_token=flight.token_at - flight.sent if flight.token_at is not None else None,
             seconds=seconds,
@@ -406,6 +419,6 @@ class _Run:
             if isinstance(tokens, int) and 0 <= tokens <= MOST
             else len(answer.text) // 4,
         )
-        self.lessons.answered(flight.candidate, flight.attempt, answer.cost, self.now, event.rests)
+        self.failures.answered(flight.candidate, flight.attempt, answer.cost, self.now, event.rests)
         self.journal.attempted(flight.attempt, None, flight.sent, self.now)
         return Outcome(answer, flight.attempt, self.journal, tuple(self.seams), flags, aside)

@@ -11,11 +11,10 @@ import math
 from dataclasses import dataclass, field
 from random import Random
 
-from ..wire.judge import Fault, Kind
+from ..catalogue.model import ModelIdentity
+from ..wire.fault import Cause, Fault, Kind
 from .steps import Ruling
-from .usage_stats import History, written
-
-Key = tuple[str, str, str]
+from .usage_stats import UsageStats, written
 
 HALF_LIFE = 3_600.0
 """Seconds after which what was learnt counts half: free models change by the hour."""
@@ -166,7 +165,7 @@ class Bench:
 
     until: float
     stated: bool
-    cause: str
+    cause: Cause
     strikes: int = 1
 
 
@@ -174,41 +173,41 @@ class Bench:
 class HealthBook:
     """All records of a runtime, and its accounts' benches. Touched on the runtime's loop only."""
 
-    models: dict[Key, Health] = field(default_factory=dict)
+    models: dict[ModelIdentity, Health] = field(default_factory=dict)
     accounts: dict[str, Bench] = field(default_factory=dict)
-    _ambiguous: dict[str, dict[Key, float]] = field(default_factory=dict)
+    _ambiguous: dict[str, dict[ModelIdentity, float]] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
-    """What was changed since others were last told: "m|" and a model's key as JSON, "a|" or "g|" and an account's scope."""
-    history: History = field(default_factory=History)
+    """What was changed since others were last told: "m|" and a model's identity as JSON, "a|" or "g|" and an account's scope."""
+    usage: UsageStats = field(default_factory=UsageStats)
     pool: Health = field(default_factory=Health)
     """What answers of all models taken together were like: what is expected of those that have not answered yet."""
-    flying: dict[Key, int] = field(default_factory=dict)
+    flying: dict[ModelIdentity, int] = field(default_factory=dict)
     """Attempts of this process under way at each model."""
     size: float = USUAL_TOKENS
     size_spread: float = USUAL_TOKENS / 2
     """Tokens of an answer on average, and how far they are from that."""
 
-    def touch(self, key: Key) -> None:
-        self.touched.add("m|" + written(key))
+    def touch(self, identity: ModelIdentity) -> None:
+        self.touched.add("m|" + written(identity))
 
-    def of(self, key: Key) -> Health:
-        health = self.models.get(key)
+    def of(self, identity: ModelIdentity) -> Health:
+        health = self.models.get(identity)
         if health is None:
-            health = self.models[key] = Health(
+            health = self.models[identity] = Health(
                 first_token=self.pool.first_token, speed=self.pool.speed
             )
         return health
 
     def told(
         self,
-        key: Key,
+        identity: ModelIdentity,
         first_token: float | None,
         speed: float | None,
         tool_choice: bool,
         now: float,
     ) -> None:
         """What its provider says of a model: believed until it has answered."""
-        health = self.of(key)
+        health = self.of(identity)
         if not health.answers and (first_token or speed):
             health.first_token = first_token or health.first_token
             health.speed = speed or health.speed
@@ -216,9 +215,9 @@ class HealthBook:
         if not tool_choice and "tool_choice" not in health.lacks_at(now):
             health.lacks, health.lacks_since = health.lacks | {"tool_choice"}, now
 
-    def expected(self, key: Key) -> Health:
+    def expected(self, identity: ModelIdentity) -> Health:
         """What to go by for a model's times: its own record, or while it has none what answers here are usually like."""
-        health = self.of(key)
+        health = self.of(identity)
         if health.answers or health.facts:
             return health
         return Health(first_token=self.pool.first_token, speed=self.pool.speed)
@@ -232,29 +231,35 @@ class HealthBook:
         usual = self.size + 2.0 * self.size_spread
         return usual if limit is None else min(usual, limit)
 
-    def sent(self, key: Key, now: float) -> None:
+    def sent(self, identity: ModelIdentity, now: float) -> None:
         """An attempt is on its way; after a guessed bench it is the probe."""
-        health = self.of(key)
-        self.flying[key] = self.flying.get(key, 0) + 1
+        health = self.of(identity)
+        self.flying[identity] = self.flying.get(identity, 0) + 1
         if health.strikes and not health.stated and health.bench <= now:
             health.probing = True
 
-    def landed(self, key: Key) -> None:
+    def landed(self, identity: ModelIdentity) -> None:
         """An attempt is under way no longer, whatever became of it."""
-        self.flying[key] -= 1
-        if not self.flying[key]:
-            del self.flying[key]
+        self.flying[identity] -= 1
+        if not self.flying[identity]:
+            del self.flying[identity]
 
-    def left(self, key: Key) -> None:
+    def left(self, identity: ModelIdentity) -> None:
         """An attempt ended without telling anything (cancelled, hedged away): the probe is free again."""
-        self.of(key).probing = False
+        self.of(identity).probing = False
 
     def answered(
-        self, key: Key, now: float, *, first_token: float | None, seconds: float, tokens: int
+        self,
+        identity: ModelIdentity,
+        now: float,
+        *,
+        first_token: float | None,
+        seconds: float,
+        tokens: int,
     ) -> None:
-        self.history.answered(key, now, first_token=first_token, seconds=seconds, tokens=tokens)
-        health = self.of(key)
-        self.touch(key)
+        self.usage.answered(identity, now, first_token=first_token, seconds=seconds, tokens=tokens)
+        health = self.of(identity)
+        self.touch(identity)
         health.decay(now)
         health.good += 1.0
         health.answers += 1
@@ -275,7 +280,7 @@ class HealthBook:
 
     def failed(
         self,
-        key: Key,
+        identity: ModelIdentity,
         fault: Fault,
         now: float,
         rng: Random,
@@ -287,10 +292,10 @@ class HealthBook:
     ) -> None:
         """Take a fault in: a bench (where it is a guess, of `exclude` seconds, or, None, of `longest` at most), something it lacks, or
         nothing. `seconds`: how long it took to fail."""
-        self.history.failed(key, now, fault)
-        health = self.of(key)
+        self.usage.failed(identity, now, fault)
+        health = self.of(identity)
         if fault.lacks or fault.context is not None or fault.teaches or fault.kind is Kind.BUSY:
-            self.touch(key)
+            self.touch(identity)
         health.probing = False
         if fault.lacks:
             health.lacks, health.lacks_since = health.lacks_at(now) | fault.lacks, now
@@ -321,16 +326,16 @@ class HealthBook:
             )
             health.bench, health.stated = now + rest, False
 
-    def rests(self, key: Key, until: float) -> None:
+    def rests(self, identity: ModelIdentity, until: float) -> None:
         """An answer said that nothing is left of a limit until then: kept to, as any stated wait."""
-        health = self.of(key)
+        health = self.of(identity)
         if not health.stated or until > health.bench:
             health.bench, health.stated, health.last_fault = until, True, "limit spent"
-        self.touch(key)
+        self.touch(identity)
 
     def bench_account(self, scope: str, fault: Fault, now: float, rng: Random) -> None:
         self.touched.add(f"a|{scope}")
-        if fault.cause == "key-refused":
+        if fault.effect.key_refused:
             self.accounts[scope] = Bench(math.inf, True, fault.cause)
             return
         before = self.accounts.get(scope)
@@ -356,55 +361,55 @@ class HealthBook:
         """The provider's own count of an account's day overrules what was concluded from its refusals."""
         bench = self.accounts.get(scope)
         if spent and (bench is None or bench.until < ends):
-            self.accounts[scope] = Bench(ends, True, "account-day")
-        elif not spent and bench is not None and bench.cause == "account-day":
+            self.accounts[scope] = Bench(ends, True, Cause.ACCOUNT_DAY)
+        elif not spent and bench is not None and bench.cause.effect.reset == "utc-day":
             del self.accounts[scope]  # credits were bought: the day's limit is another now
         else:
             return
         self.touched.add(f"a|{scope}")
 
-    def ambiguous(self, scope: str, key: Key, now: float) -> bool:
+    def ambiguous(self, scope: str, identity: ModelIdentity, now: float) -> bool:
         """A 429 that does not say whose limit it was, on one of an account's models; whether three of them within a minute make
         it the account's."""
         seen = {k: at for k, at in self._ambiguous.get(scope, {}).items() if at > now - 60.0}
-        self._ambiguous[scope] = seen | {key: now}
+        self._ambiguous[scope] = seen | {identity: now}
         return len(self._ambiguous[scope]) >= PROMOTED
 
-    def graded(self, key: Key, points: float) -> None:
+    def graded(self, identity: ModelIdentity, points: float) -> None:
         """A mark of 0 to 10 for one of its answers."""
-        health = self.of(key)
+        health = self.of(identity)
         health.grades = min(GRADES, health.grades + 1.0)
         health.grade += (points - health.grade) / health.grades
-        self.touch(key)
+        self.touch(identity)
 
-    def ruled(self, key: Key, ruling: Ruling) -> None:
+    def ruled(self, identity: ModelIdentity, ruling: Ruling) -> None:
         """What guards said of an answer; nothing, where one of them failed."""
         if ruling.unsure:
             return
-        health = self.of(key)
+        health = self.of(identity)
         if health.safe + health.unsafe >= JUDGED:
             health.safe, health.unsafe = health.safe / 2, health.unsafe / 2
         worse = 1.0 if ruling.refused is not None else 0.5 if ruling.flags else 0.0
         health.unsafe += worse
         health.safe += 1.0 - worse
-        self.touch(key)
+        self.touch(identity)
 
     def account_answers(self, scope: str) -> None:
         """One of its models answered: what refused the others was not the account's limit."""
         self._ambiguous.pop(scope, None)
 
-    def gone(self, key: Key, fetched: float) -> None:
-        self.of(key).gone = fetched
-        self.touch(key)
+    def gone(self, identity: ModelIdentity, fetched: float) -> None:
+        self.of(identity).gone = fetched
+        self.touch(identity)
 
     def reset(self) -> None:
         """Forget benches, records, and what models were thought to lack."""
         self.pool, self.size, self.size_spread = Health(), USUAL_TOKENS, USUAL_TOKENS / 2
         self.touched |= {f"a|{scope}" for scope in self.accounts}
         self.accounts.clear()
-        for key in self.models:
-            self.touch(key)
-            self.models[key] = Health()
+        for identity in self.models:
+            self.touch(identity)
+            self.models[identity] = Health()
 
 
 def guess(strikes: int, rng: Random) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..errors import AttemptRecord
 from ..events import AttemptTrace, RequestTrace
-from ..wire.judge import Fault
+from ..wire.fault import Fault
 from . import steps as s
 
 
@@ -132,7 +132,7 @@ _LINES: dict[type, Callable[..., str]] = {
     s.Send: lambda w, n, t: (
         f"send     #{w.attempt.number} {w.attempt.model.id}"
         + (" (hedge)" if w.attempt.hedge else "")
-        + ("" if w.attempt.guard else " (without price guard)")
+        + ("" if w.attempt.price_cap else " (without price cap)")
     ),
     s.Refused: lambda w, n, t: f"limit    reached until +{w.until - t:.1f} s",
     s.Sleep: lambda w, n, t: f"sleep    until +{w.until - t:.1f} s",

@@ -48,7 +48,7 @@ class Charge:
     """When requests were sent (unix seconds) before there was a limit to count them."""
 
     @property
-    def key(self) -> str:
+    def window(self) -> str:
         """The name its window is kept under, the same in every process, and whatever its size: what one owner's cap of a day counts,
         another's counts too."""
         if self.name:
@@ -93,9 +93,9 @@ def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:
     )
     tightest: dict[str, Charge] = {}
     for charge in charges:
-        other = tightest.get(charge.key)
+        other = tightest.get(charge.window)
         if other is None or _size(charge.limit) < _size(other.limit):
-            tightest[charge.key] = charge
+            tightest[charge.window] = charge
     return tuple(tightest.values())
 
 
@@ -270,19 +270,19 @@ def reserve(
 
 SCARCE, LONG = 300.0, 3_600.0
 """Seconds that all requests of a limit of `LONG` seconds or more are worth together: one of fifty is worth six, one of a thousand 0.3."""
-DEAREST = 30.0
+MAX_CONGESTION = 30.0
 """Seconds beyond which no request is priced."""
 
 
-def price(limit: Limit, used: float, waiting: int) -> float:
+def congestion(limit: Limit, used: float, waiting: int) -> float:
     """What one more request costs others, in seconds that they wait for it: next to nothing while there is room, a place in the line
     where there is none. A day's limit has no line: each request it has few of is worth more than one it has many of."""
     if limit.requests is None or limit.requests <= 0:
         return 0.0
     full = min(1.0, used / limit.requests)
     if limit.per >= LONG:
-        return min(DEAREST, SCARCE / limit.requests * (0.5 + full))
-    return min(DEAREST, limit.per / limit.requests * (waiting + full**3 / (1.05 - full)))
+        return min(MAX_CONGESTION, SCARCE / limit.requests * (0.5 + full))
+    return min(MAX_CONGESTION, limit.per / limit.requests * (waiting + full**3 / (1.05 - full)))
 
 
 def changes(

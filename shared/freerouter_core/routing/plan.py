@@ -29,13 +29,13 @@ class Plan:
     accounts: dict[str, Account]
     stream: bool = False
     deadline: float | None = None
-    judge: Callable[[Answer, str], Ruling] | None = None
+    run_guards: Callable[[Answer, str], Ruling] | None = None
     """The guards' opinion of an answer of the model named; asked by the driver, elsewhere."""
     flags: tuple[Flag, ...] = ()
     """What guards remarked about the prompt."""
-    prices: Mapping[str, float] = field(default_factory=dict)
-    """What a request to each provider costs others, in seconds they wait for it; see `quota.price`."""
-    lines: Mapping[str, int] = field(default_factory=dict)
+    congestion: Mapping[str, float] = field(default_factory=dict)
+    """What a request to each provider costs others, in seconds they wait for it; see `limits.congestion`."""
+    queue_lengths: Mapping[str, int] = field(default_factory=dict)
     """How many wait for each provider's account."""
 
 

@@ -49,10 +49,10 @@ def rank(
     now: float,
     rng: Random | None,
     turn: int = 0,
-    prices: Mapping[str, float] = NOTHING,
+    congestion: Mapping[str, float] = NOTHING,
 ) -> list[Model]:
     """`models`, best first. `rng` None: means in place of samples, as `explain` wants. `turn` moves the round robin.
-    `prices`: what a request costs others, in seconds, by provider."""
+    `congestion`: what a request costs others, in seconds, by provider."""
     if policy.order:
         return sorted((m for m in models if m.id in policy.order), key=lambda m: policy.order[m.id])
     if policy.strategy == "random":
@@ -66,8 +66,8 @@ def rank(
         return ordered[cut:] + ordered[:cut]
     if policy.strategy in _KEYS:
         key = _KEYS[policy.strategy]
-        return sorted(models, key=lambda m: key(m, book.models.get(m.key)))
-    scores = _scores(models, need, policy, book, now, rng, prices)
+        return sorted(models, key=lambda m: key(m, book.models.get(m.identity)))
+    scores = _scores(models, need, policy, book, now, rng, congestion)
     return [models[n] for n in sorted(range(len(models)), key=scores.__getitem__)]
 
 
@@ -78,7 +78,7 @@ def _scores(
     book: HealthBook,
     now: float,
     rng: Random | None,
-    prices: Mapping[str, float],
+    congestion: Mapping[str, float],
 ) -> list[float]:
     """Expected seconds to a good answer from each model; lower is better. One plain loop: every request runs it."""
     tokens = min(book.size, need.output_tokens)
@@ -88,11 +88,11 @@ def _scores(
     blank_seconds = blank.expected(tokens)
     known, exp, sqrt, structured = book.models.get, math.exp, math.sqrt, need.structured
     dice = rng.random if rng is not None else None
-    calm = {name: 1.0 / (1.0 + price / DEAR) for name, price in prices.items()}
+    calm = {name: 1.0 / (1.0 + price / DEAR) for name, price in congestion.items()}
     flying, plain = book.flying, not (need.task or policy.quality)
     scores = []
     for model in models:
-        key = model.key
+        key = model.identity
         health = known(key)
         if health is None:
             (chance, total), seconds, lost, fresh = blank_odds, blank_seconds, PRIOR_LOST, True
@@ -113,7 +113,7 @@ def _scores(
         chance = 0.99 if chance > 0.99 else max(chance, 0.02)
         if structured and "structured_outputs" not in model.parameters:
             seconds *= _TIMID
-        failing = ((1.0 - chance) * lost + WASTE + prices.get(model.provider, 0.0)) / chance
+        failing = ((1.0 - chance) * lost + WASTE + congestion.get(model.provider, 0.0)) / chance
         quality = model.quality if plain else quality_of(model, policy) + aptitude(model, need.task)
         if health is not None and health.grades:
             quality = health.quality(quality)

@@ -88,7 +88,7 @@ def _score(
     skill = min(1.0, max(0.0, (model.quality + talent) / 10.0))
     roomy = min(1.0, max(0.0, math.log2(max(model.context, 1) / SMALL) / math.log2(LARGE / SMALL)))
     fits = model.context >= analysis.context
-    health = book.models.get(model.key)
+    health = book.models.get(model.identity)
     benched = health is not None and health.bench > now
     chance = 0.0 if benched or health is None else health.odds(now)[0]
     shares = {

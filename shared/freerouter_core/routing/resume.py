@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..wire.judge import Fault, Kind
+from ..wire.fault import Fault, Kind
 from .need import Policy
 from .steps import Attempt, Shown
 
 RESUMABLE = frozenset({Kind.BUSY, Kind.ACCOUNT, Kind.SLOW, Kind.BROKEN, Kind.UNFIT, Kind.GONE})
 """Kinds after which somebody else may go on: neither a refusal of the content, nor what nothing helps."""
-WHOLE = frozenset(
-    {"not-the-schema", "invalid", "call-as-text", "no-tool-call", "other-tool", "unknown-tool"}
-)
-"""Causes found in an answer that was shown to its end: there is nothing to continue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +38,5 @@ def resumable(policy: Policy, fault: Fault, shown: Shown | None) -> bool:
         and shown is not None
         and not shown.pieces
         and fault.kind in RESUMABLE
-        and fault.cause not in WHOLE
+        and not fault.effect.at_end
     )

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from .health import HealthBook, Key
+from ..catalogue.model import ModelIdentity
+from .health import HealthBook
 from .need import Policy
 from .plan import Outcome
 
@@ -39,7 +40,7 @@ class SessionMemory:
 
     name: str
     model: str = ""
-    key: Key | None = None
+    identity: ModelIdentity | None = None
     last: float = 0.0
     """When that model answered last."""
     used: float = 0.0
@@ -49,9 +50,9 @@ class SessionMemory:
 
     def keeps(self, book: HealthBook, now: float) -> str | None:
         """The model to go on with, if that is wise."""
-        if not self.model or self.key is None or now - self.last > KEPT:
+        if not self.model or self.identity is None or now - self.last > KEPT:
             return None
-        health = book.models.get(self.key)
+        health = book.models.get(self.identity)
         if health is not None and (health.bench > now or health.gone or health.odds(now)[0] < WISE):
             return None
         return self.model
@@ -70,7 +71,7 @@ class SessionMemory:
     def answered(self, label: str, outcome: Outcome, seconds: float, now: float) -> None:
         model = outcome.attempt.model
         self.switches += bool(self.model) and model.id != self.model
-        self.model, self.key, self.last = model.id, model.key, now
+        self.model, self.identity, self.last = model.id, model.identity, now
         self.steps.append(Step(label, model.id, seconds, len(outcome.attempts)))
 
     def failed(self, label: str, error: Exception, seconds: float) -> None:

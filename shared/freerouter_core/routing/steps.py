@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 from ..catalogue.model import Model
 from ..catalogue.providers import Account
 from ..wire.answer import Answer
-from ..wire.judge import Fault
+from ..wire.fault import Fault
 from .limits import Charge
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One model asked once. `patience`: seconds to a first token (streamed) or a whole answer before another is asked
-    beside it; `stall`: seconds between tokens; `guard`: whether the zero-price guard is sent; `resumes`: the text that a broken
+    """One model asked once. `soft_timeout`: seconds to a first token (streamed) or a whole answer before another is asked
+    beside it; `stall_timeout`: seconds between tokens; `price_cap`: whether the cap of price zero is sent; `resumes`: the text that a broken
     stream has shown and this attempt is to continue (None: it begins). `lacks`: what the model was known to lack when asked."""
 
     number: int
     model: Model
     account: Account
-    patience: float
-    stall: float
-    guard: bool = True
+    soft_timeout: float
+    stall_timeout: float
+    price_cap: bool = True
     hedge: bool = False
     resumes: str | None = None
     lacks: frozenset[str] = frozenset()

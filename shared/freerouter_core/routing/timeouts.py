@@ -31,28 +31,28 @@ LEFT = 0.4
 
 
 @dataclass(slots=True, eq=False)
-class Flight:
+class InFlight:
     """An attempt under way, and when the patience with it ends."""
 
     attempt: Attempt
     candidate: Candidate
     sent: float
-    patience_ends: float
+    soft_deadline: float
     hedge_at: float
     token_at: float | None = None
     overdue: bool = False
 
     def look(self, plan: Plan, book: HealthBook, now: float, deadline: float | None) -> None:
         """Whether it is overdue by what is known now: of a model that has not answered yet others' answers may have told."""
-        ends = self.sent + patience(plan, book, self.candidate.model, self.sent, deadline)
-        self.overdue, self.patience_ends = now >= ends, min(ends, now + LOOK)
+        ends = self.sent + soft_timeout(plan, book, self.candidate.model, self.sent, deadline)
+        self.overdue, self.soft_deadline = now >= ends, min(ends, now + LOOK)
 
 
-def patience(
+def soft_timeout(
     plan: Plan, book: HealthBook, model: Model, now: float, deadline: float | None
 ) -> float:
     """Seconds before another is asked beside it: to a first token, or where nothing is streamed to the whole answer."""
-    health = book.expected(model.key)
+    health = book.expected(model.identity)
     if plan.stream:
         longest = min(CAP, max(FLOOR, FIRST * health.first_token))
     else:
@@ -60,14 +60,14 @@ def patience(
     return longest if deadline is None else min(longest, max(LEFT * (deadline - now), 0.05))
 
 
-def stall(book: HealthBook, model: Model) -> float:
+def stall_timeout(book: HealthBook, model: Model) -> float:
     """Seconds between two tokens before a stream is given up."""
-    return max(STALL, 2 * book.of(model.key).first_token)
+    return max(STALL, 2 * book.of(model.identity).first_token)
 
 
 def hedge_after(plan: Plan, book: HealthBook, model: Model) -> float:
     """Seconds after which it is later than nineteen times in twenty; infinite while too little is known of it."""
-    health = book.of(model.key)
+    health = book.of(model.identity)
     if health.answers < HEDGE_KNOWN:
         return math.inf
     return health.within(_expected(plan, book, health), HEDGE_AT)
@@ -77,9 +77,13 @@ def too_late(
     plan: Plan, book: HealthBook, candidate: Candidate, now: float, deadline: float | None
 ) -> bool:
     """Whether it could hardly answer in time, while others wait for the request that it would take."""
-    if deadline is None or candidate.named or not plan.lines.get(candidate.account.provider):
+    if (
+        deadline is None
+        or candidate.named
+        or not plan.queue_lengths.get(candidate.account.provider)
+    ):
         return False
-    health = book.of(candidate.model.key)
+    health = book.of(candidate.model.identity)
     tokens = book.size if plan.need.limit is None else min(book.size, plan.need.limit)
     least = health.first_token if plan.stream else health.expected(tokens)
     return deadline - now < least * (1.0 - health.spread)

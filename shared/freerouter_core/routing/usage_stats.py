@@ -1,4 +1,4 @@
-"""`History`: what was used of each model, hour by hour, as sums that processes can add to one another's.
+"""`UsageStats`: what was used of each model, hour by hour, as sums that processes can add to one another's.
 
 A tally is a bag of named sums: `answers`, `failures`, `seconds` and `tokens` of whole answers, `usd`, `fault:KIND` for each kind of
 failure, and two histograms, `took:N` of seconds to an answer and `first:N` of seconds to a first token. Class N of a histogram holds
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from ..wire.judge import Fault
+from ..wire.fault import Fault
 
 HOUR = 3_600.0
 KEPT = 30 * 24
@@ -26,7 +26,7 @@ Tallies = dict[tuple[int, str], Tally]
 
 
 @dataclass
-class History:
+class UsageStats:
     """Not yet told to the store, if others share one."""
 
     untold: Tallies = field(default_factory=dict)

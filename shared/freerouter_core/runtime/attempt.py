@@ -15,7 +15,8 @@ from ..routing.plan import Plan
 from ..routing.steps import Attempt
 from ..wire.answer import Answer, read_answer
 from ..wire.body import shape
-from ..wire.judge import Fault, Kind, judge_rejection
+from ..wire.fault import Cause, Fault, Kind
+from ..wire.judge import judge_rejection
 from ..wire.redact import clean, clean_answer, redact
 from ..wire.rejection import read_rejection
 from ..wire.retry_after import spent_until
@@ -87,7 +88,7 @@ class Flight:
             account,
             stream=plan.stream,
             free_only=not plan.policy.allow_paid,
-            guard=attempt.guard,
+            price_cap=attempt.price_cap,
             no_train=plan.policy.no_train,
             resumes=attempt.resumes,
         )
@@ -202,7 +203,7 @@ class Flight:
             text = feed(self.splice)
         except NoSeam:
             words = "answered anew instead of continuing"
-            fault = Fault(Kind.BROKEN, "begun-anew", words, status=200, teaches=False)
+            fault = Fault(Kind.BROKEN, Cause.BEGUN_ANEW, words, status=200, teaches=False)
             raise Rejected(fault) from None
         self.added.append(text)
         return text

@@ -20,7 +20,8 @@ from ..routing.engine import route
 from ..routing.journal import Journal
 from ..routing.limits import Grant
 from ..routing.plan import Outcome, Plan
-from ..wire.judge import Fault, Kind, judge_transport
+from ..wire.fault import Cause, Fault, Kind
+from ..wire.judge import judge_transport
 from ..wire.redact import redact
 from ..wire.stream import Delta
 from .attempt import Flight, Rejected
@@ -135,7 +136,7 @@ class Driver:
     async def _validate(self, step: s.Validate) -> s.Judged:
         """The objections of the validator and the guards, without keys. They have as long as the caller has."""
         left = None if step.deadline is None else max(0.0, step.deadline - self.clock.now())
-        account, judge, ruling = step.attempt.account, self.plan.judge, None
+        account, judge, ruling = step.attempt.account, self.plan.run_guards, None
         try:
             async with asyncio.timeout(left):
                 problem, teaches = await self.runtime.validate(
@@ -202,7 +203,8 @@ class Driver:
             if not flight.stalled:
                 raise
             self._fail(
-                flight, Fault(Kind.SLOW, "stall", "no token for too long, whatever else was sent")
+                flight,
+                Fault(Kind.SLOW, Cause.STALL, "no token for too long, whatever else was sent"),
             )
         except Exception as error:  # a bug of ours or of a transport must not hang the caller
             self.runtime.log.exception("an attempt failed unexpectedly", exc_info=_bare(error))
@@ -247,14 +249,14 @@ class Driver:
 
     def _guard_stall(self, flight: Flight) -> None:
         """One lazy timer a stream: when it fires it looks how long ago the last token was."""
-        patience = flight.attempt.stall if flight.token else BEFORE_FIRST
+        patience = flight.attempt.stall_timeout if flight.token else BEFORE_FIRST
         left = flight.last + patience - self.clock.now()
         if left <= 0 and flight.task is not None:
             flight.stalled = True
             flight.task.cancel()
             return
         # Until the first token, look often enough that the stall patience applies soon after it.
-        delay = min(left, flight.attempt.stall)
+        delay = min(left, flight.attempt.stall_timeout)
         flight.timer = asyncio.get_running_loop().call_later(delay, self._guard_stall, flight)
 
     def _fail(self, flight: Flight, fault: Fault) -> None:

@@ -24,10 +24,10 @@ from typing import Any, ClassVar, TypeVar
 from ..errors import FreeRouterError
 from ..events import AttemptFailed, Event, ModelChosen, Observer, Waiting, counted, log, write
 from ..routing import steps as s
-from ..routing.failures import State
+from ..routing.failures import RoutingState
 from ..routing.session_memory import SessionMemory
 from ..wire.answer import Answer
-from ..wire.judge import Fault
+from ..wire.fault import Fault
 from .discovery import Discovery
 from .endpoint_stats import EndpointStats
 from .http.transport import Transport
@@ -78,7 +78,7 @@ class Runtime(Portal):
         self.client = client
         self.name = f"runtime-{next(_count)}"
         self.rng = Random(seed)  # noqa: S311  # chooses models, guards no secret
-        self.state = State()
+        self.state = RoutingState()
         me = weakref.ref(
             self
         )  # the thread holds the ledger, and must not hold whoever nobody else holds any more

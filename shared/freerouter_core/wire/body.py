@@ -15,7 +15,7 @@ from .request import ChatRequest
 from .structured import Form, ask, form_for
 
 ZERO_PRICE = {"prompt": "0", "completion": "0"}
-"""OpenRouter's server-side guard, as strings: numbers make an SDK drop the whole `provider` object."""
+"""OpenRouter's server-side price cap, as strings: numbers make an SDK drop the whole `provider` object."""
 
 
 def shape(
@@ -25,13 +25,13 @@ def shape(
     *,
     stream: bool,
     free_only: bool = True,
-    guard: bool = True,
+    price_cap: bool = True,
     no_train: bool = False,
     resumes: str | None = None,
 ) -> tuple[Json, Form | None]:
     """(body, form): the JSON that `model` at `account` is sent, and how structured output was asked for.
 
-    `guard` adds the zero-price guard, where the provider has one; nothing in `extra_body` can lift it. `resumes`: the beginning
+    `price_cap` adds the cap of price zero, where the provider has one; nothing in `extra_body` can lift it. `resumes`: the beginning
     of the answer, which is handed over for the model to continue.
     """
     quirks = quirks_of(model.wire_name, account.provider, model.lacks)
@@ -79,7 +79,7 @@ def shape(
         if key not in ("stream", "stream_options")
     }
     if account.dialect == "openrouter":
-        _openrouter(body, free_only and guard, no_train)
+        _openrouter(body, free_only and price_cap, no_train)
     body |= {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
     for quirk in quirks:
         if quirk.mend is not None:
@@ -129,10 +129,10 @@ def _reasoning(
         spell(body, wanted, provider, model.wire_name)
 
 
-def _openrouter(body: Json, guard: bool, no_train: bool) -> None:
+def _openrouter(body: Json, price_cap: bool, no_train: bool) -> None:
     given = body.get("provider")
     preferences: Json = dict(given) if isinstance(given, Mapping) else {}
-    if guard:
+    if price_cap:
         preferences["max_price"] = dict(ZERO_PRICE)
     if no_train:
         preferences["data_collection"] = "deny"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..catalogue.providers import Account
 from .answer import Answer
-from .judge import Fault
+from .fault import Fault
 
 _LIKE_A_KEY = re.compile(
     r"\b(?:sk-[A-Za-z0-9_\-]{6,}|gsk_[A-Za-z0-9]{8,}|AIza[A-Za-z0-9_\-]{16,}|nvapi-[A-Za-z0-9_\-]{8,}|hf_[A-Za-z0-9]{8,})"

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ...catalogue.providers import Account
 from ...events import Event, QuotaLow, StoreLost
-from ...routing.limits import Charge, Grant, Refusal, Windows, changes, price, reserve, settle
+from ...routing.limits import Charge, Grant, Refusal, Windows, changes, congestion, reserve, settle
 from ...routing.usage_stats import HOUR, Tallies
 from ..loop.clock import Clock
 from .store import Decide, MemoryStore, Store, StoreFailed
@@ -145,7 +145,7 @@ class Ledger:
                 self._unreported.appendleft(ended)
         self._wake(wake)
 
-    def prices(self, accounts: Iterable[Account]) -> dict[str, float]:
+    def congestion(self, accounts: Iterable[Account]) -> dict[str, float]:
         """What a request to each provider costs others, in seconds; nothing is asked for it."""
         now, found = self._clock.now(), {}
         for account in accounts:
@@ -157,11 +157,11 @@ class Ledger:
             for charge in charges:
                 window = self._memory.window(charge)
                 window.expire(charge.limit, now)
-                worth = max(worth, price(charge.limit, window.used, waiting))
+                worth = max(worth, congestion(charge.limit, window.used, waiting))
             found[account.provider] = worth
         return found
 
-    def waiting(self, accounts: Iterable[Account]) -> dict[str, int]:
+    def queue_lengths(self, accounts: Iterable[Account]) -> dict[str, int]:
         """How many stand in line for each account, by provider."""
         return {account.provider: len(self._lines.get(account.scope, ())) for account in accounts}
 
@@ -181,7 +181,7 @@ class Ledger:
                 size = limit.requests if limit.requests is not None else limit.tokens or 0
                 until = window.free_at(limit, 1.0, size, now)
                 if until > now:
-                    free[charge.key] = until
+                    free[charge.window] = until
             return free, False
 
         return await self._change(found, look) if found else {}

@@ -85,7 +85,7 @@ class RedisStore:
             return await self._change(charges, decide)
 
     async def _change(self, charges: tuple[Charge, ...], decide: Decide[T]) -> T:
-        keys = [f"{PREFIX}w:{charge.key}" for charge in charges]
+        keys = [f"{PREFIX}w:{charge.window}" for charge in charges]
         sure = False
         for _ in range(MAX_TRIES):
             before = [self._cached.get(key, b"") for key in keys]

@@ -226,13 +226,13 @@ def _change(
 ) -> T:
     windows: dict[Charge, Window] = {}
     for charge in charges:
-        row = db.execute("SELECT state FROM windows WHERE key = ?", (charge.key,)).fetchone()
+        row = db.execute("SELECT state FROM windows WHERE key = ?", (charge.window,)).fetchone()
         windows[charge] = Window.of(row[0] if row else None)
     result, dirty = decide(windows.__getitem__)
     if dirty:
         db.executemany(
             "INSERT INTO windows VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state, at = excluded.at",
-            [(charge.key, window.state(), now) for charge, window in windows.items()],
+            [(charge.window, window.state(), now) for charge, window in windows.items()],
         )
     return result
 

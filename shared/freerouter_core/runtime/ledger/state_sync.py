@@ -14,9 +14,11 @@ import math
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from ...routing.failures import State
-from ...routing.health import Bench, Health, Key
+from ...catalogue.model import ModelIdentity
+from ...routing.failures import RoutingState
+from ...routing.health import Bench, Health
 from ...routing.usage_stats import merge
+from ...wire.fault import Cause
 from ..loop.clock import Clock
 from .ledger import Ledger
 
@@ -32,7 +34,7 @@ T = TypeVar("T", Bench, Health)
 class StateSync:
     """The exchange between one process's `State` and a shared store."""
 
-    def __init__(self, state: State, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, state: RoutingState, ledger: Ledger, clock: Clock) -> None:
         self._state, self._ledger, self._clock = state, ledger, clock
         self._seen = 0
         self._pulled_at = -math.inf
@@ -58,9 +60,9 @@ class StateSync:
         """After a request: what it taught is written down beside the next."""
         book = self._state.health
         if not self._ledger.store.shared:
-            if len(book.history.untold) > MAX_UNMERGED:
+            if len(book.usage.untold) > MAX_UNMERGED:
                 self._ledger.spawn(self.push_history())
-        elif (book.touched or book.history.untold) and self._timer is None:
+        elif (book.touched or book.usage.untold) and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._on_timer)
 
     async def flush(self) -> None:
@@ -72,7 +74,7 @@ class StateSync:
 
     async def push_history(self) -> None:
         """What was used, added to what others used."""
-        history = self._state.health.history
+        history = self._state.health.usage
         told = history.take()
         if told and not await self._ledger.add(told):
             merge(history.untold, told)
@@ -118,12 +120,12 @@ class StateSync:
         if kind == "a":
             bench = book.accounts.get(name)
             if bench is None:
-                return json.dumps([0.0, False, "", 0])  # forgotten on purpose
+                return json.dumps([0.0, False, Cause.UNKNOWN, 0])  # forgotten on purpose
             if bench.until == math.inf:
                 return None
             return json.dumps([bench.until, bench.stated, bench.cause, bench.strikes])
         if kind == "g":
-            return json.dumps(self._state.guards.get(name))
+            return json.dumps(self._state.price_caps.get(name))
         health = book.models.get(tuple(json.loads(name)))
         if health is None:
             return None
@@ -136,12 +138,14 @@ class StateSync:
         try:
             value: Any = json.loads(text)
             if kind == "a":
-                self._merge_bench(
-                    name, _checked(value, Bench(0.0, False, "", 0)), key in book.touched
+                until, stated, cause, strikes = value
+                bench = _checked(
+                    [until, stated, Cause(cause), strikes], Bench(0.0, False, Cause.UNKNOWN, 0)
                 )
+                self._merge_bench(name, bench, key in book.touched)
             elif kind == "g":
                 if key not in book.touched:
-                    self._state.guards[name] = bool(value)
+                    self._state.price_caps[name] = bool(value)
             else:
                 provider, origin, model = json.loads(name)
                 lacks = frozenset(str(lack) for lack in value.pop("lacks"))
@@ -167,7 +171,7 @@ class StateSync:
         ):
             accounts[scope] = told
 
-    def _merge_health(self, key: Key, told: Health, touched: bool) -> None:
+    def _merge_health(self, key: ModelIdentity, told: Health, touched: bool) -> None:
         book = self._state.health
         own = book.models.get(key)
         if own is None or told == Health():  # which is what a reset leaves

@@ -60,7 +60,7 @@ class MemoryStore:
         self._history: Tallies = {}
 
     def window(self, charge: Charge) -> Window:
-        key = charge.key
+        key = charge.window
         window = self._windows.get(key)
         if window is None:
             window = self._windows[key] = Window(lanes=charge.limit.concurrent is not None)

@@ -1,0 +1,216 @@
+"""`Fault`: one failure, understood. `Kind` says what it changes, `Cause` which failure it is.
+
+The eight kinds decide what a request does next. A few causes have effects of their own beside
+their kind's; those are attributes of the cause, so that no other module compares names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from enum import StrEnum
+from typing import Literal, Self
+
+
+class Kind(StrEnum):
+    """What a fault changes; see the table in `wire.judge`."""
+
+    BUSY = "busy"
+    ACCOUNT = "account"
+    SLOW = "slow"
+    BROKEN = "broken"
+    UNFIT = "unfit"
+    GONE = "gone"
+    REFUSED = "refused"
+    FATAL = "fatal"
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same model may answer the same request a little later."""
+        return self in (Kind.BUSY, Kind.SLOW, Kind.BROKEN)
+
+
+Reset = Literal["rolling", "utc-day", "utc-month"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What a cause changes besides what its kind does."""
+
+    limit: Literal["account", "model", "unclear"] | None = None
+    """Whose limit on requests refused: the account's, the model's own, or nobody said whose."""
+    paced: bool = False
+    """Whether the refusal says that requests came too fast, so that a slower rate is learnt."""
+    reset: Reset | None = None
+    """When such a limit resets if the refusal names no time."""
+    key_refused: bool = False
+    """The key will be refused until it is another one."""
+    crowded: bool = False
+    """Too many requests were under way at once."""
+    blames_price_cap: bool = False
+    """The provider does not know the field that caps the price."""
+    unexplained: bool = False
+    """Nothing says why the model is gone: the price cap may have hidden it."""
+    too_long: bool = False
+    """The prompt is too long for this model; `context`: models with larger windows may take it."""
+    context: bool = False
+    names_field: bool = False
+    """The message may name the field of the request that the model does not take."""
+    wrong_request: bool = False
+    """Another model would refuse the same request, if a second one does."""
+    by_guard: bool = False
+    """A content guard of the caller's rejected a whole answer."""
+    unaccepted: bool = False
+    """The answer was whole, and not what was asked for: it is kept for `include_raw`."""
+    at_end: bool = False
+    """Found in an answer that was shown to its end: there is nothing left to continue."""
+    out_of_tokens: bool = False
+    """The caller's own `max_tokens` ended the answer."""
+    empty: bool = False
+    """No text and no tool call came."""
+
+
+class Cause(StrEnum):
+    """Which failure a fault is: the row of the table in `wire.rules`, a transport's failure, or what
+    is wrong with an answer."""
+
+    effect: Effect
+
+    def __new__(cls, value: str, effect: Effect = Effect()) -> Self:  # immutable
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.effect = effect
+        return member
+
+    # -- the account ----------------------------------------------------------------------------
+    KEY_REFUSED = "key-refused", Effect(key_refused=True)
+    ACCOUNT_MINUTE = "account-minute", Effect(limit="account", paced=True, reset="rolling")
+    ACCOUNT_DAY = "account-day", Effect(limit="account", reset="utc-day")
+    ACCOUNT_MONTH = "account-month", Effect(limit="account", reset="utc-month")
+    ACCOUNT_BUDGET = "account-budget", Effect(limit="account")
+    ACCOUNT_GUESSED = "account-guessed", Effect(limit="account", paced=True)
+    """Several models of one account were refused alike, and nobody said whose limit it was."""
+    DEBT = "debt"
+    REDIRECTED = "redirected"
+
+    # -- the model, for now -----------------------------------------------------------------------
+    UPSTREAM_401 = "upstream-401"
+    UPSTREAM_404 = "upstream-404"
+    UPSTREAM_429 = "upstream-429"
+    AMBIGUOUS_429 = "ambiguous-429", Effect(limit="unclear", paced=True)
+    MODEL_MINUTE = "model-minute", Effect(limit="model")
+    MODEL_DAY = "model-day", Effect(limit="model", reset="utc-day")
+    CONCURRENCY = "concurrency", Effect(crowded=True)
+    DEGRADED = "degraded"
+    FORBIDDEN = "forbidden"
+    SERVER = "server"
+    TIMEOUT = "timeout"
+    UNKNOWN = "unknown"
+
+    # -- the model, for good ------------------------------------------------------------------------
+    GONE = "gone", Effect(unexplained=True)
+    NOT_A_MODEL = "not-a-model"
+    NO_FREE_QUOTA = "no-free-quota"
+    NOT_FREE = "not-free"
+    HARNESS_GATED = "harness-gated"
+    TERMS = "terms"
+    DATA_POLICY = "data-policy"
+    NO_PROVIDER = "no-provider"
+
+    # -- what the model cannot do ---------------------------------------------------------------------
+    CONTEXT = "context", Effect(too_long=True, context=True)
+    TOO_LARGE = "too-large", Effect(too_long=True)
+    MAX_TOKENS_402 = "max-tokens-402"
+    PRICE_CAP = "price-cap", Effect(blames_price_cap=True)
+    NO_TOOLS = "no-tools"
+    NO_TOOL_CHOICE = "no-tool-choice"
+    NO_IMAGE = "no-image"
+    NO_AUDIO = "no-audio"
+    NO_FILE = "no-file"
+    NO_PARAMETERS = "no-parameters"
+    NO_PARAMETER = "no-parameter"
+
+    # -- the form the model takes a request in ----------------------------------------------------------
+    NO_SYSTEM = "no-system"
+    LATER_SYSTEM = "later-system"
+    DEVELOPER = "developer"
+    ALTERNATION = "alternation"
+    USER_AFTER_TOOL = "user-after-tool"
+    TOOL_IDS = "tool-ids"
+    TOOL_NAME = "tool-name"
+    PREFILL = "prefill"
+    CONTENT_NULL = "content-null"
+    FLAT_CONTENT = "flat-content", Effect(names_field=True)
+    JSON_WITH_TOOLS = "json-with-tools"
+    NO_JSON_SCHEMA = "no-json-schema"
+    NAMED_TOOL_CHOICE = "named-tool-choice"
+    MAX_TOKENS_16 = "max-tokens-16"
+    MAX_COMPLETION_TOKENS = "max_completion_tokens"
+    REASONING_OFF = "reasoning-off"
+    PENALTIES = "penalties"
+    SCHEMAS = "schemas"
+
+    # -- the request ----------------------------------------------------------------------------
+    UPSTREAM_400 = "upstream-400", Effect(names_field=True)
+    BAD_REQUEST = "bad-request", Effect(names_field=True, wrong_request=True)
+    TOKEN_LIMIT = "token-limit", Effect(out_of_tokens=True)
+    MODERATION = "moderation"
+    GUARDRAIL = "guardrail"
+
+    # -- the transport ----------------------------------------------------------------------------
+    CONNECT = "connect"
+    CONNECT_TIMEOUT = "connect-timeout"
+    READ_TIMEOUT = "read-timeout"
+    PROTOCOL = "protocol"
+    OTHER = "other"
+    NO_TOKEN = "no-token"  # noqa: S105  # no password
+    """The attempt was cancelled before its first token: others were asked meanwhile."""
+    SLOW = "slow"
+    STALL = "stall"
+
+    # -- the answer -----------------------------------------------------------------------------
+    CUT = "cut"
+    """A connection that was cut, or a stream that ended without a finish reason."""
+    EMPTY = "empty", Effect(empty=True)
+    LENGTH = "length", Effect(out_of_tokens=True)
+    ODD_SUCCESS = "odd-success"
+    REFUSAL = "refusal"
+    CONTENT_FILTER = "content-filter"
+    TRUNCATED_TOOL = "truncated-tool"
+    UNKNOWN_TOOL = "unknown-tool", Effect(at_end=True)
+    OTHER_TOOL = "other-tool", Effect(at_end=True)
+    NO_TOOL_CALL = "no-tool-call", Effect(at_end=True)
+    UNINVITED_CALL = "uninvited-call"
+    CALL_AS_TEXT = "call-as-text", Effect(at_end=True)
+    NOT_THE_SCHEMA = "not-the-schema", Effect(unaccepted=True, at_end=True)
+    INVALID = "invalid", Effect(unaccepted=True, at_end=True)
+    """The caller's own validator rejected it."""
+    GUARD = "guard", Effect(by_guard=True)
+    BEGUN_ANEW = "begun-anew"
+    """A model that was to continue a text began it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One failure, understood.
+
+    `message`: the provider's own words, shortened, without keys. `until`: the stated wait, unix
+    seconds; None: a guess is made and probed. `lacks`: request parameters or input kinds that the
+    model turned out not to have. `context`: the context window it stated, tokens. `teaches`: whether
+    the fault says anything about the model; limits of the account and mistakes of the caller do not.
+    """
+
+    kind: Kind
+    cause: Cause
+    message: str = ""
+    _: KW_ONLY
+    status: int | None = None
+    until: float | None = None
+    lacks: frozenset[str] = frozenset()
+    context: int | None = None
+    teaches: bool = True
+    hint: str = ""
+
+    @property
+    def effect(self) -> Effect:
+        """What the cause changes besides what the kind does."""
+        return self.cause.effect
