@@ -39,7 +39,7 @@ class Weather(BaseModel):
     degrees: int
 
 
-class State(TypedDict):
+class RoutingState(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
 
 

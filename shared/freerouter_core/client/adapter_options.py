@@ -20,8 +20,8 @@ from pydantic import (
 )
 
 from ..catalogue.providers import Provider
+from ..checks import UnsetNumber
 from ..errors import BadSetting
-from ..unset import UnsetNumber
 from .serialize import (
     guards_as_data,
     provider_from_data,

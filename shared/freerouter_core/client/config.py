@@ -9,12 +9,11 @@ from typing import Literal, Protocol, get_args
 
 from ..catalogue.model import plausible
 from ..catalogue.providers import Provider
-from ..checks import names_of, one_of, opinions
+from ..checks import UNSET, Unset, names_of, one_of, opinions
 from ..errors import BadSetting
 from ..guards.base import GuardLike, checked
 from ..routing.need import ALIASES, STRATEGIES, Ranker
 from ..routing.task import TASKS
-from ..unset import UNSET, Unset
 
 Prefer = Literal["speed", "balanced", "quality"]
 Privacy = Literal["any", "no-train"]

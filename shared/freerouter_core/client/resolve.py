@@ -10,12 +10,12 @@ from importlib.resources import files
 from typing import Any
 
 from ..catalogue.providers import Account, Limit, Provider, account_of, extended, read_rows
+from ..checks import Unset
 from ..errors import AuthenticationFailed, BadSetting, NoCandidates
 from ..events import log
 from ..routing.need import Policy
 from ..runtime.hardware import memory
 from ..settings.environment import Settings
-from ..unset import Unset
 from .config import RouterConfig
 
 SECRET = re.compile("KEY|TOKEN|SECRET|PASS", re.IGNORECASE)

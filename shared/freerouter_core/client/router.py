@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue.providers import Provider
+from ..checks import UNSET, Unset
 from ..errors import BadSetting
 from ..events import Observer
 from ..guards.base import GuardLike
@@ -16,7 +17,6 @@ from ..routing.plan import Outcome
 from ..routing.session_memory import SessionMemory
 from ..runtime.driver import Show
 from ..runtime.runtime import Runtime
-from ..unset import UNSET, Unset
 from ..wire.request import ChatRequest, Prompt
 from .config import (
     HedgeMode,

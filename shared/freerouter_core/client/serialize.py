@@ -7,8 +7,8 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from ..catalogue.providers import Limit, Provider
+from ..checks import Unset
 from ..guards.base import GuardLike, name_of
-from ..unset import Unset
 from .config import RouterConfig
 
 

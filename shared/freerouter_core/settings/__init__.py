@@ -1,6 +1,6 @@
 """What the environment and the settings file say."""
 
-from ..unset import UNSET, Unset
+from ..checks import UNSET, Unset
 from .environment import Settings
 
 __all__ = ["UNSET", "Settings", "Unset"]
