@@ -30,7 +30,7 @@ def opinions(
     quality: Mapping[str, float] | Iterable[tuple[str, float]],
 ) -> tuple[tuple[str, float], ...]:
     """Opinions of models as sorted pairs of id and points. Raises `BadSetting`."""
-    given: dict[object, object] = dict(quality)
+    given: Mapping[str, object] = dict(quality)
     pairs: list[tuple[str, float]] = []
     for name, points in given.items():
         if not isinstance(name, str):
