@@ -39,7 +39,7 @@ class Weather(BaseModel):
     degrees: int
 
 
-class RoutingState(TypedDict):
+class State(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
 
 
