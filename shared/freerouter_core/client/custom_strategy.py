@@ -9,7 +9,8 @@ from ..catalogue.model import Catalogue
 from ..errors import BadSetting, DeadlineExceeded
 from ..routing.candidates import Candidates
 from ..routing.need import Need, Policy, Ranker
-from ..runtime.runtime import CallableFailed, Runtime
+from ..runtime.callables import CallableFailed
+from ..runtime.runtime import Runtime
 from .resolve import Resolved
 
 

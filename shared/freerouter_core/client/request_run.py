@@ -18,7 +18,8 @@ from ..guards.run import prepared
 from ..routing.journal import Journal
 from ..routing.need import Policy, checked_need
 from ..routing.plan import Outcome, Plan
-from ..runtime.driver import Driver, Show
+from ..runtime.driver import Driver
+from ..runtime.stream_output import Show
 from ..wire.request import ChatRequest
 from .context import Context
 from .custom_strategy import ordered

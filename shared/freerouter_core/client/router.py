@@ -15,8 +15,8 @@ from ..reports import SessionStats
 from ..routing.need import Ranker
 from ..routing.plan import Outcome
 from ..routing.session_memory import SessionMemory
-from ..runtime.driver import Show
 from ..runtime.runtime import Runtime
+from ..runtime.stream_output import Show
 from ..wire.request import ChatRequest, Prompt
 from .config import (
     HedgeMode,

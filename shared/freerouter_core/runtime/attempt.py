@@ -1,242 +1,251 @@
-"""`Flight`: one attempt under way, from its body to its answer."""
+"""`AttemptRun`: one attempt under way, from its request body to its answer."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 from ..catalogue.providers import Account
 from ..routing.limits import Grant
 from ..routing.plan import Plan
 from ..routing.steps import Attempt
-from ..wire.answer import Answer, read_answer
+from ..wire.answer import Answer, Json, read_answer
 from ..wire.body import shape
 from ..wire.fault import Cause, Fault, Kind
 from ..wire.judge import judge_rejection
 from ..wire.redact import clean, clean_answer, redact
 from ..wire.rejection import read_rejection
 from ..wire.retry_after import spent_until
-from ..wire.splice import NoSeam, Splice
+from ..wire.splice import NoSeam
 from ..wire.stream import Assembler, Delta, SSEDecoder
 from ..wire.structured import JsonGate
-from .http.transport import Transport, TransportFailed
+from .continuation import Continuation
+from .http.transport import Response, Transport, TransportFailed
+from .loop.clock import Clock
 
-if TYPE_CHECKING:
-    from .runtime import Runtime
-
-ERROR_PATIENCE = 2.0
-"""Seconds the body of an error may take."""
-TAIL, AFTER_FINISH = 0.25, 2.0
-"""Seconds the end of a response may take after `[DONE]`, and after a finish reason (usage may follow it)."""
+ERROR_BODY_TIMEOUT = 2.0
+"""Seconds to wait for the body of an error. Its status and headers are enough without it."""
+MAX_ERROR_BODY = 100_000
+"""Bytes of an error's body that are read."""
+DONE_TIMEOUT = 0.25
+"""Seconds to wait for the end of a response after `[DONE]`."""
+FINISH_TIMEOUT = 2.0
+"""Seconds to wait for it after a finish reason, which a usage chunk may follow."""
 
 
 class Rejected(Exception):
-    """The provider answered with an error; `fault` is what it means."""
+    """The attempt is rejected: by the provider, or because its text cannot be used."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.cause)
         self.fault = fault
 
 
-class Flight:
-    """One attempt under way: its task, its grant, what it has said so far, and when it last said something."""
+class AttemptRun:
+    """One attempt under way: its task, its grant, and what has come of it so far.
+
+    `on_delta` gets every delta that a caller may see. `shown_before` is the text that earlier
+    attempts of this request have already shown.
+    """
 
     def __init__(
         self,
+        *,
         attempt: Attempt,
         grant: Grant | None,
         plan: Plan,
-        runtime: Runtime,
+        clock: Clock,
         transport_of: Callable[[Account], Transport],
-        say: Callable[[Flight, Delta], None],
-        before: str = "",
+        on_delta: Callable[[AttemptRun, Delta], None],
+        shown_before: str = "",
     ) -> None:
-        self.attempt, self.grant = attempt, grant
-        self.plan, self.runtime, self.say = plan, runtime, say
-        self.transport_of = transport_of
+        self.attempt, self.grant, self.plan = attempt, grant, plan
+        self._clock, self._transport_of, self._on_delta = clock, transport_of, on_delta
         self.task: asyncio.Task[None] | None = None
-        self.before = before
-        """What others have shown of this answer already."""
-        self.splice = Splice(before) if attempt.resumes is not None else None
-        self.added: list[str] = []
-        self.held: list[Delta] = []
-        self.shown = False
-        self.token = 0
-        self.gate: JsonGate | None = None
-        self.thought = ""
-        """Reasoning held back until the object begins: shown, it would commit the stream too early."""
-        self.pieces = False
-        """Whether pieces of tool calls were shown."""
-        self.last = 0.0
+        self.started = False
+        """Whether the task has begun. One that is cancelled before has sent nothing."""
+        self.stall_timer: asyncio.TimerHandle | None = None
         self.stalled = False
-        self.timer: asyncio.TimerHandle | None = None
+        self.last_token_at = clock.now()
+        self.token_stage = 0
+        """0: no token yet. 1: only tokens that are not shown. 2: a visible one."""
+        self.committed = False
+        self.held_deltas: list[Delta] = []
+        """Deltas that wait for this attempt to be committed."""
+        self.showed_fragments = False
+        """Whether the caller has seen pieces of a tool call."""
+        self.shown_before = shown_before
+        self.held_reasoning = ""
+        """Reasoning held until the structured object begins. Shown, it would commit too early."""
         self.tokens: int | None = None
         self.cost: float | None = None
-        self.rests: float | None = None
+        """USD."""
+        self.spent_until: float | None = None
+        """When a limit that the headers call spent is reset, unix seconds."""
+        self._gate: JsonGate | None = None
+        self._tool_as_text = False
+        """Whether the structured object comes as the arguments of a forced tool call."""
+        self._continuation = None if attempt.resumes is None else Continuation(shown_before)
 
     async def ask(self) -> Answer:
-        """Send the attempt and read its answer. Raises `Rejected` and `TransportFailed`."""
+        """Send the attempt and return its answer. Raises `Rejected` and `TransportFailed`."""
+        answer = self._cleaned(await self._fetch())
+        if self._continuation is None or answer.error is not None:
+            return answer
+        with _new_start_is_rejected():
+            text, unseen = self._continuation.finish(answer.text)
+        if unseen:
+            self._on_delta(self, Delta(unseen))
+        return answer.with_(text=text, reasoning="", reasoning_details=())
+
+    async def _fetch(self) -> Answer:
         attempt, plan = self.attempt, self.plan
-        account = attempt.account
         body, form = shape(
             plan.request,
             attempt.known,
-            account,
+            attempt.account,
             stream=plan.stream,
             free_only=not plan.policy.allow_paid,
             price_cap=attempt.price_cap,
             no_train=plan.policy.no_train,
             resumes=attempt.resumes,
         )
-        transport = self.transport_of(account)
-        async with transport.open(account, "POST", "/chat/completions", _dump(body)) as response:
+        self._tool_as_text = form == "tool"
+        account, content = attempt.account, _dump(body)
+        transport = self._transport_of(account)
+        async with transport.open(account, "POST", "/chat/completions", content) as response:
             if not 200 <= response.status < 300:
-                error = b""
-                with contextlib.suppress(TimeoutError):  # the status and the headers say enough
-                    async with asyncio.timeout(ERROR_PATIENCE):
-                        error = await response.read(100_000, whole=False)
-                rejection = read_rejection(response.status, response.headers, error)
-                raise Rejected(clean(judge_rejection(rejection, self.runtime.clock.now()), account))
-            self.rests = spent_until(response.headers, self.runtime.clock.now())
+                raise Rejected(await self._read_rejection(response))
+            self.spent_until = spent_until(response.headers, self._clock.now())
             if plan.stream and "json" not in response.headers.get("content-type", ""):
-                return await self._read_stream(response.chunks(), tool_as_text=form == "tool")
-            answer = read_answer(_load(await response.read()), attempt.model.wire_name)
-        return self._joined(self._signed(answer, account))
+                return await self._read_stream(response.chunks())
+            return read_answer(_load(await response.read()), attempt.model.wire_name)
 
-    async def _read_stream(self, chunks: Any, *, tool_as_text: bool) -> Answer:
-        decoder, assembler = (
-            SSEDecoder(),
-            Assembler(self.attempt.model.wire_name, resumes=bool(self.before)),
-        )
-        self.gate = (
-            JsonGate() if self.plan.request.structured is not None and not self.before else None
-        )
-        head = await self._pour(chunks, decoder, assembler, tool_as_text)
-        # Plain JSON, whatever its content type says.
+    async def _read_rejection(self, response: Response) -> Fault:
+        body = b""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ERROR_BODY_TIMEOUT):
+                body = await response.read(MAX_ERROR_BODY, whole=False)
+        rejection = read_rejection(response.status, response.headers, body)
+        return clean(judge_rejection(rejection, self._clock.now()), self.attempt.account)
+
+    # -- a streamed answer --------------------------------------------------------------------
+
+    async def _read_stream(self, chunks: AsyncIterator[bytes]) -> Answer:
+        name, continues = self.attempt.model.wire_name, bool(self.shown_before)
+        decoder, assembler = SSEDecoder(), Assembler(name, resumes=continues)
+        if self.plan.request.structured is not None and not continues:
+            self._gate = JsonGate()
+        head = await self._read_chunks(chunks, decoder, assembler)
         if not assembler.fed and head.lstrip()[:1] in (b"{", b"["):
-            whole = read_answer(_load(head), self.attempt.model.wire_name)
-            return self._joined(self._signed(whole, self.attempt.account))
+            return read_answer(_load(head), name)  # plain JSON, whatever the content type says
         for data in decoder.close() if not assembler.done else ():
             delta = assembler.feed_data(data)
             if delta is not None:
-                self._heard(delta, tool_as_text)
+                self._on_chunk(delta)
         rest = assembler.close()
         if rest is not None:
-            self._heard(rest, tool_as_text)
-        return self._joined(self._signed(assembler.answer(), self.attempt.account))
+            self._on_chunk(rest)
+        return assembler.answer()
 
-    async def _pour(
-        self, chunks: Any, decoder: SSEDecoder, assembler: Assembler, tool_as_text: bool
+    async def _read_chunks(
+        self, chunks: AsyncIterator[bytes], decoder: SSEDecoder, assembler: Assembler
     ) -> bytes:
-        """Read the response into the assembler, to its end. Returns what came before any event did."""
+        """Read the response into the assembler. Returns the bytes before the first event."""
         head = bytearray()
         try:
-            async with asyncio.timeout(None) as bound:
+            async with asyncio.timeout(None) as limit:
                 async for chunk in chunks:
                     if not assembler.fed:
                         head += chunk
                     for data in decoder.feed(chunk):
                         delta = assembler.feed_data(data)
                         if delta is not None and assembler.error is None:
-                            self._heard(delta, tool_as_text)
+                            self._on_chunk(delta)
                     if assembler.error is not None:
                         break
-                    # Read to the end, which is at hand, so that the connection can be used again. Once said, what else
-                    # is sent (comments, say) puts it off no further.
-                    if assembler.finished and (assembler.done or bound.when() is None):
-                        end = asyncio.get_running_loop().time() + (
-                            TAIL if assembler.done else AFTER_FINISH
-                        )
-                        bound.reschedule(min(end, bound.when() or end))
+                    # The answer is complete. Read on to the end of the response, so that the
+                    # connection can be reused. Further comments do not extend the limit.
+                    if assembler.finished and (assembler.done or limit.when() is None):
+                        seconds = DONE_TIMEOUT if assembler.done else FINISH_TIMEOUT
+                        end = asyncio.get_running_loop().time() + seconds
+                        limit.reschedule(min(end, limit.when() or end))
         except TimeoutError:
             pass
         except TransportFailed:
-            if not assembler.finished:  # cut after the end was said: nothing is missing
+            if not assembler.finished:  # a cut after the finish reason loses nothing
                 raise
         except ValueError as error:
             raise TransportFailed("protocol", str(error)) from None
         return bytes(head)
 
-    def _heard(self, delta: Delta, tool_as_text: bool) -> None:
-        """A delta came: tell the engine of the first, and pass on what may be shown."""
-        self.last = self.runtime.clock.now()
-        if self.splice is not None:
-            delta = self._continued(delta)
-            if not (delta.text or delta.fragments):
-                return  # it thinks, or repeats what was shown: that is no token yet, and another may be quicker
-        if self.gate is not None and self.plan.request.tools and delta.fragments:
-            # It calls a tool instead: what was held back is no object after all.
-            delta = replace(
-                delta,
-                text=self.gate.release() + delta.text,
-                reasoning=self.thought + delta.reasoning,
-            )
-            self.gate, self.thought = None, ""
-        if self.gate is not None:
-            # The wished-for object, growing in the text or in the arguments of the tool that was forced.
-            text = (
-                "".join(f.arguments for f in delta.fragments if f.index == 0)
-                if tool_as_text
-                else delta.text
-            )
-            self.thought += delta.reasoning
-            shown = self.gate.feed(text)
-            delta = Delta(shown, self.thought if shown else "", delta.reasoning_details)
-            self.thought = "" if shown else self.thought
+    def _on_chunk(self, delta: Delta) -> None:
+        """Pass on what the caller may see of a delta. The first one tells the engine of a token."""
+        self.last_token_at = self._clock.now()
+        if self._continuation is not None:
+            with _new_start_is_rejected():
+                text = self._continuation.feed(delta.text)
+            if not (text or delta.fragments):
+                return  # reasoning, or a repetition of what was shown: no token yet
+            # How to go on is not shown: it would stand in the middle of the text.
+            delta = replace(delta, text=text, reasoning="", reasoning_details=())
+        if self._gate is not None and self.plan.request.tools and delta.fragments:
+            delta = self._released(delta, self._gate)
+        if self._gate is not None:
+            delta = self._gated(delta, self._gate)
         elif delta.fragments and self.plan.policy.tool_streaming == "whole":
             delta = replace(delta, fragments=())
-        self.say(self, delta)
+        self._on_delta(self, delta)
 
-    def _continued(self, delta: Delta) -> Delta:
-        """What of it goes on from what was shown. Thoughts about how to go on are not shown: they would stand amid the text."""
-        text = self._spliced(lambda splice: splice.feed(delta.text)) if delta.text else ""
-        return replace(delta, text=text, reasoning="", reasoning_details=())
+    def _released(self, delta: Delta, gate: JsonGate) -> Delta:
+        """The model calls a tool instead, so what was held back is no structured object."""
+        text, reasoning = gate.release() + delta.text, self.held_reasoning + delta.reasoning
+        self._gate, self.held_reasoning = None, ""
+        return replace(delta, text=text, reasoning=reasoning)
 
-    def _spliced(self, feed: Callable[[Splice], str]) -> str:
-        if self.splice is None:
-            return ""
-        try:
-            text = feed(self.splice)
-        except NoSeam:
-            words = "answered anew instead of continuing"
-            fault = Fault(Kind.BROKEN, Cause.BEGUN_ANEW, words, status=200, teaches=False)
-            raise Rejected(fault) from None
-        self.added.append(text)
-        return text
+    def _gated(self, delta: Delta, gate: JsonGate) -> Delta:
+        """What may be shown while a structured object grows, in the text or in a forced call."""
+        text = delta.text
+        if self._tool_as_text:
+            text = "".join(f.arguments for f in delta.fragments if f.index == 0)
+        visible = gate.feed(text)
+        reasoning = self.held_reasoning + delta.reasoning
+        self.held_reasoning = "" if visible else reasoning
+        return Delta(visible, reasoning if visible else "", delta.reasoning_details)
 
-    def _joined(self, answer: Answer) -> Answer:
-        """The whole answer, what others began included; empty where nothing was added, so that it is judged as such."""
-        if self.splice is None or answer.error is not None:
-            return answer
-        rest = ""
-        if not self.added and answer.text:  # it came in one piece
-            rest = self._spliced(lambda splice: splice.feed(answer.text))
-        rest += self._spliced(lambda splice: splice.close())
-        if rest:
-            self.say(self, Delta(rest))
-        added = "".join(self.added)
-        return answer.with_(text=added and self.before + added, reasoning="", reasoning_details=())
-
-    def _signed(self, answer: Answer, account: Account) -> Answer:
+    def _cleaned(self, answer: Answer) -> Answer:
+        """The answer without keys in its metadata, marked if a simulated account gave it."""
+        account = self.attempt.account
         if answer.error is not None:
-            answer = answer.with_(
-                error=json.loads(redact(json.dumps(answer.error, default=str), account))
-            )
+            error = json.loads(redact(json.dumps(answer.error, default=str), account))
+            answer = answer.with_(error=error)
         answer = clean_answer(answer, account)
         return answer.with_(simulated=True) if account.simulated else answer
 
 
-def _dump(body: dict[str, Any]) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str).encode(
-        "utf-8", "replace"
-    )
+@contextlib.contextmanager
+def _new_start_is_rejected() -> Iterator[None]:
+    """Turn `NoSeam` into a rejection that teaches nothing of the model."""
+    try:
+        yield
+    except NoSeam:
+        message = "answered anew instead of continuing"
+        fault = Fault(
+            kind=Kind.BROKEN, cause=Cause.BEGUN_ANEW, message=message, status=200, teaches=False
+        )
+        raise Rejected(fault) from None
 
 
-def _load(body: bytes) -> Any:
+def _dump(body: Json) -> bytes:
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str)
+    return text.encode("utf-8", "replace")
+
+
+def _load(body: bytes | bytearray) -> object:
+    """The parsed JSON. None if it is not JSON."""
     try:
         return json.loads(body)
     except ValueError:

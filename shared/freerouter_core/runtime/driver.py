@@ -1,43 +1,51 @@
-"""Carries out the engine's steps: the only place where a request is sent, watched and cancelled.
+"""`Driver`: carries out the engine's steps for one request.
 
-Each attempt is a task that posts what happens to it; `drive` feeds that to the engine and does what it says. Decisions are
-not made here.
+The engine (`routing.engine`) decides and never waits. The driver waits and never decides: it is
+the only place where a request is sent, watched and cancelled.
+
+What travels. The engine yields a step; the driver performs it and sends back the event that came
+of it. Each attempt is a task of its own (`AttemptTasks`). It posts tokens, failures and answers to
+the inbox of its request, and a `Watch` step takes them out one at a time. Deltas go to the
+`StreamOutput`, which shows those of the committed attempt and holds those of the others.
+
+What may wait. `Reserve` waits for a shared store, for at most the ledger's `STORE_TIMEOUT`.
+`Watch` waits for news of an attempt, and `Sleep` for its time or its turn in line. `Validate`
+waits for the caller's validator and guards. Each step names the time until which it may wait.
+`Send`, `Commit` and `Cancel` never wait.
+
+What is cancelled, and how. `Cancel` cancels the task of an attempt, which closes its connection. A
+stalled attempt is cancelled by its own timer and fails as SLOW. When the caller leaves, `run` is
+cancelled: it closes the engine's generator and cancels every attempt. A grant counts as used once
+its request may have been sent, whatever became of it. A grant that was never sent is given back.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..catalogue.providers import Account
 from ..errors import FreeRouterError, StreamBroken
+from ..events import AttemptFailed, ModelChosen, Waiting
 from ..routing import steps as s
 from ..routing.engine import route
 from ..routing.journal import Journal
 from ..routing.limits import Grant
 from ..routing.plan import Outcome, Plan
-from ..wire.fault import Cause, Fault, Kind
-from ..wire.judge import judge_transport
 from ..wire.redact import redact
-from ..wire.stream import Delta
-from .attempt import Flight, Rejected
-from .http.transport import Transport, TransportFailed
-from .runtime import CallableFailed
+from .attempt_tasks import AttemptTasks
+from .callables import CallableFailed
+from .http.transport import Transport
+from .stream_output import Show, StreamOutput
 
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-Show = Callable[[Delta], None]
-BEFORE_FIRST = 300.0
-"""Seconds after which an attempt without any token is given up even where the caller set no timeout."""
-
 
 class Driver:
-    """One request being driven. `show` gets the winning stream's deltas; None: nothing is streamed."""
+    """Drives one request. `show` gets the winning stream's deltas; None: nothing is streamed."""
 
     def __init__(
         self,
@@ -47,267 +55,157 @@ class Driver:
         show: Show | None,
         transport_of: Callable[[Account], Transport],
     ) -> None:
-        self.runtime, self.plan, self.journal, self.show = runtime, plan, journal, show
-        self.transport_of = transport_of
-        self.clock = runtime.clock
-        journal.started = self.clock.now()
-        self.number = journal.number
-        self.route = route(plan, runtime.state, journal, runtime.rng)
-        self.told = 0
-        self.flights: dict[int, Flight] = {}
-        self.inbox: deque[s.Event] = deque()
-        self.waiter: asyncio.Future[None] | None = None
-        self.grant: Grant | None = None
-        self.partial: list[str] = []
+        self._runtime, self._plan, self._journal = runtime, plan, journal
+        self._clock = runtime.clock
+        journal.started = self._clock.now()
+        self._route = route(plan, runtime.state, journal, runtime.rng)
+        self._output = StreamOutput(show, journal, self._clock)
+        self._attempts = AttemptTasks(
+            plan=plan,
+            ledger=runtime.ledger,
+            clock=self._clock,
+            output=self._output,
+            transport_of=transport_of,
+        )
+        self._grant: Grant | None = None
+        """Taken by `Reserve`, and not yet used by `Send`."""
+        self._failures_emitted = 0
 
     async def run(self) -> Outcome:
-        """Driver to the end. Raises an error of the tree, with keys removed from its words."""
+        """Drive to the end. Raises an error of the tree, whose message holds no key."""
         try:
-            step = next(self.route)
+            step = next(self._route)
             while True:
-                self.runtime.emit_step(step)
+                self._emit_step(step)
                 event = await self._perform(step)
-                step = self.route.send(event)
-                self._tell_failures()
+                step = self._route.send(event)
+                self._emit_failures()
         except StopIteration as stop:
-            outcome: Outcome = stop.value
-            self._release(outcome)
-            if (
-                outcome.seams and not outcome.answer.text
-            ):  # nobody had anything to add to what was shown
-                return replace(outcome, answer=outcome.answer.with_(text="".join(self.partial)))
-            return outcome
+            return self._finish(stop.value)
         except FreeRouterError as error:
             if isinstance(error, StreamBroken):
-                error.partial = "".join(self.partial)
+                error.partial = self._output.text
             raise error from None
         finally:
-            self.route.close()
-            self._tell_failures()
+            self._route.close()
+            self._emit_failures()
             self._abandon()
-            self.runtime.state_sync.push_soon()
+            self._runtime.state_sync.push_soon()
 
-    def _tell_failures(self) -> None:
-        for attempt, fault in self.journal.failures[self.told :]:
-            self.runtime.emit_failure(attempt, fault)
-        self.told = len(self.journal.failures)
+    def _finish(self, outcome: Outcome) -> Outcome:
+        self._attempts.release(outcome)
+        if outcome.seams and not outcome.answer.text:
+            # No model had anything to add to what was shown.
+            return replace(outcome, answer=outcome.answer.with_(text=self._output.text))
+        return outcome
+
+    def _abandon(self) -> None:
+        """Cancel every attempt, and give back a grant that was never used."""
+        self._attempts.cancel_all()
+        grant, self._grant = self._grant, None
+        if grant is not None:
+            self._runtime.ledger.settle(grant, sent=False)
 
     async def _perform(self, step: s.Step) -> s.Event:
         match step:
             case s.Reserve():
-                granted = await self.runtime.ledger.reserve(
-                    self.number, step.charges, step.tokens, step.keep
-                )
-                if isinstance(granted, Grant):
-                    self.grant = granted
-                    return s.Granted(self.clock.now())
-                return s.Refused(self.clock.now(), granted.until, granted.scope)
+                return await self._reserve(step)
             case s.Send():
-                self._launch(step.attempt)
+                grant, self._grant = self._grant, None
+                self._attempts.start(step.attempt, grant)
             case s.Watch():
-                return await self._watch(step.until)
+                return await self._attempts.next_event(step.until)
             case s.Sleep():
                 await self._sleep(step)
             case s.Commit():
-                self._commit(step.attempt)
+                self._attempts.commit(step.attempt.number)
             case s.Cancel():
-                self._drop(step.attempt.number)
+                self._attempts.cancel(step.attempt.number)
             case s.Validate():
                 return await self._validate(step)
-        return s.Woke(self.clock.now())
+        return s.Woke(self._clock.now())
 
-    # -- waiting ----------------------------------------------------------------------------------------------------
+    async def _reserve(self, step: s.Reserve) -> s.Granted | s.Refused:
+        granted = await self._runtime.ledger.reserve(
+            self._journal.number, step.charges, step.tokens, step.keep
+        )
+        if isinstance(granted, Grant):
+            self._grant = granted
+            return s.Granted(self._clock.now())
+        return s.Refused(self._clock.now(), granted.until, granted.scope)
 
-    async def _watch(self, until: float) -> s.Event:
-        if not self.inbox:
-            loop = asyncio.get_running_loop()
-            self.waiter = loop.create_future()
-            timer = None
-            if until != math.inf:
-                timer = loop.call_later(max(0.0, until - self.clock.now()), self._wake)
-            try:
-                await self.waiter
-            finally:
-                self.waiter = None
-                if timer is not None:
-                    timer.cancel()
-        return self._news(self.inbox.popleft()) if self.inbox else s.Woke(self.clock.now())
+    async def _sleep(self, step: s.Sleep) -> None:
+        """Wait for the time, or for this request's turn at the scope, but not past the deadline."""
+        if step.scope is None:
+            await asyncio.sleep(max(0.0, step.until - self._clock.now()))
+            return
+        turn = self._runtime.ledger.wait(self._journal.number, step.scope, step.until)
+        if step.deadline is None:
+            await turn
+            return
+        try:
+            async with asyncio.timeout(max(0.0, step.deadline - self._clock.now())):
+                await turn
+        except TimeoutError:
+            return
 
     async def _validate(self, step: s.Validate) -> s.Judged:
-        """The objections of the validator and the guards, without keys. They have as long as the caller has."""
-        left = None if step.deadline is None else max(0.0, step.deadline - self.clock.now())
-        account, judge, ruling = step.attempt.account, self.plan.run_guards, None
+        """Ask the caller's validator, then the guards. Their messages are cleaned of keys."""
+        timeout = None if step.deadline is None else max(0.0, step.deadline - self._clock.now())
+        run_guards, ruling = self._plan.run_guards, None
         try:
-            async with asyncio.timeout(left):
-                problem, teaches = await self.runtime.validate(
-                    self.plan.request.validate, step.answer
-                )
-                if problem is None and judge is not None:
-                    ruling = await self.runtime.run_on_thread(
-                        lambda: judge(step.answer, step.attempt.model.id)
+            async with asyncio.timeout(timeout):
+                problem, teaches = await self._run_validator(step)
+                if problem is None and run_guards is not None:
+                    ruling = await self._runtime.run_on_thread(
+                        lambda: run_guards(step.answer, step.attempt.model.id)
                     )
         except TimeoutError:
             problem, teaches = "the validator or a guard took longer than the call may", False
-        except CallableFailed as error:  # a guard ended its own thread
+        except CallableFailed as error:  # it raised SystemExit, say
             problem, teaches = f"a guard failed: {error}", False
-        words = None if problem is None else redact(problem, account)
-        return s.Judged(self.clock.now(), words, teaches, ruling)
+        if problem is not None:
+            problem = redact(problem, step.attempt.account)
+        return s.Judged(self._clock.now(), problem, teaches, ruling)
 
-    def _wake(self) -> None:
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
-
-    def _post(self, event: s.Event) -> None:
-        self.inbox.append(event)
-        self._wake()
-
-    async def _sleep(self, step: s.Sleep) -> None:
-        """Until the time, or until it is this request's turn at the scope; never past the caller's deadline."""
-        if step.scope is None:
-            await asyncio.sleep(max(0.0, step.until - self.clock.now()))
-            return
-        waiting = self.runtime.ledger.wait(self.number, step.scope, step.until)
-        if step.deadline is None:
-            await waiting
-            return
+    async def _run_validator(self, step: s.Validate) -> tuple[str | None, bool]:
+        """(the validator's objection or None, whether it is to the answer and not its own bug)."""
+        validator = self._plan.request.validate
+        if validator is None:
+            return None, True
         try:
-            async with asyncio.timeout(max(0.0, step.deadline - self.clock.now())):
-                await waiting
-        except TimeoutError:
-            return
+            await self._runtime.run_on_thread(lambda: validator(step.answer))
+        except CallableFailed as error:
+            return str(error), error.rejected
+        return None, True
 
-    # -- attempts ---------------------------------------------------------------------------------------------------
+    # -- what observers see -------------------------------------------------------------------
 
-    def _launch(self, attempt: s.Attempt) -> None:
-        grant, self.grant = self.grant, None
-        before = "" if attempt.resumes is None else "".join(self.partial)
-        flight = self.flights[attempt.number] = Flight(
-            attempt, grant, self.plan, self.runtime, self.transport_of, self._say, before
-        )
-        flight.last = self.clock.now()
-        flight.task = asyncio.get_running_loop().create_task(self._fly(flight))
-        if self.plan.stream:
-            self._guard_stall(flight)
-
-    async def _fly(self, flight: Flight) -> None:
-        attempt = flight.attempt
-        try:
-            answer = await flight.ask()
-        except Rejected as rejected:
-            self._fail(flight, rejected.fault)
-        except TransportFailed as failure:
-            self._fail(
-                flight, judge_transport(failure.name, redact(failure.detail, attempt.account))
+    def _emit_step(self, step: s.Step) -> None:
+        if isinstance(step, s.Send):
+            attempt = step.attempt
+            self._runtime.emit(
+                ModelChosen(
+                    model=attempt.model.id,
+                    provider=attempt.account.provider,
+                    attempt=attempt.number,
+                    hedge=attempt.hedge,
+                )
             )
-        except asyncio.CancelledError:
-            if not flight.stalled:
-                raise
-            self._fail(
-                flight,
-                Fault(Kind.SLOW, Cause.STALL, "no token for too long, whatever else was sent"),
+        elif isinstance(step, s.Sleep):
+            self._runtime.emit(Waiting(max(0.0, step.until - self._clock.now())))
+
+    def _emit_failures(self) -> None:
+        failures = self._journal.failures
+        for attempt, fault in failures[self._failures_emitted :]:
+            self._runtime.emit(
+                AttemptFailed(
+                    model=attempt.model.id,
+                    provider=attempt.account.provider,
+                    fault=fault.kind.value,
+                    cause=fault.cause,
+                    status=fault.status,
+                    message=fault.message,
+                )
             )
-        except Exception as error:  # a bug of ours or of a transport must not hang the caller
-            self.runtime.log.exception("an attempt failed unexpectedly", exc_info=_bare(error))
-            self._fail(flight, judge_transport("other", type(error).__name__))
-        else:
-            usage = (answer.usage or {}).get("total_tokens")
-            flight.tokens, flight.cost = (usage if isinstance(usage, int) else None), answer.cost
-            self._post(s.Done(self.clock.now(), attempt.number, answer, rests=flight.rests))
-        finally:
-            if flight.timer is not None:
-                flight.timer.cancel()
-            self._settle(flight)
-
-    def _say(self, flight: Flight, delta: Delta) -> None:
-        visible = delta.visible or bool(delta.fragments)
-        if flight.token < 1 + visible:
-            flight.token = 1 + visible
-            self._post(s.Token(self.clock.now(), flight.attempt.number, visible))
-        if not (visible or delta.reasoning_details):
-            return
-        if flight.shown:
-            flight.pieces = flight.pieces or bool(delta.fragments)
-            self._show(delta)
-        elif self.show is not None:
-            flight.held.append(delta)
-
-    def _commit(self, attempt: s.Attempt) -> None:
-        flight = self.flights[attempt.number]
-        flight.shown = True
-        for delta in flight.held:
-            flight.pieces = flight.pieces or bool(delta.fragments)
-            self._show(delta)
-        flight.held.clear()
-
-    def _show(self, delta: Delta) -> None:
-        if delta.text:
-            self.partial.append(delta.text)
-        if self.show is not None:
-            if self.journal.shown_at is None:
-                self.journal.shown_at = self.clock.now()
-            self.show(delta)
-
-    def _guard_stall(self, flight: Flight) -> None:
-        """One lazy timer a stream: when it fires it looks how long ago the last token was."""
-        patience = flight.attempt.stall_timeout if flight.token else BEFORE_FIRST
-        left = flight.last + patience - self.clock.now()
-        if left <= 0 and flight.task is not None:
-            flight.stalled = True
-            flight.task.cancel()
-            return
-        # Until the first token, look often enough that the stall patience applies soon after it.
-        delay = min(left, flight.attempt.stall_timeout)
-        flight.timer = asyncio.get_running_loop().call_later(delay, self._guard_stall, flight)
-
-    def _fail(self, flight: Flight, fault: Fault) -> None:
-        self._post(s.Failed(self.clock.now(), flight.attempt.number, fault))
-
-    def _news(self, event: s.Event) -> s.Event:
-        """The event, and where an attempt that was shown ended, what the caller has seen: another may be asked to continue it."""
-        if self.plan.policy.on_stream_break != "continue" or not isinstance(
-            event, (s.Failed, s.Done)
-        ):
-            return event
-        flight = self.flights.get(event.number)
-        if flight is None or not flight.shown:
-            return event
-        text = "".join(self.partial)
-        return replace(
-            event, shown=s.Shown(redact(text, flight.attempt.account), flight.pieces, len(text))
-        )
-
-    def _drop(self, number: int) -> None:
-        flight = self.flights.pop(number, None)
-        if flight is not None and flight.task is not None:
-            flight.task.cancel()
-
-    def _settle(self, flight: Flight) -> None:
-        grant, flight.grant = flight.grant, None
-        if grant is not None:
-            self.runtime.ledger.settle(grant, sent=True, tokens=flight.tokens, cost=flight.cost)
-
-    def _release(self, outcome: Outcome) -> None:
-        """Show what was held until the answer was accepted: whole tool calls, and text nobody has seen."""
-        flight = self.flights.get(outcome.attempt.number)
-        if self.show is None or flight is None:
-            return
-        answer = outcome.answer
-        if not flight.shown and (answer.text or answer.reasoning):
-            self._show(Delta(answer.text[len(flight.before) :], answer.reasoning))
-        elif flight.thought:
-            self._show(Delta(reasoning=flight.thought))
-        if answer.tool_calls and not flight.pieces:
-            self._show(Delta(tool_calls=answer.tool_calls))
-
-    def _abandon(self) -> None:
-        """Whatever is still in flight is stopped; a share that was taken and never used goes back."""
-        for number in list(self.flights):
-            self._drop(number)
-        if self.grant is not None:
-            self.runtime.ledger.settle(self.grant, sent=False)
-            self.grant = None
-
-
-def _bare(error: Exception) -> Exception:
-    """The exception without its words, which are not ours to trust with a key."""
-    return RuntimeError(type(error).__name__).with_traceback(error.__traceback__)
+        self._failures_emitted = len(failures)

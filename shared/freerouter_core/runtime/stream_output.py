@@ -1,0 +1,75 @@
+"""`StreamOutput`: what the caller of one request is shown, across all of its attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..routing.journal import Journal
+from ..routing.plan import Outcome
+from ..routing.steps import Shown
+from ..wire.redact import redact
+from ..wire.stream import Delta
+from .attempt import AttemptRun
+from .loop.clock import Clock
+
+Show = Callable[[Delta], None]
+"""Gets the deltas of the attempt that won, in order."""
+
+
+class StreamOutput:
+    """Shows deltas of the committed attempt and holds those of the others.
+
+    `show` is the caller's end. None: the request is not streamed, and nothing is held.
+    """
+
+    def __init__(self, show: Show | None, journal: Journal, clock: Clock) -> None:
+        self._show, self._journal, self._clock = show, journal, clock
+        self._texts: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """All text shown so far."""
+        return "".join(self._texts)
+
+    def add(self, run: AttemptRun, delta: Delta) -> None:
+        """Show a delta, or hold it until its attempt is committed."""
+        if run.committed:
+            self._put(run, delta)
+        elif self._show is not None:
+            run.held_deltas.append(delta)
+
+    def commit(self, run: AttemptRun) -> None:
+        """Show what an attempt has said so far, and from now on whatever it says."""
+        run.committed = True
+        for delta in run.held_deltas:
+            self._put(run, delta)
+        run.held_deltas.clear()
+
+    def release(self, run: AttemptRun, outcome: Outcome) -> None:
+        """Show what waited until the answer was accepted: unseen text and whole tool calls."""
+        if self._show is None:
+            return
+        answer = outcome.answer
+        if not run.committed and (answer.text or answer.reasoning):
+            self._write(Delta(answer.text[len(run.shown_before) :], answer.reasoning))
+        elif run.held_reasoning:
+            self._write(Delta(reasoning=run.held_reasoning))
+        if answer.tool_calls and not run.showed_fragments:
+            self._write(Delta(tool_calls=answer.tool_calls))
+
+    def shown_by(self, run: AttemptRun) -> Shown:
+        """What the caller has seen by the time this attempt ended, for another to continue."""
+        text = self.text
+        return Shown(redact(text, run.attempt.account), run.showed_fragments, len(text))
+
+    def _put(self, run: AttemptRun, delta: Delta) -> None:
+        run.showed_fragments = run.showed_fragments or bool(delta.fragments)
+        self._write(delta)
+
+    def _write(self, delta: Delta) -> None:
+        if delta.text:
+            self._texts.append(delta.text)
+        if self._show is not None:
+            if self._journal.shown_at is None:
+                self._journal.shown_at = self._clock.now()
+            self._show(delta)
