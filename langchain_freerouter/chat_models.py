@@ -22,7 +22,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 from typing_extensions import override
 
-from freerouter_core import __version__
+import freerouter_core
 from freerouter_core.client.adapter_options import POLICY, RouterOptions, objects_as_data
 from freerouter_core.errors import FreeRouterError
 from freerouter_core.guards import mark_of
@@ -87,7 +87,7 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
 
     @model_validator(mode="after")
     def _set_freerouter_version(self) -> Self:
-        self._add_version("freerouter-llm", __version__)
+        self._add_version("freerouter-llm", freerouter_core.__version__)
         return self
 
     @property
@@ -120,10 +120,10 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
             return made
         kwargs = made["kwargs"]
         for name in POLICY:
-            if name in kwargs and name not in self._said:
+            if name in kwargs and name not in self._chosen:
                 del kwargs[name]
         written = objects_as_data(self)
-        kwargs |= {name: value for name, value in written.items() if name in self._said}
+        kwargs |= {name: value for name, value in written.items() if name in self._chosen}
         if written["router"] is not None:  # a session's, where none was given
             kwargs["router"] = written["router"]
         kwargs.pop("http_client", None)
@@ -184,7 +184,7 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         key = super()._get_llm_string(stop, **kwargs)
         with contextlib.suppress(FreeRouterError):
             router = self._router
-            key += "".join(f"|{mark_of(guard)}" for guard in router.guards)
+            key += "".join(f"|{mark_of(guard)}" for guard in router.config.guards)
             key += f"|{router.preferred}"
         return key
 
@@ -259,7 +259,7 @@ class ChatFreeRouter(RouterOptions, BaseChatModel):
         yield end_of(stream.outcome, usage)
 
     @property
-    def _router(self) -> Any:
+    def _router(self) -> freerouter_core.Router:
         key = self.api_key.get_secret_value() if self.api_key is not None else None
         # A key that merely lies in the environment is not one given in code: DEV_MODE yields to the latter only.
         return self.make_router(None if key == os.environ.get("OPENROUTER_API_KEY") else key)

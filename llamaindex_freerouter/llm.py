@@ -31,7 +31,8 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools.types import BaseTool
 
-from freerouter_core.client.adapter_options import POLICY, RouterOptions
+import freerouter_core
+from freerouter_core.client.adapter_options import RouterOptions
 from freerouter_core.errors import BadRequest, FreeRouterError
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.request import ChatRequest
@@ -193,15 +194,15 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
         return generate()
 
     @property
-    def _router(self) -> Any:
+    def _router(self) -> freerouter_core.Router:
         return self.make_router(self.api_key)
 
-    def policies(self) -> list[Any]:
-        """The promise of `context_window` is kept by asking no model with less."""
-        values = super().policies()
-        least = (self.min_context, self.context_window, getattr(self.router, "min_context", 0))
-        values[POLICY.index("min_context")] = max(least)
-        return values
+    def policy(self) -> dict[str, Any]:
+        """The options of the router. No model with less than `context_window` is asked."""
+        policy = super().policy()
+        base = 0 if self.router is None else self.router.config.min_context
+        policy["min_context"] = max(self.min_context, self.context_window, base)
+        return policy
 
     def _request(
         self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, Protocol
 
 from ..catalogue.providers import Limit, Provider
 from ..checks import Unset
 from ..guards.base import GuardLike, name_of
+from ..routing.need import Ranker
+from ..wire.answer import Json
 from .config import RouterConfig
 
 
-def config_as_data(config: RouterConfig) -> dict[str, Any]:
-    """Every option that is set, but for the key."""
+def config_as_data(config: RouterConfig) -> Json:
+    """Every option that is set, without the key."""
     values = {f.name: getattr(config, f.name) for f in fields(config) if f.name != "api_key"}
     data = {name: value for name, value in values.items() if value is not None}
     data["strategy"] = strategy_as_data(config.strategy)
@@ -22,50 +24,58 @@ def config_as_data(config: RouterConfig) -> dict[str, Any]:
     if isinstance(config.timeout, Unset):
         del data["timeout"]
     else:
-        data["timeout"] = config.timeout  # None is a choice of its own: no bound
+        data["timeout"] = config.timeout  # None was chosen, too: no bound
     return data
 
 
-def strategy_as_data(value: Any) -> str:
-    """A strategy by name; loading a name that is none of ours asks for the callable."""
-    return (
-        value if isinstance(value, str) else str(getattr(value, "__name__", type(value).__name__))
-    )
+def strategy_as_data(strategy: str | Ranker) -> str:
+    """A strategy by name. A callable's name loads as an error that asks for the callable."""
+    if isinstance(strategy, str):
+        return strategy
+    return str(getattr(strategy, "__name__", type(strategy).__name__))
 
 
-def guards_as_data(value: Sequence[GuardLike]) -> list[str]:
-    """Guards by name: loading such a text asks for the objects."""
-    return [name_of(guard) for guard in value]
+def guards_as_data(guards: Sequence[GuardLike]) -> list[str]:
+    """Guards by name. Loading the names asks for the objects."""
+    return [name_of(guard) for guard in guards]
 
 
-def session_as_data(value: Any) -> str | None:
+class Named(Protocol):
+    """Whatever has a name: a `Session`, which is above this module."""
+
+    @property
+    def name(self) -> str: ...
+
+
+def session_as_data(session: Named | str | None) -> str | None:
     """A session by name."""
-    return value if isinstance(value, str) else getattr(value, "name", None)
+    return session if session is None or isinstance(session, str) else session.name
 
 
-def providers_as_data(value: Any) -> Any:
-    """`providers=` as JSON can hold it, without keys: loading takes them from the environment."""
-    if not isinstance(value, (list, tuple)):
-        return value
-    return [
-        {
-            "name": item.name,
-            "base_url": item.base_url,
-            "free": item.free
-            if isinstance(item.free, str) or item.free is None
-            else list(item.free),
-            "limits": None if item.limits is None else [asdict(limit) for limit in item.limits],
-        }
-        if isinstance(item, Provider)
-        else item
-        for item in value
-    ]
+def providers_as_data(
+    providers: Sequence[str | Provider] | Provider | None,
+) -> str | list[str | Json] | None:
+    """`providers=` without keys: loading takes them from the environment."""
+    if not isinstance(providers, (list, tuple)):
+        return providers if isinstance(providers, str) else None
+    return [_provider_as_data(item) if isinstance(item, Provider) else item for item in providers]
 
 
-def provider_from_data(item: Any) -> Any:
-    if not isinstance(item, Mapping):
-        return item
-    values = dict(item)
+def _provider_as_data(provider: Provider) -> Json:
+    free, limits = provider.free, provider.limits
+    return {
+        "name": provider.name,
+        "base_url": provider.base_url,
+        "free": list(free) if isinstance(free, tuple) else free,
+        "limits": None if limits is None else [asdict(limit) for limit in limits],
+    }
+
+
+def provider_from_data(data: str | Provider | Mapping[str, Any]) -> str | Provider:
+    """A provider from what `providers_as_data` wrote. A name or a `Provider` is returned as it is."""
+    if not isinstance(data, Mapping):
+        return data
+    values = dict(data)
     if values.get("limits") is not None:
         values["limits"] = [
             limit if isinstance(limit, Limit) else Limit(**limit) for limit in values["limits"]
