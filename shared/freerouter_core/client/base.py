@@ -1,4 +1,4 @@
-"""`RouterBase`: an immutable configuration, its filter, and the context its calls run in."""
+"""`RouterBase`: a router's options, its filter, and the context of its calls."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ import threading
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..runtime.runtime import Runtime
-from ..settings.environment import Settings
 from .config import RouterConfig
 from .context import Context
 from .filters import FILTER, filtered
-from .resolve import Resolved, resolve
+from .resolve import Resolved
 from .serialize import config_as_data
 
 if TYPE_CHECKING:
     from ..runtime.http.transport import HttpClient
 
+    _Options = RouterConfig
+else:
+    _Options = object
+"""A router has its options as attributes. Type checkers see them as those of `RouterConfig`."""
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class _Arguments(RouterConfig):
     """Every argument of `Router`, for `dataclasses.replace`."""
 
@@ -26,10 +30,17 @@ class _Arguments(RouterConfig):
     runtime: Runtime | None = dataclasses.field(default=None, repr=False)
 
 
-class RouterBase:
-    """What a router is: equal to others of the same options, hashable, picklable, cheap to make.
+_LASTING = tuple(
+    field.name for field in dataclasses.fields(RouterConfig) if field.name not in FILTER
+)
+"""The options that no filter changes."""
 
-    Nothing of it changes but its filter (`set_filter`), which belongs to this object alone.
+
+class RouterBase(_Options):
+    """An immutable set of options that is equal to others of the same options, and picklable.
+
+    Nothing about a router changes but its filter (`set_filter`), which belongs to this object
+    alone. The hash leaves the filter out, so it never changes.
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]] = (
@@ -37,26 +48,27 @@ class RouterBase:
     )
     """`dataclasses.replace(router, …)` works as `router.with_options(…)` does."""
 
-    _made: RouterConfig
-    """The configuration as it was given: what equality and the hash go by."""
     _context: Context
-    """The context with the filter taken in. Replaced whole, under the lock."""
+    """Never changed, only replaced, under the lock: a call keeps the one it began with."""
     _lock: threading.Lock
 
-    def _start(
-        self, made: RouterConfig, runtime: Runtime | None, http_client: HttpClient | None
-    ) -> None:
-        context = Context(made, runtime, http_client)
-        self.__dict__.update(_made=made, _context=context, _lock=threading.Lock())
+    def _start(self, context: Context) -> None:
+        self.__dict__.update(_context=context, _lock=threading.Lock())
+
+    @classmethod
+    def _of(cls, context: Context) -> Self:
+        router = cls.__new__(cls)
+        router._start(context)
+        return router
 
     @property
     def config(self) -> RouterConfig:
-        """The options as they are now, the filter taken in."""
+        """The options as they are now, filter included."""
         return self._context.config
 
     @property
     def runtime(self) -> Runtime | None:
-        """The runtime this router was given; None: the process's."""
+        """The runtime this router was given. None: it uses the one of the process."""
         return self._context.own_runtime
 
     @property
@@ -74,48 +86,41 @@ class RouterBase:
 
     @property
     def preferred(self) -> tuple[str, ...]:
-        """The models to ask first, in order: the named one, then those of the environment and the
-        fallback list."""
+        """The models to ask first, in order: the named one, then those of the environment and of
+        `fallback_models`."""
         return self._resolved.policy.preferred
 
     def with_options(self, **options: Any) -> Self:
-        """A router with these options and otherwise the same, its filter included. `options` are
-        arguments of `Router`. Raises `BadSetting`."""
-        context = self._context
-        runtime = options.pop("runtime", context.own_runtime)
-        http_client = options.pop("http_client", context.http_client)
-        return self._of(dataclasses.replace(context.config, **options), runtime, http_client)
+        """A copy of this router, filter included, with other options.
 
-    @classmethod
-    def _of(
-        cls, config: RouterConfig, runtime: Runtime | None, http_client: HttpClient | None
-    ) -> Self:
-        router = cls.__new__(cls)
-        router._start(config, runtime, http_client)
-        return router
+        Args:
+            options: arguments of `Router`.
+
+        Raises:
+            BadSetting: an option makes no sense.
+        """
+        return self._of(self._context.with_options(**options))
 
     def set_filter(self, /, **changes: Any) -> dict[str, Any]:
-        """Change what this router lists and asks, from the next request on. No other router changes.
-        Returns the filter as it is now.
+        """Change what this router lists and asks, from the next request on. No other router
+        changes. Returns the filter as it is now.
 
-        `show_free_only`, `prefer_free`: what `models()` lists, and whether free models come first.
-        `max_cost_per_token`, `min_context`, `min_quality`, `min_safety`, `max_latency`,
-        `capabilities`, `providers`: as the options of those names. None of them allows paying.
+        `show_free_only` and `prefer_free` say what `models()` lists and in which order. The others
+        are options of `Router`: `max_cost_per_token`, `min_context`, `min_quality`, `min_safety`,
+        `max_latency`, `capabilities`, `providers`. None of them allows paying.
 
         Raises:
             BadSetting: a name or value makes no sense; nothing was changed.
         """
         with self._lock:
-            context = self._context
-            config = filtered(context.config, changes)
-            resolve(
-                config, Settings.load()
-            )  # names an unknown provider now, not at the next request
-            self.__dict__["_context"] = Context(config, context.own_runtime, context.http_client)
+            config = filtered(self.config, changes)
+            context = Context(config, self.runtime, self.http_client)
+            context.check()  # an unknown provider is an error now, not at the next request
+            self.__dict__["_context"] = context
         return {name: getattr(config, name) for name in FILTER}
 
     def describe(self) -> dict[str, Any]:
-        """The options as plain data, without keys: what tells one router's answers from another's."""
+        """The options as plain data, without keys: routers that answer alike describe alike."""
         data = config_as_data(self.config)
         if self.runtime is not None:
             data["runtime"] = self.runtime.name
@@ -128,19 +133,15 @@ class RouterBase:
             AuthenticationFailed: no provider has a key.
             BadSetting: a setting makes no sense.
         """
-        _ = self._resolved
+        self._context.check()
 
-    if not TYPE_CHECKING:  # a type checker reads `router.config.model`, and finds a typo
+    if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """An option as it is now: `router.model`."""
-            if name.startswith("_"):
-                raise AttributeError(name)
-            try:
+            # Only what is not found elsewhere comes here. `_context` is missing during unpickling.
+            if not name.startswith("_") and name in RouterConfig.__dataclass_fields__:
                 return getattr(self._context.config, name)
-            except AttributeError:
-                words = f"{type(self).__name__!r} object has no attribute {name!r}"
-                raise AttributeError(words) from None
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
@@ -151,34 +152,25 @@ class RouterBase:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RouterBase) or type(other) is not type(self):
             return NotImplemented
-        return (
-            self._made == other._made
-            and self.config == other.config
-            and self.http_client == other.http_client
-        )
+        return self.config == other.config and self.http_client == other.http_client
 
     def __hash__(self) -> int:
-        return hash((self._made, self.http_client))
+        config = self.config
+        return hash((*(getattr(config, name) for name in _LASTING), self.http_client))
 
     def __repr__(self) -> str:
         return type(self).__name__ + repr(self.config).removeprefix("RouterConfig")
 
     def __copy__(self) -> Self:
-        """A router of its own, whose filter may become another; client and runtime are shared."""
-        context = self._context
-        copied = self._of(self._made, context.own_runtime, context.http_client)
-        copied.__dict__["_context"] = Context(
-            context.config, context.own_runtime, context.http_client
-        )
-        return copied
+        """A router with a filter of its own. Client and runtime are shared."""
+        return self.with_options()
 
     def __deepcopy__(self, memo: object) -> Self:
-        return self.__copy__()
+        return self.with_options()
 
     def __getstate__(self) -> dict[str, Any]:
-        """The options and the key. A client and a runtime belong to their process."""
-        return {"made": self._made, "config": self.config}
+        """The options, with the key. A client and a runtime belong to their process."""
+        return {"config": self.config}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._start(state["made"], None, None)
-        self.__dict__["_context"] = Context(state["config"], None, None)
+        self._start(Context(state["config"]))

@@ -28,9 +28,9 @@ class Secret(Protocol):
     def get_secret_value(self) -> str: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RouterConfig:
-    """What `Router` was told. See `Router` for what each option means; the types here are those it is stored in.
+    """The options of a `Router`, which says what each means. The types are those of storage.
 
     Raises:
         BadSetting: an option makes no sense.
@@ -74,7 +74,7 @@ class RouterConfig:
         self._check()
 
     def _normalise(self) -> None:
-        """Store lists as tuples and wrapped keys as text: configurations are compared and hashed."""
+        """Store lists as tuples and secrets as text, so that equal options compare equal."""
         put = object.__setattr__
         put(self, "api_key", _plain(self.api_key))
         put(self, "model", self.model or "auto")
@@ -90,18 +90,18 @@ class RouterConfig:
     def _check(self) -> None:
         for name in (self.model, *(self.fallback_models or ())):
             if not plausible(name):
-                hint = '"auto", or an id such as "author/name:free"'
+                hint = 'use "auto", or an id such as "author/name:free"'
                 raise BadSetting("no model has such a name", hint=hint)
         if self.task is not None:
             one_of("task", self.task, ("auto", *TASKS))
         for name, allowed in _CHOICES.items():
             one_of(name, getattr(self, name), allowed)
         if not callable(self.strategy):
-            hint = "one of your own must be given as the callable itself"
+            hint = "for a strategy of your own, pass the callable itself"
             one_of("strategy", self.strategy, STRATEGIES, hint)
         if isinstance(self.timeout, (int, float)) and self.timeout <= 0:
             raise BadSetting(
-                f"timeout={self.timeout} must be positive seconds, or None for no bound"
+                f"timeout={self.timeout} must be positive seconds, or None for no limit"
             )
         for name in ("max_retries", "daily_cap"):
             value = getattr(self, name)
@@ -127,8 +127,8 @@ def _plain(key: str | Secret | None) -> str | None:
 
 
 def _providers(
-    given: str | Provider | Iterable[str | Provider] | None,
+    providers: str | Provider | Iterable[str | Provider] | None,
 ) -> tuple[str | Provider, ...] | str | None:
-    if given is None or given == "all":
-        return given
-    return (given,) if isinstance(given, (str, Provider)) else tuple(given)
+    if providers is None or providers == "all":
+        return providers
+    return (providers,) if isinstance(providers, (str, Provider)) else tuple(providers)

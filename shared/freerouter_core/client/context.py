@@ -1,14 +1,15 @@
-"""`Context`: a router's configuration with the runtime, the settings and the transports it uses."""
+"""`Context`: a router's configuration, with the runtime, settings and transports it uses."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue.model import Catalogue
 from ..catalogue.providers import Account
 from ..routing.session_memory import SessionMemory, memory_of
 from ..runtime.runtime import Runtime
-from ..settings.environment import Settings
+from ..settings import Settings
 from .config import RouterConfig
 from .resolve import Resolved, resolve
 
@@ -17,30 +18,51 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """What every call of a router starts from. A router gets a new one when its filter changes, so
-    a call that has begun keeps the configuration it began with."""
+    """What a call of a router starts from. It does not change.
+
+    Args:
+        config: the router's options, filter included.
+        runtime: the router's own runtime. None: the one of the process.
+        http_client: the client or transport the router was given.
+    """
 
     def __init__(
-        self, config: RouterConfig, runtime: Runtime | None, http_client: HttpClient | None
+        self,
+        config: RouterConfig,
+        runtime: Runtime | None = None,
+        http_client: HttpClient | None = None,
     ) -> None:
         self.config, self.http_client = config, http_client
         self.own_runtime = runtime
         self._resolved: Resolved | None = None
 
+    def with_options(self, **options: Any) -> Context:
+        """This context with other arguments of `Router`. Raises `BadSetting`."""
+        runtime = options.pop("runtime", self.own_runtime)
+        http_client = options.pop("http_client", self.http_client)
+        config = dataclasses.replace(self.config, **options) if options else self.config
+        return Context(config, runtime, http_client)
+
     @property
     def runtime(self) -> Runtime:
-        """The router's own runtime, or the process's, which is another after a fork."""
+        """The router's own runtime, or the one of the process. After a fork that is a new one."""
         return self.own_runtime if self.own_runtime is not None else Runtime.current()
 
     @property
     def resolved(self) -> Resolved:
-        """The configuration with the environment taken in, read once.
+        """The configuration together with the environment, which is read once.
 
-        Raises `AuthenticationFailed` where no provider has a key, `BadSetting` for a setting.
+        Raises:
+            AuthenticationFailed: no provider has a key.
+            BadSetting: a setting makes no sense.
         """
         if self._resolved is None:
             self._resolved = resolve(self.config, Settings.load())
         return self._resolved
+
+    def check(self) -> None:
+        """Raise what `resolved` raises."""
+        _ = self.resolved
 
     async def opened(self) -> Resolved:
         """`resolved`, after the state that other processes share has been read."""
@@ -53,8 +75,13 @@ class Context:
     async def catalogue(
         self, resolved: Resolved, *, wait: float | None = None, required: bool = True
     ) -> Catalogue:
-        """The models of all accounts. `wait`: seconds to wait for a first list (None: as long as
-        fetching takes); `required`: whether to raise `CatalogueUnavailable` when there is none."""
+        """The models of all accounts.
+
+        Args:
+            resolved: what `opened` returned.
+            wait: seconds to wait for a first list. None: as long as fetching takes.
+            required: whether to raise `CatalogueUnavailable` if there is no list.
+        """
         return await self.runtime.discovery.catalogue(
             resolved.accounts.values(),
             self.transport,
@@ -64,24 +91,26 @@ class Context:
         )
 
     def transport(self, account: Account) -> Transport:
-        """How to reach an account: the simulator in DEV_MODE, the router's own client, the
+        """How to reach an account: the simulator in DEV_MODE, else the router's own client, the
         runtime's, or the network."""
         runtime = self.runtime
-        client: Any = self.http_client
         if account.simulated and runtime.client is None:
-            client = _development(runtime)
-        return runtime.transport_for(client)
+            return runtime.transport_for(_dev_transport(runtime))
+        return runtime.transport_for(self.http_client)
 
     def session_memory(self) -> SessionMemory | None:
-        """What is remembered of this router's session; None where it has none."""
+        """What is remembered of this router's session. It is made at first use.
+
+        None: the router has no session.
+        """
         if self.config.session_name is None:
             return None
         runtime = self.runtime
         return memory_of(runtime.sessions, self.config.session_name, runtime.clock.now())
 
 
-def _development(runtime: Runtime) -> object:
-    """The simulated world that answers in DEV_MODE, one for each runtime."""
+def _dev_transport(runtime: Runtime) -> object:
+    """The transport to the simulated world that answers in DEV_MODE, one for each runtime."""
     if runtime.dev_transport is None:
         from ..simulator import development_world
 

@@ -1,10 +1,10 @@
-"""`Router`: the front door. `Session`: a router that keeps to one model."""
+"""`Router`: asks models. `Session`: a router that keeps to one model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..catalogue.providers import Provider
 from ..checks import UNSET, Unset
@@ -27,6 +27,7 @@ from .config import (
     Secret,
     ToolStreaming,
 )
+from .context import Context
 from .request_run import RequestRun
 from .router_reports import RouterReports
 from .streams import AsyncStream, Stream
@@ -35,50 +36,62 @@ if TYPE_CHECKING:
     from ..runtime.http.transport import HttpClient
 
 
+class _Run(Protocol):
+    """Runs one request. `show` gets the deltas of a stream."""
+
+    def __call__(self, show: Show | None = None) -> Coroutine[Any, Any, Outcome]: ...
+
+
 class Router(RouterReports):
-    """Which models may be asked, in which order, under which limits. Immutable, picklable, cheap to
-    make; equal routers share everything.
+    """Which models may be asked, in which order, under which limits.
+
+    Immutable, picklable and cheap to make. Equal routers share limits, health and connections.
 
     Args:
-        model: "auto", a model id ("author/name:free"), or "provider:name". A named model is tried first, listed or not.
-        fallback_models: None: any model may follow. A list: those first, then any. `()`: only `model`.
-        api_key: OpenRouter's; else the environment's `OPENROUTER_API_KEY`. In no repr, log or error.
-        base_url: OpenRouter's; else `OPENROUTER_BASE_URL`.
-        providers: names or `Provider`s. None: OpenRouter, and those in `FREEROUTER_PROVIDERS`. "all": every provider whose
-            key the environment holds.
-        strategy: "adaptive", "round_robin", "random", "context", "performance", "cost", "availability", or a callable
-            `(need, models) -> models`, best first.
-        prefer: "speed", "balanced" or "quality": how much a quality prior weighs.
-        capabilities: words every model must have: "tools", "vision", "audio", "file", "reasoning", "structured", …
-        min_context: tokens.
-        task: what requests are about ("code", "reasoning", "creative", "data", "long_context", "vision", "tools", "multilingual"), so that
-            models made for it come earlier; "auto" tells it from each request's words.
-        min_quality: 0 to 10, against a prior from what the catalogue tells (a published index, else the size).
-        min_safety: 0 to 10, against what guards said of a model's answers; one that none has judged has 8.
-        quality: your own opinion of models, 0 to 10, by id; it replaces the prior.
-        max_latency: seconds to a first token, on average, where known.
-        max_cost_per_token: USD; matters with `allow_paid`.
-        max_cost_per_request: USD, by what the prompt and `max_tokens` could come to; matters with `allow_paid`.
-        daily_budget_usd: USD a UTC day for each account, reserved before a paid model is asked; matters with `allow_paid`.
-        daily_cap: requests a UTC day to free models of each account, over whatever limits the provider has.
+        model: "auto", a model id ("author/name:free") or "provider:name". A named model is asked
+            first, listed or not.
+        fallback_models: None: any model may follow. A list: those first, then any. `()`: none.
+        api_key: OpenRouter's key. None: `OPENROUTER_API_KEY`. It is in no repr, log or error.
+        base_url: OpenRouter's address. None: `OPENROUTER_BASE_URL`.
+        providers: names or `Provider`s. None: OpenRouter and those of `FREEROUTER_PROVIDERS`.
+            "all": every provider whose key is in the environment.
+        strategy: "adaptive", "round_robin", "random", "context", "performance", "cost",
+            "availability", or a callable `(need, models) -> models`, best first.
+        prefer: "speed", "balanced" or "quality": how much the quality of a model weighs.
+        capabilities: what every model must have: "tools", "vision", "audio", "file",
+            "reasoning", "structured", …
+        min_context: tokens of context that every model must have.
+        task: what requests are about, so that models made for it come earlier: "code",
+            "reasoning", "creative", "data", "long_context", "vision", "tools" or "multilingual".
+            "auto" tells it from the words of each request.
+        min_quality: 0 to 10. Compared with a published index of quality, else with the size.
+        min_safety: 0 to 10. Compared with what guards said of a model's answers; 8 at first.
+        quality: your own opinion of models, 0 to 10 by id, instead of that index.
+        max_latency: mean seconds to a first token, where they are known.
+        max_cost_per_token: USD. Matters with `allow_paid`.
+        max_cost_per_request: USD, for the prompt and `max_tokens`. Matters with `allow_paid`.
+        daily_budget_usd: USD a UTC day for each account, reserved before a paid model is asked.
+        daily_cap: requests to free models a UTC day for each account, beside its other limits.
         allow_paid: whether models that cost money may be asked, after every free one.
-        keyless: whether providers that answer without a key may be asked, too.
-        privacy: "no-train" keeps to endpoints that do not train on prompts.
-        timeout: seconds to an answer, or to a stream's first token, failover included. None: no bound.
+        keyless: whether to ask providers that need no key, too.
+        privacy: "no-train" asks only endpoints that do not train on prompts.
+        timeout: seconds to an answer, or to a stream's first token, failover included. None: no
+            limit.
         max_retries: attempts after the first. None: as many as the timeout allows.
-        max_failures: failures in a row before a model is benched on a guess.
-        exclude_failed: seconds of such a bench, e.g. 1800. None: a guess that grows from 20 s to 10 minutes. A wait that a provider states is
-            kept to all the same.
-        on_stream_break: "raise": a stream that fails after text was shown raises `StreamBroken` with that text. "continue":
-            another model continues it, and nothing is said twice.
-        tool_streaming: "whole" streams tool calls complete, "fragments" as they come.
-        hedge: "auto" or "off".
-        guards: who judges answers before they are given, and prompts before they are sent; see `freerouter_core.guards.base`. A guarded
-            stream is held until it was judged.
-        session_name: requests of one name keep to one model while that is wise; see `Router.session`.
-        show_free_only: whether `models()` lists free ones only; None: as `OPENROUTER_SHOW_FREE_ONLY` says.
-        prefer_free: whether it lists them first; None: as `OPENROUTER_PREFER_FREE_MODELS` says.
-        http_client: an `httpx.AsyncClient` or transport that all requests go through. Not pickled.
+        max_failures: failures in a row before a model is benched.
+        exclude_failed: seconds of such a bench. None: 20 seconds at first, doubling to 600. What
+            a provider states is kept either way.
+        on_stream_break: "raise": a stream that fails after text was shown raises `StreamBroken`
+            with that text. "continue": another model continues it without repeating text.
+        tool_streaming: "whole" streams complete tool calls, "fragments" parts as they come.
+        hedge: "auto" asks a second model when the first is slow, "off" never does.
+        guards: what judges answers before you get them, and prompts before they are sent; see
+            `freerouter_core.guards`. A stream with guards is held until it was judged.
+        session_name: requests of one name keep to one model while it does well; see `session`.
+        show_free_only: whether `models()` lists only free ones. None: `OPENROUTER_SHOW_FREE_ONLY`.
+        prefer_free: whether it lists them first. None: `OPENROUTER_PREFER_FREE_MODELS`.
+        http_client: an `httpx.AsyncClient` or transport for all requests. It is not pickled.
+        runtime: the runtime to use. None: the one of the process. It is not pickled.
 
     Raises:
         BadSetting: an argument makes no sense.
@@ -87,6 +100,7 @@ class Router(RouterReports):
     def __init__(
         self,
         model: str | None = "auto",
+        *,
         fallback_models: Sequence[str] | None = None,
         api_key: str | Secret | None = None,
         base_url: str | None = None,
@@ -121,55 +135,62 @@ class Router(RouterReports):
         http_client: HttpClient | None = None,
         runtime: Runtime | None = None,
     ) -> None:
-        given: dict[str, Any] = dict(locals())
-        config = RouterConfig(**{field.name: given[field.name] for field in fields(RouterConfig)})
-        self._start(config, runtime, http_client)
+        # `RouterConfig` has an option of each name, and stores it in a narrower type.
+        arguments: dict[str, Any] = dict(locals())
+        options = {field.name: arguments[field.name] for field in fields(RouterConfig)}
+        self._start(Context(RouterConfig(**options), runtime, http_client))
 
     # -- asking -------------------------------------------------------------------------------
 
     def chat(self, request: Prompt) -> Outcome:
-        """An answer. Raises an error of the `FreeRouterError` tree."""
-        wanted = ChatRequest.of(request)
-        return self._runtime.call(lambda: self._run(wanted))
+        """Return an answer. Raises an error of the `FreeRouterError` tree."""
+        return self._runtime.call(self._run_of(request))
 
     async def achat(self, request: Prompt) -> Outcome:
-        """An answer, from any event loop."""
-        wanted = ChatRequest.of(request)
-        return await self._runtime.acall(lambda: self._run(wanted))
+        """Return an answer, from any event loop."""
+        return await self._runtime.acall(self._run_of(request))
 
     def stream(self, request: Prompt) -> Stream:
-        """The answer as it comes: an iterator of `Delta`s and a context manager. Its `outcome` is
-        there at the end. Closing it cancels the request."""
-        wanted = ChatRequest.of(request)
-        runtime = self._runtime
-        return Stream(lambda: runtime.stream(lambda show: self._run(wanted, show)))
+        """Return the answer as it comes. Errors are raised while it is read."""
+        run, runtime = self._run_of(request), self._runtime
+        return Stream(lambda: runtime.stream(run))
 
     def astream(self, request: Prompt) -> AsyncStream:
-        """The same for event loops."""
-        wanted = ChatRequest.of(request)
-        runtime = self._runtime
-        return AsyncStream(
-            lambda finish: runtime.astream(lambda show: self._run(wanted, show), finish)
-        )
+        """Return the answer as it comes, for event loops."""
+        run, runtime = self._run_of(request), self._runtime
+        return AsyncStream(lambda finish: runtime.astream(run, finish))
 
-    async def _run(self, request: ChatRequest, show: Show | None = None) -> Outcome:
-        plain = self.with_options(guards=(), session_name=None) if self.config.guards else self
-        return await RequestRun(self._context, plain, request, show).run()
+    def _run_of(self, prompt: Prompt) -> _Run:
+        """What runs a request on the runtime's loop, with the configuration of this moment."""
+        request, context = ChatRequest.of(prompt), self._context
+        client = self  # guards get a router without guards, or they would judge themselves
+        if context.config.guards:
+            client = self._of(context.with_options(guards=(), session_name=None))
+
+        async def run(show: Show | None = None) -> Outcome:
+            return await RequestRun(context, client, request, show).run()
+
+        return run
 
     # -- sessions -----------------------------------------------------------------------------
 
     def session(self, name: str, **options: Any) -> Session:
-        """A conversation, or a job of several steps, that keeps to one model while that is wise.
+        """A conversation, or a job of several steps, that keeps to one model while it does well.
 
-        `options`: what differs from this router, for example `model=` (asked first) and
-        `fallback_models=` (its backups). Raises `BadSetting`.
+        Args:
+            name: sessions of one name share what they remember, within the process.
+            options: what differs from this router, for example `model=` (asked first) and
+                `fallback_models=` (its backups).
+
+        Raises:
+            BadSetting: the name is empty, or an option makes no sense.
         """
         if not isinstance(name, str) or not name:
-            raise BadSetting(f"session name {name!r} must be a text that is not empty")
+            raise BadSetting(f"session name {name!r} must be a non-empty string")
         return Session(self.with_options(session_name=name, **options))
 
     def session_memory(self) -> SessionMemory:
-        """What is remembered of this router's session, as it is now."""
+        """A copy of what is remembered of this router's session."""
         name, runtime = self.config.session_name or "", self._runtime
 
         async def work() -> SessionMemory:
@@ -180,26 +201,26 @@ class Router(RouterReports):
 
         return runtime.call(work)
 
-    # -- life ---------------------------------------------------------------------------------
+    # -- runtime ------------------------------------------------------------------------------
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
-        """Call `observer` with every event of the runtime this router uses. Returns a function that
-        ends the subscription."""
+        """Call `observer` with every event of this router's runtime. Returns a function that ends
+        the subscription."""
         return self._runtime.subscribe(observer)
 
     def flush(self, seconds: float = 10.0) -> None:
-        """Wait until observers have seen every event so far, at most that long. An observer must
-        not call it: it would wait for itself."""
+        """Wait until observers have seen every event so far, but no longer than `seconds`. In an
+        observer it returns at once."""
         self._runtime.flush(seconds)
 
     def close(self) -> None:
-        """Close the runtime this router uses: connections and thread. A later call starts it
+        """Close this router's runtime: its connections and its thread. A later call starts it
         again."""
         self._runtime.close()
 
 
 class Session:
-    """A router that keeps to its model. Made by `Router.session`."""
+    """A router that keeps to one model while it does well. Made by `Router.session`."""
 
     def __init__(self, router: Router) -> None:
         if not router.config.session_name:
@@ -213,7 +234,7 @@ class Session:
         return str(self.router.config.session_name)
 
     def chat(self, prompt: Prompt, label: str = "") -> Outcome:
-        """An answer, as `Router.chat`. `label`: what statistics call this step."""
+        """Return an answer, as `Router.chat` does. `label` names the step in `stats`."""
         return self.router.chat(_labelled(prompt, label))
 
     async def achat(self, prompt: Prompt, label: str = "") -> Outcome:
@@ -226,8 +247,14 @@ class Session:
         return self.router.astream(_labelled(prompt, label))
 
     def run(self, steps: Sequence[tuple[str, str]]) -> Outcome:
-        """Several steps, each (label, prompt), in one conversation: what was said before goes along. Returns the last outcome; the first
-        that fails raises."""
+        """Run several steps in one conversation, each with the messages before it.
+
+        Args:
+            steps: (label, prompt) of each step.
+
+        Returns:
+            The outcome of the last step. The first step that fails raises.
+        """
         messages: list[dict[str, Any]] = []
         outcome: Outcome | None = None
         for label, prompt in steps:
@@ -235,11 +262,11 @@ class Session:
             outcome = self.chat(list(messages), label)
             messages.append({"role": "assistant", "content": outcome.text})
         if outcome is None:
-            raise BadSetting("a session's run needs steps")
+            raise BadSetting("a session needs steps to run")
         return outcome
 
     def stats(self) -> SessionStats:
-        """How it went so far."""
+        """How the session went so far."""
         return SessionStats.of(self.router.session_memory())
 
     def __repr__(self) -> str:

@@ -1,19 +1,16 @@
-"""What `Router.stream` and `Router.astream` return: deltas as they come, and the outcome at the end."""
+"""`Stream` and `AsyncStream`: an answer as it comes, and its outcome at the end."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Self
 
 from ..errors import FreeRouterError
 from ..routing.plan import Outcome
 from ..wire.stream import Delta
 
-_EARLY = "the stream has no outcome yet"
-_READ_ON = "read it to its end first; a stream that was closed or that failed has none"
 
-
-class _Outcome:
+class _HasOutcome:
     """The outcome of a stream, once there is one."""
 
     def __init__(self) -> None:
@@ -21,9 +18,16 @@ class _Outcome:
 
     @property
     def outcome(self) -> Outcome:
-        """The whole answer and the way to it. Raises `FreeRouterError` before the stream's end."""
+        """The whole answer and how it came about. There once the stream was read to its end.
+
+        Raises:
+            FreeRouterError: the stream has not ended yet, was closed, or failed.
+        """
         if self._outcome is None:
-            raise FreeRouterError(_EARLY, hint=_READ_ON)
+            raise FreeRouterError(
+                "the stream has no outcome yet",
+                hint="read it to its end first; a stream that was closed or that failed has none",
+            )
         return self._outcome
 
     @property
@@ -35,8 +39,11 @@ class _Outcome:
         self._outcome = outcome
 
 
-class Stream(_Outcome):
-    """An iterator of `Delta`s, and a context manager. `close()` cancels the request."""
+class Stream(_HasOutcome):
+    """An iterator of `Delta`s, and a context manager that closes it.
+
+    The request is sent when the first delta is asked for.
+    """
 
     def __init__(self, start: Callable[[], Generator[Delta, None, Outcome]]) -> None:
         super().__init__()
@@ -60,12 +67,15 @@ class Stream(_Outcome):
         self.close()
 
     def close(self) -> None:
-        """Cancel the request, if it still runs."""
+        """Cancel the request if it is still running."""
         self._deltas.close()
 
 
-class AsyncStream(_Outcome):
-    """An asynchronous iterator of `Delta`s, and a context manager. `aclose()` cancels the request."""
+class AsyncStream(_HasOutcome):
+    """An asynchronous iterator of `Delta`s, and a context manager that closes it.
+
+    The request is sent when the first delta is asked for.
+    """
 
     def __init__(
         self, start: Callable[[Callable[[Outcome], None]], AsyncGenerator[Delta, None]]
@@ -76,8 +86,8 @@ class AsyncStream(_Outcome):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Delta:
-        return await anext(self._deltas)
+    def __anext__(self) -> Awaitable[Delta]:
+        return self._deltas.__anext__()
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,5 +96,5 @@ class AsyncStream(_Outcome):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Cancel the request, if it still runs."""
+        """Cancel the request if it is still running."""
         await self._deltas.aclose()
