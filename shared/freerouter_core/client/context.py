@@ -109,7 +109,7 @@ class Context:
         return memory_of(runtime.sessions, self.config.session_name, runtime.clock.now())
 
 
-def _dev_transport(runtime: Runtime) -> object:
+def _dev_transport(runtime: Runtime) -> HttpClient:
     """The transport to the simulated world that answers in DEV_MODE, one for each runtime."""
     if runtime.dev_transport is None:
         from ..simulator import development_world
