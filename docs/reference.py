@@ -32,7 +32,7 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "errors": ("Errors", ("errors",)),
     "events": ("Events", ("events",)),
     "simulator": ("The simulator", ("simulator.world.World", "simulator.models", "simulator.presets")),
-    "instruments": ("Service, metrics, traces", ("apps.rest", "apps.http.overview.Overview", "apps.metrics.Metrics", "apps.tracing.Traces", "apps.mcp")),
+    "instruments": ("Service, metrics, traces", ("apps.rest", "apps.http.watchers.Watchers", "apps.http.overview.Overview", "apps.metrics.Metrics", "apps.tracing.Traces", "apps.mcp")),
 }  # fmt: skip
 """Page by page: its title, and what stands on it, of `freerouter_core`."""
 ADAPTERS = {
@@ -88,6 +88,7 @@ HOMES = {
             "tables",
         )
     },
+    "apps.http.watchers": "apps.rest",
     "guards.base": "guards",
     "guards.builtin": "guards",
     "simulator.models": "simulator",

@@ -264,14 +264,14 @@ def test_config_shows_where_a_setting_comes_from_and_no_key(tmp_path: Path) -> N
 
 def test_a_conversation(server: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     """As a terminal has it, but for the terminal: what is typed comes from a list."""
-    from freerouter_core.apps.cli.chat import Talk
+    from freerouter_core.apps.cli.chat import Conversation
 
     typed = iter(
         ["hello", "/explain", "/model acme/b:free", "and you?", "/reset", "/what", "/quit", "never"]
     )
     with World([SimModel("acme/a:free"), SimModel("acme/b:free")]) as world:
-        talk = Talk(world.router(model="acme/a:free"), "be brief", {}, None)
-        talk.converse(lambda prompt: next(typed))
+        conversation = Conversation(world.router(model="acme/a:free"), system="be brief")
+        conversation.run(lambda prompt: next(typed))
         asked = [[m["content"] for m in seen.body["messages"]] for seen in world.requests]
 
     assert world.asked == ["acme/a:free", "acme/b:free"]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from freerouter_core.apps.cli.benchmark import command
-from freerouter_core.apps.evaluation.grading import benchmark, standings
+from freerouter_core.apps.cli.benchmark import benchmark
+from freerouter_core.apps.evaluation.grading import grade_models, standings
 from freerouter_core.apps.evaluation.questions import QUESTIONS
 from freerouter_core.errors import BadSetting
 from freerouter_core.simulator import SimModel, World
@@ -34,9 +34,9 @@ def test_every_question_tells_right_from_wrong(question: Any) -> None:
     call = ToolCall("1", "get_weather", '{"city": "Lisbon"}')
     right = Answer(RIGHT[question.name]) if question.name in RIGHT else Answer(tool_calls=(call,))
 
-    assert question.mark(right) == 1.0
-    assert question.mark(Answer("I would rather not say")) == 0.0
-    assert question.mark(Answer("")) == 0.0
+    assert question.grade(right) == 1.0
+    assert question.grade(Answer("I would rather not say")) == 0.0
+    assert question.grade(Answer("")) == 0.0
 
 
 def test_the_better_model_stands_first_and_is_ranked_higher() -> None:
@@ -46,7 +46,9 @@ def test_the_better_model_stands_first_and_is_ranked_higher() -> None:
     ]
     with World(models) as world:
         router = world.router(prefer="quality")
-        marks = list(benchmark(router, router.free_models(), QUESTIONS, 0.0, 30.0))
+        marks = list(
+            grade_models(router, router.free_models(), QUESTIONS, spacing=0.0, timeout=30.0)
+        )
         rows = standings(marks)
         first = router.explain("x").candidates[0].id
         with pytest.raises(BadSetting):
@@ -70,9 +72,9 @@ def test_the_command(serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-test-12345")
     report = tmp_path / "marks.json"
     done = CliRunner().invoke(
-        command, ["--task", "data", "--spacing", "0", "--report", str(report)]
+        benchmark, ["--task", "data", "--spacing", "0", "--report", str(report)]
     )
-    refused = CliRunner().invoke(command, ["acme/paid"])
+    refused = CliRunner().invoke(benchmark, ["acme/paid"])
 
     assert done.exit_code == 0, done.output
     assert "100%" in done.output

@@ -38,9 +38,12 @@ def test_without_docker_or_transformers_it_is_said_what_to_do(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert invoke("up", "ollama") == (
-        1,
-        "Error: Docker is not installed: get it at https://docs.docker.com/get-docker, or Ollama itself at https://ollama.com\n",
+    status, output = invoke("up", "ollama")
+
+    assert status == 1
+    assert output == (
+        "Error: Docker is not installed: install it from https://docs.docker.com/get-docker, "
+        "or install Ollama from https://ollama.com\n"
     )
     assert "pip install 'transformers[serving]'" in invoke("up", "hf:Qwen/Qwen3-0.6B")[1]
     assert invoke("up", "hf:")[0] == invoke("up", "llama")[0] == 2

@@ -13,7 +13,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from freerouter_core import Router
-from freerouter_core.apps.http.overview import KEPT, Overview, page
+from freerouter_core.apps.http.overview import MAX_REQUESTS, Overview
+from freerouter_core.apps.http.page import page
 from freerouter_core.apps.rest import Watchers, api, app
 from freerouter_core.errors import Exhausted, FreeRouterError
 from freerouter_core.simulator import SimAccount, SimModel, World
@@ -88,12 +89,12 @@ def test_the_newest_are_remembered() -> None:
     with World([SimModel("a/x:free")]) as w:
         router = w.router()
         overview = Overview(lambda: router)
-        for _ in range(KEPT + 3):
+        for _ in range(MAX_REQUESTS + 3):
             router.chat("hello")
         router.flush()
 
     numbers = [request["number"] for request in overview.requests]
-    assert len(numbers) == KEPT
+    assert len(numbers) == MAX_REQUESTS
     assert numbers == sorted(numbers, reverse=True)
     overview.close()
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from freerouter_core.apps.cli.probe import Report, Result, Summary, probe
 from freerouter_core.apps.evaluation.grading import Mark, standings
+from freerouter_core.apps.evaluation.probing import Report, Result, Summary, probe_models
 from freerouter_core.apps.evaluation.report_file import ReportFile
 from freerouter_core.errors import BadSetting
 from freerouter_core.simulator import SimAccount, SimModel, World
@@ -23,7 +23,7 @@ def test_what_it_held_is_kept_beside_it_unless_resumed(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_text('{"results": [1]}')
     resumed = ReportFile(path, any_report, resumed=True)
-    assert resumed.held == {"results": [1]}
+    assert resumed.content == {"results": [1]}
     anew = ReportFile(path, any_report)
     assert path.exists()  # until there is a result
     anew.write({"results": []})
@@ -60,7 +60,7 @@ def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path: Path) -> None:
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     piped = ReportFile(pipe, any_report)
     piped.write({"results": []})
-    piped.end({"results": [3]})
+    piped.finish({"results": [3]})
     told = os.read(reader, 1_000)
     os.close(reader)
 
@@ -75,14 +75,14 @@ def test_whom_a_spent_limit_kept_from_being_asked_is_asked_when_resumed(tmp_path
     with World(models, [SimAccount("sk-a", per_day=2)]) as world:
         router = world.router()
         report = Report(tmp_path / "p.json", resume=False)
-        for result in probe(router, router.free_models(), "hi", 0.0, 5.0):
+        for result in probe_models(router, router.free_models(), "hi", 0.0, 5.0):
             report.add(result)
     again = Report(tmp_path / "p.json", resume=True)
 
     assert sum(result.ok for result in again.results) == 2
     assert len(again.results) == 3
     assert not again.results[-1].asked
-    assert len(again.known) == 2
+    assert len(again.asked) == 2
     assert Summary.of(again.results).success == 1.0
 
 
@@ -98,18 +98,29 @@ def test_a_report_that_was_meddled_with_is_said(tmp_path: Path, row: object) -> 
 
 def test_a_result_is_replaced_by_a_newer_one(tmp_path: Path) -> None:
     report = Report(tmp_path / "p.json", resume=False)
-    report.add(Result("m", "p", False, 0.0, asked=False))
-    report.add(Result("m", "p", True, 1.0))
+    report.add(Result(model="m", provider="p", ok=False, seconds=0.0, asked=False))
+    report.add(Result(model="m", provider="p", ok=True, seconds=1.0))
 
     assert [result.ok for result in report.results] == [True]
 
 
 def test_limits_are_no_marks() -> None:
+    def mark(model: str, question: str, points: float, fault: str = "") -> Mark:
+        return Mark(
+            model=model,
+            task="code",
+            question=question,
+            mark=points,
+            seconds=points,
+            usd=0.0,
+            fault=fault,
+        )
+
     marks = [
-        Mark("a", "code", "one", 1.0, 1.0, 0.0),
-        Mark("a", "code", "two", 0.0, 0.0, 0.0, "account"),
-        Mark("a", "code", "three", 0.0, 0.0, 0.0, "not asked"),
-        Mark("b", "code", "one", 0.0, 0.0, 0.0, "not asked"),
+        mark("a", "one", 1.0),
+        mark("a", "two", 0.0, "account"),
+        mark("a", "three", 0.0, "not asked"),
+        mark("b", "one", 0.0, "not asked"),
     ]
 
     assert [(row.model, row.mark) for row in standings(marks)] == [("a", 1.0)]

@@ -541,9 +541,9 @@ def test_a_dotenv_file_that_is_no_text_is_said(
     ],
 )
 def test_a_url_is_shown_without_what_is_secret(value: str, shown: str) -> None:
-    from freerouter_core.apps.cli.catalogue import _masked
+    from freerouter_core.apps.cli.config import mask_url
 
-    assert _masked(value) == shown
+    assert mask_url(value) == shown
 
 
 def test_yaml_s_off_is_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from freerouter_core import Router
-from freerouter_core.apps.evaluation.grading import chosen
+from freerouter_core.apps.evaluation.grading import select_models
 from freerouter_core.catalogue.parse import parse_models
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.errors import BadSetting, MissingExtra
@@ -154,7 +154,7 @@ def test_health_is_of_free_models_whoever_pays(router: Router) -> None:
 
     assert report.usable
     assert all(model.free for model in report.usable)
-    assert chosen(dataclasses.replace(router, allow_paid=True), ()) == report.usable
+    assert select_models(dataclasses.replace(router, allow_paid=True), ()) == report.usable
 
 
 def test_a_limit_of_none_is_no_candidate() -> None:

@@ -1,10 +1,11 @@
-"""What people use around a model. Each is an optional extra, imported when it is called."""
+"""The command, the HTTP service, the MCP server, metrics and traces. Each is an optional extra."""
 
 from __future__ import annotations
 
 import io
 import os
 import sys
+from pathlib import Path
 
 
 def main() -> None:
@@ -17,15 +18,15 @@ def main() -> None:
         if error.name not in ("click", "rich"):
             raise
         sys.stderr.write(
-            "the freerouter command needs two more packages: pip install 'freerouter-llm[cli]'\n"
+            "the freerouter command needs click and rich: pip install 'freerouter-llm[cli]'\n"
         )
         raise SystemExit(2) from None
     for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started us
-            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        if getattr(sys, name) is None:  # closed by the calling process
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(
-                errors="replace"
-            )  # a terminal without the letter shows a mark in its place
+            # Print "?" instead of failing if the terminal's encoding lacks a character.
+            stream.reconfigure(errors="replace")
     cli()

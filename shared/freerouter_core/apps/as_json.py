@@ -1,38 +1,50 @@
-"""Reports as plain data, for JSON: no keys, nothing infinite."""
+"""Models and reports as JSON values: no keys, no infinities."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..catalogue.model import Model
 from ..reports import Candidacy
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-def plain(value: Any) -> Any:
-    """Reports as JSON can hold them: no keys, and nothing infinite."""
+JsonObject = dict[str, object]
+
+
+def jsonable(value: object) -> object:
+    """`value` in the types of JSON. Sets become sorted lists; NaN and infinity become None."""
     if isinstance(value, Model):
-        return described(value)
+        return model_as_json(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return report_as_json(value)
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(name): jsonable(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [jsonable(item) for item in value]
     if isinstance(value, (set, frozenset)):
         return sorted(map(str, value))
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, (int, float, bool, type(None))):
         return value
-    # half of a pair of surrogates would fail whoever writes it
+    # A lone surrogate could not be encoded as UTF-8.
     return str(value).encode("utf-8", "replace").decode()
 
 
-def described(model: Model) -> dict[str, Any]:
-    """A model as lists show it: prices are USD a token, `quality` a prior of 0 to 10."""
+def report_as_json(report: DataclassInstance) -> JsonObject:
+    """The fields of a dataclass as a JSON object."""
+    return {
+        field.name: jsonable(getattr(report, field.name)) for field in dataclasses.fields(report)
+    }
+
+
+def model_as_json(model: Model) -> JsonObject:
+    """A model as lists show it. Prices are USD per token; `quality` is a prior from 0 to 10."""
     return {
         "id": model.id,
         "provider": model.provider,
@@ -46,11 +58,14 @@ def described(model: Model) -> dict[str, Any]:
     }
 
 
-def standing(row: Candidacy) -> dict[str, Any]:
-    """A model as lists show it, and how it stands: seconds until it `returns` and to a first token, `chance` and `expected` as in
-    `Candidacy`."""
+def candidacy_as_json(row: Candidacy) -> JsonObject:
+    """A model with its current state.
+
+    `returns` (until the model is available again), `expected` (until an answer) and `first_token`
+    are seconds. `chance` is the probability of an answer.
+    """
     health = row.health
-    return described(row.model) | {
+    state: JsonObject = {
         "usable": row.usable,
         "reason": row.reason,
         "state": row.state,
@@ -62,3 +77,4 @@ def standing(row: Candidacy) -> dict[str, Any]:
         "first_token": health.first_token if health and health.answers else None,
         "safety": round(health.safety, 1) if health else None,
     }
+    return model_as_json(row.model) | {name: jsonable(value) for name, value in state.items()}

@@ -1,4 +1,4 @@
-"""A router as an MCP server: its models, its advice and its answers, for any MCP client."""
+"""A router as an MCP server: its models, its recommendations and its answers."""
 
 from __future__ import annotations
 
@@ -12,34 +12,39 @@ except ImportError as error:
     ) from error
 
 import asyncio
+import inspect
 import threading
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, TypeVar
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
 from ..client.router import Router
 from ..errors import FreeRouterError
+from ..reports import Candidacy, Performance
 from ..wire.request import ChatRequest
-from .as_json import described, plain
-from .evaluation.grading import TASKS, Standing, benchmark, chosen, standings
+from .as_json import JsonObject, jsonable, model_as_json, report_as_json
+from .evaluation.grading import TASKS, Standing, grade_models, select_models, standings
 from .evaluation.questions import QUESTIONS
 from .evaluation.single_model import spacing_of
 
 TIMEOUT = 60.0
-"""Seconds that a model has for a graded question."""
-
+"""Seconds that a model has for a question of the benchmark."""
+MEASURED = ("answers", "failures", "p50", "p95", "speed")
+"""What `free_models` shows of a model's performance."""
 INSTRUCTIONS = (
-    "Free language models behind one door. `chat` asks whichever is able, alive and within its limits, and fails over by itself. "
-    "Nothing here costs money unless its owner allowed paid models."
+    "Free language models behind one endpoint. `chat` asks the best model that is available and "
+    "within its limits, and fails over by itself. Nothing costs money unless the owner has allowed "
+    "paid models."
 )
+T = TypeVar("T")
 
 
 def server(router: Router | None = None) -> MCPServer[Any]:
-    """The server over a router; `.run("stdio")` serves it."""
+    """The server over a router (None: `Router()`). `.run("stdio")` serves it."""
     tools = Tools(router or Router())
-    made: MCPServer[Any] = MCPServer("freerouter", instructions=INSTRUCTIONS)
+    mcp_server: MCPServer[Any] = MCPServer("freerouter", instructions=INSTRUCTIONS)
     for tool in (
         tools.free_models,
         tools.recommend,
@@ -51,115 +56,131 @@ def server(router: Router | None = None) -> MCPServer[Any]:
         tools.quota,
         tools.benchmark,
     ):
-        made.add_tool(tool)
-    return made
+        mcp_server.add_tool(tool, description=inspect.getdoc(tool))
+    return mcp_server
 
 
 class Tools:
-    """What clients may call; their names, arguments and docstrings are what a model reads."""
+    """The tools of the server. A model reads their names, arguments and docstrings."""
 
     def __init__(self, router: Router) -> None:
         self._router = router
 
     async def free_models(
         self, tools: bool = False, vision: bool = False, limit: int = 50
-    ) -> list[dict[str, Any]]:
-        """The free models with what they can do, whether they are usable now, and how they have been doing."""
-        report = await _told(self._router.ahealth())
-        done = {row.model: row for row in (await _told(self._router.aperformance())).rows}
-        found = []
-        for row in report.rows:
-            model = row.model
-            lacking = (tools and not model.takes("tools")) or (
-                vision and "image" not in model.inputs
-            )
-            if row.reason is None and not lacking:
-                doing = done.get(model.wire_name)
-                state = {"usable": row.usable, "state": row.state, "returns_in": row.returns}
-                record = {
-                    name: getattr(doing, name, None)
-                    for name in ("answers", "failures", "p50", "p95", "speed")
-                }
-                found.append(described(model) | state | record)
-        return _list(plain(found[: max(1, limit)]))
-
-    async def recommend(self, task: str, limit: int = 5) -> list[dict[str, Any]]:
-        """Models that suit a task in plain words, best first, with a score of 0 to 100 and its parts. Sends nothing."""
-        return _list(plain(await _told(self._router.arecommend(task, max(1, limit)))))
-
-    async def route(self, prompt: str) -> list[dict[str, Any]]:
-        """Who would be asked this prompt, in which order, and why each other would not. Sends nothing."""
-        rows = (await _told(self._router.aexplain(prompt))).rows
+    ) -> list[JsonObject]:
+        """List the free models: capabilities, whether each is usable now, and past performance."""
+        report = await _or_tool_error(self._router.ahealth())
+        performance = await _or_tool_error(self._router.aperformance())
+        by_model = {row.model: row for row in performance.rows}
+        rows = [
+            row
+            for row in report.rows
+            if row.reason is None
+            and (row.model.takes("tools") or not tools)
+            and ("image" in row.model.inputs or not vision)
+        ]
         return [
-            described(row.model)
-            | {"reason": row.reason, "state": row.state, "returns_in": plain(row.returns)}
-            for row in rows
+            _free_model(row, by_model.get(row.model.wire_name)) for row in rows[: max(1, limit)]
         ]
 
-    async def estimate_cost(self, prompt: str, model: str | None = None) -> dict[str, Any]:
-        """What a prompt would cost at most, in USD: 0 with a free model."""
-        return dict(plain(await _told(self._router.aestimate_cost(prompt, model))))
+    async def recommend(self, task: str, limit: int = 5) -> list[JsonObject]:
+        """Recommend models for a task described in plain words, best first.
+
+        Each has a score from 0 to 100, and its parts. No request is sent to a model.
+        """
+        rows = await _or_tool_error(self._router.arecommend(task, max(1, limit)))
+        return [report_as_json(row) for row in rows]
+
+    async def route(self, prompt: str) -> list[JsonObject]:
+        """Show which models would be asked this prompt, in order, and why the others would not.
+
+        No request is sent to a model.
+        """
+        explanation = await _or_tool_error(self._router.aexplain(prompt))
+        return [
+            model_as_json(row.model)
+            | {"reason": row.reason, "state": row.state, "returns_in": jsonable(row.returns)}
+            for row in explanation.rows
+        ]
+
+    async def estimate_cost(self, prompt: str, model: str | None = None) -> JsonObject:
+        """Estimate the most that a prompt could cost, in USD. A free model costs 0."""
+        return report_as_json(await _or_tool_error(self._router.aestimate_cost(prompt, model)))
 
     async def chat(
         self, prompt: str, model: str = "auto", system: str = "", max_tokens: int | None = None
-    ) -> dict[str, Any]:
-        """An answer from a free model, with the model that gave it and the attempts it took."""
+    ) -> JsonObject:
+        """Ask a free model. Returns the answer, the model that gave it and the attempts made."""
         messages = [{"role": "system", "content": system}] if system else []
         messages.append({"role": "user", "content": prompt})
         parameters = {"max_tokens": max_tokens} if max_tokens else {}
-        outcome = await _told(
-            self._router.achat(ChatRequest(messages, parameters=parameters, model=model))
-        )
-        return dict(plain({"text": outcome.text, **outcome.metadata}))
+        request = ChatRequest(messages, parameters=parameters, model=model)
+        outcome = await _or_tool_error(self._router.achat(request))
+        return {"text": jsonable(outcome.text)} | {
+            name: jsonable(value) for name, value in outcome.metadata.items()
+        }
 
-    async def refresh(self) -> dict[str, Any]:
-        """Fetch the lists of models now."""
-        catalogue = await _told(self._router.arefresh())
+    async def refresh(self) -> JsonObject:
+        """Fetch the catalogues of all providers now."""
+        catalogue = await _or_tool_error(self._router.arefresh())
         return {"listed": len(catalogue), "free": len(catalogue.free())}
 
-    async def performance(self, model: str | None = None, hours: float = 24.0) -> dict[str, Any]:
-        """How models have done: answers, failures by kind, percentiles of seconds, tokens a second."""
-        return dict(plain(await _told(self._router.aperformance(model, hours))))
+    async def performance(self, model: str | None = None, hours: float = 24.0) -> JsonObject:
+        """Show past performance: answers, failures by kind, seconds, tokens per second."""
+        return report_as_json(await _or_tool_error(self._router.aperformance(model, hours)))
 
-    async def quota(self) -> dict[str, Any]:
-        """What is spent of every limit."""
-        return dict(plain(await _told(self._router.aquota())))
+    async def quota(self) -> JsonObject:
+        """Show how much of each limit is used."""
+        return report_as_json(await _or_tool_error(self._router.aquota()))
 
     async def benchmark(
         self, models: list[str] | None = None, task: str | None = None, most: int = 3
-    ) -> list[dict[str, Any]]:
-        """Grade models (none named: `most` of those usable now) on a small set of tasks, or on those of one kind (reasoning, code, data,
-        multilingual, creative, tools). Marks are 0 to 1, and weigh in the choice of models from then on. Every question to every model is a
-        request of the owner's limits, spaced to spare them: name few models, and expect minutes."""
-        if task is not None and task not in TASKS:
-            raise ToolError(f"task is one of {', '.join(TASKS)}")
-        questions = [question for question in QUESTIONS if task in (None, question.task)]
-        router, ended = self._router, threading.Event()
+    ) -> list[JsonObject]:
+        """Grade models on a small set of questions. Marks are from 0 to 1.
 
-        def work() -> list[Standing]:
-            asked = chosen(router, models or ())[: None if models else max(1, most)]
+        Without `models`, up to `most` of the models usable now are graded. `task` limits the
+        questions to one kind: reasoning, code, data, multilingual, creative or tools. The marks
+        weigh in the choice of models from then on. Each question to each model is a request
+        within the owner's limits, so name few models. Expect it to take minutes.
+        """
+        if task is not None and task not in TASKS:
+            raise ToolError(f"task must be one of {', '.join(TASKS)}")
+        questions = [question for question in QUESTIONS if task in (None, question.task)]
+        router, cancelled = self._router, threading.Event()
+
+        def grade() -> list[Standing]:
+            selected = select_models(router, models or ())[: None if models else max(1, most)]
             marks = []
-            for mark in benchmark(
-                router, asked, questions, spacing_of(router), TIMEOUT, ended.wait
+            for mark in grade_models(
+                router,
+                selected,
+                questions,
+                spacing=spacing_of(router),
+                timeout=TIMEOUT,
+                pause=cancelled.wait,
             ):
                 marks.append(mark)
-                if ended.is_set():
+                if cancelled.is_set():
                     break
             return standings(marks)
 
         try:
-            return _list(plain(await _told(asyncio.to_thread(work))))
+            rows = await _or_tool_error(asyncio.to_thread(grade))
         finally:
-            ended.set()  # a client that asks no more for it has no more requests made
+            cancelled.set()  # a client that has cancelled the call gets no more requests sent
+        return [report_as_json(row) for row in rows]
 
 
-async def _told(work: Awaitable[Any]) -> Any:
-    """What the work comes to; an error of ours as one of the protocol's, with what to do about it."""
+def _free_model(row: Candidacy, performance: Performance | None) -> JsonObject:
+    state = {"usable": row.usable, "state": row.state, "returns_in": jsonable(row.returns)}
+    measured = {name: jsonable(getattr(performance, name, None)) for name in MEASURED}
+    return model_as_json(row.model) | state | measured
+
+
+async def _or_tool_error(work: Awaitable[T]) -> T:
+    """The result of `work`. A `FreeRouterError` becomes a `ToolError` that includes its hint."""
     try:
         return await work
     except FreeRouterError as error:
         raise ToolError(str(error)) from None
-
-
-def _list(value: Any) -> list[dict[str, Any]]:
-    return list(value)

@@ -1,4 +1,4 @@
-"""What happened, as Prometheus reads it: requests, faults, times, limits left, the catalogue's age, cost."""
+"""Prometheus metrics of a router: requests, attempts, faults, times, limits, models, cost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import importlib.util
 import math
 from collections import Counter
-from typing import Any
 
 from ..client.router import Router
 from ..errors import FreeRouterError, MissingExtra
@@ -24,11 +23,13 @@ from ..events import (
     Waiting,
 )
 
-MOST_NAMES, OTHER = 500, "other"
-"""Models that have series of their own, and what the rest are called."""
-PATIENCE = 1.0
-"""Seconds a scrape waits for a first list of models."""
-SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0, 120.0)
+MAX_NAMES = 500
+"""Models with series of their own. The others share one, labelled `OTHER`."""
+OTHER = "other"
+CATALOGUE_WAIT = 1.0
+"""Seconds to wait for a first catalogue."""
+BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0, 120.0)
+"""Histogram buckets, in seconds."""
 
 
 def available() -> bool:
@@ -36,7 +37,11 @@ def available() -> bool:
 
 
 class Metrics:
-    """Counts the events of a router's runtime until `close()`. Raises `MissingExtra` without prometheus-client."""
+    """Counts the events of a router's runtime until `close()`.
+
+    Raises:
+        MissingExtra: prometheus-client is not installed.
+    """
 
     def __init__(self, router: Router) -> None:
         if not available():
@@ -46,68 +51,105 @@ class Metrics:
         import prometheus_client as prometheus
 
         self.router = router
-        self._names: set[str] = set()
         self.registry = prometheus.CollectorRegistry()
-        self._generate = prometheus.generate_latest
         self.kind = prometheus.CONTENT_TYPE_LATEST
+        self._generate = prometheus.generate_latest
+        self._names: set[str] = set()
+        self._add_request_metrics()
+        self._add_catalogue_metrics()
+        self._unsubscribe = router.subscribe(self.observe)
 
-        def counter(name: str, words: str, *labels: str) -> Any:
-            return prometheus.Counter(f"freerouter_{name}", words, labels, registry=self.registry)
+    def _add_request_metrics(self) -> None:
+        import prometheus_client as prometheus
 
-        def gauge(name: str, words: str, *labels: str) -> Any:
-            return prometheus.Gauge(f"freerouter_{name}", words, labels, registry=self.registry)
-
-        def histogram(name: str, words: str, buckets: tuple[float, ...], *labels: str) -> Any:
-            return prometheus.Histogram(
-                f"freerouter_{name}", words, labels, buckets=buckets, registry=self.registry
-            )
-
-        self.requests = counter(
-            "requests", "Requests that ended, by outcome: answered, or the error's name.", "outcome"
+        registry = self.registry
+        self.requests = prometheus.Counter(
+            "freerouter_requests",
+            "Requests that ended, by outcome: answered, called_off, or the name of the error.",
+            ["outcome"],
+            registry=registry,
         )
-        self.attempts = counter("attempts", "Attempts sent.", "model", "provider", "hedge")
-        self.faults = counter(
-            "faults",
+        self.attempts = prometheus.Counter(
+            "freerouter_attempts",
+            "Attempts sent.",
+            ["model", "provider", "hedge"],
+            registry=registry,
+        )
+        self.faults = prometheus.Counter(
+            "freerouter_faults",
             "Attempts that failed, by kind and cause.",
-            "model",
-            "provider",
-            "fault",
-            "cause",
+            ["model", "provider", "fault", "cause"],
+            registry=registry,
         )
-        self.seconds = histogram(
-            "request_seconds", "Seconds to an answer, failover included.", SECONDS, "provider"
+        self.seconds = prometheus.Histogram(
+            "freerouter_request_seconds",
+            "Seconds to an answer, failover included.",
+            ["provider"],
+            buckets=BUCKETS,
+            registry=registry,
         )
-        self.first_token = histogram(
-            "first_token_seconds",
-            "Seconds to a stream's first token, failover included.",
-            SECONDS,
-            "provider",
+        self.first_token = prometheus.Histogram(
+            "freerouter_first_token_seconds",
+            "Seconds to the first token of a stream, failover included.",
+            ["provider"],
+            buckets=BUCKETS,
+            registry=registry,
         )
-        self.per_answer = histogram(
-            "attempts_per_answer", "Attempts that an answer took.", (1, 2, 3, 4, 6, 8, 12, 20)
+        self.per_answer = prometheus.Histogram(
+            "freerouter_attempts_per_answer",
+            "Attempts per answer.",
+            buckets=(1, 2, 3, 4, 6, 8, 12, 20),
+            registry=registry,
         )
-        self.waits = counter("waits_seconds", "Seconds that requests waited for limits.")
-        self.cost = counter("cost_usd", "USD that answers cost.", "model")
-        self.charged = counter(
-            "charged_unasked", "Answers that cost money though they were to be free.", "model"
+        self.waits = prometheus.Counter(
+            "freerouter_waits_seconds",
+            "Seconds that requests waited for limits.",
+            registry=registry,
         )
-        self.fetches = counter(
-            "catalogue_fetches", "Lists of models read or not.", "provider", "outcome"
+        self.cost = prometheus.Counter(
+            "freerouter_cost_usd", "Cost of answers in USD.", ["model"], registry=registry
         )
-        self.models = gauge("free_models", "Free models listed.", "provider")
-        self.usable = gauge("usable_models", "Free models that are usable now.")
-        self.age = gauge("catalogue_age_seconds", "Seconds since the lists were fetched.")
-        self.left = gauge(
-            "quota_left", "What is left of each limit.", "provider", "scope", "kind", "per"
+        self.charged = prometheus.Counter(
+            "freerouter_charged_unasked",
+            "Answers that cost money although they should have been free.",
+            ["model"],
+            registry=registry,
         )
-        self.age.set(math.nan)  # none was fetched yet
-        self._end = router.subscribe(self.observe)
 
-    def _named(self, model: str) -> str:
-        """The model's name as a label. Callers may ask for any: after so many the rest are one."""
+    def _add_catalogue_metrics(self) -> None:
+        import prometheus_client as prometheus
+
+        registry = self.registry
+        self.fetches = prometheus.Counter(
+            "freerouter_catalogue_fetches",
+            "Catalogues fetched, by outcome.",
+            ["provider", "outcome"],
+            registry=registry,
+        )
+        self.models = prometheus.Gauge(
+            "freerouter_free_models", "Free models listed.", ["provider"], registry=registry
+        )
+        self.usable = prometheus.Gauge(
+            "freerouter_usable_models", "Free models that are usable now.", registry=registry
+        )
+        self.age = prometheus.Gauge(
+            "freerouter_catalogue_age_seconds",
+            "Seconds since the catalogues were fetched.",
+            registry=registry,
+        )
+        self.age.set(math.nan)  # none has been fetched yet
+        self.left = prometheus.Gauge(
+            "freerouter_quota_left",
+            "What is left of each limit.",
+            ["provider", "scope", "kind", "per"],
+            registry=registry,
+        )
+
+    def _label(self, model: str) -> str:
+        """The model's name as a label. Callers may send any name, so their number is limited."""
         name = model.encode("utf-8", "replace").decode()
         if name not in self._names:
-            if len(self._names) >= MOST_NAMES:
+            if len(self._names) >= MAX_NAMES:
                 return OTHER
             self._names.add(name)
         return name
@@ -115,12 +157,11 @@ class Metrics:
     def observe(self, event: Event) -> None:
         match event:
             case ModelChosen():
-                self.attempts.labels(
-                    self._named(event.model), event.provider, str(event.hedge).lower()
-                ).inc()
+                hedge = str(event.hedge).lower()
+                self.attempts.labels(self._label(event.model), event.provider, hedge).inc()
             case AttemptFailed():
                 self.faults.labels(
-                    self._named(event.model), event.provider, event.fault, event.cause
+                    self._label(event.model), event.provider, event.fault, event.cause
                 ).inc()
             case Answered():
                 self.requests.labels("answered").inc()
@@ -129,7 +170,7 @@ class Metrics:
                 if event.first_token is not None:
                     self.first_token.labels(event.provider).observe(event.first_token)
                 if event.cost:
-                    self.cost.labels(self._named(event.model)).inc(event.cost)
+                    self.cost.labels(self._label(event.model)).inc(event.cost)
             case GaveUp():
                 self.requests.labels(event.error).inc()
             case CalledOff():
@@ -137,7 +178,7 @@ class Metrics:
             case Waiting():
                 self.waits.inc(event.seconds)
             case Charged():
-                self.charged.labels(self._named(event.model)).inc()
+                self.charged.labels(self._label(event.model)).inc()
             case ModelsFetched():
                 self.fetches.labels(event.provider, "read").inc()
                 self.models.labels(event.provider).set(event.free)
@@ -147,25 +188,27 @@ class Metrics:
                 pass
 
     async def exposition(self) -> str:
-        """The text that Prometheus scrapes, with limits and catalogue as they are now."""
-        await asyncio.to_thread(self.router.flush, PATIENCE)
-        with contextlib.suppress(FreeRouterError):  # what is known is told all the same
-            health = await self.router.ahealth(wait=PATIENCE)
-            self.usable.set(len(health.usable))
-            self.age.set(math.nan if health.age is None else health.age)
-            listed = Counter(
-                row.model.provider for row in health.rows if row.model.free and row.model.chat
-            )
-            for provider, many in listed.items():
-                self.models.labels(provider).set(many)
+        """The text that Prometheus scrapes, with the current limits and models."""
+        await asyncio.to_thread(self.router.flush, CATALOGUE_WAIT)
+        with contextlib.suppress(FreeRouterError):  # the counters are still worth a scrape
+            await self._update_models()
         with contextlib.suppress(FreeRouterError):
-            quota = await self.router.aquota(ask=False)
-            self.left.clear()  # a limit of which nothing is spent any more is not told, and must not stay
-            for line in quota.lines:
-                self.left.labels(line.provider, line.scope, line.kind, f"{line.per:g}").set(
-                    line.left
-                )
+            await self._update_limits()
         return str(self._generate(self.registry).decode())
 
+    async def _update_models(self) -> None:
+        health = await self.router.ahealth(wait=CATALOGUE_WAIT)
+        self.usable.set(len(health.usable))
+        self.age.set(math.nan if health.age is None else health.age)
+        models = [row.model for row in health.rows if row.model.free and row.model.chat]
+        for provider, count in Counter(model.provider for model in models).items():
+            self.models.labels(provider).set(count)
+
+    async def _update_limits(self) -> None:
+        quota = await self.router.aquota(ask=False)
+        self.left.clear()  # limits that are no longer reported must not stay
+        for line in quota.lines:
+            self.left.labels(line.provider, line.scope, line.kind, f"{line.per:g}").set(line.left)
+
     def close(self) -> None:
-        self._end()
+        self._unsubscribe()

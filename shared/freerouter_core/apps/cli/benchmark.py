@@ -1,110 +1,132 @@
-"""`freerouter benchmark`: models against one another on a small set of graded tasks; what comes of it weighs in the ranking."""
+"""`freerouter benchmark`: grade models on a small set of questions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
+from rich.console import Console
 from rich.markup import escape
 
 from ...client.router import Router
 from ...reports import Table
-from ..evaluation.grading import TASKS, Mark, Standing, benchmark, chosen, standings
+from ..as_json import JsonObject
+from ..evaluation.grading import (
+    TASKS,
+    Mark,
+    Standing,
+    grade_models,
+    select_models,
+    standings,
+)
 from ..evaluation.questions import QUESTIONS
 from ..evaluation.report_file import ReportFile
 from ..evaluation.single_model import spacing_of
-from .console import EXIT_FAILED, INTERRUPTED, console, guarded, json_option, print_json
+from .console import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    console,
+    json_option,
+    print_json,
+    without_tracebacks,
+)
 
 
-@click.command("benchmark")
-@click.argument("models", nargs=-1)
+@click.command()
+@click.argument("names", metavar="[MODELS]...", nargs=-1)
 @click.option(
     "--task",
     "tasks",
     multiple=True,
     type=click.Choice(TASKS),
-    help="Only these tasks; may be repeated.",
+    help="Only this kind of question; may be repeated.",
 )
-@click.option(
-    "--allow-paid", is_flag=True, help="Ask models that cost money, too, where they are named."
-)
+@click.option("--allow-paid", is_flag=True, help="Also ask named models that cost money.")
 @click.option(
     "--spacing",
     type=click.FloatRange(0),
-    help="Seconds between requests; by the limits, where not given.",
+    help="Seconds between requests. Default: what the limits allow.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
     default=60.0,
     show_default=True,
-    help="Seconds an answer.",
+    help="Seconds per answer.",
 )
 @click.option(
     "--report",
+    "path",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write every mark to this file, as JSON.",
 )
 @json_option
-@guarded
-def command(
-    models: tuple[str, ...],
+@without_tracebacks
+def benchmark(
+    *,
+    names: tuple[str, ...],
     tasks: tuple[str, ...],
     allow_paid: bool,
     spacing: float | None,
     timeout: float,
-    report: Path | None,
+    path: Path | None,
     as_json: bool,
 ) -> None:
-    """Grade MODELS (the free ones usable now, where none is named) on a small set of tasks. The marks weigh in the ranking."""
-    router, out = Router(allow_paid=allow_paid), console(stderr=True)
-    asked = chosen(router, models)
+    """Grade MODELS on a small set of questions.
+
+    Without MODELS, the free models that are usable now are graded. The marks weigh in the ranking.
+    """
+    router, err = Router(allow_paid=allow_paid), console(stderr=True)
+    models = select_models(router, names)
     questions = [question for question in QUESTIONS if not tasks or question.task in tasks]
-    pause = spacing_of(router) if spacing is None else spacing
-    many = len(asked) * len(questions)
-    out.print(
-        f"{len(asked)} models, {len(questions)} questions, about {many * max(pause, 1.0) / 60:.0f} min; each is a request of your limits"
+    spacing = spacing_of(router) if spacing is None else spacing
+    total = len(models) * len(questions)
+    err.print(
+        f"{len(models)} models, {len(questions)} questions, "
+        f"about {total * max(spacing, 1.0) / 60:.0f} min; each is a request within your limits"
     )
-    file = (
-        None
-        if report is None
-        else ReportFile(report, lambda held: isinstance(held, dict) and "marks" in held)
-    )
+    file = None if path is None else ReportFile(path, _is_report)
     marks: list[Mark] = []
     interrupted = False
     try:
-        for mark in benchmark(router, asked, questions, pause, timeout):
+        for mark in grade_models(router, models, questions, spacing=spacing, timeout=timeout):
             marks.append(mark)
             if file is not None:
-                file.write(_told(marks))
-            word = f"[red]{escape(mark.fault)}[/]" if mark.fault else f"{mark.mark:.0%}"
-            out.print(
-                f"  {len(marks)}/{many} {escape(mark.model)}, {escape(mark.question)}: {word}"
-            )
+                file.write(_as_json(marks))
+            _print_progress(err, mark, len(marks), total)
     except KeyboardInterrupt:
         interrupted = True
     if file is not None:
-        file.end(_told(marks))
+        file.finish(_as_json(marks))
     if as_json:
-        print_json(_told(marks))
+        print_json(_as_json(marks))
     else:
         console().print(_table(standings(marks)))
     if interrupted:
-        raise SystemExit(INTERRUPTED)
+        raise SystemExit(EXIT_INTERRUPTED)
     if marks and all(mark.fault for mark in marks):
         raise SystemExit(EXIT_FAILED)
 
 
-def _told(marks: list[Mark]) -> dict[str, Any]:
+def _print_progress(err: Console, mark: Mark, n: int, total: int) -> None:
+    result = f"[red]{escape(mark.fault)}[/]" if mark.fault else f"{mark.mark:.0%}"
+    err.print(f"  {n}/{total} {escape(mark.model)}, {escape(mark.question)}: {result}")
+
+
+def _is_report(content: object) -> bool:
+    return isinstance(content, dict) and "marks" in content
+
+
+def _as_json(marks: Sequence[Mark]) -> JsonObject:
     return {
         "standings": [asdict(row) for row in standings(marks)],
         "marks": [asdict(mark) for mark in marks],
     }
 
 
-def _table(rows: list[Standing]) -> Table:
+def _table(rows: Sequence[Standing]) -> Table:
     tasks = [task for task in TASKS if any(task in row.tasks for row in rows)]
     cells = [
         (

@@ -4,41 +4,42 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
 from ...client.router import Router
-from ...errors import FreeRouterError
+from ...errors import AttemptRecord, FreeRouterError
 from ...routing.plan import Outcome
 from ...wire.redact import harmless
 from ...wire.request import ChatRequest
-from .console import console, guarded, json_option, print_json
+from .console import console, json_option, print_error, print_json, without_tracebacks
 
-COMMANDS = """/model NAME  ask this model first ("auto": whoever is best)
-/explain     how the last answer was come by
-/reset       forget what was said
-/quit        leave (so does Ctrl-D)"""
+COMMANDS = """/model NAME  ask this model first ("auto": the best one available)
+/explain     show how the last answer came about
+/reset       forget the conversation so far
+/quit        leave (or press Ctrl-D)"""
+EXAMPLE = '"Why is the sky blue?"'
 
 
 @click.command()
 @click.argument("prompt", required=False)
 @click.option("-m", "--model", default="auto", help='A model id, or "auto".')
 @click.option("-s", "--system", help="A system message.")
-@click.option("--max-tokens", type=click.IntRange(1), help="Tokens the answer may have.")
+@click.option("--max-tokens", type=click.IntRange(1), help="Longest answer, in tokens.")
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
     default=None,
-    help="Seconds to the first token.",
+    help="Seconds to wait for the first token.",
 )
 @click.option("--explain", is_flag=True, help="Show which models were tried, and why.")
 @json_option
-@guarded
+@without_tracebacks
 def chat(
+    *,
     prompt: str | None,
     model: str,
     system: str | None,
@@ -47,127 +48,137 @@ def chat(
     explain: bool,
     as_json: bool,
 ) -> None:
-    """Ask PROMPT (or standard input) and print the answer as it comes; in a terminal, without PROMPT, a conversation."""
-    talk = Talk(Router(model=model), system, {"max_tokens": max_tokens}, timeout)
+    """Ask PROMPT and print the answer as it arrives.
+
+    Without PROMPT, the prompt is read from standard input. In a terminal, a conversation starts.
+    """
+    conversation = Conversation(
+        Router(model=model), system=system, parameters={"max_tokens": max_tokens}, timeout=timeout
+    )
     if prompt is None and sys.stdin.isatty():
         if as_json:
-            raise click.UsageError(
-                "--json wants a prompt: freerouter chat --json 'Why is the sky blue?'"
-            )
+            raise click.UsageError(f"--json needs a prompt: freerouter chat --json {EXAMPLE}")
         with contextlib.suppress(ImportError):
-            import readline  # noqa: F401  # from here on input() has a history and edits its line
-        talk.converse(input)
+            import readline  # noqa: F401  # gives input() a history and line editing
+        conversation.run(input)
         return
-    said = sys.stdin.read() if prompt is None else prompt
-    if not said.strip():
-        raise click.UsageError('nothing to ask: freerouter chat "Why is the sky blue?"')
+    text = sys.stdin.read() if prompt is None else prompt
+    if not text.strip():
+        raise click.UsageError(f"the prompt is empty: freerouter chat {EXAMPLE}")
     if as_json:
-        outcome = talk.router.chat(talk.request(said))
+        outcome = conversation.router.chat(conversation.request(text))
         print_json({"text": outcome.text, **outcome.metadata, "usage": outcome.answer.usage})
         return
-    talk.answer(said, explain=explain)
+    conversation.ask(text, explain=explain)
 
 
-class Talk:
-    """A conversation: what was said so far, and with whom."""
+class Conversation:
+    """The messages so far, and the router that answers them."""
 
     def __init__(
-        self, router: Router, system: str | None, parameters: dict[str, Any], timeout: float | None
+        self,
+        router: Router,
+        *,
+        system: str | None = None,
+        parameters: Mapping[str, object] | None = None,
+        timeout: float | None = None,
     ) -> None:
-        self.router, self.parameters, self.timeout = router, parameters, timeout
+        self.router, self.timeout = router, timeout
+        self.parameters = dict(parameters or {})
         self.system = [{"role": "system", "content": system}] if system else []
-        self.said: list[dict[str, Any]] = []
+        self.messages: list[dict[str, str]] = []
         self.model: str | None = None
         self.last: Outcome | None = None
-        self.trail = console(stderr=True)
+        self.err = console(stderr=True)
 
     def request(self, prompt: str) -> ChatRequest:
-        messages = [*self.system, *self.said, {"role": "user", "content": prompt}]
+        messages = [*self.system, *self.messages, {"role": "user", "content": prompt}]
         return ChatRequest(
             messages, parameters=self.parameters, timeout=self.timeout, model=self.model
         )
 
-    def answer(self, prompt: str, *, explain: bool = False) -> Outcome | None:
-        """Ask, print the answer as it comes, and remember both."""
+    def ask(self, prompt: str, *, explain: bool = False) -> Outcome:
+        """Ask, print the answer as it arrives, and add both to the conversation."""
         stream = self.router.stream(self.request(prompt))
         try:
             for delta in stream:
                 if delta.text:
-                    sys.stdout.write(_shown(delta.text))
+                    sys.stdout.write(_printable(delta.text))
                     sys.stdout.flush()
         except FreeRouterError as error:
             sys.stdout.write("\n" if getattr(error, "partial", "") else "")
             if explain:
-                print_attempts(self.trail, error.attempts)
+                print_attempts(self.err, error.attempts)
             raise
         sys.stdout.write("\n")
         self.last = outcome = stream.outcome
-        if outcome is None:
-            return None
-        self.said += [
+        self.messages += [
             {"role": "user", "content": prompt},
             {"role": "assistant", "content": outcome.text},
         ]
         if explain:
             self.explain()
         if outcome.answer.simulated:
-            self.trail.print("[yellow]simulated: DEV_MODE is set, nobody was called[/]")
+            self.err.print("[yellow]simulated: DEV_MODE is set, so no provider was called[/]")
         return outcome
 
     def explain(self) -> None:
-        """How the last answer was come by."""
+        """Print how the last answer came about."""
         if self.last is None:
-            self.trail.print("nothing was asked yet")
+            self.err.print("there is no answer yet")
             return
         for line in self.last.journal.render():
-            self.trail.print(f"[dim]{escape(line)}[/]")
-        print_attempts(self.trail, self.last.attempts)
+            self.err.print(f"[dim]{escape(line)}[/]")
+        print_attempts(self.err, self.last.attempts)
 
-    def converse(self, read: Callable[[str], str]) -> None:
-        """Until the end of what `read` gives. A failure ends its turn, not the conversation."""
+    def run(self, read_line: Callable[[str], str]) -> None:
+        """Read prompts and commands until the end of input. A failed request does not end it."""
         self.router = self.router.session("chat").router
-        self.trail.print("[dim]/model, /explain, /reset, /quit; Ctrl-C stops an answer[/]")
+        self.err.print("[dim]/model, /explain, /reset, /quit; Ctrl-C stops an answer[/]")
         while True:
             try:
-                line = read("> ").strip()
+                line = read_line("> ").strip()
             except (EOFError, KeyboardInterrupt):
                 return
-            word, _, rest = line.partition(" ")
-            if word in ("/quit", "/exit"):
+            command, _, argument = line.partition(" ")
+            if command in ("/quit", "/exit"):
                 return
-            if word == "/explain":
+            if command == "/explain":
                 self.explain()
-            elif word == "/reset":
-                self.said.clear()
-            elif word == "/model":
-                self.model = None if rest.strip() in ("", "auto") else rest.strip()
-                self.trail.print(f"[dim]from here on: {escape(self.model or 'whoever is best')}[/]")
-            elif word.startswith("/"):
-                self.trail.print(escape(COMMANDS))
+            elif command == "/reset":
+                self.messages.clear()
+            elif command == "/model":
+                self._switch_model(argument.strip())
+            elif command.startswith("/"):
+                self.err.print(escape(COMMANDS))
             elif line:
                 self._turn(line)
 
-    def _turn(self, line: str) -> None:
+    def _switch_model(self, name: str) -> None:
+        self.model = None if name in ("", "auto") else name
+        self.err.print(f"[dim]from now on: {escape(self.model or 'the best model available')}[/]")
+
+    def _turn(self, prompt: str) -> None:
         try:
-            outcome = self.answer(line)
+            outcome = self.ask(prompt)
         except FreeRouterError as error:
-            self.trail.print(f"[red]{type(error).__name__}[/]: {escape(str(error))}")
+            print_error(error, str(error))
         except KeyboardInterrupt:
-            self.trail.print("[dim]stopped[/]")
+            self.err.print("[dim]stopped[/]")
         else:
-            if outcome is not None:
-                self.trail.print(f"[dim]{escape(harmless(outcome.answer.model))}[/]")
+            self.err.print(f"[dim]{escape(harmless(outcome.answer.model))}[/]")
 
 
-def _shown(text: str) -> str:
-    """A model's text; to a terminal without what would command it."""
+def _printable(text: str) -> str:
+    """A model's text, without control characters if it goes to a terminal."""
     return harmless(text) if sys.stdout.isatty() else text
 
 
-def print_attempts(told: Console, attempts: Any) -> None:
-    for record in attempts:
-        verdict = f"[red]{record['fault']}[/]" if record["fault"] else "[green]answered[/]"
-        status = f" HTTP {record['status']}" if record["status"] else ""
-        told.print(
-            f"  {escape(record['model'])} ({record['provider']}): {verdict}{status}, {record['seconds']:.2f} s"
+def print_attempts(out: Console, attempts: Sequence[AttemptRecord]) -> None:
+    for attempt in attempts:
+        result = f"[red]{attempt['fault']}[/]" if attempt["fault"] else "[green]answered[/]"
+        status = f" HTTP {attempt['status']}" if attempt["status"] else ""
+        out.print(
+            f"  {escape(attempt['model'])} ({attempt['provider']}): "
+            f"{result}{status}, {attempt['seconds']:.2f} s"
         )

@@ -1,71 +1,89 @@
-"""What all commands share: a console that behaves in a pipe, errors without tracebacks, and JSON on request."""
+"""What all commands share: a console that suits pipes, errors without tracebacks, JSON output."""
 
 from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
 from ...errors import AuthenticationFailed, BadRequest, BadSetting, FreeRouterError
-from ..as_json import plain
+from ..as_json import jsonable
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
-EXIT_FAILED, EXIT_USAGE, EXIT_NO_KEY, INTERRUPTED = 1, 2, 3, 130
-"""Exit codes: the models failed; the call was wrong; there is no key; Ctrl-C. `doctor` ends with 1 where no model is usable."""
+EXIT_FAILED = 1
+"""No model answered; for `doctor`: no model would be asked."""
+EXIT_USAGE = 2
+"""An argument or a setting is wrong."""
+EXIT_NO_KEY = 3
+"""A key is missing or was refused."""
+EXIT_INTERRUPTED = 130
+"""Ctrl-C."""
+PIPE_WIDTH = 240
+"""Columns of a table that is written to a pipe."""
 
-PIPED = 240
-"""Columns of a table in a pipe."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def console(*, stderr: bool = False) -> Console:
-    # Without emoji=False rich reads the ":free:" of a message as a picture. Whoever reads a pipe wants lines, not a page's width.
+    """A console for standard output or standard error. In a pipe it does not wrap lines."""
     piped = not (sys.stderr if stderr else sys.stdout).isatty()
-    width = PIPED if piped and not os.environ.get("COLUMNS") else None
+    width = PIPE_WIDTH if piped and not os.environ.get("COLUMNS") else None
+    # emoji=False: rich would show the ":free:" of a message as an emoji.
     return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=piped, width=width)
 
 
-def guarded(command: F) -> F:
-    """A user's mistake or a provider's failure is one line that says what to do, never a traceback."""
+def without_tracebacks(command: Callable[P, R]) -> Callable[P, R]:
+    """Print an expected error as one line and its hint, then exit with its code."""
 
     @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
         except FreeRouterError as error:
-            told = console(stderr=True)
-            told.print(f"[red]{type(error).__name__}[/]: {escape(error.message)}")
+            print_error(error, error.message)
             if error.hint:
-                told.print(escape(error.hint))
-            code = EXIT_USAGE if isinstance(error, (BadSetting, BadRequest)) else EXIT_FAILED
-            raise SystemExit(
-                EXIT_NO_KEY if isinstance(error, AuthenticationFailed) else code
-            ) from None
+                console(stderr=True).print(escape(error.hint))
+            raise SystemExit(_exit_code(error)) from None
         except KeyboardInterrupt:
-            raise SystemExit(INTERRUPTED) from None
+            raise SystemExit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
-            sys.stderr.close()  # the reader of our pipe has gone: no word is owed to it
+            sys.stderr.close()  # the reader of the pipe has gone, as after `| head`
             raise SystemExit(0) from None
         except OSError as error:
-            console(stderr=True).print(f"[red]{type(error).__name__}[/]: {escape(str(error))}")
+            print_error(error, str(error))
             raise SystemExit(EXIT_FAILED) from None
 
-    return run  # type: ignore[return-value]
+    return run
 
 
-def print_json(value: Any) -> None:
-    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False))
+def print_error(error: Exception, message: str) -> None:
+    console(stderr=True).print(f"[red]{type(error).__name__}[/]: {escape(message)}")
 
 
-def age_words(seconds: float) -> str:
+def _exit_code(error: FreeRouterError) -> int:
+    if isinstance(error, AuthenticationFailed):
+        return EXIT_NO_KEY
+    return EXIT_USAGE if isinstance(error, (BadSetting, BadRequest)) else EXIT_FAILED
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(jsonable(value), indent=2, ensure_ascii=False))
+
+
+def format_duration(seconds: float) -> str:
+    """Seconds in the largest unit that fits: `3 h`."""
+    if not math.isfinite(seconds):
+        return "an unknown time"
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""`freerouter demo`: both adapters at work in a simulated world whose models fail as real ones do."""
+"""`freerouter demo`: LangChain and LlamaIndex over simulated models that fail as real ones do."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ from ...events import Answered, AttemptFailed, Event, ModelChosen, Waiting
 from ...simulator import SimAccount, SimModel, World
 
 _CAUSES = {
-    "upstream-429": "its upstream is rate-limited (429)",
+    "upstream-429": "its provider is rate-limited (429)",
     "empty": "answered 200 with nothing in it",
     "gone": "no longer free (404)",
-    "harness-gated": "listed as free, refused to plain clients (403)",
+    "harness-gated": "listed as free, but open only to certain clients (403)",
     "server": "server error (502)",
     "cut": "the connection was cut",
 }
+_FACTS = (
+    "The Vasco da Gama bridge opened in 1998 and spans the Tagus. Lisbon is the capital of "
+    "Portugal. The Tram 28 runs from Martim Moniz to Campo de Ourique."
+)
 
 
 def scripted_models() -> list[SimModel]:
-    """Largest context first is the order they are asked in: each call meets a failure or two before its answer."""
-    fates: dict[str, Sequence[str | None]] = {
+    """Models in the order they are asked, largest context first. Each call meets a failure."""
+    scripts: dict[str, Sequence[str | None]] = {
         "gale/27b:free": ("429-upstream",),
         "haze/ultra:free": ("empty",),
         "aurora/large:free": (None, "502"),
@@ -38,33 +42,32 @@ def scripted_models() -> list[SimModel]:
         "dune/small:free": (),
     }
     return [
-        SimModel(name, context=(9 - n) * 100_000, script=fate, first_token=0.3, speed=120.0)
-        for n, (name, fate) in enumerate(fates.items())
+        SimModel(name, context=(9 - n) * 100_000, script=script, first_token=0.3, speed=120.0)
+        for n, (name, script) in enumerate(scripts.items())
     ]
 
 
 def run(console: Console, seed: int) -> None:
-    """Play the demonstration on `console`, in real time; a few seconds."""
+    """Run the demo in real time. It takes a few seconds."""
     started = time.monotonic()
     console.print(
-        "[bold]This world is simulated[/]: no key, no network; models fail here as the real ones do.\n"
+        "[bold]This world is simulated[/]: no key, no network. Models fail as real ones do.\n"
     )
-    world = World(
-        scripted_models(), [SimAccount("sk-demo", per_minute=20)], seed=seed, clock="real"
-    )
+    account = SimAccount("sk-demo", per_minute=20)
+    world = World(scripted_models(), [account], seed=seed, clock="real")
     router = world.router(strategy="context")
-    stop = router.subscribe(_Teller(console))
+    unsubscribe = router.subscribe(_EventPrinter(console))
     try:
-        with _scene(console, "LangChain: a chain with a tool"):
+        with _section(console, "LangChain: a chain with a tool"):
             _langchain_tool(console, router, world.runtime.flush)
-        with _scene(console, "LangChain: structured output, streamed"):
+        with _section(console, "LangChain: structured output, streamed"):
             _langchain_structured(console, router, world.runtime.flush)
-        with _scene(console, "LlamaIndex: a query over documents"):
+        with _section(console, "LlamaIndex: a query over documents"):
             _llamaindex_query(console, router, world.runtime.flush)
     finally:
-        stop()
+        unsubscribe()
         world.close()
-    failed = sum(seen.fate != "answer" for seen in world.requests)
+    failed = sum(request.fate != "answer" for request in world.requests)
     console.print(
         f"\n{len(world.requests)} requests, {failed} failed, every call answered, nothing paid, "
         f"in {time.monotonic() - started:.1f} s. [bold]All of it was simulated.[/]\n"
@@ -73,8 +76,8 @@ def run(console: Console, seed: int) -> None:
     )
 
 
-class _Teller:
-    """Prints what happens, as it happens."""
+class _EventPrinter:
+    """Prints events as they happen."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -82,32 +85,30 @@ class _Teller:
     def __call__(self, event: Event) -> None:
         match event:
             case ModelChosen():
-                self._say(f"  → {event.model}", "cyan")
+                self._print(f"  → {event.model}", "cyan")
             case AttemptFailed():
-                why = _CAUSES.get(event.cause, f"{event.cause} ({event.status})")
-                self._say(f"    ✗ {event.model}: {why}; moving on", "red")
+                cause = _CAUSES.get(event.cause, f"{event.cause} ({event.status})")
+                self._print(f"    ✗ {event.model}: {cause}; trying the next model", "red")
             case Waiting():
-                self._say(
-                    f"    … everyone is waiting out a limit for {event.seconds:.1f} s", "yellow"
-                )
+                self._print(f"    … waiting {event.seconds:.1f} s for a limit", "yellow")
             case Answered():
-                self._say(
-                    f"    ✓ {event.model} answered after {event.attempts} attempt(s), {event.seconds:.2f} s",
-                    "green",
+                attempts = "1 attempt" if event.attempts == 1 else f"{event.attempts} attempts"
+                self._print(
+                    f"    ✓ {event.model} answered after {attempts}, {event.seconds:.2f} s", "green"
                 )
 
-    def _say(self, text: str, style: str) -> None:
+    def _print(self, text: str, style: str) -> None:
         self._console.print(f"[{style}]{escape(text)}[/]")
 
 
 @contextmanager
-def _scene(console: Console, title: str) -> Iterator[None]:
+def _section(console: Console, title: str) -> Iterator[None]:
     console.print(f"[bold]{title}[/]")
     yield
     console.print()
 
 
-def _langchain_tool(console: Console, router: Router, told: Callable[[], None]) -> None:
+def _langchain_tool(console: Console, router: Router, flush: Callable[[], None]) -> None:
     try:
         from langchain_core.messages import HumanMessage, ToolMessage
         from langchain_core.tools import tool
@@ -125,20 +126,20 @@ def _langchain_tool(console: Console, router: Router, told: Callable[[], None]) 
 
     llm = ChatFreeRouter(router=router).bind_tools([get_weather])
     messages: list[Any] = [HumanMessage("What is the weather in Lisbon?")]
-    call = llm.invoke(messages)
-    messages.append(call)
+    reply = llm.invoke(messages)
+    messages.append(reply)
     messages += [
-        ToolMessage(get_weather.invoke(c["args"]), tool_call_id=c["id"]) for c in call.tool_calls
+        ToolMessage(get_weather.invoke(call["args"]), tool_call_id=call["id"])
+        for call in reply.tool_calls
     ]
     answer = llm.invoke(messages)
-    told()
-    console.print(
-        f"  tool calls: {escape(str([c['name'] + str(c['args']) for c in call.tool_calls]))}"
-    )
+    flush()
+    calls = [call["name"] + str(call["args"]) for call in reply.tool_calls]
+    console.print(f"  tool calls: {escape(str(calls))}")
     console.print(f"  answer:     {escape(str(answer.content))}")
 
 
-def _langchain_structured(console: Console, router: Router, told: Callable[[], None]) -> None:
+def _langchain_structured(console: Console, router: Router, flush: Callable[[], None]) -> None:
     from pydantic import BaseModel
 
     from langchain_freerouter import ChatFreeRouter
@@ -151,11 +152,11 @@ def _langchain_structured(console: Console, router: Router, told: Callable[[], N
 
     chain = ChatFreeRouter(router=router).with_structured_output(City)
     *_, city = chain.stream("Tell me about Lisbon, which has 545796 inhabitants")
-    told()
+    flush()
     console.print(f"  object:     {escape(repr(city))}")
 
 
-def _llamaindex_query(console: Console, router: Router, told: Callable[[], None]) -> None:
+def _llamaindex_query(console: Console, router: Router, flush: Callable[[], None]) -> None:
     try:
         from llama_index.core import Settings, SummaryIndex
         from llama_index.core.schema import Document
@@ -166,12 +167,8 @@ def _llamaindex_query(console: Console, router: Router, told: Callable[[], None]
             "the demo needs LlamaIndex", hint="pip install 'freerouter-llm[all]'"
         ) from error
 
-    facts = (
-        "The Vasco da Gama bridge opened in 1998 and spans the Tagus. Lisbon is the capital of Portugal. "
-        "The Tram 28 runs from Martim Moniz to Campo de Ourique."
-    )
     Settings.llm = FreeRouter(router=router)
-    engine = SummaryIndex.from_documents([Document(text=facts)]).as_query_engine()
+    engine = SummaryIndex.from_documents([Document(text=_FACTS)]).as_query_engine()
     response = engine.query("When was the Vasco da Gama bridge opened?")
-    told()
+    flush()
     console.print(f"  answer:     {escape(str(response))}")

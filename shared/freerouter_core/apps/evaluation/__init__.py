@@ -1,1 +1,1 @@
-"""Questions with known answers, and the grades that models get for theirs."""
+"""Probe models, and grade them on questions with known answers."""

@@ -1,4 +1,4 @@
-"""Models against one another on the graded tasks; each mark weighs in the ranking from then on."""
+"""Grade models on the questions. Each mark weighs in the ranking from then on."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from ...catalogue.model import Model
 from ...client.router import Router
 from ...errors import BadSetting
 from .questions import QUESTIONS, Question
-from .single_model import ask_alone
+from .single_model import ask_model
 
-TOKENS = 2_048
-"""What an answer may have: reasoning models think first."""
-UNASKED = ("not asked", "account")
-"""Faults that say nothing of a model: limits stood before it."""
+MAX_TOKENS = 2_048
+"""Length limit of an answer. Reasoning models need room to think."""
+NOT_ASKED = "not asked"
+"""The fault of a question that was never sent."""
+LIMIT_FAULTS = (NOT_ASKED, "account")
+"""Faults that come from limits. They say nothing about the model."""
 TASKS = tuple(dict.fromkeys(question.task for question in QUESTIONS))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mark:
-    """One answer of one model: 0 to 1; `fault` where there was none, which counts as nothing right, unless it was "not asked"."""
+    """One answer of one model: a mark from 0 to 1, the time it took and its cost.
+
+    `fault`: why there is no answer. That counts as 0, unless a limit was the reason.
+    """
 
     model: str
     task: str
@@ -33,37 +38,58 @@ class Mark:
     fault: str = ""
 
 
-def benchmark(
+def grade_models(
     router: Router,
     models: Sequence[Model],
     questions: Sequence[Question],
+    *,
     spacing: float,
     timeout: float,
     pause: Callable[[float], object] = time.sleep,
 ) -> Iterator[Mark]:
-    """Every question to every model, a question at a time, `spacing` seconds apart; each mark is told to the ranking. `pause`: what waits."""
+    """Ask every model every question, and add each mark to the router's ranking.
+
+    `spacing`: seconds from one request to the next. `pause` waits so many seconds.
+    """
     pairs = [
-        (q, model) for q in questions for model in models if model.takes("tools") or not q.tools
+        (question, model)
+        for question in questions
+        for model in models
+        if model.takes("tools") or not question.tools
     ]
     for n, (question, model) in enumerate(pairs, 1):
         began = time.monotonic()
-        yield _marked(router, model, question, timeout)
+        yield _grade(router, model, question, timeout)
         if n < len(pairs):
             pause(max(0.0, spacing - (time.monotonic() - began)))
 
 
-def _marked(router: Router, model: Model, question: Question, timeout: float) -> Mark:
-    answer, seconds, fault, _ = ask_alone(router, model, question.request(TOKENS), timeout)
-    if answer is None:
-        return Mark(model.id, question.task, question.name, 0.0, seconds, 0.0, fault or "not asked")
-    mark = question.mark(answer)
-    router.grade(model.id, 10.0 * mark)
-    return Mark(model.id, question.task, question.name, mark, seconds, answer.cost or 0.0)
+def _grade(router: Router, model: Model, question: Question, timeout: float) -> Mark:
+    reply = ask_model(router, model, question.request(MAX_TOKENS), timeout)
+    mark, usd, fault = 0.0, 0.0, ""
+    if reply.answer is None:
+        fault = reply.fault or NOT_ASKED
+    else:
+        mark, usd = question.grade(reply.answer), reply.answer.cost or 0.0
+        router.grade(model.id, 10.0 * mark)
+    return Mark(
+        model=model.id,
+        task=question.task,
+        question=question.name,
+        mark=mark,
+        seconds=reply.seconds,
+        usd=usd,
+        fault=fault,
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Standing:
-    """A model's marks: the mean of all (0 to 1), by task, seconds on average, USD in all, and how many it failed to answer."""
+    """A model's marks together.
+
+    `mark` and `tasks` (by task) are means from 0 to 1. `seconds` is the mean per answer, `usd` the
+    total. `failed` counts questions without an answer.
+    """
 
     model: str
     mark: float
@@ -72,49 +98,51 @@ class Standing:
     usd: float
     failed: int
 
+    @classmethod
+    def of(cls, model: str, marks: Sequence[Mark]) -> Standing:
+        tasks = dict.fromkeys(mark.task for mark in marks)
+        return cls(
+            model=model,
+            mark=_mean([mark.mark for mark in marks]),
+            tasks={task: _mean([m.mark for m in marks if m.task == task]) for task in tasks},
+            seconds=round(statistics.fmean(mark.seconds for mark in marks), 2),
+            usd=sum(mark.usd for mark in marks),
+            failed=sum(bool(mark.fault) for mark in marks),
+        )
+
+
+def _mean(marks: Sequence[float]) -> float:
+    return round(statistics.fmean(marks), 3)
+
 
 def standings(marks: Sequence[Mark]) -> list[Standing]:
-    """The models, best first."""
-    rows = []
-    for model in dict.fromkeys(mark.model for mark in marks):
-        own = [mark for mark in marks if mark.model == model and mark.fault not in UNASKED]
-        if not own:
-            continue
-        tasks = {
-            task: round(statistics.fmean(m.mark for m in own if m.task == task), 3)
-            for task in dict.fromkeys(m.task for m in own)
-        }
-        rows.append(
-            Standing(
-                model,
-                round(statistics.fmean(m.mark for m in own), 3),
-                tasks,
-                round(statistics.fmean(m.seconds for m in own), 2),
-                sum(m.usd for m in own),
-                sum(bool(m.fault) for m in own),
-            )
-        )
+    """The models, best first. Marks with a fault from limits do not count."""
+    by_model: dict[str, list[Mark]] = {}
+    for mark in marks:
+        if mark.fault not in LIMIT_FAULTS:
+            by_model.setdefault(mark.model, []).append(mark)
+    rows = [Standing.of(model, own) for model, own in by_model.items()]
     return sorted(rows, key=lambda row: (-row.mark, row.seconds))
 
 
-def chosen(router: Router, names: Sequence[str]) -> list[Model]:
-    """The models of these names; those usable now where none is named. Raises `BadSetting` for one that no list has, or that costs money
-    where that was not allowed."""
+def select_models(router: Router, names: Sequence[str]) -> list[Model]:
+    """The models with these names. Without names: those usable now.
+
+    Raises:
+        BadSetting: no catalogue lists a name, or a model costs money and that is not allowed.
+    """
     if not names:
         return router.health().usable
-    known = {
-        model.id: model
-        for model in (*router.affordable_models(float("inf")), *router.free_models())
-    }
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise BadSetting(
-            f"no list has {unknown[0]!r}", hint="freerouter models shows what there is"
-        )
-    paid = [name for name in names if not known[name].free]
-    if paid and not router.config.allow_paid:
-        raise BadSetting(
-            f"{paid[0]} costs money",
-            hint="Router(allow_paid=True), or --allow-paid, lets it be asked",
-        )
-    return [known[name] for name in dict.fromkeys(names)]
+    catalogue = (*router.affordable_models(float("inf")), *router.free_models())
+    by_id = {model.id: model for model in catalogue}
+    for name in names:
+        if name not in by_id:
+            raise BadSetting(
+                f"no catalogue lists {name!r}", hint="run `freerouter models` for the names"
+            )
+    for name in names:
+        if not by_id[name].free and not router.config.allow_paid:
+            raise BadSetting(
+                f"{name} costs money", hint="pass --allow-paid (in Python: Router(allow_paid=True))"
+            )
+    return [by_id[name] for name in dict.fromkeys(names)]

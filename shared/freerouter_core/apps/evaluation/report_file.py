@@ -1,4 +1,4 @@
-"""`ReportFile`: a JSON file of the user's choice that results go to as they come, so that an interruption loses none."""
+"""`ReportFile`: a JSON file that is written after every result, so that Ctrl-C loses none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ...errors import BadSetting
 from ...runtime.json_cache import read_json, write_json
@@ -15,51 +14,62 @@ HINT = "name another file with --report"
 
 
 class ReportFile:
-    """`path` is looked at before anything is asked: raises `BadSetting` where it cannot be written, or holds something else than a report
-    (`is_report` says). What it held is kept beside it from the first result on, unless it is `resumed`. A device or a pipe is told at the
-    end alone."""
+    """A file of results.
+
+    An existing report is renamed to `<name>.before` at the first write. With `resumed` it is
+    replaced instead. A device or a pipe is written once, at the end.
+
+    Args:
+        path: where to write.
+        is_report: whether the present content of the file is a report.
+        resumed: whether the new results continue the present ones.
+
+    Raises:
+        BadSetting: the path cannot be written, or the file is not a report. Nothing was changed.
+    """
 
     def __init__(
-        self, path: Path, is_report: Callable[[Any], bool], *, resumed: bool = False
+        self, path: Path, is_report: Callable[[object], bool], *, resumed: bool = False
     ) -> None:
-        self.plain = not path.exists() or path.is_file()
-        self.path = path.resolve() if self.plain else path
-        self.held: Any = None
-        self.aside = False
+        self.regular = not path.exists() or path.is_file()
+        self.path = path.resolve() if self.regular else path
+        self.content: object = None
+        self.keep_old = False
         if self.path.is_dir():
             raise BadSetting(f"{path} is a folder", hint=HINT)
-        if not self.plain:
+        if not self.regular:
             return
         if not self.path.parent.is_dir():
             raise BadSetting(f"{path}: there is no such folder", hint=HINT)
         if not os.access(self.path.parent, os.W_OK):
-            raise BadSetting(f"{path} could not be written", hint=HINT)
+            raise BadSetting(f"{path} cannot be written", hint=HINT)
         if self.path.exists() and self.path.stat().st_size:
-            self.held = read_json(self.path)
-            if not is_report(self.held):
+            self.content = read_json(self.path)
+            if not is_report(self.content):
                 raise BadSetting(f"{path} holds something else than a report", hint=HINT)
-            self.aside = not resumed
+            self.keep_old = not resumed
 
-    def write(self, told: Any) -> None:
-        """Replace what it holds."""
-        if not self.plain:
+    def write(self, report: object) -> None:
+        """Replace the content of the file."""
+        if not self.regular:
             return
-        if self.aside:
-            self._try(lambda: self.path.replace(self.path.with_name(f"{self.path.name}.before")))
-            self.aside = False
-        problem = write_json(self.path, told)
+        if self.keep_old:
+            old = self.path.with_name(f"{self.path.name}.before")
+            self._checked(lambda: self.path.replace(old))
+            self.keep_old = False
+        problem = write_json(self.path, report)
         if problem is not None:
-            raise BadSetting(f"{self.path} could not be written: {problem}", hint=HINT)
+            raise BadSetting(f"{self.path} cannot be written: {problem}", hint=HINT)
 
-    def end(self, told: Any) -> None:
-        """All results are there."""
-        if not self.plain:
-            self._try(lambda: self.path.write_text(json.dumps(told) + "\n", "utf-8"))
+    def finish(self, report: object) -> None:
+        """Write the complete report to a device or a pipe. A regular file has it already."""
+        if not self.regular:
+            self._checked(lambda: self.path.write_text(json.dumps(report) + "\n", "utf-8"))
 
-    def _try(self, work: Callable[[], object]) -> None:
+    def _checked(self, write: Callable[[], object]) -> None:
         try:
-            work()
+            write()
         except OSError as error:
             raise BadSetting(
-                f"{self.path} could not be written: {type(error).__name__}", hint=HINT
+                f"{self.path} cannot be written: {type(error).__name__}", hint=HINT
             ) from None

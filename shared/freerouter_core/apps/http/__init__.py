@@ -1,1 +1,1 @@
-"""What the REST service is made of."""
+"""The parts of the REST service: its paths, access control, errors and page."""

@@ -1,76 +1,79 @@
-"""`Gate`: who comes in to the service, and how it says no."""
+"""`AccessMiddleware`: which requests the service accepts."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import hmac
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-LARGEST = 10_000_000
-"""Bytes that a request's body may have."""
-OPEN = ("/", "/health", "/api/v1/health")
-"""Paths that want no token: the page, which holds nothing and asks for it, and what tells whether the process lives."""
+from .errors import refusal
+
+MAX_BODY = 10_000_000
+"""Largest request body, in bytes."""
+PUBLIC_PATHS = ("/", "/health", "/api/v1/health")
+"""Paths that need no token: health checks, and the page. The page holds no data and asks for the
+token itself."""
 
 
-def refusal(status: int, words: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    told = {"message": words, "type": "invalid_request_error", "code": status, "param": None}
-    return JSONResponse({"error": told}, status, dict(headers or {}))
+class AccessMiddleware:
+    """ASGI middleware that checks the bearer token, Host, Origin and Content-Length.
 
+    `token`: None lets everybody in. `hosts`: the accepted host names; None accepts any.
+    """
 
-class Gate:
-    """Who comes in: who brings the token, to a name that is ours, from no other site's page, with a body that is not too large."""
-
-    def __init__(self, app: Any, token: str | None, hosts: Collection[str] | None) -> None:
+    def __init__(self, app: ASGIApp, token: str | None, hosts: Collection[str] | None) -> None:
         self.app, self.hosts = app, hosts
-        self.tokens = _spellings(token) if token else ()
+        self.tokens = _encodings(token) if token else ()
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            denied = self._denied(dict(scope["headers"]), scope["path"])
-            if denied is not None:
-                await denied(scope, receive, send)
+            refused = self._check(dict(scope["headers"]), scope["path"])
+            if refused is not None:
+                await refused(scope, receive, send)
                 return
         try:
             await self.app(scope, receive, send)
         except asyncio.CancelledError:
-            # the server ends, and would call it a failure of ours; nobody waits for this task
+            # The server is shutting down and would log this as an error. Nobody awaits this task.
             return
 
-    def _denied(self, headers: dict[bytes, bytes], path: str) -> JSONResponse | None:
+    def _check(self, headers: dict[bytes, bytes], path: str) -> JSONResponse | None:
         host = headers.get(b"host", b"").decode("latin-1")
-        if self.hosts is not None and _name(host) not in self.hosts:
-            return refusal(403, "this service does not answer to that name")
+        if self.hosts is not None and _host_name(host) not in self.hosts:
+            return refusal(403, "this service does not answer to that host name")
         origin = headers.get(b"origin")
         if origin is not None and origin.decode("latin-1").partition("://")[2] != host:
-            return refusal(403, "pages of other sites have no business here")
-        kind, _, brought = headers.get(b"authorization", b"").partition(b" ")
-        given = brought.strip()
-        fine = not self.tokens or (
-            kind.lower() == b"bearer"
-            and any(hmac.compare_digest(given, token) for token in self.tokens)
-        )
-        if not (fine or path in OPEN):
+            return refusal(403, "requests from the pages of other sites are not accepted")
+        if path not in PUBLIC_PATHS and not self._authorized(headers.get(b"authorization", b"")):
             return refusal(401, "a bearer token is needed", {"www-authenticate": "Bearer"})
-        claimed = headers.get(b"content-length", b"0")
-        if not claimed.isdigit() or len(claimed) > 12 or int(claimed) > LARGEST:
-            return refusal(413, f"the body is larger than {LARGEST:,} bytes")
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or len(length) > 12 or int(length) > MAX_BODY:
+            return refusal(413, f"the body is larger than {MAX_BODY:,} bytes")
         return None
 
+    def _authorized(self, header: bytes) -> bool:
+        if not self.tokens:
+            return True
+        scheme, _, credentials = header.partition(b" ")
+        return scheme.lower() == b"bearer" and any(
+            hmac.compare_digest(credentials.strip(), token) for token in self.tokens
+        )
 
-def _spellings(token: str) -> tuple[bytes, ...]:
-    """How clients send it in a header: most as UTF-8, browsers as Latin-1."""
-    ways = [token.encode()]
+
+def _encodings(token: str) -> tuple[bytes, ...]:
+    """The token as clients send it: UTF-8 from most, Latin-1 from browsers."""
+    encodings = [token.encode()]
     with contextlib.suppress(UnicodeEncodeError):
-        ways.append(token.encode("latin-1"))
-    return tuple(ways)
+        encodings.append(token.encode("latin-1"))
+    return tuple(encodings)
 
 
-def _name(host: str) -> str:
-    """The name in a Host header, without its port: `[::1]:8080` is `::1`."""
+def _host_name(host: str) -> str:
+    """The host without its port: `[::1]:8080` is `::1`."""
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0]

@@ -1,8 +1,8 @@
-"""What errors of ours are over HTTP: a status, and a body as OpenAI's clients read it."""
+"""Errors as HTTP responses, in the shape that OpenAI's clients read."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from starlette.responses import JSONResponse
 
@@ -17,8 +17,9 @@ from ...errors import (
     NoCandidates,
     Refused,
 )
+from ..as_json import JsonObject
 
-_STATUS: tuple[tuple[type[FreeRouterError], int, str], ...] = (
+_STATUSES: tuple[tuple[type[FreeRouterError], int, str], ...] = (
     (BadRequest, 400, "invalid_request_error"),
     (BadSetting, 400, "invalid_request_error"),
     (AuthenticationFailed, 502, "upstream_authentication_error"),
@@ -29,34 +30,41 @@ _STATUS: tuple[tuple[type[FreeRouterError], int, str], ...] = (
     (Exhausted, 503, "exhausted"),
     (FreeRouterError, 502, "upstream_error"),
 )
-"""What callers are told: the first row that fits. A refused key of ours is no matter of theirs, hence no 401."""
+"""(error class, HTTP status, error type); the first match counts. A refused provider key is 502:
+401 would tell the caller that its own token is wrong."""
 
 
 def status_of(error: FreeRouterError) -> int:
+    """The HTTP status. 429 if every model was rate-limited."""
     if isinstance(error, Exhausted) and error.rate_limited:
         return 429
-    return next(status for kind, status, _ in _STATUS if isinstance(error, kind))
+    return next(status for kind, status, _ in _STATUSES if isinstance(error, kind))
 
 
-def error_body(error: FreeRouterError) -> dict[str, Any]:
-    """An error as OpenAI's clients read it, with our hint and the attempts made."""
-    kind = next(word for row, _, word in _STATUS if isinstance(error, row))
-    told: dict[str, Any] = {
-        "message": str(error),
-        "type": kind,
-        "code": type(error).__name__,
-        "param": None,
-    }
+def error_body(error: FreeRouterError) -> JsonObject:
+    """The JSON body of an error, with its hint and the attempts made."""
     return {
-        "error": told
-        | {"hint": error.hint, "attempts": [dict(record) for record in error.attempts]}
+        "error": {
+            "message": str(error),
+            "type": next(name for kind, _, name in _STATUSES if isinstance(error, kind)),
+            "code": type(error).__name__,
+            "param": None,
+            "hint": error.hint,
+            "attempts": [dict(record) for record in error.attempts],
+        }
     }
 
 
-def failed(error: FreeRouterError) -> JSONResponse:
-    """The response, which says when to come back where that is known."""
+def error_response(error: FreeRouterError) -> JSONResponse:
+    """The response to a failed request. `Retry-After` is set if the wait is known."""
     headers = {}
-    wait = getattr(error, "retry_after", None)
-    if wait is not None:
-        headers["retry-after"] = str(max(1, round(wait)))
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        headers["retry-after"] = str(max(1, round(retry_after)))
     return JSONResponse(error_body(error), status_of(error), headers)
+
+
+def refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The response to a request that no model was asked for."""
+    error = {"message": message, "type": "invalid_request_error", "code": status, "param": None}
+    return JSONResponse({"error": error}, status, dict(headers or {}))

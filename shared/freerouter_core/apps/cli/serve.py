@@ -1,0 +1,147 @@
+"""Commands that run a server: serve, simulate, mcp."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+import click
+
+from ...client.router import Router
+from .console import without_tracebacks
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+C = TypeVar("C", bound=Callable[..., object])
+
+host_option = click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on."
+)
+model_option = click.option(
+    "-m", "--model", default="auto", help='Model to ask first if a caller sends "auto".'
+)
+
+
+def port_option(default: int) -> Callable[[C], C]:
+    return click.option(
+        "--port",
+        type=click.IntRange(0, 65_535),
+        default=default,
+        show_default=True,
+        help="0 picks a free port.",
+    )
+
+
+@click.command()
+@host_option
+@port_option(8_080)
+@click.option(
+    "--token",
+    envvar="FREEROUTER_SERVE_TOKEN",
+    help="Bearer token that callers must send.",
+)
+@click.option(
+    "--no-token",
+    is_flag=True,
+    help="Accept callers without a token, even if other machines can reach HOST.",
+)
+@model_option
+@click.option(
+    "--grace",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Seconds for open streams to finish after Ctrl-C.",
+)
+@without_tracebacks
+def serve(
+    *, host: str, port: int, token: str | None, no_token: bool, model: str, grace: int
+) -> None:
+    """Serve the free models on HOST:PORT.
+
+    OpenAI's chat API is under /v1, FreeRouter's own under /api/v1.
+    """
+    from ..rest import app
+
+    if host not in LOOPBACK and not (token or no_token):
+        raise click.UsageError(
+            f"everyone who can reach {host} could use up your limits: "
+            "pass --token, or --no-token to allow it"
+        )
+    router = Router(model=model)
+    router.check()
+    listener, address = _listen(host, port)
+    key = "YOUR_TOKEN" if token else "any"
+    click.echo(f"FreeRouter listens on {address}/v1 (Ctrl-C stops it)")
+    click.echo(f"  export OPENAI_BASE_URL={address}/v1 OPENAI_API_KEY={key}")
+    hosts = LOOPBACK if host in LOOPBACK else None
+    _serve(app(router, token=token, hosts=hosts, close=True), listener, grace=grace)
+
+
+@click.command()
+@host_option
+@port_option(8_765)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed of the simulated randomness."
+)
+@click.option("--failing", is_flag=True, help="Let most models fail at times, as real ones do.")
+@without_tracebacks
+def simulate(*, host: str, port: int, seed: int, failing: bool) -> None:
+    """Serve a simulated OpenRouter on HOST:PORT, for any client.
+
+    Nothing leaves this machine.
+    """
+    from ...simulator import World, calm_models, failing_models
+
+    world = World(failing_models() if failing else calm_models(), seed=seed, clock="real")
+    listener, address = _listen(host, port)
+    click.echo(f"a simulated OpenRouter listens on {address}/api/v1 (any key; Ctrl-C stops it)")
+    click.echo(f"  export OPENROUTER_BASE_URL={address}/api/v1 OPENROUTER_API_KEY=sk-simulated")
+    _serve(world.app(), listener, grace=1, lifespan="off")
+
+
+@click.command()
+@model_option
+@without_tracebacks
+def mcp(*, model: str) -> None:
+    """Run an MCP server on standard input and output.
+
+    Its tools list and recommend free models, ask them, and show limits and performance.
+    """
+    from ..mcp import server
+
+    server(Router(model=model)).run("stdio")
+
+
+def _listen(host: str, port: int) -> tuple[socket.socket, str]:
+    """A listening socket and its address. From now on connections are accepted."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    url_host = f"[{host}]" if ":" in host else host
+    return listener, f"http://{url_host}:{listener.getsockname()[1]}"
+
+
+def _serve(
+    app: Callable[..., Any],
+    listener: socket.socket,
+    *,
+    grace: int,
+    lifespan: Literal["auto", "off"] = "auto",
+) -> None:
+    try:
+        import uvicorn
+    except ImportError:
+        raise click.ClickException(
+            "this command needs uvicorn: pip install 'freerouter-llm[cli]'"
+        ) from None
+    config = uvicorn.Config(
+        app, log_level="warning", lifespan=lifespan, timeout_graceful_shutdown=grace
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])

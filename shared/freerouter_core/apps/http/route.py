@@ -1,0 +1,99 @@
+"""`JsonErrorRoute`, and what every path needs: JSON bodies, and clients that disconnect."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from fastapi import HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
+
+from ...client.router import Router
+from ...errors import BadRequest, FreeRouterError
+from ...events import log
+from .auth import MAX_BODY
+from .errors import error_response, refusal
+
+GetRouter = Callable[[], Router]
+"""Where the paths get their router, at each request."""
+CLIENT_CLOSED = 499
+"""Status of a request whose client has disconnected. Only the log shows it."""
+T = TypeVar("T")
+
+
+async def read_json(request: Request) -> object:
+    """The JSON body of a request.
+
+    Only `application/json` is accepted: a web page can send other types without permission.
+    """
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip()
+    if content_type != "application/json":
+        raise HTTPException(415, "the content type must be application/json")
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise HTTPException(413, f"the body is larger than {MAX_BODY:,} bytes")
+        chunks.append(chunk)
+    try:
+        body: object = json.loads(b"".join(chunks))
+    except (ValueError, RecursionError):
+        raise BadRequest("the body is not valid JSON") from None
+    return body
+
+
+class _Disconnected(Exception):
+    """The client has disconnected."""
+
+
+async def unless_disconnected(request: Request, work: Awaitable[T]) -> T:
+    """The result of `work`. If the client disconnects first, `work` is cancelled."""
+    task = asyncio.ensure_future(work)
+    disconnect = asyncio.ensure_future(_disconnect(request))
+    try:
+        await asyncio.wait({task, disconnect}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise _Disconnected
+    finally:
+        disconnect.cancel()
+        task.cancel()
+
+
+async def _disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+class JsonErrorRoute(APIRoute):
+    """A route that answers every error as JSON, whichever application it belongs to."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_errors(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except FreeRouterError as error:
+                return error_response(error)
+            except StarletteHTTPException as error:
+                return refusal(error.status_code, str(error.detail), error.headers)
+            except RequestValidationError as error:
+                first = error.errors()[0]
+                field = ".".join(str(part) for part in first["loc"])
+                return refusal(422, f"{field}: {first['msg']}")
+            except (_Disconnected, ClientDisconnect):
+                return Response(status_code=CLIENT_CLOSED)
+            except RecursionError:
+                return refusal(400, "the request is nested too deeply")
+            except Exception as error:
+                log.error("a request to the service failed: %s: %s", type(error).__name__, error)
+                return refusal(500, "internal error; see the log of the service")
+
+        return handle_errors
