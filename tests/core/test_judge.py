@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freerouter_core.errors import Exhausted
-from freerouter_core.runtime.http.transport import _NAMES, name_of
+from freerouter_core.runtime.http.transport import _FAILURE_NAMES, failure_name
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer, ToolCall, read_answer
 from freerouter_core.wire.fault import Kind
@@ -96,10 +96,10 @@ def test_law_5_every_exception_of_httpx_has_a_row() -> None:
     assert len(found) > 10
     for kind in found:
         made = kind.__new__(kind)
-        assert name_of(made) in TRANSPORT
+        assert failure_name(made) in TRANSPORT
         if kind is not httpx.TransportError:
-            assert name_of(made) != "other", kind
-    assert all(name in TRANSPORT for _, name in _NAMES)
+            assert failure_name(made) != "other", kind
+    assert all(name in TRANSPORT for _, name in _FAILURE_NAMES)
 
 
 def test_law_5_the_last_row_matches_everything() -> None:

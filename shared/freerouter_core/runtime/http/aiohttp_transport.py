@@ -1,7 +1,8 @@
-"""Requests through aiohttp, where it is installed: a third of the CPU of httpx's asynchronous path.
+"""Requests through aiohttp where it is installed: a third of the CPU of httpx's async path.
 
-`transport` decides when: never through a client of the user's own, a proxy, or a patch that a test has put on httpx. Loading aiohttp
-takes a tenth of a second, so it happens on a thread beside the first requests, which go through httpx.
+`transport` decides when: never through a client of the user's own, a proxy, or an httpx that a
+test has patched. Importing aiohttp takes a tenth of a second. So it happens on a thread, beside the
+first requests, which go through httpx.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import ssl
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..loop.os_threads import gevent_patched, start_thread
 
@@ -23,14 +25,20 @@ if TYPE_CHECKING:
     import aiohttp
 
 MAX_HEADER_BYTES = 65_536
-"""Bytes that a header or its line may have."""
+"""Bytes of one header, and of one header line."""
 IDLE_CLOSE_WINDOW = 0.1
-"""Seconds within which a kept connection breaks that was just being closed; later a server broke it that had begun to work."""
+"""A reused connection that fails within this many seconds was closed by the server while idle: send
+again. A later failure may have reached the model: do not."""
 _importers: list[threading.Thread | None] = []
 
 
+def supported() -> bool:
+    """Whether aiohttp may be used. Not under gevent, where its name lookups would block."""
+    return not gevent_patched()
+
+
 def load() -> Any:
-    """aiohttp, or None: it is not installed, or not loaded yet, which this call begins."""
+    """The module aiohttp. None if it is not installed, or not loaded yet: this starts loading."""
     module = loaded()
     if module is None and not _importers and importlib.util.find_spec("aiohttp") is not None:
         _importers.append(start_thread(_import, "freerouter-aiohttp"))
@@ -38,18 +46,29 @@ def load() -> Any:
 
 
 def loaded() -> Any:
-    """aiohttp, where it has been loaded to the end."""
+    """The module aiohttp, if its import is complete."""
     module = sys.modules.get("aiohttp")
     return None if module is None or getattr(module.__spec__, "_initializing", False) else module
 
 
 def _import() -> None:
-    with contextlib.suppress(ImportError):  # broken: httpx does
+    with contextlib.suppress(ImportError):  # a broken installation: httpx serves
         importlib.import_module("aiohttp")
 
 
+def _before_fork() -> None:
+    """Finish the import. A child forked during it would wait for a thread that it lacks."""
+    for thread in _importers:
+        if thread is not None:
+            thread.join()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork)
+
+
 class AiohttpResponse:
-    """As `transport.Response`: status, headers with names in lower case, and the body as it comes."""
+    """Status, headers with lower-case names, and the body as it comes. See `transport.Response`."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
@@ -64,48 +83,66 @@ class AiohttpResponse:
 
 
 class AiohttpPool:
-    """One pool of connections, for one event loop."""
+    """A pool of connections for one event loop. `connect`, `read` and `idle` are seconds."""
 
     def __init__(self, module: Any, *, connect: float, read: float, idle: float) -> None:
         self._module = module
         self._connect, self._read, self._idle = connect, read, idle
         self._session: aiohttp.ClientSession | None = None
-        self._fresh: aiohttp.ClientSession | None = None
-        """Whose connections are used once."""
+        self._single_use: aiohttp.ClientSession | None = None
+        """Its connections are used once."""
         self._answered: set[str] = set()
-        """Addresses that have answered, of which a connection may be kept."""
+        """URLs that have answered, so a connection to them may have been kept."""
 
     async def send(
-        self, method: str, url: str, headers: list[tuple[str, str]], content: bytes | None, tls: Any
+        self,
+        method: str,
+        url: str,
+        headers: list[tuple[str, str]],
+        content: bytes | None,
+        tls: ssl.SSLContext | Literal[False],
     ) -> AiohttpResponse:
-        """The response once its headers are here. Raises aiohttp's errors; redirects are not followed. A kept connection that its server
-        was just closing is no answer: then the request goes out once more, on one that is new."""
-        aio, began = self._module, time.monotonic()
-        sent: dict[str, Any] = {
-            "headers": headers,
-            "data": content,
-            "allow_redirects": False,
-            "ssl": tls,
-        }
+        """The response once its headers are here. Redirects are not followed.
+
+        Raises aiohttp's errors. A kept connection that its server was just closing is no error:
+        the request is sent once more, over a new connection.
+        """
+        began = time.monotonic()
         if self._session is None:
-            self._session = self._new_session(
-                aio.TCPConnector(limit=0, keepalive_timeout=self._idle)
-            )
+            connector = self._module.TCPConnector(limit=0, keepalive_timeout=self._idle)
+            self._session = self._new_session(connector)
         try:
-            response = AiohttpResponse(await self._session.request(method, url, **sent))
-        except (aio.ServerDisconnectedError, aio.ClientOSError):
+            response = await self._request(self._session, method, url, headers, content, tls)
+        except (self._module.ServerDisconnectedError, self._module.ClientOSError):
             if url not in self._answered or time.monotonic() - began > IDLE_CLOSE_WINDOW:
                 raise
         else:
             self._answered.add(url)
             return response
-        if self._fresh is None:
-            self._fresh = self._new_session(aio.TCPConnector(limit=0, force_close=True))
-        return AiohttpResponse(await self._fresh.request(method, url, **sent))
+        if self._single_use is None:
+            self._single_use = self._new_session(
+                self._module.TCPConnector(limit=0, force_close=True)
+            )
+        return await self._request(self._single_use, method, url, headers, content, tls)
 
-    def _new_session(self, connector: Any) -> Any:
+    @staticmethod
+    async def _request(
+        session: aiohttp.ClientSession,
+        method: str,
+        url: str,
+        headers: list[tuple[str, str]],
+        content: bytes | None,
+        tls: ssl.SSLContext | Literal[False],
+    ) -> AiohttpResponse:
+        return AiohttpResponse(
+            await session.request(
+                method, url, headers=headers, data=content, allow_redirects=False, ssl=tls
+            )
+        )
+
+    def _new_session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         aio = self._module
-        return aio.ClientSession(
+        return aio.ClientSession(  # type: ignore[no-any-return]  # the module is loaded lazily
             connector=connector,
             cookie_jar=aio.DummyCookieJar(),
             timeout=aio.ClientTimeout(total=None, sock_connect=self._connect, sock_read=self._read),
@@ -114,14 +151,15 @@ class AiohttpPool:
         )
 
     async def close(self) -> None:
-        for session in (self._session, self._fresh):
+        """Close all connections."""
+        for session in (self._session, self._single_use):
             if session is not None:
                 await session.close()
         await asyncio.sleep(0)
 
 
 def failure_name(error: Exception, module: Any) -> str | None:
-    """The row of `wire.judge.TRANSPORT` an error of aiohttp's belongs to; None: it is none of aiohttp's."""
+    """The row of `wire.judge.TRANSPORT` for an error of aiohttp's. None for any other error."""
     for kind, name in (
         (module.ConnectionTimeoutError, "connect-timeout"),
         (module.ServerTimeoutError, "read-timeout"),
@@ -136,19 +174,3 @@ def failure_name(error: Exception, module: Any) -> str | None:
         if isinstance(error, kind):
             return name
     return None
-
-
-def _before_fork() -> None:
-    """A child of a fork amid an import would wait for ever for the thread that does it, which it does not have."""
-    for thread in _importers:
-        if thread is not None:
-            thread.join()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork)
-
-
-def supported() -> bool:
-    """Whether aiohttp may be used. Not under gevent, where its name lookups would block."""
-    return not gevent_patched()

@@ -1,19 +1,21 @@
 """Bytes out, bytes in. One of the two files that import httpx.
 
-Plain `httpx.AsyncClient` spends milliseconds of CPU a call at 64 concurrent, because httpcore scans its whole pool for each.
-So requests go through aiohttp where that is installed (`aiohttp_transport`), and else over connections kept here, in a free list of
-one-connection transports per origin; what the client does above its transport (cookies, redirects, auth) is not wanted, and what it
-does that is wanted (proxies, CA settings) is done as it would.
+`httpx.AsyncClient` spends milliseconds of CPU a call at 64 concurrent, because httpcore scans its
+whole pool for each. So requests go through aiohttp where that is installed (`aiohttp_transport`).
+Elsewhere they go through one-connection transports, kept here in a free list for each origin.
 
-Redirects are never followed: a key goes to the address it belongs to and nowhere else.
+What a client does above its transport (cookies, redirects, auth) is not wanted. Proxies and CA
+settings are, and they are read as httpx reads them. Redirects are never followed: a key goes to the
+address it belongs to and nowhere else.
 """
 
 from __future__ import annotations
 
+import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Literal
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
@@ -23,24 +25,36 @@ from ..._version import __version__
 from ...catalogue.providers import Account
 from ...errors import BadSetting
 from . import aiohttp_transport
+from .aiohttp_transport import AiohttpPool, AiohttpResponse
 
 HttpClient = httpx.AsyncClient | httpx.AsyncBaseTransport
 """What a user may hand in to send requests with."""
 
-READ_TIMEOUT, CONNECT_TIMEOUT = 300.0, 10.0
-"""Seconds. Reading is bounded by tokens, not bytes (keep-alive comments are bytes); this is for a dead network only."""
-MAX_IDLE, IDLE_SECONDS = 64, 30.0
+READ_TIMEOUT = 300.0
+"""Seconds between bytes, against a dead network only: tokens are watched elsewhere."""
+CONNECT_TIMEOUT = 10.0
+"""Seconds."""
+MAX_IDLE = 64
+"""Idle connections kept for each origin."""
+IDLE_TIMEOUT = 30.0
+"""Seconds for which an idle connection is kept."""
+MAX_BODY = 32_000_000
+"""Bytes of a response that is read as a whole."""
+_TIMEOUT = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT).as_dict()
 
 
 class TransportFailed(Exception):
-    """No whole response. `name` is a row of `wire.judge.TRANSPORT`; `detail` holds no key and no request."""
+    """No complete response. `detail` quotes no key and no request.
+
+    `name`: a row of `wire.judge.TRANSPORT`.
+    """
 
     def __init__(self, name: str, detail: str) -> None:
         super().__init__(name, detail)
         self.name, self.detail = name, detail
 
 
-_NAMES: tuple[tuple[type[Exception], str], ...] = (
+_FAILURE_NAMES: tuple[tuple[type[Exception], str], ...] = (
     (httpx.ConnectTimeout, "connect-timeout"),
     (httpx.PoolTimeout, "connect-timeout"),
     (httpx.TimeoutException, "read-timeout"),
@@ -57,14 +71,12 @@ _NAMES: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-def name_of(error: Exception) -> str:
-    """The row of `wire.judge.TRANSPORT` an exception belongs to."""
-    return next((name for kind, name in _NAMES if isinstance(error, kind)), "other")
+def failure_name(error: Exception) -> str:
+    """The row of `wire.judge.TRANSPORT` for an exception. "other" for one that is not listed."""
+    return next((name for kind, name in _FAILURE_NAMES if isinstance(error, kind)), "other")
 
 
 class _HttpxResponse:
-    """A response of httpx's."""
-
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
         self.status = response.status_code
@@ -78,21 +90,22 @@ class _HttpxResponse:
 
 
 class Response:
-    """Status, headers (names in lower case) and the body, decoded, as it comes."""
+    """Status, headers with lower-case names, and the decoded body as it comes."""
 
-    def __init__(self, response: _HttpxResponse | aiohttp_transport.AiohttpResponse) -> None:
+    def __init__(self, response: _HttpxResponse | AiohttpResponse) -> None:
         self._response = response
         self.status, self.headers = response.status, response.headers
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        """The body, in pieces. Raises `TransportFailed`."""
         try:
             async for chunk in self._response.chunks():
                 yield chunk
         except Exception as error:
-            raise _failed(error) from None
+            raise _failure(error) from None
 
-    async def read(self, limit: int = 32_000_000, *, whole: bool = True) -> bytes:
-        """The body. Past `limit` bytes: `TransportFailed`, or not `whole`: what came so far."""
+    async def read(self, limit: int = MAX_BODY, *, whole: bool = True) -> bytes:
+        """The body. Beyond `limit` bytes: raises `TransportFailed`, or without `whole` is cut."""
         parts: list[bytes] = []
         size = 0
         async for chunk in self.chunks():
@@ -106,17 +119,18 @@ class Response:
 
 
 class Transport:
-    """Sends requests for accounts over connections of its own, or over an httpx client or transport of the user's.
+    """Sends requests for accounts, for one event loop.
 
-    Belongs to one event loop.
+    `client`: the user's httpx client or transport. None: connections of its own.
     """
 
-    def __init__(self, client: Any = None) -> None:
+    def __init__(self, client: HttpClient | None = None) -> None:
         check_client(client)
         self._client = client
         self._idle: dict[str, list[tuple[float, httpx.AsyncHTTPTransport]]] = {}
-        self._aiohttp: aiohttp_transport.AiohttpPool | None = None
-        self._ssl: Any = None
+        """By origin: when each became idle, the oldest first."""
+        self._aiohttp: AiohttpPool | None = None
+        self._ssl: ssl.SSLContext | None = None
         self._urls: dict[str, httpx.URL] = {}
         self._proxies: dict[str, httpx.Proxy | None] = {}
 
@@ -124,54 +138,64 @@ class Transport:
     async def open(
         self, account: Account, method: str, path: str, content: bytes | None = None
     ) -> AsyncIterator[Response]:
-        """Send, and yield the response once its headers are here. Raises `TransportFailed`."""
+        """Send a request. Yields the response once its headers are here.
+
+        `path`: below the account's base URL, or a whole URL. Raises `TransportFailed`.
+        """
         url = self._url(path if "://" in path else account.base_url + path)
         headers = headers_of(account, content is not None)
         sender = self._sender(url)
-        response: _HttpxResponse | aiohttp_transport.AiohttpResponse | None = None
+        response: _HttpxResponse | AiohttpResponse | None = None
         try:
             try:
-                if isinstance(sender, aiohttp_transport.AiohttpPool):
+                if isinstance(sender, AiohttpPool):
                     response = await sender.send(method, str(url), headers, content, self._tls(url))
                 else:
-                    extensions = {"timeout": _TIMEOUT}
                     request = httpx.Request(
-                        method, url, headers=headers, content=content, extensions=extensions
+                        method,
+                        url,
+                        headers=headers,
+                        content=content,
+                        extensions={"timeout": _TIMEOUT},
                     )
-                    if isinstance(sender, httpx.AsyncClient):
-                        sent = await sender.send(request, stream=True, follow_redirects=False)
-                    else:
-                        sent = await sender.handle_async_request(request)
-                    response = _HttpxResponse(sent)
+                    response = _HttpxResponse(await _send(sender, request))
             except Exception as error:
-                raise _failed(error) from None
+                raise _failure(error) from None
             yield Response(response)
         finally:
             if response is not None:
                 await _quietly(response.close())
-            await self._release(url, sender)
+            await self._keep(url, sender)
 
-    def _tls(self, url: httpx.URL) -> Any:
+    async def close(self) -> None:
+        """Close idle connections. A client of the user's own stays open."""
+        if self._aiohttp is not None:
+            await _quietly(self._aiohttp.close())
+        for idle in self._idle.values():
+            for _, transport in idle:
+                await _quietly(transport.aclose())
+        self._idle.clear()
+
+    def _tls(self, url: httpx.URL) -> ssl.SSLContext | Literal[False]:
         """The TLS context, with the CA settings that httpx takes from the environment."""
         if url.scheme != "https":
             return False
         if self._ssl is None:
-            self._ssl = httpx.create_ssl_context()  # 15 ms: once, and only where there is TLS
+            self._ssl = httpx.create_ssl_context()  # 15 ms: once, and only for TLS
         return self._ssl
 
-    def _sender(
-        self, url: httpx.URL
-    ) -> httpx.AsyncBaseTransport | httpx.AsyncClient | aiohttp_transport.AiohttpPool:
+    def _sender(self, url: httpx.URL) -> HttpClient | AiohttpPool:
+        """What sends a request to `url`."""
         if self._client is not None:
-            return self._client  # type: ignore[no-any-return]  # checked at construction
+            return self._client
         origin = _origin(url)
         if origin not in self._proxies:  # read once, as httpx does
             self._proxies[origin] = _proxy(url)
         proxy = self._proxies[origin]
         if proxy is None and not url.userinfo and aiohttp_transport.supported() and not _patched():
             if self._aiohttp is None and (module := aiohttp_transport.load()) is not None:
-                self._aiohttp = aiohttp_transport.AiohttpPool(
-                    module, connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, idle=IDLE_SECONDS
+                self._aiohttp = AiohttpPool(
+                    module, connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, idle=IDLE_TIMEOUT
                 )
             if self._aiohttp is not None:
                 return self._aiohttp
@@ -181,42 +205,39 @@ class Transport:
         return httpx.AsyncHTTPTransport(
             verify=self._tls(url),
             limits=httpx.Limits(
-                max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS
+                max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_TIMEOUT
             ),
             proxy=proxy,
         )
 
-    async def _release(self, url: httpx.URL, sender: Any) -> None:
+    async def _keep(self, url: httpx.URL, sender: HttpClient | AiohttpPool) -> None:
+        """Keep a connection of our own for the next request; close those idle for too long."""
         if sender is self._client or not isinstance(sender, httpx.AsyncHTTPTransport):
             return
         now = time.monotonic()
         idle = self._idle.setdefault(_origin(url), [])
         idle.append((now, sender))
-        while len(idle) > MAX_IDLE or (idle and idle[0][0] < now - IDLE_SECONDS):
+        while len(idle) > MAX_IDLE or (idle and idle[0][0] < now - IDLE_TIMEOUT):
             await _quietly(idle.pop(0)[1].aclose())
 
-    def _url(self, url: str) -> httpx.URL:
-        known = self._urls.get(url)
-        if known is None:
+    def _url(self, text: str) -> httpx.URL:
+        url = self._urls.get(text)
+        if url is None:
             try:
-                known = httpx.URL(url)
+                url = self._urls[text] = httpx.URL(text)
             except httpx.InvalidURL:
-                raise TransportFailed("protocol", "base_url is no URL") from None
-            self._urls[url] = known
-        return known
+                raise TransportFailed("protocol", "base_url is not a URL") from None
+        return url
 
-    async def close(self) -> None:
-        """Close idle connections; a client of the user's own stays open."""
-        if self._aiohttp is not None:
-            await _quietly(self._aiohttp.close())
-        for idle in self._idle.values():
-            for _, sender in idle:
-                await _quietly(sender.aclose())
-        self._idle.clear()
+
+async def _send(sender: HttpClient, request: httpx.Request) -> httpx.Response:
+    if isinstance(sender, httpx.AsyncClient):
+        return await sender.send(request, stream=True, follow_redirects=False)
+    return await sender.handle_async_request(request)
 
 
 def headers_of(account: Account, with_body: bool) -> list[tuple[str, str]]:
-    """The headers of a request to `account`. The user's own are last, and win."""
+    """The headers of a request to `account`. The user's own override the others."""
     headers = {
         "accept": "application/json, text/event-stream",
         "user-agent": f"freerouter/{__version__}",
@@ -231,17 +252,15 @@ def headers_of(account: Account, with_body: bool) -> list[tuple[str, str]]:
     return list(headers.items())
 
 
-def check_client(client: Any) -> None:
-    """Raise `BadSetting` unless `client` is None or something asynchronous of httpx's."""
+def check_client(client: object) -> None:
+    """Raise `BadSetting` unless `client` is None or an asynchronous client or transport."""
     if client is None or isinstance(client, (httpx.AsyncClient, httpx.AsyncBaseTransport)):
         return
+    kind = type(client).__name__
     raise BadSetting(
-        f"http_client must be an httpx.AsyncClient or an httpx.AsyncBaseTransport, not {type(client).__name__}",
+        f"http_client must be an httpx.AsyncClient or an httpx.AsyncBaseTransport, not {kind}",
         hint="one asynchronous client serves synchronous calls too",
     )
-
-
-_TIMEOUT = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT).as_dict()
 
 
 def _origin(url: httpx.URL) -> str:
@@ -249,7 +268,7 @@ def _origin(url: httpx.URL) -> str:
 
 
 def _proxy(url: httpx.URL) -> httpx.Proxy | None:
-    """The environment's proxy for this address (HTTPS_PROXY, ALL_PROXY, NO_PROXY), as httpx would use it."""
+    """The environment's proxy for a URL (HTTPS_PROXY, ALL_PROXY, NO_PROXY), as httpx reads it."""
     proxies = getproxies()
     address = proxies.get(url.scheme) or proxies.get("all")
     if not address or proxy_bypass(url.host):
@@ -258,31 +277,29 @@ def _proxy(url: httpx.URL) -> httpx.Proxy | None:
 
 
 def _patched() -> bool:
-    """Whether respx, pytest-httpx, vcrpy or the like have put themselves into httpx, and are to see what is sent."""
-    homes = (
+    """Whether respx, pytest-httpx, vcrpy or the like have patched httpx. They must see requests."""
+    methods = (
         httpx.AsyncHTTPTransport.handle_async_request,
         httpcore.AsyncConnectionPool.handle_async_request,
     )
     return not all(
-        getattr(call, "__module__", "").startswith(("httpx.", "httpcore.")) for call in homes
+        getattr(method, "__module__", "").startswith(("httpx.", "httpcore.")) for method in methods
     )
 
 
-def _failed(error: Exception) -> TransportFailed:
+def _failure(error: Exception) -> TransportFailed:
     if isinstance(error, TransportFailed):
         return error
     aiohttp = aiohttp_transport.loaded()
     name = aiohttp_transport.failure_name(error, aiohttp) if aiohttp is not None else None
-    if name is not None:
-        return TransportFailed(name, f"{type(error).__name__}: {error}")
-    # The text of a network error names hosts and causes, never headers; that of anything else is not ours to trust.
-    known = isinstance(error, (httpx.TransportError, OSError))
-    return TransportFailed(
-        name_of(error), f"{type(error).__name__}: {error}" if known else type(error).__name__
-    )
+    kind = type(error).__name__
+    # The message of a network error names hosts and causes, never headers. Others may quote a key.
+    if name is not None or isinstance(error, (httpx.TransportError, OSError)):
+        return TransportFailed(name or failure_name(error), f"{kind}: {error}")
+    return TransportFailed(failure_name(error), kind)
 
 
-async def _quietly(closing: Any) -> None:
+async def _quietly(closing: Awaitable[None]) -> None:
     try:
         await closing
     except Exception:  # a connection that fails to close is closed

@@ -1,1 +1,1 @@
-"""The event loop on its own thread, and the ways to and from it."""
+"""The event loop on its own thread, and the ways into and out of it."""

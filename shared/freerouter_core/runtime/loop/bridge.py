@@ -1,7 +1,7 @@
-"""Crossing between callers' threads and loops and the runtime's own, in every kind of caller.
+"""What carries work between callers' threads and loops and the runtime's own loop.
 
-Plain threads wait on a lock, which Ctrl-C interrupts. Event loops await a future that is set from across, many in one
-wake-up. Greenlets (gevent with threads patched) wait on their hub, so that the others go on.
+A plain thread waits on a lock, which Ctrl-C interrupts. An event loop awaits a future, and many
+futures are resolved in one wake-up. A greenlet waits on gevent's hub, so that others go on.
 """
 
 from __future__ import annotations
@@ -10,44 +10,45 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, TypeVarTuple
 from weakref import WeakKeyDictionary, ref
 
 from ...events import log
 from .os_threads import gevent_patched
 
 T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 
 class CallbackQueue:
-    """Runs callbacks on a loop from any thread, waking it once for many."""
+    """Runs callbacks on a loop, from any thread. One wake-up of the loop serves many callbacks."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = ref(loop)  # weakly: callback queues are kept by loop, and must not keep it
-        self._queue: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._armed = False
+        self._loop = ref(loop)  # weak: `_queues` maps loops to queues and must not keep the loops
+        self._queue: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()
+        self._scheduled = False
 
-    def post(self, call: Callable[..., object], *args: Any) -> None:
-        """Queue a call. Raises RuntimeError when the loop is closed."""
+    def post(self, call: Callable[[*Args], object], *args: *Args) -> None:
+        """Queue a call. Raises RuntimeError if the loop is closed."""
         self._queue.append((call, args))
-        if not self._armed:
-            self._armed = True
+        if not self._scheduled:
+            self._scheduled = True
             loop = self._loop()
             try:
                 if loop is None:
                     raise RuntimeError("the event loop is gone")
                 loop.call_soon_threadsafe(self._drain)
             except RuntimeError:
-                self._armed = False
+                self._scheduled = False
                 raise
 
     def _drain(self) -> None:
-        self._armed = False
+        self._scheduled = False
         while self._queue:
             call, args = self._queue.popleft()
             try:
                 call(*args)
-            except Exception:  # one caller's trouble must not keep the others waiting
+            except Exception:  # one caller's error must not keep the others waiting
                 log.exception("a callback across threads failed")
 
 
@@ -55,7 +56,7 @@ _queues: WeakKeyDictionary[asyncio.AbstractEventLoop, CallbackQueue] = WeakKeyDi
 
 
 def callback_queue_of(loop: asyncio.AbstractEventLoop) -> CallbackQueue:
-    """The callbacks of a caller's loop, made on that loop's own thread."""
+    """The queue of a caller's loop. Called on that loop's thread."""
     callbacks = _queues.get(loop)
     if callbacks is None:
         callbacks = _queues[loop] = CallbackQueue(loop)
@@ -63,14 +64,18 @@ def callback_queue_of(loop: asyncio.AbstractEventLoop) -> CallbackQueue:
 
 
 class ThreadEvent(Protocol):
-    """Rung once or more on the runtime's thread; waited for on the caller's."""
+    """Set on the runtime's thread, awaited on the caller's. A wait that succeeds clears it."""
 
-    def set(self) -> None: ...
+    def set(self) -> None:
+        """Wake the waiting thread. Setting it again before that changes nothing."""
 
-    def wait(self, timeout: float | None = None) -> bool: ...
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set, at most `timeout` seconds. Whether it was set."""
 
 
 class _LockEvent:
+    """A lock instead of `threading.Event`: Ctrl-C interrupts it, and it costs less."""
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lock.acquire()
@@ -79,7 +84,7 @@ class _LockEvent:
         if self._lock.locked():
             try:
                 self._lock.release()
-            except RuntimeError:  # rung twice at once: once is enough
+            except RuntimeError:  # two threads set it at once
                 return
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -87,11 +92,11 @@ class _LockEvent:
 
 
 class _GeventEvent:
-    """Waits by giving way to the caller's hub; rung through that hub's own thread-safe watcher."""
+    """Waits on the caller's hub, so others run. Set through the hub's thread-safe watcher."""
 
     def __init__(self) -> None:
-        import gevent  # type: ignore[import-untyped, unused-ignore]
-        import gevent.event  # type: ignore[import-untyped, unused-ignore]
+        import gevent  # type: ignore[import-untyped, unused-ignore]  # gevent may be missing
+        import gevent.event  # type: ignore[import-untyped, unused-ignore]  # as above
 
         self._event = gevent.event.Event()
         self._watcher = gevent.get_hub().loop.async_()
@@ -101,9 +106,9 @@ class _GeventEvent:
         self._watcher.send()
 
     def wait(self, timeout: float | None = None) -> bool:
-        rung = bool(self._event.wait(timeout))
+        is_set = bool(self._event.wait(timeout))
         self._event.clear()
-        return rung
+        return is_set
 
     def __del__(self) -> None:
         self._watcher.stop()
@@ -111,40 +116,40 @@ class _GeventEvent:
 
 
 def new_thread_event() -> ThreadEvent:
+    """An event for the calling thread, or greenlet, to wait on."""
     return _GeventEvent() if gevent_patched() else _LockEvent()
 
 
-_END = object()
-
-
 class StreamBuffer(Generic[T]):
-    """Items from the runtime's loop to one consumer, in batches. It holds whatever was not yet taken: a slow consumer is no
-    stall, and an answer is small."""
+    """Items from the runtime's loop to one consumer, in batches.
+
+    It holds whatever was not taken yet. A slow consumer is no stall, and an answer is small.
+    """
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        self._items: deque[Any] = deque()
+        self._items: deque[T] = deque()
         self._wake = wake
+        self._ended = False
 
     def put(self, item: T) -> None:
+        """Add an item and wake the consumer."""
         self._items.append(item)
         self._wake()
 
     def end(self) -> None:
-        self._items.append(_END)
+        """No item follows."""
+        self._ended = True
         self._wake()
 
     @property
-    def empty(self) -> bool:
-        return not self._items
+    def has_news(self) -> bool:
+        """Whether `take` would return anything, or the end."""
+        return bool(self._items) or self._ended
 
     def take(self) -> tuple[list[T], bool]:
-        """(items so far, whether that was all)."""
+        """(the items so far, whether they are the last)."""
+        ended = self._ended  # read first: items put before the end are then all here
         items: list[T] = []
         while self._items:
-            item = self._items[0]
-            if item is _END:
-                if items:
-                    return items, False
-                return items, True
             items.append(self._items.popleft())
-        return items, False
+        return items, ended

@@ -1,4 +1,4 @@
-"""`LoopThread`: the runtime's loop and what dies with it; `Job`: one piece of work on it, for one caller."""
+"""`LoopThread`: the runtime's loop and what dies with it. `Job`: one caller's work on that loop."""
 
 from __future__ import annotations
 
@@ -15,25 +15,33 @@ from .bridge import CallbackQueue, ThreadEvent, new_thread_event
 from .clock import Clock
 
 T = TypeVar("T")
+AsyncCall = Coroutine[Any, Any, T]
+"""A coroutine, of which only the result matters."""
+Work = Callable[[], AsyncCall[T]]
+"""A function that makes one, called on the runtime's loop."""
+CANCEL_ROUNDS = 3
+"""How often tasks are cancelled at the end: a cancelled task may start another."""
 
 
 class LoopThread:
-    """The loop and what belongs to it; thrown away whole after a fork."""
+    """The loop and what belongs to it. Dropped as a whole after a fork."""
 
     def __init__(self, clock: Clock) -> None:
         self.active_jobs = 0
         self.loop = clock.new_event_loop(lambda: self.active_jobs > 0)
         self.callbacks = CallbackQueue(self.loop)
         self.transports: dict[int, Transport] = {}
+        """By the `id` of the httpx client they send through."""
         self.ident = 0
-        self.shutdown_hooks: list[Callable[[], Coroutine[Any, Any, None]]] = []
-        """What is to be done on the loop before it ends."""
+        self.shutdown_hooks: list[Work[None]] = []
+        """Run on the loop before it ends."""
         self.shutdown_tasks: set[asyncio.Task[Any]] = set()
-        """Tasks that those endings wait for."""
+        """Tasks that those hooks wait for."""
         self.started = new_thread_event()
         self.ended: ThreadEvent | None = None
 
     def run(self) -> None:
+        """The thread's body: run the loop until it is stopped, then shut down."""
         self.ident = threading.get_ident()
         self.loop.call_soon(self.started.set)
         try:
@@ -45,7 +53,7 @@ class LoopThread:
                 self.ended.set()
 
     async def _shutdown(self) -> None:
-        # What a request took comes back before the store is told to close.
+        # Requests give back what they took before the hooks tell the store and close it.
         await self._cancel_tasks(self.shutdown_tasks)
         for hook in self.shutdown_hooks:
             with contextlib.suppress(Exception):
@@ -54,13 +62,11 @@ class LoopThread:
         for transport in self.transports.values():
             await transport.close()
         await self.loop.shutdown_asyncgens()
-        await (
-            self._cancel_tasks()
-        )  # closing a response may leave a task that finishes its generator
+        await self._cancel_tasks()  # closing a response may leave a task that ends its generator
 
-    async def _cancel_tasks(self, kept: Set[asyncio.Task[Any]] = frozenset()) -> None:
-        for _ in range(3):
-            others = asyncio.all_tasks() - kept
+    async def _cancel_tasks(self, but: Set[asyncio.Task[Any]] = frozenset()) -> None:
+        for _ in range(CANCEL_ROUNDS):
+            others = asyncio.all_tasks() - but
             tasks = [task for task in others if task is not asyncio.current_task()]
             for task in tasks:
                 task.cancel()
@@ -68,7 +74,10 @@ class LoopThread:
 
 
 class Job(Generic[T]):
-    """One piece of work on the runtime's loop: what it returned or raised, and how to stop it."""
+    """One caller's work on the runtime's loop: how it ended, and how to stop it.
+
+    `notify` is called on the runtime's thread when the work has ended.
+    """
 
     __slots__ = (
         "cancelled",
@@ -82,20 +91,16 @@ class Job(Generic[T]):
         "work",
     )
 
-    def __init__(
-        self,
-        thread: LoopThread,
-        work: Callable[[], Coroutine[Any, Any, T]],
-        notify: Callable[[], None],
-    ) -> None:
+    def __init__(self, thread: LoopThread, work: Work[T], notify: Callable[[], None]) -> None:
         self.thread, self.work, self.notify = thread, work, notify
         self.context = contextvars.copy_context()
         self.task: asyncio.Task[T] | None = None
         self.done = self.cancelled = False
-        self.value: Any = None
+        self.value: T
         self.error: BaseException | None = None
 
     def begin(self) -> None:
+        """Start the work, in the caller's context. On the runtime's loop."""
         if self.cancelled:
             return
         self.thread.active_jobs += 1
@@ -105,24 +110,21 @@ class Job(Generic[T]):
     def _finished(self, task: asyncio.Task[T]) -> None:
         self.thread.active_jobs -= 1
         if task.cancelled():
-            self.error = (
-                None
-                if self.cancelled
-                else FreeRouterError("the runtime was closed", should_retry=True)
-            )
+            if not self.cancelled:
+                self.error = FreeRouterError("the runtime was closed", should_retry=True)
         else:
             self.error = task.exception()
             if self.error is None:
                 self.value = task.result()
         self.done = True
         self.task = None
-        with contextlib.suppress(RuntimeError):  # the caller's loop is closed: nobody is waiting
+        with contextlib.suppress(RuntimeError):  # the caller's loop is closed: nobody waits
             self.notify()
 
     def cancel(self) -> None:
-        """From any thread: stop the work; its outcome no longer matters."""
+        """Stop the work, from any thread. Its outcome no longer matters."""
         self.cancelled = True
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError):  # the runtime's loop is closed: all is stopped
             self.thread.callbacks.post(self._stop)
 
     def _stop(self) -> None:
@@ -130,9 +132,10 @@ class Job(Generic[T]):
             self.task.cancel()
 
     def result(self) -> T:
+        """What the work returned. Raises what it raised."""
         try:
             if self.error is not None:
                 raise self.error
-            return self.value  # type: ignore[no-any-return]
+            return self.value
         finally:
             self.error = None  # a traceback that holds its own frame is a cycle

@@ -1,6 +1,7 @@
-"""Real threads, queues, selectors and executors, even where gevent has replaced them with greenlets.
+"""Threads, queues, locks and selectors of the operating system, even under gevent.
 
-The runtime's event loop needs a thread of the system: a greenlet would stop whenever its hub is busy elsewhere.
+gevent replaces them with greenlets. The runtime's loop needs a real thread: a greenlet would stop
+whenever its hub is busy elsewhere.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ import selectors
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Executor
+from typing import Any, TypeVar, TypeVarTuple
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 
 def gevent_patched() -> bool:
@@ -20,29 +25,33 @@ def gevent_patched() -> bool:
     return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
-def original(module: str, name: str) -> Any:
-    """What `module.name` was before gevent came."""
+def _original(module: str, name: str) -> Any:
+    """What `module.name` was before gevent replaced it."""
     return sys.modules["gevent.monkey"].get_original(module, name)
 
 
 def start_thread(target: Callable[[], None], name: str) -> threading.Thread | None:
-    """Start a daemonic thread of the system; under gevent there is no object for it."""
+    """Start a daemon thread. None under gevent, which has no object for it."""
     if gevent_patched():
-        original("_thread", "start_new_thread")(target, ())
+        _original("_thread", "start_new_thread")(target, ())
         return None
     thread = threading.Thread(target=target, name=name, daemon=True)
     thread.start()
     return thread
 
 
-def new_queue() -> Any:
+def new_queue() -> queue.SimpleQueue[Any]:
     """A queue whose `get` blocks a real thread."""
-    return original("queue", "SimpleQueue")() if gevent_patched() else queue.SimpleQueue()
+    if gevent_patched():
+        return _original("queue", "SimpleQueue")()  # type: ignore[no-any-return]  # untyped
+    return queue.SimpleQueue()
 
 
-def new_lock() -> Any:
-    """A lock that holds real threads."""
-    return original("_thread", "allocate_lock")() if gevent_patched() else threading.Lock()
+def new_lock() -> threading.Lock:
+    """A lock that blocks real threads."""
+    if gevent_patched():
+        return _original("_thread", "allocate_lock")()  # type: ignore[no-any-return]  # as above
+    return threading.Lock()
 
 
 def new_selector() -> selectors.BaseSelector:
@@ -51,38 +60,40 @@ def new_selector() -> selectors.BaseSelector:
         kind = type(
             "NativePollSelector",
             (selectors.PollSelector,),
-            {"_selector_cls": original("select", "poll")},
+            {"_selector_cls": _original("select", "poll")},
         )
-        return kind()  # type: ignore[no-any-return]
+        return kind()  # type: ignore[no-any-return]  # made by `type`, so mypy knows no class
     return selectors.DefaultSelector()
 
 
 class NativeLoop(asyncio.SelectorEventLoop):
-    """An event loop that needs nothing of gevent's: name look-ups, too, run on threads of the system."""
+    """An event loop that uses nothing of gevent's. Name lookups run on real threads too."""
 
-    def __init__(self, selector: Any = None) -> None:
+    def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
         super().__init__(selector or new_selector())
 
-    def run_in_executor(  # type: ignore[override]  # typeshed spells the arguments as a TypeVarTuple
-        self, executor: Any, func: Callable[..., Any], *args: Any
-    ) -> asyncio.Future[Any]:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Args], T], *args: *Args
+    ) -> asyncio.Future[T]:
         if executor is not None or not gevent_patched():
             return super().run_in_executor(executor, func, *args)
-        future: asyncio.Future[Any] = self.create_future()
+        future: asyncio.Future[T] = self.create_future()
 
-        def settle(value: Any, error: BaseException | None) -> None:
+        def resolve(value: T) -> None:
             if not future.done():
-                if error is None:
-                    future.set_result(value)
-                else:
-                    future.set_exception(error)
+                future.set_result(value)
+
+        def fail(error: Exception) -> None:
+            if not future.done():
+                future.set_exception(error)
 
         def work() -> None:
             try:
-                value, error = func(*args), None
-            except Exception as caught:
-                value, error = None, caught
-            self.call_soon_threadsafe(settle, value, error)
+                value = func(*args)
+            except Exception as error:
+                self.call_soon_threadsafe(fail, error)
+            else:
+                self.call_soon_threadsafe(resolve, value)
 
         start_thread(work, "freerouter-lookup")
         return future

@@ -1,29 +1,35 @@
-"""`Portal`: how callers on any thread or event loop have work done on the runtime's own loop, and cancel it there."""
+"""`Portal`: how callers on any thread or event loop run work on the runtime's own loop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import TypeVar
 
 from ...errors import FreeRouterError
 from .bridge import StreamBuffer, callback_queue_of, new_thread_event
-from .job import Job, LoopThread
+from .job import AsyncCall, Job, LoopThread, Work
 
 T = TypeVar("T")
 Item = TypeVar("Item")
+StreamWork = Callable[[Callable[[Item], None]], AsyncCall[T]]
+"""Gets `put`, which passes an item to the caller."""
 
 
 class Portal:
-    """The four ways across. `_running_thread` gives the loop's thread, started if need be."""
+    """Runs work on the loop of `_running_thread`, for callers of every kind.
+
+    A caller that is interrupted, cancelled or closed cancels its work.
+    """
 
     def _running_thread(self) -> LoopThread:
+        """The loop's thread, started if it is not running."""
         raise NotImplementedError
 
-    def call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run `work()` on the runtime's loop and wait for it, from any thread. An interrupt cancels it there."""
+    def call(self, work: Work[T]) -> T:
+        """Run `work()` and wait for it, from any thread but the loop's own."""
         thread = self._running_thread()
         self._refuse_own_thread(thread)
         ready = new_thread_event()
@@ -37,8 +43,8 @@ class Portal:
             raise
         return job.result()
 
-    async def acall(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run `work()` on the runtime's loop and await it from any other. Cancelling the caller cancels it there."""
+    async def acall(self, work: Work[T]) -> T:
+        """Run `work()` and await it, from any loop."""
         thread = self._running_thread()
         loop = asyncio.get_running_loop()
         if loop is thread.loop:
@@ -54,22 +60,20 @@ class Portal:
             raise
         return job.result()
 
-    def stream(
-        self, work: Callable[[Callable[[Item], None]], Coroutine[Any, Any, T]]
-    ) -> Generator[Item, None, T]:
-        """Yield what `work(put)` puts, as it comes; return what it returns. Closing the generator cancels it."""
+    def stream(self, work: StreamWork[Item, T]) -> Generator[Item, None, T]:
+        """Yield what `work(put)` puts, as it comes. The generator returns what `work` returns."""
         thread = self._running_thread()
         self._refuse_own_thread(thread)
         ready = new_thread_event()
         buffer: StreamBuffer[Item] = StreamBuffer(ready.set)
-        job: Job[T] = Job(thread, lambda: work(buffer.put), lambda: buffer.end())
+        job: Job[T] = Job(thread, lambda: work(buffer.put), buffer.end)
         thread.callbacks.post(job.begin)
         try:
-            over = False
-            while not over:
-                items, over = buffer.take()
+            ended = False
+            while not ended:
+                items, ended = buffer.take()
                 yield from items
-                if not (items or over):
+                if not (items or ended):
                     ready.wait()
             return job.result()
         finally:
@@ -77,11 +81,9 @@ class Portal:
                 job.cancel()
 
     async def astream(
-        self,
-        work: Callable[[Callable[[Item], None]], Coroutine[Any, Any, T]],
-        finish: Callable[[T], None],
+        self, work: StreamWork[Item, T], finish: Callable[[T], None]
     ) -> AsyncGenerator[Item, None]:
-        """The same for event loops; the result goes to `finish`, since an async generator returns none."""
+        """As `stream`, for event loops. `finish` gets the result: async generators return none."""
         thread = self._running_thread()
         loop = asyncio.get_running_loop()
         callbacks = callback_queue_of(loop)
@@ -92,21 +94,21 @@ class Portal:
                 _resolve(waiting[0])
 
         def wake() -> None:
-            with contextlib.suppress(RuntimeError):
+            with contextlib.suppress(RuntimeError):  # the caller's loop is closed
                 callbacks.post(resume)
 
         buffer: StreamBuffer[Item] = StreamBuffer(wake)
-        job: Job[T] = Job(thread, lambda: work(buffer.put), lambda: buffer.end())
+        job: Job[T] = Job(thread, lambda: work(buffer.put), buffer.end)
         thread.callbacks.post(job.begin)
         try:
-            over = False
-            while not over:
-                items, over = buffer.take()
+            ended = False
+            while not ended:
+                items, ended = buffer.take()
                 for item in items:
                     yield item
-                if not (items or over):
+                if not (items or ended):
                     waiting[:] = [loop.create_future()]
-                    if buffer.empty:
+                    if not buffer.has_news:
                         await waiting[0]
             finish(job.result())
         finally:
@@ -116,7 +118,7 @@ class Portal:
     def _refuse_own_thread(self, thread: LoopThread) -> None:
         if threading.get_ident() == thread.ident:
             raise FreeRouterError(
-                "a synchronous call was made on the runtime's own thread, where it would wait for itself",
+                "a synchronous call on the runtime's own thread would wait for itself",
                 hint="callables given to the router may call a model; logging handlers may not",
             )
 
