@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from freerouter_core.client.resolve import _warned
+from freerouter_core.client.accounts import _warned
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import World
 from freerouter_core.simulator.server import served

@@ -10,7 +10,7 @@ from freerouter_core import Provider, errors
 from freerouter_core.catalogue.model import Catalogue, Model
 from freerouter_core.catalogue.parse import parse_models
 from freerouter_core.catalogue.providers import account_of, read_rows
-from freerouter_core.client.resolve import known_providers
+from freerouter_core.settings import known_providers
 
 
 def row(ident: str, pricing: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:

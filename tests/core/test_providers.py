@@ -10,12 +10,12 @@ from freerouter_core import Provider, Router, errors
 from freerouter_core.catalogue.model import Catalogue
 from freerouter_core.catalogue.parse import parse_models
 from freerouter_core.catalogue.providers import Account, account_of
-from freerouter_core.client.resolve import known_providers, resolve
+from freerouter_core.client.resolve import resolve
 from freerouter_core.routing.candidates import Candidates
 from freerouter_core.routing.health import HealthBook
 from freerouter_core.routing.need import Need, Policy
 from freerouter_core.runtime.hardware import memory
-from freerouter_core.settings import Settings
+from freerouter_core.settings import Settings, known_providers
 from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
 

@@ -486,7 +486,7 @@ def test_a_file_sends_nobodys_key_to_others(
 ) -> None:
     (tmp_path / "freerouter.toml").write_text(f"[providers.lab]\n{row}")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(errors.BadSetting, match="would have") as caught:
+    with pytest.raises(errors.BadSetting, match="must not") as caught:
         resolved()
     assert "variable" in caught.value.hint
 

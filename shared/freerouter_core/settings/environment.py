@@ -1,8 +1,8 @@
-"""What the environment says. Names are those users already have set; see the README's table.
+"""`Settings`: the environment variables that are honoured. docs/settings.md says what each means.
 
-Precedence: an argument, then `OPENROUTER_*`, then `CHAT_*`, each from the environment over the files `secrets.env` and `.env` of the
-working directory over `freerouter.toml` (see `configfile`).
-Nothing is read when this module is imported or a model constructed: the first call reads.
+An argument takes precedence over `OPENROUTER_*`, and that over `CHAT_*`. Each variable is looked up
+in the environment, then in `secrets.env` and `.env` of the working directory, then in the settings
+file. Nothing is read at import or when a model is made: the first call reads.
 """
 
 from __future__ import annotations
@@ -26,32 +26,34 @@ from pydantic_settings import (
 
 from ..errors import BadSetting
 from ..wire.retry_after import parse_duration
-from . import file as configfile
+from .file import SettingsFile, find_file, read_file
 
-FILES = (".env", "secrets.env")
+DOTENV_FILES = (".env", "secrets.env")
+"""The last one wins."""
 
 
-def _dotenv(name: str) -> dict[str, str]:
-    """What a dotenv file says. Raises `BadSetting` where it cannot be read."""
+def _read_dotenv(path: str) -> dict[str, str]:
+    """The variables of a dotenv file. Raises `BadSetting` if it cannot be read."""
     try:
-        return {k: v for k, v in dotenv_values(name).items() if v is not None}
+        return {name: value for name, value in dotenv_values(path).items() if value is not None}
     except (OSError, ValueError) as error:
         raise BadSetting(
-            f"{name} cannot be read: {type(error).__name__}", hint="it must be text in UTF-8"
+            f"{path} cannot be read: {type(error).__name__}", hint="it must be text in UTF-8"
         ) from None
 
 
-def _has(source: Mapping[str, str], name: str) -> bool:
-    return any(value and variable.lower() == name for variable, value in source.items())
+def _has(variables: Mapping[str, str], name: str) -> bool:
+    """Whether a variable is set, in any case, and not empty."""
+    return any(value and variable.lower() == name for variable, value in variables.items())
 
 
-def _names(value: Any) -> Any:
-    return (
-        tuple(n.strip() for n in value.split(",") if n.strip()) if isinstance(value, str) else value
-    )
+def _split_names(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
-def _seconds(value: Any) -> Any:
+def _parse_seconds(value: object) -> object:
     if not isinstance(value, str):
         return value
     seconds = parse_duration(value)
@@ -60,20 +62,22 @@ def _seconds(value: Any) -> Any:
     return seconds
 
 
-def _blank(value: Any) -> Any:
+def _blank_to_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
-Seconds = Annotated[float, BeforeValidator(_seconds)]
-Name = Annotated[str | None, BeforeValidator(_blank)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
+Seconds = Annotated[float, BeforeValidator(_parse_seconds)]
+Name = Annotated[str | None, BeforeValidator(_blank_to_none)]
 Positive = Annotated[float, Field(gt=0)]
-_from_file: ContextVar[dict[str, Any]] = ContextVar("freerouter_file", default={})  # noqa: B039  # read only
-"""What the file says, while settings are made of it: pydantic-settings builds its sources from the class."""
+_file_settings: ContextVar[dict[str, Any]] = ContextVar("freerouter_file", default={})  # noqa: B039  # read only
+"""The file's settings while `Settings` is made: pydantic-settings builds its sources in a class
+method, which gets no argument of ours."""
 
 
 class Settings(BaseSettings):
-    """Every variable that is honoured, with its default. Field names are the variables' in lower case."""
+    """Every variable that is honoured, with its default. A field is named as its variable, in
+    lower case."""
 
     model_config = SettingsConfigDict(
         extra="ignore", case_sensitive=False, hide_input_in_errors=True, env_ignore_empty=True
@@ -97,8 +101,8 @@ class Settings(BaseSettings):
     freerouter_providers: Names = ()
     freerouter_state: str = "sqlite"
     dev_mode: bool = False
-    _said: configfile.Said = PrivateAttr(default_factory=configfile.Said)
-    _file: str | None = PrivateAttr(default=None)
+    _content: SettingsFile = PrivateAttr(default_factory=SettingsFile)
+    _path: Path | None = PrivateAttr(default=None)
 
     @classmethod
     def settings_customise_sources(
@@ -113,80 +117,90 @@ class Settings(BaseSettings):
             init_settings,
             env_settings,
             dotenv_settings,
-            InitSettingsSource(settings_cls, _from_file.get()),
+            InitSettingsSource(settings_cls, _file_settings.get()),
         )
 
     @classmethod
     def load(cls, directory: str | Path | None = None) -> Settings:
-        """The settings as of now. Raises `BadSetting`, naming the variable and never its value."""
+        """Read the settings.
+
+        Args:
+            directory: where files are looked for. None: the working directory.
+
+        Raises:
+            BadSetting: a variable makes no sense. It is named, and its value is not shown.
+        """
         try:
             folder = Path.cwd() if directory is None else Path(directory)
         except FileNotFoundError:
             raise BadSetting(
-                "the working directory is gone", hint="go to one that is there"
+                "the working directory does not exist any more", hint="change to another directory"
             ) from None
-        for name in FILES:
-            _dotenv(str(folder / name))
-        file = configfile.find(folder)
-        said = configfile.read(file, known=cls.model_fields)
-        token = _from_file.set(said.settings)
+        dotenv_paths = tuple(folder / name for name in DOTENV_FILES)
+        for dotenv_path in dotenv_paths:
+            _read_dotenv(str(dotenv_path))  # raises a clearer error than pydantic-settings
+        path = find_file(folder)
+        content = read_file(path, cls.model_fields)
+        token = _file_settings.set(content.settings)
         try:
-            settings = cls(_env_file=tuple(folder / name for name in FILES))  # type: ignore[call-arg]
-            settings._said = said
-            settings._file = None if file is None else str(file)
-            return settings
+            settings = cls(_env_file=dotenv_paths)  # type: ignore[call-arg]  # a private argument
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            name = "_".join(str(part) for part in first["loc"]).upper()
-            hint = "correct or unset this variable"
-            if (
-                file is not None
-                and name.lower() in said.settings
-                and not _has(os.environ, name.lower())
-            ):
-                hint = f"correct it in {file.name}"
-            raise BadSetting(f"{name}: {first['msg']}", hint=hint) from None
+            raise _error(error, path, content) from None
         finally:
-            _from_file.reset(token)
+            _file_settings.reset(token)
+        settings._content, settings._path = content, path
+        return settings
 
     def origin(self, name: str) -> str:
-        """Where a setting comes from: "environment", a dotenv file, the settings file's path, or "default"."""
+        """Where a setting comes from: "environment", a dotenv file's name, the settings file's
+        path, or "default"."""
         if _has(os.environ, name):
             return "environment"
-        for file in reversed(FILES):  # the last one wins
-            if _has(_dotenv(file), name):
-                return file
-        return str(self._file) if name in self._said.settings else "default"
+        for dotenv in reversed(DOTENV_FILES):
+            if _has(_read_dotenv(dotenv), name):
+                return dotenv
+        return str(self._path) if name in self._content.settings else "default"
 
     @property
     def file(self) -> str | None:
-        """The path of the settings file, where there is one."""
-        return self._file
+        """The path of the settings file. None: there is none."""
+        return None if self._path is None else str(self._path)
 
     @property
     def providers(self) -> Mapping[str, dict[str, Any]]:
-        """Rows of the user's own from the file, by name."""
-        return self._said.providers
+        """The providers of the settings file: rows by name."""
+        return self._content.providers
 
     @property
     def policy(self) -> Mapping[str, Any]:
-        """Options of `Router` from the file: for those who leave them at their defaults."""
-        return self._said.router
+        """The options of `Router` in the settings file. They replace its defaults."""
+        return self._content.router
 
     @cached_property
     def environment(self) -> Mapping[str, str]:
-        """The process's environment over the files': where providers look for their keys. What is set to nothing is not set."""
-        found: dict[str, str] = {}
-        for source in (*map(_dotenv, FILES), os.environ):
-            found |= {k: v for k, v in source.items() if v}
-        return found
+        """The environment over the dotenv files. Empty variables count as not set. Providers look
+        for their keys here."""
+        variables: dict[str, str] = {}
+        for source in (*map(_read_dotenv, DOTENV_FILES), os.environ):
+            variables |= {name: value for name, value in source.items() if value}
+        return variables
 
     @property
     def default_models(self) -> tuple[str, ...]:
-        """The configured default: OPENROUTER_DEFAULT_MODEL, else CHAT_MODEL."""
+        """OPENROUTER_DEFAULT_MODEL, else CHAT_MODEL, else nothing."""
         name = self.openrouter_default_model or self.chat_model
         return (name,) if name else ()
 
     @property
     def fallback_models(self) -> tuple[str, ...]:
+        """OPENROUTER_FALLBACK_MODELS, else CHAT_FALLBACK_MODELS."""
         return self.openrouter_fallback_models or self.chat_fallback_models
+
+
+def _error(error: ValidationError, path: Path | None, content: SettingsFile) -> BadSetting:
+    """What pydantic found wrong in a variable, without the value."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = "_".join(str(part) for part in first["loc"])
+    in_file = name.lower() in content.settings and not _has(os.environ, name.lower())
+    hint = f"correct it in {path.name}" if path and in_file else "correct or unset this variable"
+    return BadSetting(f"{name.upper()}: {first['msg']}", hint=hint)

@@ -1,8 +1,10 @@
-"""`freerouter.toml` or `freerouter.yaml`: settings under their variables' names in lower case, options of `Router` that are to be other than
-its defaults (`router`), and providers of one's own (`providers`).
+"""The settings file, `freerouter.toml` or `freerouter.yaml`.
 
-Read from the working directory, else from the user's configuration directory; everything in the environment is over it. It is a
-file that people commit, so it holds no key: a provider's `keys` name the variables that do.
+It holds settings under their variables' names in lower case, a table `router` with options of
+`Router`, and a table `providers` with providers of your own. It is read from the working directory,
+else from the user's configuration directory. The environment takes precedence.
+
+People commit this file, so it must not hold keys: a provider's `keys` name environment variables.
 """
 
 from __future__ import annotations
@@ -18,12 +20,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from ..errors import BadSetting
 
-NAMES = ("freerouter.toml", "freerouter.yaml", "freerouter.yml")
-SECRET = ("api_key", "key", "openrouter_api_key")
+FILE_NAMES = ("freerouter.toml", "freerouter.yaml", "freerouter.yml")
+KEY_NAMES = ("api_key", "key", "openrouter_api_key")
+"""Names that would hold a key, which the file must not."""
 
 
-class _Limit(BaseModel):
-    """What `Limit` takes; it knows best which values make one."""
+class _LimitTable(BaseModel):
+    """The arguments of a `Limit`, which checks their values itself."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -35,36 +38,32 @@ class _Limit(BaseModel):
     reset: str = "rolling"
 
 
-class _Row(BaseModel):
-    """What a provider's table may say: as a row of providers.toml, which it extends where it has its name."""
+class _ProviderTable(BaseModel):
+    """One provider. It extends the row of providers.toml that has its name, if there is one."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     base_url: Annotated[str, Field(pattern=r"^https?://")] = ""
     keys: list[str] = []
     free: Literal["suffix", "price", "all"] | list[str] = "all"
-    limits: list[_Limit] = []
+    limits: list[_LimitTable] = []
     privacy: Literal["no-train", "trains", "endpoint", "unknown"] = "unknown"
     models: str = ""
     keyless: bool = False
     local: bool = False
 
 
+def _off(value: object) -> object:
+    """YAML reads `off` as False."""
+    return "off" if value is False else value
+
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Points = Annotated[float, Field(ge=0, le=10)]
-ELSEWHERE = {
-    "model": "openrouter_default_model, at the top of the file",
-    "fallback_models": "openrouter_fallback_models, at the top of the file",
-    "timeout": "openrouter_timeout, at the top of the file",
-    "max_cost_per_token": "openrouter_max_cost_per_token, at the top of the file",
-    "providers": "freerouter_providers, at the top of the file",
-    "allow_paid": "nothing but code allows paying: Router(allow_paid=True)",
-}
-"""Options that are said elsewhere."""
 
 
-class _Options(BaseModel):
-    """What the `router` table may say: options of `Router` that are plain data. What allows paying is said in code alone."""
+class _RouterTable(BaseModel):
+    """Options of `Router` that are plain data. Paying can only be allowed in code."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, strict=True)
 
@@ -87,106 +86,143 @@ class _Options(BaseModel):
     exclude_failed: float | None = None
     on_stream_break: str | None = None
     tool_streaming: str | None = None
-    hedge: Annotated[str, BeforeValidator(lambda said: "off" if said is False else said)] | None = (
-        None
-    )
-    """YAML reads `off` as a truth value."""
+    hedge: Annotated[str, BeforeValidator(_off)] | None = None
 
-    def told(self) -> dict[str, Any]:
-        """By the names that `Router` has for them."""
-        said = self.model_dump(exclude_none=True)
-        if "max_latency_ms" in said:
-            said["max_latency"] = said.pop("max_latency_ms") / 1e3
-        if "capabilities" in said:
-            said["capabilities"] = tuple(said["capabilities"])
-        return said
+    def options(self) -> dict[str, Any]:
+        """The options as arguments of `Router`."""
+        options = self.model_dump(exclude_none=True)
+        if "max_latency_ms" in options:
+            options["max_latency"] = options.pop("max_latency_ms") / 1e3
+        if "capabilities" in options:
+            options["capabilities"] = tuple(options["capabilities"])
+        return options
 
 
-_rows = TypeAdapter(dict[str, _Row])
+HINTS = {
+    "model": "openrouter_default_model, at the top of the file",
+    "fallback_models": "openrouter_fallback_models, at the top of the file",
+    "timeout": "openrouter_timeout, at the top of the file",
+    "max_cost_per_token": "openrouter_max_cost_per_token, at the top of the file",
+    "providers": "freerouter_providers, at the top of the file",
+    "allow_paid": "nothing but code allows paying: Router(allow_paid=True)",
+}
+"""Options of `Router` that the table `router` does not take, and what to write instead."""
 
-
-def find(folder: Path) -> Path | None:
-    """The file that counts, or None where there is none."""
-    from platformdirs import user_config_path
-
-    places = (folder, user_config_path("freerouter"))
-    return next(
-        (path for place in places for name in NAMES if (path := place / name).is_file()), None
-    )
+_provider_tables = TypeAdapter(dict[str, _ProviderTable])
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a file says: settings by name, options of `Router`, rows of providers by name."""
+class SettingsFile:
+    """What a settings file holds.
+
+    Attributes:
+        settings: settings by name.
+        router: options of `Router` by name.
+        providers: rows of providers by name, as in providers.toml.
+    """
 
     settings: dict[str, Any] = field(default_factory=dict)
     router: dict[str, Any] = field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def read(path: Path | None, known: Collection[str]) -> Said:
-    """What the file says, of settings `known`. Raises `BadSetting`, naming what is wrong, never its value."""
+def find_file(folder: Path) -> Path | None:
+    """The settings file for a working directory. None: there is none."""
+    from platformdirs import user_config_path
+
+    for place in (folder, user_config_path("freerouter")):
+        for name in FILE_NAMES:
+            path = place / name
+            if path.is_file():
+                return path
+    return None
+
+
+def read_file(path: Path | None, names: Collection[str]) -> SettingsFile:
+    """Read a settings file.
+
+    Args:
+        path: the file. None: nothing is set.
+        names: the settings it may hold.
+
+    Raises:
+        BadSetting: something in the file is wrong. It is named, and its value is not shown.
+    """
     if path is None:
-        return Said()
-    said = {str(name).lower(): value for name, value in _parsed(path).items()}
-    providers, options = said.pop("providers", None) or {}, said.pop("router", None) or {}
-    held = [name for name in SECRET if name in said]
-    held += [n for row in _tables(providers) for n in SECRET if n in row]
-    if held:
-        raise BadSetting(
-            f"{path.name}: {held[0]} does not belong in this file",
-            hint='put the key into the environment or .env, and name its variable: keys = ["MY_KEY"]',
-        )
-    unknown = [name for name in said if name not in known]
-    if unknown:
-        near = get_close_matches(unknown[0], known, n=1)
-        raise BadSetting(
-            f"{path.name}: {unknown[0]} is no setting",
-            hint=f"did you mean {near[0]}?"
-            if near and near[0] not in SECRET
-            else "names are those of the variables, in lower case, and router and providers",
-        )
+        return SettingsFile()
+    settings = {str(name).lower(): value for name, value in _parse(path).items()}
+    providers, router = settings.pop("providers", None) or {}, settings.pop("router", None) or {}
+    _refuse_keys(path, settings, providers)
+    _refuse_unknown(path, settings, names)
     try:
-        rows = _rows.validate_python(providers)
+        tables = _provider_tables.validate_python(providers)
     except ValidationError as error:
-        raise _wrong(path, "providers", error, _Row) from None
+        raise _error(path, "providers", error, _ProviderTable) from None
     try:
-        told = _Options.model_validate(options).told()
+        options = _RouterTable.model_validate(router).options()
     except ValidationError as error:
-        raise _wrong(path, "router", error, _Options) from None
-    return Said(
-        said, told, {name: row.model_dump(exclude_unset=True) for name, row in rows.items()}
-    )
+        raise _error(path, "router", error, _RouterTable) from None
+    rows = {name: table.model_dump(exclude_unset=True) for name, table in tables.items()}
+    return SettingsFile(settings, options, rows)
 
 
-def _wrong(path: Path, table: str, error: ValidationError, rows: type[BaseModel]) -> BadSetting:
+def _refuse_keys(path: Path, settings: Mapping[str, Any], providers: object) -> None:
+    tables = [settings]
+    if isinstance(providers, dict):
+        tables += [table for table in providers.values() if isinstance(table, dict)]
+    for table in tables:
+        for name in KEY_NAMES:
+            if name in table:
+                raise BadSetting(
+                    f"{path.name}: {name} does not belong in this file",
+                    hint="put the key into the environment or .env, and name its variable: "
+                    'keys = ["MY_KEY"]',
+                )
+
+
+def _refuse_unknown(path: Path, settings: Mapping[str, Any], names: Collection[str]) -> None:
+    for name in settings:
+        if name in names:
+            continue
+        close = get_close_matches(name, names, n=1)
+        hint = "settings are named as their variables, in lower case"
+        if close and close[0] not in KEY_NAMES:
+            hint = f"did you mean {close[0]}?"
+        raise BadSetting(f"{path.name}: {name} is not a setting", hint=hint)
+
+
+def _error(
+    path: Path, table: str, error: ValidationError, kind: type[_ProviderTable | _RouterTable]
+) -> BadSetting:
+    """What pydantic found wrong in a table, without the value."""
     first = error.errors(include_input=False, include_url=False)[0]
     where = ".".join(str(part) for part in (table, *first["loc"]))
-    hint = (
-        ELSEWHERE.get(str(first["loc"][-1]) if first["loc"] else "") if rows is _Options else None
-    )
-    hint = hint or f"its names are {', '.join(rows.model_fields)}"
+    hint = f"the names are {', '.join(kind.model_fields)}"
+    if kind is _RouterTable and first["loc"]:
+        hint = HINTS.get(str(first["loc"][-1]), hint)
     return BadSetting(f"{path.name}: {where}: {first['msg']}", hint=hint)
 
 
-def _parsed(path: Path) -> Mapping[str, Any]:
+def _parse(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text("utf-8-sig")
-        said = tomllib.loads(text) if path.suffix == ".toml" else _yaml(text, path)
+        content = tomllib.loads(text) if path.suffix == ".toml" else _parse_yaml(text, path)
     except BadSetting:
         raise
     except (OSError, ValueError) as error:
         raise BadSetting(
             f"{path.name} cannot be read: {error}", hint="correct it, or move it away"
         ) from None
-    if said is None:
+    if content is None:
         return {}
-    if not isinstance(said, dict):
-        raise BadSetting(f"{path.name} is no table of settings", hint="write `name: value` lines")
-    return said
+    if not isinstance(content, dict):
+        raise BadSetting(
+            f"{path.name} is not a table of settings", hint="write lines such as `name: value`"
+        )
+    return content
 
 
-def _yaml(text: str, path: Path) -> Any:
+def _parse_yaml(text: str, path: Path) -> object:
     try:
         import yaml
     except ImportError:
@@ -198,12 +234,5 @@ def _yaml(text: str, path: Path) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise ValueError(f"no YAML{f' at line {mark.line + 1}' if mark else ''}") from None
-
-
-def _tables(providers: object) -> list[Mapping[str, Any]]:
-    return (
-        [row for row in providers.values() if isinstance(row, dict)]
-        if isinstance(providers, dict)
-        else []
-    )
+        line = f" at line {mark.line + 1}" if mark else ""
+        raise ValueError(f"invalid YAML{line}") from None

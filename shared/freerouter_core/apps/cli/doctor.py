@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from ...catalogue.providers import extended
-from ...client.resolve import known_providers
 from ...client.router import Router
 from ...errors import FreeRouterError
 from ...reports import HealthReport
 from ...settings.environment import Settings
+from ...settings.known_providers import known_providers
 from .console import (
     EXIT_FAILED,
     console,

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from ...client.resolve import known_providers
 from ...client.router import Router
 from ...errors import FreeRouterError
 from ...events import log
 from ...reports import Cell, Table
 from ...routing.candidates import ROOM
 from ...runtime.hardware import memory
+from ...settings.known_providers import known_providers
 from .console import console, json_option, print_json, without_tracebacks
 
 SERVER_WAIT = 2.0
