@@ -90,8 +90,8 @@ def test_catalogue_limits_and_requests_live(page: Page, address: str) -> None:
     expect(page.locator(".request")).to_have_count(1, timeout=10_000)  # no reload: it is live
 
     request = page.locator(".request").first
-    expect(request.locator(".try").first).to_contain_text("aurora/large:free: busy (server)")
-    expect(request.locator(".try").last).to_contain_text("answered")
+    expect(request.locator(".attempt").first).to_contain_text("aurora/large:free: busy (server)")
+    expect(request.locator(".attempt").last).to_contain_text("answered")
     expect(page.locator("#limits")).to_contain_text("of 20 left")
     expect(page.locator("#usable")).not_to_contain_text("4 of 4")
     benched = page.locator("#models tr", has_text="aurora/large:free")
@@ -129,10 +129,10 @@ def test_the_token_is_asked_for(
 ) -> None:
     with service(serve(world), tmp_path, "--token", TOKEN, key=KEY) as address:
         page.goto(address)
-        expect(page.locator("#all")).to_be_hidden()
+        expect(page.locator("#content")).to_be_hidden()
         page.get_by_label("Token").fill("wrong")
         page.get_by_role("button", name="Enter").click()
-        expect(page.locator("#word")).to_have_text("that is not the token")
+        expect(page.locator("#status")).to_have_text("wrong token")
         page.get_by_label("Token").fill(TOKEN)
         page.get_by_role("button", name="Enter").click()
         expect(page.locator("#models tr")).to_have_count(4)
@@ -148,7 +148,7 @@ def test_a_service_that_ends_is_told(
         page.goto(address)
         expect(page.locator("#models tr")).to_have_count(4)
 
-    expect(page.locator("#word")).to_have_text("the service does not answer", timeout=10_000)
+    expect(page.locator("#status")).to_have_text("the service does not respond", timeout=10_000)
 
 
 def test_names_from_outside_are_text(
