@@ -492,10 +492,8 @@ def _(make: Any) -> None:
 def _(make: Any) -> None:
     with staged(make) as stage:
         llm = stage.llm()
-        assert (
-            llm.invoke("hi").response_metadata.get("model_provider")
-            == llm._get_ls_params()["ls_provider"]  # noqa: SLF001
-        )
+        params = llm._get_ls_params()  # noqa: SLF001
+        assert llm.invoke("hi").response_metadata.get("model_provider") == params["ls_provider"]
 
 
 if __name__ == "__main__":

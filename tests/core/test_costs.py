@@ -54,7 +54,7 @@ def test_a_budget_for_the_day() -> None:
             router.chat(dear.but(parameters={"max_tokens": 6_000}))
 
         assert len(world.requests) == 3
-        world.clock.advance(86_400.0)  # type: ignore[attr-defined]
+        world.clock.advance(86_400.0)
         router.chat(dear)
 
 

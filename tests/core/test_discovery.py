@@ -183,7 +183,7 @@ def test_gone_models_return_with_the_next_catalogue() -> None:
         router = world.router(strategy="context")
         router.chat("x")
         router.chat("x")
-        world.clock.advance(1.0)  # type: ignore[attr-defined]
+        world.clock.advance(1.0)
         router.refresh()
         router.chat("x")
 
@@ -194,7 +194,7 @@ def test_models_die_and_are_born() -> None:
     with World([SimModel("old/m:free", dies=100.0), SimModel("new/m:free", born=50.0)]) as world:
         router = world.router()
         assert ids(router) == ["old/m:free"]
-        world.clock.advance(200.0)  # type: ignore[attr-defined]
+        world.clock.advance(200.0)
         router.refresh()
 
         assert ids(router) == ["new/m:free"]

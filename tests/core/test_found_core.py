@@ -60,7 +60,7 @@ def test_a_session_goes_back_to_free_models_as_soon_as_one_is_up() -> None:
     with World(models) as world:
         session = world.router(allow_paid=True).session("x")
         session.chat("x")
-        world.clock.advance(120.0)  # type: ignore[attr-defined]
+        world.clock.advance(120.0)
         session.chat("x")
 
         assert world.asked[-1] == ONE
@@ -323,7 +323,7 @@ def test_explain_is_the_ranking_that_is_used() -> None:
             world.requests.clear()
             router.chat("x")
             assert world.asked[0] == first
-            world.clock.advance(700.0)  # type: ignore[attr-defined]
+            world.clock.advance(700.0)
 
 
 # -- filters ----------------------------------------------------------------------------------------------------------------
@@ -394,7 +394,7 @@ def test_one_model_without_endpoints_does_not_hide_the_others(tmp_path: Path) ->
     with Patchy(PAIR, endpoints=True) as world:
         for _ in range(3):
             world.router().chat("x")
-            world.clock.advance(10.0)  # type: ignore[attr-defined]
+            world.clock.advance(10.0)
         told = world.router().cache_stats()
 
     assert (told["scanned"], told["scans_failed"]) == (1, 1)

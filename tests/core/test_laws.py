@@ -48,7 +48,7 @@ def test_laws_4_and_9_nothing_refused_nothing_paid(
                 else:
                     router.chat(f"n{n}")
             except errors.FreeRouterError:
-                world.clock.advance(5.0)  # type: ignore[attr-defined]
+                world.clock.advance(5.0)
 
         assert not [seen for seen in world.requests if seen.fate == "account-minute"]
         assert all(seen.model.endswith(":free") for seen in world.requests)
@@ -193,7 +193,7 @@ def test_law_8_a_guessed_bench_doubles_and_is_probed_once() -> None:
         router = world.router(strategy="context")
         while world.elapsed < 700:
             router.chat("x")
-            world.clock.advance(1.0)  # type: ignore[attr-defined]
+            world.clock.advance(1.0)
         times = [seen.at for seen in world.requests if seen.model == "acme/bad:free"]
         gaps = [later - earlier for earlier, later in pairwise(times)]
 

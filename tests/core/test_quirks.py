@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from freerouter_core.catalogue.model import Model
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.simulator import SimModel, World
-from freerouter_core.simulator.request_validation import fault_in
+from freerouter_core.simulator.request_validation import validation_error
 from freerouter_core.wire.body import shape
 from freerouter_core.wire.fault import Kind
 from freerouter_core.wire.judge import judge_rejection
@@ -96,7 +96,7 @@ def test_who_is_not_in_the_table_gets_what_was_said() -> None:
     assert [m["content"] for m in body["messages"] if m["role"] == "tool"] == [
         HISTORY[4]["content"]
     ]
-    assert fault_in(body | {"tools": [OTHER]}) is None
+    assert validation_error(body | {"tools": [OTHER]}) is None
 
 
 def test_no_system_message_but_the_first() -> None:

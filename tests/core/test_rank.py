@@ -148,7 +148,7 @@ def test_a_model_that_comes_and_goes_is_left_and_found_again() -> None:
         router = world.router(hedge="off")
         for _ in range(120):
             router.chat("x")
-            world.clock.advance(10.0)  # type: ignore[attr-defined]
+            world.clock.advance(10.0)
         early = [seen.model for seen in world.requests if 30 < seen.at < 100]
         amid = [seen.model for seen in world.requests if 150 < seen.at < 400]
         late = [seen.model for seen in world.requests if seen.at > 900]

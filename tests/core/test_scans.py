@@ -44,7 +44,7 @@ def live(world: Watched, *, turns: int = 3) -> None:
     """Some requests, with time enough between them for what goes on beside."""
     for _ in range(turns):
         world.router(model="quick/x:free").chat("x")
-        world.clock.advance(START_DELAY)  # type: ignore[attr-defined]
+        world.clock.advance(START_DELAY)
 
 
 def test_free_models_are_looked_up_beside_the_requests_and_paid_ones_never() -> None:
@@ -86,9 +86,9 @@ def test_a_server_that_does_not_tell_is_asked_ever_more_rarely() -> None:
             "two that tell nothing are enough"
         )
 
-        world.clock.advance(3_600.0)  # type: ignore[attr-defined]
+        world.clock.advance(3_600.0)
         live(world)
-        world.clock.advance(3_600.0)  # type: ignore[attr-defined]
+        world.clock.advance(3_600.0)
         live(world)
         assert sum(world.paths[path] for path in looked(world)) == 4
         assert world.router().cache_stats()["scans_failed"] == 4

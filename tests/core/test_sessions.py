@@ -38,7 +38,7 @@ def test_it_is_given_up_when_it_fails_and_after_half_an_hour() -> None:
             "it rests; who answered last goes on"
         )
 
-        world.clock.advance(KEPT + 1)  # type: ignore[attr-defined]
+        world.clock.advance(KEPT + 1)
         session.chat("x")
         assert world.asked[-1] == "a/x:free"
         assert session.stats().switches == 2

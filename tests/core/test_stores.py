@@ -560,7 +560,7 @@ class Strict(World):
     refusals = 0
     under_way = threading.Event()
 
-    def _limited(self, account: Any, case: Any) -> Any:
+    def _limit_error(self, account: Any, context: Any) -> Any:
         now = self.clock.now()
         account.minute = [at for at in account.minute if at > now - 3.0]
         if len(account.minute) >= 6:

@@ -1,4 +1,4 @@
-"""A world of free models that fail like the real one, for tests, demonstrations and benchmarks.
+"""A simulated world of free models that fail like real ones, for tests, demos and benchmarks.
 
     from freerouter_core.simulator import SimModel, World
 
@@ -9,10 +9,11 @@
     router = world.router()              # virtual time: no test waits
     print(router.chat("Hello").text, world.requests)
 
-A `World` answers as an httpx transport in this process (`world.transport()`) or as an ASGI app on a port (`world.app()`,
-`freerouter simulate`). It checks requests strictly (a bad one gets a 400 that names the fault), obeys tools, tool_choice and
-schemas, enforces accounts' limits, and fails as it is told to: by request (`SimModel.script`) or by time (`Phase`). The same seed and
-the same requests give the same world.
+A `World` answers as an httpx transport in this process (`world.transport()`), or as an ASGI app on
+a port (`world.app()`, `freerouter simulate`). It validates requests strictly: a bad one gets a 400
+that names the mistake. It obeys tools, tool_choice and schemas, and enforces the limits of
+accounts. Models fail by request (`SimModel.script`) or by time (`Phase`). The same seed and the
+same requests give the same world.
 """
 
 from .dialects import DIALECTS

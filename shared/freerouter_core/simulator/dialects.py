@@ -1,6 +1,6 @@
-"""How providers word a limit: their refusals, the headers of their answers, the shape of their lists.
+"""How each provider words its limits: error bodies, response headers and model lists.
 
-Bodies and headers are of the shapes that users reported (see `wire.judge` for what each means); none is a copy of a real answer.
+The shapes come from users' bug reports; `wire.judge` says what each means. No text is copied.
 """
 
 from __future__ import annotations
@@ -10,55 +10,58 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from .faults import Case, account_day, account_minute
-from .script import Json, Script, reply
+from .faults import FaultContext, account_day, account_minute
+from .response import Json, TimedResponse, json_response
 
-Refuse = Callable[[Case, str, float], Script]
-"""Given a case, "minute" or "day", and when it passes (unix seconds): the refusal."""
+LimitError = Callable[[FaultContext, str, float], TimedResponse]
+"""Makes the 429 of a limit: "minute" or "day", and when it ends (unix seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One provider's words. `by_model`: its limits are each model's own, not the account's."""
+    """One provider's wording. `by_model`: its limits hold for each model, not for the account."""
 
-    refuse: Refuse
-    headers: Callable[[int, int, float], dict[str, str]] = lambda left, limit, seconds: {}
-    """The headers of an answer, given requests left, allowed, and seconds to the reset."""
-    listed: Callable[[list[Json]], Json] = lambda rows: {"data": rows, "total_count": len(rows)}
+    limit_error: LimitError
+    headers: Callable[[int, int, float], dict[str, str]] = lambda remaining, limit, seconds: {}
+    """Response headers, from requests remaining, requests allowed and seconds to the reset."""
+    model_list: Callable[[list[Json]], Json] = lambda rows: {"data": rows, "total_count": len(rows)}
     by_model: bool = True
 
 
-def _span(seconds: float) -> str:
-    """Go's spelling: 2m59.56s."""
+def _duration(seconds: float) -> str:
+    """As Go writes it: 2m59.56s."""
     minutes, rest = divmod(seconds, 60.0)
     return f"{int(minutes)}m{rest:.2f}s" if minutes else f"{rest:.2f}s"
 
 
-def _openrouter(case: Case, what: str, until: float) -> Script:
-    return account_day(case, until) if what == "day" else account_minute(case, until)
+def _openrouter(context: FaultContext, limit: str, until: float) -> TimedResponse:
+    return account_day(context, until) if limit == "day" else account_minute(context, until)
 
 
-def _groq(case: Case, what: str, until: float) -> Script:
-    kind, wait = (
-        ("tokens per day (TPD)" if what == "day" else "requests per minute (RPM)"),
-        until - case.now,
+def _groq(context: FaultContext, limit: str, until: float) -> TimedResponse:
+    kind = "tokens per day (TPD)" if limit == "day" else "requests per minute (RPM)"
+    wait = until - context.now
+    message = (
+        f"Rate limit reached for model `{context.model}` in organization `org_sim` on {kind}: "
+        f"Limit 30, Used 30. Please try again in {_duration(wait)}."
     )
-    words = f"Rate limit reached for model `{case.model}` in organization `org_sim` on {kind}: Limit 30, Used 30. Please try again in {_span(wait)}."
-    error = {"message": words, "type": "requests", "code": "rate_limit_exceeded"}
-    return reply({"error": error}, status=429, headers={"retry-after": str(math.ceil(wait))})
+    error = {"message": message, "type": "requests", "code": "rate_limit_exceeded"}
+    headers = {"retry-after": str(math.ceil(wait))}
+    return json_response({"error": error}, status=429, headers=headers)
 
 
-def _groq_headers(left: int, limit: int, seconds: float) -> dict[str, str]:
+def _groq_headers(remaining: int, limit: int, seconds: float) -> dict[str, str]:
     return {
         "x-ratelimit-limit-requests": str(limit),
-        "x-ratelimit-remaining-requests": str(left),
-        "x-ratelimit-reset-requests": _span(seconds),
+        "x-ratelimit-remaining-requests": str(remaining),
+        "x-ratelimit-reset-requests": _duration(seconds),
     }
 
 
-def _gemini(case: Case, what: str, until: float) -> Script:
-    quota = f"GenerateRequestsPer{'Day' if what == 'day' else 'Minute'}PerProjectPerModel-FreeTier"
-    wait = f"{until - case.now:.6f}s" if what == "minute" else "38.6s"
+def _gemini(context: FaultContext, limit: str, until: float) -> TimedResponse:
+    window = "Day" if limit == "day" else "Minute"
+    quota = f"GenerateRequestsPer{window}PerProjectPerModel-FreeTier"
+    wait = f"{until - context.now:.6f}s" if limit == "minute" else "38.6s"
     details = [
         {
             "@type": "type.googleapis.com/google.rpc.QuotaFailure",
@@ -72,80 +75,74 @@ def _gemini(case: Case, what: str, until: float) -> Script:
         "status": "RESOURCE_EXHAUSTED",
         "details": details,
     }
-    made = reply({}, status=429)
-    return replace(
-        made, body=(json.dumps([{"error": error}]).encode(),)
-    )  # an array, as its OpenAI endpoint sends it
+    # Its OpenAI endpoint sends an array.
+    return replace(json_response({}, status=429), body=(json.dumps([{"error": error}]).encode(),))
 
 
-def _mistral(case: Case, what: str, until: float) -> Script:
+def _mistral(context: FaultContext, limit: str, until: float) -> TimedResponse:
     body = {
         "object": "error",
         "message": "Requests rate limit exceeded",
         "type": "rate_limited",
         "code": "1300",
     }
-    return reply(body, status=429, headers={"retry-after": str(math.ceil(until - case.now))})
+    headers = {"retry-after": str(math.ceil(until - context.now))}
+    return json_response(body, status=429, headers=headers)
 
 
-def _cerebras(case: Case, what: str, until: float) -> Script:
-    window = "day" if what == "day" else "minute"
+def _cerebras(context: FaultContext, limit: str, until: float) -> TimedResponse:
+    window = "day" if limit == "day" else "minute"
     headers = {
         f"x-ratelimit-remaining-requests-{window}": "0",
-        f"x-ratelimit-reset-requests-{window}": f"{until - case.now:.6f}",
+        f"x-ratelimit-reset-requests-{window}": f"{until - context.now:.6f}",
     }
     body = {
         "message": f"Requests per {window} limit exceeded - too many requests sent.",
         "type": "too_many_requests_error",
     }
-    return reply(body, status=429, headers=headers)
+    return json_response(body, status=429, headers=headers)
 
 
-def _nvidia(case: Case, what: str, until: float) -> Script:
-    return reply({"status": 429, "title": "Too Many Requests"}, status=429)
+def _nvidia(context: FaultContext, limit: str, until: float) -> TimedResponse:
+    return json_response({"status": 429, "title": "Too Many Requests"}, status=429)
 
 
-def _cloudflare(case: Case, what: str, until: float) -> Script:
-    words = (
+def _cloudflare(context: FaultContext, limit: str, until: float) -> TimedResponse:
+    message = (
         "you have used up your daily free allocation of 10,000 neurons"
-        if what == "day"
+        if limit == "day"
         else "Capacity temporarily exceeded"
     )
-    return reply(
-        {"errors": [{"message": words, "code": 3036}], "success": False, "result": {}}, status=429
-    )
+    body = {"errors": [{"message": message, "code": 3036}], "success": False, "result": {}}
+    return json_response(body, status=429)
 
 
-def _ollama(case: Case, what: str, until: float) -> Script:
-    return reply(
-        {"error": "you've reached your hourly usage limit"},
-        status=429,
-        headers={"retry-after": str(math.ceil(until - case.now))},
-    )
+def _ollama(context: FaultContext, limit: str, until: float) -> TimedResponse:
+    body = {"error": "you've reached your hourly usage limit"}
+    headers = {"retry-after": str(math.ceil(until - context.now))}
+    return json_response(body, status=429, headers=headers)
+
+
+def _gemini_list(rows: list[Json]) -> Json:
+    return {"object": "list", "data": [row | {"id": f"models/{row['id']}"} for row in rows]}
+
+
+def _cloudflare_list(rows: list[Json]) -> Json:
+    return {"result": [row | {"id": "0-1", "name": row["id"]} for row in rows]}
+
+
+def _ollama_list(rows: list[Json]) -> Json:
+    return {"models": [row | {"name": row["id"]} for row in rows]}
 
 
 DIALECTS: Mapping[str, Dialect] = {
     "openrouter": Dialect(_openrouter, by_model=False),
     "groq": Dialect(_groq, _groq_headers),
-    "gemini": Dialect(
-        _gemini,
-        listed=lambda rows: {
-            "object": "list",
-            "data": [{**row, "id": f"models/{row['id']}"} for row in rows],
-        },
-    ),
+    "gemini": Dialect(_gemini, model_list=_gemini_list),
     "mistral": Dialect(_mistral, by_model=False),
     "cerebras": Dialect(_cerebras),
     "nvidia": Dialect(_nvidia, by_model=False),
-    "cloudflare": Dialect(
-        _cloudflare,
-        listed=lambda rows: {"result": [{**row, "id": "0-1", "name": row["id"]} for row in rows]},
-        by_model=False,
-    ),
-    "ollama": Dialect(
-        _ollama,
-        listed=lambda rows: {"models": [{**row, "name": row["id"]} for row in rows]},
-        by_model=False,
-    ),
+    "cloudflare": Dialect(_cloudflare, model_list=_cloudflare_list, by_model=False),
+    "ollama": Dialect(_ollama, model_list=_ollama_list, by_model=False),
 }
 """By provider's name."""

@@ -1,165 +1,167 @@
-"""A thought put on the wire: whole or streamed, with usage, as OpenRouter words it."""
+"""Writes a reply as OpenRouter sends it: as one body or as a stream, with usage."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from .responder import Thought
-from .script import KEEP_ALIVE, Json, Piece, Script, Wait, reply, sse
+from .responder import Reply
+from .response import (
+    KEEP_ALIVE,
+    Delay,
+    Json,
+    JsonView,
+    Piece,
+    TimedResponse,
+    json_response,
+    stream_response,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Speech:
-    """A thought about to be said: why it ends, who says it, after how many seconds and at how many tokens a second."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A reply with everything its encoding needs."""
 
-    thought: Thought
-    finish: str
-    request: Mapping[str, Any]
+    reply: Reply
+    finish_reason: str
+    request: JsonView
     model: str
-    ident: str
-    first: float
+    id: str
+    first_token: float
+    """Seconds to the first token."""
     speed: float
-    cached: bool = False
-    """Whether the same beginning of a prompt was marked for caching before."""
+    """Tokens a second."""
+    cache_hit: bool = False
+    """Whether an earlier request marked the same prompt for caching."""
 
 
-def tokens_of(request: Mapping[str, Any]) -> int:
-    """Prompt tokens, estimated."""
+def prompt_tokens(request: JsonView) -> int:
+    """An estimate: a token for every four characters."""
     return len(json.dumps(request.get("messages", []))) // 4
 
 
-def cut_to_length(thought: Thought, request: Mapping[str, Any]) -> tuple[Thought, str]:
-    """The thought within the request's max_tokens, and the finish reason."""
+def truncate(reply: Reply, request: JsonView) -> tuple[Reply, str]:
+    """The reply within the request's `max_tokens`, and its finish reason."""
     limit = request.get("max_tokens") or request.get("max_completion_tokens")
-    if limit and len(thought.text) > limit * 4:
-        return Thought(thought.text[: limit * 4], thought.calls, thought.reasoning), "length"
-    return thought, "tool_calls" if thought.calls else "stop"
+    if limit and len(reply.text) > limit * 4:
+        return Reply(reply.text[: limit * 4], reply.calls, reply.reasoning), "length"
+    return reply, "tool_calls" if reply.calls else "stop"
 
 
-def _usage(speech: Speech) -> Json:
-    thought, request = speech.thought, speech.request
-    prompt = max(1, tokens_of(request))
-    said = (
-        thought.text
-        + thought.reasoning
-        + "".join(json.dumps(arguments) for _, arguments in thought.calls)
-    )
-    completion = max(1, len(said) // 4)
-    marked = prompt // 2 if '"cache_control"' in json.dumps(request.get("messages", [])) else 0
-    heard = 8 if '"input_audio"' in json.dumps(request.get("messages", [])) else 0
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "cost": 0,
-        "is_byok": False,
-        "prompt_tokens_details": {
-            "cached_tokens": marked if speech.cached else 0,
-            "cache_write_tokens": 0 if speech.cached else marked,
-            "audio_tokens": min(heard, prompt - marked),
-        },
-        "completion_tokens_details": {
-            "reasoning_tokens": len(thought.reasoning) // 4,
-            "audio_tokens": len(thought.text) // 4 if _spoken(request) else 0,
-        },
-    }
-
-
-def _spoken(request: Mapping[str, Any]) -> bool:
-    return "audio" in (request.get("modalities") or ())
-
-
-def _sound(said: Speech) -> Json:
-    """Silence, with what would have been said."""
-    return {
-        "id": f"audio_{said.ident[4:]}",
-        "data": "UklGRgAAAABXQVZF",
-        "transcript": said.thought.text,
-    }
-
-
-def _wire_calls(said: Speech) -> list[Json]:
-    return [
-        {
-            "index": n,
-            "id": f"call_{said.ident[4:]}_{n}",
-            "type": "function",
-            "function": {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)},
-        }
-        for n, (name, arguments) in enumerate(said.thought.calls)
-    ]
-
-
-def whole(said: Speech) -> Script:
+def encode(completion: Completion) -> TimedResponse:
     """The answer as one body."""
-    usage = _usage(said)
+    reply, usage = completion.reply, _usage(completion)
     message: Json = {
         "role": "assistant",
-        "content": said.thought.text or None,
+        "content": reply.text or None,
         "refusal": None,
-        "reasoning": said.thought.reasoning or None,
+        "reasoning": reply.reasoning or None,
     }
-    if said.thought.reasoning:
+    if reply.reasoning:
         message["reasoning_details"] = [
-            {"type": "reasoning.text", "text": said.thought.reasoning, "format": "unknown"}
+            {"type": "reasoning.text", "text": reply.reasoning, "format": "unknown"}
         ]
-    if said.thought.calls:
-        message["tool_calls"] = _wire_calls(said)
-    if _spoken(said.request):
-        message["audio"] = _sound(said)
+    if reply.calls:
+        message["tool_calls"] = _tool_calls(completion)
+    if _wants_audio(completion.request):
+        message["audio"] = _audio(completion)
+    choice = {
+        "index": 0,
+        "message": message,
+        "finish_reason": completion.finish_reason,
+        "native_finish_reason": completion.finish_reason,
+    }
     body = {
-        "id": said.ident,
+        "id": completion.id,
         "provider": "Simulated",
-        "model": said.model,
+        "model": completion.model,
         "object": "chat.completion",
         "created": 0,
         "system_fingerprint": None,
-        "choices": [
-            {
-                "index": 0,
-                "message": message,
-                "finish_reason": said.finish,
-                "native_finish_reason": said.finish,
-            }
-        ],
+        "choices": [choice],
         "usage": usage,
     }
-    return reply(body, after=said.first + usage["completion_tokens"] / said.speed)
+    seconds = completion.first_token + usage["completion_tokens"] / completion.speed
+    return json_response(body, after=seconds)
 
 
-def streamed(said: Speech, chunk: Callable[..., Json]) -> Script:
-    """The answer token by token."""
-    usage = _usage(said)
-    pieces: list[Piece | Json] = [KEEP_ALIVE, Wait(said.first)]
+def encode_stream(completion: Completion, chunk: Callable[..., Json]) -> TimedResponse:
+    """The answer token by token. `chunk` makes a chunk from the fields of its delta."""
+    reply, pause = completion.reply, Delay(1 / completion.speed)
+    pieces: list[Piece | Json] = [KEEP_ALIVE, Delay(completion.first_token)]
 
-    def say(**delta: Any) -> None:
-        pieces.extend((chunk(**delta), Wait(1 / said.speed)))
+    def send(**delta: object) -> None:
+        pieces.extend((chunk(**delta), pause))
 
-    for piece in _cut(said.thought.reasoning, 16):
-        say(
-            content="",
-            reasoning=piece,
-            reasoning_details=[{"type": "reasoning.text", "text": piece, "index": 0}],
-        )
-    for piece in _cut(said.thought.text, 8):
-        say(content=piece)
-    for call in _wire_calls(said):
-        arguments = call["function"]["arguments"]
-        say(content=None, tool_calls=[{**call, "function": {**call["function"], "arguments": ""}}])
-        for piece in _cut(arguments, 7):
-            say(
-                content=None,
-                tool_calls=[{"index": call["index"], "function": {"arguments": piece}}],
-            )
-    if _spoken(said.request):
-        say(content="", audio=_sound(said))
-    pieces.append(chunk(content="", finish=said.finish))
-    pieces.append(chunk(content="", finish=said.finish, usage=usage))
-    return sse(pieces)
+    for text in _split(reply.reasoning, 16):
+        details = [{"type": "reasoning.text", "text": text, "index": 0}]
+        send(content="", reasoning=text, reasoning_details=details)
+    for text in _split(reply.text, 8):
+        send(content=text)
+    for call in _tool_calls(completion):
+        function = call["function"]
+        send(content=None, tool_calls=[call | {"function": function | {"arguments": ""}}])
+        for text in _split(function["arguments"], 7):
+            fragment = {"index": call["index"], "function": {"arguments": text}}
+            send(content=None, tool_calls=[fragment])
+    if _wants_audio(completion.request):
+        send(content="", audio=_audio(completion))
+    pieces.append(chunk(content="", finish=completion.finish_reason))
+    pieces.append(chunk(content="", finish=completion.finish_reason, usage=_usage(completion)))
+    return stream_response(pieces)
 
 
-def _cut(text: str, size: int) -> list[str]:
+def _usage(completion: Completion) -> Json:
+    reply, request = completion.reply, completion.request
+    messages = json.dumps(request.get("messages", []))
+    prompt = max(1, prompt_tokens(request))
+    arguments = "".join(json.dumps(arguments) for _, arguments in reply.calls)
+    generated = max(1, len(reply.text + reply.reasoning + arguments) // 4)
+    cacheable = prompt // 2 if '"cache_control"' in messages else 0
+    audio = 8 if '"input_audio"' in messages else 0
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": generated,
+        "total_tokens": prompt + generated,
+        "cost": 0,
+        "is_byok": False,
+        "prompt_tokens_details": {
+            "cached_tokens": cacheable if completion.cache_hit else 0,
+            "cache_write_tokens": 0 if completion.cache_hit else cacheable,
+            "audio_tokens": min(audio, prompt - cacheable),
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": len(reply.reasoning) // 4,
+            "audio_tokens": len(reply.text) // 4 if _wants_audio(request) else 0,
+        },
+    }
+
+
+def _wants_audio(request: JsonView) -> bool:
+    return "audio" in (request.get("modalities") or ())
+
+
+def _audio(completion: Completion) -> Json:
+    """Silence, with the reply as its transcript."""
+    return {
+        "id": f"audio_{completion.id[4:]}",
+        "data": "UklGRgAAAABXQVZF",
+        "transcript": completion.reply.text,
+    }
+
+
+def _tool_calls(completion: Completion) -> list[Json]:
+    return [
+        {
+            "index": n,
+            "id": f"call_{completion.id[4:]}_{n}",
+            "type": "function",
+            "function": {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)},
+        }
+        for n, (name, arguments) in enumerate(completion.reply.calls)
+    ]
+
+
+def _split(text: str, size: int) -> list[str]:
     return [text[n : n + size] for n in range(0, len(text), size)]

@@ -1,18 +1,22 @@
-"""Who plays in a world: its models and when they fail, its accounts and their limits, and what was seen of each request."""
+"""What a world consists of: models and when they fail, accounts and their limits, and its log."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from .dialects import Dialect
-from .script import Json
+from .response import Json
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """From `start` to `end` (seconds after the world began) a share of requests meets `fault`, a name in `FAULTS`."""
+    """A time in which a model fails.
+
+    From `start` to `end` (seconds after the world began), a `share` of requests meets `fault`,
+    a name in `FAULTS`.
+    """
 
     start: float
     end: float
@@ -22,34 +26,48 @@ class Phase:
 
 @dataclass
 class SimModel:
-    """One simulated model. `first_token` is seconds, `speed` tokens a second, both within ±`jitter`.
-
-    `script`: the fates of its first requests, in order: names of `FAULTS`, or None for an answer. `phases`: faults by time.
-    It is listed from `born` to `dies` (seconds after the world began) and answers 404 outside.
-    """
+    """One simulated model. All but its `id` are keywords."""
 
     id: str
+    _: KW_ONLY
     context: int = 131_072
+    """Tokens."""
     max_output: int | None = None
+    """Tokens."""
     inputs: tuple[str, ...] = ("text",)
+    """Of "text", "image", "audio", "video" and "file"."""
     tools: bool = True
     tool_choice: bool = True
     structured: bool = True
+    """Whether it takes JSON schemas."""
     json_object: bool = True
+    """Whether it has JSON mode."""
     reasoning: bool = False
     first_token: float = 0.3
+    """Seconds to the first token, within ±`jitter`."""
     speed: float = 80.0
+    """Tokens a second, within ±`jitter`."""
     jitter: float = 0.2
     script: Sequence[str | None] = ()
+    """What its first requests meet, in order: names in `FAULTS`, or None for an answer."""
     phases: Sequence[Phase] = ()
+    """When it fails after that."""
     born: float = 0.0
+    """When it appears in the list, in seconds after the world began. It answers 404 before."""
     dies: float = math.inf
+    """When it disappears. It answers 404 from then on."""
     prompt_price: str = "0"
+    """USD a token."""
     completion_price: str = "0"
+    """USD a token."""
     objects: Callable[[Json], str | None] | None = None
-    """The words of the 400 that it answers a request with, given its body; None: it takes it."""
+    """Given a request body, the message of the 400 that refuses it; None accepts it."""
     says: Callable[[Json], str | None] | None = None
-    """What it answers in plain text, given the request body; None, or None of it: something obedient."""
+    """Given a request body, the text of the answer; None composes one."""
+
+    def exists(self, elapsed: float) -> bool:
+        """Whether it is listed, so many seconds after the world began."""
+        return self.born <= elapsed < self.dies
 
     def row(self) -> Json:
         """Its row in `GET /models`."""
@@ -74,7 +92,7 @@ class SimModel:
                 "max_completion_tokens": self.max_output,
             },
             "supported_parameters": sorted(
-                parameters + [name for name, has in flags.items() if has]
+                parameters + [name for name, supported in flags.items() if supported]
             ),
         }
 
@@ -97,55 +115,66 @@ class SimModel:
 
 @dataclass
 class SimAccount:
-    """A key and its limits. `per_minute` is any rolling 60 seconds, `per_day` a UTC day; refused requests count for the day. `at_once`: how
-    many may be under way."""
+    """A key with its limits, and what was counted against them.
+
+    Limits after `per_minute` are keywords. In dialects whose limits are each model's own,
+    `per_minute` holds for each model.
+    """
 
     key: str = "sk-simulated"
     per_minute: int | None = 20
+    """Requests in any 60 seconds."""
+    _: KW_ONLY
     per_day: int | None = None
+    """Requests in a UTC day. Refused ones count, too."""
     at_once: int | None = None
+    """Requests in flight."""
     under_way: list[float] = field(default_factory=list)
-    """When what was let through ends."""
+    """When each request in flight ends, in unix seconds."""
     minute: list[float] = field(default_factory=list)
+    """When the account's requests of the last minute were sent."""
     days: dict[int, int] = field(default_factory=dict)
+    """Requests by UTC day, counted from 1970."""
     minutes: dict[str, list[float]] = field(default_factory=dict)
-    """By model, in dialects whose limits are each model's own; "" is the account's, and `minute`."""
+    """The same as `minute` by model, where limits are each model's own; "" is the account's."""
 
     def spend(self, now: float, model: str = "") -> tuple[str, float] | None:
-        """Take a request; ("minute" or "day", until when) where a limit refuses it."""
+        """Count a request. If a limit refuses it: "minute" or "day", and when the limit ends."""
         day = int(now // 86_400)
         self.days[day] = self.days.get(day, 0) + 1
         if self.per_day is not None and self.days[day] > self.per_day:
             return "day", (day + 1) * 86_400.0
-        log = self.minutes.setdefault(model, self.minute if not model else [])
-        log[:] = [at for at in log if at > now - 60.0]
-        if self.per_minute is not None and len(log) >= self.per_minute:
-            return "minute", log[0] + 60.0
-        log.append(now)
+        sent = self.minutes.setdefault(model, self.minute if not model else [])
+        sent[:] = [at for at in sent if at > now - 60.0]
+        if self.per_minute is not None and len(sent) >= self.per_minute:
+            return "minute", sent[0] + 60.0
+        sent.append(now)
         return None
 
     def crowded(self, now: float) -> bool:
-        """Whether as many are under way as may be."""
+        """Whether `at_once` requests are in flight."""
         self.under_way[:] = [end for end in self.under_way if end > now]
         return self.at_once is not None and len(self.under_way) >= self.at_once
 
     def headers(self, dialect: Dialect, now: float, model: str) -> dict[str, str]:
-        """What the headers of an answer tell of the minute."""
-        log = self.minutes.get(model if dialect.by_model else "", [])
-        if self.per_minute is None or not log:
+        """What the headers of an answer say of the minute."""
+        sent = self.minutes.get(model if dialect.by_model else "", [])
+        if self.per_minute is None or not sent:
             return {}
-        return dialect.headers(
-            self.per_minute - len(log), self.per_minute, max(0.0, log[0] + 60.0 - now)
-        )
+        reset = max(0.0, sent[0] + 60.0 - now)
+        return dialect.headers(self.per_minute - len(sent), self.per_minute, reset)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A request as the world saw it: when (seconds after it began), for which model, and what became of it."""
+    """A chat request as the world logged it."""
 
     at: float
+    """Seconds after the world began."""
     model: str
     fate: str
-    """ "answer", the name of a fault, "400" (with `problem`), "account-minute", "account-day"."""
+    """ "answer", a name in `FAULTS`, "400" or "404" (see `problem`), "account-minute" or
+    "account-day"."""
     body: Json
     problem: str = ""
+    """The error message of a 400 or 404."""

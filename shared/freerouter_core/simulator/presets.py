@@ -1,10 +1,10 @@
-"""Ready-made models for worlds: a calm few, and a crowd that fails as the real one does."""
+"""Models for worlds: a few that answer, and the free models of September 2026."""
 
 from __future__ import annotations
 
-from .models import Phase, SimModel
+import math
 
-ALWAYS = 10.0**9
+from .models import Phase, SimModel
 
 
 def calm_models() -> list[SimModel]:
@@ -21,13 +21,16 @@ def calm_models() -> list[SimModel]:
 
 
 def failing_models() -> list[SimModel]:
-    """The world as it was found in September 2026: of many listed models few answer."""
-    always = (Phase(0, ALWAYS, "429-upstream"),)
+    """The world of September 2026: many listed models, few that answer."""
+
+    def always(fault: str, share: float = 1.0) -> tuple[Phase]:
+        return (Phase(0.0, math.inf, fault, share),)
+
     return [
-        SimModel("gale/27b:free", phases=always, first_token=0.2),
-        SimModel("haze/ultra:free", phases=(Phase(0, ALWAYS, "empty"),), first_token=0.3),
-        SimModel("iris/coder:free", phases=(Phase(0, ALWAYS, "404-gone"),)),
-        SimModel("juno/agent:free", phases=(Phase(0, ALWAYS, "403-harness"),)),
-        SimModel("kite/omni:free", phases=(Phase(0, ALWAYS, "502", share=0.7),), first_token=0.3),
+        SimModel("gale/27b:free", phases=always("429-upstream"), first_token=0.2),
+        SimModel("haze/ultra:free", phases=always("empty"), first_token=0.3),
+        SimModel("iris/coder:free", phases=always("404-gone")),
+        SimModel("juno/agent:free", phases=always("403-harness")),
+        SimModel("kite/omni:free", phases=always("502", share=0.7), first_token=0.3),
         *calm_models(),
     ]

@@ -1,6 +1,7 @@
-"""Strict checks of a chat request, so that a client's mistake is a 400 that names it rather than a passing test.
+"""Strict checks of a chat request: a client's mistake becomes a 400 that names it.
 
-Where the live service is known to be lenient this is stricter on purpose: vLLM, OpenAI and Google refuse what OpenRouter drops.
+Some checks are stricter than the live service on purpose. vLLM, OpenAI and Google refuse fields
+that OpenRouter drops.
 """
 
 from __future__ import annotations
@@ -10,71 +11,28 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from ..wire.schema import is_strict
+from .encoding import prompt_tokens
+from .models import SimModel
+from .response import JsonView
 
-_KEYS = frozenset(
-    [
-        "messages",
-        "model",
-        "models",
-        "provider",
-        "plugins",
-        "stream",
-        "stream_options",
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "top_k",
-        "top_a",
-        "min_p",
-        "frequency_penalty",
-        "presence_penalty",
-        "repetition_penalty",
-        "seed",
-        "stop",
-        "logit_bias",
-        "logprobs",
-        "top_logprobs",
-        "response_format",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "reasoning",
-        "reasoning_effort",
-        "modalities",
-        "image_config",
-        "prediction",
-        "metadata",
-        "session_id",
-        "user",
-        "service_tier",
-        "cache_control",
-        "prompt_cache_key",
-        "transforms",
-        "route",
-        "usage",
-        "include_reasoning",
-        "verbosity",
-    ]
-)
+_FIELDS = frozenset({
+    "messages", "model", "models", "provider", "plugins", "stream", "stream_options",
+    "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "top_a", "min_p",
+    "frequency_penalty", "presence_penalty", "repetition_penalty", "seed", "stop", "logit_bias",
+    "logprobs", "top_logprobs", "response_format", "tools", "tool_choice",
+    "parallel_tool_calls", "reasoning", "reasoning_effort", "modalities", "image_config",
+    "prediction", "metadata", "session_id", "user", "service_tier", "cache_control",
+    "prompt_cache_key", "transforms", "route", "usage", "include_reasoning", "verbosity",
+})  # fmt: skip
+_MESSAGE_FIELDS = frozenset({
+    "role", "content", "name", "tool_calls", "tool_call_id", "refusal", "reasoning",
+    "reasoning_details", "cache_control",
+})  # fmt: skip
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
-_PARTS = frozenset({"text", "image_url", "input_audio", "file", "video_url"})
-_MESSAGE_KEYS = frozenset(
-    {
-        "role",
-        "content",
-        "name",
-        "tool_calls",
-        "tool_call_id",
-        "refusal",
-        "reasoning",
-        "reasoning_details",
-        "cache_control",
-    }
-)
+_INPUTS = {"image_url": "image", "input_audio": "audio", "file": "file", "video_url": "video"}
+"""Types of content parts beside text, and the model's input that each needs."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _RANGES = {
     "temperature": (0.0, 2.0),
@@ -84,24 +42,48 @@ _RANGES = {
 }
 
 
-def fault_in(body: object) -> str | None:
-    """What is wrong with a request body, in words; None if nothing is."""
+def validation_error(body: object) -> str | None:
+    """The message of the 400 that a request body deserves; None if it is valid."""
     if not isinstance(body, Mapping):
         return "the body must be a JSON object"
-    unknown = sorted(set(body) - _KEYS)
+    unknown = sorted(set(body) - _FIELDS)
     if unknown:
         return f"unknown field {unknown[0]!r}"
     if not isinstance(body.get("model"), str):
         return "'model' must be a string"
     return (
-        _parameters(body)
-        or _tools(body)
-        or _format(body.get("response_format"))
-        or _messages(body.get("messages"))
+        _parameters_error(body)
+        or _tools_error(body)
+        or _format_error(body.get("response_format"))
+        or _messages_error(body.get("messages"))
     )
 
 
-def _parameters(body: Mapping[str, Any]) -> str | None:
+def capability_error(model: SimModel, request: JsonView) -> str | None:
+    """What a valid request needs and the model lacks, as the real service words it."""
+    if request.get("tools") and not model.tools:
+        return "No endpoints found that support tool use."
+    if request.get("tool_choice") not in (None, "auto", "none") and not model.tool_choice:
+        return "No endpoints found that support the provided 'tool_choice' value."
+    parts = {
+        part.get("type")
+        for message in request["messages"]
+        if isinstance(message.get("content"), list)
+        for part in message["content"]
+    }
+    for part, needed in _INPUTS.items():
+        if part in parts and needed not in model.inputs:
+            return f"No endpoints found that support {needed} input"
+    size = prompt_tokens(request)
+    if size > model.context:
+        return (
+            f"This endpoint's maximum context length is {model.context} tokens. "
+            f"However, you requested about {size} tokens."
+        )
+    return None
+
+
+def _parameters_error(body: JsonView) -> str | None:
     for key, (low, high) in _RANGES.items():
         value = body.get(key)
         if value is not None and (not _is_number(value) or not low <= value <= high):
@@ -113,26 +95,23 @@ def _parameters(body: Mapping[str, Any]) -> str | None:
         ):
             return f"{key!r} must be a positive integer"
     stop = body.get("stop")
-    listed = (
+    is_list = (
         isinstance(stop, list) and 1 <= len(stop) <= 4 and all(isinstance(s, str) for s in stop)
     )
-    if stop is not None and not isinstance(stop, str) and not listed:
+    if stop is not None and not isinstance(stop, str) and not is_list:
         return "'stop' must be a string or 1 to 4 strings"
     if body.get("stream_options") is not None and body.get("stream") is not True:
         return "'stream_options' is only allowed when 'stream' is true"
     if isinstance(body.get("models"), list) and len(body["models"]) > 3:
         return "'models' array must have 3 items or fewer."
-    price = (
-        (body.get("provider") or {}).get("max_price")
-        if isinstance(body.get("provider"), Mapping)
-        else None
-    )
-    if price is not None and not all(isinstance(v, str) for v in price.values()):
+    provider = body.get("provider")
+    max_price = provider.get("max_price") if isinstance(provider, Mapping) else None
+    if max_price is not None and not all(isinstance(v, str) for v in max_price.values()):
         return "'provider.max_price' values must be strings"
     return None
 
 
-def _tools(body: Mapping[str, Any]) -> str | None:
+def _tools_error(body: JsonView) -> str | None:
     tools, choice = body.get("tools"), body.get("tool_choice")
     if "tools" in body and (not isinstance(tools, list) or not tools):
         return "'tools' must be a non-empty array"
@@ -159,17 +138,14 @@ def _tools(body: Mapping[str, Any]) -> str | None:
         return "'tool_choice' is only allowed when 'tools' are given"
     if isinstance(choice, Mapping):
         name = (choice.get("function") or {}).get("name")
-        return (
-            None if name in names else f"'tool_choice' names {name!r}, which is not among the tools"
-        )
-    return (
-        None
-        if choice in ("auto", "none", "required")
-        else f"'tool_choice' has the unknown value {choice!r}"
-    )
+        if name not in names:
+            return f"'tool_choice' names {name!r}, which is not among the tools"
+    elif choice not in ("auto", "none", "required"):
+        return f"'tool_choice' has the unknown value {choice!r}"
+    return None
 
 
-def _format(value: object) -> str | None:
+def _format_error(value: object) -> str | None:
     if value is None:
         return None
     kind = value.get("type") if isinstance(value, Mapping) else None
@@ -187,7 +163,7 @@ def _format(value: object) -> str | None:
     return None
 
 
-def _messages(messages: object) -> str | None:
+def _messages_error(messages: object) -> str | None:
     if not isinstance(messages, list) or not messages:
         return "'messages' must be a non-empty array"
     open_calls: set[str] = set()
@@ -195,27 +171,26 @@ def _messages(messages: object) -> str | None:
         at = f"messages[{n}]"
         if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
             return f"'{at}.role' must be one of {', '.join(sorted(_ROLES))}"
-        unknown = sorted(set(message) - _MESSAGE_KEYS)
+        unknown = sorted(set(message) - _MESSAGE_FIELDS)
         if unknown:
             return f"'{at}' has the unknown field {unknown[0]!r}"
         role = message["role"]
         if role == "tool":
-            if message.get("tool_call_id") not in open_calls:
-                return (
-                    f"'{at}.tool_call_id' {message.get('tool_call_id')!r} answers no open tool call"
-                )
-            open_calls.discard(message["tool_call_id"])
+            call_id = message.get("tool_call_id")
+            if call_id not in open_calls:
+                return f"'{at}.tool_call_id' {call_id!r} answers no open tool call"
+            open_calls.discard(call_id)
         elif open_calls:
             return f"'{at}': tool call {min(open_calls)!r} was not answered"
         elif "tool_call_id" in message:
             return f"'{at}.tool_call_id' is only allowed in tool messages"
-        problem = _content(message, at) or _calls(message, at, open_calls)
-        if problem:
-            return problem
+        error = _content_error(message, at) or _calls_error(message, at, open_calls)
+        if error:
+            return error
     return f"tool call {min(open_calls)!r} was not answered" if open_calls else None
 
 
-def _content(message: Mapping[str, Any], at: str) -> str | None:
+def _content_error(message: JsonView, at: str) -> str | None:
     content = message.get("content")
     if content is None:
         return None if message["role"] == "assistant" else f"'{at}.content' is missing"
@@ -225,55 +200,51 @@ def _content(message: Mapping[str, Any], at: str) -> str | None:
         return f"'{at}.content' must be a string or a non-empty array"
     for m, part in enumerate(content):
         kind = part.get("type") if isinstance(part, Mapping) else None
-        if kind not in _PARTS:
+        if kind != "text" and kind not in _INPUTS:
             return f"'{at}.content[{m}].type' has the unknown value {kind!r}"
-        problem = _part(part, kind)
-        if problem:
-            return f"'{at}.content[{m}]' {problem}"
+        error = _part_error(part, kind)
+        if error:
+            return f"'{at}.content[{m}]' {error}"
     return None
 
 
-def _part(part: Mapping[str, Any], kind: str) -> str | None:
+def _part_error(part: JsonView, kind: str) -> str | None:
     value = part.get(kind)
     if kind == "text":
         return None if isinstance(value, str) else "has no text"
     if not isinstance(value, Mapping):
         return f"has no {kind} object"
     if kind in ("image_url", "video_url"):
-        return _url(value.get("url"))
+        return _url_error(value.get("url"))
     if kind == "input_audio":
-        return _base64(value.get("data")) or (
-            None if value.get("format") else "has no audio format"
-        )
+        error = None if value.get("format") else "has no audio format"
+        return _base64_error(value.get("data")) or error
     data = value.get("file_data") or value.get("file_id")
-    return (
-        _url(data)
-        if isinstance(data, str) and ":" in data[:12]
-        else (None if data else "has no file_data")
-    )
+    if isinstance(data, str) and ":" in data[:12]:
+        return _url_error(data)
+    return None if data else "has no file_data"
 
 
-def _url(url: object) -> str | None:
+def _url_error(url: object) -> str | None:
     if not isinstance(url, str):
         return "has no url"
     if url.startswith(("http://", "https://")):
         return None
-    found = re.match(r"data:[\w.+-]+/[\w.+-]+;base64,", url)
-    return _base64(url[found.end() :]) if found else "is neither an http(s) nor a base64 data URL"
+    prefix = re.match(r"data:[\w.+-]+/[\w.+-]+;base64,", url)
+    if prefix is None:
+        return "is neither an http(s) nor a base64 data URL"
+    return _base64_error(url[prefix.end() :])
 
 
-def _base64(data: object) -> str | None:
+def _base64_error(data: object) -> str | None:
     try:
-        return (
-            None
-            if isinstance(data, str) and base64.b64decode(data, validate=True)
-            else "has no base64 data"
-        )
+        decoded = base64.b64decode(data, validate=True) if isinstance(data, str) else b""
     except (binascii.Error, ValueError):
-        return "has data that is no base64"
+        return "has data that is not base64"
+    return None if decoded else "has no base64 data"
 
 
-def _calls(message: Mapping[str, Any], at: str, open_calls: set[str]) -> str | None:
+def _calls_error(message: JsonView, at: str, open_calls: set[str]) -> str | None:
     calls = message.get("tool_calls")
     if calls is None:
         return None
@@ -288,14 +259,9 @@ def _calls(message: Mapping[str, Any], at: str, open_calls: set[str]) -> str | N
         ):
             return f"'{at}.tool_calls[{n}]' must have id, type and function"
         if not _NAME.fullmatch(str(function.get("name", ""))):
-            return f"'{at}.tool_calls[{n}].function.name' is no function name"
-        try:
-            json.loads(
-                str(function.get("arguments"))
-                if isinstance(function.get("arguments"), str)
-                else "?"
-            )
-        except ValueError:
+            return f"'{at}.tool_calls[{n}].function.name' must match [A-Za-z0-9_-]{{1,64}}"
+        arguments = function.get("arguments")
+        if not isinstance(arguments, str) or not _is_json(arguments):
             return f"'{at}.tool_calls[{n}].function.arguments' must be a JSON string"
         if call["id"] in open_calls:
             return f"'{at}.tool_calls[{n}].id' is used twice"
@@ -305,3 +271,11 @@ def _calls(message: Mapping[str, Any], at: str, open_calls: set[str]) -> str | N
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

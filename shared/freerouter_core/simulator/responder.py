@@ -1,5 +1,8 @@
-"""What a simulated model says: no wisdom, but obedience. Tools are called when they are named or must be, schemas are met,
-a question over a given context is answered with the sentence that shares most words with it."""
+"""What a simulated model answers: nothing clever, but what the request demands.
+
+It calls tools that are named or required, and it meets schemas. It answers a question about a
+given context with the sentence that shares most words with it.
+"""
 
 from __future__ import annotations
 
@@ -7,199 +10,200 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 from ..wire.schema import dereference
-from .script import Json
+from .response import Json, JsonView
 
 
 @dataclass(frozen=True, slots=True)
-class Thought:
-    """An answer before it is put on the wire: text, or tool calls as (name, arguments)."""
+class Reply:
+    """What a model answers, before encoding: text, or tool calls as (name, arguments)."""
 
     text: str = ""
     calls: tuple[tuple[str, Json], ...] = ()
     reasoning: str = ""
 
 
-def think(body: Mapping[str, Any], model: str, rng: Random, *, reasons: bool) -> Thought:
-    """An obedient answer to a request that `strict` has passed."""
-    messages = body["messages"]
-    prompt = _last_user(messages)
+def compose(request: JsonView, model: str, *, reasons: bool) -> Reply:
+    """An obedient reply to a valid request. `reasons`: with reasoning."""
+    messages = request["messages"]
+    prompt = _last_user_text(messages)
     reasoning = "The user wants an answer, so I will give one." if reasons else ""
-    calls = _calls(body, prompt, rng)
+    calls = _tool_calls(request, prompt)
     if calls:
-        return Thought(calls=tuple(calls), reasoning=reasoning)
-    form = body.get("response_format") or {}
-    if form.get("type") == "json_schema":
-        schema = form["json_schema"]["schema"]
-        return Thought(
-            json.dumps(instance(schema, prompt, rng), ensure_ascii=False), reasoning=reasoning
-        )
-    schema = _schema_in_prompt(messages)
+        return Reply(calls=tuple(calls), reasoning=reasoning)
+    response_format = request.get("response_format") or {}
+    schema = (
+        response_format["json_schema"]["schema"]
+        if response_format.get("type") == "json_schema"
+        else _schema_in_prompt(messages)
+    )
     if schema is not None:
-        return Thought(
-            json.dumps(instance(schema, prompt, rng), ensure_ascii=False), reasoning=reasoning
-        )
-    if form.get("type") == "json_object":
+        text = json.dumps(instance(schema, prompt), ensure_ascii=False)
+    elif response_format.get("type") == "json_object":
         keys = re.findall(r"""["'`](\w+)["'`]""", prompt) or ["answer"]
-        text = json.dumps(
-            {key: _string(key, prompt, rng) for key in dict.fromkeys(keys)}, ensure_ascii=False
-        )
-        return Thought(text, reasoning=reasoning)
-    return Thought(_stopped(_text(messages, prompt, model), body.get("stop")), reasoning=reasoning)
+        fields = {key: _string(key, prompt) for key in dict.fromkeys(keys)}
+        text = json.dumps(fields, ensure_ascii=False)
+    else:
+        text = _until_stop(_plain_text(messages, prompt, model), request.get("stop"))
+    return Reply(text, reasoning=reasoning)
 
 
-def _calls(body: Mapping[str, Any], prompt: str, rng: Random) -> list[tuple[str, Json]]:
-    tools = {tool["function"]["name"]: tool["function"] for tool in body.get("tools") or ()}
-    choice = body.get("tool_choice", "auto")
+# -- tools ----------------------------------------------------------------------------------------
+
+
+def _tool_calls(request: JsonView, prompt: str) -> list[tuple[str, Json]]:
+    tools = {tool["function"]["name"]: tool["function"] for tool in request.get("tools") or ()}
+    choice = request.get("tool_choice", "auto")
     if not tools or choice == "none":
         return []
     if isinstance(choice, Mapping):
-        wanted = [choice["function"]["name"]]
+        names = [choice["function"]["name"]]
     else:
+        names = _chosen_tools(request["messages"], tools, prompt, required=choice == "required")
+        if request.get("parallel_tool_calls") is False:
+            names = names[:1]
+    return [(name, _arguments(tools[name], prompt)) for name in names]
+
+
+def _chosen_tools(
+    messages: list[Json], tools: Mapping[str, JsonView], prompt: str, *, required: bool
+) -> list[str]:
+    """Tools that the prompt names, or else the first that it seems to be about."""
+    text = prompt.lower().replace("_", " ")
+    named = [name for name in tools if name.lower().replace("_", " ") in text]
+    answered = messages[-1]["role"] == "tool"
+    if required:
         called = {
             call["function"]["name"]
-            for message in body["messages"]
+            for message in messages
             for call in message.get("tool_calls") or ()
         }
-        answered = body["messages"][-1]["role"] == "tool"
-        words = prompt.lower().replace("_", " ")
-        named = [name for name in tools if name.lower().replace("_", " ") in words]
-        if choice == "required":
-            fresh = [name for name in tools if name not in called]
-            wanted = named or fresh[-1:] or list(tools)[-1:]
-            if answered:  # what a model does when it must call something after it has its result: the other tool
-                wanted = fresh[-1:] or list(tools)[-1:]
-        else:
-            wanted = (
-                [] if answered else named or [n for n, f in tools.items() if _about(f, words)][:1]
-            )
-        if body.get("parallel_tool_calls") is False:
-            wanted = wanted[:1]
-    return [(name, _arguments(tools[name], prompt, rng)) for name in wanted]
+        uncalled = [name for name in tools if name not in called]
+        # After a result, a model that must call something calls another tool.
+        preferred = [] if answered else named
+        return preferred or uncalled[-1:] or list(tools)[-1:]
+    if answered:
+        return []
+    return named or [name for name in tools if _mentions(text, name)][:1]
 
 
-def _about(function: Mapping[str, Any], words: str) -> bool:
-    """Whether the prompt shares a telling word with a tool's name."""
-    telling = [w for w in re.split(r"[_\W]+", function["name"].lower()) if len(w) > 3]
-    return any(word in words for word in telling)
+def _mentions(text: str, tool: str) -> bool:
+    """Whether the text has a word of four letters or more in common with the tool's name."""
+    return any(word in text for word in re.split(r"[_\W]+", tool.lower()) if len(word) > 3)
 
 
-def _arguments(function: Mapping[str, Any], prompt: str, rng: Random) -> Json:
+def _arguments(function: JsonView, prompt: str) -> Json:
     schema = function.get("parameters") or {"type": "object", "properties": {}}
-    value = instance(schema, prompt, rng)
+    value = instance(schema, prompt)
     return value if isinstance(value, dict) else {}
 
 
-def instance(schema: Mapping[str, Any], prompt: str, rng: Random) -> Any:
-    """A value that satisfies `schema`, made of what the prompt offers: its numbers, quoted words and proper names."""
-    hints = _Hints(
-        [
-            float(n) if "." in n else int(n)
-            for n in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])", prompt)
-        ],
+# -- schemas --------------------------------------------------------------------------------------
+
+
+def instance(schema: JsonView, prompt: str) -> Any:
+    """A value that satisfies `schema`, with numbers, quoted words and names from the prompt."""
+    numbers = re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])", prompt)
+    material = _Material(
+        prompt,
+        [float(n) if "." in n else int(n) for n in numbers],
         re.findall(r"""["“'`]([^"”'`]{1,80})["”'`]""", prompt),
     )
-    return _fill(schema, schema, "answer", prompt, hints, rng, 0)
+    return _fill(schema, schema, "answer", material, 0)
 
 
 @dataclass(slots=True)
-class _Hints:
+class _Material:
+    """What the prompt offers for values. Each number and quoted word is used once."""
+
+    prompt: str
     numbers: list[float]
     quoted: list[str]
 
 
-def _fill(
-    schema: Any,
-    root: Mapping[str, Any],
-    name: str,
-    prompt: str,
-    hints: _Hints,
-    rng: Random,
-    depth: int,
-) -> Any:
+def _fill(schema: object, root: JsonView, name: str, material: _Material, depth: int) -> Any:
     if not isinstance(schema, Mapping):
         return None
     schema = dereference(schema, root)
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):
-        return next(
-            (v for v in schema["enum"] if str(v).lower() in prompt.lower()), schema["enum"][0]
-        )
+        prompt = material.prompt.lower()
+        return next((v for v in schema["enum"] if str(v).lower() in prompt), schema["enum"][0])
     for key in ("anyOf", "oneOf", "allOf"):
         if schema.get(key):
             options = [
-                o for o in schema[key] if not (isinstance(o, Mapping) and o.get("type") == "null")
+                option
+                for option in schema[key]
+                if not (isinstance(option, Mapping) and option.get("type") == "null")
             ]
-            return _fill((options or schema[key])[0], root, name, prompt, hints, rng, depth)
+            return _fill((options or schema[key])[0], root, name, material, depth)
     kind = schema.get("type")
     if isinstance(kind, list):
         kind = next((k for k in kind if k != "null"), "null")
     if kind == "object" or "properties" in schema:
         required = schema.get("required") or ()
         return {
-            key: _fill(part, root, key, prompt, hints, rng, depth + 1)
+            key: _fill(part, root, key, material, depth + 1)
             for key, part in (schema.get("properties") or {}).items()
             if key in required or depth < 3
         }
     if kind == "array":
+        items = schema.get("items") or {}
         count = max(1, schema.get("minItems", 1))
-        return [
-            _fill(schema.get("items") or {}, root, name, prompt, hints, rng, depth + 1)
-            for _ in range(count)
-        ]
+        return [_fill(items, root, name, material, depth + 1) for _ in range(count)]
     if kind in ("integer", "number"):
-        return _number(schema, kind, hints)
+        return _number(schema, kind, material)
     if kind == "boolean":
         return True
     if kind == "null":
         return None
-    text = hints.quoted.pop(0) if hints.quoted else _string(name, prompt, rng)
+    text = material.quoted.pop(0) if material.quoted else _string(name, material.prompt)
     return text.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength", 10_000)]
 
 
-def _number(schema: Mapping[str, Any], kind: str, hints: _Hints) -> float:
-    value = hints.numbers.pop(0) if hints.numbers else schema.get("minimum", 1)
+def _number(schema: JsonView, kind: str, material: _Material) -> float:
+    value: float = material.numbers.pop(0) if material.numbers else schema.get("minimum", 1)
     value = min(max(value, schema.get("minimum", value)), schema.get("maximum", value))
     if "exclusiveMinimum" in schema and value <= schema["exclusiveMinimum"]:
         value = schema["exclusiveMinimum"] + 1
     return int(value) if kind == "integer" else value
 
 
-def _string(name: str, prompt: str, rng: Random) -> str:
-    found = re.search(
+def _string(name: str, prompt: str) -> str:
+    """A proper name from the prompt, or a placeholder."""
+    match = re.search(
         r"\b(?:in|for|of|at|to|about|from|named|called)\s+([A-Z][\w-]+(?:\s[A-Z][\w-]+)*)", prompt
     )
-    if found:
-        return found.group(1)
+    if match:
+        return match.group(1)
     names = re.findall(r"\b[A-Z][a-z]{2,}\b", prompt)[1:]
     return names[0] if names else f"a {name.replace('_', ' ')}"
 
 
-def _schema_in_prompt(messages: list[Json]) -> Mapping[str, Any] | None:
-    """A schema given in a system message, as clients do for models without native JSON."""
+def _schema_in_prompt(messages: list[Json]) -> JsonView | None:
+    """A schema in a system message, where clients put it for models without native JSON."""
     for message in messages:
         content = message.get("content")
-        if (
-            message["role"] in ("system", "developer")
-            and isinstance(content, str)
-            and "JSON Schema" in content
-        ):
+        if message["role"] not in ("system", "developer") or not isinstance(content, str):
+            continue
+        if "JSON Schema" in content:
             try:
-                found = json.JSONDecoder().raw_decode(content, content.index("{"))[0]
+                schema = json.JSONDecoder().raw_decode(content, content.index("{"))[0]
             except ValueError:
                 continue
-            return found if isinstance(found, Mapping) else None
+            return schema if isinstance(schema, Mapping) else None
     return None
 
 
-def _text(messages: list[Json], prompt: str, model: str) -> str:
-    results = [_plain(m.get("content")) for m in messages if m["role"] == "tool"]
-    if results and messages[-1]["role"] == "tool":
-        return f"Here is what the tool says: {results[-1]}"
+# -- text -----------------------------------------------------------------------------------------
+
+
+def _plain_text(messages: list[Json], prompt: str, model: str) -> str:
+    if messages[-1]["role"] == "tool":
+        return f"Here is what the tool says: {_text_of(messages[-1].get('content'))}"
     context = re.search(
         r"Context information is below\.\s*-+\s*(.*?)\s*-{5,}(.*)", prompt, re.DOTALL
     )
@@ -211,26 +215,37 @@ def _text(messages: list[Json], prompt: str, model: str) -> str:
 
 
 def _best_sentence(context: str, question: str) -> str:
-    asked = set(re.findall(r"\w{3,}", question.lower()))
+    """The sentence of the context that shares most words with the question."""
+    asked_for = _words(question)
     sentences = [s.strip() for s in re.split(r"(?<=[.!?])\s+|\n+", context) if len(s.split()) > 2]
     if not sentences:
         return "The context does not say."
-    return max(sentences, key=lambda s: len(asked & set(re.findall(r"\w{3,}", s.lower()))))
+    return max(sentences, key=lambda sentence: len(asked_for & _words(sentence)))
 
 
-def _stopped(text: str, stop: object) -> str:
+def _words(text: str) -> set[str]:
+    """Its words of three letters or more."""
+    return set(re.findall(r"\w{3,}", text.lower()))
+
+
+def _until_stop(text: str, stop: object) -> str:
+    """The text before the first stop sequence."""
     stops = [stop] if isinstance(stop, str) else stop if isinstance(stop, list) else []
-    cut = min((text.index(s) for s in stops if s and s in text), default=len(text))
-    return text[:cut]
+    end = min((text.index(s) for s in stops if s and s in text), default=len(text))
+    return text[:end]
 
 
-def _last_user(messages: list[Json]) -> str:
-    return next((_plain(m.get("content")) for m in reversed(messages) if m["role"] == "user"), "")
+def _last_user_text(messages: list[Json]) -> str:
+    contents = (m.get("content") for m in reversed(messages) if m["role"] == "user")
+    return next((_text_of(content) for content in contents), "")
 
 
-def _plain(content: object) -> str:
+def _text_of(content: object) -> str:
+    """The text of a message's content; other parts by their type, as in "[image_url]"."""
     if isinstance(content, list):
         return " ".join(
-            str(p.get("text") or f"[{p.get('type')}]") for p in content if isinstance(p, Mapping)
+            str(part.get("text") or f"[{part.get('type')}]")
+            for part in content
+            if isinstance(part, Mapping)
         )
     return str(content or "")

@@ -1,10 +1,10 @@
-"""`served`: a world behind a real port (needs uvicorn: the extra `cli`)."""
+"""`served`: a world behind a real port. Needs uvicorn (the extra `cli`)."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,21 +14,24 @@ from .world import World
 
 
 @contextmanager
-def served(world: World) -> Iterator[str]:
-    """The world on a free loopback port, in real time; yields its base URL."""
+def served(world: World[Any]) -> Iterator[str]:
+    """Serve the world on a free loopback port, in real time. Yields its base URL."""
     with listening(world.app(), lifespan="off") as address:
         yield f"{address}/api/v1"
 
 
 @contextmanager
-def listening(app: Any, **options: Any) -> Iterator[str]:
-    """An ASGI application on a free loopback port; yields its address."""
+def listening(app: Callable[..., Awaitable[None]], **options: Any) -> Iterator[str]:
+    """Serve an ASGI application on a free loopback port. Yields its address.
+
+    `options` are those of `uvicorn.Config`, which are too many to repeat.
+    """
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, **options)
     )
-    # The socket listens before the server runs: whoever connects early waits in its backlog.
+    # Listen before the server runs: early connections wait in the socket's backlog.
     listener.listen(128)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -1,39 +1,101 @@
-"""`World`: models, accounts and time; decides what each request gets."""
+"""`World`: models, accounts and a clock. It decides what each request gets."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Self, overload
 
 from ..errors import BadSetting
 from ..runtime.loop.clock import Clock, RealClock, VirtualClock
 from .dialects import DIALECTS
-from .encoding import Speech, cut_to_length, streamed, tokens_of, whole
-from .faults import FAULTS, Case
+from .faults import FAULTS, FaultContext
+from .inference import Inference
 from .models import Seen, SimAccount, SimModel
-from .request_validation import fault_in
-from .responder import Thought, think
-from .script import Json, Script, reply
+from .request_validation import capability_error, validation_error
+from .response import Json, TimedResponse, json_response
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from ..client.router import Router
     from ..runtime.runtime import Runtime
+    from .asgi import WorldApp
+    from .transport import WorldTransport
+
+    ClockT = TypeVar("ClockT", bound=Clock, default=VirtualClock)
+    P = ParamSpec("P")
+
+    def _takes_options_of(
+        router: Callable[P, Router],
+    ) -> Callable[[Callable[..., Router]], Callable[Concatenate[World[Any], P], Router]]: ...
+
+    router_options = _takes_options_of(Router)
+else:
+    from typing import TypeVar
+
+    ClockT = TypeVar("ClockT")
+
+    def router_options(method):
+        """Tells type checkers that a method takes what `Router` takes."""
+        return method
 
 
-class World:
-    """A simulated provider in OpenRouter's dialect.
+class World(Generic[ClockT]):
+    """A simulated provider, in OpenRouter's dialect by default.
+
+    Its type parameter is the type of its clock: a plain `World` has a virtual one.
 
     Args:
         models: what it serves.
-        accounts: the keys it knows, with their limits. None: any key, no limits.
-        dialect: whose words it uses for limits and lists: a name in `DIALECTS`. Beside OpenRouter's, limits bind every model.
-        seed: decides every chance in it.
-        endpoints: whether it tells of each model's endpoints how fast they have been, as OpenRouter does.
-        clock: "virtual" (no wait takes any time; the default), "real", or a clock to share.
+        accounts: the keys it accepts, with their limits. None: any key, no limits.
+        dialect: how it words limits and lists, a name in `DIALECTS`. In OpenRouter's, limits hold
+            for ids that end in ":free"; in all others, for every model.
+        seed: decides everything random.
+        endpoints: whether it lists each model's endpoints with their speed, as OpenRouter does.
+        clock: "virtual" (the default: waiting takes no time), "real", or a clock to share.
+
+    Raises:
+        BadSetting: there is no such dialect or fault.
     """
+
+    @overload
+    def __init__(
+        self: World[VirtualClock],
+        models: Sequence[SimModel],
+        accounts: Sequence[SimAccount] | None = None,
+        *,
+        dialect: str = "openrouter",
+        seed: int = 0,
+        endpoints: bool = False,
+        clock: Literal["virtual"] = "virtual",
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: World[RealClock],
+        models: Sequence[SimModel],
+        accounts: Sequence[SimAccount] | None = None,
+        *,
+        dialect: str = "openrouter",
+        seed: int = 0,
+        endpoints: bool = False,
+        clock: Literal["real"],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        models: Sequence[SimModel],
+        accounts: Sequence[SimAccount] | None = None,
+        *,
+        dialect: str = "openrouter",
+        seed: int = 0,
+        endpoints: bool = False,
+        clock: ClockT,
+    ) -> None: ...
 
     def __init__(
         self,
@@ -49,50 +111,41 @@ class World:
             raise BadSetting(
                 f"no dialect is called {dialect!r}", hint=f"known: {', '.join(DIALECTS)}"
             )
-        self.dialect, self._words = dialect, DIALECTS[dialect]
-        self.models = {model.id: model for model in models}
         for model in models:
-            named = [name for name in model.script if name] + [
-                phase.fault for phase in model.phases
-            ]
-            for name in named:
-                if name not in FAULTS:
-                    raise BadSetting(
-                        f"{model.id}: no fault is called {name!r}",
-                        hint=f"known: {', '.join(FAULTS)}",
-                    )
+            _check_faults(model)
+        if isinstance(clock, str):
+            clock = VirtualClock() if clock == "virtual" else RealClock()
+        self.dialect = dialect
+        self.models = {model.id: model for model in models}
         self.accounts = None if accounts is None else {account.key: account for account in accounts}
-        self.clock: Clock = (
-            (VirtualClock() if clock == "virtual" else RealClock())
-            if isinstance(clock, str)
-            else clock
-        )
-        self.start = self.clock.now()
+        self.clock: ClockT = clock  # type: ignore[assignment]  # the overloads tie the two
+        self.start = clock.now()
         self.endpoints = endpoints
         self.requests: list[Seen] = []
         """Every chat request, in order of arrival."""
+        self._dialect = DIALECTS[dialect]
         self._rng = Random(seed)  # noqa: S311  # a simulation
-        self._counts: dict[str, int] = {}
-        self._marked: set[tuple[str, str]] = set()
+        self._inference = Inference(self._rng)
+        self._request_counts: dict[str, int] = {}
         self._runtime: Runtime | None = None
 
-    # -- faces ------------------------------------------------------------------------------------------------------
+    # -- access -----------------------------------------------------------------------------------
 
-    def transport(self) -> Any:
+    def transport(self) -> WorldTransport:
         """An `httpx.AsyncBaseTransport` that answers in this process, in this world's time."""
         from .transport import WorldTransport
 
         return WorldTransport(self)
 
-    def app(self) -> Any:
-        """An ASGI application that serves this world under any path ending in /chat/completions and /models."""
+    def app(self) -> WorldApp:
+        """An ASGI application. It serves any path that ends in /chat/completions or /models."""
         from .asgi import WorldApp
 
         return WorldApp(self)
 
     @property
     def runtime(self) -> Runtime:
-        """A runtime of its own: this world's clock and transport, nothing kept on disk."""
+        """This world's own runtime: its clock and transport, and nothing on disk."""
         from ..runtime.runtime import Runtime
 
         if self._runtime is None:
@@ -105,25 +158,26 @@ class World:
             )
         return self._runtime
 
-    def router(self, **policy: Any) -> Router:
-        """A `Router` into this world, with any of its arguments; the first account's key is the default."""
+    @router_options
+    def router(self, **options: Any) -> Router:
+        """A `Router` into this world, with any of its arguments.
+
+        By default it uses the key of the first account.
+        """
         from ..catalogue.providers import Limit, Provider
         from ..client.router import Router
 
         key = next(iter(self.accounts)) if self.accounts else "sk-simulated"
         limits: list[Limit] | None = None if self.accounts else []
-        policy.setdefault(
-            "providers",
-            (Provider("openrouter", "https://simulated.invalid/api/v1", key, limits=limits),),
-        )
-        return Router(**policy, runtime=self.runtime)
+        provider = Provider("openrouter", "https://simulated.invalid/api/v1", key, limits=limits)
+        return Router(**{"providers": (provider,), **options}, runtime=self.runtime)
 
     def close(self) -> None:
-        """End this world's runtime, if it has one."""
+        """Close this world's runtime, if it has one."""
         if self._runtime is not None:
             self._runtime.close()
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -139,220 +193,150 @@ class World:
         """The models of all chat requests, in order."""
         return [seen.model for seen in self.requests]
 
-    # -- answering --------------------------------------------------------------------------------------------------
+    # -- answering --------------------------------------------------------------------------------
 
-    def respond(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Script:
-        """What happens to a request now. Header names in lower case."""
+    def respond(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> TimedResponse:
+        """What a request gets now. Header names are in lower case."""
         if method == "GET" and path.endswith(("/models", "/models/search", "/api/tags")):
-            listed = [m.row() for m in self.models.values() if m.born <= self.elapsed < m.dies]
-            return reply(self._words.listed(listed))
+            return json_response(self._dialect.model_list([m.row() for m in self._existing()]))
         if method == "GET" and path.endswith("/endpoints") and self.endpoints:
-            name = path.partition("/models/")[2].removesuffix("/endpoints")
-            model = self.models.get(name)
-            return reply({"data": {"id": name, "endpoints": [model.endpoint()] if model else []}})
+            model_id = path.partition("/models/")[2].removesuffix("/endpoints")
+            model = self.models.get(model_id)
+            endpoints = [model.endpoint()] if model else []
+            return json_response({"data": {"id": model_id, "endpoints": endpoints}})
         key = headers.get("authorization", "").removeprefix("Bearer ").strip()
         if method == "GET" and path.endswith("/key"):
-            return self._key(key)
+            return self._key_status(key)
         if method != "POST" or not path.endswith("/chat/completions"):
-            return reply(
-                {"error": {"message": f"no such endpoint: {method} {path}", "code": 404}},
-                status=404,
-            )
+            return _error(404, f"no such endpoint: {method} {path}")
         if not key:
-            return reply(
-                {"error": {"message": "Missing Authentication header", "code": 401}}, status=401
-            )
+            return _error(401, "Missing Authentication header")
         if self.accounts is not None and key not in self.accounts:
-            return reply({"error": {"message": "User not found.", "code": 401}}, status=401)
+            return _error(401, "User not found.")
         try:
             request = json.loads(body)
         except ValueError:
             request = None
         return self._chat(request, self.accounts[key] if self.accounts else None)
 
-    def _chat(self, request: Any, account: SimAccount | None) -> Script:
-        name = str(request.get("model")) if isinstance(request, Mapping) else "?"
-        if name == "openrouter/free":  # any free one, at random, blind to how it has been doing
-            free = [
-                m.id
-                for m in self.models.values()
-                if m.prompt_price == "0" and m.born <= self.elapsed < m.dies
-            ]
-            name = self._rng.choice(sorted(free)) if free else name
-        model = self.models.get(name)
-        problem = fault_in(request) or self._unknown(model, name) or _beyond(model, request)
-        if problem is None and model is not None and model.objects is not None:
-            problem = model.objects(request)
-        case = self._case(
-            model or SimModel(name), request if isinstance(request, Mapping) else {"messages": []}
+    def _chat(self, request: object, account: SimAccount | None) -> TimedResponse:
+        body: Json = request if isinstance(request, dict) else {"messages": []}
+        model_id = str(body.get("model")) if isinstance(request, dict) else "?"
+        if model_id == "openrouter/free":  # a random free model, as OpenRouter picks it
+            free = [m.id for m in self._existing() if m.prompt_price == "0"]
+            model_id = self._rng.choice(sorted(free)) if free else model_id
+        model = self.models.get(model_id)
+        problem = validation_error(request)
+        if problem is None:
+            problem = self._model_error(model, model_id, body)
+        now = self.clock.now()
+        context = self._inference.context(
+            model or SimModel(model_id), body, number=len(self.requests), now=now
         )
-        limited = self._limited(account, case)
-        if limited is not None:
-            return self._seen(name, limited[0], request, limited[1])
-        if problem or model is None:
+        limit = self._limit_error(account, context)
+        if limit is not None:
+            fate, response = limit
+            return self._log(model_id, fate, request, response)
+        if model is None or problem is not None:
             problem = problem or "no model"
-            status, words = (404, problem) if problem.startswith("No endpoints") else (400, problem)
-            return self._seen(
-                name,
-                str(status),
-                request,
-                reply({"error": {"message": words, "code": status}}, status=status),
-                words,
-            )
-        fault = self._fate(model)
-        if account is not None and account.crowded(self.clock.now()):
+            status = 404 if problem.startswith("No endpoints") else 400
+            return self._log(model_id, str(status), request, _error(status, problem), problem)
+        fault = self._next_fault(model)
+        if account is not None and account.crowded(now):
             fault = "429-at-once"
-        script = FAULTS[fault](case) if fault else case.good()
+        response = FAULTS[fault](context) if fault else context.answer()
         if account is not None and fault != "429-at-once":
-            account.under_way.append(self.clock.now() + script.lasts)
-        if fault is None and account is not None:
-            told = account.headers(self._words, self.clock.now(), model.id)
-            script = replace(script, headers=script.headers | told) if told else script
-        return self._seen(name, fault or "answer", request, script)
+            account.under_way.append(now + response.duration)
+        if account is not None and fault is None:
+            headers = response.headers | account.headers(self._dialect, now, model_id)
+            response = replace(response, headers=headers)
+        return self._log(model_id, fault or "answer", request, response)
 
-    def _seen(self, model: str, fate: str, body: Any, script: Script, problem: str = "") -> Script:
-        self.requests.append(
-            Seen(self.elapsed, model, fate, body if isinstance(body, dict) else {}, problem)
-        )
-        return script
+    def _existing(self) -> list[SimModel]:
+        elapsed = self.elapsed
+        return [model for model in self.models.values() if model.exists(elapsed)]
 
-    def _unknown(self, model: SimModel | None, name: str) -> str | None:
+    def _log(
+        self, model: str, fate: str, request: object, response: TimedResponse, problem: str = ""
+    ) -> TimedResponse:
+        body = request if isinstance(request, dict) else {}
+        self.requests.append(Seen(self.elapsed, model, fate, body, problem))
+        return response
+
+    def _model_error(self, model: SimModel | None, model_id: str, request: Json) -> str | None:
+        """Why this model does not take a valid request."""
         if model is None:
-            return f"{name} is not a valid model ID"
-        if not model.born <= self.elapsed < model.dies:
-            return f"No endpoints found for {name}."
-        return None
+            return f"{model_id} is not a valid model ID"
+        if not model.exists(self.elapsed):
+            return f"No endpoints found for {model_id}."
+        error = capability_error(model, request)
+        if error is None and model.objects is not None:
+            error = model.objects(request)
+        return error
 
-    def _fate(self, model: SimModel) -> str | None:
-        n = self._counts[model.id] = self._counts.get(model.id, 0) + 1
-        if n <= len(model.script):
-            return model.script[n - 1]
+    def _next_fault(self, model: SimModel) -> str | None:
+        """The fault that the model's next request meets."""
+        count = self._request_counts[model.id] = self._request_counts.get(model.id, 0) + 1
+        if count <= len(model.script):
+            return model.script[count - 1]
         for phase in model.phases:
             if phase.start <= self.elapsed < phase.end and self._rng.random() < phase.share:
                 return phase.fault
         return None
 
-    def _limited(self, account: SimAccount | None, case: Case) -> tuple[str, Script] | None:
-        if account is None or (self.dialect == "openrouter" and not case.model.endswith(":free")):
+    def _limit_error(
+        self, account: SimAccount | None, context: FaultContext
+    ) -> tuple[str, TimedResponse] | None:
+        """Count a request against its account. If a limit refuses it: its fate and response."""
+        paid = self.dialect == "openrouter" and not context.model.endswith(":free")
+        if account is None or paid:
             return None
-        now = self.clock.now()
-        spent = account.spend(now, case.model if self._words.by_model else "")
-        return None if spent is None else (f"account-{spent[0]}", self._words.refuse(case, *spent))
+        limit = account.spend(context.now, context.model if self._dialect.by_model else "")
+        if limit is None:
+            return None
+        window, until = limit
+        return f"account-{window}", self._dialect.limit_error(context, window, until)
 
-    def _key(self, key: str) -> Script:
+    def _key_status(self, key: str) -> TimedResponse:
         account = (self.accounts or {}).get(key)
         if self.accounts is not None and account is None:
-            return reply({"error": {"message": "User not found.", "code": 401}}, status=401)
+            return _error(401, "User not found.")
         data: Json = {"label": "simulated", "is_free_tier": True, "usage": 0, "limit": None}
         if account is not None and account.per_day is not None:
             used = account.days.get(int(self.clock.now() // 86_400), 0)
-            left = max(0, account.per_day - used)
             data["free_model_daily_requests"] = {
                 "used": used,
                 "limit": account.per_day,
-                "remaining": left,
+                "remaining": max(0, account.per_day - used),
             }
-        return reply({"data": data})
+        return json_response({"data": data})
 
-    def _case(self, model: SimModel, request: Mapping[str, Any]) -> Case:
-        stream = request.get("stream") is True
-        ident = f"gen-{len(self.requests)}-{self._rng.randrange(16**8):08x}"
-        first = model.first_token * self._spread(model)
 
-        def chunk(finish: str | None = None, usage: Json | None = None, **delta: Any) -> Json:
-            choice = {
-                "index": 0,
-                "delta": {"role": "assistant", **delta},
-                "finish_reason": finish,
-                "native_finish_reason": finish,
-                "logprobs": None,
-            }
-            made: Json = {
-                "id": ident,
-                "provider": "Simulated",
-                "model": model.id,
-                "object": "chat.completion.chunk",
-                "created": int(self.clock.now()),
-                "system_fingerprint": None,
-                "choices": [choice],
-            }
-            return made | ({"usage": usage} if usage is not None else {})
-
-        def good() -> Script:
-            thought = think(request, model.id, self._rng, reasons=model.reasoning)
-            said = None if model.says is None or thought.calls else model.says(dict(request))
-            if said is not None:
-                thought = Thought(said, reasoning=thought.reasoning)
-            thought, finish = cut_to_length(thought, request)
-            speed = model.speed * self._spread(model)
-            speech = Speech(
-                thought,
-                finish,
-                request,
-                model.id,
-                ident,
-                first,
-                speed,
-                self._cached(model, request),
+def _check_faults(model: SimModel) -> None:
+    names = [name for name in model.script if name] + [phase.fault for phase in model.phases]
+    for name in names:
+        if name not in FAULTS:
+            raise BadSetting(
+                f"{model.id}: no fault is called {name!r}", hint=f"known: {', '.join(FAULTS)}"
             )
-            return streamed(speech, chunk) if stream else whole(speech)
-
-        return Case(model.id, stream, self.clock.now(), first, good, chunk)
-
-    def _cached(self, model: SimModel, request: Mapping[str, Any]) -> bool:
-        """Whether this prompt was marked for caching before; it is from now on."""
-        text = json.dumps(request.get("messages"))
-        if '"cache_control"' not in text:
-            return False
-        known = (model.id, text) in self._marked
-        self._marked.add((model.id, text))
-        return known
-
-    def _spread(self, model: SimModel) -> float:
-        return 1 + model.jitter * (2 * self._rng.random() - 1)
 
 
-def _beyond(model: SimModel | None, request: Any) -> str | None:
-    """What the request asks and the model lacks, in the real service's words."""
-    if model is None:
-        return None
-    if request.get("tools") and not model.tools:
-        return "No endpoints found that support tool use."
-    if request.get("tool_choice") not in (None, "auto", "none") and not model.tool_choice:
-        return "No endpoints found that support the provided 'tool_choice' value."
-    kinds = {
-        p.get("type")
-        for m in request["messages"]
-        if isinstance(m.get("content"), list)
-        for p in m["content"]
-    }
-    for part, kind in (
-        ("image_url", "image"),
-        ("input_audio", "audio"),
-        ("file", "file"),
-        ("video_url", "video"),
-    ):
-        if part in kinds and kind not in model.inputs:
-            return f"No endpoints found that support {kind} input"
-    size = tokens_of(request)
-    if size > model.context:
-        return (
-            f"This endpoint's maximum context length is {model.context} tokens. "
-            f"However, you requested about {size} tokens."
-        )
-    return None
+def _error(status: int, message: str) -> TimedResponse:
+    return json_response({"error": {"message": message, "code": status}}, status=status)
 
 
-def development_world(clock: Clock | None = None) -> World:
+def development_world(clock: Clock | None = None) -> World[Any]:
     """The world behind `DEV_MODE=true`: a few quick models that never fail."""
-    names = ("simulated/large:free", "simulated/small:free", "simulated/vision:free")
-    inputs = ("text", "image", "audio", "video", "file")
-    return World(
-        [
-            SimModel(
-                name, inputs=inputs, first_token=0.02, speed=2_000.0, reasoning="large" in name
-            )
-            for name in names
-        ],
-        clock=clock or "real",
-    )
+    models = [
+        SimModel(
+            f"simulated/{size}:free",
+            inputs=("text", "image", "audio", "video", "file"),
+            first_token=0.02,
+            speed=2_000.0,
+            reasoning=size == "large",
+        )
+        for size in ("large", "small", "vision")
+    ]
+    return World(models, clock=clock or RealClock())
