@@ -14,6 +14,8 @@ from freerouter_core.simulator import World
 from freerouter_core.simulator.server import served
 
 VARIABLES = ("OPENROUTER_", "CHAT_", "FREEROUTER_", "FREE_MODELS_", "DEV_MODE")
+TERMINAL = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
+"""What a terminal, an editor or pytest-xdist sets, and what would change every table."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,6 +24,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write docs anew: pictures, reference, what blocks print",
     )
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two for the suite. None where single tests are named, where pages are rewritten, and where
+    tests start the services they need."""
+    single = any("::" in argument for argument in config.args)
+    alone = single or config.getoption("--renew") or config.option.markexpr == "system"
+    return 0 if alone else 2
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -34,7 +44,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def own_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """An empty environment, directory and cache; every runtime is closed afterwards."""
     for name in list(os.environ):
-        if name.startswith(VARIABLES) or name.lower().endswith("_proxy"):
+        if name.startswith(VARIABLES) or name in TERMINAL or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

@@ -57,7 +57,8 @@ def run_shell(text: str, folder: Path, environment: dict[str, str]) -> str:
     """What the lines print, each run by itself; `export` lasts. What a line says on stderr is no output."""
     told = ""
     environment = environment | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
     }
     for line in text.splitlines():
         command = line.split("  # ")[0].strip()

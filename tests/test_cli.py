@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +20,8 @@ from freerouter_core.simulator import SimModel, World
 
 from .terminal import COMMAND, in_terminal
 
+pytestmark = pytest.mark.timeout(300)  # each test starts processes
+
 Serve = Callable[[World], str]
 
 
@@ -26,9 +29,8 @@ def run(
     *arguments: str, said: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the command with a clean environment and these variables."""
-    base = {
-        name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME") if name in os.environ
-    }
+    kept = ("PATH", "PYTHONPATH", "HOME", "XDG_CACHE_HOME")
+    base = {name: os.environ[name] for name in kept if name in os.environ}
     return subprocess.run(
         [*COMMAND, *arguments],
         input=said,
@@ -38,6 +40,13 @@ def run(
         env={**base, **variables},
         check=False,
     )
+
+
+def run_json(*arguments: str, **variables: str) -> Any:
+    """What the command prints with `--json`. It must end with 0."""
+    done = run(*arguments, "--json", **variables)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.fixture
@@ -217,7 +226,7 @@ def test_without_its_extra_the_command_says_what_to_install(tmp_path: Path) -> N
 
 def test_lists_as_json_and_as_tables(server: dict[str, str]) -> None:
     told = {
-        name: json.loads(run(*arguments, "--json", **server).stdout)
+        name: run_json(*arguments, **server)
         for name, arguments in {
             "models": ("models", "--tools"),
             "discover": ("discover",),
@@ -422,7 +431,7 @@ def test_what_others_did_is_known_to_a_new_process(server: dict[str, str], tmp_p
     state = {**server, "FREEROUTER_STATE": f"sqlite:///{tmp_path}/shared.db"}
     for _ in range(2):
         run("chat", "hi", "-m", "acme/a:free", **state)
-    told = json.loads(run("stats", "--json", **state).stdout)
+    told = run_json("stats", **state)
 
     assert told["performance"]["total"]["answers"] == 2
     assert told["quota"]["lines"][0]["used"] == 2

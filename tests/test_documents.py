@@ -20,6 +20,8 @@ from freerouter_core.simulator import World, calm_models, failing_models
 from .documents import ROOT, Block, blocks, renewed, run_python, run_shell
 from .terminal import in_terminal
 
+pytestmark = pytest.mark.timeout(300)  # each test starts processes
+
 Serve = Callable[[World], str]
 README, FEATURES = ROOT / "README.md", ROOT / "docs" / "features.md"
 PAGES = [ROOT / "docs" / name for name in ("settings.md", "choosing.md")]

@@ -13,6 +13,8 @@ from nbclient import NotebookClient
 
 from freerouter_core.simulator import SimModel, World
 
+pytestmark = pytest.mark.timeout(300)  # each test starts processes
+
 FOLDER = Path(__file__).parent.parent / "notebooks"
 BOOKS = sorted(FOLDER.glob("*.ipynb"))
 REAL = re.compile(r"^router = world\.router\(.*\)  # with a real key: (.+)$", re.MULTILINE)
