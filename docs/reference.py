@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "router": ("The router\n\nWhat may wait has a twin with `a` before its name for event loops: `achat`, `aexplain`, `aquota`, …", ("client.router.Router", "client.router.Session", "reports.sessions.SessionStats", "client.streams.Stream", "client.streams.AsyncStream")),
-    "requests": ("Requests and answers", ("wire.request.ChatRequest", "routing.plan.Outcome", "wire.answer.Answer", "wire.stream.Delta")),
+    "requests": ("Requests and answers", ("wire.request.ChatRequest", "routing.plan.Outcome", "wire.answer.Answer", "wire.delta.Delta")),
     "providers": ("Providers, limits, models", ("catalogue.providers.Provider", "catalogue.providers.Limit", "catalogue.model.Model", "settings.environment.Settings")),
     "reports": ("Reports", (
         "reports.explanation.Explanation", "reports.candidacy.Candidacy", "reports.health.HealthReport",

@@ -22,8 +22,9 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from langchain_core.messages.tool import ToolCallChunk, tool_call, tool_call_chunk
 
 from freerouter_core.errors import BadRequest
-from freerouter_core.wire.answer import Answer, Json
-from freerouter_core.wire.stream import Delta
+from freerouter_core.wire.answer import Answer
+from freerouter_core.wire.delta import Delta
+from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.tool_pairing import paired
 
 PROVIDER = "freerouter"

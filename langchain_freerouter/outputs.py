@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from freerouter_core.wire.stream import Delta
+from freerouter_core.wire.delta import Delta
 
 if TYPE_CHECKING:
     from freerouter_core import Outcome

@@ -25,8 +25,10 @@ from llama_index.core.base.llms.types import (
 )
 
 from freerouter_core.errors import BadRequest
-from freerouter_core.wire.answer import Answer, Json, ToolCall
-from freerouter_core.wire.stream import Delta
+from freerouter_core.wire.answer import Answer
+from freerouter_core.wire.delta import Delta
+from freerouter_core.wire.json_values import Json
+from freerouter_core.wire.tool_calls import ToolCall
 from freerouter_core.wire.tool_pairing import paired
 
 from .tools import legacy_call, sent_name

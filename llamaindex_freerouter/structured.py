@@ -20,7 +20,8 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 
 from freerouter_core.errors import BadRequest
-from freerouter_core.wire.answer import Answer, Json
+from freerouter_core.wire.answer import Answer
+from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.request import Validator
 from freerouter_core.wire.schema import schema_name
 from freerouter_core.wire.structured import Method, Structured

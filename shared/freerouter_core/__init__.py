@@ -25,17 +25,18 @@ if TYPE_CHECKING:
     from .routing.plan import Outcome
     from .runtime.runtime import Runtime
     from .settings import Settings
-    from .wire.answer import Answer, ToolCall
+    from .wire.answer import Answer
+    from .wire.delta import Delta
     from .wire.request import ChatRequest
-    from .wire.stream import Delta
     from .wire.structured import Structured
+    from .wire.tool_calls import ToolCall
 
 _HOMES = {
     "Answer": ".wire.answer",
     "AsyncStream": ".client.streams",
     "Catalogue": ".catalogue.model",
     "ChatRequest": ".wire.request",
-    "Delta": ".wire.stream",
+    "Delta": ".wire.delta",
     "Exchange": ".guards",
     "Guard": ".guards",
     "Limit": ".catalogue.providers",
@@ -49,7 +50,7 @@ _HOMES = {
     "Settings": ".settings",
     "Stream": ".client.streams",
     "Structured": ".wire.structured",
-    "ToolCall": ".wire.answer",
+    "ToolCall": ".wire.tool_calls",
     "Verdict": ".guards",
 }
 _MODULES = ("errors", "events")

@@ -31,7 +31,8 @@ from pydantic import BaseModel
 from freerouter_core import Router, errors
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer
-from freerouter_core.wire.stream import Assembler, merge_details
+from freerouter_core.wire.message import merge_reasoning_details
+from freerouter_core.wire.stream import Assembler
 from freerouter_core.wire.tool_pairing import NOT_RUN
 from langchain_freerouter import ChatFreeRouter
 from langchain_freerouter.messages import to_message
@@ -297,7 +298,7 @@ def test_signed_thoughts_stay_apart() -> None:
         text | {"signature": "s2", "index": 1},
     ]
 
-    assert [(d["text"], d["signature"]) for d in merge_details(stream)] == [
+    assert [(d["text"], d["signature"]) for d in merge_reasoning_details(stream)] == [
         ("A1 A2", "s1"),
         ("B1", "s2"),
     ]

@@ -14,7 +14,8 @@ from freerouter_core.apps.evaluation.grading import grade_models, standings
 from freerouter_core.apps.evaluation.questions import QUESTIONS
 from freerouter_core.errors import BadSetting
 from freerouter_core.simulator import SimModel, World
-from freerouter_core.wire.answer import Answer, ToolCall
+from freerouter_core.wire.answer import Answer
+from freerouter_core.wire.tool_calls import ToolCall
 
 RIGHT = {
     "trains": "205", "bat and ball": "It costs 0.05", "siblings": "so 1", "product": "4,042", "output": "10",

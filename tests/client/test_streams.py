@@ -10,7 +10,7 @@ from freerouter_core import Router
 from freerouter_core.errors import Exhausted, FreeRouterError
 from freerouter_core.events import Answered, CalledOff, Event
 from freerouter_core.simulator import SimModel, World
-from freerouter_core.wire.stream import Delta
+from freerouter_core.wire.delta import Delta
 
 STORY = "a long story about a lighthouse keeper and the sea " * 100
 """Minutes of text, so that a stream is still running when it is closed."""

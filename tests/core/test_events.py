@@ -188,7 +188,7 @@ def test_a_letter_in_two_halves_is_one() -> None:
         "c",
         "\ufffd",
     ]
-    assert assembler.text == "a\U0001f600bc\ufffd"
+    assert assembler.answer().text == "a\U0001f600bc\ufffd"
 
 
 def test_closing_amid_a_slow_observer_is_no_failure() -> None:

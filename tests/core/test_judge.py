@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from freerouter_core.errors import Exhausted
 from freerouter_core.runtime.http.transport import _FAILURE_NAMES, failure_name
 from freerouter_core.simulator import SimModel, World
-from freerouter_core.wire.answer import Answer, ToolCall, read_answer
+from freerouter_core.wire.answer import Answer, read_answer
 from freerouter_core.wire.fault import Kind
 from freerouter_core.wire.judge import (
     TRANSPORT,
@@ -24,6 +24,7 @@ from freerouter_core.wire.judge import (
 )
 from freerouter_core.wire.rejection import inner_rejection, read_rejection
 from freerouter_core.wire.rules import RULES
+from freerouter_core.wire.tool_calls import ToolCall
 
 NOW = 1_790_000_000.0
 JSON = st.recursive(

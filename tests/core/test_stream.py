@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freerouter_core.wire.answer import Answer, read_answer
-from freerouter_core.wire.stream import Assembler, SSEDecoder
+from freerouter_core.wire.sse import SSEDecoder
+from freerouter_core.wire.stream import Assembler
 
 STREAM = (Path(__file__).parent.parent / "answers" / "reasoning_then_text.sse").read_bytes()
 

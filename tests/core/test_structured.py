@@ -13,9 +13,10 @@ from freerouter_core import ChatRequest, Structured, errors
 from freerouter_core.catalogue.model import Model
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.simulator.responder import instance
-from freerouter_core.wire.answer import Answer, ToolCall
+from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.schema import is_strict, schema_name, strict, violation, without_nulls
 from freerouter_core.wire.structured import each_json, form_for, read_structured
+from freerouter_core.wire.tool_calls import ToolCall
 
 PERSON: dict[str, Any] = {
     "type": "object",

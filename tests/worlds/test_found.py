@@ -368,11 +368,11 @@ def test_event_loops_are_not_kept() -> None:
 
 
 def test_a_long_line_in_small_pieces_is_read_in_linear_time() -> None:
-    from freerouter_core.wire.stream import LONGEST_LINE, SSEDecoder
+    from freerouter_core.wire.sse import MAX_LINE_BYTES, SSEDecoder
 
     decoder = SSEDecoder()
     with pytest.raises(ValueError, match="longer"):
-        for _ in range(LONGEST_LINE // 1000 + 2):
+        for _ in range(MAX_LINE_BYTES // 1000 + 2):
             decoder.feed(b"x" * 1000)
 
 

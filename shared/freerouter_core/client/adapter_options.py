@@ -25,7 +25,7 @@ from ..errors import BadSetting
 from ..guards.base import GuardLike, checked
 from ..routing.need import Ranker
 from ..routing.task import TASKS
-from ..wire.answer import Json
+from ..wire.json_values import Json
 from .config import HedgeMode, OnStreamBreak, Prefer, Privacy, ToolStreaming
 from .serialize import (
     guards_as_data,

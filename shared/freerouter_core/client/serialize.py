@@ -10,7 +10,7 @@ from ..catalogue.providers import Limit, Provider
 from ..checks import Unset
 from ..guards.base import GuardLike, name_of
 from ..routing.need import Ranker
-from ..wire.answer import Json
+from ..wire.json_values import Json
 from .config import RouterConfig
 
 

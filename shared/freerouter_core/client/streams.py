@@ -7,7 +7,7 @@ from typing import Self
 
 from ..errors import FreeRouterError
 from ..routing.plan import Outcome
-from ..wire.stream import Delta
+from ..wire.delta import Delta
 
 
 class _HasOutcome:

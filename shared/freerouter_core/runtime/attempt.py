@@ -12,15 +12,18 @@ from ..catalogue.providers import Account
 from ..routing.limits import Grant
 from ..routing.plan import Plan
 from ..routing.steps import Attempt
-from ..wire.answer import Answer, Json, read_answer
+from ..wire.answer import Answer, read_answer
 from ..wire.body import shape
+from ..wire.delta import Delta
 from ..wire.fault import Cause, Fault, Kind
+from ..wire.json_values import Json
 from ..wire.judge import judge_rejection
 from ..wire.redact import clean, clean_answer, redact
 from ..wire.rejection import read_rejection
 from ..wire.retry_after import spent_until
 from ..wire.splice import NoSeam
-from ..wire.stream import Assembler, Delta, SSEDecoder
+from ..wire.sse import SSEDecoder
+from ..wire.stream import Assembler
 from ..wire.structured import JsonGate
 from .continuation import Continuation
 from .http.transport import Response, Transport, TransportFailed
@@ -136,7 +139,7 @@ class AttemptRun:
 
     async def _read_stream(self, chunks: AsyncIterator[bytes]) -> Answer:
         name, continues = self.attempt.model.wire_name, bool(self.shown_before)
-        decoder, assembler = SSEDecoder(), Assembler(name, resumes=continues)
+        decoder, assembler = SSEDecoder(), Assembler(name, continues=continues)
         if self.plan.request.structured is not None and not continues:
             self._gate = JsonGate()
         head = await self._read_chunks(chunks, decoder, assembler)
@@ -214,7 +217,8 @@ class AttemptRun:
         visible = gate.feed(text)
         reasoning = self.held_reasoning + delta.reasoning
         self.held_reasoning = "" if visible else reasoning
-        return Delta(visible, reasoning if visible else "", delta.reasoning_details)
+        details = delta.reasoning_details
+        return Delta(visible, reasoning if visible else "", reasoning_details=details)
 
     def _cleaned(self, answer: Answer) -> Answer:
         """The answer without keys in its metadata, marked if a simulated account gave it."""

@@ -13,10 +13,10 @@ from ..events import log
 from ..routing import steps as s
 from ..routing.limits import Grant
 from ..routing.plan import Outcome, Plan
+from ..wire.delta import Delta
 from ..wire.fault import Cause, Fault, Kind
 from ..wire.judge import judge_transport
 from ..wire.redact import redact
-from ..wire.stream import Delta
 from .attempt import AttemptRun, Rejected
 from .http.transport import Transport, TransportFailed
 from .ledger import Ledger

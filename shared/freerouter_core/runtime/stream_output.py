@@ -7,8 +7,8 @@ from collections.abc import Callable
 from ..routing.journal import Journal
 from ..routing.plan import Outcome
 from ..routing.steps import Shown
+from ..wire.delta import Delta
 from ..wire.redact import redact
-from ..wire.stream import Delta
 from .attempt import AttemptRun
 from .loop.clock import Clock
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..catalogue.model import Model
 from ..catalogue.providers import Account
-from .answer import Json
+from .json_values import Json
 from .quirks import DROPPABLE, lacks_of, quirks_of
 from .reasoning import Thinking, spell
 from .request import ChatRequest

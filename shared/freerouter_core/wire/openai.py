@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import BadRequest
-from .answer import Answer, ToolCall
+from .answer import Answer
+from .delta import Delta
 from .request import ChatRequest
-from .stream import Delta
 from .structured import Structured
+from .tool_calls import ToolCall
 
 Json = dict[str, Any]
 PARAMETERS = (

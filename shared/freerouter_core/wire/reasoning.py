@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .answer import Json
+from .json_values import Json
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 

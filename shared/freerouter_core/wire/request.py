@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from ..catalogue.model import plausible
 from ..errors import BadRequest
-from .answer import Answer, Json
+from .answer import Answer
+from .json_values import Json
 from .structured import Structured
 
 Validator = Callable[[Answer], object]

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from .answer import Json
+from .json_values import Json
 
 Mend = Callable[[Json], None]
 

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..catalogue.model import Model
-from .answer import Answer, Json, split_think
+from .answer import Answer
+from .json_values import Json
 from .schema import is_strict, rooted, schema_name, strict, violation, without_nulls
+from .think_tags import split_think
 
 Method = Literal["auto", "json_schema", "function_calling", "json_mode"]
 Form = Literal["json_schema", "tool", "json_object", "prompt"]

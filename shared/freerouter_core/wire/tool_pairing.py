@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .answer import Json
+from .json_values import Json
 
 NOT_RUN = "(The call was not run.)"
 

@@ -15,8 +15,8 @@ from fastapi.responses import Response, StreamingResponse
 from ...client.streams import AsyncStream
 from ...errors import FreeRouterError
 from ...routing.plan import Outcome
+from ...wire.delta import Delta
 from ...wire.openai import read_request, write_answer, write_delta, write_end
-from ...wire.stream import Delta
 from ..as_json import jsonable
 from .errors import error_body
 from .route import GetRouter, read_json, unless_disconnected

@@ -1,0 +1,27 @@
+"""`Delta`: what one chunk of a stream adds to an answer."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+
+from .json_values import Json
+from .tool_calls import ToolCall, ToolCallFragment
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What one chunk added. A call is complete only in `tool_calls` and in the `Answer`."""
+
+    text: str = ""
+    reasoning: str = ""
+    _: KW_ONLY
+    reasoning_details: tuple[Json, ...] = ()
+    fragments: tuple[ToolCallFragment, ...] = ()
+    """Pieces of tool calls, if they were asked for."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Complete calls, released when the answer is accepted."""
+
+    @property
+    def visible(self) -> bool:
+        """Whether a caller would see something: text or reasoning, never a piece of a call."""
+        return bool(self.text or self.reasoning)

@@ -1,0 +1,31 @@
+"""JSON whose shape nobody promised: what is expected is narrowed, everything else dropped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+Json = dict[str, Any]
+"""A parsed JSON object. Its values depend on the provider, so they have no type."""
+
+
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """`value` if it is a JSON object, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_dicts(value: object) -> tuple[Json, ...]:
+    """Copies of the objects in a JSON array; empty for anything but an array."""
+    if not isinstance(value, list):
+        return ()
+    return tuple(dict(item) for item in value if isinstance(item, Mapping))
+
+
+def is_complete_json(text: str) -> bool:
+    """Whether `text` is one whole JSON value."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""Parts of a message, whole or streamed, in every spelling seen: text, reasoning, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .json_values import Json, as_dicts
+
+
+def text_of(content: object) -> str:
+    """Content as text: from a string, null or a list of parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = (part.get("text") if isinstance(part, Mapping) else part for part in content)
+        return "".join(part for part in parts if isinstance(part, str))
+    return ""
+
+
+def reasoning_of(message: Mapping[str, Any]) -> str:
+    """The reasoning of a message as text.
+
+    Spellings: `reasoning` (OpenRouter, newer vLLM), `reasoning_content` (DeepSeek, older vLLM;
+    run-llama/llama_index#21582), `reasoning_details` alone, or parts of the content (Mistral).
+    """
+    for key in ("reasoning", "reasoning_content"):
+        value = message.get(key)
+        if isinstance(value, str) and value:
+            return value
+    details = as_dicts(message.get("reasoning_details"))
+    parts = [detail.get("text") or detail.get("summary") for detail in details]
+    content = as_dicts(message.get("content"))
+    parts += [text_of(part.get("thinking")) for part in content if part.get("type") == "thinking"]
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+def merge_reasoning_details(details: list[Json]) -> tuple[Json, ...]:
+    """Streamed `reasoning_details` in the form a whole answer has them.
+
+    Neighbours of the same type join if they are text or summaries; encrypted ones never do.
+    `index` is unreliable and decides nothing.
+    """
+    merged: list[Json] = []
+    for detail in details:
+        last = merged[-1] if merged else None
+        key = _JOINED_KEY.get(str(detail.get("type")))
+        if key is None or last is None or not _continues(detail, last, key):
+            merged.append(dict(detail))
+            continue
+        if isinstance(detail.get(key), str):
+            so_far = last.get(key)
+            last[key] = (so_far if isinstance(so_far, str) else "") + detail[key]
+        last.update({k: v for k, v in detail.items() if k != key and v is not None})
+    return tuple(merged)
+
+
+_JOINED_KEY = {"reasoning.text": "text", "reasoning.summary": "summary"}
+"""The key whose strings join, by the type of a detail."""
+
+
+def _continues(detail: Json, last: Json, key: str) -> bool:
+    if last.get("type") != detail.get("type"):
+        return False
+    if last.get("signature") and detail.get(key):
+        return False  # a signature ends the text that it signs
+    return (last.get("id") or None) == (detail.get("id") or None)
+
+
+def error_of(value: object) -> Json | None:
+    """An `error` field as an object; None if it is absent or empty."""
+    if not value:
+        return None
+    return dict(value) if isinstance(value, Mapping) else {"message": str(value)}
+
+
+def join_surrogates(text: str) -> str:
+    """Text with each surrogate pair as its character, and each lone surrogate as U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -1,0 +1,58 @@
+"""Server-sent events: a push parser of bytes, without I/O."""
+
+from __future__ import annotations
+
+MAX_LINE_BYTES = 16_000_000
+"""No honest server sends a longer line."""
+
+
+class SSEDecoder:
+    """Bytes in, the `data` of each complete event out. Comments and other fields are dropped.
+
+    A piece may end inside a character or a line. Lines end with LF, CRLF or CR.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        """The unfinished last line."""
+        self._pieces: list[bytes] = []
+        """What came of that line since: joined once, when its end comes."""
+        self._pieces_size = 0
+        self._data: list[bytes] = []
+
+    def feed(self, piece: bytes) -> list[str]:
+        """The events that `piece` completes. Raises `ValueError` if a line is too long."""
+        events: list[str] = []
+        if b"\n" not in piece and b"\r" not in piece:
+            self._pieces.append(piece)
+            self._pieces_size += len(piece)
+            if self._pieces_size > MAX_LINE_BYTES:
+                raise ValueError(f"a line of the stream is longer than {MAX_LINE_BYTES:,} bytes")
+            return events
+        buffer = b"".join((self._rest, *self._pieces, piece))
+        self._pieces.clear()
+        self._pieces_size = 0
+        if b"\r" in buffer:
+            buffer = _with_newlines(buffer)
+        *lines, self._rest = buffer.split(b"\n")
+        for line in lines:
+            if not line:
+                if self._data:
+                    events.append(b"\n".join(self._data).decode("utf-8", "replace"))
+                    self._data.clear()
+            elif line.startswith(b"data:"):
+                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+        return events
+
+    def close(self) -> list[str]:
+        """The unfinished last event: some servers leave out the final blank line."""
+        events = self.feed(b"\n\n")
+        self._rest = b""
+        return events
+
+
+def _with_newlines(buffer: bytes) -> bytes:
+    """`buffer` with LF for CRLF and CR. A CR at its end stays: its LF may still come."""
+    end = b"\r" if buffer.endswith(b"\r") else b""
+    body = buffer[: len(buffer) - len(end)]
+    return body.replace(b"\r\n", b"\n").replace(b"\r", b"\n") + end

@@ -1,0 +1,149 @@
+"""Tool calls of an answer: read whole, or put together from the fragments of a stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .json_values import Json, as_dicts, as_mapping, is_complete_json
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A complete call: `arguments` is the JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+    def parsed(self) -> Json | None:
+        """The arguments, or None if they are not one complete JSON object.
+
+        Nothing is repaired: a call cut inside a path or an amount would still parse, and run
+        (langchain-ai/langchain#39275).
+        """
+        try:
+            value = json.loads(self.arguments or "{}")
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+    def wire(self) -> Json:
+        """The call as it stands in a message, in OpenAI's form."""
+        return {
+            "id": self.id,
+            "type": "function",
+            "function": {"name": self.name, "arguments": self.arguments or "{}"},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallFragment:
+    """A piece of a tool call, for callers that ask to see pieces.
+
+    `id` comes with the first fragment of a call, `name` with the first that has one.
+    """
+
+    index: int
+    id: str | None
+    name: str | None
+    arguments: str
+
+
+def read_tool_calls(message: Mapping[str, Any], answer_id: str) -> tuple[ToolCall, ...]:
+    """The complete calls of a message."""
+    ids = _UniqueIds()
+    calls: list[ToolCall] = []
+    for number, call in enumerate(as_dicts(message.get("tool_calls"))):
+        function = as_mapping(call.get("function"))
+        arguments = function.get("arguments")
+        if not isinstance(arguments, str):
+            arguments = json.dumps(arguments) if arguments else ""
+        call_id = ids.pick(call.get("id"), answer_id, number)
+        calls.append(ToolCall(call_id, str(function.get("name") or ""), arguments))
+    return tuple(calls)
+
+
+class ToolCallAssembler:
+    """Fragments of a stream's tool calls in, complete calls out.
+
+    Servers leave out ids, indexes or types, send a call in one piece, or use an index again for
+    another call (ollama/ollama#15457, vercel/ai#14277).
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[_PartialCall] = []
+        self._by_index: dict[int, _PartialCall] = {}
+        self._ids = _UniqueIds()
+
+    def add(self, fragment: Json, answer_id: str) -> ToolCallFragment:
+        """Add a fragment to its call and return it with what the server left out."""
+        function = as_mapping(fragment.get("function"))
+        wire_id, name = fragment.get("id") or None, function.get("name") or None
+        arguments = function.get("arguments")
+        if arguments is not None and not isinstance(arguments, str):
+            arguments = json.dumps(arguments)
+        index = fragment.get("index")
+        call = self._find(index, wire_id, name)
+        is_new = call is None
+        if call is None:
+            call = _PartialCall(self._ids.pick(wire_id, answer_id, len(self._calls)))
+            self._calls.append(call)
+            if isinstance(index, int):
+                self._by_index[index] = call
+        call.wire_id = call.wire_id or wire_id
+        first_name = name if name and not call.name else None
+        call.name = call.name or str(name or "")
+        if arguments:
+            call.arguments.append(arguments)
+        return ToolCallFragment(
+            self._calls.index(call), call.id if is_new else None, first_name, arguments or ""
+        )
+
+    def _find(self, index: object, wire_id: object, name: object) -> _PartialCall | None:
+        """The call a fragment belongs to; None: it begins one.
+
+        New calls: an unknown index; a known index with another id; or, without an index, an
+        unknown id, or a name after complete arguments.
+        """
+        if isinstance(index, int):
+            call = self._by_index.get(index)
+        elif wire_id:
+            call = next((call for call in self._calls if call.wire_id == wire_id), None)
+        else:
+            call = self._calls[-1] if self._calls else None
+        if call is None or (wire_id and call.wire_id and wire_id != call.wire_id):
+            return None
+        named_again = name and call.arguments and not wire_id
+        return None if named_again and is_complete_json("".join(call.arguments)) else call
+
+    def calls(self) -> tuple[ToolCall, ...]:
+        """Every call so far."""
+        return tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for call in self._calls)
+
+
+@dataclass(slots=True, eq=False)
+class _PartialCall:
+    id: str
+    """Unique in the answer, and final: callers may have seen it with the first fragment."""
+    wire_id: object = None
+    """The id that the server sent."""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
+class _UniqueIds:
+    """An id for every call, where a model sends none, an empty one or the same twice."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def pick(self, wire_id: object, answer_id: str, number: int) -> str:
+        """The server's id if it is usable, else one made of the answer's id and `number`."""
+        chosen = wire_id if isinstance(wire_id, str) else ""
+        if not chosen or chosen in self._seen:
+            chosen = f"call_{answer_id[-12:] or 'x'}_{number}"
+        self._seen.add(chosen)
+        return chosen
