@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.markup import escape
 
 from ...client.router import Router
@@ -95,7 +94,7 @@ def benchmark(
             marks.append(mark)
             if file is not None:
                 file.write(_as_json(marks))
-            _print_progress(err, mark, len(marks), total)
+            err.print(f"  {len(marks)}/{total} {_line(mark)}")
     except KeyboardInterrupt:
         interrupted = True
     if file is not None:
@@ -110,9 +109,9 @@ def benchmark(
         raise SystemExit(EXIT_FAILED)
 
 
-def _print_progress(err: Console, mark: Mark, n: int, total: int) -> None:
+def _line(mark: Mark) -> str:
     result = f"[red]{escape(mark.fault)}[/]" if mark.fault else f"{mark.mark:.0%}"
-    err.print(f"  {n}/{total} {escape(mark.model)}, {escape(mark.question)}: {result}")
+    return f"{escape(mark.model)}, {escape(mark.question)}: {result}"
 
 
 def _is_report(content: object) -> bool:

@@ -1,4 +1,4 @@
-"""`freerouter local`: model servers on this machine. Which run, what they hold, how to start one."""
+"""`freerouter local`: list and start model servers on this machine."""
 
 from __future__ import annotations
 
@@ -155,5 +155,6 @@ def _run_transformers(model: str) -> None:
 
 def _run(*command: str, quiet: bool = False) -> int:
     output = subprocess.DEVNULL if quiet else None
-    # The program comes from shutil.which.
-    return subprocess.run(command, check=False, stdout=output, stderr=output).returncode  # noqa: S603
+    # The program was found by `shutil.which`.
+    done = subprocess.run(command, check=False, stdout=output, stderr=output)  # noqa: S603
+    return done.returncode

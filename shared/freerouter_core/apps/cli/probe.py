@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -49,7 +50,7 @@ PROMPT = "Reply with the single word: pong"
     show_default=True,
     help="The file for the results, as JSON.",
 )
-@click.option("--resume", is_flag=True, help="Keep the results of the report; ask the others.")
+@click.option("--resume", is_flag=True, help="Continue the report: ask only models that it lacks.")
 @json_option
 @without_tracebacks
 def probe(
@@ -75,23 +76,8 @@ def probe(
         f"{len(models)} models, one request each, "
         f"about {len(models) * max(spacing, 1.0) / 60:.1f} min; report: {escape(str(path))}"
     )
-    interrupted = False
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=err,
-        transient=True,
-    ) as progress:
-        bar = progress.add_task("probing", total=len(models))
-        try:
-            for result in probe_models(router, models, prompt, spacing, timeout):
-                report.add(result)
-                progress.console.print(_line(result))
-                progress.advance(bar)
-        except KeyboardInterrupt:
-            interrupted = True
+    results = probe_models(router, models, prompt, spacing, timeout)
+    interrupted = _collect(err, report, results, total=len(models))
     report.finish()
     if as_json:
         print_json(report.as_json())
@@ -104,6 +90,26 @@ def probe(
         raise SystemExit(EXIT_INTERRUPTED)
     if not any(result.ok for result in report.results):
         raise SystemExit(EXIT_FAILED)
+
+
+def _collect(err: Console, report: Report, results: Iterable[Result], *, total: int) -> bool:
+    """Add the results to the report, and show progress. Returns whether Ctrl-C ended it."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as progress:
+        bar = progress.add_task("probing", total=total)
+        try:
+            for result in results:
+                report.add(result)
+                progress.console.print(_line(result))
+                progress.advance(bar)
+        except KeyboardInterrupt:
+            return True
+    return False
 
 
 def _line(result: Result) -> str:
