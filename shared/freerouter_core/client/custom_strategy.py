@@ -1,4 +1,4 @@
-"""A strategy of the user's own: asked on a thread of its own, it says in which order models are to be tried."""
+"""A strategy of the user's own: a callable that orders the candidates of each request."""
 
 from __future__ import annotations
 
@@ -14,26 +14,33 @@ from ..runtime.runtime import Runtime
 from .resolve import Resolved
 
 
-async def ordered(
+async def apply_strategy(
     strategy: Ranker,
     runtime: Runtime,
-    policy: Policy,
     resolved: Resolved,
+    policy: Policy,
     catalogue: Catalogue,
     need: Need,
-    within: float | None = None,
+    max_seconds: float | None = None,
 ) -> Policy:
-    """The policy with the order that the strategy gives. `within`: seconds it has. Raises `BadSetting`, `DeadlineExceeded`."""
-    now = runtime.clock.now()
-    candidates = Candidates.of(
-        catalogue, resolved.accounts, need, policy, runtime.state.health, now, None
-    )
+    """The policy with the strategy's order for a request. It runs on a thread of its own.
+
+    Args:
+        max_seconds: how long the strategy may take. None: as long as it wants.
+
+    Raises:
+        BadSetting: the strategy raised an error.
+        DeadlineExceeded: it took too long.
+    """
+    now, book = runtime.clock.now(), runtime.state.health
+    candidates = Candidates.of(catalogue, resolved.accounts, need, policy, book, now, None)
     models = [candidate.model for candidate in candidates.all if not candidate.named]
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(max_seconds):
             ranked = await runtime.run_on_thread(lambda: list(strategy(need, models)))
     except TimeoutError:
-        raise DeadlineExceeded(f"the strategy {strategy!r} took longer than {within:g} s") from None
+        message = f"the strategy {strategy!r} took longer than {max_seconds:g} s"
+        raise DeadlineExceeded(message) from None
     except CallableFailed as error:
         raise BadSetting(f"the strategy {strategy!r} failed: {error}") from None
-    return replace(policy, order={model.id: n for n, model in enumerate(ranked)})
+    return replace(policy, order={model.id: place for place, model in enumerate(ranked)})

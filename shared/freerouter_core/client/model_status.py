@@ -9,7 +9,6 @@ from ..catalogue.model import Catalogue, Model, ModelIdentity
 from ..reports import Candidacy
 from ..routing.candidates import Candidate, Candidates, explain
 from ..routing.health import Health, HealthBook
-from ..routing.limits import charges_of
 from ..routing.need import Need, Policy
 from ..runtime.runtime import Runtime
 from .resolve import Resolved
@@ -39,12 +38,13 @@ async def model_statuses(
 
 async def _free_at(runtime: Runtime, candidates: list[Candidate]) -> Mapping[ModelIdentity, float]:
     """By model, when all its limits allow a request (unix seconds). Asks the store once."""
-    charges = {c.model.identity: charges_of(c.account, c.model) for c in candidates}
-    every_charge = dict.fromkeys(charge for some in charges.values() for charge in some)
-    by_charge = await runtime.ledger.free_at(every_charge)
+    charges = dict.fromkeys(charge for candidate in candidates for charge in candidate.charges)
+    by_window = await runtime.ledger.free_at(charges)
     return {
-        key: max((by_charge.get(charge.window, 0.0) for charge in some), default=0.0)
-        for key, some in charges.items()
+        candidate.model.identity: max(
+            (by_window.get(charge.window, 0.0) for charge in candidate.charges), default=0.0
+        )
+        for candidate in candidates
     }
 
 

@@ -1,4 +1,8 @@
-"""Questions about models, limits and choices. Each runs on the runtime's loop; none sends a chat request."""
+"""What a router can be asked about models, limits and choices. `router_reports` documents each.
+
+Each query runs on the runtime's loop. None sends a chat request. What is known changes only with
+`quota`, which believes OpenRouter's own count, and with `grade` and `reset`.
+"""
 
 from __future__ import annotations
 
@@ -34,25 +38,25 @@ from ..routing.need import Need, need_of
 from ..routing.recommend import WEIGHTS, check_wish, recommend
 from ..routing.task import analyse
 from ..routing.usage_stats import HOUR, KEPT, Tally, add
-from ..runtime.key_status import fetch_key_status
+from ..runtime.key_status import KeyStatus, fetch_key_status
 from ..wire.request import ChatRequest
 from .context import Context
-from .custom_strategy import ordered
+from .custom_strategy import apply_strategy
 from .model_status import model_statuses
 from .resolve import unique
 
 
-async def listed(context: Context, pick: Callable[[Catalogue], list[Model]]) -> Models:
+async def pick_models(context: Context, pick: Callable[[Catalogue], list[Model]]) -> Models:
     """The models that `pick` takes from the catalogue."""
     return Models(pick(await context.catalogue(await context.opened())))
 
 
 async def free_models(context: Context) -> Models:
-    return await listed(context, Catalogue.free)
+    return await pick_models(context, Catalogue.free)
 
 
 async def safety_classifiers(context: Context) -> Models:
-    return await listed(context, classifiers_in)
+    return await pick_models(context, classifiers_in)
 
 
 async def affordable_models(context: Context, max_cost_per_token: float) -> Models:
@@ -68,7 +72,7 @@ async def affordable_models(context: Context, max_cost_per_token: float) -> Mode
             affordable, key=lambda m: (m.prompt_price + m.completion_price, -m.context, m.id)
         )
 
-    return await listed(context, pick)
+    return await pick_models(context, pick)
 
 
 async def models(context: Context) -> Models:
@@ -79,14 +83,17 @@ async def models(context: Context) -> Models:
         free_only = settings.openrouter_show_free_only
     if free_first is None:
         free_first = settings.openrouter_prefer_free_models
-    wanted = replace(policy, allow_paid=not free_only, max_cost_per_token=config.max_cost_per_token)
+    # Listing a model does not ask it, so paid ones may be listed whatever `allow_paid` says.
+    listing = replace(
+        policy, allow_paid=not free_only, max_cost_per_token=config.max_cost_per_token
+    )
 
     def pick(catalogue: Catalogue) -> list[Model]:
         chat = [m for m in catalogue if m.chat and m.context >= policy.min_context]
-        fitting = [m for m in chat if able(m, Need(output_tokens=0), wanted) is None]
+        fitting = [m for m in chat if able(m, Need(output_tokens=0), listing) is None]
         return sorted(fitting, key=lambda m: (free_first and not m.free, -m.context, m.id))
 
-    return await listed(context, pick)
+    return await pick_models(context, pick)
 
 
 async def refresh(context: Context) -> Catalogue:
@@ -95,10 +102,10 @@ async def refresh(context: Context) -> Catalogue:
 
 
 async def health(context: Context, wait: float | None = None) -> HealthReport:
-    """`wait`: seconds to wait for a first list of models; None: as long as fetching takes."""
+    """`wait`: seconds to wait for a first list of models. None: as long as fetching takes."""
     runtime, resolved = context.runtime, await context.opened()
     catalogue = await context.catalogue(resolved, wait=wait)
-    # Whom it would ask, in any order: a named model and all that may follow it.
+    # The order does not matter here: a named model and all that may follow it.
     preferred = () if resolved.policy.others else resolved.policy.preferred
     policy = replace(resolved.policy, allow_paid=False, preferred=preferred)
     rows = await model_statuses(runtime, catalogue, resolved, Need(output_tokens=0), policy)
@@ -118,12 +125,13 @@ async def explain(context: Context, request: ChatRequest) -> Explanation:
     need, policy = need_of(request, resolved.policy.task), resolved.policy
     if request.model and request.model != "auto":
         policy = replace(policy, preferred=unique((request.model, *policy.preferred)))
-    memory = context.session_memory()
+    name = context.config.session_name
+    memory = None if name is None else runtime.sessions.get(name)  # a question begins no session
     if memory is not None:
         policy = memory.keeping(policy, runtime.state.health, runtime.clock.now())
     strategy = context.config.strategy
     if callable(strategy):
-        policy = await ordered(strategy, runtime, policy, resolved, catalogue, need)
+        policy = await apply_strategy(strategy, runtime, resolved, policy, catalogue, need)
     rows = await model_statuses(runtime, catalogue, resolved, need, policy)
     return Explanation(tuple(rows))
 
@@ -136,7 +144,7 @@ async def estimate_cost(
     need = need_of(request, resolved.policy.task)
     if model is None:
         rows = await model_statuses(context.runtime, catalogue, resolved, need, resolved.policy)
-        chosen = some([row.model for row in rows if row.reason is None])[0]
+        chosen = at_least_one([row.model for row in rows if row.reason is None])[0]
     else:
         named = find_named(model, catalogue, resolved.accounts)
         chosen = named or Model(model, listed=False)
@@ -151,7 +159,7 @@ async def estimate_cost(
     )
 
 
-async def recommended(
+async def recommendations(
     context: Context,
     text: str,
     limit: int,
@@ -183,28 +191,16 @@ async def stats(context: Context) -> Stats:
 
 
 async def quota(context: Context, ask: bool = True) -> QuotaReport:
-    """`ask`: whether OpenRouter is asked for its own count of the day."""
+    """`ask`: whether to ask OpenRouter for its own count of the day."""
     runtime, resolved = context.runtime, await context.opened()
     catalogue = await context.catalogue(resolved, required=False)
     now, book = runtime.clock.now(), runtime.state.health
     accounts = list(resolved.accounts.values())
-    asked = (fetch_key_status(account, context.transport(account)) for account in accounts)
-    days = await asyncio.gather(*asked) if ask else [None] * len(accounts)
     lines: list[QuotaLine] = []
-    for account, day in zip(accounts, days, strict=True):
-        if day is not None:
-            book.reconcile_day(account.scope, day.spent, period("utc-day", DAY, now)[1])
-            lines.append(
-                QuotaLine(
-                    provider=account.provider,
-                    scope="account",
-                    kind="requests",
-                    used=day.used,
-                    limit=day.limit,
-                    per=DAY,
-                    reset="utc-day",
-                )
-            )
+    for account, status in zip(accounts, await _key_statuses(context, accounts, ask), strict=True):
+        if status is not None:
+            book.reconcile_day(account.scope, status.spent, period("utc-day", DAY, now)[1])
+            lines.append(_day_line(account, status))
         free = [m for m in catalogue if m.provider == account.provider and m.free]
         for charge in dict.fromkeys(c for model in free for c in charges_of(account, model)):
             used = await runtime.ledger.used(charge)
@@ -223,18 +219,18 @@ async def performance(context: Context, model: str | None, hours: float) -> Perf
     if not 0 < hours < math.inf:
         raise BadSetting(f"hours={hours!r} must be positive")
     runtime = context.runtime
-    with contextlib.suppress(FreeRouterError):  # the past is told without a key, too
+    with contextlib.suppress(FreeRouterError):  # this needs no key
         await context.opened()
     await runtime.state_sync.push_history()
     since = int(runtime.clock.now() // HOUR - min(hours, KEPT))
     by_model: dict[tuple[str, str], Tally] = {}
     total: Tally = {}
-    for (_, name), tally in (await runtime.ledger.history(since)).items():
-        provider, _, ident = json.loads(name)
-        if model is None or model in (ident, f"{provider}:{ident}"):
-            add(by_model.setdefault((provider, ident), {}), tally)
+    for (_, identity), tally in (await runtime.ledger.history(since)).items():
+        provider, _, name = json.loads(identity)
+        if model is None or model in (name, f"{provider}:{name}"):
+            add(by_model.setdefault((provider, name), {}), tally)
             add(total, tally)
-    rows = [Performance.of(ident, provider, tally) for (provider, ident), tally in by_model.items()]
+    rows = [Performance.of(name, provider, tally) for (provider, name), tally in by_model.items()]
     rows.sort(key=lambda row: (-row.answers - row.failures, row.model))
     return PerformanceReport(tuple(rows), Performance.of("all", "", total), hours)
 
@@ -253,21 +249,45 @@ async def grade(context: Context, model: str, points: float) -> None:
 
 async def reset(context: Context) -> None:
     runtime = context.runtime
-    with contextlib.suppress(FreeRouterError):  # without a key there is nothing of others to reset
+    with contextlib.suppress(FreeRouterError):  # without a key there is no shared state to reset
         await context.opened()
     runtime.state.health.reset()
     runtime.state.price_caps.clear()
     runtime.state_sync.push_soon()
 
 
-def some(models: list[Model]) -> list[Model]:
-    """The models, where there are any. Raises `NoCandidates`."""
+def at_least_one(models: list[Model]) -> list[Model]:
+    """The models, unchanged. Raises `NoCandidates` if there are none."""
     if not models:
         raise NoCandidates("no free model is listed at the moment")
     return models
 
 
+async def _key_statuses(
+    context: Context, accounts: Sequence[Account], ask: bool
+) -> list[KeyStatus | None]:
+    if not ask:
+        return [None] * len(accounts)
+    return await asyncio.gather(
+        *(fetch_key_status(account, context.transport(account)) for account in accounts)
+    )
+
+
+def _day_line(account: Account, status: KeyStatus) -> QuotaLine:
+    """The day of an account as OpenRouter counts it."""
+    return QuotaLine(
+        provider=account.provider,
+        scope="account",
+        kind="requests",
+        used=status.used,
+        limit=status.limit,
+        per=DAY,
+        reset="utc-day",
+    )
+
+
 def _line(account: Account, charge: Charge, used: float) -> QuotaLine:
+    """One of the limits that the ledger counts."""
     limit = charge.limit
     kinds = (
         ("requests", limit.requests),

@@ -1,8 +1,8 @@
-"""`RequestRun`: one request from the caller's prompt to its outcome, on the runtime's loop.
+"""`RequestRun`: one request, from the caller's prompt to its outcome, on the runtime's loop.
 
-It resolves the configuration, reads what the request needs, lets guards see the prompt, fetches the
-catalogue, asks a user's own strategy, and hands the plan to the driver. Whatever comes of it, it
-emits one event and adds a step to the session.
+In order: it resolves the configuration, reads what the request needs, shows the prompt to guards,
+gets the catalogue and applies a strategy of the user's own. The driver then carries out the plan.
+However the request ends, one event is emitted and the session gets one step.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from ..events import Answered, CalledOff, Charged, GaveUp, RequestTrace
 from ..guards.base import ChatClient
@@ -22,16 +21,22 @@ from ..runtime.driver import Driver
 from ..runtime.stream_output import Show
 from ..wire.request import ChatRequest
 from .context import Context
-from .custom_strategy import ordered
+from .custom_strategy import apply_strategy
 from .resolve import unique
 
 NAMED_WAIT = 2.0
-"""Seconds a request for a named model waits for a first catalogue, at most."""
+"""The most seconds that a request for a named model waits for a first catalogue."""
 
 
 class RequestRun:
-    """One request. `client`: what guards may ask a model through; `show`: gets the deltas of a
-    stream (None: nothing is streamed)."""
+    """One request.
+
+    Args:
+        context: the configuration and what it uses.
+        client: what guards may ask a model through.
+        request: the request.
+        show: gets the deltas of a stream. None: nothing is streamed.
+    """
 
     def __init__(
         self, context: Context, client: ChatClient, request: ChatRequest, show: Show | None = None
@@ -43,7 +48,7 @@ class RequestRun:
         self.journal = Journal(self.started, self.runtime.next_number())
 
     async def run(self) -> Outcome:
-        """The outcome. Raises an error of the `FreeRouterError` tree."""
+        """Return the outcome. Raises an error of the `FreeRouterError` tree."""
         memory, label = self.memory, self.request.label
         try:
             outcome = await self._answer()
@@ -66,29 +71,29 @@ class RequestRun:
         return outcome
 
     def _trace(self) -> tuple[float, RequestTrace]:
-        """(seconds since the start, what became of the request so far)."""
+        """(seconds since the start, the request's trace so far)."""
         now = self.runtime.clock.now()
         named = self.request.model
-        asked = named if named and named != "auto" else self.context.config.model
+        model = named if named and named != "auto" else self.context.config.model
         streamed = self.show is not None
-        return now - self.started, self.journal.trace(self.started, now, asked, streamed=streamed)
+        return now - self.started, self.journal.trace(self.started, now, model, streamed=streamed)
 
     def _emit_answered(self, outcome: Outcome, seconds: float, trace: RequestTrace) -> None:
         answer, usage = outcome.answer, outcome.answer.usage or {}
         shown_at = self.journal.shown_at if self.show is not None else None
         self.runtime.emit(
             Answered(
-                answer.model,
-                outcome.provider,
-                len(trace.tries),
-                seconds,
-                answer.cost,
-                None if shown_at is None else shown_at - self.started,
-                _count(usage, "prompt_tokens"),
-                _count(usage, "completion_tokens"),
-                answer.finish_reason,
-                answer.id,
-                trace,
+                model=answer.model,
+                provider=outcome.provider,
+                attempts=len(trace.tries),
+                seconds=seconds,
+                cost=answer.cost,
+                first_token=None if shown_at is None else shown_at - self.started,
+                prompt_tokens=_count(usage, "prompt_tokens"),
+                completion_tokens=_count(usage, "completion_tokens"),
+                finish_reason=answer.finish_reason,
+                id=answer.id,
+                trail=trace,
             )
         )
         if answer.cost and not self.context.config.allow_paid:
@@ -120,7 +125,9 @@ class RequestRun:
         runtime.endpoint_stats.schedule(accounts.values(), catalogue, context.transport)
         strategy = context.config.strategy
         if callable(strategy):
-            policy = await ordered(strategy, runtime, policy, resolved, catalogue, need, left())
+            policy = await apply_strategy(
+                strategy, runtime, resolved, policy, catalogue, need, left()
+            )
         plan = Plan(
             request=request,
             need=need,
@@ -146,14 +153,14 @@ class RequestRun:
         return policy
 
 
-def _count(usage: Mapping[str, Any], name: str) -> int | None:
+def _count(usage: Mapping[str, object], name: str) -> int | None:
     tokens = usage.get(name)
     return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else None
 
 
 def _catalogue_wait(policy: Policy, timeout: float | None) -> float | None:
-    """Seconds to wait for a first catalogue. A named model soon goes without one, and at once where
-    no other model may follow it."""
+    """Seconds to wait for a first catalogue. A request for a named model soon goes without one. It
+    does not wait at all if no other model may follow."""
     if not policy.others:
         return 0.0
     return min(NAMED_WAIT, (timeout or 60.0) / 4) if policy.preferred else timeout

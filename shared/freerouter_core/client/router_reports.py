@@ -1,4 +1,4 @@
-"""`RouterReports`: what a router tells about models, limits and itself, without asking a model."""
+"""`RouterReports`: what a router reports of models, limits and itself. No model is asked."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ Query = Callable[Concatenate[Context, P], Coroutine[Any, Any, T]]
 
 
 class RouterReports(RouterBase):
-    """The questions a router answers. What may wait has a twin with `a` before its name for event
-    loops: `aexplain`, `aquota`, …"""
+    """The reports of a router.
+
+    Methods that may wait have a twin for event loops: `aexplain` for `explain`, and so on.
+    """
 
     def _call(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         context = self._context
@@ -48,16 +50,16 @@ class RouterReports(RouterBase):
         return await self._acall(queries.free_models)
 
     def affordable_models(self, max_cost_per_token: float) -> Models:
-        """Chat models whose prompt and completion prices are at most that many USD a token, cheapest
-        first."""
+        """The chat models whose prompt and completion prices are at most `max_cost_per_token`,
+        in USD. Cheapest first."""
         return self._call(queries.affordable_models, max_cost_per_token)
 
     async def aaffordable_models(self, max_cost_per_token: float) -> Models:
         return await self._acall(queries.affordable_models, max_cost_per_token)
 
     def models(self) -> Models:
-        """The chat models that pass this router's filter (see `set_filter`): free ones first unless
-        it says otherwise, then by context, largest first. Listing a model does not ask it."""
+        """The chat models that pass this router's filter (see `set_filter`), largest context first.
+        Free ones come before the others, unless the filter has `prefer_free=False`."""
         return self._call(queries.models)
 
     async def amodels(self) -> Models:
@@ -68,12 +70,12 @@ class RouterReports(RouterBase):
         return self._call(queries.safety_classifiers)
 
     def random_model(self) -> Model:
-        """A free model at random. Raises `NoCandidates` if there is none."""
-        return self._runtime.rng.choice(queries.some(self.free_models()))
+        """Return a free model at random. Raises `NoCandidates` if there is none."""
+        return self._runtime.rng.choice(queries.at_least_one(self.free_models()))
 
     def best_model(self) -> Model:
         """The free model with the largest context. Raises `NoCandidates` if there is none."""
-        return queries.some(self.free_models())[0]
+        return queries.at_least_one(self.free_models())[0]
 
     def refresh(self) -> Catalogue:
         """Fetch the catalogue now. Raises `CatalogueUnavailable`."""
@@ -85,16 +87,22 @@ class RouterReports(RouterBase):
     # -- choices ------------------------------------------------------------------------------
 
     def explain(self, request: Prompt = "") -> Explanation:
-        """The models in the order this request would ask them, and why each other one would not be
-        asked. Sends nothing."""
+        """The models in the order this request would ask them, then the others and why not."""
         return self._call(queries.explain, ChatRequest.of(request))
 
     async def aexplain(self, request: Prompt = "") -> Explanation:
         return await self._acall(queries.explain, ChatRequest.of(request))
 
     def estimate_cost(self, request: Prompt, model: str | None = None) -> CostEstimate:
-        """What a request would cost at most, in USD: 0 for a free model. `model` None: the one that
-        would be asked first. Raises `NoCandidates` where no model would be asked."""
+        """What a request would cost at most. A free model costs nothing.
+
+        Args:
+            request: the request.
+            model: the model to ask. None: the one that would be asked first.
+
+        Raises:
+            NoCandidates: no model would be asked.
+        """
         return self._call(queries.estimate_cost, ChatRequest.of(request), model)
 
     async def aestimate_cost(self, request: Prompt, model: str | None = None) -> CostEstimate:
@@ -109,15 +117,24 @@ class RouterReports(RouterBase):
         provider_preference: Mapping[str, float] | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> Recommendations:
-        """The models that suit a request in plain words, best first, each with a score of 0 to 100
-        and its five parts. Sends nothing.
+        """The models that suit a description of a task, best first.
 
-        `capabilities`: what a model should have besides what the words tell. `provider_preference`:
-        0 to 1 by provider. `weights`: the most each part may give; what is left out is as in
-        `routing.recommend.WEIGHTS`. Raises `BadSetting` for an unknown part.
+        Each has a score of 0 to 100 in five parts: capability, context, provider, free and
+        availability.
+
+        Args:
+            text: the task in plain words.
+            limit: how many models to return.
+            capabilities: what a model should have besides what the text tells.
+            provider_preference: 0 to 1 by provider. Providers left out have 0.5.
+            weights: the most that a part can give. Parts left out keep their weight, which is 45,
+                15, 25, 10 and 5.
+
+        Raises:
+            BadSetting: a part is unknown, or an argument makes no sense.
         """
         preference, parts = provider_preference or {}, weights or {}
-        return self._call(queries.recommended, text, limit, capabilities, preference, parts)
+        return self._call(queries.recommendations, text, limit, capabilities, preference, parts)
 
     async def arecommend(
         self,
@@ -129,7 +146,9 @@ class RouterReports(RouterBase):
         weights: Mapping[str, float] | None = None,
     ) -> Recommendations:
         preference, parts = provider_preference or {}, weights or {}
-        return await self._acall(queries.recommended, text, limit, capabilities, preference, parts)
+        return await self._acall(
+            queries.recommendations, text, limit, capabilities, preference, parts
+        )
 
     # -- health, limits, statistics ---------------------------------------------------------------
 
@@ -138,21 +157,31 @@ class RouterReports(RouterBase):
         return self._call(queries.health)
 
     async def ahealth(self, *, wait: float | None = None) -> HealthReport:
-        """`wait`: seconds to wait for a first list of models; None: as long as fetching takes."""
+        """`wait`: seconds to wait for a first list of models. None: as long as fetching takes."""
         return await self._acall(queries.health, wait)
 
     def quota(self) -> QuotaReport:
-        """What is used of every limit, and what accounts wait for. OpenRouter is asked for its own
-        count of the day, which costs nothing; its count is believed from then on."""
+        """How much of every limit is used, and what accounts wait for.
+
+        OpenRouter is asked for its own count of the day, which costs no request. Its count is
+        believed from then on.
+        """
         return self._call(queries.quota)
 
     async def aquota(self, *, ask: bool = True) -> QuotaReport:
-        """`ask`: whether OpenRouter is asked for its own count."""
+        """`ask`: whether to ask OpenRouter for its own count."""
         return await self._acall(queries.quota, ask)
 
     def performance(self, model: str | None = None, hours: float = 24.0) -> PerformanceReport:
-        """How models did in the last `hours`, by whole hours, in all processes that share the state.
-        Kept for 30 days."""
+        """How models did lately, in all processes that share the state.
+
+        Args:
+            model: a model's id. None: all models.
+            hours: how far back to look, in whole hours. Records are kept for 30 days.
+
+        Raises:
+            BadSetting: `hours` is not positive.
+        """
         return self._call(queries.performance, model, hours)
 
     async def aperformance(
@@ -161,26 +190,34 @@ class RouterReports(RouterBase):
         return await self._acall(queries.performance, model, hours)
 
     def stats(self) -> Stats:
-        """What there is, and what happened since the process began: models, capabilities, catalogue
-        fetches, requests, sessions."""
+        """The models there are, and what happened since the process began."""
         return self._call(queries.stats)
 
     async def astats(self) -> Stats:
         return await self._acall(queries.stats)
 
     def cache_stats(self) -> dict[str, int]:
-        """Counts since the process began. Of catalogue fetches: `fetched`, `failed`, `from_disk`,
-        `avoided` (a fresh list was at hand). Of looks at models' endpoints: `scanned`,
-        `scans_failed`, `scans_avoided` (each is good for seven days; paid models are never
-        scanned)."""
+        """Counts since the process began.
+
+        Of catalogue fetches: `fetched`, `failed`, `from_disk`, and `avoided` because a list was
+        fresh. Of scans of endpoint statistics: `scanned`, `scans_failed` and `scans_avoided`. A
+        scan is good for seven days, and only free models are scanned.
+        """
         return dict(self._runtime.discovery.stats)
 
     def grade(self, model: str, points: float) -> None:
-        """Give an answer of a model 0 to 10 points. Grades weigh in the ranking beside the prior of
-        its quality. Raises `BadSetting` for an unknown model."""
+        """Grade an answer of a model. Grades count in the ranking beside the model's quality.
+
+        Args:
+            model: the model's id.
+            points: 0 to 10.
+
+        Raises:
+            BadSetting: the model is unknown, or the points are out of range.
+        """
         self._call(queries.grade, model, points)
 
     def reset(self) -> None:
-        """Forget benches, failures and speeds: every model starts anew. Requests already counted
-        against limits stay counted."""
+        """Forget benches, failures and speeds of all models. Requests that count against limits
+        stay counted."""
         self._call(queries.reset)
