@@ -40,7 +40,7 @@ ADAPTERS = {
     "llamaindex": ("LlamaIndex", "llamaindex_freerouter.llm.FreeRouter"),
 }
 UNTOLD = (
-    "observe", "counted", "write", "cell", "session_memory", "describe", "settings_customise_sources", "policies", "parameters", "make_router",
+    "observe", "counted", "write", "cell", "session_memory", "describe", "settings_customise_sources", "make_router",
     "to_json", "is_lc_serializable", "get_lc_namespace", "from_dict", "to_payload", "class_name", "model_copy", "format_seconds", "format_share",
     "capability_words",
 )  # fmt: skip

@@ -1,78 +1,86 @@
-"""Content blocks (v1) of our messages: text, reasoning, tool calls and refusals, in the order they were said.
+"""Content blocks (v1) of our messages: text, reasoning, tool calls, images and refusals.
 
-LangChain knows a provider's dialect by `model_provider`; "freerouter" is registered here, as is documented for packages
-outside of core. Its own translator for OpenAI's dialect drops reasoning.
+LangChain looks up a translator by `model_provider`. Its translator for OpenAI drops reasoning, so
+ours is registered for "freerouter", as LangChain documents for packages outside its core.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages import content as types
 from langchain_core.messages.block_translators import register_translator
 
-from .messages import PROVIDER
+from freerouter_core.wire.json_values import Json
 
-_REFUSAL = hasattr(types, "RefusalContentBlock")
-"""Whether LangChain has a block for refusals (since 1.7.5), which its parsers turn into `ModelRefusalError`."""
+from .outputs import PROVIDER
+
+_HAS_REFUSALS = hasattr(types, "RefusalContentBlock")
+"""Whether LangChain has a block for refusals (since 1.7.5). Its parsers then raise
+`ModelRefusalError`."""
 
 
 def translate(message: AIMessage) -> list[types.ContentBlock]:
     """The blocks of a whole message."""
-    blocks = _said(message)
-    blocks += [
-        {"type": "tool_call", "name": call["name"], "args": call["args"], "id": call["id"]}
-        for call in message.tool_calls
-    ]
-    blocks += [dict(call) for call in message.invalid_tool_calls]
-    return cast("list[types.ContentBlock]", blocks)
+    invalid: list[Json] = [{**call} for call in message.invalid_tool_calls]
+    return _typed(_content_blocks(message) + _call_blocks(message) + invalid)
 
 
 def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
-    """The blocks of a piece of one: tool calls stay pieces until the last."""
-    if message.chunk_position == "last" and not message.tool_call_chunks:
+    """The blocks of a chunk. Tool calls stay fragments until the last chunk."""
+    if message.chunk_position != "last":
+        return _typed(_content_blocks(message) + _fragment_blocks(message))
+    if not message.tool_call_chunks:
         return translate(message)
-    blocks = _said(message)
-    if message.chunk_position == "last":
-        blocks += [
-            {"type": "tool_call", "name": call["name"], "args": call["args"], "id": call["id"]}
-            for call in message.tool_calls
-        ]
-    else:
-        for chunk in message.tool_call_chunks:
-            # LangChain numbers the blocks it finds unnumbered from 0, and merges blocks of one number whatever they are.
-            blocks.append({**chunk, "type": "tool_call_chunk", "index": f"lc_tc_{chunk['index']}"})
-    return cast("list[types.ContentBlock]", blocks)
+    return _typed(_content_blocks(message) + _call_blocks(message))
 
 
-def _said(message: AIMessage) -> list[dict[str, Any]]:
-    blocks: list[dict[str, Any]] = []
-    reasoning = message.additional_kwargs.get("reasoning_content")
-    if reasoning:
-        blocks.append({"type": "reasoning", "reasoning": reasoning})
+def _typed(blocks: list[Json]) -> list[types.ContentBlock]:
+    return cast("list[types.ContentBlock]", blocks)  # a union of TypedDicts: dicts at run time
+
+
+def _call_blocks(message: AIMessage) -> list[Json]:
+    return [
+        {"type": "tool_call", "name": call["name"], "args": call["args"], "id": call["id"]}
+        for call in message.tool_calls
+    ]
+
+
+def _fragment_blocks(message: AIMessageChunk) -> list[Json]:
+    # LangChain numbers blocks without an index from 0, and merges blocks of one index whatever they
+    # are. Named indexes keep calls apart from text.
+    return [
+        {**chunk, "type": "tool_call_chunk", "index": f"lc_tc_{chunk['index']}"}
+        for chunk in message.tool_call_chunks
+    ]
+
+
+def _content_blocks(message: AIMessage) -> list[Json]:
+    blocks: list[Json] = []
+    extras = message.additional_kwargs
+    if extras.get("reasoning_content"):
+        blocks.append({"type": "reasoning", "reasoning": extras["reasoning_content"]})
     content = message.content
     if isinstance(content, str):
-        cited = [_citation(a) for a in message.additional_kwargs.get("annotations") or ()]
-        if content or cited:
-            blocks.append(
-                {"type": "text", "text": content} | ({"annotations": cited} if cited else {})
-            )
+        citations = [_citation(annotation) for annotation in extras.get("annotations") or ()]
+        if content or citations:
+            text: Json = {"type": "text", "text": content}
+            blocks.append(text | ({"annotations": citations} if citations else {}))
     else:
         blocks += [
             {"type": "text", "text": part} if isinstance(part, str) else dict(part)
             for part in content
         ]
-    blocks += [_picture(image) for image in message.additional_kwargs.get("images") or ()]
-    refusal = message.additional_kwargs.get("refusal")
-    if refusal:
-        block = {"type": "refusal", "refusal": refusal}
-        blocks.append(block if _REFUSAL else {"type": "non_standard", "value": block})
+    blocks += [_image(image) for image in extras.get("images") or ()]
+    if extras.get("refusal"):
+        block = {"type": "refusal", "refusal": extras["refusal"]}
+        blocks.append(block if _HAS_REFUSALS else {"type": "non_standard", "value": block})
     return blocks
 
 
-def _picture(image: dict[str, Any]) -> dict[str, Any]:
-    """A picture the model made: OpenRouter sends it as a data URL."""
+def _image(image: Json) -> Json:
+    """An image that the model made. OpenRouter sends it as a data URL."""
     url = str((image.get("image_url") or {}).get("url") or "")
     head, comma, data = url.partition(";base64,")
     if comma and head.startswith("data:"):
@@ -80,10 +88,11 @@ def _picture(image: dict[str, Any]) -> dict[str, Any]:
     return {"type": "image", "url": url}
 
 
-def _citation(annotation: dict[str, Any]) -> dict[str, Any]:
-    """A source as OpenRouter tells it, in LangChain's words; what is no source (a file that was read) stays as it is."""
-    told = annotation.get("url_citation")
-    if annotation.get("type") != "url_citation" or not isinstance(told, dict):
+def _citation(annotation: Json) -> Json:
+    """A source under LangChain's names. An annotation of another kind (a file that was read) stays
+    as it is."""
+    source = annotation.get("url_citation")
+    if annotation.get("type") != "url_citation" or not isinstance(source, dict):
         return {"type": "non_standard_annotation", "value": annotation}
     names = {
         "url": "url",
@@ -93,7 +102,7 @@ def _citation(annotation: dict[str, Any]) -> dict[str, Any]:
         "content": "cited_text",
     }
     return {"type": "citation"} | {
-        ours: told[name] for name, ours in names.items() if told.get(name) is not None
+        ours: source[name] for name, ours in names.items() if source.get(name) is not None
     }
 
 

@@ -1,7 +1,7 @@
-"""The core's errors as LangChain knows them: each is itself, and the matching `ModelError`.
+"""The core's errors for LangChain: each is the core's own class and the matching `ModelError`.
 
-`ModelRetryMiddleware` retries whatever is no `ModelError`, so that every error that leaves `ChatFreeRouter` must be one, with
-the right `is_retryable`.
+`ModelRetryMiddleware` retries every error that is no `ModelError`. So every error that leaves
+`ChatFreeRouter` is one, with the right `is_retryable`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Exhausted(core.Exhausted, lc.ModelAPIError):
 
 
 class Gone(core.Exhausted, lc.ModelNotFoundError):
-    """Every candidate is gone, or was never there."""
+    """Every candidate is gone, or never existed."""
 
 
 class TimedOut(core.Exhausted, lc.ModelTimeoutError):
@@ -49,7 +49,7 @@ class TimedOut(core.Exhausted, lc.ModelTimeoutError):
 
 
 class Unreachable(core.Exhausted, lc.ModelConnectionError):
-    """No candidate could be reached, or none stayed on the line."""
+    """No candidate could be reached, or every connection broke."""
 
 
 class Unwilling(core.Exhausted, lc.ModelInvalidRequestError):
@@ -65,7 +65,7 @@ class StreamBroken(core.StreamBroken, lc.ModelAPIError):
 
 
 class _Never(ModelError):
-    """Stands where langchain-core has no error of its own for refusals yet (before 1.7.5)."""
+    """Stands in for `ModelRefusalError`, which langchain-core has since 1.7.5."""
 
 
 if TYPE_CHECKING:
@@ -78,11 +78,12 @@ class Refused(core.Refused, _Refusal, lc.ModelPermissionDeniedError):
     """The content was refused."""
 
     raw_message: None = None
-    """LangChain's word for the message that refused; several models did, each in its own."""
+    """LangChain's field for the message that refused. Several models refused, so there is no one
+    message."""
 
 
 class CatalogueUnavailable(core.CatalogueUnavailable, lc.ModelConnectionError):
-    """The list of models could not be had."""
+    """The list of models could not be fetched."""
 
 
 class BadSetting(core.BadSetting, lc.ModelInvalidRequestError):
@@ -110,7 +111,8 @@ _MATCHES: tuple[tuple[type[core.FreeRouterError], type[core.FreeRouterError]], .
 
 @contextmanager
 def as_model_errors() -> Iterator[None]:
-    """What the core raises within leaves as the matching `ModelError`; so does what a conversion of odd input raises."""
+    """Raise the core's errors as the matching `ModelError`, and errors in converting odd input as
+    `BadRequest`."""
     try:
         yield
     except core.FreeRouterError as error:
@@ -118,27 +120,28 @@ def as_model_errors() -> Iterator[None]:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error, ModelError):
             raise
-        words = f"{type(error).__name__}: {error}"
         raise BadRequest(
-            f"the request cannot be put on the wire: {words}", hint="check messages and options"
+            f"the request cannot be put on the wire: {type(error).__name__}: {error}",
+            hint="check messages and options",
         ) from error
 
 
 def as_model_error(error: core.FreeRouterError) -> core.FreeRouterError:
-    """The same error, as the matching `ModelError`, with its `is_retryable` saying what `should_retry` says."""
+    """The same error as the matching `ModelError`. Its `is_retryable` is the error's
+    `should_retry`."""
     if isinstance(error, ModelError):
         return error
     kind = next(match for base, match in _MATCHES if isinstance(error, base))
     if kind is Exhausted:
         kind = RateLimited if error.rate_limited else _exhausted(error.attempts)
-    made = kind.__new__(kind, error.message)
-    made.args = error.args
-    made.__dict__.update(error.__dict__, is_retryable=error.should_retry)
-    return made.with_traceback(error.__traceback__)
+    model_error = kind.__new__(kind, error.message)
+    model_error.args = error.args
+    model_error.__dict__.update(error.__dict__, is_retryable=error.should_retry)
+    return model_error.with_traceback(error.__traceback__)
 
 
 def _exhausted(attempts: Sequence[core.AttemptRecord]) -> type[core.Exhausted]:
-    """What all attempts have in common."""
+    """The class for what all attempts have in common."""
     faults = {attempt["fault"] for attempt in attempts}
     if faults == {"busy"} and all(attempt["status"] is None for attempt in attempts):
         return Unreachable

@@ -1,20 +1,24 @@
-"""Outcomes of the core as LangChain's results and chunks."""
+"""Answers of the core as LangChain messages, results and chunks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import ToolCallChunk, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+import freerouter_core
+from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.delta import Delta
+from freerouter_core.wire.json_values import Json, as_mapping
 
-if TYPE_CHECKING:
-    from freerouter_core import Outcome
-
-from .messages import last_chunk, to_chunk, to_message
+PROVIDER = "freerouter"
+"""`model_provider` of every message. `model_name` and `upstream_provider` say who answered."""
 
 
-def result_of(outcome: Outcome) -> ChatResult:
+def result_of(outcome: freerouter_core.Outcome) -> ChatResult:
     """A whole answer."""
     message = to_message(outcome.answer, outcome.metadata)
     info = {"finish_reason": outcome.answer.finish_reason}
@@ -24,13 +28,114 @@ def result_of(outcome: Outcome) -> ChatResult:
     )
 
 
+def to_message(answer: Answer, metadata: Mapping[str, object]) -> AIMessage:
+    """A whole answer as a message. Its tool calls are complete."""
+    return AIMessage(
+        content=answer.text,
+        additional_kwargs=_extras(answer),
+        response_metadata=_metadata(answer, metadata),
+        tool_calls=[
+            tool_call(name=c.name, args=c.parsed() or {}, id=c.id) for c in answer.tool_calls
+        ],
+        usage_metadata=usage_of(answer.usage),
+    )
+
+
 def chunk_of(delta: Delta) -> ChatGenerationChunk | None:
-    """A piece of a stream; None where it shows nothing."""
+    """A delta as a chunk; None if it shows nothing. Merging adds chunks up, so what may stand on
+    one chunk only (names, costs, reasons) waits for the last."""
     if not (delta.text or delta.reasoning or delta.tool_calls or delta.fragments):
         return None
-    return ChatGenerationChunk(message=to_chunk(delta))
+    message = AIMessageChunk(
+        content=delta.text,
+        additional_kwargs={"reasoning_content": delta.reasoning} if delta.reasoning else {},
+        response_metadata={"model_provider": PROVIDER},
+        tool_call_chunks=_call_chunks(delta) if delta.tool_calls or delta.fragments else [],
+    )
+    return ChatGenerationChunk(message=message)
 
 
-def end_of(outcome: Outcome, usage: bool) -> ChatGenerationChunk:
-    """The chunk that ends a stream."""
-    return ChatGenerationChunk(message=last_chunk(outcome.answer, outcome.metadata, usage=usage))
+def last_chunk_of(outcome: freerouter_core.Outcome, *, usage: bool) -> ChatGenerationChunk:
+    """The chunk that ends a stream. `usage`: whether it carries token counts."""
+    answer = outcome.answer
+    message = AIMessageChunk(
+        content="",
+        additional_kwargs=_extras(answer, streamed=True),
+        response_metadata=_metadata(answer, outcome.metadata, usage=usage),
+        usage_metadata=usage_of(answer.usage) if usage else None,
+        chunk_position="last",
+    )
+    return ChatGenerationChunk(message=message)
+
+
+def _call_chunks(delta: Delta) -> list[ToolCallChunk]:
+    whole = [
+        tool_call_chunk(name=call.name, args=call.arguments, id=call.id, index=n)
+        for n, call in enumerate(delta.tool_calls)
+    ]
+    fragments = [
+        tool_call_chunk(name=f.name, args=f.arguments, id=f.id, index=f.index)
+        for f in delta.fragments
+    ]
+    return whole or fragments
+
+
+def _extras(answer: Answer, *, streamed: bool = False) -> Json:
+    """What has no field of its own on a message. A stream has shown the reasoning already."""
+    extras: Json = {}
+    if answer.reasoning and not streamed:
+        extras["reasoning_content"] = answer.reasoning
+    if answer.reasoning_details:
+        extras["reasoning_details"] = [dict(detail) for detail in answer.reasoning_details]
+    if answer.refusal:
+        extras["refusal"] = answer.refusal
+    if answer.annotations:
+        extras["annotations"] = [dict(annotation) for annotation in answer.annotations]
+    if answer.audio:
+        extras["audio"] = dict(answer.audio)
+    if answer.images:
+        extras["images"] = [dict(image) for image in answer.images]
+    return extras
+
+
+def _metadata(answer: Answer, metadata: Mapping[str, object], *, usage: bool = True) -> Json:
+    """`token_usage` is the provider's own count, with details that `usage_metadata` has no place
+    for."""
+    token_usage = {"token_usage": dict(answer.usage)} if answer.usage and usage else {}
+    return {"model_provider": PROVIDER, **metadata, **token_usage}
+
+
+def usage_of(usage: Json | None) -> UsageMetadata | None:
+    """Token counts under LangChain's names; None if the provider gave none."""
+    if not usage:
+        return None
+    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    metadata = UsageMetadata(
+        input_tokens=prompt,
+        output_tokens=completion,
+        total_tokens=_count(usage, "total_tokens") or prompt + completion,
+    )
+    details = as_mapping(usage.get("prompt_tokens_details"))
+    inputs = {
+        "audio": details.get("audio_tokens"),
+        "cache_read": details.get("cached_tokens"),
+        "cache_creation": details.get("cache_write_tokens"),
+    }
+    details = as_mapping(usage.get("completion_tokens_details"))
+    outputs = {
+        "audio": details.get("audio_tokens"),
+        "reasoning": details.get("reasoning_tokens"),
+    }
+    # The keys above are those of the two TypedDicts.
+    counts = {key: value for key, value in inputs.items() if isinstance(value, int)}
+    if counts:
+        metadata["input_token_details"] = InputTokenDetails(**counts)  # type: ignore[typeddict-item]
+    counts = {key: value for key, value in outputs.items() if isinstance(value, int)}
+    if counts:
+        metadata["output_token_details"] = OutputTokenDetails(**counts)  # type: ignore[typeddict-item]
+    return metadata
+
+
+def _count(usage: Json, key: str) -> int:
+    value = usage.get(key)
+    return int(value) if isinstance(value, (int, float)) else 0

@@ -1,4 +1,4 @@
-"""`with_structured_output`: a wish that is bound before any model is chosen, and the one parser for whatever answers it."""
+"""Structured output: the format, bound before a model is chosen, and the parser of answers."""
 
 from __future__ import annotations
 
@@ -6,43 +6,48 @@ import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard, get_args
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.output_parsers import JsonOutputParser
-from langchain_core.output_parsers.base import BaseOutputParser
 from langchain_core.outputs import Generation
 from langchain_core.utils.function_calling import convert_to_json_schema
-from langchain_core.utils.pydantic import is_basemodel_subclass
+from langchain_core.utils.pydantic import (
+    PydanticBaseModel,
+    TypeBaseModel,
+    is_basemodel_subclass,
+)
+from pydantic import BaseModel
 
 from freerouter_core.errors import BadRequest
 from freerouter_core.wire.answer import Answer
+from freerouter_core.wire.json_values import Json
+from freerouter_core.wire.request import Validator
 from freerouter_core.wire.schema import schema_name, without_nulls
 from freerouter_core.wire.structured import Method, Structured, read_structured
 
-METHODS = ("auto", "json_schema", "function_calling", "json_mode")
+Schema = Json | type
+"""A pydantic class (v1 or v2), a TypedDict, a JSON schema, or a tool that wraps one."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A wish as it is bound to a model: the neutral schema, and the class that judges an answer (None: the schema does)."""
+class OutputFormat:
+    """The format of an answer, as it is bound to a model. `model_class`: the pydantic class that
+    validates the answer (None: the schema does)."""
 
-    wish: Structured
-    kind: Any = None
-
-    def validate(self, answer: Answer) -> object:
-        """Raises where the class rejects the JSON, so that another model is asked."""
-        if self.kind is None or (answer.tool_calls and not answer.text):
-            return None
-        if hasattr(self.kind, "model_validate_json"):
-            return self.kind.model_validate_json(answer.text)
-        return self.kind.parse_raw(answer.text)
+    structured: Structured
+    model_class: TypeBaseModel | None = None
 
     @classmethod
-    def of(cls, schema: Any, method: str, strict: bool | None) -> Wanted:
-        """From a pydantic class (v1 or v2), a TypedDict, a JSON schema or an OpenAI tool; None only with json_mode."""
-        if method not in METHODS:
-            raise BadRequest(f"method={method!r} is none of {', '.join(map(repr, METHODS))}")
+    def of(cls, schema: Schema | None, method: Method, strict: bool | None) -> OutputFormat:
+        """The format of a schema. There may be none with `method="json_mode"` only.
+
+        Raises:
+            BadRequest: the schema or the method cannot be used.
+        """
+        methods = get_args(Method)
+        if method not in methods:
+            raise BadRequest(f"method={method!r} is none of {', '.join(map(repr, methods))}")
         if schema is None:
             if method != "json_mode":
                 raise BadRequest(
@@ -50,99 +55,117 @@ class Wanted:
                     hint='only method="json_mode" goes without',
                 )
             return cls(Structured(None, method="json_mode"))
-        name, description, made = _schema_of(schema)
-        chosen: Method = method  # type: ignore[assignment]  # checked above
-        kind = schema if _is_class(schema) else None
-        return cls(
-            Structured(made, schema_name(name), description, chosen, strict, lax=kind is not None),
-            kind,
+        name, description, json_schema = _described(schema)
+        model_class = schema if _is_model_class(schema) else None
+        structured = Structured(
+            json_schema,
+            schema_name(name),
+            description,
+            method,
+            strict,
+            lax=model_class is not None,
         )
+        return cls(structured, model_class)
+
+    @classmethod
+    def of_response_format(cls, response_format: Any) -> OutputFormat | None:
+        """The format in a `response_format` that a user or an agent has bound; None for text."""
+        if isinstance(response_format, Mapping):
+            structured = Structured.from_response_format(response_format)
+            return None if structured is None else cls(structured)
+        return cls.of(response_format, "json_schema", None)
+
+    @property
+    def validator(self) -> Validator | None:
+        """Raises if the class rejects an answer, so that another model is asked. None: no class."""
+        return None if self.model_class is None else self._validate
+
+    def _validate(self, answer: Answer) -> object:
+        if self.model_class is None or (answer.tool_calls and not answer.text):
+            return None
+        return _instance(self.model_class, answer.text)
 
 
 class ObjectParser(JsonOutputParser):
-    """The wished-for object in a message, however it was wrapped, and the growing one in a stream: of the class that was
-    given, else a dict."""
+    """Reads the object in a message, however it is wrapped, and the growing object in a stream.
 
-    wanted: Wanted
+    The object is of the format's class, or a dict if it has none.
+    """
+
+    format: OutputFormat
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        schema, kind = self.wanted.wish.schema, self.wanted.kind
         if partial:
-            try:
-                value = super().parse_result(result, partial=True)
-            except OutputParserException:
-                return None
-            if value is None or kind is None:
-                return value
-            try:
-                return _made(kind, without_nulls(value, schema))
-            except ValueError:
-                return None
-        parsed = read_structured(Answer(text=result[0].text), self.wanted.wish)
+            return self._parse_partial(result)
+        structured, model_class = self.format.structured, self.format.model_class
+        text = result[0].text
+        parsed = read_structured(Answer(text=text), structured)
         if parsed.problem is not None:
-            raise OutputParserException(parsed.problem, llm_output=result[0].text)
+            raise OutputParserException(parsed.problem, llm_output=text)
+        if model_class is None:
+            return parsed.value
         try:
-            return parsed.value if kind is None else _made(kind, parsed.value)
+            return _instance(model_class, json.dumps(parsed.value))
         except ValueError as error:
-            raise OutputParserException(str(error), llm_output=result[0].text) from error
+            raise OutputParserException(str(error), llm_output=text) from error
+
+    def _parse_partial(self, result: list[Generation]) -> Any:
+        """The object so far; None while it is not one yet."""
+        structured, model_class = self.format.structured, self.format.model_class
+        try:
+            value = super().parse_result(result, partial=True)
+        except OutputParserException:
+            return None
+        if value is None or model_class is None:
+            return value
+        try:
+            return _instance(model_class, json.dumps(without_nulls(value, structured.schema)))
+        except ValueError:
+            return None
 
     def get_format_instructions(self) -> str:
         return "Answer with JSON only."
 
 
-def _made(kind: Any, value: Any) -> Any:
-    text = json.dumps(value)
-    return (
-        kind.model_validate_json(text)
-        if hasattr(kind, "model_validate_json")
-        else kind.parse_raw(text)
-    )
+def _instance(model_class: TypeBaseModel, text: str) -> PydanticBaseModel:
+    if issubclass(model_class, BaseModel):
+        return model_class.model_validate_json(text)
+    return model_class.parse_raw(text)
 
 
-def parser_for(wanted: Wanted) -> BaseOutputParser[Any]:
-    """Objects of the class that was given, dicts where it was none."""
-    return ObjectParser(wanted=wanted)
-
-
-def wish_in(response_format: Any) -> Wanted | None:
-    """The wish in a `response_format` bound by hand or by an agent's ProviderStrategy; None for plain text."""
-    if isinstance(response_format, Mapping):
-        wish = Structured.from_response_format(response_format)
-        return None if wish is None else Wanted(wish)
-    return Wanted.of(response_format, "json_schema", None)
-
-
-def _is_class(schema: Any) -> bool:
+def _is_model_class(schema: Schema) -> TypeGuard[TypeBaseModel]:
     return inspect.isclass(schema) and is_basemodel_subclass(schema)
 
 
-def _schema_of(schema: Any) -> tuple[str, str, dict[str, Any]]:
+def _described(schema: Schema) -> tuple[str, str, Json]:
+    """(name, description, JSON schema)."""
     try:
-        name, description, made = (
-            _from_dict(schema) if isinstance(schema, dict) else ("", "", _of_class(schema))
+        name, description, json_schema = (
+            _unwrapped(schema) if isinstance(schema, dict) else ("", "", _schema_of(schema))
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadRequest(
             f"this schema cannot be used: {error}", hint="pass a pydantic class or a JSON schema"
         ) from None
-    name = name or str(made.get("title") or getattr(schema, "__name__", "answer"))
-    return name, description or str(made.get("description") or ""), made
+    name = name or str(json_schema.get("title") or getattr(schema, "__name__", "answer"))
+    return name, description or str(json_schema.get("description") or ""), json_schema
 
 
-def _of_class(schema: Any) -> dict[str, Any]:
-    """LangChain's converter unrolls references, which a recursive model does not survive: pydantic is asked itself."""
-    if _is_class(schema) and hasattr(schema, "model_json_schema"):
+def _schema_of(schema: type) -> Json:
+    """LangChain's converter unrolls references, and never ends on a recursive model: pydantic's
+    own schema is used where there is one."""
+    if _is_model_class(schema) and issubclass(schema, BaseModel):
         return dict(schema.model_json_schema())
     return convert_to_json_schema(schema)
 
 
-def _from_dict(given: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
-    """(name, description, JSON schema) of a JSON schema, or of what wraps one: a tool or a response_format of OpenAI's, a tool
-    of Anthropic's."""
-    for wrap in ("function", "json_schema"):
-        if given.get("type") == wrap and isinstance(given.get(wrap), dict):
-            given = given[wrap]
+def _unwrapped(schema: Json) -> tuple[str, str, Json]:
+    """(name, description, JSON schema) of a JSON schema, an OpenAI tool or response_format, or an
+    Anthropic tool."""
+    for wrapper in ("function", "json_schema"):
+        if schema.get("type") == wrapper and isinstance(schema.get(wrapper), dict):
+            schema = schema[wrapper]
     for inner in ("parameters", "input_schema", "schema"):
-        if isinstance(given.get(inner), dict) and "name" in given:
-            return str(given["name"]), str(given.get("description") or ""), dict(given[inner])
-    return "", "", dict(given)
+        if isinstance(schema.get(inner), dict) and "name" in schema:
+            return str(schema["name"]), str(schema.get("description") or ""), dict(schema[inner])
+    return "", "", dict(schema)

@@ -197,9 +197,9 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
     def _router(self) -> freerouter_core.Router:
         return self.make_router(self.api_key)
 
-    def policy(self) -> dict[str, Any]:
+    def _policy(self) -> dict[str, Any]:
         """The options of the router. No model with less than `context_window` is asked."""
-        policy = super().policy()
+        policy = super()._policy()
         base = 0 if self.router is None else self.router.config.min_context
         policy["min_context"] = max(self.min_context, self.context_window, base)
         return policy
@@ -240,7 +240,7 @@ class FreeRouter(RouterOptions, FunctionCallingLLM):
             extra_body={**self.extra_body, **(given.pop("extra_body", None) or {})},
             model=given.pop("model", None),
             timeout=given.pop("timeout", None),
-            parameters=self.parameters(given),
+            parameters=self._parameters(given),
         )
         return request, names
 

@@ -35,7 +35,7 @@ from freerouter_core.wire.message import merge_reasoning_details
 from freerouter_core.wire.stream import Assembler
 from freerouter_core.wire.tool_pairing import NOT_RUN
 from langchain_freerouter import ChatFreeRouter
-from langchain_freerouter.messages import to_message
+from langchain_freerouter.outputs import to_message
 from llamaindex_freerouter import FreeRouter
 from llamaindex_freerouter.messages import to_response
 

@@ -52,7 +52,7 @@ PARAMETERS = (
     "frequency_penalty",
     "presence_penalty",
 )
-"""The options that are sampling parameters, by their names on the wire. They go with each request."""
+"""Options that are sampling parameters, by their names on the wire. Each request carries them."""
 
 
 def _keep_unset(value: object, validate: ValidatorFunctionWrapHandler) -> object:
@@ -135,7 +135,7 @@ class RouterOptions(BaseModel):
 
     def make_router(self, api_key: str | None = None) -> Router:
         """The `Router` these options stand for: made at first use, and again after a change."""
-        base, policy = self.base_router, self.policy()
+        base, policy = self._base_router, self._policy()
         key = (api_key, self.router, None if base is None else base.config, policy)
         if self._cached is not None and self._cached[0] == key:
             return self._cached[1]
@@ -159,18 +159,18 @@ class RouterOptions(BaseModel):
         return router
 
     @property
-    def base_router(self) -> Router | None:
+    def _base_router(self) -> Router | None:
         """The router these options start from: the one given, else the session's."""
         if self.router is not None or self.session is None or isinstance(self.session, str):
             return self.router
         return self.session.router
 
-    def policy(self) -> dict[str, Any]:
+    def _policy(self) -> dict[str, Any]:
         """The options of the router. Lists are tuples: a list may change in place."""
         values = self.__dict__
         return {name: _frozen(values[name]) for name in POLICY}
 
-    def parameters(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    def _parameters(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The sampling parameters of a request. `overrides`: what the call itself gave."""
         parameters = {name: getattr(self, name) for name in PARAMETERS}
         return {
@@ -266,7 +266,19 @@ class RouterOptions(BaseModel):
 
     @field_serializer("router")
     def _write_router(self, value: object) -> Any:
-        return objects_as_data(self)["router"]
+        return self._objects_as_data()["router"]
+
+    def _objects_as_data(self) -> Json:
+        """The options that may be objects, as plain data without keys. A session stands for its
+        router."""
+        router = self._base_router
+        return {
+            "strategy": strategy_as_data(self.strategy),
+            "providers": providers_as_data(self.providers),
+            "guards": guards_as_data(self.guards),
+            "session": session_as_data(self.session),
+            "router": None if router is None else router.describe(),
+        }
 
     @field_serializer("strategy")
     def _write_strategy(self, value: str | Ranker) -> str:
@@ -308,19 +320,6 @@ POLICY = tuple(
     if name not in {*PARAMETERS, "reasoning", "extra_body", "router"}
 )
 """The options that make a `Router`. The others go with each request."""
-
-
-def objects_as_data(options: RouterOptions) -> dict[str, Any]:
-    """The options that may be objects, as plain data without keys. A session stands for its
-    router."""
-    router = options.base_router
-    return {
-        "strategy": strategy_as_data(options.strategy),
-        "providers": providers_as_data(options.providers),
-        "guards": guards_as_data(options.guards),
-        "session": session_as_data(options.session),
-        "router": None if router is None else router.describe(),
-    }
 
 
 def _frozen(value: object) -> object:

@@ -72,7 +72,7 @@ def _provider_as_data(provider: Provider) -> Json:
 
 
 def provider_from_data(data: str | Provider | Mapping[str, Any]) -> str | Provider:
-    """A provider from what `providers_as_data` wrote. A name or a `Provider` is returned as it is."""
+    """A provider from what `providers_as_data` wrote. A name or a `Provider` stays as it is."""
     if not isinstance(data, Mapping):
         return data
     values = dict(data)
