@@ -1,8 +1,8 @@
-"""What happens, as data: for logs, for metrics, for whoever watches. No event holds a key.
+"""Events: what happens, as data for logs, metrics and observers. No event holds a key.
 
-A runtime hands each event to its observers on a thread of their own, in the context (`contextvars`) of the call it belongs to: an observer may
-take its time or call a model, and finds the caller's trace.
-The package's one logger, `freerouter`, says the same with the event's fields in `extra`.
+A runtime passes each event to its observers on a thread of their own, so an observer may take its
+time or call a model. It runs in the context (`contextvars`) of the call that the event belongs to.
+The package's only logger, `freerouter`, logs each event, with its fields in `extra`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ log = logging.getLogger("freerouter")
 
 @dataclass(frozen=True, slots=True)
 class ModelsFetched:
-    """A catalogue was read. `age` is seconds since it was fetched: 0 from the network, more from the disk."""
+    """A catalogue was read. `age`: seconds since it was fetched; more than 0 from the disk."""
 
     provider: str
     total: int
@@ -26,7 +26,7 @@ class ModelsFetched:
 
 @dataclass(frozen=True, slots=True)
 class FetchFailed:
-    """A catalogue could not be fetched; an older copy is used if there is one."""
+    """A catalogue could not be fetched. An older copy is used if there is one."""
 
     provider: str
     reason: str
@@ -42,9 +42,9 @@ class ModelChosen:
     hedge: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFailed:
-    """An attempt failed; `fault` and `cause` as in the table of `wire.judge`."""
+    """An attempt failed. `wire.fault` lists the faults and their causes."""
 
     model: str
     provider: str
@@ -56,16 +56,26 @@ class AttemptFailed:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Nobody can be asked for `seconds`; the request waits in line."""
+    """A request waits for `seconds`, because no model can be asked before."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptTrace:
-    """One attempt of a request, the `number`th, as it ended: sent `at` (unix seconds), over after
-    `seconds`. `fault` and `cause` are those of the table in `wire.judge`; None: it answered;
-    "cancelled": it was called off."""
+    """One attempt of a request, after it ended.
+
+    Attributes:
+        number: its place among the attempts of the request, from 1.
+        model: the model's id.
+        provider: the provider that was asked.
+        at: when it was sent, in unix seconds.
+        seconds: how long it took.
+        fault: how it failed, as in `wire.fault`. None: it answered. "cancelled": it was cancelled.
+        cause: why it failed.
+        status: the HTTP status. None: no response came.
+        hedge: whether it was a second attempt beside a slow one.
+    """
 
     number: int
     model: str
@@ -80,8 +90,15 @@ class AttemptTrace:
 
 @dataclass(frozen=True, slots=True)
 class RequestTrace:
-    """What became of one request, the `number`th of its process, begun `at` (unix seconds). It
-    `asked` for a model or for "auto". Nothing of what was said is in here."""
+    """One request, without its content.
+
+    Attributes:
+        number: its place among the requests of the runtime, from 1.
+        at: when it began, in unix seconds.
+        asked: the model it asked for, or "auto".
+        streamed: whether it was a stream.
+        tries: its attempts, in the order they ended.
+    """
 
     number: int
     at: float
@@ -94,10 +111,23 @@ Tried, Trail = AttemptTrace, RequestTrace
 """The names of version 0.1."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A request was answered, after `attempts` attempts and `seconds` in all. `cost` is USD; `first_token`: seconds to a stream's first
-    token, failover included; tokens as the provider counted them."""
+    """A request was answered.
+
+    Attributes:
+        model: the model that answered.
+        provider: its provider.
+        attempts: how many attempts it took.
+        seconds: how long it took, failover included.
+        cost: USD.
+        first_token: seconds to the first token of a stream, failover included.
+        prompt_tokens: as the provider counted them.
+        completion_tokens: as the provider counted them.
+        finish_reason: why the model stopped.
+        id: the provider's id of the answer.
+        trail: the request and its attempts.
+    """
 
     model: str
     provider: str
@@ -114,8 +144,8 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class GaveUp:
-    """A request failed for good, after `attempts` attempts and `seconds`; `error` is the name of what was raised, `status` the HTTP
-    status that decided."""
+    """A request failed for good, after `attempts` attempts and `seconds`. `error` is the name of
+    the error that was raised. `status` is the HTTP status that decided."""
 
     error: str
     attempts: int
@@ -126,7 +156,7 @@ class GaveUp:
 
 @dataclass(frozen=True, slots=True)
 class CalledOff:
-    """The caller called a request off, after `attempts` attempts and `seconds`."""
+    """The caller cancelled a request, after `attempts` attempts and `seconds`."""
 
     attempts: int
     seconds: float
@@ -135,7 +165,7 @@ class CalledOff:
 
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """A request that was to be free was charged for; it should not happen, and must be seen."""
+    """A request cost money (USD) although only free models were allowed. This should not happen."""
 
     model: str
     cost: float
@@ -143,7 +173,7 @@ class Charged:
 
 @dataclass(frozen=True, slots=True)
 class QuotaLow:
-    """Four fifths of a limit of an hour or more are spent: `used` of `limit` (requests or tokens) in `per` seconds."""
+    """Four fifths of a limit of an hour or more are used: `used` of `limit` in `per` seconds."""
 
     scope: str
     used: float
@@ -153,7 +183,8 @@ class QuotaLow:
 
 @dataclass(frozen=True, slots=True)
 class StoreLost:
-    """The shared state cannot be reached: this process goes on by itself, and tries again in `seconds`."""
+    """The shared state cannot be reached. This process goes on alone, and tries again after
+    `seconds`."""
 
     reason: str
     seconds: float
@@ -185,14 +216,14 @@ _LEVELS: dict[type, int] = {
 
 
 def _fell_back(event: Answered) -> bool:
-    """Whether another than the first attempt answered: a second one that was asked early, and lost, is no fallback."""
+    """Whether a later attempt than the first answered. A hedge that lost is no fallback."""
     if event.trail is None:
         return event.attempts > 1
-    return any(tried.fault is None and tried.number > 1 for tried in event.trail.tries)
+    return any(attempt.fault is None and attempt.number > 1 for attempt in event.trail.tries)
 
 
 def counted(event: Event) -> dict[str, int]:
-    """What an event adds to a runtime's counts."""
+    """What an event adds to the counts of a runtime."""
     match event:
         case ModelChosen():
             return {"attempts": 1, "hedges": int(event.hedge), f"asked:{event.model}": 1}
@@ -215,20 +246,15 @@ def counted(event: Event) -> dict[str, int]:
 
 
 def write(event: Event) -> None:
-    """Log an event: failures of a fetch as warnings, a charge as an error, the rest for who asks for it."""
+    """Log an event at its level: a charge is an error, what limits the service a warning."""
     level = _LEVELS.get(type(event), logging.DEBUG)
-    if log.isEnabledFor(level):
-        told = asdict(event)
-        fields = {f"freerouter_{key}": value for key, value in told.items()}
-        words = " ".join(
-            f"{key}={value}"
-            for key, value in told.items()
-            if key != "trail" and value not in (None, "", False)
-        )
-        log.log(
-            level,
-            "%s %s",
-            type(event).__name__,
-            words,
-            extra={"freerouter_event": type(event).__name__, **fields},
-        )
+    if not log.isEnabledFor(level):
+        return
+    name, fields = type(event).__name__, asdict(event)
+    details = " ".join(
+        f"{key}={value}"
+        for key, value in fields.items()
+        if key != "trail" and value not in (None, "", False)
+    )
+    extra = {"freerouter_event": name, **{f"freerouter_{k}": v for k, v in fields.items()}}
+    log.log(level, "%s %s", name, details, extra=extra)

@@ -34,8 +34,8 @@ QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["
 QUERIES += [rule["expr"] for rule in RULES]
 HAPPENED = (
     ModelChosen("m", "p", 1),
-    AttemptFailed("m", "p", "busy", "server", 502),
-    Answered("m", "p", 2, 1.0, 0.1, 0.5),
+    AttemptFailed(model="m", provider="p", fault="busy", cause="server", status=502),
+    Answered(model="m", provider="p", attempts=2, seconds=1.0, cost=0.1, first_token=0.5),
     GaveUp("Exhausted", 2, 1.0),
     Waiting(2.0),
     Charged("m", 0.1),

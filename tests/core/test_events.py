@@ -7,6 +7,8 @@ import contextlib
 import contextvars
 import logging
 import threading
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -164,14 +166,14 @@ def test_an_observer_that_raises_keeps_nothing_from_others(raised: type[BaseExce
 
 
 def test_a_second_model_that_lost_is_no_fallback() -> None:
-    tries = (
-        AttemptTrace(2, "b", "p", 0.0, 1.0, "cancelled", "", None, True),
-        AttemptTrace(1, "a", "p", 0.0, 1.0, None, "", 200),
-    )
-    won = Answered("a", "p", 2, 1.0, trail=RequestTrace(1, 0.0, "auto", False, tries))
+    common: Any = {"provider": "p", "at": 0.0, "seconds": 1.0, "cause": ""}
+    first = AttemptTrace(number=1, model="a", fault=None, status=200, **common)
+    hedge = AttemptTrace(number=2, model="b", fault="cancelled", status=None, hedge=True, **common)
+    trail = RequestTrace(1, 0.0, "auto", False, (hedge, first))
+    answered = Answered(model="a", provider="p", attempts=2, seconds=1.0)
 
-    assert counted(won)["fell_back"] == 0
-    assert counted(Answered("a", "p", 2, 1.0))["fell_back"] == 1
+    assert counted(replace(answered, trail=trail))["fell_back"] == 0
+    assert counted(answered)["fell_back"] == 1
 
 
 def test_a_letter_in_two_halves_is_one() -> None:
