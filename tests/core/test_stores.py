@@ -448,11 +448,11 @@ def test_a_lost_server_is_found_again(redis_url: str) -> None:
         store = RedisStore(redis_url)
         ledger = Ledger(RealClock(), store)
         assert isinstance(await taken(ledger, MINUTE), Grant)
-        store._url, connected, store._connected = "redis://127.0.0.1:9/0", store._connected, None
+        store._url, connection, store._connection = "redis://127.0.0.1:9/0", store._connection, None
         assert isinstance(await taken(ledger, MINUTE), Grant)
         assert ledger._retry_store_at
         assert ledger._memory.window(MINUTE).used == 2, "what the store granted is known here too"
-        store._connected, ledger._retry_store_at = connected, 0.0
+        store._connection, ledger._retry_store_at = connection, 0.0
         assert isinstance(await taken(ledger, MINUTE), Grant)
         await ledger.drain()
 

@@ -1,4 +1,7 @@
-"""Shares of limits, and what was learnt: in memory, in SQLite for a machine, in Redis for many. See `Ledger` and `Store`."""
+"""Shares of limits and learnt state: in memory, in SQLite for one machine, in Redis for many.
+
+See `Ledger` and `Store`.
+"""
 
 from .ledger import Ledger
 from .store import MemoryStore, Store, StoreFailed

@@ -1,4 +1,21 @@
-"""`Ledger`: grants shares of limits, from a store that other processes may share, and keeps the one fair line of those who wait."""
+"""`Ledger`: grants shares of limits, and keeps the fair line of those who wait for them.
+
+What travels. A request asks for a share of every limit on its path. It gets a `Grant` of all of
+them, or a `Refusal` with the time until which one has no room. When it ends, `settle` says what
+became of the grant. A limit's `Window` may live in a store that other processes share. Decisions
+travel to the store as functions over windows, and the store runs each as one step.
+
+What may wait. Memory decides first, and what memory refuses is not asked of the store. So a known
+limit costs no wait, and if the store is lost or emptied, this process still knows what it spent.
+A store gets `STORE_TIMEOUT` seconds. One that fails is left alone for `STORE_RETRY_AFTER` seconds,
+and memory decides alone. How grants ended is reported to the store beside the requests; while the
+store is lost, the reports wait. Requests that were refused stand in line (`WaitingLines`). A
+request is refused while an earlier one waits, so nobody overtakes.
+
+What is cancelled, and how. A request that is cancelled while the store decides leaves nothing
+taken: memory gives its share back at once, and the store as soon as it has answered. What was sent
+stays spent until its window has passed (law 4). Only leases of concurrency come back.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +24,7 @@ import contextlib
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Set
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Set
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -16,31 +33,23 @@ from ...events import Event, QuotaLow, StoreLost
 from ...routing.limits import Charge, Grant, Refusal, Windows, changes, congestion, reserve, settle
 from ...routing.usage_stats import HOUR, Tallies
 from ..loop.clock import Clock
+from .quota_warnings import QuotaWarnings, low_quotas
 from .store import Decide, MemoryStore, Store, StoreFailed
+from .waiting_line import WaitingLines
 
 T = TypeVar("T")
+Changes = dict[Charge, float | None]
+"""What a grant turned out to have used of each charge. None: nothing, or its lease is back."""
 STORE_TIMEOUT = 2.0
-"""Seconds a store may take before memory answers instead."""
+"""Seconds a store may take before memory decides instead."""
 STORE_RETRY_AFTER = 15.0
-"""Seconds after which a store that failed is try_store again."""
-LOW_SHARE, LONG_PERIOD = 0.8, 3_600.0
-"""The share of a limit of that many seconds or more after which its owner is warned, once in each."""
-
-
-class _Waiter:
-    __slots__ = ("number", "until", "woken")
-
-    def __init__(self, number: int, until: float, woken: asyncio.Future[None]) -> None:
-        self.number, self.until, self.woken = number, until, woken
+"""Seconds after which a store that failed is tried again."""
+MAX_REPORTS = 10_000
+"""Ended grants that wait for a lost store. The oldest are dropped: their leases expire."""
 
 
 class Ledger:
-    """Only the head of a scope's line has a timer. Whoever comes while others stand in line is refused, so that nobody
-    overtakes; when the head has been served or has left, the next is woken.
-
-    What a shared store is to grant, memory grants first: so nobody is asked what is known already, and should the store be lost,
-    or come back empty, this process still knows what it spent.
-    """
+    """All limits and their lines, on the runtime's loop. `store`: None keeps them in memory."""
 
     def __init__(
         self, clock: Clock, store: Store | None = None, emit: Callable[[Event], None] | None = None
@@ -50,132 +59,141 @@ class Ledger:
         self.store: Store = store or self._memory
         self._emit = emit or (lambda event: None)
         self._retry_store_at = 0.0
-        self._lines: dict[str, deque[_Waiter]] = {}
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        """When a store that failed may be tried again, unix seconds. 0: it never failed."""
+        self._lines = WaitingLines(clock)
+        self._warnings = QuotaWarnings(self._emit)
         self.tasks: set[asyncio.Task[Any]] = set()
-        """What is under way beside the requests."""
-        self._unreported: deque[tuple[Grant, dict[Charge, float | None]]] = deque(maxlen=10_000)
-        self._warned: dict[str, float] = {}
-        self._ids = _ids()
+        """What runs beside the requests, and must end before the store is closed."""
+        self._reports: deque[tuple[Grant, Changes]] = deque(maxlen=MAX_REPORTS)
+        """How grants ended, not yet known to the store."""
+        self._grant_numbers = _grant_numbers()
 
-    # -- shares -----------------------------------------------------------------------------------------------------
+    # -- grants -------------------------------------------------------------------------------
 
     async def reserve(
         self, number: int, charges: tuple[Charge, ...], tokens: int, keep: float
     ) -> Grant | Refusal:
-        """`number`: the request's place in the order of arrival."""
+        """Take a share of every charge, or of none.
+
+        `number`: the request's place in the order of arrival. `keep`: the share of each limit to
+        leave untouched, 0 to 1.
+        """
         now = self._clock.now()
         for charge in charges:
-            line = self._lines.get(charge.scope)
-            if line and line[0].number < number:
-                return Refusal(max(line[-1].until, now + 0.001), charge.scope)
-        ident = next(self._ids)
-
-        low: list[QuotaLow] = []
+            until = self._lines.busy_until(charge.scope, number)
+            if until is not None:
+                return Refusal(max(until, now + 0.001), charge.scope)
+        grant_number = next(self._grant_numbers)
+        warnings: list[QuotaLow] = []
 
         def decide(windows: Windows) -> tuple[Grant | Refusal, bool]:
-            got = reserve(windows, charges, ident, self._clock.now(), tokens, keep)
-            low[:] = _running_low(windows, charges) if isinstance(got, Grant) else ()
-            return got, isinstance(got, Grant)
+            result = reserve(windows, charges, grant_number, self._clock.now(), tokens, keep)
+            granted = isinstance(result, Grant)
+            warnings[:] = low_quotas(windows, charges) if granted else ()
+            return result, granted
 
-        got, _ = decide(self._memory.window)
-        if isinstance(got, Grant) and self._store_usable:
-            got = await self._confirm(got, self.store.change(charges, decide, now))
-        for event in low:
-            self._warn_once(event, now)
-        return got
+        result, _ = decide(self._memory.window)
+        if isinstance(result, Grant) and self._store_usable:
+            result = await self._confirm(result, self.store.change(charges, decide, now))
+        self._warnings.emit(warnings, now)
+        return result
 
     async def _confirm(
-        self, own: Grant, asked: Coroutine[Any, Any, Grant | Refusal]
+        self, grant: Grant, decision: Coroutine[Any, Any, Grant | Refusal]
     ) -> Grant | Refusal:
-        """What the store says to what memory has granted. Whoever stops waiting for it leaves nothing taken."""
-        task = self.spawn(self.try_store(asked))
+        """Confirm a local grant with the shared store. A cancelled wait gives both back."""
+        task = self.spawn(self.try_store(decision))
         try:
-            done, got = await asyncio.shield(task)
+            decided, result = await asyncio.shield(task)
         except asyncio.CancelledError:
-            settle(self._memory.window, own, sent=False)
+            settle(self._memory.window, grant, sent=False)
             task.add_done_callback(self._give_back)
             raise
-        if isinstance(got, Refusal):
-            settle(self._memory.window, own, sent=False)
-            return got
-        return replace(got, shared=True) if done and got is not None else own
+        if isinstance(result, Refusal):
+            settle(self._memory.window, grant, sent=False)
+            return result
+        return replace(result, shared=True) if decided and result is not None else grant
 
     def _give_back(self, task: asyncio.Task[tuple[bool, Grant | Refusal | None]]) -> None:
+        """Give the store's grant back: its request has gone."""
         if not task.cancelled() and isinstance(grant := task.result()[1], Grant):
             self._report(grant, changes(grant, sent=False, tokens=None))
 
     def settle(
         self, grant: Grant, *, sent: bool, tokens: int | None = None, cost: float | None = None
     ) -> None:
+        """End a grant. `sent`: whether its request was sent; `tokens` and `cost` (USD) it used."""
         settle(self._memory.window, grant, sent=sent, tokens=tokens, cost=cost)
         changed = changes(grant, sent=sent, tokens=tokens, cost=cost)
-        wake = {
+        freed = {
             charge.scope for charge in changed if not sent or charge.limit.concurrent is not None
         }
         if changed and grant.shared:
-            self._report(grant, changed, wake)
+            self._report(grant, changed, freed)
         else:
-            self._wake(wake)
+            self._lines.wake(freed)
 
-    def _report(
-        self, grant: Grant, changed: dict[Charge, float | None], wake: Set[str] = frozenset()
-    ) -> None:
-        """Tell the store how a grant ended; while it is lost, that waits."""
-        self._unreported.append((grant, changed))
-        self.spawn(self._send_reports(wake))
+    def _report(self, grant: Grant, changed: Changes, freed: Set[str] = frozenset()) -> None:
+        """Tell the store how a grant ended, beside the requests. Then wake lines of `freed`."""
+        self._reports.append((grant, changed))
+        self.spawn(self._send_reports(freed))
 
-    async def _send_reports(self, wake: Set[str] = frozenset()) -> None:
-        while self._unreported and self._store_usable:
-            grant, changed = ended = self._unreported.popleft()
+    async def _send_reports(self, freed: Set[str] = frozenset()) -> None:
+        while self._reports and self._store_usable:
+            report = self._reports.popleft()
+            grant, changed = report
 
             def decide(
-                windows: Windows,
-                grant: Grant = grant,
-                changed: dict[Charge, float | None] = changed,
+                windows: Windows, grant: Grant = grant, changed: Changes = changed
             ) -> tuple[None, bool]:
                 for charge, amount in changed.items():
                     windows(charge).change(charge, grant, amount)
                 return None, True
 
-            done, _ = await self.try_store(
-                self.store.change(tuple(changed), decide, self._clock.now())
-            )
-            if not done:
-                self._unreported.appendleft(ended)
-        self._wake(wake)
+            change = self.store.change(tuple(changed), decide, self._clock.now())
+            reported, _ = await self.try_store(change)
+            if not reported:
+                self._reports.appendleft(report)
+        self._lines.wake(freed)
+
+    # -- waiting ------------------------------------------------------------------------------
+
+    async def wait(self, number: int, scope: str, until: float) -> None:
+        """Stand in line for `scope` until it is this request's turn to try. See `WaitingLines`."""
+        await self._lines.wait(number, scope, until)
 
     def congestion(self, accounts: Iterable[Account]) -> dict[str, float]:
-        """What a request to each provider costs others, in seconds; nothing is asked for it."""
-        now, found = self._clock.now(), {}
+        """What one more request costs others, in seconds, by provider. Asks no store."""
+        now = self._clock.now()
+        seconds: dict[str, float] = {}
         for account in accounts:
-            charges = [
-                Charge(account.scope, limit) for limit in account.limits if limit.scope == "account"
-            ]
-            waiting = len(self._lines.get(account.scope, ()))
-            worth = 0.0
-            for charge in charges:
-                window = self._memory.window(charge)
-                window.expire(charge.limit, now)
-                worth = max(worth, congestion(charge.limit, window.used, waiting))
-            found[account.provider] = worth
-        return found
+            waiting = self._lines.length(account.scope)
+            most = 0.0
+            for limit in account.limits:
+                if limit.scope == "account":
+                    window = self._memory.window(Charge(account.scope, limit))
+                    window.expire(limit, now)
+                    most = max(most, congestion(limit, window.used, waiting))
+            seconds[account.provider] = most
+        return seconds
 
     def queue_lengths(self, accounts: Iterable[Account]) -> dict[str, int]:
-        """How many stand in line for each account, by provider."""
-        return {account.provider: len(self._lines.get(account.scope, ())) for account in accounts}
+        """How many requests wait for each account, by provider."""
+        return {account.provider: self._lines.length(account.scope) for account in accounts}
+
+    # -- what is used -------------------------------------------------------------------------
 
     async def free_at(self, charges: Iterable[Charge]) -> dict[str, float]:
-        """When a request more would be within those limits that leave no room for it now, by their keys. One look for all; what is leased is
-        not looked at: it may be back any moment."""
-        now, found = (
-            self._clock.now(),
-            tuple(charge for charge in charges if charge.limit.concurrent is None),
-        )
+        """When the full limits among `charges` have room again, by window, in unix seconds.
+
+        Leases are left out: one may come back at any moment.
+        """
+        now = self._clock.now()
+        counted = tuple(charge for charge in charges if charge.limit.concurrent is None)
 
         def look(windows: Windows) -> tuple[dict[str, float], bool]:
             free = {}
-            for charge in found:
+            for charge in counted:
                 limit, window = charge.limit, windows(charge)
                 window.expire(limit, now)
                 size = limit.requests if limit.requests is not None else limit.tokens or 0
@@ -184,10 +202,10 @@ class Ledger:
                     free[charge.window] = until
             return free, False
 
-        return await self._change(found, look) if found else {}
+        return await self._change(counted, look) if counted else {}
 
     async def used(self, charge: Charge) -> float:
-        """How much of a limit is taken now."""
+        """How much of a limit is used now."""
         now = self._clock.now()
 
         def look(windows: Windows) -> tuple[float, bool]:
@@ -198,7 +216,7 @@ class Ledger:
         return await self._change((charge,), look)
 
     async def add(self, tallies: Tallies) -> bool:
-        """Whether a store took what was used; without one that others share, this process keeps its own."""
+        """Add to the usage history. Whether that was done: False if a shared store fails."""
         hour = int(self._clock.now() // HOUR)
         if not self.store.shared:
             await self._memory.add(tallies, hour)
@@ -206,20 +224,54 @@ class Ledger:
         return (await self.try_store(self.store.add(tallies, hour)))[0]
 
     async def history(self, since: int) -> Tallies:
-        """What all who share the store used from the hour `since` on; of a store that fails: nothing."""
+        """The usage of all processes from the hour `since` on. Empty if a shared store fails."""
         if not self.store.shared:
             return await self._memory.history(since)
         return (await self.try_store(self.store.history(since)))[1] or {}
 
+    # -- a store that may fail ----------------------------------------------------------------
+
+    @property
+    def _store_usable(self) -> bool:
+        return self.store.shared and self._clock.now() >= self._retry_store_at
+
+    async def _change(self, charges: tuple[Charge, ...], decide: Decide[T]) -> T:
+        """Decide over the store's windows, or over memory's if the store fails."""
+        if self._store_usable:
+            decided, result = await self.try_store(
+                self.store.change(charges, decide, self._clock.now())
+            )
+            if decided:
+                return result  # type: ignore[return-value]  # decided, so it is a T
+        return decide(self._memory.window)[0]
+
+    async def try_store(self, call: Coroutine[Any, Any, T]) -> tuple[bool, T | None]:
+        """(whether the store did it, its result). One that fails is left alone for a while."""
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT):
+                return True, await call
+        except Exception as error:  # whatever a file or a server holds, no request may fail of it
+            reason = str(error) if isinstance(error, StoreFailed) else type(error).__name__
+            if isinstance(error, TimeoutError):
+                reason = "it took too long"
+            now = self._clock.now()
+            first = now >= self._retry_store_at  # not another of those under way together
+            self._retry_store_at = now + STORE_RETRY_AFTER
+            if first:
+                self._emit(StoreLost(reason, STORE_RETRY_AFTER))
+            return False, None
+
+    # -- lifetime -----------------------------------------------------------------------------
+
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Do it beside the requests; `drain` waits for it."""
+        """Run work beside the requests. `drain` waits for it."""
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
 
     async def drain(self) -> None:
-        """Wait for what is still to be told to the store, and end its connections."""
+        """Send the reports that are left, and close the store."""
         await self._send_reports()
         if self.tasks:
             await asyncio.wait(set(self.tasks), timeout=STORE_TIMEOUT)
@@ -227,118 +279,16 @@ class Ledger:
             async with asyncio.timeout(STORE_TIMEOUT):
                 await self.store.close()
 
-    # -- a store that may fail --------------------------------------------------------------------------------------
-
-    @property
-    def _store_usable(self) -> bool:
-        return self.store.shared and self._clock.now() >= self._retry_store_at
-
-    async def _change(self, charges: tuple[Charge, ...], decide: Decide[T]) -> T:
-        if self._store_usable:
-            done, got = await self.try_store(self.store.change(charges, decide, self._clock.now()))
-            if done:
-                return got  # type: ignore[return-value]
-        return decide(self._memory.window)[0]
-
-    async def try_store(self, asked: Coroutine[Any, Any, T]) -> tuple[bool, T | None]:
-        """(whether the store did it, what came of it). A store that does not is left alone for a while."""
-        try:
-            async with asyncio.timeout(STORE_TIMEOUT):
-                return True, await asked
-        except Exception as error:  # whatever a file or a server holds, no request fails of it
-            words = str(error) if isinstance(error, StoreFailed) else type(error).__name__
-            lost = self._retry_store_at == 0.0 or self._clock.now() >= self._retry_store_at
-            self._retry_store_at = self._clock.now() + STORE_RETRY_AFTER
-            if lost:
-                self._emit(
-                    StoreLost(
-                        "it took too long" if isinstance(error, TimeoutError) else words,
-                        STORE_RETRY_AFTER,
-                    )
-                )
-            return False, None
-
-    def _warn_once(self, event: QuotaLow, now: float) -> None:
-        """Once in each period."""
-        key = f"{event.scope}|{event.limit}|{event.per:g}"
-        if now >= self._warned.get(key, 0.0):
-            self._warned[key] = now + event.per
-            self._emit(event)
-
-    # -- the line ---------------------------------------------------------------------------------------------------
-
-    async def wait(self, number: int, scope: str, until: float) -> None:
-        """Stand in line for `scope`; return when it is this request's turn to try, which is never before those ahead have."""
-        loop = asyncio.get_running_loop()
-        waiter = _Waiter(number, until, loop.create_future())
-        line = self._lines.setdefault(scope, deque())
-        place = next((n for n, other in enumerate(line) if other.number > number), len(line))
-        line.insert(place, waiter)
-        self._start_timer(scope)
-        try:
-            await waiter.woken
-        except asyncio.CancelledError:
-            loop.call_soon(self._wake_head, scope)  # its turn goes to the next at once
-            raise
-        finally:
-            line.remove(waiter)
-            if line:
-                # The next may try once this one has: its own reserve comes first on this loop.
-                loop.call_soon(self._start_timer, scope)
-            else:
-                self._lines.pop(scope, None)
-                self._stop_timer(scope)
-
     def forget(self) -> None:
-        """After a fork or a close: those who waited are not here any more. What was spent stays spent."""
+        """After a fork or a close: forget requests that are gone. What was spent stays spent."""
         self._lines.clear()
-        self._timers.clear()
         self.tasks.clear()
-        self._unreported.clear()
+        self._reports.clear()
         self._memory.forget()
         self.store.forget()
-        self._ids = _ids()
-
-    def _start_timer(self, scope: str) -> None:
-        self._stop_timer(scope)
-        line = self._lines.get(scope)
-        if line:
-            delay = max(0.0, line[0].until - self._clock.now())
-            self._timers[scope] = asyncio.get_running_loop().call_later(
-                delay, self._wake_head, scope
-            )
-
-    def _stop_timer(self, scope: str) -> None:
-        timer = self._timers.pop(scope, None)
-        if timer is not None:
-            timer.cancel()
-
-    def _wake(self, scopes: Set[str]) -> None:
-        for scope in scopes:
-            self._wake_head(scope)
-
-    def _wake_head(self, scope: str) -> None:
-        line = self._lines.get(scope)
-        if line and not line[0].woken.done():
-            line[0].woken.set_result(None)
+        self._grant_numbers = _grant_numbers()
 
 
-def _running_low(windows: Windows, charges: tuple[Charge, ...]) -> list[QuotaLow]:
-    """The long limits of which little is left."""
-    found = []
-    for charge in charges:
-        limit, used = charge.limit, windows(charge).used
-        size = limit.requests if limit.requests is not None else limit.tokens
-        if (
-            size is not None
-            and charge.amount is None
-            and limit.per >= LONG_PERIOD
-            and used >= LOW_SHARE * size
-        ):
-            found.append(QuotaLow(charge.scope, used, size, limit.per))
-    return found
-
-
-def _ids() -> itertools.count[int]:
-    """Numbers that no other process counts in: a random beginning, then one after the other."""
+def _grant_numbers() -> Iterator[int]:
+    """Consecutive numbers from a random start, so that no two processes use the same."""
     return itertools.count(int.from_bytes(os.urandom(5)) << 20)

@@ -1,4 +1,4 @@
-"""`open_store`: the store that `FREEROUTER_STATE` names."""
+"""`open_store`: the store that FREEROUTER_STATE names."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from .store import Store
 
 
 def open_store(url: str) -> Store | None:
-    """The store for "sqlite" (a file in the user's state directory), "sqlite:///path", "redis://…", or "memory" (None).
+    """The store for a value of FREEROUTER_STATE. Opens no file and no connection yet.
 
-    Nothing is opened before it is used. Raises `BadSetting` for any other word.
+    "sqlite": a file in the user's state directory; "sqlite:///path": that file; "redis://…",
+    "rediss://…" or "unix://…": a Redis server; "memory": None. Raises `BadSetting` for others.
     """
     if url == "memory":
         return None

@@ -1,5 +1,7 @@
-"""`RedisStore`: one store for many machines. Windows change by compare-and-set, in one Lua script, so that the decision itself stays
-the same Python as everywhere; the script only says whether anybody else was quicker, and what they left.
+"""`RedisStore`: one store for many machines.
+
+Windows change by compare-and-set, in one Lua script. So the decision itself is the same Python as
+in the other stores. The script only tells whether another process was quicker, and what it left.
 """
 
 from __future__ import annotations
@@ -17,9 +19,17 @@ T = TypeVar("T")
 PREFIX = "freerouter:{state}:"
 """The braces keep all keys on one node of a cluster, where a script can see them."""
 MAX_TRIES = 64
+"""Rounds of compare-and-set in which other processes may be quicker."""
 SOCKET_TIMEOUT = 1.5
-"""For a connection, and for each answer."""
+"""Seconds for a connection, and for each answer."""
+MAX_CACHED = 10_000
+"""Windows remembered from the last round trip."""
 NOTES_LIFETIME = 30 * 86_400
+"""Seconds after which notes are dropped, unless one is written."""
+HISTORY_LIFETIME = 31 * 86_400
+"""Seconds after which a day's usage is dropped."""
+_HISTORY = f"{PREFIX}history:"
+_NOTES = (f"{PREFIX}number", f"{PREFIX}notes", f"{PREFIX}order")
 _COMPARE_AND_SET = """
 for i = 1, #KEYS do
   if (redis.call('GET', KEYS[i]) or '') ~= ARGV[i] then
@@ -31,29 +41,29 @@ for i = 1, #KEYS do
 end
 return false
 """
-_PUT_NOTES = """
+_PUT_NOTES = f"""
 local number = redis.call('INCR', KEYS[1])
 for i = 1, #ARGV, 2 do
   redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
   redis.call('ZADD', KEYS[3], number, ARGV[i])
 end
-for i = 1, 3 do redis.call('EXPIRE', KEYS[i], 2592000) end
+for i = 1, 3 do redis.call('EXPIRE', KEYS[i], {NOTES_LIFETIME}) end
 return number
 """
 _NOTES_SINCE = """
-local found = redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. ARGV[1], '+inf')
-local told = {redis.call('GET', KEYS[1]) or '0'}
-for _, key in ipairs(found) do
-  told[#told + 1] = key
-  told[#told + 1] = redis.call('HGET', KEYS[2], key) or ''
+local keys = redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. ARGV[1], '+inf')
+local result = {redis.call('GET', KEYS[1]) or '0'}
+for _, key in ipairs(keys) do
+  result[#result + 1] = key
+  result[#result + 1] = redis.call('HGET', KEYS[2], key) or ''
 end
-return told
+return result
 """
-_ADD_TALLIES = """
+_ADD_TALLIES = f"""
 for i = 1, #ARGV, 2 do
   redis.call('HINCRBYFLOAT', KEYS[1], ARGV[i], ARGV[i + 1])
 end
-redis.call('EXPIRE', KEYS[1], 2678400)
+redis.call('EXPIRE', KEYS[1], {HISTORY_LIFETIME})
 """
 
 
@@ -73,54 +83,57 @@ class RedisStore:
         self._client = client
         self._url = url
         self._cached: dict[str, bytes] = {}
-        self._connected: Any = None
+        """Windows as they were last seen. They may be outdated: compare-and-set finds out."""
+        self._connection: Any = None
         self._lock: asyncio.Lock | None = None
         self._abandoned: list[Any] = []
+        """Connections of a parent process. Kept, so that no destructor closes them."""
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
-        """One after the other within a process: among its own requests nobody need be quicker than another."""
+        # One after the other: this process's own requests need not compete with each other.
         if self._lock is None:
             self._lock = asyncio.Lock()
         async with self._lock:
-            return await self._change(charges, decide)
+            return await self._compare_and_set(charges, decide)
 
-    async def _change(self, charges: tuple[Charge, ...], decide: Decide[T]) -> T:
+    async def _compare_and_set(self, charges: tuple[Charge, ...], decide: Decide[T]) -> T:
         keys = [f"{PREFIX}w:{charge.window}" for charge in charges]
-        sure = False
+        fresh = False
         for _ in range(MAX_TRIES):
             before = [self._cached.get(key, b"") for key in keys]
             windows = {c: Window.of(text) for c, text in zip(charges, before, strict=True)}
-            result, dirty = decide(windows.__getitem__)
-            if not dirty and sure:
+            result, changed = decide(windows.__getitem__)
+            if not changed and fresh:
                 return result
-            if not dirty:  # a refusal by what was known a while ago is none yet
+            if not changed:  # decided by what may be outdated: look, and decide again
                 self._remember(keys, await self._execute("MGET", *keys))
-                sure = True
+                fresh = True
                 continue
             after = [windows[charge].state() for charge in charges]
-            lives = [str(_lifetime(charge)) for charge in charges]
-            current = await self._execute(
-                "EVAL", _COMPARE_AND_SET, len(keys), *keys, *before, *after, *lives
-            )
+            lifetimes = [str(_lifetime(charge)) for charge in charges]
+            values: list[str | bytes] = [*keys, *before, *after, *lifetimes]
+            current = await self._execute("EVAL", _COMPARE_AND_SET, len(keys), *values)
             if not current:
                 self._remember(keys, after)
                 return result
             self._remember(keys, current)
-            sure = True
-        raise StoreFailed("others were always quicker")
+            fresh = True
+        raise StoreFailed("other processes were quicker every time")
 
     async def put_notes(self, notes: dict[str, str], now: float) -> None:
         if notes:
             pairs = [part for pair in notes.items() for part in pair]
-            await self._execute("EVAL", _PUT_NOTES, 3, *_NOTES, *pairs)
+            await self._execute("EVAL", _PUT_NOTES, len(_NOTES), *_NOTES, *pairs)
 
-    async def notes_since(self, since: int) -> tuple[int, dict[str, str]]:
-        number, *told = await self._execute("EVAL", _NOTES_SINCE, 3, *_NOTES, str(since))
-        texts = [text.decode() for text in told]
-        return int(number), dict(zip(texts[::2], texts[1::2], strict=True))
+    async def notes_since(self, number: int) -> tuple[int, dict[str, str]]:
+        newest, *parts = await self._execute(
+            "EVAL", _NOTES_SINCE, len(_NOTES), *_NOTES, str(number)
+        )
+        texts = [part.decode() for part in parts]
+        return int(newest), dict(zip(texts[::2], texts[1::2], strict=True))
 
     async def add(self, tallies: Tallies, hour: int) -> None:
-        """A hash for each day, which expires."""
+        # One hash for each day, which expires.
         days: dict[int, list[str]] = {}
         for (at, model), tally in tallies.items():
             for name, value in tally.items():
@@ -130,56 +143,50 @@ class RedisStore:
             await self._execute("EVAL", _ADD_TALLIES, 1, f"{_HISTORY}{day}", *pairs)
 
     async def history(self, since: int) -> Tallies:
-        found: Tallies = {}
-        days = await self._execute("KEYS", f"{_HISTORY}*")
-        for key in days:
+        tallies: Tallies = {}
+        for key in await self._execute("KEYS", f"{_HISTORY}*"):
             if int(key.decode().removeprefix(_HISTORY)) < since // 24:
                 continue
-            told: dict[bytes, bytes] = await self._execute("HGETALL", key)
-            for field, value in told.items():
+            sums: dict[bytes, bytes] = await self._execute("HGETALL", key)
+            for field, value in sums.items():
                 hour, name, model = field.decode().split("|", 2)
                 if int(hour) >= since:
-                    found.setdefault((int(hour), model), {})[name] = float(value)
-        return found
+                    tallies.setdefault((int(hour), model), {})[name] = float(value)
+        return tallies
 
     def forget(self) -> None:
-        self._abandoned.append(self._connected)  # the parent's: no destructor may touch it here
-        self._connected = self._lock = None
+        self._abandoned.append(self._connection)
+        self._connection = self._lock = None
         self._cached.clear()
 
     async def close(self) -> None:
-        connected, self._connected = self._connected, None
-        self._lock = None  # the next loop needs one of its own
-        if connected is not None:
-            await connected.aclose(close_connection_pool=True)
+        connection, self._connection = self._connection, None
+        self._lock = None  # the next loop needs its own
+        if connection is not None:
+            await connection.aclose(close_connection_pool=True)
 
-    async def _execute(self, *command: Any) -> Any:
+    async def _execute(self, *command: str | bytes | int) -> Any:
         try:
-            if self._connected is None:
-                self._connected = self._client.from_url(
+            if self._connection is None:
+                self._connection = self._client.from_url(
                     self._url,
                     socket_timeout=SOCKET_TIMEOUT,
                     socket_connect_timeout=SOCKET_TIMEOUT,
                     single_connection_client=True,
                 )
-            return await self._connected.execute_command(*command)
+            return await self._connection.execute_command(*command)
         except (self._client.RedisError, OSError, ValueError, TypeError) as error:
-            raise StoreFailed(
-                type(error).__name__
-            ) from None  # its words may hold the URL's password
+            # Its message may quote the URL's password.
+            raise StoreFailed(type(error).__name__) from None
 
     def _remember(self, keys: list[str], texts: Sequence[bytes | None]) -> None:
-        if len(self._cached) > 10_000:
+        if len(self._cached) > MAX_CACHED:
             self._cached.clear()
         self._cached.update({key: text or b"" for key, text in zip(keys, texts, strict=True)})
 
 
-_HISTORY = f"{PREFIX}history:"
-_NOTES = (f"{PREFIX}number", f"{PREFIX}notes", f"{PREFIX}order")
-
-
 def _lifetime(charge: Charge) -> int:
-    """Seconds after which a window that nobody touches has nothing to tell any more."""
+    """Seconds after which a window that nobody changed is empty."""
     limit = charge.limit
     if limit.concurrent is not None:
         return int(LEASE) + 60

@@ -1,81 +1,47 @@
 """`SqliteStore`: one file for all processes of a machine, in WAL mode, safe against crashes.
 
-SQLite is called on a thread of its own, never on the loop. A file that is no database any more is put aside and begun anew.
+SQLite is called on a thread of its own, never on the loop. A file that is not a database any more
+is set aside, and a new one is begun.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import sqlite3
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ...routing.limits import Charge, Window
 from ...routing.usage_stats import KEPT as HISTORY_HOURS
 from ...routing.usage_stats import Tallies
-from ..loop.os_threads import new_lock, new_queue, start_thread
+from ..loop.os_threads import new_lock
 from .store import Decide, StoreFailed
+from .worker_thread import WorkerThread
 
 T = TypeVar("T")
 BUSY_TIMEOUT = 0.025
-"""Seconds to wait for another process's transaction, each time; a transaction takes a fraction of a millisecond."""
+"""Seconds of each try to get the file's lock. A transaction takes a fraction of a millisecond."""
 MAX_TRIES = 8
+"""Tries to get the lock before the store has failed."""
 FORK_TIMEOUT = 1.0
 """Seconds a fork waits for the transaction under way."""
 NOTES_LIFETIME = 30 * 86_400.0
-"""Seconds after which notes are forgotten."""
+"""Seconds after which a note is dropped."""
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS windows (key TEXT PRIMARY KEY, state BLOB NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tallies (hour INTEGER, model TEXT, name TEXT, value REAL, PRIMARY KEY (hour, model, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS windows (
+    key TEXT PRIMARY KEY, state BLOB NOT NULL, at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notes (
+    key TEXT PRIMARY KEY, value TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tallies (
+    hour INTEGER, model TEXT, name TEXT, value REAL, PRIMARY KEY (hour, model, name)
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS notes_by_number ON notes (number);
 """
-
-
-class _Worker:
-    """A thread that does one thing after the other; daemonic, so that it keeps no process from ending."""
-
-    def __init__(self) -> None:
-        self._jobs = new_queue()
-        self._thread = start_thread(self._work, "freerouter-state")
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-
-    async def run(self, call: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def settle(value: Any, error: Exception | None) -> None:
-            if future.done():
-                return  # whoever asked has gone
-            if error is None:
-                future.set_result(value)
-            else:
-                future.set_exception(error)
-
-        def job() -> None:
-            value: Any = None
-            failure: Exception | None = None
-            try:
-                value = call()
-            except Exception as error:
-                failure = error
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-                loop.call_soon_threadsafe(settle, value, failure)
-
-        self._jobs.put(job)
-        return await future
-
-    def end(self) -> None:
-        self._jobs.put(None)
-        if self._thread is not None:
-            self._thread.join(1.0)
 
 
 class SqliteStore:
@@ -85,12 +51,14 @@ class SqliteStore:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._worker: _Worker | None = None
+        self._worker: WorkerThread | None = None
         self._connection: sqlite3.Connection | None = None
-        self._abandoned: list[Any] = []
+        self._opened_file: tuple[int, int] | None = None
+        self._abandoned: list[object] = []
+        """Connections and threads of a parent process. Kept, so that no destructor touches them."""
         self._lock = new_lock()
+        """Held during a transaction, and over a fork."""
         self._paused = False
-        self._opened: tuple[int, int] | None = None
         _stores.add(self)
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
@@ -99,8 +67,8 @@ class SqliteStore:
     async def put_notes(self, notes: dict[str, str], now: float) -> None:
         await self._run(lambda db: _put_notes(db, notes, now))
 
-    async def notes_since(self, since: int) -> tuple[int, dict[str, str]]:
-        return await self._run(lambda db: _notes_since(db, since))
+    async def notes_since(self, number: int) -> tuple[int, dict[str, str]]:
+        return await self._run(lambda db: _notes_since(db, number))
 
     async def add(self, tallies: Tallies, hour: int) -> None:
         await self._run(lambda db: _add(db, tallies, hour))
@@ -109,10 +77,7 @@ class SqliteStore:
         return await self._run(lambda db: _history(db, since))
 
     def forget(self) -> None:
-        self._abandoned += [
-            self._connection,
-            self._worker,
-        ]  # the parent's: no destructor may touch them here
+        self._abandoned += [self._connection, self._worker]
         self._connection = self._worker = None
         self._lock, self._paused = new_lock(), False
 
@@ -124,77 +89,12 @@ class SqliteStore:
                 await worker.run(connection.close)
             worker.end()
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        if self._worker is None:
-            self._worker = _Worker()
-        return await self._worker.run(lambda: self._run_locked(work))
-
-    def _run_locked(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """On the store's thread: within one transaction, tried again while another process holds the file."""
-        with self._lock:
-            return self._retry(work)
-
-    def _retry(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        for left in reversed(range(MAX_TRIES)):
-            try:
-                return self._transaction(work)
-            except sqlite3.OperationalError as error:
-                if not left or "locked" not in str(error):
-                    raise StoreFailed(_message(error)) from None
-            except (sqlite3.Error, OSError, ValueError, KeyError, TypeError) as error:
-                if isinstance(error, sqlite3.DatabaseError) and left and self._set_aside(error):
-                    continue
-                raise StoreFailed(_message(error)) from None
-        raise StoreFailed("the file stays locked")
-
-    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        db = self._connection
-        if (
-            db is not None and self._identity() != self._opened
-        ):  # removed or replaced: others use another file by now
-            db.close()
-            db = self._connection = None
-        if db is None:
-            db = self._connection = self._open()
-            self._opened = self._identity()
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            done = work(db)
-            db.commit()
-        except BaseException:
-            db.rollback()
-            raise
-        return done
-
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
-
-    def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(
-            os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        )  # its -wal and -shm take after it
-        db = sqlite3.connect(
-            self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-        )
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute(
-                "PRAGMA synchronous=NORMAL"
-            )  # a crash of the machine may lose the last moments, never the file
-            db.executescript(_SCHEMA)
-        except BaseException:
-            db.close()
-            raise
-        return db
-
     def before_fork(self) -> None:
-        """SQLite keeps its locks by process and file: a connection that crosses a fork leaves the child locked out, or both of them
-        writing past each other. So none crosses; both open one of their own when next they need it."""
+        """Close the connection, so that none crosses a fork. Both processes open new ones.
+
+        SQLite keeps locks by process and file. A connection that crossed would lock the child out,
+        or let both write past each other.
+        """
         self._paused = self._lock.acquire(timeout=FORK_TIMEOUT)
         if self._paused:
             connection, self._connection = self._connection, None
@@ -203,22 +103,96 @@ class SqliteStore:
                     connection.close()
 
     def after_fork(self) -> None:
+        """Go on, in the parent and in the child."""
         if self._paused:
             self._paused = False
             self._lock.release()
 
-    def _set_aside(self, error: sqlite3.DatabaseError) -> bool:
-        """A file that is no database is kept under another name. False: it is one, and something else is wrong."""
-        if "not a database" not in str(error) and "malformed" not in str(error):
-            return False
+    # -- on the store's thread ----------------------------------------------------------------
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._worker is None:
+            self._worker = WorkerThread("freerouter-state")
+        return await self._worker.run(lambda: self._run_locked(work))
+
+    def _run_locked(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with self._lock:
+            return self._retry(work)
+
+    def _retry(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a transaction, and again while another process holds the file's lock."""
+        for tries_left in reversed(range(MAX_TRIES)):
+            try:
+                return self._transaction(work)
+            except sqlite3.OperationalError as error:
+                if not tries_left or "locked" not in str(error):
+                    raise _store_failed(error) from None
+            except (sqlite3.Error, OSError, ValueError, KeyError, TypeError) as error:
+                corrupt = isinstance(error, sqlite3.DatabaseError) and _is_corrupt(error)
+                if not (corrupt and tries_left):
+                    raise _store_failed(error) from None
+                self._set_aside()
+        raise StoreFailed("the file stays locked")
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        db = self._connection
+        if db is not None and self._file() != self._opened_file:
+            db.close()  # removed or replaced: other processes use another file by now
+            db = self._connection = None
+        if db is None:
+            db = self._connection = self._open()
+            self._opened_file = self._file()
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(db)
+            db.commit()
+        except BaseException:
+            db.rollback()
+            raise
+        return result
+
+    def _file(self) -> tuple[int, int] | None:
+        """Which file is at the path now."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Its -wal and -shm files get the same permissions.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        db = sqlite3.connect(
+            self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            # A crash of the machine may lose the last moments, never the file.
+            db.execute("PRAGMA synchronous=NORMAL")
+            db.executescript(_SCHEMA)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _set_aside(self) -> None:
+        """Keep the file under another name, over an earlier one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
         for ending in ("", "-wal", "-shm"):
-            spoilt = self.path.with_name(self.path.name + ending)
-            if spoilt.exists():
-                os.replace(spoilt, spoilt.with_name(f"{spoilt.name}.spoilt"))  # noqa: PTH105  # over an earlier one
-        return True
+            file = self.path.with_name(self.path.name + ending)
+            if file.exists():
+                file.replace(file.with_name(f"{file.name}.spoilt"))
+
+
+def _is_corrupt(error: sqlite3.DatabaseError) -> bool:
+    return "not a database" in str(error) or "malformed" in str(error)
+
+
+def _store_failed(error: Exception) -> StoreFailed:
+    return StoreFailed(f"{type(error).__name__}: {error}")
 
 
 def _change(
@@ -228,10 +202,11 @@ def _change(
     for charge in charges:
         row = db.execute("SELECT state FROM windows WHERE key = ?", (charge.window,)).fetchone()
         windows[charge] = Window.of(row[0] if row else None)
-    result, dirty = decide(windows.__getitem__)
-    if dirty:
+    result, changed = decide(windows.__getitem__)
+    if changed:
         db.executemany(
-            "INSERT INTO windows VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state, at = excluded.at",
+            "INSERT INTO windows VALUES (?, ?, ?)"
+            " ON CONFLICT (key) DO UPDATE SET state = excluded.state, at = excluded.at",
             [(charge.window, window.state(), now) for charge, window in windows.items()],
         )
     return result
@@ -240,30 +215,32 @@ def _change(
 def _put_notes(db: sqlite3.Connection, notes: dict[str, str], now: float) -> None:
     number = db.execute("SELECT COALESCE(MAX(number), 0) FROM notes").fetchone()[0] + 1
     db.executemany(
-        "INSERT INTO notes VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, number = excluded.number, at = excluded.at",
+        "INSERT INTO notes VALUES (?, ?, ?, ?) ON CONFLICT (key)"
+        " DO UPDATE SET value = excluded.value, number = excluded.number, at = excluded.at",
         [(key, value, number, now) for key, value in notes.items()],
     )
     db.execute("DELETE FROM notes WHERE at < ?", (now - NOTES_LIFETIME,))
 
 
-def _notes_since(db: sqlite3.Connection, since: int) -> tuple[int, dict[str, str]]:
-    rows = db.execute("SELECT key, value, number FROM notes WHERE number > ?", (since,)).fetchall()
-    return max((row[2] for row in rows), default=since), {row[0]: row[1] for row in rows}
+def _notes_since(db: sqlite3.Connection, number: int) -> tuple[int, dict[str, str]]:
+    rows = db.execute("SELECT key, value, number FROM notes WHERE number > ?", (number,)).fetchall()
+    return max((row[2] for row in rows), default=number), {row[0]: row[1] for row in rows}
 
 
 def _add(db: sqlite3.Connection, tallies: Tallies, hour: int) -> None:
     db.executemany(
-        "INSERT INTO tallies VALUES (?, ?, ?, ?) ON CONFLICT (hour, model, name) DO UPDATE SET value = value + excluded.value",
+        "INSERT INTO tallies VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (hour, model, name) DO UPDATE SET value = value + excluded.value",
         [(*key, name, value) for key, tally in tallies.items() for name, value in tally.items()],
     )
     db.execute("DELETE FROM tallies WHERE hour < ?", (hour - HISTORY_HOURS,))
 
 
 def _history(db: sqlite3.Connection, since: int) -> Tallies:
-    found: Tallies = {}
+    tallies: Tallies = {}
     for hour, model, name, value in db.execute("SELECT * FROM tallies WHERE hour >= ?", (since,)):
-        found.setdefault((hour, model), {})[name] = value
-    return found
+        tallies.setdefault((hour, model), {})[name] = value
+    return tallies
 
 
 _stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
@@ -283,7 +260,3 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
     )
-
-
-def _message(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

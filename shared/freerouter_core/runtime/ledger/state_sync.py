@@ -1,9 +1,9 @@
-"""`StateSync`: what requests learn of models and accounts, told to the other processes and taken from them.
+"""`StateSync`: shares what requests learn of models and accounts with other processes.
 
-Told within a second of what was learnt, taken at most once a second, both beside the requests: nobody waits for a store but the
-very first, who gains what was known before. Others are heard before anything is said, and what they know is kept where it
-binds: a stated wait's later end, the newer of two lists of lacks (law 8). A refused key is this process's own matter, since it may
-be mended before the next one starts.
+Changes are written within a second and read at most once a second, in the background. Only the
+first request of a process waits for the store. Others' notes are read before own ones are written,
+and what they say is kept where it binds (law 8): the later end of a stated wait, the newer of two
+lists of lacks.
 """
 
 from __future__ import annotations
@@ -12,39 +12,36 @@ import asyncio
 import json
 import math
 from dataclasses import fields, replace
-from typing import Any, TypeVar
 
 from ...catalogue.model import ModelIdentity
 from ...routing.failures import RoutingState
 from ...routing.health import Bench, Health
 from ...routing.usage_stats import merge
-from ...wire.fault import Cause
 from ..loop.clock import Clock
 from .ledger import Ledger
+from .notes import read_bench, read_health, read_identity, write_bench, write_health
 
 INTERVAL = 1.0
-"""Seconds between two looks at what others learnt."""
+"""Seconds between two exchanges with the store, at least."""
 MAX_UNMERGED = 1_000
-"""Tallies that a process which shares nothing puts off adding up."""
-_SHARED_FIELDS = tuple(f.name for f in fields(Health) if f.name != "probing")
-_JSON_FIELDS = tuple(name for name in _SHARED_FIELDS if name != "lacks")
-T = TypeVar("T", Bench, Health)
+"""Tallies after which a process that shares nothing adds them up."""
 
 
 class StateSync:
-    """The exchange between one process's `State` and a shared store."""
+    """The exchange between one process's `RoutingState` and a shared store."""
 
     def __init__(self, state: RoutingState, ledger: Ledger, clock: Clock) -> None:
         self._state, self._ledger, self._clock = state, ledger, clock
         self._seen = 0
+        """The number of the newest note that was read."""
         self._pulled_at = -math.inf
         self._exchanging = False
         self._last_pushed: dict[str, str] = {}
-        """What this process said last, and need not hear from itself."""
+        """Own notes by key: they need not be read back."""
         self._timer: asyncio.TimerHandle | None = None
 
     async def pull(self) -> None:
-        """Before a request: the first waits for what was known before, others only see to it that it is looked up."""
+        """Read what others learnt, before a request. Only a process's first request waits."""
         if not self._ledger.store.shared:
             return
         first, now = self._pulled_at == -math.inf, self._clock.now()
@@ -57,7 +54,7 @@ class StateSync:
             self._ledger.spawn(self._exchange())
 
     def push_soon(self) -> None:
-        """After a request: what it taught is written down beside the next."""
+        """Write what was learnt, within a second and in the background."""
         book = self._state.health
         if not self._ledger.store.shared:
             if len(book.usage.untold) > MAX_UNMERGED:
@@ -66,21 +63,21 @@ class StateSync:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._on_timer)
 
     async def flush(self) -> None:
-        """Before the end: what was not told yet."""
+        """Write at once what is still to be written, before the loop ends."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
             await self._exchange()
 
     async def push_history(self) -> None:
-        """What was used, added to what others used."""
-        history = self._state.health.usage
-        told = history.take()
-        if told and not await self._ledger.add(told):
-            merge(history.untold, told)
+        """Add this process's usage to the history of all."""
+        usage = self._state.health.usage
+        tallies = usage.take()
+        if tallies and not await self._ledger.add(tallies):
+            merge(usage.untold, tallies)
 
     def forget(self) -> None:
-        """After a fork: nothing is under way here."""
+        """After a fork: no exchange is under way here."""
         self._exchanging, self._timer = False, None
 
     def _on_timer(self) -> None:
@@ -88,103 +85,97 @@ class StateSync:
         self._ledger.spawn(self._exchange())
 
     async def _exchange(self) -> None:
+        """Read others' notes, then write own ones, which so hold what others said."""
         self._exchanging = True
         try:
-            book = self._state.health
-            done, news = await self._ledger.try_store(self._ledger.store.notes_since(self._seen))
-            if not done:
-                return
-            if news is not None:  # first, so that what is told holds what others said
-                self._seen, notes = news
-                for key, note in notes.items():
-                    if note != self._last_pushed.get(key):
-                        self._apply_note(key, note)
-            touched, book.touched = book.touched, set()
-            told = {key: text for key in touched if (text := self._note_of(key)) is not None}
-            if told:
-                done, _ = await self._ledger.try_store(
-                    self._ledger.store.put_notes(told, self._clock.now())
-                )
-                if not done:
-                    book.touched |= touched
-                    return
-                self._last_pushed |= told
-            await self.push_history()
+            if await self._read_notes() and await self._write_notes():
+                await self.push_history()
         finally:
             self._exchanging = False
 
+    async def _read_notes(self) -> bool:
+        """Whether the store could be read."""
+        done, result = await self._ledger.try_store(self._ledger.store.notes_since(self._seen))
+        if result is not None:
+            self._seen, notes = result
+            for key, note in notes.items():
+                if note != self._last_pushed.get(key):
+                    self._apply(key, note)
+        return done
+
+    async def _write_notes(self) -> bool:
+        """Whether the store could be written. If not, the notes are written next time."""
+        book = self._state.health
+        touched, book.touched = book.touched, set()
+        notes = {key: note for key in touched if (note := self._note_of(key)) is not None}
+        if not notes:
+            return True
+        writing = self._ledger.store.put_notes(notes, self._clock.now())
+        done, _ = await self._ledger.try_store(writing)
+        if done:
+            self._last_pushed |= notes
+        else:
+            book.touched |= touched
+        return done
+
     def _note_of(self, key: str) -> str | None:
-        """What is to be told about a key; None: nothing."""
+        """What to write about a key. None: nothing."""
         kind, _, name = key.partition("|")
         book = self._state.health
         if kind == "a":
-            bench = book.accounts.get(name)
-            if bench is None:
-                return json.dumps([0.0, False, Cause.UNKNOWN, 0])  # forgotten on purpose
-            if bench.until == math.inf:
-                return None
-            return json.dumps([bench.until, bench.stated, bench.cause, bench.strikes])
+            return write_bench(book.accounts.get(name))
         if kind == "g":
             return json.dumps(self._state.price_caps.get(name))
-        health = book.models.get(tuple(json.loads(name)))
-        if health is None:
-            return None
-        values = {field: getattr(health, field) for field in _SHARED_FIELDS}
-        return json.dumps(values | {"lacks": sorted(health.lacks)})
+        health = book.models.get(read_identity(name))
+        return None if health is None else write_health(health)
 
-    def _apply_note(self, key: str, text: str) -> None:
+    def _apply(self, key: str, note: str) -> None:
+        """Learn from another process's note. One that cannot be read teaches nothing."""
         kind, _, name = key.partition("|")
-        book = self._state.health
+        touched = key in self._state.health.touched
         try:
-            value: Any = json.loads(text)
             if kind == "a":
-                until, stated, cause, strikes = value
-                bench = _checked(
-                    [until, stated, Cause(cause), strikes], Bench(0.0, False, Cause.UNKNOWN, 0)
-                )
-                self._merge_bench(name, bench, key in book.touched)
+                self._merge_bench(name, read_bench(note), touched)
             elif kind == "g":
-                if key not in book.touched:
-                    self._state.price_caps[name] = bool(value)
+                if not touched:
+                    self._state.price_caps[name] = bool(json.loads(note))
             else:
-                provider, origin, model = json.loads(name)
-                lacks = frozenset(str(lack) for lack in value.pop("lacks"))
-                told = _checked([value[field] for field in _JSON_FIELDS], Health())
-                told.lacks = lacks
-                self._merge_health(
-                    (str(provider), str(origin), str(model)), told, key in book.touched
-                )
-        except (ValueError, TypeError, KeyError, AttributeError):
-            pass  # written by another version, or no note at all: nothing is learnt from it
+                self._merge_health(read_identity(name), read_health(note), touched)
+        except ValueError:
+            return  # written by another version
 
-    def _merge_bench(self, scope: str, told: Bench, touched: bool) -> None:
-        """A stated wait is kept to the second, whoever heard it (law 8); only a reset ends it."""
+    def _merge_bench(self, scope: str, theirs: Bench | None, touched: bool) -> None:
+        """`touched`: this process has learnt something of the account that is not written yet.
+
+        A stated wait is kept to the second, whoever heard it (law 8). Only a reset ends it.
+        """
         accounts = self._state.health.accounts
         own = accounts.get(scope)
-        if not told.until and not told.stated and not told.strikes:
+        if theirs is None:
             if not touched:
                 accounts.pop(scope, None)
-        elif (
-            own is None
-            or _later(told, own)
-            or not (touched or (own.stated and own.until > told.until))
-        ):
-            accounts[scope] = told
-
-    def _merge_health(self, key: ModelIdentity, told: Health, touched: bool) -> None:
-        book = self._state.health
-        own = book.models.get(key)
-        if own is None or told == Health():  # which is what a reset leaves
-            if not touched or own is None:
-                book.models[key] = told
             return
-        bench = told if told.stated and (told.bench > own.bench or not own.stated) else own
+        keep = own is not None and (touched or (own.stated and own.until > theirs.until))
+        if own is None or not keep or _stated_later(theirs, own):
+            accounts[scope] = theirs
+
+    def _merge_health(self, identity: ModelIdentity, theirs: Health, touched: bool) -> None:
+        """`touched`: this process has learnt something of the model that is not written yet."""
+        models = self._state.health.models
+        own = models.get(identity)
+        if own is None or theirs == Health():  # which is what a reset leaves
+            if not touched or own is None:
+                models[identity] = theirs
+            return
+        bench = own
+        if theirs.stated and (theirs.bench > own.bench or not own.stated):
+            bench = theirs
         if not own.stated and not touched:
-            bench = told
-        lacks = told if told.lacks_since > own.lacks_since else own
-        gone = max((at for at in (own.gone, told.gone) if at is not None), default=None)
-        kept = replace(
-            own if touched else told,
+            bench = theirs
+        lacks = theirs if theirs.lacks_since > own.lacks_since else own
+        gone = max((at for at in (own.gone, theirs.gone) if at is not None), default=None)
+        merged = replace(
+            own if touched else theirs,
             bench=bench.bench,
             stated=bench.stated,
             lacks=lacks.lacks,
@@ -192,24 +183,9 @@ class StateSync:
             gone=gone,
             probing=own.probing,
         )
-        for field in fields(Health):
-            setattr(own, field.name, getattr(kept, field.name))
+        for field in fields(Health):  # in place: candidates of requests under way hold the object
+            setattr(own, field.name, getattr(merged, field.name))
 
 
-def _later(told: Bench, own: Bench) -> bool:
-    return told.stated and (not own.stated or told.until > own.until)
-
-
-def _checked(values: list[Any], like: T) -> T:
-    """An object as `like`, of JSON values; TypeError or ValueError where one is of another type."""
-    names = _JSON_FIELDS if isinstance(like, Health) else [f.name for f in fields(like)]
-    for name, value in zip(names, values, strict=True):
-        held = getattr(like, name)
-        allowed: Any = (
-            (int, float) if isinstance(held, (int, float)) or held is None else type(held)
-        )
-        if not isinstance(value, allowed) and not (held is None and value is None):
-            raise TypeError(f"{name} is no {allowed}")
-        if isinstance(held, float) and not math.isfinite(value):
-            raise ValueError(f"{name} is endless")
-    return replace(like, **dict(zip(names, values, strict=True)))
+def _stated_later(theirs: Bench, own: Bench) -> bool:
+    return theirs.stated and (not own.stated or theirs.until > own.until)

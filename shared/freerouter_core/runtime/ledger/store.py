@@ -1,8 +1,10 @@
-"""`Store`: where windows and notes are kept. One interface, three keepers, one set of tests over all of them.
+"""`Store`: where windows, notes and usage are kept. One interface, three stores, one set of tests.
 
-A change of windows is a function over them (`routing.quota`), which a store runs as one: in this process's memory, inside a
-transaction of SQLite, or against Redis by compare-and-set. A note is what requests learnt (`notes`): a key and a JSON text, with a
-number that grows, so that each process can ask for what is new.
+A change of windows is a function over them (`routing.limits`). A store runs it as one step: in
+memory, inside a transaction of SQLite, or against Redis by compare-and-set.
+
+A note is something that requests learnt (`state_sync`): a key and a JSON text. Each gets a number
+that grows, so that a process can ask for what is new.
 """
 
 from __future__ import annotations
@@ -11,19 +13,24 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from ...routing.limits import Charge, Window, Windows
-from ...routing.usage_stats import KEPT, Tallies, merge
+from ...routing.usage_stats import KEPT as HISTORY_HOURS
+from ...routing.usage_stats import Tallies, merge
 
 T = TypeVar("T")
 Decide = Callable[[Windows], tuple[T, bool]]
-"""Given windows, returns a result and whether it changed any of them."""
+"""Gets windows. Returns a result, and whether it changed any of them. May be run more than once."""
 
 
 class StoreFailed(Exception):
-    """A store is slow, locked, full, broken or gone. Never a request's failure: memory takes over."""
+    """A store is slow, locked, full, broken or gone. No request fails of it: memory takes over."""
 
 
 class Store(Protocol):
-    """Where windows and notes are kept. All methods but `forget` are called on the runtime's loop and raise `StoreFailed`."""
+    """Where windows, notes and usage are kept.
+
+    All methods but `forget` run on the runtime's loop and raise `StoreFailed`. `now` is in unix
+    seconds; an `hour` counts hours of unix time.
+    """
 
     shared: bool
     """Whether other processes see it."""
@@ -32,26 +39,26 @@ class Store(Protocol):
         """Run `decide` over the windows of `charges` as one step, and keep what it changed."""
 
     async def put_notes(self, notes: dict[str, str], now: float) -> None:
-        """Keep notes, over those of the same keys."""
+        """Write notes over those of the same keys."""
 
-    async def notes_since(self, since: int) -> tuple[int, dict[str, str]]:
-        """(number, notes): what was kept after `since`, and the number to ask with next time."""
+    async def notes_since(self, number: int) -> tuple[int, dict[str, str]]:
+        """(the newest number, the notes after `number`)."""
 
     async def add(self, tallies: Tallies, hour: int) -> None:
-        """Add to the history, of which what is older than `KEPT` hours before `hour` may be forgotten."""
+        """Add to the history. What is older than `HISTORY_HOURS` before `hour` may be dropped."""
 
     async def history(self, since: int) -> Tallies:
         """The history from the hour `since` on."""
 
     def forget(self) -> None:
-        """After a fork: connections are the parent's. Drop them; close nothing."""
+        """After a fork: drop connections, which are the parent's. Close nothing."""
 
     async def close(self) -> None:
-        """End connections."""
+        """Close connections. The next call opens new ones."""
 
 
 class MemoryStore:
-    """Windows of this process alone. Touched on the runtime's loop only."""
+    """Windows and usage of this process alone. Used on the runtime's loop only."""
 
     shared = False
 
@@ -60,6 +67,7 @@ class MemoryStore:
         self._history: Tallies = {}
 
     def window(self, charge: Charge) -> Window:
+        """The window of a charge, empty at first."""
         key = charge.window
         window = self._windows.get(key)
         if window is None:
@@ -70,24 +78,24 @@ class MemoryStore:
         return decide(self.window)[0]
 
     async def put_notes(self, notes: dict[str, str], now: float) -> None:
-        pass
+        """Nobody else would read them."""
 
-    async def notes_since(self, since: int) -> tuple[int, dict[str, str]]:
-        return since, {}
+    async def notes_since(self, number: int) -> tuple[int, dict[str, str]]:
+        return number, {}
 
     async def add(self, tallies: Tallies, hour: int) -> None:
         merge(self._history, tallies)
-        for old in [name for name in self._history if name[0] < hour - KEPT]:
+        for old in [name for name in self._history if name[0] < hour - HISTORY_HOURS]:
             del self._history[old]
 
     async def history(self, since: int) -> Tallies:
         return {name: tally for name, tally in self._history.items() if name[0] >= since}
 
     def forget(self) -> None:
-        """Requests in flight are the parent's; what was spent stays spent."""
+        """Drop leases, whose requests are gone. What was spent stays spent."""
         for window in self._windows.values():
             if window.lanes:
                 window.clear()
 
     async def close(self) -> None:
-        pass
+        """Nothing is open."""
