@@ -1,4 +1,4 @@
-"""The command as a process, in a real terminal, and ports for servers beside it."""
+"""Run the command in a real terminal, and find free ports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import termios
 from collections.abc import Mapping
 
 COMMAND = (sys.executable, "-c", "from freerouter_core.apps import main; main()")
-"""The `freerouter` command, wherever it was installed."""
+"""The `freerouter` command, without its script."""
 
 
 def free_port() -> int:
@@ -24,22 +24,22 @@ def free_port() -> int:
 
 
 def in_terminal(arguments: list[str], columns: int, variables: Mapping[str, str]) -> str:
-    """What `freerouter` prints in a terminal of so many columns. It must end with 0."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    """What `freerouter` prints in a terminal of `columns` columns. It must exit with 0."""
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     program = [*COMMAND, *arguments]
-    told = b""
+    output = b""
     with subprocess.Popen(
         program,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
         env={**os.environ, "TERM": "xterm", **variables},
     ) as process:
-        os.close(theirs)
-        with contextlib.suppress(OSError):  # how Linux says that the other end is closed
-            while part := os.read(ours, 65_536):
-                told += part
-    os.close(ours)
-    assert process.returncode == 0, told.decode()
-    return told.decode().replace("\r\n", "\n")
+        os.close(terminal)
+        with contextlib.suppress(OSError):  # Linux: the other end is closed
+            while chunk := os.read(controller, 65_536):
+                output += chunk
+    os.close(controller)
+    assert process.returncode == 0, output.decode()
+    return output.decode().replace("\r\n", "\n")

@@ -26,14 +26,14 @@ Serve = Callable[[World], str]
 
 
 def run(
-    *arguments: str, said: str | None = None, **variables: str
+    *arguments: str, stdin: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the command with a clean environment and these variables."""
-    kept = ("PATH", "PYTHONPATH", "HOME", "XDG_CACHE_HOME")
-    base = {name: os.environ[name] for name in kept if name in os.environ}
+    names = ("PATH", "PYTHONPATH", "HOME", "XDG_CACHE_HOME")
+    base = {name: os.environ[name] for name in names if name in os.environ}
     return subprocess.run(
         [*COMMAND, *arguments],
-        input=said,
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=90,
@@ -43,7 +43,7 @@ def run(
 
 
 def run_json(*arguments: str, **variables: str) -> Any:
-    """What the command prints with `--json`. It must end with 0."""
+    """What the command prints with `--json`. It must exit with 0."""
     done = run(*arguments, "--json", **variables)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -61,7 +61,7 @@ def server(serve: Serve) -> dict[str, str]:
     return {"OPENROUTER_BASE_URL": serve(world), "OPENROUTER_API_KEY": "sk-test-12345"}
 
 
-def test_help_names_the_commands() -> None:
+def test_help_lists_the_commands() -> None:
     done = run("--help")
 
     assert done.returncode == 0
@@ -80,10 +80,10 @@ def test_chat_streams_to_a_pipe(server: dict[str, str]) -> None:
 
 
 def test_chat_reads_standard_input(server: dict[str, str]) -> None:
-    assert "You said: from a pipe" in run("chat", said="from a pipe", **server).stdout
+    assert "You said: from a pipe" in run("chat", stdin="from a pipe", **server).stdout
 
 
-def test_chat_explains(server: dict[str, str]) -> None:
+def test_chat_explain_shows_every_attempt(server: dict[str, str]) -> None:
     done = run("chat", "--explain", "--model", "acme/b:free", "hello", **server)
 
     assert "acme/b:free (openrouter): busy HTTP 502" in done.stderr
@@ -91,7 +91,7 @@ def test_chat_explains(server: dict[str, str]) -> None:
     assert "send     #1 acme/b:free" in done.stderr
 
 
-def test_models(server: dict[str, str]) -> None:
+def test_models_prints_a_table(server: dict[str, str]) -> None:
     done = run("models", **server)
 
     assert done.returncode == 0
@@ -102,7 +102,7 @@ def test_models(server: dict[str, str]) -> None:
     assert "2 of 2 free models usable now" in done.stdout
 
 
-def test_doctor_is_well(server: dict[str, str]) -> None:
+def test_doctor_exits_with_0_if_all_is_well(server: dict[str, str]) -> None:
     done = run("doctor", **server)
 
     assert done.returncode == 0
@@ -112,7 +112,7 @@ def test_doctor_is_well(server: dict[str, str]) -> None:
     assert "sk-test" not in done.stdout + done.stderr
 
 
-def test_doctor_without_a_key() -> None:
+def test_doctor_without_a_key_exits_with_3() -> None:
     done = run("doctor")
 
     assert done.returncode == 3
@@ -120,7 +120,7 @@ def test_doctor_without_a_key() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_doctor_without_a_network() -> None:
+def test_doctor_without_a_network_exits_with_1() -> None:
     done = run(
         "doctor", OPENROUTER_API_KEY="sk-test-12345", OPENROUTER_BASE_URL="http://127.0.0.1:9/v1"
     )
@@ -131,7 +131,7 @@ def test_doctor_without_a_network() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "variables", "code", "words"),
+    ("arguments", "variables", "code", "message"),
     [
         (("chat", "hello"), {}, 3, "OPENROUTER_API_KEY"),
         (("chat", "hello"), {"OPENROUTER_TIMEOUT": "soon"}, 2, "OPENROUTER_TIMEOUT"),
@@ -139,29 +139,29 @@ def test_doctor_without_a_network() -> None:
         (("nonsense",), {}, 2, "No such command"),
     ],
 )
-def test_mistakes_are_told_in_a_line(
-    arguments: tuple[str, ...], variables: dict[str, str], code: int, words: str
+def test_a_mistake_is_one_line_and_an_exit_code(
+    arguments: tuple[str, ...], variables: dict[str, str], code: int, message: str
 ) -> None:
     done = run(*arguments, **variables)
 
     assert done.returncode == code
-    assert words in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_dev_mode_says_that_it_is_simulated() -> None:
+def test_dev_mode_says_that_the_answer_is_simulated() -> None:
     done = run("chat", "hello", DEV_MODE="true")
 
     assert "You said: hello" in done.stdout
     assert "simulated" in done.stderr
 
 
-def test_demo() -> None:
+def test_demo_runs_to_its_end() -> None:
     done = run("demo")
 
     assert done.returncode == 0, done.stderr
     assert "This world is simulated" in done.stdout
-    for words in (
+    for text in (
         "rate-limited (429)",
         "nothing in it",
         "no longer free (404)",
@@ -169,7 +169,7 @@ def test_demo() -> None:
         "City(name='Lisbon'",
         "1998",
     ):
-        assert words in done.stdout
+        assert text in done.stdout
     assert "every call answered, nothing paid" in done.stdout
 
 
@@ -224,8 +224,8 @@ def test_without_its_extra_the_command_says_what_to_install(tmp_path: Path) -> N
     assert "pip install 'freerouter-llm[cli]'" in done.stderr
 
 
-def test_lists_as_json_and_as_tables(server: dict[str, str]) -> None:
-    told = {
+def test_reports_are_printed_as_json_and_as_tables(server: dict[str, str]) -> None:
+    output = {
         name: run_json(*arguments, **server)
         for name, arguments in {
             "models": ("models", "--tools"),
@@ -238,22 +238,22 @@ def test_lists_as_json_and_as_tables(server: dict[str, str]) -> None:
         }.items()
     }
 
-    assert [row["id"] for row in told["models"]] == [row["id"] for row in told["explain"]]
-    assert told["discover"]["providers"] == {"openrouter": {"listed": 2, "free": 2}}
-    assert set(told["recommend"][0]["parts"]) == {
+    assert [row["id"] for row in output["models"]] == [row["id"] for row in output["explain"]]
+    assert output["discover"]["providers"] == {"openrouter": {"listed": 2, "free": 2}}
+    assert set(output["recommend"][0]["parts"]) == {
         "capability",
         "context",
         "provider",
         "free",
         "availability",
     }
-    assert told["stats"]["stats"]["free"] == 2
-    assert told["chat"]["model_name"] == "acme/a:free"
+    assert output["stats"]["stats"]["free"] == 2
+    assert output["chat"]["model_name"] == "acme/a:free"
     assert "acme/a:free" in run("recommend", "write Python code", **server).stdout
     assert "of 20 requests a minute" in run("stats", **server).stdout
 
 
-def test_config_shows_where_a_setting_comes_from_and_no_key(tmp_path: Path) -> None:
+def test_config_shows_the_origin_of_a_setting_but_no_key(tmp_path: Path) -> None:
     (tmp_path / "freerouter.toml").write_text("openrouter_timeout = 9\n")
     done = run("config", "--json", OPENROUTER_API_KEY="sk-secret-1", DEV_MODE="true", COLUMNS="40")
     rows = {row["name"]: row for row in json.loads(done.stdout)["settings"]}
@@ -271,8 +271,10 @@ def test_config_shows_where_a_setting_comes_from_and_no_key(tmp_path: Path) -> N
     assert "sk-secret" not in done.stdout + run("config", OPENROUTER_API_KEY="sk-secret-1").stdout
 
 
-def test_a_conversation(server: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    """As a terminal has it, but for the terminal: what is typed comes from a list."""
+def test_a_conversation_and_its_commands(
+    server: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a terminal, but the lines come from a list."""
     from freerouter_core.apps.cli.chat import Conversation
 
     typed = iter(
@@ -281,12 +283,12 @@ def test_a_conversation(server: dict[str, str], capsys: pytest.CaptureFixture[st
     with World([SimModel("acme/a:free"), SimModel("acme/b:free")]) as world:
         conversation = Conversation(world.router(model="acme/a:free"), system="be brief")
         conversation.run(lambda prompt: next(typed))
-        asked = [[m["content"] for m in seen.body["messages"]] for seen in world.requests]
+        prompts = [[m["content"] for m in request.body["messages"]] for request in world.requests]
 
     assert world.asked == ["acme/a:free", "acme/b:free"]
-    assert asked[1][0] == "be brief"
-    assert asked[1][1] == "hello"
-    assert asked[1][3] == "and you?"
+    assert prompts[1][0] == "be brief"
+    assert prompts[1][1] == "hello"
+    assert prompts[1][3] == "and you?"
     shown = capsys.readouterr()
     assert "You said: hello" in shown.out
     assert "acme/a:free (openrouter): answered" in shown.err
@@ -294,7 +296,7 @@ def test_a_conversation(server: dict[str, str], capsys: pytest.CaptureFixture[st
     assert next(typed) == "never"
 
 
-def test_serve_is_an_endpoint_and_shuts_down_with_a_stream_open() -> None:
+def test_serve_answers_and_shuts_down_while_a_stream_is_open() -> None:
     slow = World(
         [
             SimModel(
@@ -329,22 +331,22 @@ def test_serve_is_an_endpoint_and_shuts_down_with_a_stream_open() -> None:
     ):
         try:
             assert process.stdout is not None
-            found = re.search(r"http://127.0.0.1:\d+", process.stdout.readline())
-            assert found is not None
+            address = re.search(r"http://127.0.0.1:\d+", process.stdout.readline())
+            assert address is not None
             body = {
                 "model": "auto",
                 "stream": True,
                 "messages": [{"role": "user", "content": "hi"}],
             }
             with httpx.stream(
-                "POST", f"{found.group()}/v1/chat/completions", json=body, timeout=30
+                "POST", f"{address.group()}/v1/chat/completions", json=body, timeout=30
             ) as response:
                 lines = response.iter_lines()
                 assert next(lines).startswith("data: ")
                 process.send_signal(signal.SIGINT)
-                told = [line for line in lines if line]
-            assert "shutting down" in told[-2]
-            assert told[-1] == "data: [DONE]"
+                rest = [line for line in lines if line]
+            assert "shutting down" in rest[-2]
+            assert rest[-1] == "data: [DONE]"
             assert process.wait(30) == 0
             assert process.stderr is not None
             assert "Traceback" not in process.stderr.read()
@@ -352,14 +354,14 @@ def test_serve_is_an_endpoint_and_shuts_down_with_a_stream_open() -> None:
             process.kill()
 
 
-def test_serve_is_careful_whom_it_lets_in() -> None:
-    done = run("serve", "--host", "0.0.0.0", OPENROUTER_API_KEY="sk-test-12345")  # noqa: S104  # refused
+def test_serve_on_a_public_address_needs_a_token() -> None:
+    done = run("serve", "--host", "0.0.0.0", OPENROUTER_API_KEY="sk-test-12345")  # noqa: S104
 
     assert done.returncode == 2
     assert "--token" in done.stderr
 
 
-def test_probe_asks_every_model_and_resumes(serve: Serve, tmp_path: Path) -> None:
+def test_probe_asks_every_model_once_and_resumes(serve: Serve, tmp_path: Path) -> None:
     world = World(
         [
             SimModel("acme/a:free", first_token=0.0, speed=1e6),
@@ -374,20 +376,22 @@ def test_probe_asks_every_model_and_resumes(serve: Serve, tmp_path: Path) -> Non
     done = run(
         "probe", "--resume", "--spacing", "0", "--report", str(report), "--json", **variables
     )
-    told = json.loads(done.stdout)
+    results = json.loads(done.stdout)
 
     assert first.returncode == done.returncode == 0
     assert "1 of 1 answered (100%)" in first.stdout or "0 of 1" in first.stdout
-    assert sorted(world.asked) == ["acme/a:free", "acme/b:free", "acme/c:free"], "each once"
-    assert (told["summary"]["asked"], told["summary"]["answered"]) == (3, 2)
-    assert json.loads(report.read_text()) == told
-    failed = next(row for row in told["results"] if not row["ok"])
+    assert sorted(world.asked) == ["acme/a:free", "acme/b:free", "acme/c:free"], (
+        "each model is asked once"
+    )
+    assert (results["summary"]["asked"], results["summary"]["answered"]) == (3, 2)
+    assert json.loads(report.read_text()) == results
+    failed = next(row for row in results["results"] if not row["ok"])
     assert (failed["model"], failed["fault"]) == ("acme/c:free", "gone")
     assert "3 models" not in done.stderr
     assert "2 models, one request each" in done.stderr
 
 
-def test_a_probe_that_is_interrupted_has_its_results(serve: Serve, tmp_path: Path) -> None:
+def test_an_interrupted_probe_keeps_its_results(serve: Serve, tmp_path: Path) -> None:
     world = World(
         [SimModel(f"acme/m{n}:free", first_token=0.0, speed=1e6) for n in range(4)], clock="real"
     )
@@ -427,17 +431,17 @@ def test_a_probe_that_is_interrupted_has_its_results(serve: Serve, tmp_path: Pat
     assert len(json.loads(report.read_text())["results"]) == 1
 
 
-def test_what_others_did_is_known_to_a_new_process(server: dict[str, str], tmp_path: Path) -> None:
+def test_a_new_process_knows_what_earlier_ones_did(server: dict[str, str], tmp_path: Path) -> None:
     state = {**server, "FREEROUTER_STATE": f"sqlite:///{tmp_path}/shared.db"}
     for _ in range(2):
         run("chat", "hi", "-m", "acme/a:free", **state)
-    told = run_json("stats", **state)
+    stats = run_json("stats", **state)
 
-    assert told["performance"]["total"]["answers"] == 2
-    assert told["quota"]["lines"][0]["used"] == 2
+    assert stats["performance"]["total"]["answers"] == 2
+    assert stats["quota"]["lines"][0]["used"] == 2
 
 
-def test_no_password_is_shown(tmp_path: Path) -> None:
+def test_config_shows_no_password_of_a_url(tmp_path: Path) -> None:
     url = "redis://:hunter2@127.0.0.1:6379/0"
     done = run(
         "config",
@@ -452,9 +456,9 @@ def test_no_password_is_shown(tmp_path: Path) -> None:
     assert "127.0.0.1:6379" in done.stdout
 
 
-def test_odd_terminals_are_no_crash(server: dict[str, str]) -> None:
+def test_odd_terminals_cause_no_crash(server: dict[str, str]) -> None:
     done = run("chat", "hé", **server, PYTHONIOENCODING="ascii")
-    empty = run("chat", said=" \n", **server)
+    empty = run("chat", stdin=" \n", **server)
     closed = subprocess.run(
         [
             "/bin/sh",
@@ -473,31 +477,31 @@ def test_odd_terminals_are_no_crash(server: dict[str, str]) -> None:
     assert "Traceback" not in closed.stderr
 
 
-def test_serve_without_a_key_ends_at_once() -> None:
+def test_serve_without_a_key_exits_with_3() -> None:
     assert run("serve", "--port", "0").returncode == 3
 
 
-def test_a_narrow_terminal(server: dict[str, str]) -> None:
-    """A real terminal of forty columns: nothing is wider, and names stay whole."""
-    told = in_terminal(["models"], 40, server)
-    lines = re.sub(r"\x1b\[[\d;]*m", "", told).splitlines()
+def test_a_table_fits_a_narrow_terminal(server: dict[str, str]) -> None:
+    """A real terminal of 40 columns: no line is wider, and names are not cut."""
+    output = in_terminal(["models"], 40, server)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", output).splitlines()
 
     assert max(map(len, lines)) <= 40
     assert any(line.startswith("acme/a:free ") for line in lines)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_completes_it(shell: str) -> None:
-    words = {"COMP_WORDS": "freerouter mod", "COMP_CWORD": "mod" if shell == "fish" else "1"}
+def test_a_shell_completes_the_commands(shell: str) -> None:
+    typed = {"COMP_WORDS": "freerouter mod", "COMP_CWORD": "mod" if shell == "fish" else "1"}
     script = run_installed(_FREEROUTER_COMPLETE=f"{shell}_source")
-    found = run_installed(_FREEROUTER_COMPLETE=f"{shell}_complete", **words)
+    completions = run_installed(_FREEROUTER_COMPLETE=f"{shell}_complete", **typed)
 
     assert "freerouter" in script
-    assert "models" in found
+    assert "models" in completions
 
 
 def run_installed(**variables: str) -> str:
-    """The installed command itself: completion goes by its name."""
+    """Run the installed command, because completion depends on its name."""
     program = Path(sys.executable).parent / "freerouter"
     done = subprocess.run(
         [program],
@@ -511,28 +515,28 @@ def run_installed(**variables: str) -> str:
     return done.stdout
 
 
-def test_doctor_says_where_nobody_would_be_asked(server: dict[str, str], tmp_path: Path) -> None:
+def test_doctor_says_why_no_model_would_be_asked(server: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "freerouter.toml").write_text("[router]\nmin_context = 900000000")
-    ill = run("doctor", "--json", **server)
+    failing = run("doctor", "--json", **server)
     (tmp_path / "freerouter.toml").unlink()
-    well = run("doctor", "--json", **server)
+    working = run("doctor", "--json", **server)
 
-    assert (ill.returncode, json.loads(ill.stdout)["well"]) == (1, False)
-    assert "min_context" in json.loads(ill.stdout)["problem"]
-    assert (well.returncode, json.loads(well.stdout)["well"]) == (0, True)
+    assert (failing.returncode, json.loads(failing.stdout)["well"]) == (1, False)
+    assert "min_context" in json.loads(failing.stdout)["problem"]
+    assert (working.returncode, json.loads(working.stdout)["well"]) == (0, True)
 
 
-def test_an_answer_that_is_interrupted_says_so_by_its_code(serve: Serve) -> None:
-    asked = threading.Event()
-    slow = SimModel("acme/a:free", first_token=600.0, says=lambda request: asked.set())
+def test_an_interrupted_chat_exits_with_130(serve: Serve) -> None:
+    received = threading.Event()
+    slow = SimModel("acme/a:free", first_token=600.0, says=lambda request: received.set())
     world = World([slow], clock="real")
     program = [*COMMAND, "chat", "hello"]
     variables = {"OPENROUTER_BASE_URL": serve(world), "OPENROUTER_API_KEY": "sk-test-12345"}
     with subprocess.Popen(
         program, stderr=subprocess.PIPE, text=True, env={**os.environ, **variables}
     ) as process:
-        assert asked.wait(60)
+        assert received.wait(60)
         process.send_signal(signal.SIGINT)
-        told = process.stderr.read() if process.stderr else ""
+        stderr = process.stderr.read() if process.stderr else ""
 
-    assert (process.returncode, "Traceback" in told) == (130, False)
+    assert (process.returncode, "Traceback" in stderr) == (130, False)

@@ -1,8 +1,9 @@
-"""Graded tasks: marks that can be checked, a standing of models, and what it does to the ranking."""
+"""The benchmark: its questions, the standings of models, and what marks do to the ranking."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +12,36 @@ from click.testing import CliRunner
 
 from freerouter_core.apps.cli.benchmark import benchmark
 from freerouter_core.apps.evaluation.grading import grade_models, standings
-from freerouter_core.apps.evaluation.questions import QUESTIONS
+from freerouter_core.apps.evaluation.questions import QUESTIONS, Question
 from freerouter_core.errors import BadSetting
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.tool_calls import ToolCall
 
 RIGHT = {
-    "trains": "205", "bat and ball": "It costs 0.05", "siblings": "so 1", "product": "4,042", "output": "10",
-    "function": "def is_even(n):\n    return n % 2 == 0", "regex": r"^\d{4}-\d{2}-\d{2}$",
-    "extract": '{"name": "Alder lamp", "year": 1962, "price": 1250}', "median": "The median is 6.", "to English": "Butterfly",
-    "to French": "bonne nuit", "haiku": "a\nb\nc",
-}  # fmt: skip
+    "trains": "205",
+    "bat and ball": "It costs 0.05",
+    "siblings": "so 1",
+    "product": "4,042",
+    "output": "10",
+    "function": "def is_even(n):\n    return n % 2 == 0",
+    "regex": r"^\d{4}-\d{2}-\d{2}$",
+    "extract": '{"name": "Alder lamp", "year": 1962, "price": 1250}',
+    "median": "The median is 6.",
+    "to English": "Butterfly",
+    "to French": "bonne nuit",
+    "haiku": "a\nb\nc",
+}
+"""A right answer to each question that needs no tool."""
 
 
 def clever(request: dict[str, Any]) -> str | None:
-    asked = request["messages"][-1]["content"]
-    return next((RIGHT[q.name] for q in QUESTIONS if q.prompt == asked and q.name in RIGHT), None)
+    prompt = request["messages"][-1]["content"]
+    return next((RIGHT[q.name] for q in QUESTIONS if q.prompt == prompt and q.name in RIGHT), None)
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.name)
-def test_every_question_tells_right_from_wrong(question: Any) -> None:
+def test_every_question_gives_a_right_answer_1_and_a_wrong_one_0(question: Question) -> None:
     call = ToolCall("1", "get_weather", '{"city": "Lisbon"}')
     right = Answer(RIGHT[question.name]) if question.name in RIGHT else Answer(tool_calls=(call,))
 
@@ -40,7 +50,7 @@ def test_every_question_tells_right_from_wrong(question: Any) -> None:
     assert question.grade(Answer("")) == 0.0
 
 
-def test_the_better_model_stands_first_and_is_ranked_higher() -> None:
+def test_the_better_model_comes_first_and_rises_in_the_ranking() -> None:
     models = [
         SimModel("acme/dull:free", says=lambda request: "no idea"),
         SimModel("acme/clever:free", says=clever),
@@ -61,7 +71,9 @@ def test_the_better_model_stands_first_and_is_ranked_higher() -> None:
     assert first == "acme/clever:free"
 
 
-def test_the_command(serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_writes_a_report_and_refuses_a_paid_model(
+    serve: Callable[[World], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World(
         [
             SimModel("acme/clever:free", first_token=0.0, speed=1e6, says=clever),
@@ -72,13 +84,13 @@ def test_the_command(serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("OPENROUTER_BASE_URL", serve(world))
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-test-12345")
     report = tmp_path / "marks.json"
-    done = CliRunner().invoke(
+    result = CliRunner().invoke(
         benchmark, ["--task", "data", "--spacing", "0", "--report", str(report)]
     )
     refused = CliRunner().invoke(benchmark, ["acme/paid"])
 
-    assert done.exit_code == 0, done.output
-    assert "100%" in done.output
+    assert result.exit_code == 0, result.output
+    assert "100%" in result.output
     assert len(json.loads(report.read_text())["marks"]) == 2
     assert refused.exit_code == 2
     assert "--allow-paid" in refused.output

@@ -1,4 +1,4 @@
-"""The dashboard and the alerts ask for what is there: every metric and label of theirs is one that is exposed."""
+"""The dashboard and the alerts use metrics and labels that the service exposes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RULES: list[dict[str, Any]] = yaml.safe_load((FOLDER / "alerts.yml").read_text("
 ]["rules"]
 QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 QUERIES += [rule["expr"] for rule in RULES]
-HAPPENED = (
+EVENTS = (
     ModelChosen("m", "p", 1),
     AttemptFailed(model="m", provider="p", fault="busy", cause="server", status=502),
     Answered(model="m", provider="p", attempts=2, seconds=1.0, cost=0.1, first_token=0.5),
@@ -46,11 +46,11 @@ HAPPENED = (
 
 @pytest.fixture(scope="module")
 def exposed() -> dict[str, set[str]]:
-    """Every sample that is exposed once all has happened, with its labels."""
+    """The samples after every kind of event, with their labels."""
     with World([SimModel("a/x:free")], [SimAccount(per_day=50)]) as world:
         router = world.router(daily_cap=50)
         metrics = Metrics(router)
-        for event in HAPPENED:
+        for event in EVENTS:
             metrics.observe(event)
         text = asyncio.run(metrics.exposition())
         metrics.close()
@@ -62,9 +62,11 @@ def exposed() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_every_query_asks_for_what_is_exposed(query: str, exposed: dict[str, set[str]]) -> None:
+def test_every_query_uses_metrics_and_labels_that_exist(
+    query: str, exposed: dict[str, set[str]]
+) -> None:
     names = set(re.findall(r"freerouter_\w+", query))
-    wanted = set(re.findall(r"(\w+)!?=\"", query)) | {
+    labels = set(re.findall(r"(\w+)!?=\"", query)) | {
         label.strip()
         for group in re.findall(r"by \(([^)]*)\)", query)
         for label in group.split(",")
@@ -72,11 +74,11 @@ def test_every_query_asks_for_what_is_exposed(query: str, exposed: dict[str, set
 
     assert names
     assert names <= set(exposed)
-    assert wanted <= set.union(*(exposed[name] for name in names))
+    assert labels <= set.union(*(exposed[name] for name in names))
     assert query.count("(") == query.count(")")
 
 
-def test_labels_in_words_are_there(exposed: dict[str, set[str]]) -> None:
+def test_every_legend_uses_labels_that_exist(exposed: dict[str, set[str]]) -> None:
     for panel in DASHBOARD["panels"]:
         for target in panel["targets"]:
             labels = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
@@ -87,7 +89,7 @@ def test_labels_in_words_are_there(exposed: dict[str, set[str]]) -> None:
         assert rule["labels"]["severity"] in ("warning", "critical")
 
 
-def test_panels_do_not_lie_over_one_another() -> None:
+def test_panels_do_not_overlap() -> None:
     cells = [
         (x, y)
         for panel in DASHBOARD["panels"]

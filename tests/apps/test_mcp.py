@@ -1,4 +1,4 @@
-"""The MCP server as the SDK's own client sees it, over standard input and output of a process."""
+"""The MCP server as the SDK's client sees it, over standard input and output."""
 
 from __future__ import annotations
 
@@ -33,36 +33,40 @@ async def connected(**variables: str) -> AsyncIterator[ClientSession]:
 
 
 def content(result: Any) -> Any:
-    """What a tool told: a list as items, a dict as itself."""
-    told = getattr(result, "structured_content", None) or getattr(result, "structuredContent", None)
-    if told is None:
+    """The value that a tool returned: a list or a dict."""
+    value = getattr(result, "structured_content", None) or getattr(
+        result, "structuredContent", None
+    )
+    if value is None:
         return json.loads(result.content[0].text)
-    return told.get("result", told) if isinstance(told, dict) else told
+    return value.get("result", value) if isinstance(value, dict) else value
 
 
 @pytest.fixture
 def variables(serve: Callable[[World], str], tmp_path: Any) -> dict[str, str]:
     url = serve(World(MODELS, clock="real"))
-    kept = {"XDG_CACHE_HOME": str(tmp_path / "c"), "XDG_STATE_HOME": str(tmp_path / "s")}
-    return {"OPENROUTER_BASE_URL": url, "OPENROUTER_API_KEY": "sk-test-12345", **kept}
+    folders = {"XDG_CACHE_HOME": str(tmp_path / "c"), "XDG_STATE_HOME": str(tmp_path / "s")}
+    return {"OPENROUTER_BASE_URL": url, "OPENROUTER_API_KEY": "sk-test-12345", **folders}
 
 
-async def test_every_tool_over_stdio(variables: dict[str, str]) -> None:
+async def test_every_tool_works_over_stdio(variables: dict[str, str]) -> None:
     async with connected(**variables) as session:
         names = {tool.name for tool in (await session.list_tools()).tools}
-        said = content(await session.call_tool("chat", {"prompt": "hello", "model": "acme/a:free"}))
+        answer = content(
+            await session.call_tool("chat", {"prompt": "hello", "model": "acme/a:free"})
+        )
         free = content(await session.call_tool("free_models", {}))
-        able = content(await session.call_tool("free_models", {"tools": True}))
-        best = content(
+        with_tools = content(await session.call_tool("free_models", {"tools": True}))
+        recommended = content(
             await session.call_tool("recommend", {"task": "write Python code", "limit": 1})
         )
-        order = content(await session.call_tool("route", {"prompt": "hello"}))
+        route = content(await session.call_tool("route", {"prompt": "hello"}))
         cost = content(await session.call_tool("estimate_cost", {"prompt": "hello"}))
-        fresh = content(await session.call_tool("refresh", {}))
-        done = content(await session.call_tool("performance", {}))
-        spent = content(await session.call_tool("quota", {}))
+        refreshed = content(await session.call_tool("refresh", {}))
+        performance = content(await session.call_tool("performance", {}))
+        quota = content(await session.call_tool("quota", {}))
         graded = content(await session.call_tool("benchmark", {"task": "multilingual", "most": 1}))
-        wrong = await session.call_tool("benchmark", {"task": "juggling"})
+        unknown_task = await session.call_tool("benchmark", {"task": "juggling"})
 
     assert names == {
         "free_models",
@@ -75,28 +79,28 @@ async def test_every_tool_over_stdio(variables: dict[str, str]) -> None:
         "quota",
         "benchmark",
     }
-    assert said["text"].endswith("You said: hello")
-    assert said["model_name"] == "acme/a:free"
+    assert answer["text"].endswith("You said: hello")
+    assert answer["model_name"] == "acme/a:free"
     assert {row["id"] for row in free} == {"acme/a:free", "acme/coder:free"}
     assert next(row for row in free if row["id"] == "acme/a:free")["answers"] == 1
-    assert [row["id"] for row in able] == ["acme/a:free"]
-    assert best[0]["score"] > 0
-    assert {row["id"] for row in order} == {"acme/a:free", "acme/coder:free"}
+    assert [row["id"] for row in with_tools] == ["acme/a:free"]
+    assert recommended[0]["score"] > 0
+    assert {row["id"] for row in route} == {"acme/a:free", "acme/coder:free"}
     assert (cost["usd"], cost["tier"]) == (0.0, "free")
-    assert fresh == {"listed": 2, "free": 2}
-    assert done["total"]["answers"] == 1
-    assert spent["lines"]
+    assert refreshed == {"listed": 2, "free": 2}
+    assert performance["total"]["answers"] == 1
+    assert quota["lines"]
     assert [set(row["tasks"]) for row in graded] == [{"multilingual"}]
-    assert "reasoning" in wrong.content[0].text  # type: ignore[union-attr]
+    assert "reasoning" in unknown_task.content[0].text  # type: ignore[union-attr]
 
 
-async def test_a_failure_is_told_with_what_to_do() -> None:
+async def test_a_failure_is_a_tool_error_with_a_hint() -> None:
     async with connected(
         OPENROUTER_BASE_URL="http://127.0.0.1:9/v1", OPENROUTER_API_KEY="sk-test-12345"
     ) as session:
         result = await session.call_tool("chat", {"prompt": "hello"})
 
-    told = result.content[0].text  # type: ignore[union-attr]
+    message = result.content[0].text  # type: ignore[union-attr]
     assert getattr(result, "is_error", None) or getattr(result, "isError", None)
-    assert "check the network" in told
-    assert "sk-test" not in told
+    assert "check the network" in message
+    assert "sk-test" not in message

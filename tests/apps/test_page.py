@@ -1,4 +1,4 @@
-"""The page at / and what it shows: one piece of JSON, without what was said and without keys."""
+"""The page at / and its data: one JSON object without prompts, answers and keys."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def world() -> World:
     return World(models, [SimAccount(KEY, per_minute=20, per_day=50)])
 
 
-def test_it_shows_models_limits_and_the_way_of_each_request() -> None:
+def test_the_overview_shows_models_limits_and_the_attempts_of_each_request() -> None:
     with (
         world() as w,
         TestClient(app(router := w.router(api_key=KEY, strategy="context"))) as client,
@@ -39,19 +39,23 @@ def test_it_shows_models_limits_and_the_way_of_each_request() -> None:
         router.chat("a secret wish")
         list(router.stream("another"))
         router.flush()
-        told = client.get("/api/v1/overview").json()
+        overview = client.get("/api/v1/overview").json()
 
-    assert (told["usable"], told["providers"], told["simulated"]) == (1, ["openrouter"], False)
-    assert [(m["id"], m["usable"]) for m in told["models"]] == [
+    assert (overview["usable"], overview["providers"], overview["simulated"]) == (
+        1,
+        ["openrouter"],
+        False,
+    )
+    assert [(m["id"], m["usable"]) for m in overview["models"]] == [
         ("b/y:free", True),
         ("a/x:free", False),
     ]
-    assert told["models"][1]["failures"] == 1
-    assert told["models"][1]["returns"] > 0
-    assert {(row["kind"], row["per"], row["limit"]) for row in told["limits"]} >= {
+    assert overview["models"][1]["failures"] == 1
+    assert overview["models"][1]["returns"] > 0
+    assert {(row["kind"], row["per"], row["limit"]) for row in overview["limits"]} >= {
         ("requests", 60.0, 20)
     }
-    newest, oldest = told["requests"]
+    newest, oldest = overview["requests"]
     assert newest["number"] > oldest["number"]
     assert (oldest["outcome"], oldest["model"], oldest["streamed"]) == (
         "answered",
@@ -64,12 +68,12 @@ def test_it_shows_models_limits_and_the_way_of_each_request() -> None:
     ]
     assert newest["streamed"] is True
     assert newest["first_token"] is not None
-    assert told["stats"]["answered"] == 2
-    assert KEY not in str(told)
-    assert "secret" not in str(told)
+    assert overview["stats"]["answered"] == 2
+    assert KEY not in str(overview)
+    assert "secret" not in str(overview)
 
 
-def test_what_failed_is_shown_too() -> None:
+def test_the_overview_shows_failed_requests() -> None:
     with World([SimModel("a/x:free", script=["502"] * 9)]) as w:
         router = w.router(max_retries=0)
         with TestClient(app(router)) as client:
@@ -85,7 +89,7 @@ def test_what_failed_is_shown_too() -> None:
     )
 
 
-def test_the_newest_are_remembered() -> None:
+def test_the_overview_keeps_the_newest_requests() -> None:
     with World([SimModel("a/x:free")]) as w:
         router = w.router()
         overview = Overview(lambda: router)
@@ -99,7 +103,7 @@ def test_the_newest_are_remembered() -> None:
     overview.close()
 
 
-def test_the_page_asks_for_nothing_from_elsewhere_and_runs_its_own_script_alone() -> None:
+def test_the_page_loads_nothing_from_other_sites_and_runs_only_its_own_script() -> None:
     text, policy = page()
     (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
 
@@ -114,7 +118,7 @@ def test_the_page_asks_for_nothing_from_elsewhere_and_runs_its_own_script_alone(
     assert answer.headers["content-type"].startswith("text/html")
 
 
-def test_the_page_wants_no_token_and_its_data_does() -> None:
+def test_the_page_needs_no_token_but_its_data_does() -> None:
     with world() as w, TestClient(app(w.router(), token="door")) as client:
         assert client.get("/").status_code == 200
         assert client.get("/api/v1/overview").status_code == 401
@@ -124,57 +128,57 @@ def test_the_page_wants_no_token_and_its_data_does() -> None:
         )
 
 
-def test_where_no_list_can_be_had_it_says_why_and_shows_the_rest() -> None:
+def test_without_a_catalogue_the_overview_says_why_and_shows_the_rest() -> None:
     with TestClient(
         app(router := Router(api_key=KEY, base_url="http://127.0.0.1:9/api/v1"))
     ) as client:
         with pytest.raises(FreeRouterError):
             router.chat("hello")
         router.flush()
-        told = client.get("/api/v1/overview").json()
+        overview = client.get("/api/v1/overview").json()
 
-    assert "could not be had" in told["problem"]
-    assert told["requests"][0]["outcome"] == "CatalogueUnavailable"
-    assert told["models"] == []
+    assert "could not be had" in overview["problem"]
+    assert overview["requests"][0]["outcome"] == "CatalogueUnavailable"
+    assert overview["models"] == []
 
 
 @pytest.mark.parametrize("name", ["x/\ud800:free", "x" * 2_000_000, "x/\x1b[31m:free"])
-def test_a_name_that_no_model_has_is_refused_and_spoils_nothing(name: str) -> None:
+def test_an_unknown_model_name_is_refused_and_breaks_no_report(name: str) -> None:
     body = json.dumps({"model": name, "messages": [{"role": "user", "content": "hello"}]})
     with world() as w, TestClient(app(w.router())) as client:
-        answer = client.post(
+        refused = client.post(
             "/v1/chat/completions", content=body, headers={"content-type": "application/json"}
         )
-        after = [
+        reports = [
             client.get(path)
             for path in ("/api/v1/overview", "/metrics", "/api/v1/stats", "/api/v1/performance")
         ]
 
-    assert answer.status_code == 400
-    assert [one.status_code for one in after] == [200] * 4
-    assert max(len(one.content) for one in after) < 100_000
+    assert refused.status_code == 400
+    assert [response.status_code for response in reports] == [200] * 4
+    assert max(len(response.content) for response in reports) < 100_000
 
 
-def test_a_limit_that_is_spent_leaves_nobody_usable() -> None:
+def test_when_a_limit_is_used_up_no_model_is_usable() -> None:
     with world() as w, TestClient(app(w.router(daily_cap=1))) as client:
         client.post(
             "/v1/chat/completions", json={"messages": [{"role": "user", "content": "hello"}]}
         )
-        health, told = client.get("/health"), client.get("/api/v1/overview").json()
+        health, overview = client.get("/health"), client.get("/api/v1/overview").json()
 
     assert (health.status_code, health.json()["usable"]) == (503, 0)
-    assert {row["state"] for row in told["models"]} == {"its limit is spent"}
-    assert all(row["returns"] > 0 for row in told["models"])
+    assert {row["state"] for row in overview["models"]} == {"its limit is spent"}
+    assert all(row["returns"] > 0 for row in overview["models"])
 
 
-async def test_what_a_caller_left_is_shown_and_counted() -> None:
+async def test_a_cancelled_request_is_shown_and_counted() -> None:
     with World([SimModel("a/x:free", script=["hang"])], clock="real") as w:
         router = w.router(hedge="off")
         watchers = Watchers(lambda: router)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await router.achat("hello")
-        await router.aquota()  # the runtime has seen to the cancelling by now
+        await router.aquota()  # by now the runtime has handled the cancellation
         router.flush()
         (request,) = watchers.overview.requests
         assert watchers.metrics is not None
@@ -185,13 +189,13 @@ async def test_what_a_caller_left_is_shown_and_counted() -> None:
     assert 'freerouter_requests_total{outcome="called_off"} 1.0' in text
 
 
-def test_it_comes_with_the_paths_of_an_application_of_ones_own() -> None:
+def test_the_page_works_inside_another_application() -> None:
     with world() as w:
         routers = [w.router(strategy="context")]
-        mine = FastAPI()
-        mine.include_router(api(lambda: routers[0]), prefix="/llm")
-        mine.get("/metrics")(lambda: {"mine": 1})
-        with TestClient(mine) as client:
+        application = FastAPI()
+        application.include_router(api(lambda: routers[0]), prefix="/llm")
+        application.get("/metrics")(lambda: {"mine": 1})
+        with TestClient(application) as client:
             assert 'fetch("api/v1/overview"' in client.get("/llm/").text
             client.post(
                 "/llm/v1/chat/completions", json={"messages": [{"role": "user", "content": "hi"}]}

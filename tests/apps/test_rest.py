@@ -1,4 +1,4 @@
-"""The service as its clients see it: OpenAI's own SDK, LangChain's ChatOpenAI, and plain HTTP."""
+"""The service as its clients see it: OpenAI's SDK, LangChain's ChatOpenAI, and plain HTTP."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx
 import openai
 import pytest
 from langchain_openai import ChatOpenAI
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from starlette.testclient import TestClient
 
 from freerouter_core import Router
@@ -28,20 +28,20 @@ MODELS = [
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    with World(MODELS, clock="real") as made:
-        yield made
+    with World(MODELS, clock="real") as world:
+        yield world
 
 
 @pytest.fixture
 def address(world: World) -> Iterator[str]:
-    with listening(rest.app(world.router(model="acme/a:free"))) as found:
-        yield found
+    with listening(rest.app(world.router(model="acme/a:free"))) as address:
+        yield address
 
 
 @pytest.fixture
 def client(world: World) -> Iterator[TestClient]:
-    with TestClient(rest.app(world.router()), raise_server_exceptions=False) as made:
-        yield made
+    with TestClient(rest.app(world.router()), raise_server_exceptions=False) as client:
+        yield client
 
 
 class City(BaseModel):
@@ -54,20 +54,21 @@ def weather(city: str) -> str:
     return "fine"
 
 
-def test_openais_own_sdk(address: str) -> None:
+def test_the_openai_sdk_works(address: str) -> None:
     with openai.OpenAI(base_url=f"{address}/v1", api_key="any", max_retries=0) as sdk:
-        asked: Any = {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}
-        whole = sdk.chat.completions.create(**asked)
+        request: Any = {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}
+        whole = sdk.chat.completions.create(**request)
         chunks = list(
             sdk.chat.completions.create(
-                **asked, stream=True, stream_options={"include_usage": True}
+                **request, stream=True, stream_options={"include_usage": True}
             )
         )
         models = [model.id for model in sdk.models.list()]
 
     assert whole.model == "acme/b:free"
     assert whole.choices[0].finish_reason == "stop"
-    assert [record["fault"] for record in whole.freerouter["attempts"]] == ["busy", None]  # type: ignore[attr-defined]
+    attempts = (whole.model_extra or {})["freerouter"]["attempts"]
+    assert [attempt["fault"] for attempt in attempts] == ["busy", None]
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     assert text.endswith("You said: hello")
     assert chunks[-1].usage is not None
@@ -76,8 +77,9 @@ def test_openais_own_sdk(address: str) -> None:
     assert {"acme/a:free", "acme/b:free"} <= set(models)
 
 
-def test_langchains_chat_openai(address: str) -> None:
-    llm = ChatOpenAI(base_url=f"{address}/v1", api_key="any", model="auto", max_retries=0)  # type: ignore[arg-type]
+def test_langchain_chat_openai_works(address: str) -> None:
+    key = SecretStr("any")
+    llm = ChatOpenAI(base_url=f"{address}/v1", api_key=key, model="auto", max_retries=0)
 
     assert llm.with_structured_output(City).invoke(
         "Tell me about Lisbon, with 545796 inhabitants"
@@ -105,19 +107,21 @@ def test_langchains_chat_openai(address: str) -> None:
         ({"messages": [{"role": "user", "content": "x" * 11_000_000}]}, 413),
     ],
 )
-def test_what_is_wrong_is_said(client: TestClient, body: Any, status: int) -> None:
-    done = client.post("/v1/chat/completions", json=body)
+def test_a_wrong_request_is_an_error_in_openais_shape(
+    client: TestClient, body: Any, status: int
+) -> None:
+    response = client.post("/v1/chat/completions", json=body)
 
-    assert done.status_code == status, done.text[:300]
-    assert set(done.json()["error"]) >= {"message", "type", "code"}
+    assert response.status_code == status, response.text[:300]
+    assert set(response.json()["error"]) >= {"message", "type", "code"}
 
 
-def test_other_ways_in_are_shut(client: TestClient) -> None:
-    said = json.dumps({"messages": [{"role": "user", "content": "x"}]})
+def test_other_content_types_paths_and_sizes_are_refused(client: TestClient) -> None:
+    body = json.dumps({"messages": [{"role": "user", "content": "x"}]})
 
     assert (
         client.post(
-            "/v1/chat/completions", content=said, headers={"content-type": "text/plain"}
+            "/v1/chat/completions", content=body, headers={"content-type": "text/plain"}
         ).status_code
         == 415
     )
@@ -139,7 +143,7 @@ def test_other_ways_in_are_shut(client: TestClient) -> None:
     )
 
 
-def test_failures_have_a_status_and_a_wait() -> None:
+def test_a_failure_has_its_status_and_a_rate_limit_its_retry_after() -> None:
     limited = World([SimModel("a/x:free", script=["429-retry-after"] * 9)], clock="real")
     cases: list[tuple[World, dict[str, Any], int]] = [
         (limited, {"timeout": 2.0}, 429),
@@ -155,14 +159,14 @@ def test_failures_have_a_status_and_a_wait() -> None:
         with world, TestClient(rest.app(world.router(**options))) as client:
             for streamed in (False, True):
                 body = {"messages": [{"role": "user", "content": "x"}], "stream": streamed}
-                done = client.post("/v1/chat/completions", json=body)
-                assert done.status_code == status, done.text
-                assert "sk-simulated" not in done.text
+                response = client.post("/v1/chat/completions", json=body)
+                assert response.status_code == status, response.text
+                assert "sk-simulated" not in response.text
             if status == 429:
-                assert int(done.headers["retry-after"]) >= 1
+                assert int(response.headers["retry-after"]) >= 1
 
 
-def test_a_stream_that_breaks_says_so_in_the_stream() -> None:
+def test_a_broken_stream_ends_with_an_error_event() -> None:
     with (
         World([SimModel("a/x:free", script=["mid-stream-error"])], clock="real") as world,
         TestClient(rest.app(world.router(fallback_models=(), model="a/x:free"))) as client,
@@ -178,7 +182,7 @@ def test_a_stream_that_breaks_says_so_in_the_stream() -> None:
     assert lines[-1] == "data: [DONE]"
 
 
-def test_a_client_that_leaves_ends_the_request(serve: Callable[[World], str]) -> None:
+def test_a_client_that_disconnects_cancels_the_request(serve: Callable[[World], str]) -> None:
     slow = World(
         [SimModel("a/x:free", first_token=0.0, speed=30.0, says=lambda request: "word " * 3_000)],
         clock="real",
@@ -187,18 +191,18 @@ def test_a_client_that_leaves_ends_the_request(serve: Callable[[World], str]) ->
         body = {"messages": [{"role": "user", "content": "x"}], "stream": True}
         with httpx.stream("POST", f"{address}/v1/chat/completions", json=body) as response:
             next(response.iter_lines())
-        flying = slow.runtime.state.health.flying
-        deadline = httpx.Client(timeout=5.0)
+        in_flight = slow.runtime.state.health.flying
+        other = httpx.Client(timeout=5.0)
         for _ in range(200):
-            if not flying:
+            if not in_flight:
                 break
-            deadline.get(f"{address}/health")
-        deadline.close()
+            other.get(f"{address}/health")
+        other.close()
 
-        assert not flying
+        assert not in_flight
 
 
-def test_a_token_is_asked_for(world: World) -> None:
+def test_every_path_but_health_needs_the_token(world: World) -> None:
     with TestClient(rest.app(world.router(), token="let-me-in")) as client:
         assert client.get("/v1/models").status_code == 401
         assert client.get("/metrics", headers={"authorization": "Bearer wrong"}).status_code == 401
@@ -209,7 +213,7 @@ def test_a_token_is_asked_for(world: World) -> None:
         assert client.get("/health").status_code == 200
 
 
-def test_freerouters_own_paths(client: TestClient) -> None:
+def test_the_paths_under_api_v1_answer(client: TestClient) -> None:
     free = client.get("/api/v1/models/free").json()
     cheap = client.get("/api/v1/models/affordable", params={"max_cost_per_token": 0.00001}).json()
     recommended = client.get("/api/v1/recommend", params={"text": "write code"}).json()[
@@ -231,74 +235,73 @@ def test_freerouters_own_paths(client: TestClient) -> None:
     assert client.get("/health").json()["usable"] == 2
 
 
-def test_the_filter_changes_what_is_listed_and_asked(client: TestClient) -> None:
+def test_the_filter_changes_which_models_are_listed_and_asked(client: TestClient) -> None:
     path = "/api/v1/models/openrouter/filter"
 
     assert "acme/paid" in client.post(path, json={"show_free_only": False}).json()["models"]
     assert client.post(path, json={"show_free_only": True, "min_context": 100_000}).json()[
         "models"
     ] == ["acme/a:free"]
-    assert client.post(path, json={"allow_paid": True}).status_code == 400, "it turns no paying on"
+    assert client.post(path, json={"allow_paid": True}).status_code == 400, (
+        "a filter cannot allow paying"
+    )
     assert client.post(path, json={"min_context": "many"}).status_code == 400
     assert client.post(path, json=[1]).status_code == 400
 
 
 def test_a_filter_changes_no_other_router(world: World) -> None:
-    one, other = world.router(), world.router()
-    assert one == other
-    told = one.set_filter(min_context=100_000)
+    router, other = world.router(), world.router()
+    assert router == other
+    current = router.set_filter(min_context=100_000)
 
-    assert told["min_context"] == 100_000
-    assert [model.id for model in one.explain().candidates] == ["acme/a:free"]
+    assert current["min_context"] == 100_000
+    assert [model.id for model in router.explain().candidates] == ["acme/a:free"]
     assert len(other.explain().candidates) == 2
     assert Router() == Router()
 
 
-def test_metrics_as_prometheus_reads_them(client: TestClient) -> None:
+def test_metrics_count_requests_in_prometheus_format(client: TestClient) -> None:
     client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}]})
     client.post(
         "/v1/chat/completions",
         json={"messages": [{"role": "user", "content": "x"}], "stream": True},
     )
-    told = client.get("/metrics").text
+    text = client.get("/metrics").text
 
-    assert 'freerouter_requests_total{outcome="answered"} 2.0' in told
-    assert "freerouter_first_token_seconds_count" in told
-    assert "freerouter_usable_models 1.0" in told
-    assert "freerouter_catalogue_age_seconds" in told
+    assert 'freerouter_requests_total{outcome="answered"} 2.0' in text
+    assert "freerouter_first_token_seconds_count" in text
+    assert "freerouter_usable_models 1.0" in text
+    assert "freerouter_catalogue_age_seconds" in text
 
 
-def test_the_paths_in_an_application_of_ones_own(
+def test_the_paths_work_inside_another_application(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = fastapi.FastAPI()
-    mine.include_router(rest.router, prefix="/ai")
+    application = fastapi.FastAPI()
+    application.include_router(rest.router, prefix="/ai")
     monkeypatch.setenv("DEV_MODE", "true")
     rest._shared.clear()
-    with TestClient(mine) as client:
-        done = client.post(
+    with TestClient(application) as client:
+        response = client.post(
             "/ai/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}]}
         )
     rest._shared.clear()
 
-    assert "simulated" in done.json()["choices"][0]["message"]["content"]
+    assert "simulated" in response.json()["choices"][0]["message"]["content"]
 
 
-# -- what a reviewer found --------------------------------------------------------------------------------------------
-
-
-def test_nobody_chooses_providers_from_outside(
+def test_a_caller_cannot_choose_the_providers(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GROQ_API_KEY", "gsk_somekeysomekey")
     path = "/api/v1/models/openrouter/filter"
-    for wish in (
+    for changes in (
         {"providers": "all"},
         {"providers": ["groq"]},
         {"capabilities": ["nope"]},
         {"min_context": 10**26},
     ):
-        assert client.post(path, json=wish).status_code == 400
+        assert client.post(path, json=changes).status_code == 400
     assert (
         client.post(
             path, content='{"min_quality": NaN}', headers={"content-type": "application/json"}
@@ -316,7 +319,9 @@ def test_nobody_chooses_providers_from_outside(
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_client_that_leaves_before_the_first_token_ends_the_request(streamed: bool) -> None:
+def test_a_client_that_disconnects_before_the_first_token_cancels_the_request(
+    streamed: bool,
+) -> None:
     silent = World([SimModel(f"m{n}/x:free", script=["hang"] * 9) for n in range(4)], clock="real")
     with silent, listening(rest.app(silent.router(timeout=60.0))) as address:
         body = {"messages": [{"role": "user", "content": "x"}], "stream": streamed}
@@ -332,7 +337,7 @@ def test_a_client_that_leaves_before_the_first_token_ends_the_request(streamed: 
         assert len(silent.requests) == 1
 
 
-def test_no_page_of_another_site_comes_in(world: World) -> None:
+def test_pages_of_other_sites_are_refused(world: World) -> None:
     with TestClient(
         rest.app(world.router(), hosts=("localhost", "::1")), base_url="http://localhost:8080"
     ) as client:
@@ -347,26 +352,26 @@ def test_no_page_of_another_site_comes_in(world: World) -> None:
         )
 
 
-def test_the_token_covers_all_and_its_scheme_has_no_case(world: World) -> None:
+def test_the_token_protects_every_path_and_its_scheme_ignores_case(world: World) -> None:
     with TestClient(rest.app(world.router(), token="sécret")) as client:
         for path in ("/docs", "/openapi.json", "/redoc", "/v1/models"):
             assert client.get(path).status_code == 401, path
-        for said, status in (
+        for header, status in (
             ("bearer sécret", 200),
             ("BEARER sécret", 200),
             ("sécret", 401),
             ("Basic sécret", 401),
         ):
             assert (
-                client.get("/v1/models", headers={"authorization": said.encode()}).status_code
+                client.get("/v1/models", headers={"authorization": header.encode()}).status_code
                 == status
-            ), said
+            ), header
 
 
-def test_the_paths_fail_well_in_an_application_of_ones_own(world: World) -> None:
-    mine = fastapi.FastAPI()
-    mine.include_router(rest.api(lambda: world.router()))
-    with TestClient(mine) as client:
+def test_errors_keep_their_shape_inside_another_application(world: World) -> None:
+    application = fastapi.FastAPI()
+    application.include_router(rest.api(lambda: world.router()))
+    with TestClient(application) as client:
         path = "/api/v1/models/openrouter/filter"
         assert client.post(path, json=[1]).status_code == 400
         assert client.get("/api/v1/recommend").json()["error"]["code"] == 422
@@ -375,7 +380,7 @@ def test_the_paths_fail_well_in_an_application_of_ones_own(world: World) -> None
 
 
 @pytest.mark.parametrize(
-    "more",
+    "fields",
     [
         {"functions": [{"name": "f"}]},
         {"logprobs": True},
@@ -385,39 +390,44 @@ def test_the_paths_fail_well_in_an_application_of_ones_own(world: World) -> None
         {"plugins": [{"id": "web"}]},
     ],
 )
-def test_what_would_change_the_meaning_is_refused(client: TestClient, more: dict[str, Any]) -> None:
-    body = {"messages": [{"role": "user", "content": "x"}], **more}
+def test_unsupported_fields_that_change_the_meaning_are_refused(
+    client: TestClient, fields: dict[str, Any]
+) -> None:
+    body = {"messages": [{"role": "user", "content": "x"}], **fields}
 
     assert client.post("/v1/chat/completions", json=body).status_code == 400
 
 
-def test_wishes_about_providers_are_passed_on(client: TestClient, world: World) -> None:
+def test_provider_preferences_are_passed_on(client: TestClient, world: World) -> None:
     body = {"messages": [{"role": "user", "content": "x"}], "provider": {"data_collection": "deny"}}
     client.post("/v1/chat/completions", json=body)
 
     assert world.requests[-1].body["provider"]["data_collection"] == "deny"
 
 
-def test_what_is_nested_too_deeply_is_no_crash(client: TestClient) -> None:
+def test_a_request_that_is_nested_too_deeply_is_refused(client: TestClient) -> None:
     schema = '{"type": "object", "properties": {"a": ' * 450 + "{}" + "}}" * 450
-    wish = f'{{"type": "json_schema", "json_schema": {{"name": "n", "schema": {schema}}}}}'
-    body = f'{{"messages": [{{"role": "user", "content": "x"}}], "response_format": {wish}}}'
-    done = client.post(
+    response_format = (
+        f'{{"type": "json_schema", "json_schema": {{"name": "n", "schema": {schema}}}}}'
+    )
+    messages = '[{"role": "user", "content": "x"}]'
+    body = f'{{"messages": {messages}, "response_format": {response_format}}}'
+    response = client.post(
         "/v1/chat/completions", content=body, headers={"content-type": "application/json"}
     )
 
-    assert done.status_code == 400
-    assert "nested too deeply" in done.json()["error"]["message"]
+    assert response.status_code == 400
+    assert "nested too deeply" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("hours", ["nan", "inf", "-1", "1e300"])
-def test_odd_hours_lose_no_store(client: TestClient, world: World, hours: str) -> None:
-    done = client.get("/api/v1/performance", params={"hours": hours})
+def test_odd_hours_do_not_break_the_store(client: TestClient, world: World, hours: str) -> None:
+    response = client.get("/api/v1/performance", params={"hours": hours})
 
-    assert done.status_code == (200 if hours == "1e300" else 400)
+    assert response.status_code == (200 if hours == "1e300" else 400)
 
 
-def test_waits_are_counted() -> None:
+def test_metrics_count_the_seconds_of_waits() -> None:
     limited = World([SimModel("a/x:free", script=["429-retry-after"], first_token=0.0)])
     with limited:
         from freerouter_core.apps.metrics import Metrics

@@ -1,4 +1,4 @@
-"""What the tests that need more than Python share: a running service, as a user starts it. Nothing here is skipped: what is missing fails."""
+"""Tests that need more than Python, and the service they use. A missing program is a failure."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def program(name: str) -> str:
-    found = shutil.which(name)
-    assert found, f"tests marked `system` need {name}"
-    return found
+    path = shutil.which(name)
+    assert path, f"tests marked `system` need {name}"
+    return path
 
 
 @contextmanager
 def service(
     url: str, folder: Path, *options: str, key: str = "sk-or-v1-system-0123456789"
 ) -> Iterator[str]:
-    """`freerouter serve` as a process of its own over the OpenRouter at `url`; gives its address."""
+    """Run `freerouter serve` as a process over the OpenRouter at `url`. Gives its address."""
     environment = os.environ | {
         "OPENROUTER_BASE_URL": url,
         "OPENROUTER_API_KEY": key,
@@ -47,9 +47,9 @@ def service(
     ) as process:
         try:
             assert process.stdout is not None
-            found = re.search(r"http://127.0.0.1:\d+", process.stdout.readline())
-            assert found is not None
-            yield found.group()
+            address = re.search(r"http://127.0.0.1:\d+", process.stdout.readline())
+            assert address is not None
+            yield address.group()
         finally:
             process.terminate()
             process.wait(30)

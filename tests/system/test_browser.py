@@ -1,4 +1,4 @@
-"""The page at / in a real browser, over `freerouter serve` as a process, over a simulated OpenRouter."""
+"""The page at / in a real browser. `freerouter serve` runs over a simulated OpenRouter."""
 
 from __future__ import annotations
 
@@ -14,57 +14,61 @@ from freerouter_core.simulator import SimAccount, SimModel, World
 
 from .conftest import TOKEN, program, service
 
-QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+CHROMIUM_OPTIONS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
 )  # fmt: skip
 KEY = "sk-or-v1-browser-0123456789"
 PICTURE = Path(__file__).parent.parent.parent / "docs" / "images" / "page.png"
-SOON = {"first_token": 0.02, "speed": 2_000.0}
+FAST = {"first_token": 0.02, "speed": 2_000.0}
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program("chromium"), args=list(QUIET))
+        browser = playwright.chromium.launch(
+            executable_path=program("chromium"), args=list(CHROMIUM_OPTIONS)
+        )
         yield browser
         browser.close()
 
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Page]:
-    """A page that fails the test if its script fails or it asks for anything from elsewhere."""
+    """A page. The test fails if its script fails or if it loads anything from another site."""
     context = browser.new_context(
         viewport={"width": 1100, "height": 820}, locale="en-GB", timezone_id="UTC"
     )
     page: Page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
     page.on(
         "request",
         lambda request: (
             None
             if request.url.startswith(("http://127.0.0.1", "data:"))
-            else wrong.append(request.url)
+            else problems.append(request.url)
         ),
     )
     page.on(
         "console",
-        lambda message: wrong.append(message.text) if "Content Security" in message.text else None,
+        lambda message: (
+            problems.append(message.text) if "Content Security" in message.text else None
+        ),
     )
     yield page
     context.close()
-    assert not wrong
+    assert not problems
 
 
 @pytest.fixture
 def world() -> World:
     models = [
-        SimModel("aurora/large:free", context=262_144, script=["502"], **SOON),
-        SimModel("birch/vision:free", inputs=("text", "image"), script=["empty"], **SOON),
-        SimModel("cedar/mini:free", tools=False, **SOON),
-        SimModel("dune/70b:free", script=["404-gone"], **SOON),
-        SimModel("elm/pro", prompt_price="0.000001", completion_price="0.000002", **SOON),
+        SimModel("aurora/large:free", context=262_144, script=["502"], **FAST),
+        SimModel("birch/vision:free", inputs=("text", "image"), script=["empty"], **FAST),
+        SimModel("cedar/mini:free", tools=False, **FAST),
+        SimModel("dune/70b:free", script=["404-gone"], **FAST),
+        SimModel("elm/pro", prompt_price="0.000001", completion_price="0.000002", **FAST),
     ]
     return World(models, [SimAccount(KEY, per_minute=20, per_day=50)], seed=4, clock="real")
 
@@ -80,14 +84,14 @@ def ask(address: str, model: str = "auto", **more: object) -> httpx.Response:
     return httpx.post(f"{address}/v1/chat/completions", json=body, timeout=30)
 
 
-def test_catalogue_limits_and_requests_live(page: Page, address: str) -> None:
+def test_models_limits_and_requests_update_without_a_reload(page: Page, address: str) -> None:
     page.goto(address)
     expect(page.locator("#usable")).to_have_text("4 of 4 free models usable")
     expect(page.locator("#models tr")).to_have_count(4)
     expect(page.locator("#requests")).to_have_text("None yet.")
 
     ask(address, "aurora/large:free")
-    expect(page.locator(".request")).to_have_count(1, timeout=10_000)  # no reload: it is live
+    expect(page.locator(".request")).to_have_count(1, timeout=10_000)  # without a reload
 
     request = page.locator(".request").first
     expect(request.locator(".attempt").first).to_contain_text("aurora/large:free: busy (server)")
@@ -100,14 +104,14 @@ def test_catalogue_limits_and_requests_live(page: Page, address: str) -> None:
     assert "secret wish" not in page.content()
 
 
-def test_a_model_that_is_gone_says_so(page: Page, address: str) -> None:
+def test_a_model_that_is_gone_is_marked(page: Page, address: str) -> None:
     ask(address, "dune/70b:free")
     page.goto(address)
 
     expect(page.locator("#models tr", has_text="dune/70b:free")).to_contain_text("gone")
 
 
-def test_the_filter(page: Page, address: str) -> None:
+def test_the_filter_selects_models(page: Page, address: str) -> None:
     page.goto(address)
     page.get_by_label("filter models").fill("IMAGE")
 
@@ -115,7 +119,7 @@ def test_the_filter(page: Page, address: str) -> None:
     expect(page.locator("#models")).to_contain_text("birch/vision:free")
 
 
-def test_it_fits_a_phone(page: Page, address: str) -> None:
+def test_the_page_fits_a_phone(page: Page, address: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     ask(address, "aurora/large:free")
     page.goto(address)
@@ -124,7 +128,7 @@ def test_it_fits_a_phone(page: Page, address: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_the_token_is_asked_for(
+def test_the_page_asks_for_the_token_and_keeps_it(
     page: Page, serve: Callable[[World], str], world: World, tmp_path: Path
 ) -> None:
     with service(serve(world), tmp_path, "--token", TOKEN, key=KEY) as address:
@@ -141,7 +145,7 @@ def test_the_token_is_asked_for(
         expect(page.locator("#models tr")).to_have_count(4)
 
 
-def test_a_service_that_ends_is_told(
+def test_the_page_says_that_the_service_has_ended(
     page: Page, serve: Callable[[World], str], world: World, tmp_path: Path
 ) -> None:
     with service(serve(world), tmp_path, key=KEY) as address:
@@ -151,10 +155,10 @@ def test_a_service_that_ends_is_told(
     expect(page.locator("#status")).to_have_text("the service does not respond", timeout=10_000)
 
 
-def test_names_from_outside_are_text(
+def test_a_model_name_with_html_is_shown_as_text(
     page: Page, serve: Callable[[World], str], tmp_path: Path
 ) -> None:
-    hostile = World([SimModel("a/<img src=x onerror=alert(1)>:free", **SOON)], clock="real")
+    hostile = World([SimModel("a/<img src=x onerror=alert(1)>:free", **FAST)], clock="real")
     with service(serve(hostile), tmp_path) as address:
         ask(address)
         page.goto(address)
@@ -163,7 +167,7 @@ def test_names_from_outside_are_text(
         assert page.locator("#models img").count() == 0
 
 
-def test_a_picture_for_the_documents(page: Page, address: str, pytestconfig: pytest.Config) -> None:
+def test_a_screenshot_shows_the_page(page: Page, address: str, pytestconfig: pytest.Config) -> None:
     for model in (
         "auto",
         "aurora/large:free",

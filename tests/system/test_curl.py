@@ -1,4 +1,4 @@
-"""`freerouter serve` as curl sees it: no client library in between."""
+"""`freerouter serve` as curl sees it."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def ask(address: str, **more: object) -> list[str]:
     return [f"{address}/v1/chat/completions", *headers, "-d", json.dumps(body)]
 
 
-def test_an_answer_whole(address: str) -> None:
-    told = json.loads(curl(*ask(address)))
+def test_curl_gets_a_whole_answer(address: str) -> None:
+    answer = json.loads(curl(*ask(address)))
 
-    assert told["choices"][0]["message"]["content"].endswith("You said: hello")
-    assert told["model"] == "acme/a:free"
+    assert answer["choices"][0]["message"]["content"].endswith("You said: hello")
+    assert answer["model"] == "acme/a:free"
 
 
-def test_an_answer_as_it_comes(address: str) -> None:
+def test_curl_gets_a_streamed_answer(address: str) -> None:
     lines = [line for line in curl(*ask(address, stream=True)).splitlines() if line]
     chunks = [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
 
@@ -62,7 +62,7 @@ def test_an_answer_as_it_comes(address: str) -> None:
     ).endswith("hello")
 
 
-def test_without_the_token_and_with_nonsense(address: str) -> None:
+def test_a_missing_token_is_401_and_invalid_json_400(address: str) -> None:
     bare = curl(f"{address}/v1/models", "--write-out", "%{http_code}")
     nonsense = curl(*ask(address)[:-1], "{", "--write-out", "%{http_code}")
 

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes `freerouter serve`; its own tool checks the rules and tries each on a story."""
+"""A real Prometheus scrapes `freerouter serve`, and promtool tests every alert."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ PANELS: list[dict[str, Any]] = json.loads((DASHBOARDS / "grafana.json").read_tex
 ]
 
 
-def within(seconds: float, found: Callable[[], Any], words: str = "not found in time") -> Any:
-    """What `found` finds, which has `seconds` to be there."""
+def wait_for(seconds: float, read: Callable[[], Any], message: str = "no value in time") -> Any:
+    """Read until there is a value, for at most `seconds`."""
     deadline = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < deadline, words
+    while not (value := read()):
+        assert time.monotonic() < deadline, message
     return value
 
 
 @pytest.fixture
 def prometheus(serve: Callable[[World], str], tmp_path: Path) -> Iterator[tuple[httpx.Client, str]]:
-    """A Prometheus that scrapes a running service twice a second; (its API, the service's address)."""
+    """A Prometheus that scrapes a service twice a second: (its API, the service's address)."""
     models = [
         SimModel("acme/a:free", script=["502", None, "empty"], first_token=0.01, speed=5e3),
         SimModel("acme/b:free", first_token=0.01, speed=5e3),
@@ -71,7 +71,7 @@ def prometheus(serve: Callable[[World], str], tmp_path: Path) -> Iterator[tuple[
         ) as process:
             try:
                 with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1") as client:
-                    within(30, lambda: _up(client))
+                    wait_for(30, lambda: _up(client))
                     yield client, address
             finally:
                 process.terminate()
@@ -86,13 +86,13 @@ def _up(client: httpx.Client) -> bool:
 
 
 def _value(client: httpx.Client, query: str) -> list[Any]:
-    told = client.get("/query", params={"query": query}).json()
-    assert told["status"] == "success", told
-    found: list[Any] = told["data"]["result"]
-    return found
+    body = client.get("/query", params={"query": query}).json()
+    assert body["status"] == "success", body
+    rows: list[Any] = body["data"]["result"]
+    return rows
 
 
-def test_every_panel_shows_what_happened(prometheus: tuple[httpx.Client, str]) -> None:
+def test_every_panel_has_data_after_requests(prometheus: tuple[httpx.Client, str]) -> None:
     client, address = prometheus
     headers = {"authorization": f"Bearer {TOKEN}"}
     for n in range(6):
@@ -104,20 +104,20 @@ def test_every_panel_shows_what_happened(prometheus: tuple[httpx.Client, str]) -
         httpx.post(f"{address}/v1/chat/completions", json=body, headers=headers, timeout=30)
 
     query = 'freerouter_requests_total{outcome="answered"}'
-    within(20, lambda: [row for row in _value(client, query) if float(row["value"][1]) == 6.0])
+    wait_for(20, lambda: [row for row in _value(client, query) if float(row["value"][1]) == 6.0])
     for panel in PANELS:
         for target in panel["targets"]:
             expression = target["expr"].replace("$__rate_interval", "1m").replace("$__range", "1h")
-            rows = within(20, lambda query=expression: _value(client, query), expression)
+            rows = wait_for(20, lambda query=expression: _value(client, query), expression)
             assert rows, panel["title"]
     exposed = httpx.get(f"{address}/metrics", headers=headers).text
     assert KEY not in exposed
     assert float(_value(client, "freerouter_usable_models")[0]["value"][1]) >= 1
-    left = _value(client, 'freerouter_quota_left{kind="requests", per="60"}')
-    assert float(left[0]["value"][1]) <= 14
+    limits = _value(client, 'freerouter_quota_left{kind="requests", per="60"}')
+    assert float(limits[0]["value"][1]) <= 14
 
 
-def test_the_rules_are_loaded_and_quiet_while_all_is_well(
+def test_the_rules_load_and_stay_quiet_while_all_is_well(
     prometheus: tuple[httpx.Client, str],
 ) -> None:
     client, _ = prometheus
@@ -128,13 +128,13 @@ def test_the_rules_are_loaded_and_quiet_while_all_is_well(
     assert not client.get("/alerts").json()["data"]["alerts"]
 
 
-def test_the_rules_pass_prometheus_own_check() -> None:
+def test_the_rules_pass_promtool_check() -> None:
     subprocess.run(
         [program("promtool"), "check", "rules", str(RULES)], check=True, capture_output=True
     )
 
 
-STORIES: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
+SCENARIOS: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
     "FreeRouterRequestsFail": (
         {
             'freerouter_requests_total{outcome="answered"}': "0+10x40",
@@ -153,7 +153,10 @@ STORIES: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
     ),
     "FreeRouterNoModelUsable": ({"freerouter_usable_models": "0x40"}, "30m", {}),
     "FreeRouterDayNearlySpent": (
-        {'freerouter_quota_left{provider="openrouter", scope="account", kind="requests", per="86400"}': "50-2x24"},
+        {
+            'freerouter_quota_left{provider="openrouter", scope="account", '
+            'kind="requests", per="86400"}': "50-2x24"
+        },
         "24m",
         {"provider": "openrouter", "scope": "account", "kind": "requests", "per": "86400"},
     ),
@@ -167,27 +170,31 @@ STORIES: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
         "50m",
         {},
     ),
-    "FreeRouterCharged": ({'freerouter_charged_unasked_total{model="a/x"}': "_x10 1x50"}, "12m", {"model": "a/x"}),
-}  # fmt: skip
-"""For each alert: series that should set it off, when, and the labels it then has."""
+    "FreeRouterCharged": (
+        {'freerouter_charged_unasked_total{model="a/x"}': "_x10 1x50"},
+        "12m",
+        {"model": "a/x"},
+    ),
+}
+"""For each alert: the series that fire it, when, and the labels that it then has."""
 
 
-def test_every_alert_has_a_story() -> None:
-    assert set(STORIES) == {
+def test_every_alert_has_a_scenario() -> None:
+    assert set(SCENARIOS) == {
         rule["alert"] for rule in yaml.safe_load(RULES.read_text("utf-8"))["groups"][0]["rules"]
     }
 
 
-def tell(series: dict[str, str], alerts: list[dict[str, Any]], folder: Path) -> None:
-    """Prometheus' own tool tells the story of these series, and finds these alerts or fails."""
+def check_alerts(series: dict[str, str], alerts: list[dict[str, Any]], folder: Path) -> None:
+    """Run promtool over these series. It fails if the alerts are not these."""
     test = {
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "alert_rule_test": alerts,
     }
-    file = folder / "story.yml"
-    told = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]}
-    file.write_text(yaml.safe_dump(told), "utf-8")
+    file = folder / "scenario.yml"
+    scenario = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]}
+    file.write_text(yaml.safe_dump(scenario), "utf-8")
     done = subprocess.run(
         [program("promtool"), "test", "rules", str(file)],
         capture_output=True,
@@ -198,31 +205,33 @@ def tell(series: dict[str, str], alerts: list[dict[str, Any]], folder: Path) -> 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_mistakes_of_callers_set_off_nothing(tmp_path: Path) -> None:
+def test_mistakes_of_callers_fire_no_alert(tmp_path: Path) -> None:
     outcomes = ("answered", "BadRequest", "ContextTooLong", "Refused")
     series = {
         f'freerouter_requests_total{{outcome="{outcome}"}}': "0+10x40" for outcome in outcomes
     }
 
-    tell(
+    check_alerts(
         series,
         [{"eval_time": "30m", "alertname": "FreeRouterRequestsFail", "exp_alerts": []}],
         tmp_path,
     )
 
 
-@pytest.mark.parametrize("alert", STORIES)
-def test_an_alert_goes_off_when_it_should_and_not_before(alert: str, tmp_path: Path) -> None:
-    series, when, labels = STORIES[alert]
+@pytest.mark.parametrize("alert", SCENARIOS)
+def test_an_alert_fires_when_it_should_and_not_before(alert: str, tmp_path: Path) -> None:
+    series, when, labels = SCENARIOS[alert]
     rules = yaml.safe_load(RULES.read_text("utf-8"))["groups"][0]["rules"]
     rule = next(rule for rule in rules if rule["alert"] == alert)
     summary = rule["annotations"]["summary"]
     for name, value in labels.items():
         summary = summary.replace(f"{{{{ $labels.{name} }}}}", value)
-    fired = {
+    firing = {
         "exp_labels": rule["labels"] | labels,
         "exp_annotations": rule["annotations"] | {"summary": summary},
     }
     before = {"eval_time": "0m", "alertname": alert, "exp_alerts": []}
 
-    tell(series, [before, {"eval_time": when, "alertname": alert, "exp_alerts": [fired]}], tmp_path)
+    check_alerts(
+        series, [before, {"eval_time": when, "alertname": alert, "exp_alerts": [firing]}], tmp_path
+    )
