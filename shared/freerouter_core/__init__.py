@@ -1,6 +1,6 @@
-"""The rotation core that `langchain_freerouter` and `llamaindex_freerouter` stand on; usable alone through `Router`.
+"""The core of `langchain_freerouter` and `llamaindex_freerouter`, usable alone through `Router`.
 
-Names are loaded when first used, so that importing costs nothing that is not needed.
+Names are loaded when first used, so that the import is cheap.
 """
 
 from __future__ import annotations
@@ -92,11 +92,11 @@ _MOVED = {
     "tables": "reports",
     "trail": "events",
 }
-"""Modules whose path was another in version 0.1. Old imports find the new module."""
+"""Old and new paths of modules that had another path in version 0.1."""
 
 
-class _Moved(MetaPathFinder, Loader):
-    """Imports a module by the path it had in version 0.1."""
+class _OldPaths(MetaPathFinder, Loader):
+    """Imports a module by its old path."""
 
     def find_spec(
         self, fullname: str, path: object = None, target: object = None
@@ -105,14 +105,14 @@ class _Moved(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self) if home == __name__ and old in _MOVED else None
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """None: the import system makes an empty module, which `exec_module` replaces."""
+        """Let the import system make an empty module, which `exec_module` replaces."""
 
     def exec_module(self, module: ModuleType) -> None:
         old = module.__name__.removeprefix(f"{__name__}.")
         sys.modules[module.__name__] = import_module(f".{_MOVED[old]}", __name__)
 
 
-sys.meta_path.append(_Moved())
+sys.meta_path.append(_OldPaths())
 
 
 def __getattr__(name: str) -> Any:

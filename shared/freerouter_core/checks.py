@@ -1,4 +1,4 @@
-"""What an argument may be: not given (`UNSET`), or checked in plain words."""
+"""Arguments: `UNSET` for those not given, and checks of those that are."""
 
 from __future__ import annotations
 
@@ -26,28 +26,32 @@ class UnsetNumber(float):
     nothing else decides. The same number given explicitly is a plain float."""
 
 
-def opinions(
+def quality_pairs(
     quality: Mapping[str, float] | Iterable[tuple[str, float]],
 ) -> tuple[tuple[str, float], ...]:
-    """Opinions of models as sorted pairs of id and points. Raises `BadSetting`."""
-    given: Mapping[str, object] = dict(quality)
+    """Points by model id, as sorted pairs. Raises `BadSetting`."""
+    by_id: Mapping[str, object] = dict(quality)
     pairs: list[tuple[str, float]] = []
-    for name, points in given.items():
+    for name, points in by_id.items():
         if not isinstance(name, str):
-            raise BadSetting("quality is by the ids of models", hint='{"author/name:free": 8}')
+            raise BadSetting(
+                f"quality is by model id, not by {name!r}", hint='such as {"author/name:free": 8}'
+            )
         number = isinstance(points, (int, float)) and not isinstance(points, bool)
         if not isinstance(points, (int, float)) or not number or not 0 <= points <= 10:
-            raise BadSetting(f"quality of {name!r} is {points!r}", hint="0 to 10")
+            raise BadSetting(f"quality of {name!r} is {points!r}", hint="it must be 0 to 10")
         pairs.append((name, points))
     return tuple(sorted(pairs))
 
 
-def names_of(value: str | Iterable[str]) -> tuple[str, ...]:
-    """Names as a tuple; one name alone is a tuple of one."""
+def as_names(value: str | Iterable[str]) -> tuple[str, ...]:
+    """Names as a tuple. A string is one name."""
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def one_of(name: str, value: object, allowed: tuple[str, ...], hint: str | None = None) -> None:
+def check_one_of(
+    name: str, value: object, allowed: tuple[str, ...], hint: str | None = None
+) -> None:
     """Raise `BadSetting` unless `value` is one of `allowed`."""
     if value not in allowed:
         choices = ", ".join(map(repr, allowed))

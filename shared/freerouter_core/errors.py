@@ -1,20 +1,21 @@
 """Every error this package raises, as one tree.
 
     FreeRouterError
-    ├── BadSetting              a constructor argument or environment variable makes no sense (also a ValueError)
+    ├── BadSetting              an argument or variable makes no sense (also a ValueError)
     ├── BadRequest              the request itself is wrong; no model would take it
     │   └── ContextTooLong      the prompt fits no candidate's context window
-    ├── NoCandidates            no model can do what was asked for; `skipped` says why, model by model
-    ├── Exhausted               candidates there were, and each failed; `attempts` and `retry_after`
+    ├── NoCandidates            no model can do what was asked for; `skipped` says why
+    ├── Exhausted               every candidate failed or waits; `attempts`, `retry_after`
     ├── DeadlineExceeded        `timeout` ran out before an answer (also a TimeoutError)
-    ├── StreamBroken            the stream ended after text had been shown; `partial` holds it
+    ├── StreamBroken            the stream failed after text was shown; `partial` holds it
     ├── AuthenticationFailed    a key is missing or was refused
-    ├── Refused                 the content was refused by policy or by a guard
-    ├── CatalogueUnavailable    the list of models could not be had, and no copy is kept
+    ├── Refused                 a provider's policy or a guard refused the content
+    ├── CatalogueUnavailable    no list of models could be fetched, and there is no copy
     └── MissingExtra            an optional dependency is not installed (also an ImportError)
 
-Each carries `hint` (what to do about it), `status_code` (the HTTP status that decided, or None), `model`,
-`should_retry` (the same call may work later) and `rate_limited`. No error ever holds a key.
+Each has a `hint` (what to do), a `status_code` (the HTTP status that decided, or None) and a
+`model`. `should_retry` says that the same call may work later, `rate_limited` that a limit was
+the cause. No error ever holds a key.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ from typing import Any, TypedDict
 
 
 class AttemptRecord(TypedDict):
-    """What became of one attempt, as it stands in metadata and in `Exhausted.attempts`."""
+    """One attempt, as metadata and `Exhausted.attempts` show it."""
 
     model: str
     provider: str
     fault: str | None
-    """A name of the fault table ("busy", "account", ...), or None for the attempt that answered."""
+    """How it failed ("busy", "account", …). None: it answered."""
     status: int | None
-    """The HTTP status, or None when no response came."""
+    """The HTTP status. None: no response came."""
     seconds: float
 
 
 class FreeRouterError(Exception):
-    """The root: catch this to catch everything the package raises."""
+    """The root of the tree: catch it to catch everything the package raises."""
 
     default_hint = ""
     should_retry = False
@@ -68,7 +69,7 @@ class FreeRouterError(Exception):
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Keyword-only arguments defeat the default reduction; the state is all in __dict__.
+        # Pickle would call the class without its keyword-only arguments. They are in `__dict__`.
         return _rebuild, (type(self), self.message, self.__dict__.copy())
 
 
@@ -80,13 +81,13 @@ def _rebuild(kind: type[FreeRouterError], message: str, state: dict[str, Any]) -
 
 
 class BadSetting(FreeRouterError, ValueError):
-    """A constructor argument or environment variable makes no sense."""
+    """An argument or an environment variable makes no sense."""
 
 
 class BadRequest(FreeRouterError):
-    """The request itself is wrong: two models, or the gateway itself, said so."""
+    """The request itself is wrong. Two models or the gateway said so."""
 
-    default_hint = "correct the request; another model will not accept it either"
+    default_hint = "correct the request; other models will not accept it either"
 
 
 class ContextTooLong(BadRequest):
@@ -96,7 +97,10 @@ class ContextTooLong(BadRequest):
 
 
 class NoCandidates(FreeRouterError):
-    """No model can do what was asked for."""
+    """No model can do what was asked for.
+
+    `skipped`: why not, by model.
+    """
 
     default_hint = (
         "ask for less, or widen the choice: fallback_models=None, more providers, allow_paid=True"
@@ -110,10 +114,10 @@ class NoCandidates(FreeRouterError):
 
 
 class Exhausted(FreeRouterError):
-    """Candidates there were, and each failed or is waiting out a limit.
+    """Every candidate failed or waits for a limit.
 
-    `retry_after`: seconds until the earliest candidate returns, or None when none is known to. `answer`: the last answer (a
-    `freerouter_core.Answer`) that came whole and was rejected for its content, if one did.
+    `retry_after`: seconds until a candidate can be asked again; None: not known. `answer`: the last
+    whole answer that was rejected for its content (a `freerouter_core.Answer`), if there was one.
     """
 
     should_retry = True
@@ -134,15 +138,18 @@ class DeadlineExceeded(FreeRouterError, TimeoutError):
 
 
 class StreamBroken(FreeRouterError):
-    """The stream ended after text had been shown; `partial` is that text."""
+    """The stream failed after text was shown. `partial` is that text.
+
+    `answer`: the whole answer (a `freerouter_core.Answer`), if it came and was not what was asked
+    for.
+    """
 
     should_retry = True
-    default_hint = "the shown text is in .partial; ask again for the rest"
+    default_hint = "the text so far is in .partial; ask again for the rest"
 
     def __init__(
         self, message: str, *, partial: str = "", answer: Any = None, **details: Any
     ) -> None:
-        """`answer`: the whole answer, where what was shown turned out not to be what was asked for."""
         super().__init__(message, **details)
         self.partial = partial
         self.answer = answer
@@ -151,20 +158,22 @@ class StreamBroken(FreeRouterError):
 class AuthenticationFailed(FreeRouterError):
     """A key is missing or was refused."""
 
-    default_hint = "set OPENROUTER_API_KEY or pass api_key=…; a key costs nothing at https://openrouter.ai/keys"
+    default_hint = (
+        "set OPENROUTER_API_KEY or pass api_key=…; a key is free at https://openrouter.ai/keys"
+    )
 
 
 class Refused(FreeRouterError):
-    """The content was refused by a provider's policy or by a guard."""
+    """A provider's policy or a guard refused the content."""
 
     default_hint = "change the prompt; more than one model refused it"
 
 
 class CatalogueUnavailable(FreeRouterError):
-    """The list of models could not be had, and no copy is kept."""
+    """No list of models could be fetched, and there is no copy of one."""
 
     should_retry = True
-    default_hint = "check the network and base_url, or name a model so that none need be discovered"
+    default_hint = "check the network and base_url, or name a model, which needs no list"
 
 
 class MissingExtra(FreeRouterError, ImportError):

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, get_args
 
 from ..catalogue.model import plausible
 from ..catalogue.providers import Provider
-from ..checks import UNSET, Unset, names_of, one_of, opinions
+from ..checks import UNSET, Unset, as_names, check_one_of, quality_pairs
 from ..errors import BadSetting
 from ..guards.base import GuardLike, checked
 from ..routing.need import ALIASES, STRATEGIES, Ranker
@@ -79,11 +79,11 @@ class RouterConfig:
         put(self, "api_key", _plain(self.api_key))
         put(self, "model", self.model or "auto")
         if self.fallback_models is not None:
-            put(self, "fallback_models", names_of(self.fallback_models))
-        put(self, "capabilities", names_of(self.capabilities))
+            put(self, "fallback_models", as_names(self.fallback_models))
+        put(self, "capabilities", as_names(self.capabilities))
         put(self, "providers", _providers(self.providers))
         put(self, "guards", checked(self.guards))
-        put(self, "quality", opinions(self.quality))
+        put(self, "quality", quality_pairs(self.quality))
         if isinstance(self.strategy, str):
             put(self, "strategy", ALIASES.get(self.strategy, self.strategy))
 
@@ -93,12 +93,12 @@ class RouterConfig:
                 hint = 'use "auto", or an id such as "author/name:free"'
                 raise BadSetting("no model has such a name", hint=hint)
         if self.task is not None:
-            one_of("task", self.task, ("auto", *TASKS))
+            check_one_of("task", self.task, ("auto", *TASKS))
         for name, allowed in _CHOICES.items():
-            one_of(name, getattr(self, name), allowed)
+            check_one_of(name, getattr(self, name), allowed)
         if not callable(self.strategy):
             hint = "for a strategy of your own, pass the callable itself"
-            one_of("strategy", self.strategy, STRATEGIES, hint)
+            check_one_of("strategy", self.strategy, STRATEGIES, hint)
         if isinstance(self.timeout, (int, float)) and self.timeout <= 0:
             raise BadSetting(
                 f"timeout={self.timeout} must be positive seconds, or None for no limit"

@@ -70,7 +70,7 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
 Seconds = Annotated[float, BeforeValidator(_parse_seconds)]
 Name = Annotated[str | None, BeforeValidator(_blank_to_none)]
 Positive = Annotated[float, Field(gt=0)]
-_file_settings: ContextVar[dict[str, Any]] = ContextVar("freerouter_file", default={})  # noqa: B039  # read only
+_file_settings: ContextVar[dict[str, Any]] = ContextVar("freerouter_file")
 """The file's settings while `Settings` is made: pydantic-settings builds its sources in a class
 method, which gets no argument of ours."""
 
@@ -117,7 +117,7 @@ class Settings(BaseSettings):
             init_settings,
             env_settings,
             dotenv_settings,
-            InitSettingsSource(settings_cls, _file_settings.get()),
+            InitSettingsSource(settings_cls, _file_settings.get({})),
         )
 
     @classmethod
