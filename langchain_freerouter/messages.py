@@ -19,7 +19,7 @@ from langchain_core.messages import (
 
 from freerouter_core.errors import BadRequest
 from freerouter_core.wire.json_values import Json, is_complete_json
-from freerouter_core.wire.tool_pairing import paired
+from freerouter_core.wire.tool_pairing import pair_tool_calls
 
 from .content import CALLS, is_sendable, to_content
 
@@ -33,7 +33,7 @@ def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:
     wire: list[Json] = []
     for message in messages:
         wire += _wire_messages(message)
-    return paired(wire)
+    return pair_tool_calls(wire)
 
 
 def _wire_messages(message: BaseMessage) -> list[Json]:
@@ -86,7 +86,7 @@ def _assistant(message: AIMessage) -> Json:
         "reasoning": message.additional_kwargs.get("reasoning_content"),
     }
     if any(thoughts.values()):
-        # `wire.body.shape` returns thoughts to the model that had them, and drops them for others.
+        # `wire.body.build_body` returns thoughts to the model that had them, and drops them for others.
         wire |= {key: value for key, value in thoughts.items() if value}
         metadata = message.response_metadata
         wire["model"] = [

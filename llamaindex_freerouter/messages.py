@@ -29,7 +29,7 @@ from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.tool_calls import ToolCall
-from freerouter_core.wire.tool_pairing import paired
+from freerouter_core.wire.tool_pairing import pair_tool_calls
 
 from .tools import legacy_call, sent_name
 
@@ -50,7 +50,7 @@ def to_wire(messages: Sequence[ChatMessage]) -> list[Json]:
     wire = [_one(message) for message in messages]
     for n, message in enumerate(wire):
         _answered(message.get("tool_calls") or [], wire[n + 1 :])
-    return paired(wire)
+    return pair_tool_calls(wire)
 
 
 def _answered(calls: list[Json], after: list[Json]) -> None:
@@ -92,7 +92,7 @@ def _one(message: ChatMessage) -> Json:
             wire["content"] = content or None
         thoughts = _thoughts(message)
         if thoughts:
-            # Only the model that had them may have them back, in the form it takes; `wire.body.shape` sees to that.
+            # Only the model that had them may have them back, in the form it takes; `wire.body.build_body` sees to that.
             wire |= thoughts
             wire["model"] = [
                 str(extra.get("requested_model") or ""),

@@ -33,7 +33,7 @@ from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.message import merge_reasoning_details
 from freerouter_core.wire.stream import Assembler
-from freerouter_core.wire.tool_pairing import NOT_RUN
+from freerouter_core.wire.tool_pairing import CALL_NOT_RUN
 from langchain_freerouter import ChatFreeRouter
 from langchain_freerouter.outputs import to_message
 from llamaindex_freerouter import FreeRouter
@@ -199,7 +199,7 @@ def test_calls_that_were_never_run_are_answered_or_left_out() -> None:
         )
 
         assert [c["id"] for c in first[1]["tool_calls"]] == ["c1"]
-        assert first[2] == {"role": "tool", "tool_call_id": "c1", "content": NOT_RUN}
+        assert first[2] == {"role": "tool", "tool_call_id": "c1", "content": CALL_NOT_RUN}
         assert [c["id"] for c in second[1]["tool_calls"]] == ["c2"]
         assert not any(seen.problem for seen in world.requests)
 

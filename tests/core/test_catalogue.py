@@ -9,7 +9,7 @@ import pytest
 from freerouter_core import Provider, errors
 from freerouter_core.catalogue.model import Catalogue, Model
 from freerouter_core.catalogue.parse import parse_models
-from freerouter_core.catalogue.providers import account_of, read_rows
+from freerouter_core.catalogue.providers import read_rows, resolve_account
 from freerouter_core.settings import known_providers
 
 
@@ -130,26 +130,26 @@ def test_a_provider_inherits_what_it_leaves_out() -> None:
         '[acme]\nbase_url = "https://acme.test/v1"\nkeys = ["ACME_KEY"]\nlimits = [{requests = 3}]\n'
     )
 
-    assert account_of(Provider("acme"), rows, {}) is None
-    account = account_of(Provider("acme"), rows, {"ACME_KEY": "k"})
+    assert resolve_account(Provider("acme"), rows, {}) is None
+    account = resolve_account(Provider("acme"), rows, {"ACME_KEY": "k"})
     assert account is not None
     assert (account.base_url, account.key, account.limits[0].requests) == (
         "https://acme.test/v1",
         "k",
         3,
     )
-    assert account_of(Provider("acme", limits=[]), rows, {"ACME_KEY": "k"}).limits == ()  # type: ignore[union-attr]
+    assert resolve_account(Provider("acme", limits=[]), rows, {"ACME_KEY": "k"}).limits == ()  # type: ignore[union-attr]
     with pytest.raises(errors.BadSetting, match="not known"):
-        account_of(Provider("nobody"), rows, {})
+        resolve_account(Provider("nobody"), rows, {})
     with pytest.raises(errors.BadSetting):
         Provider("acme", free="sometimes")
 
 
 def test_scopes_tell_keys_apart_without_showing_them() -> None:
     rows = known_providers()
-    one = account_of(Provider("openrouter", api_key="sk-one"), rows, {})
-    two = account_of(Provider("openrouter", api_key="sk-two"), rows, {})
-    again = account_of(Provider("openrouter", api_key="sk-one"), rows, {})
+    one = resolve_account(Provider("openrouter", api_key="sk-one"), rows, {})
+    two = resolve_account(Provider("openrouter", api_key="sk-two"), rows, {})
+    again = resolve_account(Provider("openrouter", api_key="sk-one"), rows, {})
 
     assert one is not None
     assert two is not None

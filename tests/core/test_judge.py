@@ -22,7 +22,7 @@ from freerouter_core.wire.judge import (
     judge_rejection,
     judge_transport,
 )
-from freerouter_core.wire.rejection import inner_rejection, read_rejection
+from freerouter_core.wire.rejection import embedded_rejection, read_rejection
 from freerouter_core.wire.rules import RULES
 from freerouter_core.wire.tool_calls import ToolCall
 
@@ -62,7 +62,7 @@ def test_law_5_every_response_is_some_fault(
 
 @given(error=st.dictionaries(st.sampled_from(["code", "message", "metadata", "type"]), JSON))
 def test_law_5_every_error_inside_a_200_is_some_fault(error: dict[str, Any]) -> None:
-    assert judge_rejection(inner_rejection(error), NOW).kind in Kind
+    assert judge_rejection(embedded_rejection(error), NOW).kind in Kind
 
 
 @given(
@@ -74,7 +74,7 @@ def test_law_5_every_error_inside_a_200_is_some_fault(error: dict[str, Any]) -> 
 def test_law_5_every_body_is_an_answer_or_some_fault(body: Any) -> None:
     answer = read_answer(body)
     fault = (
-        judge_rejection(inner_rejection(answer.error), NOW)
+        judge_rejection(embedded_rejection(answer.error), NOW)
         if answer.error
         else judge_answer(answer)
     )

@@ -9,7 +9,7 @@ import pytest
 from freerouter_core import Provider, Router, errors
 from freerouter_core.catalogue.model import Catalogue
 from freerouter_core.catalogue.parse import parse_models
-from freerouter_core.catalogue.providers import Account, account_of
+from freerouter_core.catalogue.providers import Account, resolve_account
 from freerouter_core.client.resolve import resolve
 from freerouter_core.routing.candidates import Candidates
 from freerouter_core.routing.health import HealthBook
@@ -159,7 +159,7 @@ def test_rows_are_whole(name: str) -> None:
     assert row.get("local") or (row["base_url"].startswith("https://") and row["keys"])
     assert isinstance(row["limits"], tuple)
     environment = {"CLOUDFLARE_ACCOUNT_ID": "x", **dict.fromkeys(row.get("keys", ()), "k")}
-    assert account_of(Provider(name), ROWS, environment) is not None
+    assert resolve_account(Provider(name), ROWS, environment) is not None
 
 
 # -- on this machine -------------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ def test_models_that_fit_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
         free="all",
     )
     policy = Policy(memory=16_000_000_000, strategy="context")
-    account = account_of(Provider("ollama"), ROWS, {})
+    account = resolve_account(Provider("ollama"), ROWS, {})
     assert account is not None
     field = Candidates.of(
         Catalogue.of(models, 0.0), {"ollama": account}, Need(), policy, HealthBook(), 0.0, None
@@ -182,7 +182,7 @@ def test_models_that_fit_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert [c.model.wire_name for c in field.all] == ["b/small", "c/unknown", "a/huge"]
     assert account.models == "http://localhost:11434/api/tags"
-    elsewhere = account_of(Provider("ollama", base_url="http://10.0.0.2:9/v1"), ROWS, {})
+    elsewhere = resolve_account(Provider("ollama", base_url="http://10.0.0.2:9/v1"), ROWS, {})
     assert elsewhere is not None
     assert elsewhere.models == "http://10.0.0.2:9/api/tags"
     assert memory() > 0

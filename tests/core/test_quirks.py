@@ -16,11 +16,11 @@ from freerouter_core.catalogue.model import Model
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.simulator.request_validation import validation_error
-from freerouter_core.wire.body import shape
+from freerouter_core.wire.body import build_body
 from freerouter_core.wire.fault import Kind
 from freerouter_core.wire.judge import judge_rejection
 from freerouter_core.wire.quirks import QUIRKS, lacks_of, quirks_of
-from freerouter_core.wire.reasoning import SPELLINGS
+from freerouter_core.wire.reasoning import WRITERS
 from freerouter_core.wire.rejection import Rejection
 from freerouter_core.wire.request import ChatRequest
 
@@ -74,12 +74,12 @@ def body_for(
     before = copy.deepcopy(asked)
     dialect = "openrouter" if provider == "openrouter" else "openai"
     model = Model(wire_name, provider, wire_name, lacks=lacks)
-    body, _ = shape(
+    body, _ = build_body(
         asked,
         model,
         Account(provider, "https://x.example/v1", "k", dialect),
         stream=True,
-        resumes=resumes,
+        prefill=resumes,
     )
     assert asked == before, "the caller's own messages were changed"
     return body
@@ -255,12 +255,12 @@ def test_no_thoughts_for_those_who_refuse_them_and_words_for_those_who_want_them
 def test_every_row_names_where_it_was_met() -> None:
     for quirk in QUIRKS:
         assert re.fullmatch(r"[\w.-]+/[\w.-]+#\d+|[\w.-]+\.\w+/[\w./-]+", quirk.source), quirk
-        assert quirk.mend is not None or quirk.lacks
+        assert quirk.transform is not None or quirk.lacks
         assert quirk.providers or quirk.models, "what concerns everybody is no quirk"
 
 
 @given(
-    provider=st.sampled_from([*SPELLINGS, "openrouter", "other"]),
+    provider=st.sampled_from([*WRITERS, "openrouter", "other"]),
     model=st.sampled_from(["a/m", "mistralai/m", "gemma-3", "kimi-k2.5", "gemini-3", "gpt-oss"]),
     lacks=st.sets(st.sampled_from(sorted({q.name for q in QUIRKS}))),
 )

@@ -287,7 +287,7 @@ def test_a_described_router_comes_back_as_it_was(timeout: float | None) -> None:
 
 def test_thinking_is_not_switched_off_where_a_model_must_think() -> None:
     from freerouter_core.catalogue.providers import Account
-    from freerouter_core.wire.body import shape
+    from freerouter_core.wire.body import build_body
     from freerouter_core.wire.request import ChatRequest
 
     account = Account("openrouter", "https://x.test/v1", "k", "openrouter")
@@ -297,8 +297,8 @@ def test_thinking_is_not_switched_off_where_a_model_must_think() -> None:
     )
     request = ChatRequest.of("x").but(reasoning=False)
 
-    assert shape(request, free, account, stream=False)[0]["reasoning"] == {"enabled": False}
-    assert "reasoning" not in shape(request, bound, account, stream=False)[0]
+    assert build_body(request, free, account, stream=False)[0]["reasoning"] == {"enabled": False}
+    assert "reasoning" not in build_body(request, bound, account, stream=False)[0]
 
 
 def test_observers_are_told_in_order_and_flush_waits_for_them() -> None:

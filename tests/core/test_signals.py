@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freerouter_core.wire.retry_after import LONGEST, parse_duration, parse_moment, stated_wait
+from freerouter_core.wire.retry_after import (
+    MAX_WAIT,
+    parse_duration,
+    parse_retry_at,
+    stated_retry_at,
+)
 
 NOW = 1_790_467_000.0
 
@@ -21,20 +26,20 @@ NOW = 1_790_467_000.0
         (1790467200000, 200), ("1790467200000", 200), ("2026-09-27T00:00:00Z", 200), ("2026-09-27T02:00:00+02:00", 200),
         ("Sun, 27 Sep 2026 00:00:00 GMT", 200), (NOW - 5, 0),
         ("-5", None), (-5, None), ("1e30", None), ("nan", None), ("inf", None), ("", None), (None, None), (True, None),
-        ("soon", None), ("9999-99-99T00:00:00Z", None), (LONGEST + 10, None), (1e15, None), (1.6e9, None),
+        ("soon", None), ("9999-99-99T00:00:00Z", None), (MAX_WAIT + 10, None), (1e15, None), (1.6e9, None),
     ],
 )  # fmt: skip
 def test_moments(value: Any, seconds: float | None) -> None:
-    moment = parse_moment(value, NOW)
+    moment = parse_retry_at(value, NOW)
 
     assert moment == (None if seconds is None else pytest.approx(NOW + seconds, abs=0.01))
 
 
 @given(st.text() | st.floats() | st.integers() | st.none() | st.booleans())
 def test_whatever_comes_the_wait_is_sane_or_none(value: Any) -> None:
-    moment = parse_moment(value, NOW)
+    moment = parse_retry_at(value, NOW)
 
-    assert moment is None or NOW <= moment <= NOW + LONGEST
+    assert moment is None or NOW <= moment <= NOW + MAX_WAIT
 
 
 @given(st.integers(0, 9), st.integers(0, 59), st.floats(0, 59.99).map(lambda s: round(s, 2)))
@@ -72,6 +77,6 @@ def test_durations_add_up(hours: int, minutes: int, seconds: float) -> None:
 def test_where_a_wait_is_stated(
     headers: dict[str, str], error: dict[str, Any], seconds: float | None
 ) -> None:
-    until = stated_wait(headers, error, NOW)
+    until = stated_retry_at(headers, error, NOW)
 
     assert until == (None if seconds is None else pytest.approx(NOW + seconds, abs=0.01))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from freerouter_core.wire.splice import NoSeam, Splice
+from freerouter_core.wire.splice import CannotSplice, Splice
 
 
 def joined(before: str, new: str, size: int) -> str:
@@ -51,7 +51,7 @@ def test_small_coincidences(before: str, new: str, whole: str) -> None:
 
 @pytest.mark.parametrize("new", ["Once upon a midnight dreary", "Once upon a times of old"])
 def test_another_beginning_is_no_continuation(new: str) -> None:
-    with pytest.raises(NoSeam):
+    with pytest.raises(CannotSplice):
         joined("Once upon a time there was", new, 4)
 
 

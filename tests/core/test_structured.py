@@ -14,8 +14,14 @@ from freerouter_core.catalogue.model import Model
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.simulator.responder import instance
 from freerouter_core.wire.answer import Answer
-from freerouter_core.wire.schema import is_strict, schema_name, strict, violation, without_nulls
-from freerouter_core.wire.structured import each_json, form_for, read_structured
+from freerouter_core.wire.schema import (
+    find_violation,
+    is_strict,
+    make_strict,
+    schema_name,
+    without_nulls,
+)
+from freerouter_core.wire.structured import choose_form, iter_json, read_structured
 from freerouter_core.wire.tool_calls import ToolCall
 
 PERSON: dict[str, Any] = {
@@ -54,7 +60,7 @@ def test_the_strongest_form_a_model_takes(
     has: tuple[str, ...], method: Any, with_tools: bool, form: str
 ) -> None:
     assert (
-        form_for(Structured(PERSON, "person", method=method), model(*has), with_tools=with_tools)
+        choose_form(Structured(PERSON, "person", method=method), model(*has), with_tools=with_tools)
         == form
     )
 
@@ -100,7 +106,7 @@ def test_what_does_not_match_says_why(text: str, problem: str) -> None:
     )
 )
 def test_json_is_found_as_it_was_written(value: Any) -> None:
-    assert next(each_json(json.dumps(value))) == value
+    assert next(iter_json(json.dumps(value))) == value
 
 
 def test_violations() -> None:
@@ -120,20 +126,20 @@ def test_violations() -> None:
         "additionalProperties": False,
     }
 
-    assert violation({"pets": [{"kind": "cat"}], "size": None}, schema) is None
-    assert "$.pets[0].kind" in violation({"pets": [{"kind": "cow"}]}, schema)  # type: ignore[operator]
-    assert "fewer" in violation({"pets": []}, schema)  # type: ignore[operator]
-    assert violation({"size": -1}, schema)
-    assert violation({"other": 1}, schema)
-    assert violation({"a": 1}, {"$ref": "#/loop", "loop": {"$ref": "#/loop"}}) is None
+    assert find_violation({"pets": [{"kind": "cat"}], "size": None}, schema) is None
+    assert "$.pets[0].kind" in find_violation({"pets": [{"kind": "cow"}]}, schema)  # type: ignore[operator]
+    assert "fewer" in find_violation({"pets": []}, schema)  # type: ignore[operator]
+    assert find_violation({"size": -1}, schema)
+    assert find_violation({"other": 1}, schema)
+    assert find_violation({"a": 1}, {"$ref": "#/loop", "loop": {"$ref": "#/loop"}}) is None
 
 
 def test_strict_schemas_and_back() -> None:
-    closed = strict(PERSON)
+    closed = make_strict(PERSON)
 
     assert is_strict(closed)
     assert not is_strict(PERSON)
-    assert violation({"name": "A", "age": 1, "nick": None}, closed) is None
+    assert find_violation({"name": "A", "age": 1, "nick": None}, closed) is None
     assert without_nulls({"name": "A", "age": 1, "nick": None}, PERSON) == {"name": "A", "age": 1}
 
 
@@ -164,7 +170,7 @@ def test_each_kind_of_model_gives_the_object(flags: dict[str, Any], way: str) ->
         else:
             text = "".join(delta.text for delta in router.stream(request))
 
-        assert violation(json.loads(text), PERSON) is None
+        assert find_violation(json.loads(text), PERSON) is None
         assert not world.requests[0].problem
 
 
@@ -213,5 +219,5 @@ def test_what_was_shown_and_then_fails_is_a_broken_stream() -> None:
 def test_the_simulator_obeys_schemas(seed: int) -> None:
     value = instance(PERSON, f"Somebody aged {seed}")
 
-    assert violation(value, PERSON) is None
+    assert find_violation(value, PERSON) is None
     assert value["age"] == seed

@@ -20,7 +20,7 @@ from freerouter_core.reports import Cell, Models, Table, Tabled
 from freerouter_core.reports.plots import plot
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.fault import Cause, Fault, Kind
-from freerouter_core.wire.redact import clean
+from freerouter_core.wire.redact import redact_fault
 
 mpl.use("Agg")
 ACCOUNT = Account("p", "http://127.0.0.1:9/v1", "sk-table-0123456789", "openai", "all", (), ())
@@ -139,7 +139,7 @@ def test_what_is_no_report_is_not_drawn() -> None:
 
 def test_nothing_commands_a_terminal() -> None:
     listed = parse_models({"data": [{"id": "a/x\x1b[31m:free"}, {"id": "a/y:free"}]}, free="all")
-    fault = clean(Fault(Kind.BUSY, Cause.SERVER, "no \x1b[2J\x07way"), ACCOUNT)
+    fault = redact_fault(Fault(Kind.BUSY, Cause.SERVER, "no \x1b[2J\x07way"), ACCOUNT)
     shown = str(Table(("model",), (("\x1b]0;pwn\x07",),)))
 
     assert [model.id for model in listed] == ["a/y:free"]

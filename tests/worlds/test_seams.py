@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from freerouter_core import Limit, Provider, Router, errors
 from freerouter_core.simulator import SimAccount, SimModel, World
-from freerouter_core.wire.request_transforms import GO_ON
+from freerouter_core.wire.request_transforms import CONTINUE_PROMPT
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 
@@ -143,7 +143,10 @@ def test_who_refuses_a_beginning_is_asked_in_words_and_remembered() -> None:
         for requests in (3, 5):
             stream = router.stream("hello")
             assert "".join(delta.text for delta in stream) == STORY
-            assert world.requests[-1].body["messages"][-1] == {"role": "user", "content": GO_ON}
+            assert world.requests[-1].body["messages"][-1] == {
+                "role": "user",
+                "content": CONTINUE_PROMPT,
+            }
             assert len(world.requests) == requests
             world.clock.advance(700.0)
 

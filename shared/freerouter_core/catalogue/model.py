@@ -17,7 +17,7 @@ LONGEST_NAME = 500
 """Letters that the name of a model may have; those of local servers are paths."""
 
 
-def plausible(name: object) -> bool:
+def is_plausible_name(name: object) -> bool:
     """Whether a model may be called that: names end in metrics, logs, and files that processes share."""
     return isinstance(name, str) and len(name) <= LONGEST_NAME and name.isprintable()
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .model import TEXT, Model, plausible
+from .model import TEXT, Model, is_plausible_name
 
 # Listed free, able to answer text, and still no chat model: safety classifiers answer "safe", OCR models describe
 # layout, decision models return verdicts, lyria bills per song upstream.
@@ -100,10 +100,10 @@ def _is_free(name: str, priced: list[float], any_price: bool, free: object) -> b
         return any_price and not priced
     if free == "all":
         return True
-    return not isinstance(free, str) and in_list(name, free)
+    return not isinstance(free, str) and matches_free_list(name, free)
 
 
-def in_list(name: str, free: object) -> bool:
+def matches_free_list(name: str, free: object) -> bool:
     """Whether a list of free models holds `name`; a * in it stands for anything."""
     if not isinstance(free, (list, tuple, set, frozenset)):
         return False
@@ -146,7 +146,7 @@ def _name(row: Mapping[str, Any]) -> str | None:
     name = row.get("id") or row.get("name")
     if isinstance(row.get("name"), str) and row["name"].startswith("@"):
         name = row["name"]
-    if not isinstance(name, str) or not plausible(name):
+    if not isinstance(name, str) or not is_plausible_name(name):
         return None
     return name.removeprefix("models/") or None
 

@@ -144,10 +144,10 @@ class Account:
 
 def read_rows(toml: str) -> dict[str, dict[str, Any]]:
     """The rows of a providers.toml text, limits as `Limit`s."""
-    return rows_of(tomllib.loads(toml))
+    return rows_from_tables(tomllib.loads(toml))
 
 
-def rows_of(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def rows_from_tables(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Rows with their limits as `Limit`s. Raises `BadSetting` where one is none."""
     rows: dict[str, dict[str, Any]] = {}
     for name, table in tables.items():
@@ -159,12 +159,12 @@ def rows_of(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]
     return rows
 
 
-def extended(
+def merge_rows(
     rows: Mapping[str, dict[str, Any]], own: Mapping[str, dict[str, Any]]
 ) -> dict[str, dict[str, Any]]:
     """Known rows with the user's own over them. Another address is another server: it inherits no list address."""
     found = dict(rows)
-    for name, row in rows_of(own).items():
+    for name, row in rows_from_tables(own).items():
         known = found.get(name, {})
         if "base_url" in row:
             known = {
@@ -178,7 +178,7 @@ def _frozen(free: str | Iterable[str]) -> str | tuple[str, ...]:
     return free if isinstance(free, str) else tuple(free)
 
 
-def account_of(
+def resolve_account(
     provider: Provider, rows: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]
 ) -> Account | None:
     """The account a `Provider` stands for, or None where it needs a key and none is given or in `environment`.

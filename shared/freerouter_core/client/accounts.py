@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..catalogue.providers import Account, Limit, Provider, account_of, extended
+from ..catalogue.providers import Account, Limit, Provider, merge_rows, resolve_account
 from ..errors import AuthenticationFailed, NoCandidates
 from ..events import log
 from ..settings.environment import Settings
@@ -45,7 +45,7 @@ def accounts_of(config: RouterConfig, settings: Settings) -> dict[str, Account]:
         NoCandidates: `privacy="no-train"` leaves no provider.
     """
     check_key_owners(settings.providers, settings.file)
-    rows = extended(known_providers(), settings.providers)
+    rows = merge_rows(known_providers(), settings.providers)
     providers = _providers(config, settings, rows)
     key_in_code = config.api_key or any(p.api_key or p.base_url for p in providers)
     if settings.dev_mode and not key_in_code:
@@ -109,7 +109,7 @@ def _with_keys(
         ended = rows.get(provider.name, {}).get("ended")
         if ended and provider.base_url is None:
             _warn_once(f"provider {provider.name}: {ended}")
-        account = account_of(provider, rows, environment)
+        account = resolve_account(provider, rows, environment)
         if account is None:
             missing += rows[provider.name].get("keys", [])
         else:

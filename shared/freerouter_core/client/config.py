@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
-from ..catalogue.model import plausible
+from ..catalogue.model import is_plausible_name
 from ..catalogue.providers import Provider
 from ..checks import UNSET, Unset, as_names, check_one_of, quality_pairs
 from ..errors import BadSetting
@@ -89,7 +89,7 @@ class RouterConfig:
 
     def _check(self) -> None:
         for name in (self.model, *(self.fallback_models or ())):
-            if not plausible(name):
+            if not is_plausible_name(name):
                 hint = 'use "auto", or an id such as "author/name:free"'
                 raise BadSetting("no model has such a name", hint=hint)
         if self.task is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from random import Random
 
 from ..catalogue.model import Catalogue, Model
-from ..catalogue.parse import in_list
+from ..catalogue.parse import matches_free_list
 from ..catalogue.providers import Account
 from .fit import able, fit, ready, tight
 from .health import PRIOR_SAFETY, Health, HealthBook
@@ -94,7 +94,7 @@ def find_named(name: str, catalogue: Catalogue, accounts: Mapping[str, Account])
     free = (
         wire.endswith(":free")
         if account.free == "suffix"
-        else account.free == "all" or in_list(wire, account.free)
+        else account.free == "all" or matches_free_list(wire, account.free)
     )
     ident = wire if provider == "openrouter" else f"{provider}:{wire}"
     return Model(

@@ -30,8 +30,8 @@ from random import Random
 from ..errors import FreeRouterError, StreamBroken
 from ..wire.answer import Answer
 from ..wire.fault import Cause, Fault, Kind
-from ..wire.redact import clean, clean_answer
-from ..wire.splice import closed
+from ..wire.redact import redact_answer, redact_fault
+from ..wire.splice import ends_cleanly
 from . import steps as s
 from .candidates import Candidate, Candidates
 from .failures import Failures, RoutingState, charged
@@ -158,8 +158,8 @@ class _Run:
             return event
         account = flight.attempt.account
         if isinstance(event, s.Failed):
-            return replace(event, fault=clean(event.fault, account))
-        return replace(event, answer=clean_answer(event.answer, account, whole=True))
+            return replace(event, fault=redact_fault(event.fault, account))
+        return replace(event, answer=redact_answer(event.answer, account, with_text=True))
 
     def _hopeless(self) -> None:
         if (
@@ -346,7 +346,7 @@ class _Run:
 
     def _failed(self, flight: InFlight, fault: Fault, shown: s.Shown | None) -> None:
         self._land(flight)
-        fault = clean(fault, flight.attempt.account)
+        fault = redact_fault(fault, flight.attempt.account)
         self.failures.record(
             flight.candidate, flight.attempt, fault, self.now, self.now - flight.sent
         )
@@ -380,7 +380,7 @@ class _Run:
             agreed = self.silent is not None and self.silent != flight.candidate.model.id
             if agreed and self.resumes:  # nobody had anything to add to what was shown
                 fault, answer = self._judged(answer.with_(text=self.resumes))
-                if fault is None and not closed(self.resumes):
+                if fault is None and not ends_cleanly(self.resumes):
                     fault = Fault(
                         Kind.BROKEN,
                         Cause.CUT,
@@ -402,7 +402,7 @@ class _Run:
                     flags += told.ruling.flags
                     self.book.ruled(flight.candidate.model.identity, told.ruling)
         if fault is not None and fault.effect.unaccepted:
-            self.rejected = clean_answer(answer, flight.attempt.account, whole=True)
+            self.rejected = redact_answer(answer, flight.attempt.account, with_text=True)
         if fault is not None:
             self._failed(flight, fault if fault.status else replace(fault, status=200), event.shown)
             return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from ..wire.body import shape
+from ..wire.body import build_body
 from ..wire.fault import Cause, Fault, Kind
 from .adaptive_limits import AdaptiveLimits
 from .candidates import Candidate, Candidates
@@ -185,13 +185,13 @@ class Failures:
             return False
         told = replace(attempt, lacks=health.lacks_at(now))
         sent, changed = (
-            shape(
+            build_body(
                 self.request,
                 a.known,
                 a.account,
                 stream=True,
                 price_cap=a.price_cap,
-                resumes=a.resumes,
+                prefill=a.resumes,
             )[0]
             for a in (attempt, told)
         )

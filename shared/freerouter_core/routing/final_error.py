@@ -19,7 +19,7 @@ from ..errors import (
 from ..wire.answer import Answer
 from ..wire.fault import Cause, Fault, Kind
 from ..wire.judge import judge_answer, judge_rejection
-from ..wire.rejection import inner_rejection
+from ..wire.rejection import embedded_rejection
 from ..wire.request import ChatRequest
 from ..wire.schema import schema_name
 from ..wire.structured import read_structured
@@ -208,7 +208,7 @@ def checked_answer(
             ), answer
         answer = answer.with_(tool_calls=())
     if answer.error is not None:
-        return judge_rejection(inner_rejection(answer.error), now), answer
+        return judge_rejection(embedded_rejection(answer.error), now), answer
     wish = request.structured
     offered = request.offered
     if wish is not None:

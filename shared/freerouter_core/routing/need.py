@@ -8,7 +8,7 @@ from typing import Any
 
 from ..catalogue.model import Model
 from ..errors import BadRequest
-from ..wire.request import ChatRequest, check
+from ..wire.request import ChatRequest, check_request
 from .task import analyse
 
 _PARTS = {
@@ -114,7 +114,7 @@ def checked_need(request: ChatRequest, *, allow_paid: bool, task: str | None = N
     if model is not None and not isinstance(model, str):
         raise BadRequest(f"model={model!r} must be a name", hint='such as "author/name:free"')
     try:
-        check(request, allow_paid=allow_paid)
+        check_request(request, allow_paid=allow_paid)
         return need_of(request, task)
     except (TypeError, AttributeError, KeyError, ValueError) as error:
         raise BadRequest(

@@ -13,15 +13,15 @@ from ..routing.limits import Grant
 from ..routing.plan import Plan
 from ..routing.steps import Attempt
 from ..wire.answer import Answer, read_answer
-from ..wire.body import shape
+from ..wire.body import build_body
 from ..wire.delta import Delta
 from ..wire.fault import Cause, Fault, Kind
 from ..wire.json_values import Json
 from ..wire.judge import judge_rejection
-from ..wire.redact import clean, clean_answer, redact
+from ..wire.redact import redact, redact_answer, redact_fault
 from ..wire.rejection import read_rejection
-from ..wire.retry_after import spent_until
-from ..wire.splice import NoSeam
+from ..wire.retry_after import spent_limits_reset_at
+from ..wire.splice import CannotSplice
 from ..wire.sse import SSEDecoder
 from ..wire.stream import Assembler
 from ..wire.structured import JsonGate
@@ -106,7 +106,7 @@ class AttemptRun:
 
     async def _fetch(self) -> Answer:
         attempt, plan = self.attempt, self.plan
-        body, form = shape(
+        body, form = build_body(
             plan.request,
             attempt.known,
             attempt.account,
@@ -114,7 +114,7 @@ class AttemptRun:
             free_only=not plan.policy.allow_paid,
             price_cap=attempt.price_cap,
             no_train=plan.policy.no_train,
-            resumes=attempt.resumes,
+            prefill=attempt.resumes,
         )
         self._tool_as_text = form == "tool"
         account, content = attempt.account, _dump(body)
@@ -122,7 +122,7 @@ class AttemptRun:
         async with transport.open(account, "POST", "/chat/completions", content) as response:
             if not 200 <= response.status < 300:
                 raise Rejected(await self._read_rejection(response))
-            self.spent_until = spent_until(response.headers, self._clock.now())
+            self.spent_until = spent_limits_reset_at(response.headers, self._clock.now())
             if plan.stream and "json" not in response.headers.get("content-type", ""):
                 return await self._read_stream(response.chunks())
             return read_answer(_load(await response.read()), attempt.model.wire_name)
@@ -133,7 +133,7 @@ class AttemptRun:
             async with asyncio.timeout(ERROR_BODY_TIMEOUT):
                 body = await response.read(MAX_ERROR_BODY, whole=False)
         rejection = read_rejection(response.status, response.headers, body)
-        return clean(judge_rejection(rejection, self._clock.now()), self.attempt.account)
+        return redact_fault(judge_rejection(rejection, self._clock.now()), self.attempt.account)
 
     # -- a streamed answer --------------------------------------------------------------------
 
@@ -226,16 +226,16 @@ class AttemptRun:
         if answer.error is not None:
             error = json.loads(redact(json.dumps(answer.error, default=str), account))
             answer = answer.with_(error=error)
-        answer = clean_answer(answer, account)
+        answer = redact_answer(answer, account)
         return answer.with_(simulated=True) if account.simulated else answer
 
 
 @contextlib.contextmanager
 def _new_start_is_rejected() -> Iterator[None]:
-    """Turn `NoSeam` into a rejection that teaches nothing of the model."""
+    """Turn `CannotSplice` into a rejection that teaches nothing of the model."""
     try:
         yield
-    except NoSeam:
+    except CannotSplice:
         message = "answered anew instead of continuing"
         fault = Fault(
             kind=Kind.BROKEN, cause=Cause.BEGUN_ANEW, message=message, status=200, teaches=False

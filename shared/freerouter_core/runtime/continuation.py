@@ -8,7 +8,7 @@ from ..wire.splice import Splice
 class Continuation:
     """The rest of an answer that other attempts began. `shown`: the text the caller has seen.
 
-    Every method raises `NoSeam` if the model starts anew instead of continuing.
+    Every method raises `CannotSplice` if the model starts anew instead of continuing.
     """
 
     def __init__(self, shown: str) -> None:

@@ -1,8 +1,8 @@
-"""`shape`: the body that one model at one provider is sent for a `ChatRequest`."""
+"""`build_body`: the JSON that one model at one provider is sent for a `ChatRequest`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,15 +10,15 @@ from ..catalogue.model import Model
 from ..catalogue.providers import Account
 from .json_values import Json
 from .quirks import DROPPABLE, lacks_of, quirks_of
-from .reasoning import Thinking, spell
+from .reasoning import ReasoningSetting, turns_reasoning_off, write_reasoning
 from .request import ChatRequest
-from .structured import Form, ask, form_for
+from .structured import Form, choose_form, write_form
 
 ZERO_PRICE = {"prompt": "0", "completion": "0"}
-"""OpenRouter's server-side price cap, as strings: numbers make an SDK drop the whole `provider` object."""
+"""OpenRouter's price cap. As strings: numbers make an SDK drop the whole `provider` object."""
 
 
-def shape(
+def build_body(
     request: ChatRequest,
     model: Model,
     account: Account,
@@ -27,111 +27,123 @@ def shape(
     free_only: bool = True,
     price_cap: bool = True,
     no_train: bool = False,
-    resumes: str | None = None,
+    prefill: str | None = None,
 ) -> tuple[Json, Form | None]:
-    """(body, form): the JSON that `model` at `account` is sent, and how structured output was asked for.
+    """(body, form): the JSON for `model` at `account`, and how structured output is requested.
 
-    `price_cap` adds the cap of price zero, where the provider has one; nothing in `extra_body` can lift it. `resumes`: the beginning
-    of the answer, which is handed over for the model to continue.
+    `price_cap` adds the cap of price zero if the provider has one; nothing in `extra_body` lifts
+    it. `prefill`: the beginning of the answer, for the model to continue.
     """
     quirks = quirks_of(model.wire_name, account.provider, model.lacks)
     lacks = model.lacks | lacks_of(model.wire_name, account.provider)
     model = replace(model, lacks=lacks) if lacks else model
-    back = any(quirk.name == "reasoning-back" for quirk in quirks)
-    messages = _own_reasoning(request.messages, model, "reasoning" if back else "reasoning_details")
-    begun = (resumes or "").rstrip()  # some refuse a beginning that ends with space (litellm#2438)
-    if begun:
-        messages = _begun(messages, begun)
+    wants_reasoning_back = any(quirk.name == "reasoning-back" for quirk in quirks)
+    kept_key = "reasoning" if wants_reasoning_back else "reasoning_details"
+    messages = _without_foreign_reasoning(request.messages, model, kept_key)
+    # Some refuse a beginning that ends with whitespace (BerriAI/litellm#2438).
+    prefill = (prefill or "").rstrip()
+    if prefill:
+        messages = _with_prefill(messages, prefill)
     body: Json = {"model": model.wire_name, "messages": messages}
-    for key, value in request.parameters.items():
-        if value is not None and not (key == "stop" and not value):
-            body[key] = value
-    if model.max_output and isinstance(body.get("max_tokens"), int):
-        body["max_tokens"] = min(body["max_tokens"], model.max_output)
-    # An empty list is refused by vLLM and others (langchain#37184); "none" asks for no tools where the model has none.
-    if request.tools and (
-        request.tool_choice != "none" or (model.takes("tools") and model.takes("tool_choice"))
-    ):
-        body["tools"] = request.tools
-        # "auto" is what happens without a word; where the word is not known, it is left out.
-        if request.tool_choice is not None and (
-            request.tool_choice != "auto" or model.takes("tool_choice")
-        ):
-            body["tool_choice"] = request.tool_choice
-        if request.parallel_tool_calls is not None and model.takes("parallel_tool_calls"):
-            body["parallel_tool_calls"] = request.parallel_tool_calls
-    if begun and isinstance(body.get("max_tokens"), int):
-        body["max_tokens"] = max(
-            16, body["max_tokens"] - len(begun) // 4
-        )  # what was said already counts
+    _write_parameters(body, request, model, prefill)
+    _write_tools(body, request, model)
     form: Form | None = None
     if request.structured is not None:
+        with_tools = bool(request.tools)
         form = (
-            "prompt"
-            if begun
-            else form_for(request.structured, model, with_tools=bool(request.tools))
+            "prompt" if prefill else choose_form(request.structured, model, with_tools=with_tools)
         )
-        ask(body, request.structured, form)
-    _reasoning(body, request.reasoning, model, account)
-    body |= {
-        key: value
-        for key, value in request.extra_body.items()
-        if key not in ("stream", "stream_options")
-    }
+        write_form(body, request.structured, form)
+    _write_reasoning(body, request.reasoning, model, account)
+    owned = ("stream", "stream_options")
+    body.update({key: value for key, value in request.extra_body.items() if key not in owned})
     if account.dialect == "openrouter":
-        _openrouter(body, free_only and price_cap, no_train)
-    body |= {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+        _write_openrouter_preferences(body, free_only and price_cap, no_train)
+    if stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
     for quirk in quirks:
-        if quirk.mend is not None:
-            quirk.mend(body)
+        if quirk.transform is not None:
+            quirk.transform(body)
     for key in lacks & DROPPABLE:
         body.pop(key, None)
     return body, form
 
 
-def _begun(messages: list[Json], begun: str) -> list[Json]:
-    """The conversation with the beginning of its answer; a beginning of the caller's own stands before it."""
+def _write_parameters(body: Json, request: ChatRequest, model: Model, prefill: str) -> None:
+    for key, value in request.parameters.items():
+        if value is not None and not (key == "stop" and not value):
+            body[key] = value
+    if not isinstance(body.get("max_tokens"), int):
+        return
+    if model.max_output:
+        body["max_tokens"] = min(body["max_tokens"], model.max_output)
+    if prefill:  # its tokens count
+        body["max_tokens"] = max(16, body["max_tokens"] - len(prefill) // 4)
+
+
+def _write_tools(body: Json, request: ChatRequest, model: Model) -> None:
+    """Write the tools, but no empty list, which vLLM and others refuse (langchain#37184).
+
+    "none" goes with the tools only to models that know both; to others no tools are offered.
+    """
+    choice = request.tool_choice
+    knows_choice = model.takes("tool_choice")
+    if not request.tools or (choice == "none" and not (model.takes("tools") and knows_choice)):
+        return
+    body["tools"] = request.tools
+    # "auto" is the default: models that do not know the field are not sent it.
+    if choice is not None and (choice != "auto" or knows_choice):
+        body["tool_choice"] = choice
+    if request.parallel_tool_calls is not None and model.takes("parallel_tool_calls"):
+        body["parallel_tool_calls"] = request.parallel_tool_calls
+
+
+def _with_prefill(messages: Sequence[Mapping[str, Any]], prefill: str) -> list[Mapping[str, Any]]:
+    """The conversation with the beginning of its answer, after a beginning of the caller's own."""
     last = messages[-1]
-    own = last.get("content")
-    if last.get("role") == "assistant" and not last.get("tool_calls") and isinstance(own, str):
-        return [*messages[:-1], {**last, "content": own + begun}]
-    return [*messages, {"role": "assistant", "content": begun}]
+    content = last.get("content")
+    if last.get("role") == "assistant" and not last.get("tool_calls") and isinstance(content, str):
+        return [*messages[:-1], {**last, "content": content + prefill}]
+    return [*messages, {"role": "assistant", "content": prefill}]
 
 
-def _own_reasoning(messages: list[Json], model: Model, kept_as: str) -> list[Json]:
-    """Messages with the thoughts in them only where this very model wrote them: signatures are the writer's own, and others
-    refuse them. `model` on a message lists the writer's names (as asked, as answered) and never goes on the wire. `kept_as`:
-    as OpenRouter's "reasoning_details", or as plain words ("reasoning") for those who want them back (`quirks`)."""
+def _without_foreign_reasoning(
+    messages: Sequence[Mapping[str, Any]], model: Model, kept_key: str
+) -> Sequence[Mapping[str, Any]]:
+    """Messages with reasoning only if this very model wrote it: others refuse its signatures.
+
+    `model` on a message lists the writer's names (as requested, as answered) and is never sent.
+    `kept_key`: the model's own reasoning is kept as OpenRouter's "reasoning_details", or as text
+    ("reasoning") for models that want it back.
+    """
     if not any("model" in message for message in messages):
         return messages
-    kept = []
-    for message in messages:
-        copy = {key: value for key, value in message.items() if key != "model"}
-        if "model" in message:
-            own = {model.wire_name, model.id} & set(message["model"] or ())
-            for key in ("reasoning_details", "reasoning"):
-                if key != kept_as or not own:
-                    copy.pop(key, None)
-        kept.append(copy)
-    return kept
+    return [
+        _without_reasoning(message, model, kept_key) if "model" in message else message
+        for message in messages
+    ]
 
 
-def _reasoning(
-    body: Json, wanted: bool | str | Mapping[str, Any] | None, model: Model, account: Account
+def _without_reasoning(message: Mapping[str, Any], model: Model, kept_key: str) -> Json:
+    is_own = not {model.wire_name, model.id}.isdisjoint(message["model"] or ())
+    dropped = {"model", "reasoning", "reasoning_details"} - ({kept_key} if is_own else set())
+    return {key: value for key, value in message.items() if key not in dropped}
+
+
+def _write_reasoning(
+    body: Json, setting: ReasoningSetting | None, model: Model, account: Account
 ) -> None:
-    if wanted is None or not model.takes("reasoning"):
+    if setting is None or not model.takes("reasoning"):
         return
-    unwilling = Thinking.of(wanted).on is False and (
-        model.reasoning_mandatory or "reasoning-off" in model.lacks
-    )
-    if not unwilling:
+    cannot_turn_off = model.reasoning_mandatory or "reasoning-off" in model.lacks
+    if not (cannot_turn_off and turns_reasoning_off(setting)):
         provider = "openrouter" if account.dialect == "openrouter" else account.provider
-        spell(body, wanted, provider, model.wire_name)
+        write_reasoning(body, setting, provider, model.wire_name)
 
 
-def _openrouter(body: Json, price_cap: bool, no_train: bool) -> None:
-    given = body.get("provider")
-    preferences: Json = dict(given) if isinstance(given, Mapping) else {}
+def _write_openrouter_preferences(body: Json, price_cap: bool, no_train: bool) -> None:
+    own = body.get("provider")
+    preferences: Json = dict(own) if isinstance(own, Mapping) else {}
     if price_cap:
         preferences["max_price"] = dict(ZERO_PRICE)
     if no_train:

@@ -18,8 +18,8 @@ from ..catalogue.calendar import period
 from .answer import Answer
 from .fault import Cause, Fault, Kind, Reset
 from .quirks import DROPPABLE
-from .rejection import Rejection, all_said, extra_field, words_of
-from .retry_after import stated_wait
+from .rejection import Rejection, message_of, searchable_text, unknown_field
+from .retry_after import stated_retry_at
 from .rules import RULES, Rule
 
 TRANSPORT: dict[Cause, tuple[Kind, str]] = {
@@ -35,7 +35,7 @@ TRANSPORT: dict[Cause, tuple[Kind, str]] = {
 
 def judge_rejection(rejection: Rejection, now: float) -> Fault:
     """The fault in a response that is no answer. Total: whatever came, some row matches."""
-    said = all_said(rejection)
+    said = searchable_text(rejection)
     rule = next(rule for rule in RULES if rule.matches(rejection.status, said))
     lacks = rule.lacks
     if rule.cause.effect.names_field:
@@ -44,7 +44,7 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
             rule, lacks = _PARAMETER_RULE, frozenset({named})
     until = None
     if rule.kind in (Kind.BUSY, Kind.ACCOUNT, Kind.SLOW) and not rule.cause.effect.key_refused:
-        until = stated_wait(
+        until = stated_retry_at(
             rejection.headers, rejection.error, now, limited=rejection.status in (403, 429)
         )
     if rule.cause.effect.reset is not None:
@@ -52,7 +52,7 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
     return Fault(
         kind=rule.kind,
         cause=rule.cause,
-        message=words_of(rejection.error),
+        message=message_of(rejection.error),
         status=rejection.status,
         until=until,
         lacks=lacks,
@@ -93,7 +93,7 @@ _WORDS_FOR = {
 
 def parameter_in(said: str, error: Any = None) -> str | None:
     """The field an error names as unknown or unsupported, as a word that models can lack; None where it names none of ours."""
-    extra = extra_field(error)
+    extra = unknown_field(error)
     if extra is not None:
         path, value = extra
         if "content" in path and value is None:

@@ -1,7 +1,7 @@
-"""`spell`: one `reasoning` setting in each provider's words.
+"""`write_reasoning`: one `reasoning` setting in each provider's own fields.
 
-What is asked for is the same everywhere: True or False, an effort ("minimal" … "max"), or OpenRouter's object with `enabled`,
-`effort` or `max_tokens`. Where a provider has no word for it, nothing is sent: its default stands.
+The setting is True, False, an effort ("minimal" … "max"), or OpenRouter's object with `enabled`,
+`effort` or `max_tokens`. A provider that has no field for it is sent nothing; its default stands.
 """
 
 from __future__ import annotations
@@ -13,171 +13,170 @@ from typing import Any
 
 from .json_values import Json
 
+ReasoningSetting = bool | str | Mapping[str, Any]
+
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 @dataclass(frozen=True, slots=True)
-class Thinking:
-    """What is wanted. `on` None: as the model does by itself; `budget` is tokens."""
+class ReasoningOptions:
+    """A `reasoning` setting, parsed. `enabled` None: the model's default. `budget`: tokens."""
 
-    on: bool | None = None
+    enabled: bool | None = None
     effort: str | None = None
     budget: int | None = None
 
     @classmethod
-    def of(cls, wanted: bool | str | Mapping[str, Any]) -> Thinking:
-        if isinstance(wanted, bool):
-            return cls(on=wanted)
-        given = {"effort": wanted} if isinstance(wanted, str) else wanted
-        effort, budget, on = given.get("effort"), given.get("max_tokens"), given.get("enabled")
+    def parse(cls, setting: ReasoningSetting) -> ReasoningOptions:
+        """The options that a setting means. An unknown effort means nothing."""
+        if isinstance(setting, bool):
+            return cls(enabled=setting)
+        options = {"effort": setting} if isinstance(setting, str) else setting
+        effort, budget = options.get("effort"), options.get("max_tokens")
         if effort == "none" or budget == 0:
-            return cls(on=False)
+            return cls(enabled=False)
         effort = effort if effort in EFFORTS else None
-        asked = effort is not None or isinstance(budget, int)
-        return cls(
-            on if isinstance(on, bool) else (True if asked else None),
-            effort,
-            budget if isinstance(budget, int) else None,
-        )
+        budget = budget if isinstance(budget, int) else None
+        enabled = options.get("enabled")
+        if not isinstance(enabled, bool):
+            enabled = True if effort is not None or budget is not None else None
+        return cls(enabled, effort, budget)
 
-    def among(self, *known: str) -> str | None:
-        """The nearest effort a provider knows; "none" where thinking is unwanted and that is a word of its."""
-        if self.on is False:
+    def nearest_effort(self, *known: str) -> str | None:
+        """The nearest effort that a provider knows; None if nothing is to be sent."""
+        if self.enabled is False:
             return "none" if "none" in known else None
         if self.effort is None:
             return None
-        at = EFFORTS.index(self.effort)
-        words = [word for word in known if word != "none"]
-        return min(words, key=lambda word: abs(EFFORTS.index(word) - at), default=None)
+        rank = EFFORTS.index(self.effort)
+        efforts = [effort for effort in known if effort != "none"]
+        return min(efforts, key=lambda effort: abs(EFFORTS.index(effort) - rank), default=None)
 
 
-Spelling = Callable[[Json, Thinking, str], None]
-"""Writes what is wanted into a body, for the model of that wire name."""
+def turns_reasoning_off(setting: ReasoningSetting) -> bool:
+    """Whether a setting asks for no reasoning."""
+    return ReasoningOptions.parse(setting).enabled is False
 
 
-def _effort(*known: str) -> Spelling:
-    def write(body: Json, wanted: Thinking, _model: str) -> None:
-        word = wanted.among(*known)
-        if word is not None:
-            body["reasoning_effort"] = word
+Writer = Callable[[Json, ReasoningOptions, str], None]
+"""Writes options into a body, for the model of that wire name."""
+
+
+def _effort(*known: str) -> Writer:
+    """Writes OpenAI's `reasoning_effort`, as the nearest of the efforts that are known."""
+
+    def write(body: Json, options: ReasoningOptions, _model: str) -> None:
+        effort = options.nearest_effort(*known)
+        if effort is not None:
+            body["reasoning_effort"] = effort
 
     return write
 
 
-def _flag(body: Json, wanted: Thinking, _model: str) -> None:
-    if wanted.on is not None:
-        body["enable_thinking"] = wanted.on
-    if wanted.budget and wanted.on:
-        body["thinking_budget"] = wanted.budget
+_LOW_TO_HIGH = _effort("low", "medium", "high")
+_NONE_TO_HIGH = _effort("none", "low", "medium", "high")
+_NONE_TO_XHIGH = _effort("none", "low", "medium", "high", "xhigh")
+_NONE_TO_MAX = _effort("none", "low", "medium", "high", "max")
+_OPENAI = _effort(*EFFORTS[1:])
 
 
-def _template(body: Json, wanted: Thinking, model: str) -> None:
+def _on_or_off(body: Json, options: ReasoningOptions, _model: str) -> None:
+    if options.enabled is not None:
+        body["reasoning_effort"] = "high" if options.enabled else "none"
+
+
+def _enable_thinking(body: Json, options: ReasoningOptions, _model: str) -> None:
+    if options.enabled is not None:
+        body["enable_thinking"] = options.enabled
+    if options.budget and options.enabled:
+        body["thinking_budget"] = options.budget
+
+
+def _chat_template(body: Json, options: ReasoningOptions, model: str) -> None:
     if "gpt-oss" in model:
-        return _THREE(body, wanted, model)
-    if wanted.on is not None:
-        word = "thinking" if re.search(r"deepseek|kimi|granite", model) else "enable_thinking"
-        body["chat_template_kwargs"] = {**(body.get("chat_template_kwargs") or {}), word: wanted.on}
-    return None
+        _LOW_TO_HIGH(body, options, model)
+    elif options.enabled is not None:
+        name = "thinking" if re.search(r"deepseek|kimi|granite", model) else "enable_thinking"
+        kwargs = body.get("chat_template_kwargs") or {}
+        body["chat_template_kwargs"] = {**kwargs, name: options.enabled}
 
 
-def _zai(body: Json, wanted: Thinking, _model: str) -> None:
-    if wanted.on is not None:
-        body["thinking"] = {"type": "enabled" if wanted.on else "disabled"}
-    word = wanted.among("low", "high", "max")
-    if word is not None:
-        body["reasoning_effort"] = word
+def _zai(body: Json, options: ReasoningOptions, _model: str) -> None:
+    if options.enabled is not None:
+        body["thinking"] = {"type": "enabled" if options.enabled else "disabled"}
+    effort = options.nearest_effort("low", "high", "max")
+    if effort is not None:
+        body["reasoning_effort"] = effort
 
 
-def _anthropic(body: Json, wanted: Thinking, _model: str) -> None:
-    if wanted.on:
-        budgets = {
-            "minimal": 1024,
-            "low": 2048,
-            "medium": 8192,
-            "high": 16384,
-            "xhigh": 32768,
-            "max": 32768,
-        }
-        body["thinking"] = {
-            "type": "enabled",
-            "budget_tokens": max(
-                1024, wanted.budget or budgets.get(wanted.effort or "medium", 8192)
-            ),
-        }
+_ANTHROPIC_BUDGETS = {"minimal": 1024, "low": 2048, "high": 16_384, "xhigh": 32_768, "max": 32_768}
+"""Tokens by effort; 8,192 for any other."""
 
 
-def _gemini(body: Json, wanted: Thinking, _model: str) -> None:
-    if wanted.budget and wanted.on:
-        body["extra_body"] = {
-            "google": {
-                "thinking_config": {"thinking_budget": wanted.budget, "include_thoughts": True}
-            }
-        }
+def _anthropic(body: Json, options: ReasoningOptions, _model: str) -> None:
+    if options.enabled:
+        budget = options.budget or _ANTHROPIC_BUDGETS.get(options.effort or "", 8192)
+        body["thinking"] = {"type": "enabled", "budget_tokens": max(1024, budget)}
+
+
+def _gemini(body: Json, options: ReasoningOptions, model: str) -> None:
+    if options.budget and options.enabled:
+        thinking = {"thinking_budget": options.budget, "include_thoughts": True}
+        body["extra_body"] = {"google": {"thinking_config": thinking}}
     else:
-        _effort("none", "low", "medium", "high")(body, wanted, _model)
+        _NONE_TO_HIGH(body, options, model)
 
 
-def _groq(body: Json, wanted: Thinking, model: str) -> None:
+def _groq(body: Json, options: ReasoningOptions, model: str) -> None:
     if "gpt-oss" in model:
-        return _THREE(body, wanted, model)
-    if wanted.on is not None:
-        body["reasoning_effort"] = "default" if wanted.on else "none"
+        _LOW_TO_HIGH(body, options, model)
+    elif options.enabled is not None:
+        body["reasoning_effort"] = "default" if options.enabled else "none"
         body["reasoning_format"] = "parsed"
-    return None
 
 
-def _mistral(body: Json, wanted: Thinking, model: str) -> None:
-    if "magistral" in model:
-        if wanted.on:
-            body["prompt_mode"] = "reasoning"
-    elif wanted.on is not None:
-        body["reasoning_effort"] = "high" if wanted.on else "none"
+def _mistral(body: Json, options: ReasoningOptions, model: str) -> None:
+    if "magistral" not in model:
+        _on_or_off(body, options, model)
+    elif options.enabled:
+        body["prompt_mode"] = "reasoning"
 
 
-def _cohere(body: Json, wanted: Thinking, _model: str) -> None:
-    if wanted.on is not None:
-        body["reasoning_effort"] = "high" if wanted.on else "none"
+def _cerebras(body: Json, options: ReasoningOptions, model: str) -> None:
+    write = _LOW_TO_HIGH if "gpt-oss" in model else _NONE_TO_HIGH
+    write(body, options, model)
 
 
-def _cerebras(body: Json, wanted: Thinking, model: str) -> None:
-    (_THREE if "gpt-oss" in model else _effort("none", "low", "medium", "high"))(
-        body, wanted, model
-    )
-
-
-_THREE = _effort("low", "medium", "high")
-
-SPELLINGS: dict[str, tuple[Spelling, str]] = {
-    "groq": (_groq, "console.groq.com/docs/reasoning"),
-    "gemini": (_gemini, "ai.google.dev/gemini-api/docs/openai"),
-    "mistral": (_mistral, "docs.mistral.ai/capabilities/reasoning"),
-    "nvidia": (_template, "anomalyco/opencode#13584"),
-    "zai": (_zai, "docs.z.ai/guides/capabilities/thinking-mode"),
-    "cohere": (_cohere, "cohere-ai/cohere-developer-experience#649"),
-    "siliconflow": (_flag, "docs.siliconflow.cn"),
-    "modelscope": (_flag, "musistudio/claude-code-router#948"),
-    "ollama": (_effort("none", "low", "medium", "high", "max"), "ollama/ollama#17141"),
-    "ollama-cloud": (_effort("none", "low", "medium", "high", "max"), "ollama/ollama#17141"),
-    "vllm": (_template, "docs.vllm.ai/en/latest/features/reasoning_outputs"),
-    "llamacpp": (_template, "ggml-org/llama.cpp#15404"),
-    "sambanova": (_template, "aaif-goose/goose#11079"),
-    "cerebras": (_cerebras, "inference-docs.cerebras.ai/capabilities/reasoning"),
-    "cloudflare": (_effort("none", "low", "medium", "high"), "cloudflare/workers-sdk#13239"),
-    "huggingface": (_THREE, "huggingface/ml-intern#51"),
-    "lmstudio": (
-        _effort("none", "low", "medium", "high", "xhigh"),
-        "lmstudio-ai/lmstudio-bug-tracker#2057",
-    ),
+WRITERS: dict[str, tuple[Writer, str]] = {
     "anthropic": (_anthropic, "platform.claude.com/docs/en/api/openai-sdk"),
+    "cerebras": (_cerebras, "inference-docs.cerebras.ai/capabilities/reasoning"),
+    "cloudflare": (_NONE_TO_HIGH, "cloudflare/workers-sdk#13239"),
+    "cohere": (_on_or_off, "cohere-ai/cohere-developer-experience#649"),
+    "gemini": (_gemini, "ai.google.dev/gemini-api/docs/openai"),
+    "groq": (_groq, "console.groq.com/docs/reasoning"),
+    "huggingface": (_LOW_TO_HIGH, "huggingface/ml-intern#51"),
+    "llamacpp": (_chat_template, "ggml-org/llama.cpp#15404"),
+    "lmstudio": (_NONE_TO_XHIGH, "lmstudio-ai/lmstudio-bug-tracker#2057"),
+    "mistral": (_mistral, "docs.mistral.ai/capabilities/reasoning"),
+    "modelscope": (_enable_thinking, "musistudio/claude-code-router#948"),
+    "nvidia": (_chat_template, "anomalyco/opencode#13584"),
+    "ollama": (_NONE_TO_MAX, "ollama/ollama#17141"),
+    "ollama-cloud": (_NONE_TO_MAX, "ollama/ollama#17141"),
+    "sambanova": (_chat_template, "aaif-goose/goose#11079"),
+    "siliconflow": (_enable_thinking, "docs.siliconflow.cn"),
+    "vllm": (_chat_template, "docs.vllm.ai/en/latest/features/reasoning_outputs"),
+    "zai": (_zai, "docs.z.ai/guides/capabilities/thinking-mode"),
 }
-"""By provider: how it is written, and where that is said. Any other provider is sent OpenAI's own `reasoning_effort`."""
+"""By provider: the writer, and its source. Any other provider is sent `reasoning_effort`."""
 
 
-def spell(body: Json, wanted: bool | str | Mapping[str, Any], provider: str, model: str) -> None:
-    """Write what is wanted into a body as `provider` words it; OpenRouter's own object is passed on as it is."""
-    if provider == "openrouter":
-        spelled: Any = dict(wanted) if isinstance(wanted, Mapping) else {"effort": wanted}
-        body["reasoning"] = {"enabled": wanted} if isinstance(wanted, bool) else spelled
-        return
-    write = SPELLINGS[provider][0] if provider in SPELLINGS else _effort(*EFFORTS[1:])
-    write(body, Thinking.of(wanted), model)
+def write_reasoning(body: Json, setting: ReasoningSetting, provider: str, model: str) -> None:
+    """Write a setting into a body in the fields of `provider`; OpenRouter's object goes as it is."""
+    if provider != "openrouter":
+        writer = WRITERS[provider][0] if provider in WRITERS else _OPENAI
+        writer(body, ReasoningOptions.parse(setting), model)
+    elif isinstance(setting, Mapping):
+        body["reasoning"] = dict(setting)
+    else:
+        key = "enabled" if isinstance(setting, bool) else "effort"
+        body["reasoning"] = {key: setting}

@@ -18,7 +18,7 @@ _LIKE_A_KEY = re.compile(
 _COMMANDING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def harmless(text: str) -> str:
+def strip_control_characters(text: str) -> str:
     """The text without what would command a terminal."""
     return _COMMANDING.sub("", text)
 
@@ -34,16 +34,16 @@ def redact(text: str, account: Account | None = None) -> str:
     return _LIKE_A_KEY.sub("[key]", text)
 
 
-def clean(fault: Fault, account: Account) -> Fault:
+def redact_fault(fault: Fault, account: Account) -> Fault:
     """The fault with keys out of its words, which are cut short only then."""
     if not fault.message:
         return fault
-    return replace(fault, message=harmless(redact(fault.message, account))[:300])
+    return replace(fault, message=strip_control_characters(redact(fault.message, account))[:300])
 
 
-def clean_answer(answer: Answer, account: Account, *, whole: bool = False) -> Answer:
-    """The answer with keys out of what ends in metadata and logs; its text is the model's own, unless `whole`."""
-    if whole:
+def redact_answer(answer: Answer, account: Account, *, with_text: bool = False) -> Answer:
+    """The answer with keys out of what ends in metadata and logs; its text is the model's own, unless `with_text`."""
+    if with_text:
         calls = tuple(
             replace(c, name=redact(c.name, account), arguments=redact(c.arguments, account))
             for c in answer.tool_calls

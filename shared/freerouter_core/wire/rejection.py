@@ -33,7 +33,7 @@ def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Reje
     return Rejection(status, headers, error)
 
 
-def inner_rejection(error: Mapping[str, Any]) -> Rejection:
+def embedded_rejection(error: Mapping[str, Any]) -> Rejection:
     """An error found inside a 200. Its code is the status; without a numeric one, its type is."""
     code = error.get("code")
     if isinstance(code, str) and code.isdigit():
@@ -70,7 +70,7 @@ _CODES = {
 }
 
 
-def all_said(rejection: Rejection) -> str:
+def searchable_text(rejection: Rejection) -> str:
     """Everything a pattern may look at: the error as text, less what it quotes of the request, and the header that tells whose
     limit it was."""
     try:
@@ -107,12 +107,12 @@ def _own_words(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def extra_field(error: Any) -> tuple[tuple[str, ...], Any] | None:
+def unknown_field(error: Any) -> tuple[tuple[str, ...], Any] | None:
     """(path, value) of the field that a pydantic server did not know, e.g. (("body", "seed"), 7): its list of errors may stand
     anywhere in the body. A field it knows, with a value it does not take, is the caller's fault and none of these."""
     if isinstance(error, str) and error[:1] in ("{", "["):
         try:
-            return extra_field(json.loads(error))
+            return unknown_field(json.loads(error))
         except ValueError:
             return None
     if isinstance(error, Mapping):
@@ -125,11 +125,11 @@ def extra_field(error: Any) -> tuple[tuple[str, ...], Any] | None:
             return tuple(str(part) for part in path), error.get("input")
         error = list(error.values())
     if isinstance(error, list):
-        return next((found for item in error if (found := extra_field(item)) is not None), None)
+        return next((found for item in error if (found := unknown_field(item)) is not None), None)
     return None
 
 
-def words_of(error: Mapping[str, Any]) -> str:
+def message_of(error: Mapping[str, Any]) -> str:
     message = str(error.get("message") or error.get("detail") or error.get("type") or "")
     raw = _mapping(error.get("metadata")).get("raw")
     if isinstance(raw, Mapping):

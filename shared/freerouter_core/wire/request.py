@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from ..catalogue.model import plausible
+from ..catalogue.model import is_plausible_name
 from ..errors import BadRequest
 from .answer import Answer
 from .json_values import Json
@@ -40,7 +40,7 @@ class ChatRequest:
     """What a session's statistics call this step; not sent."""
 
     def __post_init__(self) -> None:
-        if self.model is not None and not plausible(self.model):
+        if self.model is not None and not is_plausible_name(self.model):
             raise BadRequest(
                 "no model has such a name", hint='"auto", or an id such as "author/name:free"'
             )
@@ -80,7 +80,7 @@ Prompt = str | Sequence[Mapping[str, Any]] | ChatRequest
 """What a router can be asked: a text, messages as OpenAI wire dicts, or a whole request."""
 
 
-def check(request: ChatRequest, *, allow_paid: bool) -> None:
+def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
     """Raise `BadRequest` for what no model could take, or what could cost money unasked."""
     if not request.messages or not all(
         isinstance(m, Mapping) and m.get("role") for m in request.messages

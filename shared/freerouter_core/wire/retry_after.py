@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-LONGEST = 40 * 86_400.0
+MAX_WAIT = 40 * 86_400.0
 
 _UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[dhms]))+", re.IGNORECASE)
@@ -40,7 +40,7 @@ def parse_duration(text: str) -> float | None:
     return seconds if seconds == seconds and abs(seconds) != float("inf") else None
 
 
-def parse_moment(value: object, now: float) -> float | None:
+def parse_retry_at(value: object, now: float) -> float | None:
     """The unix time that a header's or a body's value means, seen at `now`; None when it means none."""
     if isinstance(value, bool) or value is None:
         return None
@@ -86,7 +86,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 def _sane(moment: float | None, now: float) -> float | None:
     # A reset a little in the past is a clock that differs, not nonsense: it means "now".
-    if moment is None or moment > now + LONGEST or moment < now - 86_400.0:
+    if moment is None or moment > now + MAX_WAIT or moment < now - 86_400.0:
         return None
     return max(moment, now)
 
@@ -94,7 +94,7 @@ def _sane(moment: float | None, now: float) -> float | None:
 _HEADERS = ("retry-after-ms", "retry-after", "x-ratelimit-reset")
 
 
-def stated_wait(
+def stated_retry_at(
     headers: Mapping[str, str], error: Mapping[str, Any], now: float, *, limited: bool = True
 ) -> float | None:
     """Until when the provider says to wait, or None if it does not say.
@@ -111,19 +111,19 @@ def stated_wait(
                 if name == "retry-after-ms":
                     number = parse_duration(str(value))
                     value = None if number is None else number / 1000
-                moment = parse_moment(value, now)
+                moment = parse_retry_at(value, now)
                 if moment is not None:
                     return moment
-    told = spent_until(headers, now) if limited else None
+    told = spent_limits_reset_at(headers, now) if limited else None
     if told is not None:
         return told
     for holder in (_metadata(error), error, _mapping(error.get("availability"))):
         for name in ("retry_after_seconds", "retry_after", "retryDelay"):
-            moment = parse_moment(holder.get(name), now)
+            moment = parse_retry_at(holder.get(name), now)
             if moment is not None:
                 return moment
     for detail in _details(error):
-        moment = parse_moment(detail.get("retryDelay"), now)
+        moment = parse_retry_at(detail.get("retryDelay"), now)
         if moment is not None:
             return moment
     found = _IN_TEXT.search(str(error.get("message") or ""))
@@ -133,10 +133,10 @@ def stated_wait(
     return _sane(now + sum(float(n) * _unit(word.lower()) for n, word in pieces), now)
 
 
-def spent_until(headers: Mapping[str, str], now: float) -> float | None:
+def spent_limits_reset_at(headers: Mapping[str, str], now: float) -> float | None:
     """The latest reset of those limits of which nothing remains: Groq and Cerebras name a reset for each, spent or not."""
     moments = [
-        parse_moment(value, now)
+        parse_retry_at(value, now)
         for name, value in headers.items()
         if name.startswith("x-ratelimit-reset-")
         and parse_duration(str(headers.get(name.replace("-reset-", "-remaining-"), "1"))) == 0

@@ -23,7 +23,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def violation(
+def find_violation(
     value: object, schema: object, root: Schema | None = None, at: str = "$"
 ) -> str | None:
     """The first way in which `value` breaks `schema`, in words with its path; None if it keeps it."""
@@ -34,11 +34,11 @@ def violation(
     for key in ("anyOf", "oneOf"):
         options = schema.get(key)
         if isinstance(options, list) and options:
-            found = [violation(value, option, root, at) for option in options]
+            found = [find_violation(value, option, root, at) for option in options]
             if all(found):
                 return found[0]
     for part in schema.get("allOf") or ():
-        found_one = violation(value, part, root, at)
+        found_one = find_violation(value, part, root, at)
         if found_one:
             return found_one
     if "const" in schema and value != schema["const"]:
@@ -79,9 +79,9 @@ def _object(value: object, schema: Schema, root: Schema, at: str) -> str | None:
     extra = schema.get("additionalProperties", True)
     for name, item in value.items():
         found = (
-            violation(item, properties[name], root, f"{at}.{name}")
+            find_violation(item, properties[name], root, f"{at}.{name}")
             if name in properties
-            else violation(item, extra, root, f"{at}.{name}")
+            else find_violation(item, extra, root, f"{at}.{name}")
         )
         if found:
             return found
@@ -98,7 +98,7 @@ def _array(value: object, schema: Schema, root: Schema, at: str) -> str | None:
     items = schema.get("items", True)
     prefix = schema.get("prefixItems") or []
     for n, item in enumerate(value):
-        found = violation(item, prefix[n] if n < len(prefix) else items, root, f"{at}[{n}]")
+        found = find_violation(item, prefix[n] if n < len(prefix) else items, root, f"{at}[{n}]")
         if found:
             return found
     return None
@@ -138,7 +138,7 @@ def dereference(schema: Schema, root: Schema) -> Schema:
     return {}
 
 
-def rooted(schema: Any) -> dict[str, Any]:
+def resolve_root(schema: Any) -> dict[str, Any]:
     """The schema with a reference at its very root followed: endpoints want to see an object there (recursive models)."""
     if not isinstance(schema, Mapping) or "$ref" not in schema:
         return dict(schema or {})
@@ -148,14 +148,14 @@ def rooted(schema: Any) -> dict[str, Any]:
     }
 
 
-def strict(schema: Any) -> Any:
+def make_strict(schema: Any) -> Any:
     """A copy that strict endpoints accept: every object closed, every property required, optional ones nullable."""
     if isinstance(schema, list):
-        return [strict(part) for part in schema]
+        return [make_strict(part) for part in schema]
     if not isinstance(schema, Mapping):
         return schema
     copy = {
-        key: strict(part) if key not in ("enum", "const", "required") else part
+        key: make_strict(part) if key not in ("enum", "const", "required") else part
         for key, part in schema.items()
     }
     if isinstance(copy.get("properties"), Mapping):
@@ -220,7 +220,7 @@ def without_nulls(value: Any, schema: object, root: Schema | None = None) -> Any
         if item is not None
         or name in required
         or name not in properties
-        or not violation(None, properties[name], root)
+        or not find_violation(None, properties[name], root)
     }
 
 

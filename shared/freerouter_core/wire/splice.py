@@ -30,11 +30,11 @@ _ENDED = re.compile(r"[.!?…\u3002\uff01\uff1f\"'\u201d\u2019)\]}>|*`_]\s*$|\n\
 _PAUSED = re.compile(r"[^\w\s]\s*$|\n\s*$")
 
 
-class NoSeam(Exception):
+class CannotSplice(Exception):
     """The answer was begun anew, in other words: it cannot continue what was shown."""
 
 
-def closed(text: str) -> bool:
+def ends_cleanly(text: str) -> bool:
     """Whether a text may have ended where it does: after a sentence, a bracket, a line; not amid a word."""
     return _ENDED.search(text) is not None
 
@@ -42,7 +42,7 @@ def closed(text: str) -> bool:
 class Splice:
     """`before` is the text that was shown; `feed` gives what of the new text may be shown after it.
 
-    `feed` and `close` raise `NoSeam` where the two cannot be joined.
+    `feed` and `close` raise `CannotSplice` where the two cannot be joined.
     """
 
     def __init__(self, before: str) -> None:
@@ -77,7 +77,7 @@ class Splice:
         if overlap:
             return said[overlap:]
         if self._anew(said):
-            raise NoSeam
+            raise CannotSplice
         # The beginning is handed over without the space it ends with, so that what continues it begins with that space.
         tail = self._before[len(self._before.rstrip()) :]
         return held.removeprefix(tail)

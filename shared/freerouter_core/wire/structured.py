@@ -17,7 +17,7 @@ from typing import Any, Literal
 from ..catalogue.model import Model
 from .answer import Answer
 from .json_values import Json
-from .schema import is_strict, rooted, schema_name, strict, violation, without_nulls
+from .schema import find_violation, is_strict, make_strict, resolve_root, schema_name, without_nulls
 from .think_tags import split_think
 
 Method = Literal["auto", "json_schema", "function_calling", "json_mode"]
@@ -65,7 +65,7 @@ class Structured:
         )
 
 
-def form_for(wish: Structured, model: Model, *, with_tools: bool) -> Form:
+def choose_form(wish: Structured, model: Model, *, with_tools: bool) -> Form:
     """How `model` is to be asked. With tools of the caller's own in play, no tool can be forced for the answer."""
     known = bool(model.parameters)
     can: dict[Form, bool] = {
@@ -91,15 +91,15 @@ def form_for(wish: Structured, model: Model, *, with_tools: bool) -> Form:
 
 def _is_object(wish: Structured) -> bool:
     """Only an object can be a tool's arguments."""
-    return wish.schema is not None and rooted(wish.schema).get("type") == "object"
+    return wish.schema is not None and resolve_root(wish.schema).get("type") == "object"
 
 
-def ask(body: Json, wish: Structured, form: Form) -> None:
+def write_form(body: Json, wish: Structured, form: Form) -> None:
     """Write the wish into a request body, in the given form."""
     if form == "json_schema":
-        inner: Json = {"name": schema_name(wish.name), "schema": rooted(wish.schema)}
+        inner: Json = {"name": schema_name(wish.name), "schema": resolve_root(wish.schema)}
         if wish.strict or (wish.strict is None and is_strict(wish.schema)):
-            inner |= {"schema": strict(rooted(wish.schema)), "strict": True}
+            inner |= {"schema": make_strict(resolve_root(wish.schema)), "strict": True}
         if wish.description:
             inner["description"] = wish.description
         body["response_format"] = {"type": "json_schema", "json_schema": inner}
@@ -108,7 +108,9 @@ def ask(body: Json, wish: Structured, form: Form) -> None:
         function: Json = {
             "name": name,
             "description": wish.description or "Give the answer.",
-            "parameters": strict(rooted(wish.schema)) if wish.strict else rooted(wish.schema),
+            "parameters": make_strict(resolve_root(wish.schema))
+            if wish.strict
+            else resolve_root(wish.schema),
         }
         if wish.strict:
             function["strict"] = True
@@ -186,12 +188,14 @@ def read_structured(answer: Answer, wish: Structured, *, bare: bool = False) -> 
     texts = [call.arguments for call in answer.tool_calls if call.name == name]
     texts.append(answer.text)
     problem, near = "the answer holds no JSON", None
-    read = _only_json if bare else each_json
+    read = _only_json if bare else iter_json
     for value in (value for text in texts for value in read(text)):
-        broken = violation(value, wish.schema) if wish.schema is not None else _not_object(value)
+        broken = (
+            find_violation(value, wish.schema) if wish.schema is not None else _not_object(value)
+        )
         if broken and wish.schema is not None:
             value = without_nulls(value, wish.schema)
-            broken = violation(value, wish.schema)
+            broken = find_violation(value, wish.schema)
         if broken is None:
             return Parsed(value, json.dumps(value, ensure_ascii=False))
         problem = f"the JSON does not match the schema: {broken}"
@@ -214,7 +218,7 @@ def _not_object(value: object) -> str | None:
 _FENCE = re.compile(r"```(?:json|JSON)?\s*\n?(.*?)```", re.DOTALL)
 
 
-def each_json(text: str) -> Iterator[Any]:
+def iter_json(text: str) -> Iterator[Any]:
     """Every JSON value in a text that is it, fences it, or wraps it in prose, the likeliest first. Never a repaired piece."""
     text = split_think(text)[0].strip() or text.rpartition("</think>")[2].strip()
     for candidate in (text, *(m.group(1).strip() for m in _FENCE.finditer(text))):

@@ -10,10 +10,10 @@ from typing import Any
 
 from .json_values import Json
 
-NOT_RUN = "(The call was not run.)"
+CALL_NOT_RUN = "(The call was not run.)"
 
 
-def paired(messages: list[Json]) -> list[Json]:
+def pair_tool_calls(messages: list[Json]) -> list[Json]:
     """A new list; messages are replaced where they change. A call marked `"invalid"` stays only if it was answered."""
     if not any("tool_calls" in message or message.get("role") == "tool" for message in messages):
         return messages
@@ -57,7 +57,7 @@ def _answering(message: Json, made: list[Json]) -> Json | None:
 def _closing(made: list[Json]) -> list[Json]:
     """Results for the calls that nobody answered, before something else is said."""
     return [
-        {"role": "tool", "tool_call_id": call["id"], "content": NOT_RUN}
+        {"role": "tool", "tool_call_id": call["id"], "content": CALL_NOT_RUN}
         for call in _open(made)
         if not call.get("invalid")
     ]

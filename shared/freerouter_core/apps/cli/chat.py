@@ -13,7 +13,7 @@ from rich.markup import escape
 from ...client.router import Router
 from ...errors import AttemptRecord, FreeRouterError
 from ...routing.plan import Outcome
-from ...wire.redact import harmless
+from ...wire.redact import strip_control_characters
 from ...wire.request import ChatRequest
 from .console import console, json_option, print_error, print_json, without_tracebacks
 
@@ -166,12 +166,12 @@ class Conversation:
         except KeyboardInterrupt:
             self.err.print("[dim]stopped[/]")
         else:
-            self.err.print(f"[dim]{escape(harmless(outcome.answer.model))}[/]")
+            self.err.print(f"[dim]{escape(strip_control_characters(outcome.answer.model))}[/]")
 
 
 def _printable(text: str) -> str:
     """A model's text, without control characters if it goes to a terminal."""
-    return harmless(text) if sys.stdout.isatty() else text
+    return strip_control_characters(text) if sys.stdout.isatty() else text
 
 
 def print_attempts(out: Console, attempts: Sequence[AttemptRecord]) -> None:

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from ...catalogue.providers import extended
+from ...catalogue.providers import merge_rows
 from ...client.router import Router
 from ...errors import FreeRouterError
 from ...reports import HealthReport
@@ -96,7 +96,7 @@ def _check_keys(out: Console) -> bool:
     settings = Settings.load()
     has_key = False
     selected = {"openrouter", *settings.freerouter_providers, *settings.providers}
-    for name, row in extended(known_providers(), settings.providers).items():
+    for name, row in merge_rows(known_providers(), settings.providers).items():
         for variable in row.get("keys", ()):
             present = bool(settings.environment.get(variable, "").strip())
             origin = settings.origin(variable.lower())
