@@ -137,7 +137,7 @@ def test_without_a_catalogue_the_overview_says_why_and_shows_the_rest() -> None:
         router.flush()
         overview = client.get("/api/v1/overview").json()
 
-    assert "could not be had" in overview["problem"]
+    assert "could not be fetched" in overview["problem"]
     assert overview["requests"][0]["outcome"] == "CatalogueUnavailable"
     assert overview["models"] == []
 

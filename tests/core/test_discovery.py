@@ -12,7 +12,7 @@ import httpx
 import pytest
 import respx
 
-from freerouter_core import Router, errors, events
+from freerouter_core import Provider, Router, errors, events
 from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimModel, World
@@ -174,6 +174,26 @@ def test_what_was_parsed_is_what_was_kept(start: Callable[[], Router]) -> None:
     models.mock(return_value=httpx.Response(500))
 
     assert start().free_models() == fetched
+
+
+class OneDown(httpx.AsyncBaseTransport):
+    """The first provider refuses connections; the second one's list takes half a second."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == "down.invalid":
+            raise httpx.ConnectError("refused")
+        await asyncio.sleep(0.5)
+        return listing("a/b:free")
+
+
+def test_a_provider_that_is_down_does_not_hide_the_list_of_another(clock: VirtualClock) -> None:
+    providers = (
+        Provider("openrouter", "https://down.invalid/v1", "sk-1"),
+        Provider("groq", "https://up.invalid/v1", "sk-2"),
+    )
+    runtime = Runtime(clock=clock, cache=None, client=OneDown())
+
+    assert ids(Router(providers=providers, runtime=runtime)) == ["groq:a/b:free"]
 
 
 def test_gone_models_return_with_the_next_catalogue() -> None:

@@ -31,7 +31,7 @@ from freerouter_core import (
 from freerouter_core.errors import BadSetting, DeadlineExceeded, Exhausted, NoCandidates, Refused
 from freerouter_core.guards import CrisisGuard, ModerationGuard, PatternGuard, read_classifier
 from freerouter_core.routing.health import USUAL_TOKENS
-from freerouter_core.runtime.endpoint_stats import EndpointFacts
+from freerouter_core.runtime.endpoint_facts import EndpointFacts
 from freerouter_core.runtime.loop.clock import RealClock
 from freerouter_core.simulator import Phase, SimAccount, SimModel, World
 from langchain_freerouter import ChatFreeRouter

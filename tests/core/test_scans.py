@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from freerouter_core.runtime.endpoint_stats import FACTS_LIFETIME, START_DELAY, parse_endpoints
+from freerouter_core.runtime.endpoint_facts import parse_endpoints
+from freerouter_core.runtime.endpoint_stats import FACTS_LIFETIME, START_DELAY
 from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimModel, World

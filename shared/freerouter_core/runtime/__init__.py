@@ -1,1 +1,1 @@
-"""The only part that waits, tells time and writes: one thread, one event loop, one driver."""
+"""All that waits, tells time and writes: one thread, one event loop, one driver a request."""

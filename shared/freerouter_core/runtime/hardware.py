@@ -1,7 +1,7 @@
-"""What this machine can hold: bytes of memory that a local model may take.
+"""`memory`: how large a local model this machine can hold.
 
-psutil and nvidia-ml-py are used where they are installed (the extra `local`); without them the operating system is asked, and where that
-does not tell either, nothing is known and nothing is left out.
+psutil and nvidia-ml-py are used if they are installed (the extra `local`). Without them the
+operating system is asked. If that does not tell either, no model is left out.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from functools import lru_cache
 
 @lru_cache(maxsize=1)
 def memory() -> int:
-    """Bytes of the largest store a model fits into: the graphics cards' together, or the machine's own. 0: not known."""
-    return max(_graphics(), _main())
+    """Bytes a local model may take: of all graphics cards, or of main memory. 0: not known."""
+    return max(_graphics_memory(), _main_memory())
 
 
-def _main() -> int:
+def _main_memory() -> int:
     try:
         import psutil
 
@@ -25,11 +25,11 @@ def _main() -> int:
         pass
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
+    except (ValueError, OSError, AttributeError):  # another operating system
         return 0
 
 
-def _graphics() -> int:
+def _graphics_memory() -> int:
     try:
         import pynvml
     except ImportError:
@@ -37,11 +37,9 @@ def _graphics() -> int:
     try:
         pynvml.nvmlInit()
         count = pynvml.nvmlDeviceGetCount()
-        cards = [
-            pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(n)).total
-            for n in range(count)
-        ]
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(n) for n in range(count)]
+        cards = [pynvml.nvmlDeviceGetMemoryInfo(handle).total for handle in handles]
         pynvml.nvmlShutdown()
-    except pynvml.NVMLError:
+    except pynvml.NVMLError:  # no driver
         return 0
     return int(sum(cards))

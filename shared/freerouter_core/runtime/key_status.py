@@ -1,7 +1,7 @@
-"""`fetch_key_status`: what OpenRouter's `GET /key` says of an account's day, free requests being counted by those who refuse them.
+"""`fetch_key_status`: how many free requests of the day OpenRouter counts for a key.
 
-Asking costs no quota. `free_model_daily_requests` is documented since August 2026, counts refused requests too, and lags by up to a
-minute; a server that does not know the path, or does not tell, is as good as one that was not asked.
+`GET /key` costs no quota. `free_model_daily_requests` is documented since August 2026. It counts
+refused requests too, and lags by up to a minute.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from ..catalogue.providers import Account
 from .http.transport import Transport, TransportFailed
 
 TIMEOUT = 5.0
-"""Seconds an answer is waited for."""
+"""Seconds to wait for an answer."""
+MAX_BODY = 100_000
+"""Bytes of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +28,20 @@ class KeyStatus:
 
     @property
     def spent(self) -> bool:
+        """Whether no request is left."""
         return self.used >= self.limit
 
 
 async def fetch_key_status(account: Account, transport: Transport) -> KeyStatus | None:
-    """The account's day as its provider counts it, or None where it does not tell."""
+    """The account's day as its provider counts it. None if the provider does not tell."""
     if account.dialect != "openrouter":
         return None
     try:
-        async with (
-            asyncio.timeout(TIMEOUT),
-            transport.open(account, "GET", "/key") as response,
-        ):
-            body = await response.read(100_000)
-            told = (
-                json.loads(body)["data"]["free_model_daily_requests"]
-                if response.status == 200
-                else {}
-            )
-            return KeyStatus(int(told["used"]), int(told["limit"]))
+        async with asyncio.timeout(TIMEOUT), transport.open(account, "GET", "/key") as response:
+            body = await response.read(MAX_BODY)
+        if response.status != 200:
+            return None
+        counts = json.loads(body)["data"]["free_model_daily_requests"]
+        return KeyStatus(int(counts["used"]), int(counts["limit"]))
     except (TransportFailed, TimeoutError, ValueError, KeyError, TypeError):
         return None
