@@ -194,7 +194,7 @@ def test_a_key_in_a_guards_words_is_not_shown() -> None:
 @pytest.mark.parametrize("wrong", ["pattern", PatternGuard, 7])
 def test_what_is_no_guard_is_said(wrong: Any) -> None:
     for make in (lambda: ChatFreeRouter(guards=[wrong]), lambda: FreeRouter(guards=[wrong])):
-        with pytest.raises(BadSetting, match="is no guard"):
+        with pytest.raises(BadSetting, match="is not a guard"):
             make()
     with pytest.raises(BadSetting):
         PatternGuard(patterns=["("])
@@ -211,5 +211,5 @@ def test_in_both_frameworks_by_name_where_they_are_written_down() -> None:
     assert message.content == answer.text == "Help is near.\n\nall is well"
     assert message.response_metadata["flags"] == answer.raw["freerouter"]["flags"]  # type: ignore[index]
     assert lc.to_json()["kwargs"]["guards"] == ["secrets", "crisis"]  # type: ignore[typeddict-item]
-    with pytest.raises(BadSetting, match="give the object itself"):
+    with pytest.raises(BadSetting, match="pass the object itself"):
         FreeRouter.from_dict(li.to_dict())

@@ -17,7 +17,7 @@ from ..catalogue.calendar import DAY, period
 from ..catalogue.model import Catalogue, Model
 from ..catalogue.providers import Account
 from ..errors import BadSetting, FreeRouterError, NoCandidates
-from ..guards.builtin import classifiers_in
+from ..guards.moderation import classifiers_in
 from ..reports import (
     CostEstimate,
     Explanation,

@@ -8,17 +8,20 @@ However the request ends, one event is emitted and the session gets one step.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from ..catalogue.providers import Account
 from ..events import Answered, CalledOff, Charged, GaveUp, RequestTrace
 from ..guards.base import ChatClient
-from ..guards.run import prepared
+from ..guards.run import RequestGuards
 from ..routing.journal import Journal
 from ..routing.need import Policy, checked_need
 from ..routing.plan import Outcome, Plan
+from ..routing.steps import Flag, Ruling
 from ..runtime.driver import Driver
 from ..runtime.stream_output import Show
+from ..wire.answer import Answer
 from ..wire.request import ChatRequest
 from .context import Context
 from .custom_strategy import apply_strategy
@@ -111,14 +114,7 @@ class RequestRun:
             """Seconds left of the caller's timeout."""
             return None if deadline is None else max(0.001, deadline - runtime.clock.now())
 
-        run_guards, flags = await prepared(
-            context.config.guards,
-            self.client,
-            request,
-            accounts.values(),
-            runtime.run_on_thread,
-            left(),
-        )
+        run_guards, flags = await self._guard_prompt(accounts.values(), left())
         catalogue = await context.catalogue(
             resolved, wait=_catalogue_wait(policy, left()), required=not policy.preferred
         )
@@ -142,6 +138,16 @@ class RequestRun:
             queue_lengths=runtime.ledger.queue_lengths(accounts.values()),
         )
         return await Driver(runtime, plan, self.journal, self.show, context.transport).run()
+
+    async def _guard_prompt(
+        self, accounts: Iterable[Account], max_seconds: float | None
+    ) -> tuple[Callable[[Answer, str], Ruling] | None, tuple[Flag, ...]]:
+        """(what judges answers, the guards' flags of the prompt). Raises `Refused`."""
+        if not self.context.config.guards:
+            return None, ()
+        guards = RequestGuards(self.context.config.guards, self.client, self.request, accounts)
+        flags = await guards.check_prompt(self.runtime.run_on_thread, max_seconds)
+        return guards.answer_check, flags
 
     def _policy(self, policy: Policy) -> Policy:
         """The router's policy, with the model this request names and the one its session keeps."""

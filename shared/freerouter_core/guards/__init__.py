@@ -1,7 +1,8 @@
 """Guards judge prompts and answers before anybody sees them; see `freerouter_core.guards.base`."""
 
 from .base import Action, ChatClient, Exchange, Guard, GuardLike, Verdict, mark_of, name_of
-from .builtin import CrisisGuard, ModerationGuard, PatternGuard, read_classifier
+from .moderation import ModerationGuard, read_classifier
+from .patterns import CrisisGuard, PatternGuard
 
 __all__ = [
     "Action",

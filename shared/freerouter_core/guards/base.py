@@ -1,10 +1,14 @@
-"""Guards: opinions about what is asked and answered, before anybody sees it.
+"""What a guard is, what it judges, and what it says.
 
-A guard accepts, flags, or rejects with a reason; a rejected answer is another model's turn. It is an object with a `judge` method, or
-any callable that takes an `Exchange` and returns a `Verdict`, None or True (accepted), False or words (rejected). Guards run on a
-thread of their own, so they may wait, and call a model themselves through `exchange.router`, which has no guards. A stream that is
-guarded is held until it was judged. A guard that fails is taken to have flagged: `when_unsure="reject"` is for those who would
-rather have no answer than an unjudged one.
+A guard judges prompts before they are sent, and answers before the caller gets them. It accepts,
+flags, or rejects with a reason. A rejected answer is another model's turn.
+
+A guard is an object with a `judge` method, or a callable that takes an `Exchange`. It returns a
+`Verdict`, None or True to accept, or False or a reason to reject. Guards run on threads of their
+own, so they may wait. They may call a model through `exchange.router`, which has no guards.
+
+A stream with guards is held until it was judged. A guard that raises an error flags what it should
+have judged, or rejects it with `when_unsure="reject"`.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 from ..catalogue.model import Model
+from ..checks import check_one_of
 from ..errors import BadSetting
 from ..routing.need import asked
 from ..wire.answer import Answer
@@ -27,7 +32,13 @@ Action = Literal["accept", "flag", "reject"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a guard thinks. `prepend` is put before the answer's text, a blank line between."""
+    """What a guard says.
+
+    Attributes:
+        action: "accept", "flag" or "reject".
+        reason: why, if it is not accepted.
+        prepend: text to put before the answer, with a blank line between.
+    """
 
     action: Action = "accept"
     reason: str = ""
@@ -36,23 +47,23 @@ class Verdict:
     def __post_init__(self) -> None:
         check_action(self.action)
         if not (isinstance(self.reason, str) and isinstance(self.prepend, str)):
-            raise BadSetting("a verdict's reason and prepend are texts")
+            raise BadSetting("the reason and prepend of a verdict must be strings")
 
 
 def check_action(action: object) -> None:
-    if action not in ("accept", "flag", "reject"):
-        raise BadSetting(f"action={action!r} is none of 'accept', 'flag', 'reject'")
+    """Raise `BadSetting` unless it is an `Action`."""
+    check_one_of("action", action, ("accept", "flag", "reject"))
 
 
 class Outcome(Protocol):
-    """What a guard gets when it asks a model itself."""
+    """What a guard gets when it asks a model."""
 
     @property
     def text(self) -> str: ...
 
 
 class ChatClient(Protocol):
-    """What a guard may ask a model through: a `Router` is one."""
+    """What a guard asks models through. `Router` is one."""
 
     def chat(self, request: Prompt, /) -> Outcome: ...
     def safety_classifiers(self) -> Sequence[Model]: ...
@@ -61,8 +72,14 @@ class ChatClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What a guard judges: the request's `messages` (dicts as the OpenAI API words them) and the answer of `model`; None: the prompt
-    alone, before anybody is asked."""
+    """What a guard judges.
+
+    Attributes:
+        messages: the request's messages, as OpenAI wire dicts.
+        answer: the answer. None: only the prompt is judged, before it is sent.
+        model: the model that answered.
+        router: what the guard may ask models through.
+    """
 
     messages: Sequence[Mapping[str, Any]]
     answer: Answer | None = None
@@ -71,25 +88,32 @@ class Exchange:
 
     @property
     def prompt(self) -> str:
-        """The text of what the user said last."""
+        """The text of the user's last message."""
         return asked(self.messages)
 
     @property
     def text(self) -> str:
-        """What is to be judged: the answer where there is one, else the prompt."""
+        """What is to be judged: the answer, or the prompt if there is none."""
         return self.prompt if self.answer is None else self.answer.text
 
 
 class Guard:
-    """The base of guards: judges answers; prompts too where `on_prompt` is set."""
+    """The base of guards. It judges answers, and with `on_prompt` prompts as well.
+
+    Attributes:
+        name: what flags call it.
+        on_prompt: whether it judges prompts.
+        on_answer: whether it judges answers.
+        when_unsure: what follows when it raises an error, "flag" or "reject".
+    """
 
     name = ""
     on_prompt = False
     on_answer = True
     when_unsure: Literal["flag", "reject"] = "flag"
-    """What follows where the guard itself fails."""
 
     def judge(self, exchange: Exchange) -> Verdict | bool | str | None:
+        """Judge a prompt or an answer. See `freerouter_core.guards.base` for the return value."""
         raise NotImplementedError
 
 
@@ -97,37 +121,37 @@ GuardLike = Guard | Callable[[Exchange], Verdict | bool | str | None]
 
 
 def name_of(guard: GuardLike) -> str:
-    """What a guard is called in flags and in serialized policies."""
-    named = getattr(guard, "name", "") or getattr(guard, "__name__", "")
-    return str(named or type(guard).__name__)
+    """What flags and serialized routers call a guard."""
+    name = getattr(guard, "name", "") or getattr(guard, "__name__", "")
+    return str(name or type(guard).__name__)
 
 
-_marks: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+_marks: WeakKeyDictionary[GuardLike, str] = WeakKeyDictionary()
 
 
 def mark_of(guard: GuardLike) -> str:
-    """What tells this very object from any other, in any process: two guards of one name judge differently, and a cache must not mix
-    their answers."""
+    """A text that no other guard has, in any process. Guards of one name may judge differently, so
+    a cache must not mix up their answers."""
     try:
         return _marks.setdefault(guard, f"{name_of(guard)}#{uuid4().hex}")
-    except TypeError:  # cannot be held weakly, so it is a new one every time
+    except TypeError:  # no weak references or no hash: a new mark each time
         return uuid4().hex
 
 
-def checked(guards: Iterable[Any]) -> tuple[GuardLike, ...]:
-    """Raises `BadSetting` where one is none."""
-    found = tuple(guards)
-    for guard in found:
+def checked(guards: Iterable[GuardLike]) -> tuple[GuardLike, ...]:
+    """The guards as a tuple. Raises `BadSetting` for what is not a guard."""
+    guards = tuple(guards)
+    for guard in guards:
         if inspect.iscoroutinefunction(getattr(guard, "judge", guard)):
             raise BadSetting(
                 f"{name_of(guard)!r} is asynchronous",
                 hint="guards run on a thread of their own, so they may simply wait",
             )
-        if isinstance(guard, type) or not (
-            callable(guard) or callable(getattr(guard, "judge", None))
-        ):
+        can_judge = callable(guard) or callable(getattr(guard, "judge", None))
+        if isinstance(guard, type) or not can_judge:
             raise BadSetting(
-                f"{guard!r} is no guard",
-                hint="give the object itself: it has a judge(exchange) method, or is a callable that takes an Exchange",
+                f"{guard!r} is not a guard",
+                hint="pass the object itself, which has a judge(exchange) method, or a callable "
+                "that takes an Exchange",
             )
-    return found
+    return guards
