@@ -17,7 +17,8 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal
 
 from ..loop.os_threads import gevent_patched, start_thread
 
@@ -37,7 +38,7 @@ def supported() -> bool:
     return not gevent_patched()
 
 
-def load() -> Any:
+def load() -> ModuleType | None:
     """The module aiohttp. None if it is not installed, or not loaded yet: this starts loading."""
     module = loaded()
     if module is None and not _importers and importlib.util.find_spec("aiohttp") is not None:
@@ -45,7 +46,7 @@ def load() -> Any:
     return module
 
 
-def loaded() -> Any:
+def loaded() -> ModuleType | None:
     """The module aiohttp, if its import is complete."""
     module = sys.modules.get("aiohttp")
     return None if module is None or getattr(module.__spec__, "_initializing", False) else module
@@ -85,7 +86,7 @@ class AiohttpResponse:
 class AiohttpPool:
     """A pool of connections for one event loop. `connect`, `read` and `idle` are seconds."""
 
-    def __init__(self, module: Any, *, connect: float, read: float, idle: float) -> None:
+    def __init__(self, module: ModuleType, *, connect: float, read: float, idle: float) -> None:
         self._module = module
         self._connect, self._read, self._idle = connect, read, idle
         self._session: aiohttp.ClientSession | None = None
@@ -158,7 +159,7 @@ class AiohttpPool:
         await asyncio.sleep(0)
 
 
-def failure_name(error: Exception, module: Any) -> str | None:
+def failure_name(error: Exception, module: ModuleType) -> str | None:
     """The row of `wire.judge.TRANSPORT` for an error of aiohttp's. None for any other error."""
     for kind, name in (
         (module.ConnectionTimeoutError, "connect-timeout"),

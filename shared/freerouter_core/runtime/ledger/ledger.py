@@ -24,15 +24,16 @@ import contextlib
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ...catalogue.providers import Account
 from ...events import Event, QuotaLow, StoreLost
 from ...routing.limits import Charge, Grant, Refusal, Windows, changes, congestion, reserve, settle
 from ...routing.usage_stats import HOUR, Tallies
 from ..loop.clock import Clock
+from ..loop.job import AsyncCall
 from .quota_warnings import QuotaWarnings, low_quotas
 from .store import Decide, MemoryStore, Store, StoreFailed
 from .waiting_line import WaitingLines
@@ -62,7 +63,7 @@ class Ledger:
         """When a store that failed may be tried again, unix seconds. 0: it never failed."""
         self._lines = WaitingLines(clock)
         self._warnings = QuotaWarnings(self._emit)
-        self.tasks: set[asyncio.Task[Any]] = set()
+        self.tasks: set[asyncio.Task[object]] = set()
         """What runs beside the requests, and must end before the store is closed."""
         self._reports: deque[tuple[Grant, Changes]] = deque(maxlen=MAX_REPORTS)
         """How grants ended, not yet known to the store."""
@@ -98,9 +99,7 @@ class Ledger:
         self._warnings.emit(warnings, now)
         return result
 
-    async def _confirm(
-        self, grant: Grant, decision: Coroutine[Any, Any, Grant | Refusal]
-    ) -> Grant | Refusal:
+    async def _confirm(self, grant: Grant, decision: AsyncCall[Grant | Refusal]) -> Grant | Refusal:
         """Confirm a local grant with the shared store. A cancelled wait gives both back."""
         task = self.spawn(self.try_store(decision))
         try:
@@ -245,7 +244,7 @@ class Ledger:
                 return result  # type: ignore[return-value]  # decided, so it is a T
         return decide(self._memory.window)[0]
 
-    async def try_store(self, call: Coroutine[Any, Any, T]) -> tuple[bool, T | None]:
+    async def try_store(self, call: AsyncCall[T]) -> tuple[bool, T | None]:
         """(whether the store did it, its result). One that fails is left alone for a while."""
         try:
             async with asyncio.timeout(STORE_TIMEOUT):
@@ -263,7 +262,7 @@ class Ledger:
 
     # -- lifetime -----------------------------------------------------------------------------
 
-    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def spawn(self, work: AsyncCall[T]) -> asyncio.Task[T]:
         """Run work beside the requests. `drain` waits for it."""
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)

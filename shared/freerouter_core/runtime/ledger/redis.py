@@ -86,7 +86,7 @@ class RedisStore:
         """Windows as they were last seen. They may be outdated: compare-and-set finds out."""
         self._connection: Any = None
         self._lock: asyncio.Lock | None = None
-        self._abandoned: list[Any] = []
+        self._abandoned: list[object] = []
         """Connections of a parent process. Kept, so that no destructor closes them."""
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:

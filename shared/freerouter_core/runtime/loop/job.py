@@ -35,7 +35,7 @@ class LoopThread:
         self.ident = 0
         self.shutdown_hooks: list[Work[None]] = []
         """Run on the loop before it ends."""
-        self.shutdown_tasks: set[asyncio.Task[Any]] = set()
+        self.shutdown_tasks: set[asyncio.Task[object]] = set()
         """Tasks that those hooks wait for."""
         self.started = new_thread_event()
         self.ended: ThreadEvent | None = None
@@ -64,7 +64,7 @@ class LoopThread:
         await self.loop.shutdown_asyncgens()
         await self._cancel_tasks()  # closing a response may leave a task that ends its generator
 
-    async def _cancel_tasks(self, but: Set[asyncio.Task[Any]] = frozenset()) -> None:
+    async def _cancel_tasks(self, but: Set[asyncio.Task[object]] = frozenset()) -> None:
         for _ in range(CANCEL_ROUNDS):
             others = asyncio.all_tasks() - but
             tasks = [task for task in others if task is not asyncio.current_task()]
