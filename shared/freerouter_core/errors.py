@@ -21,7 +21,7 @@ the cause. No error ever holds a key.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, Unpack
 
 
 class AttemptRecord(TypedDict):
@@ -34,6 +34,17 @@ class AttemptRecord(TypedDict):
     status: int | None
     """The HTTP status. None: no response came."""
     seconds: float
+
+
+class ErrorDetails(TypedDict, total=False):
+    """The arguments that every error takes."""
+
+    hint: str | None
+    status_code: int | None
+    model: str | None
+    should_retry: bool | None
+    rate_limited: bool | None
+    attempts: Sequence[AttemptRecord]
 
 
 class FreeRouterError(Exception):
@@ -107,7 +118,11 @@ class NoCandidates(FreeRouterError):
     )
 
     def __init__(
-        self, message: str, *, skipped: Mapping[str, str] | None = None, **details: Any
+        self,
+        message: str,
+        *,
+        skipped: Mapping[str, str] | None = None,
+        **details: Unpack[ErrorDetails],
     ) -> None:
         super().__init__(message, **details)
         self.skipped = dict(skipped or {})
@@ -123,7 +138,12 @@ class Exhausted(FreeRouterError):
     should_retry = True
 
     def __init__(
-        self, message: str, *, retry_after: float | None = None, answer: Any = None, **details: Any
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        answer: Any = None,
+        **details: Unpack[ErrorDetails],
     ) -> None:
         super().__init__(message, **details)
         self.retry_after = retry_after
@@ -148,7 +168,12 @@ class StreamBroken(FreeRouterError):
     default_hint = "the text so far is in .partial; ask again for the rest"
 
     def __init__(
-        self, message: str, *, partial: str = "", answer: Any = None, **details: Any
+        self,
+        message: str,
+        *,
+        partial: str = "",
+        answer: Any = None,
+        **details: Unpack[ErrorDetails],
     ) -> None:
         super().__init__(message, **details)
         self.partial = partial

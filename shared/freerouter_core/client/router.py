@@ -231,6 +231,7 @@ class Session:
 
     @property
     def name(self) -> str:
+        """The session's name."""
         return str(self.router.config.session_name)
 
     def chat(self, prompt: Prompt, label: str = "") -> Outcome:
@@ -241,6 +242,7 @@ class Session:
         return await self.router.achat(_labelled(prompt, label))
 
     def stream(self, prompt: Prompt, label: str = "") -> Stream:
+        """Return the answer as it comes, as `Router.stream` does."""
         return self.router.stream(_labelled(prompt, label))
 
     def astream(self, prompt: Prompt, label: str = "") -> AsyncStream:
@@ -255,7 +257,7 @@ class Session:
         Returns:
             The outcome of the last step. The first step that fails raises.
         """
-        messages: list[dict[str, Any]] = []
+        messages: list[dict[str, str]] = []
         outcome: Outcome | None = None
         for label, prompt in steps:
             messages.append({"role": "user", "content": prompt})
