@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from freerouter_core.client.accounts import _warned
+from freerouter_core.runtime.loop.clock import Clock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import World
 from freerouter_core.simulator.server import served
 
+Serve = Callable[[World[Clock]], str]
+"""The `serve` fixture: serves a world on a port of this machine and gives its base URL."""
 VARIABLES = ("OPENROUTER_", "CHAT_", "FREEROUTER_", "FREE_MODELS_", "DEV_MODE")
 TERMINAL = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
 """What a terminal, an editor or pytest-xdist sets, and what would change every table."""
@@ -57,7 +60,7 @@ def own_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[World], str]]:
+def serve() -> Iterator[Serve]:
     """Serve worlds for the length of a test."""
     from contextlib import ExitStack
 

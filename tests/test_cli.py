@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,10 @@ import pytest
 
 from freerouter_core.simulator import SimModel, World
 
+from .conftest import Serve
 from .terminal import COMMAND, in_terminal
 
 pytestmark = pytest.mark.timeout(300)  # each test starts processes
-
-Serve = Callable[[World], str]
 
 
 def run(

@@ -6,7 +6,6 @@ import io
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ from rich.text import Text
 from freerouter_core import Settings
 from freerouter_core.simulator import World, calm_models, failing_models
 
+from .conftest import Serve
 from .documents import ROOT, Block, blocks, renewed, run_python, run_shell
 from .terminal import in_terminal
 
 pytestmark = pytest.mark.timeout(300)  # each test starts processes
 
-Serve = Callable[[World], str]
 README, FEATURES = ROOT / "README.md", ROOT / "docs" / "features.md"
 PAGES = [ROOT / "docs" / name for name in ("settings.md", "choosing.md")]
 REFERENCE = ROOT / "docs" / "reference"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ from nbclient import NotebookClient
 
 from freerouter_core.simulator import SimModel, World
 
+from .conftest import Serve
+
 pytestmark = pytest.mark.timeout(300)  # each test starts processes
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
@@ -21,7 +22,7 @@ REAL = re.compile(r"^router = world\.router\(.*\)  # with a real key: (.+)$", re
 
 
 def read(path: Path) -> Any:
-    return nbformat.read(path, as_version=4)
+    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nbformat has none
 
 
 def shown(book: Any) -> list[set[str]]:
@@ -60,11 +61,14 @@ def test_it_runs_and_shows_what_it_is_kept_with(path: Path, tmp_path: Path) -> N
 )
 @pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
 def test_it_runs_with_its_one_line_changed(
-    path: Path, tmp_path: Path, serve: Callable[[World], str], monkeypatch: pytest.MonkeyPatch
+    path: Path, tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with a real key, over an OpenRouter that is served on a port, in real time."""
-    quick = {"first_token": 0.01, "speed": 1e4, "inputs": ("text", "image")}
-    world = World([SimModel(f"real/{name}:free", **quick) for name in "abc"], clock="real")
+    models = [
+        SimModel(f"real/{name}:free", inputs=("text", "image"), first_token=0.01, speed=1e4)
+        for name in "abc"
+    ]
+    world = World(models, clock="real")
     monkeypatch.setenv("OPENROUTER_BASE_URL", serve(world))
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-notebook-0123456789")
     book = read(path)

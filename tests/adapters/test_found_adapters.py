@@ -14,19 +14,18 @@ from langchain.agents import create_agent
 from langchain_core.caches import InMemoryCache
 from langchain_core.exceptions import (
     ModelConnectionError,
+    ModelError,
     ModelInvalidRequestError,
     ModelPermissionDeniedError,
     ModelTimeoutError,
 )
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from langchain_core.tools import tool
+from langchain_core.messages import AIMessage, HumanMessage, InvalidToolCall, ToolMessage
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ToolCallBlock
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.rate_limiter import TokenBucketRateLimiter
-from llama_index.core.tools import FunctionTool
-from pydantic import BaseModel
 
 from freerouter_core import Router, errors
 from freerouter_core.simulator import SimModel, World
@@ -39,35 +38,15 @@ from langchain_freerouter.outputs import to_message
 from llamaindex_freerouter import FreeRouter
 from llamaindex_freerouter.messages import to_response
 
+from ..frameworks import (
+    Person,
+    langchain_model,
+    langchain_weather,
+    llamaindex_model,
+    llamaindex_weather,
+)
 
-class Person(BaseModel):
-    """A person."""
-
-    name: str
-    age: int
-
-
-@tool
-def get_weather(city: str) -> str:
-    """The weather in a city."""
-    return f"{city}: sunny"
-
-
-def weather(city: str) -> str:
-    """The weather in a city."""
-    return f"{city}: sunny"
-
-
-WEATHER = FunctionTool.from_defaults(weather, name="get_weather")
 PROMPT = PromptTemplate("Tell of {who}, 33")
-
-
-def chat_in(world: World, **options: Any) -> ChatFreeRouter:
-    return ChatFreeRouter(router=world.router(strategy="context"), **options)
-
-
-def llm_in(world: World, **options: Any) -> FreeRouter:
-    return FreeRouter(router=world.router(strategy="context"), **options)
 
 
 # -- LangChain -------------------------------------------------------------------------------------------------------
@@ -78,9 +57,12 @@ def test_a_providers_id_is_not_the_messages() -> None:
     assert to_message(Answer(text="x", id="always-this"), {"id": "always-this"}).id is None
     with World([SimModel("a/m:free")]) as world:
         agent = create_agent(
-            chat_in(world), [get_weather], checkpointer=InMemorySaver(), name="my agent <1>"
+            langchain_model(world),
+            [langchain_weather],
+            checkpointer=InMemorySaver(),
+            name="my agent <1>",
         )
-        thread = {"configurable": {"thread_id": "1"}}
+        thread: RunnableConfig = {"configurable": {"thread_id": "1"}}
         for _ in range(2):
             state = agent.invoke({"messages": [HumanMessage("get_weather in Rome")]}, thread)
 
@@ -102,9 +84,9 @@ def test_include_raw_raises_on_no_path(way: str, says: str) -> None:
             )
         ]
     ) as world:
-        llm = chat_in(world, max_retries=0, streaming=way == "streaming").with_structured_output(
-            Person, include_raw=True
-        )
+        llm = langchain_model(
+            world, max_retries=0, streaming=way == "streaming"
+        ).with_structured_output(Person, include_raw=True)
 
         async def run() -> Any:
             return reduce(add, [part async for part in llm.astream("Anna")])
@@ -125,7 +107,7 @@ def test_include_raw_raises_on_no_path(way: str, says: str) -> None:
 
 def test_include_raw_streams_a_growing_object() -> None:
     with World([SimModel("a/m:free")]) as world:
-        llm = chat_in(world).with_structured_output(
+        llm = langchain_model(world).with_structured_output(
             Person.model_json_schema() | {"title": "Person"}, include_raw=True
         )
         parts = list(llm.stream("A person named Anna, 33"))
@@ -149,7 +131,7 @@ def test_a_failure_is_not_cached() -> None:
             )
         ]
     ) as world:
-        llm = chat_in(world, max_retries=0, cache=InMemoryCache()).with_structured_output(
+        llm = langchain_model(world, max_retries=0, cache=InMemoryCache()).with_structured_output(
             Person, include_raw=True
         )
 
@@ -162,14 +144,14 @@ def test_the_cache_knows_whom_the_environment_prefers(monkeypatch: pytest.Monkey
     with World([SimModel("a/m:free"), SimModel("b/m:free")]) as world:
         for name in ("a/m:free", "b/m:free"):
             monkeypatch.setenv("OPENROUTER_DEFAULT_MODEL", name)
-            chat_in(world, cache=cache).invoke("hello")
+            langchain_model(world, cache=cache).invoke("hello")
 
         assert world.asked == ["a/m:free", "b/m:free"]
 
 
 def test_calls_that_were_never_run_are_answered_or_left_out() -> None:
     call = {"name": "get_weather", "args": {}, "id": "c1"}
-    broken = {
+    broken: InvalidToolCall = {
         "type": "invalid_tool_call",
         "name": "get_weather",
         "args": "{",
@@ -177,7 +159,7 @@ def test_calls_that_were_never_run_are_answered_or_left_out() -> None:
         "error": "no JSON",
     }
     with World([SimModel("a/m:free")]) as world:
-        llm = chat_in(world)
+        llm = langchain_model(world)
         llm.invoke(
             [
                 HumanMessage("x"),
@@ -210,12 +192,16 @@ def test_calls_that_were_never_run_are_answered_or_left_out() -> None:
 )
 def test_tool_choices_of_anthropics_kind(choice: dict[str, Any], sent: str) -> None:
     with World([SimModel("a/m:free")]) as world:
-        chat_in(world).bind_tools([get_weather], tool_choice=choice).invoke("get_weather in Rome")
-        llm_in(world).chat_with_tools([WEATHER], "get_weather in Rome", tool_choice=choice)
+        langchain_model(world).bind_tools([langchain_weather], tool_choice=choice).invoke(
+            "get_weather in Rome"
+        )
+        llamaindex_model(world).chat_with_tools(
+            [llamaindex_weather], "get_weather in Rome", tool_choice=choice
+        )
 
         assert [seen.body["tool_choice"] for seen in world.requests] == [sent, sent]
     with World([SimModel("a/m:free")]) as world, pytest.raises(errors.BadRequest):
-        chat_in(world).bind_tools([get_weather], tool_choice={"type": "never"})
+        langchain_model(world).bind_tools([langchain_weather], tool_choice={"type": "never"})
 
 
 @pytest.mark.parametrize(
@@ -227,12 +213,12 @@ def test_tool_choices_of_anthropics_kind(choice: dict[str, Any], sent: str) -> N
         ("400-invalid", ModelInvalidRequestError),
     ],
 )
-def test_errors_say_what_all_attempts_had_in_common(fault: str, kind: type) -> None:
+def test_errors_say_what_all_attempts_had_in_common(fault: str, kind: type[ModelError]) -> None:
     with World([SimModel("a/m:free", script=[fault] * 9)]) as world, pytest.raises(kind) as caught:
-        chat_in(world, max_retries=1).invoke("x")
+        langchain_model(world, max_retries=1).invoke("x")
 
     assert caught.value.is_retryable is (fault != "400-invalid")
-    assert issubclass(type(caught.value), errors.FreeRouterError)
+    assert isinstance(caught.value, errors.FreeRouterError)
 
 
 def test_a_refusal_is_always_a_denied_permission_too() -> None:
@@ -241,7 +227,7 @@ def test_a_refusal_is_always_a_denied_permission_too() -> None:
         World([SimModel("a/m:free", script=script)]) as world,
         pytest.raises(ModelPermissionDeniedError),
     ):
-        chat_in(world).invoke("x")
+        langchain_model(world).invoke("x")
 
 
 # -- tool calls in pieces --------------------------------------------------------------------------------------------
@@ -277,7 +263,8 @@ PIECES: list[tuple[str, list[dict[str, Any]]]] = [
 @pytest.mark.parametrize(("how", "calls"), PIECES, ids=[how for how, _ in PIECES])
 def test_pieces_and_the_whole_tell_the_same(how: str, calls: list[dict[str, Any]]) -> None:
     assembler = Assembler("m")
-    fragments = [f for call in calls for f in assembler.feed(piece(**call)).fragments]
+    deltas = [assembler.feed(piece(**call)) for call in calls]
+    fragments = [fragment for delta in deltas if delta for fragment in delta.fragments]
     whole = assembler.answer().tool_calls
     ids = [f.id for f in fragments if f.id]
     names = [f.name for f in fragments if f.name]
@@ -308,13 +295,13 @@ def test_signed_thoughts_stay_apart() -> None:
 def test_agents_by_pieces(streaming: bool) -> None:
     async def run() -> str:
         return str(
-            await FunctionAgent(tools=[WEATHER], llm=llm, streaming=streaming).run(
+            await FunctionAgent(tools=[llamaindex_weather], llm=llm, streaming=streaming).run(
                 "get_weather in Paris"
             )
         )
 
     with World([SimModel("a/m:free")]) as world:
-        llm = llm_in(world, tool_streaming="fragments")
+        llm = llamaindex_model(world, tool_streaming="fragments")
 
         assert "Paris: sunny" in asyncio.run(run())
         assert not any(seen.problem for seen in world.requests)
@@ -328,7 +315,7 @@ def test_ids_that_return_in_every_turn_are_told_apart() -> None:
         ToolMessage("sunny", tool_call_id="call_0"),
     ]
     with World([SimModel("a/m:free")]) as world:
-        chat_in(world).invoke([*turn, *turn])
+        langchain_model(world).invoke([*turn, *turn])
         sent = world.requests[0].body["messages"]
         ids = [c["id"] for m in sent for c in m.get("tool_calls") or ()]
 
@@ -346,7 +333,9 @@ def test_pictures_that_a_model_made_are_not_shown_to_it() -> None:
         Answer(audio={"id": "1", "data": "aGk=", "transcript": "hello"}), {}
     ).message
     with World([SimModel("a/m:free")]) as world:
-        llm_in(world).chat([ChatMessage("x"), message, ChatMessage("y"), sound, ChatMessage("z")])
+        llamaindex_model(world).chat(
+            [ChatMessage("x"), message, ChatMessage("y"), sound, ChatMessage("z")]
+        )
 
         assert [m["content"] for m in world.requests[0].body["messages"]] == [
             "x",
@@ -386,11 +375,11 @@ def test_a_class_judges_what_its_schema_is_too_strict_for() -> None:
             )
         ]
     ) as world:
-        assert llm_in(world).structured_predict(Person, PROMPT, who="Anna").age == 33
-        assert chat_in(world).with_structured_output(Person).invoke("Anna").age == 33
+        assert llamaindex_model(world).structured_predict(Person, PROMPT, who="Anna").age == 33
+        assert langchain_model(world).with_structured_output(Person).invoke("Anna").age == 33
         assert len(world.requests) == 2
         with pytest.raises(errors.Exhausted):
-            chat_in(world, max_retries=0).with_structured_output(
+            langchain_model(world, max_retries=0).with_structured_output(
                 Person.model_json_schema() | {"title": "P"}
             ).invoke("Anna")
 
@@ -411,7 +400,7 @@ def test_no_call_where_none_was_to_be() -> None:
 
     request = ChatRequest(
         [{"role": "user", "content": "x"}],
-        tools=[WEATHER.metadata.to_openai_tool()],
+        tools=[llamaindex_weather.metadata.to_openai_tool()],
         tool_choice="none",
     )
     fault, answer = judged(
@@ -428,7 +417,7 @@ def test_no_call_where_none_was_to_be() -> None:
 
 def test_strict_is_the_tools_own() -> None:
     with World([SimModel("a/m:free")]) as world:
-        llm_in(world).chat_with_tools([WEATHER], "x", strict=False)
+        llamaindex_model(world).chat_with_tools([llamaindex_weather], "x", strict=False)
 
         assert world.requests[0].body["tools"][0]["function"]["strict"] is False
         assert "strict" not in world.requests[0].body
@@ -471,7 +460,7 @@ OLD: list[list[ChatMessage]] = [
 @pytest.mark.parametrize("history", OLD)
 def test_odd_histories_become_requests(history: list[ChatMessage]) -> None:
     with World([SimModel("a/m:free")]) as world:
-        llm_in(world).chat([ChatMessage("x"), *history, ChatMessage("and?")])
+        llamaindex_model(world).chat([ChatMessage("x"), *history, ChatMessage("and?")])
 
         assert not any(seen.problem for seen in world.requests)
 
@@ -486,7 +475,7 @@ def test_odd_histories_become_requests(history: list[ChatMessage]) -> None:
 )
 def test_wrong_values_are_bad_requests(wrong: dict[str, Any]) -> None:
     with World([SimModel("a/m:free")]) as world, pytest.raises(errors.BadRequest):
-        llm_in(world).chat([ChatMessage(blocks=[TextBlock(text="x")])], **wrong)
+        llamaindex_model(world).chat([ChatMessage(blocks=[TextBlock(text="x")])], **wrong)
 
 
 @pytest.mark.parametrize("wrong", [{"providers": 3}, {"router": 3}])

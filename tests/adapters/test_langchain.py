@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import pickle
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, TypedDict
 
@@ -27,34 +28,27 @@ from langchain_core.exceptions import (
 from langchain_core.load import dumpd, load
 from langchain_core.messages import (
     AIMessage,
-    AIMessageChunk,
     HumanMessage,
     SystemMessage,
     ToolMessage,
 )
 from langchain_core.runnables import ConfigurableField
+from langchain_core.runnables.configurable import RunnableConfigurableFields
 from langchain_core.tools import tool
 from pydantic import BaseModel, Field
 
-from freerouter_core import Limit, Provider, errors
+from freerouter_core import Limit, Model, Need, Provider, errors
 from freerouter_core.simulator import FAULTS, SimAccount, SimModel, World, calm_models
+from freerouter_core.wire.json_values import Json
 from langchain_freerouter import ChatFreeRouter
+
+from ..frameworks import Person, chunks_of, langchain_model, langchain_weather, merged
 
 BETA = pytest.mark.filterwarnings("ignore:The function `load` is in beta")
 
 
-class Person(BaseModel):
-    """A person."""
-
-    name: str
-    age: int
+class Nicknamed(Person):
     nick: str = "none"
-
-
-@tool
-def get_weather(city: str) -> str:
-    """The weather in a city."""
-    return f"{city}: sunny"
 
 
 @tool
@@ -63,21 +57,9 @@ def multiply(a: int, b: int) -> int:
     return a * b
 
 
-def model_in(world: World, **options: Any) -> ChatFreeRouter:
-    return ChatFreeRouter(router=world.router(strategy="context"), **options)
-
-
-def merged(chunks: Any) -> AIMessageChunk:
-    full = None
-    for chunk in chunks:
-        full = chunk if full is None else full + chunk
-    assert full is not None
-    return full
-
-
 def test_what_must_stand_on_one_chunk_only() -> None:
     with World([SimModel("a/m:free", reasoning=True)]) as world:
-        chunks = list(model_in(world).stream("x"))
+        chunks = list(langchain_model(world).stream("x"))
     told = [chunk for chunk in chunks if "model_name" in chunk.response_metadata]
     counted = [chunk for chunk in chunks if chunk.usage_metadata]
     full = merged(chunks)
@@ -93,7 +75,7 @@ def test_what_must_stand_on_one_chunk_only() -> None:
 
 def test_stream_and_invoke_tell_the_same() -> None:
     with World(calm_models()) as world:
-        llm = model_in(world)
+        llm = langchain_model(world)
         whole, full = llm.invoke("x"), merged(llm.stream("x"))
 
         assert set(whole.response_metadata) == set(full.response_metadata)
@@ -105,8 +87,10 @@ def test_stream_and_invoke_tell_the_same() -> None:
 @pytest.mark.parametrize("streaming", ["whole", "fragments"])
 def test_streamed_tool_calls(streaming: str) -> None:
     with World([SimModel("a/m:free")]) as world:
-        llm = model_in(world, tool_streaming=streaming).bind_tools([get_weather, multiply])
-        chunks = list(llm.stream("Use get_weather in Paris and multiply 3 by 4"))
+        llm = langchain_model(world, tool_streaming=streaming).bind_tools(
+            [langchain_weather, multiply]
+        )
+        chunks = chunks_of(llm.stream("Use get_weather in Paris and multiply 3 by 4"))
         full = merged(chunks)
 
         pieces = [piece for chunk in chunks for piece in chunk.tool_call_chunks]
@@ -120,7 +104,7 @@ def test_truncated_calls_are_never_valid() -> None:
     with World(
         [SimModel("a/m:free", context=900_000, script=["truncated-tool"] * 2), SimModel("b/m:free")]
     ) as world:
-        llm = model_in(world).bind_tools([get_weather])
+        llm = langchain_model(world).bind_tools([langchain_weather])
         assert llm.invoke("get_weather in Paris").tool_calls[0]["args"] == {"city": "Paris"}
         world.clock.advance(100.0)
 
@@ -134,10 +118,10 @@ def test_tools_reach_only_models_that_have_them() -> None:
         SimModel("c/all:free"),
     ]
     with World(models) as world:
-        llm = model_in(world)
-        llm.bind_tools([get_weather]).invoke("hello")
-        llm.bind_tools([get_weather], tool_choice="any").invoke("hello")
-        llm.bind(tools=[get_weather], tool_choice="get_weather").invoke("hello")
+        llm = langchain_model(world)
+        llm.bind_tools([langchain_weather]).invoke("hello")
+        llm.bind_tools([langchain_weather], tool_choice="any").invoke("hello")
+        llm.bind(tools=[langchain_weather], tool_choice="get_weather").invoke("hello")
         llm.bind_tools([]).invoke("hello")
 
         assert world.asked == ["b/auto:free", "c/all:free", "c/all:free", "a/none:free"]
@@ -147,7 +131,7 @@ def test_tools_reach_only_models_that_have_them() -> None:
 
 def test_an_unknown_tool_choice_is_refused_early() -> None:
     with pytest.raises(ModelInvalidRequestError, match="nope"):
-        ChatFreeRouter(api_key="k").bind_tools([get_weather], tool_choice="nope")
+        ChatFreeRouter(api_key="k").bind_tools([langchain_weather], tool_choice="nope")
 
 
 SCHEMAS: list[Any] = [
@@ -170,7 +154,7 @@ SCHEMAS: list[Any] = [
 @pytest.mark.parametrize("strict", [None, True])
 def test_structured_output_in_every_spelling(schema: Any, method: Any, strict: bool | None) -> None:
     with World([SimModel("a/m:free"), SimModel("b/m:free", structured=False)]) as world:
-        chain = model_in(world).with_structured_output(schema, method=method, strict=strict)
+        chain = langchain_model(world).with_structured_output(schema, method=method, strict=strict)
         got, *_, last = chain.invoke("Anna is 33"), *chain.stream("Anna is 33")
 
         for value in (got, last):
@@ -189,7 +173,7 @@ class Typed(TypedDict):
 
 def test_structured_output_of_a_typed_dict_and_without_a_schema() -> None:
     with World([SimModel("a/m:free")]) as world:
-        llm = model_in(world)
+        llm = langchain_model(world)
 
         assert llm.with_structured_output(Typed).invoke("Anna is 33")["age"] == 33
         assert llm.with_structured_output(None, method="json_mode").invoke('Give "color"')["color"]
@@ -200,7 +184,9 @@ def test_structured_output_of_a_typed_dict_and_without_a_schema() -> None:
 def test_structured_streams_grow() -> None:
     with World([SimModel("a/m:free")]) as world:
         parts = list(
-            model_in(world).with_structured_output(Person.model_json_schema()).stream("Anna is 33")
+            langchain_model(world)
+            .with_structured_output(Person.model_json_schema())
+            .stream("Anna is 33")
         )
 
         assert len(parts) > 1
@@ -211,18 +197,22 @@ def test_optional_fields_written_as_null_are_left_out_in_streams_too() -> None:
     with World(
         [SimModel("a/m:free", says=lambda body: '{"name": "A", "age": 1, "nick": null}')]
     ) as world:
-        chain = model_in(world).with_structured_output(Person)
+        chain = langchain_model(world).with_structured_output(Nicknamed)
 
-        assert chain.invoke("x") == Person(name="A", age=1)
-        assert list(chain.stream("x"))[-1] == Person(name="A", age=1)
-        assert model_in(world, streaming=True).with_structured_output(Person).invoke("x") == Person(
-            name="A", age=1
-        )
+        assert chain.invoke("x") == Nicknamed(name="A", age=1)
+        assert list(chain.stream("x"))[-1] == Nicknamed(name="A", age=1)
+        assert langchain_model(world, streaming=True).with_structured_output(Nicknamed).invoke(
+            "x"
+        ) == Nicknamed(name="A", age=1)
 
 
 def test_include_raw() -> None:
     with World([SimModel("a/m:free")]) as world:
-        got = model_in(world).with_structured_output(Person, include_raw=True).invoke("Anna is 33")
+        got = (
+            langchain_model(world)
+            .with_structured_output(Person, include_raw=True)
+            .invoke("Anna is 33")
+        )
 
         assert isinstance(got["raw"], AIMessage)
         assert got["parsed"].age == 33
@@ -231,7 +221,7 @@ def test_include_raw() -> None:
 
 def test_include_raw_reports_what_nobody_could_parse() -> None:
     with World([SimModel("a/m:free", says=lambda body: "no JSON at all")]) as world:
-        llm = model_in(world)
+        llm = langchain_model(world)
         got = llm.with_structured_output(Person, include_raw=True).invoke("x")
 
         assert got["raw"].content == "no JSON at all"
@@ -249,7 +239,7 @@ def test_a_validator_of_the_class_sends_an_answer_on() -> None:
         "a/m:free", context=900_000, says=lambda body: '{"age": 3}', structured=False, tools=False
     )
     with World([kid, SimModel("b/m:free")]) as world:
-        got = model_in(world).with_structured_output(Adult).invoke("Somebody of 40")
+        got = langchain_model(world).with_structured_output(Adult).invoke("Somebody of 40")
 
         assert got.age == 40
         assert world.asked == ["a/m:free", "b/m:free"]
@@ -262,7 +252,9 @@ def test_agents(response_format: Any) -> None:
     with World(
         [SimModel("a/m:free", script=["empty", "429-upstream"]), SimModel("b/m:free")]
     ) as world:
-        agent = create_agent(model_in(world), [get_weather], response_format=response_format)
+        agent = create_agent(
+            langchain_model(world), [langchain_weather], response_format=response_format
+        )
         state = agent.invoke(
             {"messages": [HumanMessage("Use get_weather in Lisbon, for Anna who is 33")]}
         )
@@ -276,10 +268,10 @@ def test_agents(response_format: Any) -> None:
 
 def test_fallbacks_and_retries_bind() -> None:
     with World([SimModel("a/m:free")]) as world:
-        llm = model_in(world)
-        both = llm.with_fallbacks([model_in(world)])
+        llm = langchain_model(world)
+        both = llm.with_fallbacks([langchain_model(world)])
 
-        assert both.bind_tools([get_weather]).invoke("get_weather in Paris").tool_calls
+        assert both.bind_tools([langchain_weather]).invoke("get_weather in Paris").tool_calls
         assert both.with_structured_output(Person).invoke("Anna is 33").age == 33
         assert llm.with_retry(stop_after_attempt=2).invoke("x").content
 
@@ -295,9 +287,11 @@ ERRORS = [
 
 @pytest.mark.parametrize(("script", "kind", "retryable"), ERRORS)
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke"])
-def test_errors_are_model_errors(script: list[str], kind: type, retryable: bool, way: str) -> None:
+def test_errors_are_model_errors(
+    script: list[str], kind: type[ModelError], retryable: bool, way: str
+) -> None:
     with World([SimModel("a/m:free", script=script)], [SimAccount("k", None)]) as world:
-        llm = model_in(world, timeout=9.0)
+        llm = langchain_model(world, timeout=9.0)
         with pytest.raises(kind) as caught:
             if way == "ainvoke":
                 asyncio.run(llm.ainvoke("x"))
@@ -314,7 +308,7 @@ def test_errors_are_model_errors(script: list[str], kind: type, retryable: bool,
 def test_every_error_of_every_fault_is_a_model_error() -> None:
     for fault in FAULTS:
         with World([SimModel("a/m:free", script=[fault] * 9)], [SimAccount("k", None)]) as world:
-            llm = model_in(world, timeout=9.0, max_retries=0)
+            llm = langchain_model(world, timeout=9.0, max_retries=0)
             for way in (llm.invoke, lambda x, llm=llm: list(llm.stream(x))):
                 with pytest.raises(ModelError):
                     way("x")
@@ -323,9 +317,9 @@ def test_every_error_of_every_fault_is_a_model_error() -> None:
 def test_what_is_no_request_is_an_invalid_one() -> None:
     llm = ChatFreeRouter(api_key="k")
     with pytest.raises(ContextOverflowError), World([SimModel("a/m:free", context=1000)]) as world:
-        model_in(world).invoke("word " * 9000)
+        langchain_model(world).invoke("word " * 9000)
     with pytest.raises(ModelNotFoundError), World([SimModel("a/m:free", tools=False)]) as world:
-        model_in(world).bind_tools([get_weather]).invoke("x")
+        langchain_model(world).bind_tools([langchain_weather]).invoke("x")
     for way in (llm.invoke, lambda x: list(llm.stream(x))):
         with pytest.raises(ModelInvalidRequestError):
             way([HumanMessage([{"type": "weird"}])])
@@ -335,9 +329,11 @@ def test_what_is_no_request_is_an_invalid_one() -> None:
 
 def test_the_cache_tells_models_apart() -> None:
     says = {"a/m:free": "A", "b/m:free": "B"}
-    worlds = [
-        World([SimModel(name, says=lambda body, text=text: text)]) for name, text in says.items()
-    ]
+
+    def saying(text: str) -> Callable[[Json], str]:
+        return lambda body: text
+
+    worlds = [World([SimModel(name, says=saying(text))]) for name, text in says.items()]
     cache = InMemoryCache()
     one, two = (ChatFreeRouter(router=world.router(), cache=cache) for world in worlds)
 
@@ -384,7 +380,7 @@ def test_serialized_without_keys_and_loaded_again(monkeypatch: pytest.MonkeyPatc
 
 @BETA
 def test_a_strategy_of_ones_own_is_asked_for_when_loading() -> None:
-    def mine(need: object, models: object) -> object:
+    def mine(need: Need, models: Sequence[Model]) -> Sequence[Model]:
         return models
 
     made = dumpd(ChatFreeRouter(api_key="k", strategy=mine))
@@ -402,11 +398,11 @@ def test_a_strategy_of_ones_own_is_asked_for_when_loading() -> None:
 
 def test_copies() -> None:
     with World([SimModel("a/m:free")]) as world:
-        llm = model_in(world)
+        llm = langchain_model(world)
         llm.invoke("x")
 
-        assert copy.deepcopy(llm).invoke("y").content.endswith("y")
-        assert copy.copy(llm).invoke("y").content.endswith("y")
+        assert copy.deepcopy(llm).invoke("y").text.endswith("y")
+        assert copy.copy(llm).invoke("y").text.endswith("y")
         assert len(world.requests) == 3
     keyed = pickle.loads(
         pickle.dumps(ChatFreeRouter(api_key="k", model="a/m:free", http_client=world.transport()))
@@ -420,7 +416,9 @@ def test_configurable_fields_keep_the_rest() -> None:
     with World([SimModel("a/m:free"), SimModel("b/m:free", context=900_000)]) as world:
         llm = ChatFreeRouter(router=world.router(model="a/m:free", timeout=7.0, min_context=5))
         chosen = llm.configurable_fields(temperature=ConfigurableField(id="t"))
+        assert isinstance(chosen, RunnableConfigurableFields)
         made, _ = chosen.prepare({"configurable": {"t": 0.5}})
+        assert isinstance(made, ChatFreeRouter)
 
         assert (made._router.model, made._router.timeout, made._router.min_context) == (
             "a/m:free",
@@ -439,14 +437,14 @@ def test_callbacks_see_tokens_and_usage_by_the_model_that_answered() -> None:
         def __init__(self) -> None:
             self.text = ""
 
-        def on_llm_new_token(self, token: str, **_: Any) -> None:
-            self.text += token
+        def on_llm_new_token(self, token: str | list[str | dict[str, Any]], **_: Any) -> None:
+            self.text += str(token)
 
     with World(
         [SimModel("a/m:free", context=900_000, script=["empty"]), SimModel("b/m:free")]
     ) as world:
         tokens, usage = Tokens(), UsageMetadataCallbackHandler()
-        llm = model_in(world, streaming=True)
+        llm = langchain_model(world, streaming=True)
         message = llm.invoke("x", {"callbacks": [tokens, usage]})
 
         assert tokens.text == message.content
@@ -458,7 +456,7 @@ def test_events_of_both_versions() -> None:
         return [event["event"] async for event in llm.astream_events("x", version="v2")]
 
     with World(calm_models()) as world:
-        llm = model_in(world)
+        llm = langchain_model(world)
 
         assert asyncio.run(kinds())[-1] == "on_chat_model_end"
 
@@ -484,7 +482,7 @@ FOREIGN: list[Any] = [
 @pytest.mark.parametrize("message", FOREIGN)
 def test_histories_of_other_models(message: AIMessage) -> None:
     with World([SimModel("a/m:free")]) as world:
-        model_in(world).invoke([HumanMessage("hi"), message, HumanMessage("and?")])
+        langchain_model(world).invoke([HumanMessage("hi"), message, HumanMessage("and?")])
 
         assert world.requests[0].body["messages"][1] == {"role": "assistant", "content": "I see"}
 
@@ -504,7 +502,7 @@ def test_calls_that_stand_only_in_content_or_were_invalid_are_answered() -> None
         ToolMessage("no", tool_call_id="c2"),
     ]
     with World([SimModel("a/m:free")]) as world:
-        model_in(world).bind_tools([multiply]).invoke(history)
+        langchain_model(world).bind_tools([multiply]).invoke(history)
         sent = world.requests[0].body["messages"]
 
         assert sent[1]["tool_calls"][0]["function"]["arguments"] == '{"a": 1, "b": 2}'
@@ -539,7 +537,7 @@ def test_media(block: dict[str, Any], kind: str) -> None:
     with World(
         [SimModel("a/blind:free", context=900_000), SimModel("b/m:free", inputs=inputs)]
     ) as world:
-        model_in(world).invoke(
+        langchain_model(world).invoke(
             [SystemMessage("s"), HumanMessage([{"type": "text", "text": "what?"}, block])]
         )
         seen = world.requests[0]
@@ -558,7 +556,7 @@ def test_reasoning_details_return_to_their_writer_only() -> None:
     with World(
         [SimModel("a/m:free", reasoning=True), SimModel("b/m:free", reasoning=True)]
     ) as world:
-        llm = model_in(world)
+        llm = langchain_model(world)
         first = llm.invoke("x", model="a/m:free")
         llm.invoke([HumanMessage("x"), first, HumanMessage("y")], model="a/m:free")
         llm.invoke([HumanMessage("x"), first, HumanMessage("y")], model="b/m:free")
@@ -571,7 +569,7 @@ def test_reasoning_details_return_to_their_writer_only() -> None:
 
 def test_per_call_parameters_and_names() -> None:
     with World([SimModel("a/m:free"), SimModel("b/m:free")]) as world:
-        llm = model_in(world, temperature=0.1, stop=["END"], max_tokens=50)
+        llm = langchain_model(world, temperature=0.1, stop=["END"], max_tokens=50)
         llm.invoke(
             [HumanMessage("x", name="anna")], model="b/m:free", temperature=0.9, stop=["X"], seed=7
         )
@@ -597,7 +595,7 @@ def test_tokens_are_counted_offline() -> None:
     llm = ChatFreeRouter(api_key="k")
 
     assert llm.get_num_tokens("four characters a token") > 3
-    assert llm.get_num_tokens_from_messages([HumanMessage("hello")], tools=[get_weather]) > 10
+    assert llm.get_num_tokens_from_messages([HumanMessage("hello")], tools=[langchain_weather]) > 10
 
 
 def test_ls_params() -> None:

@@ -7,6 +7,7 @@ import copy
 import json
 import pickle
 from collections import Counter
+from collections.abc import AsyncIterable, Awaitable
 from typing import Any, Generic, TypeVar
 
 import pytest
@@ -23,25 +24,18 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
-from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
+from llama_index_instrumentation import get_dispatcher
 from pydantic import BaseModel
 
 from freerouter_core import Provider, errors
 from freerouter_core.simulator import SimModel, World
 from llamaindex_freerouter import FreeRouter
 
+from ..frameworks import Person, collect, llamaindex_model, llamaindex_weather
 from ..inspection import comes_to_rest, health_of
-
-
-class Person(BaseModel):
-    """A person."""
-
-    name: str
-    age: int
-
 
 T = TypeVar("T")
 
@@ -60,22 +54,13 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-def get_weather(city: str) -> str:
-    """The weather in a city."""
-    return f"{city}: sunny"
-
-
-ADD, WEATHER = FunctionTool.from_defaults(add), FunctionTool.from_defaults(get_weather)
+ADD = FunctionTool.from_defaults(add)
 PROMPT = PromptTemplate("Tell of {who}, 33")
 HELLO = [ChatMessage("hello")]
 
 
-def llm_in(world: World, **options: Any) -> FreeRouter:
-    return FreeRouter(router=world.router(strategy="context"), **options)
-
-
-async def collected(stream: Any) -> list[Any]:
-    return [item async for item in await stream]
+async def collected(stream: Awaitable[AsyncIterable[T]]) -> list[T]:
+    return await collect(await stream)
 
 
 def all_eight(llm: FreeRouter) -> dict[str, Any]:
@@ -105,7 +90,7 @@ def test_eight_endpoints_fire_their_events_once_and_count_tokens() -> None:
     dispatcher.add_event_handler(handler)
     try:
         with World([SimModel("a/m:free")]) as world:
-            answers = all_eight(llm_in(world, callback_manager=CallbackManager([tokens])))
+            answers = all_eight(llamaindex_model(world, callback_manager=CallbackManager([tokens])))
     finally:
         dispatcher.event_handlers.remove(handler)
 
@@ -119,7 +104,7 @@ def test_eight_endpoints_fire_their_events_once_and_count_tokens() -> None:
 
 def test_streams_are_cumulative_and_their_deltas_strings() -> None:
     with World([SimModel("a/m:free", reasoning=True)]) as world:
-        responses = list(llm_in(world).stream_chat(HELLO))
+        responses = list(llamaindex_model(world).stream_chat(HELLO))
     text = ""
     for response in responses:
         assert isinstance(response.delta, str)
@@ -136,14 +121,14 @@ def test_streams_are_cumulative_and_their_deltas_strings() -> None:
 @pytest.mark.parametrize("kind", [FunctionAgent, AgentWorkflow])
 def test_agents(kind: Any, streaming: bool) -> None:
     async def run(llm: FreeRouter) -> str:
-        agent = FunctionAgent(tools=[WEATHER], llm=llm, streaming=streaming)
+        agent = FunctionAgent(tools=[llamaindex_weather], llm=llm, streaming=streaming)
         workflow = AgentWorkflow(agents=[agent]) if kind is AgentWorkflow else agent
         return str(await workflow.run("What is the weather in Paris?"))
 
     with World(
         [SimModel("a/m:free", script=["empty", "429-upstream"]), SimModel("b/m:free")]
     ) as world:
-        assert "Paris: sunny" in asyncio.run(run(llm_in(world)))
+        assert "Paris: sunny" in asyncio.run(run(llamaindex_model(world)))
         assert not any(seen.problem for seen in world.requests)
 
 
@@ -156,17 +141,17 @@ def test_react_agent() -> None:
     )
 
     async def run(llm: FreeRouter) -> str:
-        return str(await ReActAgent(tools=[WEATHER], llm=llm).run("Weather in Paris?"))
+        return str(await ReActAgent(tools=[llamaindex_weather], llm=llm).run("Weather in Paris?"))
 
     with World([SimModel("a/m:free", says=lambda body: next(says))]) as world:
-        assert asyncio.run(run(llm_in(world))) == "sunny"
+        assert asyncio.run(run(llamaindex_model(world))) == "sunny"
 
 
 def test_query_engine() -> None:
     with World([SimModel("a/m:free", script=["empty"]), SimModel("b/m:free")]) as world:
         engine = SummaryIndex.from_documents(
             [Document(text="The bridge opened in 1998. It is long.")]
-        ).as_query_engine(llm=llm_in(world))
+        ).as_query_engine(llm=llamaindex_model(world))
 
         assert str(engine.query("When was the bridge opened?")) == "The bridge opened in 1998."
 
@@ -182,7 +167,7 @@ FORMS = [
 @pytest.mark.parametrize("flags", FORMS)
 def test_structured_four_ways_over_four_kinds_of_model(flags: dict[str, Any]) -> None:
     with World([SimModel("a/m:free", **flags)]) as world:
-        llm = llm_in(world, system_prompt="Be brief.")
+        llm = llamaindex_model(world, system_prompt="Be brief.")
         got = [
             llm.structured_predict(Person, PROMPT, who="Anna"),
             asyncio.run(llm.astructured_predict(Person, PROMPT, who="Anna")),
@@ -200,7 +185,7 @@ def test_structured_four_ways_over_four_kinds_of_model(flags: dict[str, Any]) ->
 
 def test_structured_streams_grow_and_end_validated() -> None:
     with World([SimModel("a/m:free")]) as world:
-        parts = list(llm_in(world).stream_structured_predict(Person, PROMPT, who="Anna"))
+        parts = list(llamaindex_model(world).stream_structured_predict(Person, PROMPT, who="Anna"))
     known = [sum(value is not None for value in part.model_dump().values()) for part in parts]
 
     assert known == sorted(known)
@@ -210,7 +195,7 @@ def test_structured_streams_grow_and_end_validated() -> None:
 @pytest.mark.parametrize("flags", FORMS)
 def test_generic_and_recursive_models(flags: dict[str, Any]) -> None:
     with World([SimModel("a/m:free", **flags)]) as world:
-        llm = llm_in(world)
+        llm = llamaindex_model(world)
 
         assert llm.structured_predict(Box[int], PROMPT, who="x").value == 33
         assert isinstance(llm.structured_predict(Tree, PROMPT, who="x"), Tree)
@@ -229,7 +214,7 @@ def test_structured_calls_are_serialisable_in_events() -> None:
     get_dispatcher("root").add_event_handler(handler)
     try:
         with World([SimModel("a/m:free")]) as world:
-            llm_in(world).structured_predict(Person, PROMPT, who="Anna")
+            llamaindex_model(world).structured_predict(Person, PROMPT, who="Anna")
     finally:
         get_dispatcher("root").event_handlers.remove(handler)
 
@@ -238,16 +223,16 @@ def test_structured_calls_are_serialisable_in_events() -> None:
 
 def test_response_format_may_be_a_class() -> None:
     with World([SimModel("a/m:free")]) as world:
-        answer = llm_in(world).chat([ChatMessage("Anna, 33")], response_format=Person)
+        answer = llamaindex_model(world).chat([ChatMessage("Anna, 33")], response_format=Person)
 
         assert Person.model_validate_json(answer.message.content or "").age == 33
         with pytest.raises(errors.BadRequest):
-            llm_in(world).chat(HELLO, response_format=3)
+            llamaindex_model(world).chat(HELLO, response_format=3)
 
 
 def test_tools_four_ways() -> None:
     with World([SimModel("a/m:free")]) as world:
-        llm, history = llm_in(world), [ChatMessage("hi")]
+        llm, history = llamaindex_model(world), [ChatMessage("hi")]
         responses = [
             llm.chat_with_tools([ADD], "add 3 and 4", chat_history=history),
             asyncio.run(llm.achat_with_tools([ADD], "add 3 and 4")),
@@ -269,16 +254,18 @@ def test_tools_four_ways() -> None:
 
 def test_required_and_named_tools_and_at_most_one() -> None:
     with World([SimModel("a/m:free")]) as world:
-        llm = llm_in(world)
-        llm.chat_with_tools([ADD, WEATHER], "x", tool_required=True)
-        llm.chat_with_tools([ADD, WEATHER], "x", tool_choice="get_weather")
+        llm = llamaindex_model(world)
+        llm.chat_with_tools([ADD, llamaindex_weather], "x", tool_required=True)
+        llm.chat_with_tools([ADD, llamaindex_weather], "x", tool_choice="get_weather")
         both = "add 3 and 4 and get_weather in Paris"
         one = [
-            llm.chat_with_tools([ADD, WEATHER], both),
-            list(llm.stream_chat_with_tools([ADD, WEATHER], both))[-1],
+            llm.chat_with_tools([ADD, llamaindex_weather], both),
+            list(llm.stream_chat_with_tools([ADD, llamaindex_weather], both))[-1],
         ]
         two = list(
-            llm.stream_chat_with_tools([ADD, WEATHER], both, allow_parallel_tool_calls=True)
+            llm.stream_chat_with_tools(
+                [ADD, llamaindex_weather], both, allow_parallel_tool_calls=True
+            )
         )[-1]
 
         assert world.requests[0].body["tool_choice"] == "required"
@@ -290,11 +277,11 @@ def test_tools_with_names_no_endpoint_takes() -> None:
     tools = [FunctionTool.from_defaults(add, name=name) for name in ("math.add", "加法", "乘法")]
 
     async def run(llm: FreeRouter) -> str:
-        agent = FunctionAgent(tools=tools[:1], llm=llm, initial_tool_choice="math.add")
+        agent = FunctionAgent(tools=[*tools[:1]], llm=llm, initial_tool_choice="math.add")
         return str(await agent.run("3 and 4"))
 
     with World([SimModel("a/m:free")]) as world:
-        llm = llm_in(world)
+        llm = llamaindex_model(world)
         response = llm.chat_with_tools(tools, "3 and 4", tool_choice="乘法")
 
         assert llm.get_tool_calls_from_response(response)[0].tool_name == "乘法"
@@ -321,7 +308,7 @@ def test_histories_of_other_integrations(made: dict[str, Any]) -> None:
     result = ChatMessage("1", role=MessageRole.TOOL, additional_kwargs={"tool_call_id": "c"})
     stray = ChatMessage("so", role=MessageRole.ASSISTANT, additional_kwargs={"tool_call_id": "c"})
     with World([SimModel("a/m:free")]) as world:
-        llm_in(world).chat([*HELLO, call, result, stray])
+        llamaindex_model(world).chat([*HELLO, call, result, stray])
         sent = world.requests[0].body["messages"][1]["tool_calls"][0]
 
         assert (sent["id"], sent["function"]) == ("c", {"name": "add", "arguments": '{"a": 1}'})
@@ -337,7 +324,7 @@ def test_media_choose_models() -> None:
         SimModel("b/m:free", inputs=("text", "image", "audio", "file")),
     ]
     with World(models) as world:
-        llm = llm_in(world)
+        llm = llamaindex_model(world)
         llm.chat([ChatMessage(blocks=blocks)])
         llm.chat([ChatMessage(blocks=[AudioBlock(audio=b"RIFF", format="wav")])])
         llm.chat(
@@ -370,7 +357,7 @@ def test_media_choose_models() -> None:
 def test_the_context_promise() -> None:
     models = [SimModel("a/small:free", context=16_000), SimModel("b/kept:free", context=32_768)]
     with World(models) as world:
-        llm = llm_in(world)
+        llm = llamaindex_model(world)
         llm.complete("hello")
         llm.complete(
             "considerable " * 9_900
@@ -398,7 +385,7 @@ def test_nothing_written_down_holds_a_key_and_everything_loads() -> None:
 
 def test_copies_and_pickles() -> None:
     with World([SimModel("a/m:free")]) as world:
-        llm = llm_in(world)
+        llm = llamaindex_model(world)
         llm.complete("x")
 
         assert copy.deepcopy(llm).complete("y").text.endswith("y")
@@ -412,7 +399,7 @@ def test_copies_and_pickles() -> None:
 
 def test_settings_and_loops() -> None:
     with World([SimModel("a/m:free")]) as world:
-        Settings.llm = llm_in(world)
+        Settings.llm = llamaindex_model(world)
 
         assert [asyncio.run(Settings.llm.acomplete(str(n))).text[-1] for n in range(3)] == [
             "0",
@@ -423,7 +410,7 @@ def test_settings_and_loops() -> None:
 
 def test_closing_a_stream_early_is_no_failure_of_the_model() -> None:
     with World([SimModel("a/m:free", speed=20.0)], clock="real") as world:
-        stream = llm_in(world).stream_chat([ChatMessage(content="a long story " * 500)])
+        stream = llamaindex_model(world).stream_chat([ChatMessage(content="a long story " * 500)])
         next(stream)
         stream.close()
 
@@ -435,7 +422,10 @@ def test_closing_a_stream_early_is_no_failure_of_the_model() -> None:
 @pytest.mark.parametrize("paid", [{"plugins": [{"id": "web"}]}, {"models": ["a/paid"]}])
 def test_nothing_paid_passes_as_a_keyword(paid: dict[str, Any]) -> None:
     with World([SimModel("a/m:free")]) as world:
-        for llm, kwargs in ((llm_in(world), paid), (llm_in(world, additional_kwargs=paid), {})):
+        for llm, kwargs in (
+            (llamaindex_model(world), paid),
+            (llamaindex_model(world, additional_kwargs=paid), {}),
+        ):
             with pytest.raises(errors.BadRequest):
                 llm.chat(HELLO, **kwargs)
 

@@ -27,6 +27,7 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
+from llama_index.core.base.response.schema import PydanticResponse, StreamingResponse
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.chat_engine.types import ChatMode
 from llama_index.core.embeddings import MockEmbedding
@@ -38,35 +39,21 @@ from llama_index.core.query_engine import RouterQueryEngine
 from llama_index.core.response_synthesizers import ResponseMode
 from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.core.selectors import PydanticSingleSelector
-from llama_index.core.tools import FunctionTool, QueryEngineTool
+from llama_index.core.tools import QueryEngineTool
 from llama_index.core.types import PydanticProgramMode
-from pydantic import BaseModel
 
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer
 from llamaindex_freerouter import FreeRouter
 from llamaindex_freerouter.messages import to_response
 
+from ..frameworks import Person, llamaindex_model, llamaindex_weather, raw_of
+
 DOCUMENTS = [
     Document(text="The bridge opened in 1998. It is long."),
     Document(text="The tower was built in 1889. It is tall."),
 ]
 QUESTION = "When was the bridge opened?"
-
-
-class Person(BaseModel):
-    """A person."""
-
-    name: str
-    age: int
-
-
-def get_weather(city: str) -> str:
-    """The weather in a city."""
-    return f"{city}: sunny"
-
-
-WEATHER = FunctionTool.from_defaults(get_weather)
 
 
 def storm(**last: Any) -> World:
@@ -79,10 +66,6 @@ def storm(**last: Any) -> World:
             SimModel("c/m:free", **last),
         ]
     )
-
-
-def llm_in(world: World, **options: Any) -> FreeRouter:
-    return FreeRouter(router=world.router(strategy="context"), **options)
 
 
 def index() -> VectorStoreIndex:
@@ -113,7 +96,7 @@ def forgetful() -> Iterator[None]:
 )
 def test_chat_engines_four_ways(mode: ChatMode) -> None:
     with storm() as world:
-        engine = index().as_chat_engine(chat_mode=mode, llm=llm_in(world))
+        engine = index().as_chat_engine(chat_mode=mode, llm=llamaindex_model(world))
 
         async def run() -> list[str]:
             streamed = await engine.astream_chat(QUESTION)
@@ -136,38 +119,48 @@ def test_chat_engines_four_ways(mode: ChatMode) -> None:
 def test_response_synthesizers(mode: ResponseMode) -> None:
     nodes = [NodeWithScore(node=TextNode(text=document.text), score=1.0) for document in DOCUMENTS]
     with storm() as world:
-        llm = llm_in(world)
+        llm = llamaindex_model(world)
         made = get_response_synthesizer(llm=llm, response_mode=mode)
 
         assert str(made.synthesize(QUESTION, nodes)).strip()
         assert str(asyncio.run(made.asynthesize(QUESTION, nodes))).strip()
         if mode not in (ResponseMode.ACCUMULATE, ResponseMode.COMPACT_ACCUMULATE):
             streaming = get_response_synthesizer(llm=llm, response_mode=mode, streaming=True)
-            assert "".join(streaming.synthesize(QUESTION, nodes).response_gen).strip()
+            answer = streaming.synthesize(QUESTION, nodes)
+            assert isinstance(answer, StreamingResponse)
+            assert "".join(answer.response_gen).strip()
 
 
 def test_a_structured_query() -> None:
     with storm() as world:
         synthesizer = get_response_synthesizer(
-            llm=llm_in(world), response_mode=ResponseMode.TREE_SUMMARIZE, output_cls=Person
+            llm=llamaindex_model(world),
+            response_mode=ResponseMode.TREE_SUMMARIZE,
+            output_cls=Person,
         )
-        engine = index().as_query_engine(llm=llm_in(world), response_synthesizer=synthesizer)
+        engine = index().as_query_engine(
+            llm=llamaindex_model(world), response_synthesizer=synthesizer
+        )
 
-        assert isinstance(engine.query("Who is Anna, 33?").response, Person)
+        answer = engine.query("Who is Anna, 33?")
+        assert isinstance(answer, PydanticResponse)
+        assert isinstance(answer.response, Person)
 
 
 def test_few_calls_for_long_texts() -> None:
     """A window that is promised too small multiplies calls: four chunks of 900 words are one prompt in 32,768 tokens."""
     long = [Document(text="word " * 900) for _ in range(4)]
     with World([SimModel("a/m:free")]) as world:
-        SummaryIndex.from_documents(long).as_query_engine(llm=llm_in(world)).query(QUESTION)
+        SummaryIndex.from_documents(long).as_query_engine(llm=llamaindex_model(world)).query(
+            QUESTION
+        )
 
         assert len(world.requests) == 1
 
 
 def test_a_choice_between_engines() -> None:
     with storm() as world:
-        llm = llm_in(world)
+        llm = llamaindex_model(world)
         tools = [
             QueryEngineTool.from_defaults(index().as_query_engine(llm=llm), description=about)
             for about in ("bridges", "towers")
@@ -190,11 +183,11 @@ async def ran(agent: Any, question: str, **options: Any) -> tuple[Any, list[Any]
 
 def test_agents_think_aloud_and_keep_their_thoughts() -> None:
     async def run() -> tuple[Any, list[Any]]:
-        agent = FunctionAgent(tools=[WEATHER], llm=llm)
+        agent = FunctionAgent(tools=[llamaindex_weather], llm=llm)
         return await ran(agent, "get_weather in Paris")
 
     with World([SimModel("a/m:free", reasoning=True)]) as world:
-        llm = llm_in(world)
+        llm = llamaindex_model(world)
         answer, events = asyncio.run(run())
         streamed = [event for event in events if isinstance(event, AgentStream)]
 
@@ -222,7 +215,7 @@ def test_an_agent_that_writes_code() -> None:
         for model in world.models.values():
             model.says = lambda _: next(says)
         world.models["a/m:free"].script = ["empty"]
-        llm = llm_in(world)
+        llm = llamaindex_model(world)
 
         assert "42" in str(asyncio.run(run()))
 
@@ -230,14 +223,20 @@ def test_an_agent_that_writes_code() -> None:
 def test_agents_hand_over_and_answer_in_objects() -> None:
     async def run() -> Any:
         first = FunctionAgent(
-            name="first", description="asks", tools=[WEATHER], llm=llm, can_handoff_to=["second"]
+            name="first",
+            description="asks",
+            tools=[llamaindex_weather],
+            llm=llm,
+            can_handoff_to=["second"],
         )
-        second = FunctionAgent(name="second", description="knows", tools=[WEATHER], llm=llm)
+        second = FunctionAgent(
+            name="second", description="knows", tools=[llamaindex_weather], llm=llm
+        )
         workflow = AgentWorkflow(agents=[first, second], root_agent="first", output_cls=Person)
         return (await ran(workflow, "get_weather in Paris for Anna, 33"))[0]
 
     with storm() as world:
-        llm = llm_in(world)
+        llm = llamaindex_model(world)
         answer = asyncio.run(run())
 
         assert answer.structured_response["age"] == 33
@@ -253,12 +252,15 @@ def test_an_agent_that_must_stop_early_tells_so_last() -> None:
 
     async def run() -> Any:
         agent = FunctionAgent(
-            tools=[WEATHER], llm=llm, system_prompt="Be brief.", early_stopping_method="generate"
+            tools=[llamaindex_weather],
+            llm=llm,
+            system_prompt="Be brief.",
+            early_stopping_method="generate",
         )
         return (await ran(agent, "get_weather in Paris", max_iterations=1))[0]
 
     with World([SimModel("a/m:free", objects=objects)]) as world:
-        llm = llm_in(world)
+        llm = llamaindex_model(world)
 
         assert str(asyncio.run(run())).strip()
 
@@ -273,10 +275,10 @@ def test_react_without_native_tools() -> None:
     )
 
     async def run() -> Any:
-        return (await ran(ReActAgent(tools=[WEATHER], llm=llm), "Weather in Paris?"))[0]
+        return (await ran(ReActAgent(tools=[llamaindex_weather], llm=llm), "Weather in Paris?"))[0]
 
     with World([SimModel("a/m:free", tools=False, says=lambda _: next(says))]) as world:
-        llm = llm_in(world, is_function_calling_model=False)
+        llm = llamaindex_model(world, is_function_calling_model=False)
 
         assert "sunny" in str(asyncio.run(run()))
         assert not any("tools" in seen.body for seen in world.requests)
@@ -296,7 +298,7 @@ def test_every_program_mode_keeps_the_system_prompt_and_the_callers_options(
         {"tool_choice": "auto", "temperature": 0.1},
     )
     with storm() as world:
-        llm = llm_in(world, pydantic_program_mode=mode, system_prompt="Be brief.")
+        llm = llamaindex_model(world, pydantic_program_mode=mode, system_prompt="Be brief.")
         given = dict(options)
         got = [
             llm.structured_predict(Person, prompt, llm_kwargs=given, who="Anna"),
@@ -333,7 +335,7 @@ def test_the_ingestion_cache_hits_again() -> None:
 def test_memory_that_summarises() -> None:
     with storm() as world:
         memory = ChatSummaryMemoryBuffer.from_defaults(
-            llm=llm_in(world), token_limit=60, tokenizer_fn=str.split
+            llm=llamaindex_model(world), token_limit=60, tokenizer_fn=str.split
         )
         for n in range(8):
             memory.put(ChatMessage(role=MessageRole.USER, content=f"message {n} " + "word " * 12))
@@ -345,7 +347,7 @@ def test_memory_that_summarises() -> None:
 def test_tokens_are_counted_in_streams_of_engines() -> None:
     tokens = TokenCountingHandler(tokenizer=str.split)
     with World([SimModel("a/m:free")]) as world:
-        llm = llm_in(world, callback_manager=CallbackManager([tokens]))
+        llm = llamaindex_model(world, callback_manager=CallbackManager([tokens]))
         list(llm.stream_chat([ChatMessage("hello")]))
         list(llm.stream_complete("hello"))
 
@@ -398,14 +400,14 @@ def test_pictures_sounds_and_sources_of_an_answer() -> None:
     assert picture.resolve_image().read() == b"hi"
     assert isinstance(sound, AudioBlock)
     assert response.message.additional_kwargs["annotations"] == list(answer.annotations)
-    assert response.raw["choices"][0]["message"]["images"] == list(answer.images)
+    assert raw_of(response)["choices"][0]["message"]["images"] == list(answer.images)
     json.dumps(response.raw)
 
 
 def test_messages_survive_pickle_and_json() -> None:
     with World([SimModel("a/m:free", reasoning=True)]) as world:
-        llm = llm_in(world)
-        message = llm.chat_with_tools([WEATHER], "get_weather in Rome").message
+        llm = llamaindex_model(world)
+        message = llm.chat_with_tools([llamaindex_weather], "get_weather in Rome").message
 
     for again in (
         pickle.loads(pickle.dumps(message)),

@@ -4,8 +4,8 @@ tests, after the shapes of real ones."""
 from __future__ import annotations
 
 import asyncio
-from functools import reduce
-from operator import add
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import httpx
 import pytest
 import respx
 from langchain_core.messages import AIMessage
-from langchain_core.tools import tool
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
@@ -22,11 +21,12 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
-from llama_index.core.tools import FunctionTool
 
 from freerouter_core import Provider
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
+
+from ..frameworks import chunks_of, collect, langchain_weather, llamaindex_weather, merged, raw_of
 
 ANSWERS = Path(__file__).parents[1] / "answers"
 URL = "https://recorded.invalid/api/v1"
@@ -64,12 +64,6 @@ EXPECTED: dict[str, dict[str, Any]] = {
 FILES = sorted(path.name for path in ANSWERS.iterdir() if path.stem in EXPECTED)
 
 
-@tool
-def get_weather(city: str) -> str:
-    """The weather in a city."""
-    return city
-
-
 OPTIONS: dict[str, Any] = {
     "model": "acme/named:free",
     "fallback_models": (),
@@ -78,7 +72,7 @@ OPTIONS: dict[str, Any] = {
 
 
 @pytest.fixture(params=FILES)
-def recorded(request: pytest.FixtureRequest) -> Any:
+def recorded(request: pytest.FixtureRequest) -> Iterator[str]:
     """The server says one recorded answer, whatever it is asked."""
     body = (ANSWERS / request.param).read_bytes()
     kind = "text/event-stream" if request.param.endswith(".sse") else "application/json"
@@ -92,29 +86,29 @@ def recorded(request: pytest.FixtureRequest) -> Any:
         yield request.param
 
 
-async def awaited(stream: Any) -> list[Any]:
-    return [item async for item in stream]
-
-
 def test_langchain(recorded: str) -> None:
-    llm = ChatFreeRouter(**OPTIONS).bind_tools([get_weather])
+    llm = ChatFreeRouter(**OPTIONS).bind_tools([langchain_weather])
     if recorded.endswith(".json"):
-        made = [llm.invoke("x"), asyncio.run(llm.ainvoke("x"))]
+        messages = [llm.invoke("x"), asyncio.run(llm.ainvoke("x"))]
     else:
-        streams = [list(llm.stream("x")), asyncio.run(awaited(llm.astream("x")))]
+        streams = [
+            chunks_of(llm.stream("x")),
+            chunks_of(asyncio.run(collect(llm.astream("x")))),
+        ]
         for chunks in streams:
             assert sum("model_name" in c.response_metadata for c in chunks) == 1
             assert sum(c.usage_metadata is not None for c in chunks) == 1
             assert all(
                 isinstance(piece["index"], int) for c in chunks for piece in c.tool_call_chunks
             )
-        made = [reduce(add, chunks) for chunks in streams]
-    for message in made:
+        messages = [*map(merged, streams)]
+    for message in messages:
         check_langchain(message, EXPECTED[Path(recorded).stem])
 
 
 def check_langchain(message: AIMessage, expected: dict[str, Any]) -> None:
     told, usage = message.response_metadata, message.usage_metadata
+    assert usage is not None
     assert message.content == expected["text"]
     assert message.additional_kwargs.get("reasoning_content", "") == expected.get("thought", "")
     assert message.additional_kwargs.get("reasoning_details", []) == expected.get("details", [])
@@ -145,7 +139,7 @@ def check_langchain(message: AIMessage, expected: dict[str, Any]) -> None:
 def test_llamaindex(recorded: str) -> None:
     llm = FreeRouter(**OPTIONS)
     given = llm._prepare_chat_with_tools(
-        [FunctionTool.from_defaults(get_weather.func, name="get_weather")],
+        [llamaindex_weather],
         "x",
         allow_parallel_tool_calls=True,
     )
@@ -154,7 +148,7 @@ def test_llamaindex(recorded: str) -> None:
     else:
 
         async def run() -> list[ChatResponse]:
-            return await awaited(await llm.astream_chat(**given))
+            return await collect(await llm.astream_chat(**given))
 
         streams = [list(llm.stream_chat(**given)), asyncio.run(run())]
         for responses in streams:
@@ -166,16 +160,19 @@ def test_llamaindex(recorded: str) -> None:
 
 def check_llamaindex(response: ChatResponse, expected: dict[str, Any]) -> None:
     blocks = response.message.blocks
-    raw, told = response.raw, response.raw["freerouter"]
+    raw = raw_of(response)
+    told = raw["freerouter"]
     assert (response.message.content or "") == expected["text"]
     thoughts = [block for block in blocks if isinstance(block, ThinkingBlock)]
     assert [(t.content, t.additional_information["reasoning_details"]) for t in thoughts] == (
         [(expected["thought"], expected["details"])] if "thought" in expected else []
     )
     calls = [
-        (b.tool_call_id, b.tool_kwargs["city"]) for b in blocks if isinstance(b, ToolCallBlock)
+        (block.tool_call_id, block.tool_kwargs)
+        for block in blocks
+        if isinstance(block, ToolCallBlock)
     ]
-    assert calls == expected.get("calls", [])
+    assert calls == [(i, {"city": city}) for i, city in expected.get("calls", [])]
     assert (
         raw["choices"][0]["finish_reason"],
         raw["choices"][0]["native_finish_reason"],
@@ -201,9 +198,11 @@ def test_a_reply_to_a_turn_of_thoughts_carries_them_back() -> None:
         route = server.post(f"{URL}/chat/completions").mock(
             httpx.Response(200, content=body, headers={"content-type": "application/json"})
         )
-        said = ChatFreeRouter(**OPTIONS).bind_tools([get_weather]).invoke("x")
-        results = [get_weather.invoke({**call, "type": "tool_call"}) for call in said.tool_calls]
-        ChatFreeRouter(**OPTIONS).bind_tools([get_weather]).invoke(["x", said, *results])
+        said = ChatFreeRouter(**OPTIONS).bind_tools([langchain_weather]).invoke("x")
+        results = [
+            langchain_weather.invoke({**call, "type": "tool_call"}) for call in said.tool_calls
+        ]
+        ChatFreeRouter(**OPTIONS).bind_tools([langchain_weather]).invoke(["x", said, *results])
         response = FreeRouter(**OPTIONS).chat(
             [ChatMessage("x")],
             tools=[
@@ -232,8 +231,6 @@ def test_a_reply_to_a_turn_of_thoughts_carries_them_back() -> None:
                 }
             ],
         )
-
-    import json
 
     for n in (1, 3):
         sent = json.loads(route.calls[n].request.content)["messages"]

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from freerouter_core import Model, Need
-from freerouter_core.routing.need import STRATEGIES
+from freerouter_core import Model, Need, Router
+from freerouter_core.routing.need import STRATEGIES, Ranker
 from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
+
+from ..frameworks import raw_of
 
 SMALL, LARGE, PLAIN = "a/small:free", "b/large:free", "c/plain:free"
 MODELS = [
@@ -25,20 +27,24 @@ def backwards(need: Need, models: Sequence[Model]) -> Sequence[Model]:
     return sorted(models, key=lambda model: model.id, reverse=True)
 
 
-def langchain(**options: Any) -> tuple[str, Any]:
+def langchain(**options: Any) -> tuple[str, Router]:
     llm = ChatFreeRouter(**options)
     return str(llm.invoke("hello").response_metadata["model_name"]), llm.make_router()
 
 
-def llamaindex(**options: Any) -> tuple[str, Any]:
+def llamaindex(**options: Any) -> tuple[str, Router]:
     llm = FreeRouter(**options)
-    return str(llm.complete("hello").raw["freerouter"]["model_name"]), llm.make_router()  # type: ignore[index]
+    return str(raw_of(llm.complete("hello"))["freerouter"]["model_name"]), llm.make_router()
+
+
+Framework = Callable[..., tuple[str, Router]]
+"""Asks with these options: the model that answered, and the router that was used."""
 
 
 @pytest.mark.parametrize("framework", [langchain, llamaindex])
 @pytest.mark.parametrize("strategy", [*STRATEGIES, backwards])
 def test_every_strategy_answers_and_explains_itself(
-    framework: Callable[..., tuple[str, Any]], strategy: Any
+    framework: Framework, strategy: str | Ranker
 ) -> None:
     with World(MODELS, seed=3) as world:
         asked, router = framework(router=world.router(), strategy=strategy)
@@ -53,7 +59,7 @@ def test_every_strategy_answers_and_explains_itself(
 
 
 @pytest.mark.parametrize("framework", [langchain, llamaindex])
-def test_the_round_goes_round(framework: Callable[..., tuple[str, Any]]) -> None:
+def test_the_round_goes_round(framework: Framework) -> None:
     with World(MODELS) as world:
         router = world.router(strategy="round_robin")
         for _ in range(6):
@@ -64,7 +70,7 @@ def test_the_round_goes_round(framework: Callable[..., tuple[str, Any]]) -> None
 
 @pytest.mark.parametrize("framework", [langchain, llamaindex])
 def test_performance_and_availability_follow_what_was_seen(
-    framework: Callable[..., tuple[str, Any]],
+    framework: Framework,
 ) -> None:
     with World(MODELS) as world:
         for model in (SMALL, LARGE, PLAIN):
@@ -74,7 +80,7 @@ def test_performance_and_availability_follow_what_was_seen(
 
 @pytest.mark.parametrize("framework", [langchain, llamaindex])
 def test_recommendations_and_wishes_reach_the_models(
-    framework: Callable[..., tuple[str, Any]],
+    framework: Framework,
 ) -> None:
     with World(MODELS) as world:
         asked, router = framework(

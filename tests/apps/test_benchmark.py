@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from freerouter_core.errors import BadSetting
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.tool_calls import ToolCall
+
+from ..conftest import Serve
 
 RIGHT = {
     "trains": "205",
@@ -72,7 +73,7 @@ def test_the_better_model_comes_first_and_rises_in_the_ranking() -> None:
 
 
 def test_the_command_writes_a_report_and_refuses_a_paid_model(
-    serve: Callable[[World], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(
         [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,8 @@ from click.testing import CliRunner
 
 from freerouter_core.apps.cli import cli
 from freerouter_core.simulator import SimModel, World
+
+from ..conftest import Serve
 
 
 def invoke(*arguments: str) -> tuple[int, str]:
@@ -84,7 +85,7 @@ def test_transformers_serve_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_list_shows_running_servers_and_their_models(
-    serve: Callable[[World], str], monkeypatch: pytest.MonkeyPatch
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = serve(World([SimModel("llama:8b")], dialect="ollama", clock="real"))
     monkeypatch.setenv("OLLAMA_BASE_URL", url)

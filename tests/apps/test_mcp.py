@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,8 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from freerouter_core.simulator import SimModel, World
+
+from ..conftest import Serve
 
 MODELS = [
     SimModel("acme/a:free", first_token=0.0, speed=1e6),
@@ -43,7 +45,7 @@ def content(result: Any) -> Any:
 
 
 @pytest.fixture
-def variables(serve: Callable[[World], str], tmp_path: Any) -> dict[str, str]:
+def variables(serve: Serve, tmp_path: Any) -> dict[str, str]:
     url = serve(World(MODELS, clock="real"))
     folders = {"XDG_CACHE_HOME": str(tmp_path / "c"), "XDG_STATE_HOME": str(tmp_path / "s")}
     return {"OPENROUTER_BASE_URL": url, "OPENROUTER_API_KEY": "sk-test-12345", **folders}

@@ -97,7 +97,7 @@ def test_the_overview_keeps_the_newest_requests() -> None:
             router.chat("hello")
         router.flush()
 
-    numbers = [request["number"] for request in overview.requests]
+    numbers = [int(str(request["number"])) for request in overview.requests]
     assert len(numbers) == MAX_REQUESTS
     assert numbers == sorted(numbers, reverse=True)
     overview.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import fastapi
@@ -16,8 +16,11 @@ from starlette.testclient import TestClient
 
 from freerouter_core import Router
 from freerouter_core.apps import rest
+from freerouter_core.runtime.loop.clock import Clock
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.simulator.server import listening
+
+from ..conftest import Serve
 
 MODELS = [
     SimModel("acme/a:free", first_token=0.0, speed=1e6, script=["502"]),
@@ -27,19 +30,19 @@ MODELS = [
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world() -> Iterator[World[Clock]]:
     with World(MODELS, clock="real") as world:
         yield world
 
 
 @pytest.fixture
-def address(world: World) -> Iterator[str]:
+def address(world: World[Clock]) -> Iterator[str]:
     with listening(rest.app(world.router(model="acme/a:free"))) as address:
         yield address
 
 
 @pytest.fixture
-def client(world: World) -> Iterator[TestClient]:
+def client(world: World[Clock]) -> Iterator[TestClient]:
     with TestClient(rest.app(world.router()), raise_server_exceptions=False) as client:
         yield client
 
@@ -145,7 +148,7 @@ def test_other_content_types_paths_and_sizes_are_refused(client: TestClient) -> 
 
 def test_a_failure_has_its_status_and_a_rate_limit_its_retry_after() -> None:
     limited = World([SimModel("a/x:free", script=["429-retry-after"] * 9)], clock="real")
-    cases: list[tuple[World, dict[str, Any], int]] = [
+    cases: list[tuple[World[Clock], dict[str, Any], int]] = [
         (limited, {"timeout": 2.0}, 429),
         (World([SimModel("a/x:free", script=["401"] * 9)], clock="real"), {}, 502),
         (World([SimModel("a/x:free", script=["hang"] * 9)], clock="real"), {"timeout": 0.3}, 504),
@@ -182,7 +185,7 @@ def test_a_broken_stream_ends_with_an_error_event() -> None:
     assert lines[-1] == "data: [DONE]"
 
 
-def test_a_client_that_disconnects_cancels_the_request(serve: Callable[[World], str]) -> None:
+def test_a_client_that_disconnects_cancels_the_request(serve: Serve) -> None:
     slow = World(
         [SimModel("a/x:free", first_token=0.0, speed=30.0, says=lambda request: "word " * 3_000)],
         clock="real",
@@ -202,7 +205,7 @@ def test_a_client_that_disconnects_cancels_the_request(serve: Callable[[World], 
         assert not in_flight
 
 
-def test_every_path_but_health_needs_the_token(world: World) -> None:
+def test_every_path_but_health_needs_the_token(world: World[Clock]) -> None:
     with TestClient(rest.app(world.router(), token="let-me-in")) as client:
         assert client.get("/v1/models").status_code == 401
         assert client.get("/metrics", headers={"authorization": "Bearer wrong"}).status_code == 401
@@ -249,7 +252,7 @@ def test_the_filter_changes_which_models_are_listed_and_asked(client: TestClient
     assert client.post(path, json=[1]).status_code == 400
 
 
-def test_a_filter_changes_no_other_router(world: World) -> None:
+def test_a_filter_changes_no_other_router(world: World[Clock]) -> None:
     router, other = world.router(), world.router()
     assert router == other
     current = router.set_filter(min_context=100_000)
@@ -275,7 +278,7 @@ def test_metrics_count_requests_in_prometheus_format(client: TestClient) -> None
 
 
 def test_the_paths_work_inside_another_application(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World[Clock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     application = fastapi.FastAPI()
     application.include_router(rest.router, prefix="/ai")
@@ -337,7 +340,7 @@ def test_a_client_that_disconnects_before_the_first_token_cancels_the_request(
         assert len(silent.requests) == 1
 
 
-def test_pages_of_other_sites_are_refused(world: World) -> None:
+def test_pages_of_other_sites_are_refused(world: World[Clock]) -> None:
     with TestClient(
         rest.app(world.router(), hosts=("localhost", "::1")), base_url="http://localhost:8080"
     ) as client:
@@ -352,7 +355,7 @@ def test_pages_of_other_sites_are_refused(world: World) -> None:
         )
 
 
-def test_the_token_protects_every_path_and_its_scheme_ignores_case(world: World) -> None:
+def test_the_token_protects_every_path_and_its_scheme_ignores_case(world: World[Clock]) -> None:
     with TestClient(rest.app(world.router(), token="sécret")) as client:
         for path in ("/docs", "/openapi.json", "/redoc", "/v1/models"):
             assert client.get(path).status_code == 401, path
@@ -363,12 +366,12 @@ def test_the_token_protects_every_path_and_its_scheme_ignores_case(world: World)
             ("Basic sécret", 401),
         ):
             assert (
-                client.get("/v1/models", headers={"authorization": header.encode()}).status_code
+                client.get("/v1/models", headers={b"authorization": header.encode()}).status_code
                 == status
             ), header
 
 
-def test_errors_keep_their_shape_inside_another_application(world: World) -> None:
+def test_errors_keep_their_shape_inside_another_application(world: World[Clock]) -> None:
     application = fastapi.FastAPI()
     application.include_router(rest.api(lambda: world.router()))
     with TestClient(application) as client:
@@ -398,7 +401,7 @@ def test_unsupported_fields_that_change_the_meaning_are_refused(
     assert client.post("/v1/chat/completions", json=body).status_code == 400
 
 
-def test_provider_preferences_are_passed_on(client: TestClient, world: World) -> None:
+def test_provider_preferences_are_passed_on(client: TestClient, world: World[Clock]) -> None:
     body = {"messages": [{"role": "user", "content": "x"}], "provider": {"data_collection": "deny"}}
     client.post("/v1/chat/completions", json=body)
 
@@ -421,7 +424,9 @@ def test_a_request_that_is_nested_too_deeply_is_refused(client: TestClient) -> N
 
 
 @pytest.mark.parametrize("hours", ["nan", "inf", "-1", "1e300"])
-def test_odd_hours_do_not_break_the_store(client: TestClient, world: World, hours: str) -> None:
+def test_odd_hours_do_not_break_the_store(
+    client: TestClient, world: World[Clock], hours: str
+) -> None:
     response = client.get("/api/v1/performance", params={"hours": hours})
 
     assert response.status_code == (200 if hours == "1e300" else 400)

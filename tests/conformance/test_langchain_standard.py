@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from functools import reduce
-from operator import add
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
@@ -21,8 +20,13 @@ from freerouter_core.simulator import SimModel, World
 from freerouter_core.simulator.server import served
 from langchain_freerouter import ChatFreeRouter
 
+from ..frameworks import merged
+
 EVERYTHING = ("text", "image", "audio", "file", "video")
-DETAILS = [
+UsageDetail = Literal[
+    "audio_input", "audio_output", "reasoning_output", "cache_read_input", "cache_creation_input"
+]
+DETAILS: list[UsageDetail] = [
     "audio_input",
     "audio_output",
     "reasoning_output",
@@ -79,7 +83,14 @@ def assets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "freerouter-tests")
 
 
+def usage_of(message: AIMessage) -> UsageMetadata:
+    assert message.usage_metadata is not None
+    return message.usage_metadata
+
+
 class Integration(ChatModelIntegrationTests):
+    url: ClassVar[str]
+
     @pytest.fixture(autouse=True)
     def _on(self, base_url: str) -> None:
         type(self).url = base_url
@@ -108,7 +119,9 @@ class Integration(ChatModelIntegrationTests):
 
     enable_vcr_tests = True
 
-    supported_usage_metadata_details: ClassVar[dict[str, list[str]]] = {
+    supported_usage_metadata_details: ClassVar[
+        dict[Literal["invoke", "stream"], list[UsageDetail]]
+    ] = {
         "invoke": DETAILS,
         "stream": DETAILS,
     }
@@ -117,7 +130,7 @@ class Integration(ChatModelIntegrationTests):
         llm = ChatFreeRouter(**self.chat_model_params, **options)
         if not stream:
             return llm.invoke([HumanMessage(content)])
-        return reduce(add, llm.stream([HumanMessage(content)]))
+        return merged(llm.stream([HumanMessage(content)]))
 
     def invoke_with_audio_input(self, *, stream: bool = False) -> AIMessage:
         sound = {
@@ -126,18 +139,18 @@ class Integration(ChatModelIntegrationTests):
             "mime_type": "audio/wav",
         }
         message = self._ask([{"type": "text", "text": "What is said?"}, sound], stream)
-        assert message.usage_metadata["input_token_details"]["audio"] > 0
+        assert usage_of(message)["input_token_details"]["audio"] > 0
         return message
 
     def invoke_with_audio_output(self, *, stream: bool = False) -> AIMessage:
         message = self._ask("Say hello", stream, extra_body={"modalities": ["text", "audio"]})
-        assert message.usage_metadata["output_token_details"]["audio"] > 0
+        assert usage_of(message)["output_token_details"]["audio"] > 0
         assert message.additional_kwargs["audio"]["transcript"]
         return message
 
     def invoke_with_reasoning_output(self, *, stream: bool = False) -> AIMessage:
         message = self._ask("Why?", stream, reasoning="high")
-        assert message.usage_metadata["output_token_details"]["reasoning"] > 0
+        assert usage_of(message)["output_token_details"]["reasoning"] > 0
         return message
 
     def _cached(self, stream: bool, text: str) -> tuple[AIMessage, AIMessage]:
@@ -146,12 +159,12 @@ class Integration(ChatModelIntegrationTests):
 
     def invoke_with_cache_creation_input(self, *, stream: bool = False) -> AIMessage:
         first, _ = self._cached(stream, f"{self._testid} {stream} remember this")
-        assert first.usage_metadata["input_token_details"]["cache_creation"] > 0
+        assert usage_of(first)["input_token_details"]["cache_creation"] > 0
         return first
 
     def invoke_with_cache_read_input(self, *, stream: bool = False) -> AIMessage:
         _, second = self._cached(stream, f"{self._testid} {stream} read this again")
-        assert second.usage_metadata["input_token_details"]["cache_read"] > 0
+        assert usage_of(second)["input_token_details"]["cache_read"] > 0
         return second
 
     @property

@@ -77,7 +77,8 @@ def test_facts() -> None:
         )
     )
 
-    assert (model.context, model.max_output, model.inputs) == (262_000, 4096, {"image", "text"})
+    assert (model.context, model.max_output) == (262_000, 4096)
+    assert model.inputs == {"image", "text"}
     assert model.capabilities == ("text", "image", "tools", "json")
     assert model.takes("tools")
     assert not model.takes("tool_choice")

@@ -71,6 +71,7 @@ def test_a_cap_of_ones_own(caplog: pytest.LogCaptureFixture) -> None:
 
         assert len(world.requests) == 5
         assert caught.value.rate_limited
+        assert caught.value.retry_after is not None
         assert caught.value.retry_after > 3_600
         assert "QuotaLow" in caplog.text
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from freerouter_core import Router
 from freerouter_core.errors import Exhausted, FreeRouterError
 from freerouter_core.events import (
     Answered,
@@ -22,6 +23,7 @@ from freerouter_core.events import (
     RequestTrace,
     counted,
 )
+from freerouter_core.runtime.loop.clock import Clock
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.stream import Assembler
 
@@ -29,7 +31,7 @@ WHO: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody
 KEY = "sk-or-v1-observed-0123456789"
 
 
-def watched(world: World, **policy: object) -> tuple[object, list[Event]]:
+def watched(world: World[Clock], **policy: Any) -> tuple[Router, list[Event]]:
     router = world.router(**policy)
     seen: list[Event] = []
     router.subscribe(seen.append)
@@ -41,10 +43,10 @@ def test_an_answer_tells_its_whole_way(streamed: bool) -> None:
     with World([SimModel("a/x:free", script=["502"]), SimModel("b/y:free")]) as world:
         router, seen = watched(world, strategy="context", model="a/x:free")
         if streamed:
-            list(router.stream("hello"))  # type: ignore[attr-defined]
+            list(router.stream("hello"))
         else:
-            router.chat("hello")  # type: ignore[attr-defined]
-        router.flush()  # type: ignore[attr-defined]
+            router.chat("hello")
+        router.flush()
     (event,) = [e for e in seen if isinstance(e, Answered)]
     trail = event.trail
 
@@ -69,8 +71,8 @@ def test_numbers_tell_requests_apart() -> None:
     with World([SimModel("a/x:free")]) as world:
         router, seen = watched(world)
         for _ in range(3):
-            router.chat("hello")  # type: ignore[attr-defined]
-        router.flush()  # type: ignore[attr-defined]
+            router.chat("hello")
+        router.flush()
 
     assert len({e.trail.number for e in seen if isinstance(e, Answered) and e.trail}) == 3
 
@@ -79,8 +81,8 @@ def test_giving_up_tells_its_whole_way() -> None:
     with World([SimModel("a/x:free", script=["502"] * 9)]) as world:
         router, seen = watched(world, max_retries=0)
         with pytest.raises(Exhausted):
-            router.chat("hello")  # type: ignore[attr-defined]
-        router.flush()  # type: ignore[attr-defined]
+            router.chat("hello")
+        router.flush()
     (event,) = [e for e in seen if isinstance(e, GaveUp)]
 
     assert (event.error, event.attempts, event.status) == ("Exhausted", 1, 502)
@@ -93,8 +95,8 @@ async def test_a_call_that_is_called_off_is_told_with_what_was_under_way() -> No
         router, seen = watched(world, hedge="off")
         sent = asyncio.Event()
         loop = asyncio.get_running_loop()
-        router.subscribe(lambda _: loop.call_soon_threadsafe(sent.set))  # type: ignore[attr-defined]
-        task = asyncio.create_task(router.achat("hello"))  # type: ignore[attr-defined]
+        router.subscribe(lambda _: loop.call_soon_threadsafe(sent.set))
+        task = asyncio.create_task(router.achat("hello"))
         await sent.wait()
         while not world.requests:
             await asyncio.sleep(0)
@@ -110,7 +112,7 @@ async def test_a_call_that_is_called_off_is_told_with_what_was_under_way() -> No
         ("a/x:free", "cancelled", None)
     ]
     assert not any(isinstance(e, GaveUp) for e in seen)
-    assert router.stats().gave_up == 0  # type: ignore[attr-defined]
+    assert router.stats().gave_up == 0
 
 
 def test_observers_find_the_caller_s_context() -> None:
@@ -139,8 +141,8 @@ def test_no_trail_and_no_log_of_it_holds_a_key_or_what_was_said(
     with World(models, [SimAccount(KEY)]) as world, caplog.at_level(logging.DEBUG, "freerouter"):
         router, seen = watched(world, api_key=KEY)
         with contextlib.suppress(FreeRouterError):
-            router.chat("a secret wish")  # type: ignore[attr-defined]
-        router.flush()  # type: ignore[attr-defined]
+            router.chat("a secret wish")
+        router.flush()
     told = repr(seen) + "".join(repr(record.__dict__) for record in caplog.records)
 
     assert seen

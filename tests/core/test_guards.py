@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langchain_core.load import dumpd
 
 from freerouter_core import Exchange, Guard, Verdict
 from freerouter_core.errors import BadSetting, NoCandidates, Refused
@@ -12,6 +13,8 @@ from freerouter_core.guards import CrisisGuard, ModerationGuard, PatternGuard, r
 from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
+
+from ..frameworks import raw_of
 
 BAD, GOOD, JUDGE = "a/bad:free", "b/good:free", "acme/llama-guard-4:free"
 
@@ -209,7 +212,7 @@ def test_in_both_frameworks_by_name_where_they_are_written_down() -> None:
         answer = li.complete("I want to die")
 
     assert message.content == answer.text == "Help is near.\n\nall is well"
-    assert message.response_metadata["flags"] == answer.raw["freerouter"]["flags"]  # type: ignore[index]
-    assert lc.to_json()["kwargs"]["guards"] == ["secrets", "crisis"]  # type: ignore[typeddict-item]
+    assert message.response_metadata["flags"] == raw_of(answer)["freerouter"]["flags"]
+    assert dumpd(lc)["kwargs"]["guards"] == ["secrets", "crisis"]
     with pytest.raises(BadSetting, match="pass the object itself"):
         FreeRouter.from_dict(li.to_dict())

@@ -18,6 +18,7 @@ from freerouter_core.simulator import SimModel, World
 from freerouter_core.simulator.request_validation import validation_error
 from freerouter_core.wire.body import build_body
 from freerouter_core.wire.fault import Kind
+from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.judge import judge_rejection
 from freerouter_core.wire.quirks import QUIRKS, lacks_of, quirks_of
 from freerouter_core.wire.reasoning import WRITERS
@@ -215,7 +216,10 @@ def test_a_named_tool_where_only_required_is_known() -> None:
 
 
 def test_a_beginning_to_continue() -> None:
-    beginning = {"messages": [{"role": "user", "content": "x"}], "resumes": "Once upon a "}
+    beginning: dict[str, Any] = {
+        "messages": [{"role": "user", "content": "x"}],
+        "resumes": "Once upon a ",
+    }
 
     assert body_for("a/m", **beginning)["messages"][-1] == {
         "role": "assistant",
@@ -239,7 +243,7 @@ def test_no_thoughts_for_those_who_refuse_them_and_words_for_those_who_want_them
         ("siliconflow", "deepseek-v3", {"reasoning_content"}),
         ("anybody", "a/m", {"reasoning_details"}),
     ):
-        messages = [
+        messages: list[Json] = [
             {"role": "user", "content": "x"},
             {**thinking, "model": [model]},
             {"role": "user", "content": "y"},
@@ -368,7 +372,7 @@ def test_what_an_error_tells_of_a_model(said: str, lacks: str, wrapped: bool) ->
         }
     fault = judge_rejection(Rejection(400, {}, error), 0.0)
 
-    assert (fault.kind, fault.lacks, fault.teaches) == (Kind.UNFIT, {lacks}, False)
+    assert (fault.kind, fault.lacks, fault.teaches) == (Kind.UNFIT, frozenset({lacks}), False)
 
 
 def test_pydantics_list_of_errors() -> None:

@@ -20,17 +20,18 @@ from typing import Any
 import pytest
 
 from freerouter_core import ChatRequest, Provider, Router, Runtime, errors
+from freerouter_core.runtime.loop.clock import RealClock
 from freerouter_core.simulator import SimModel, World
 
+from ..conftest import Serve
 from ..inspection import comes_to_rest, health_of
 
-Serve = Callable[[World], str]
 HANGING = SimModel("acme/hang:free", script=["hang"] * 500)
 LONG = "a long story about a lighthouse keeper and the sea " * 100
 """What a model repeats for minutes at 20 tokens a second."""
 
 
-def quick() -> World:
+def quick() -> World[RealClock]:
     return World([SimModel("acme/a:free", first_token=0.0, speed=1e6)], clock="real")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from freerouter_core import ChatRequest
 from freerouter_core.runtime.endpoint_facts import parse_endpoints
 from freerouter_core.runtime.endpoint_stats import FACTS_LIFETIME, START_DELAY
 from freerouter_core.runtime.loop.clock import VirtualClock
@@ -65,16 +66,8 @@ def test_free_models_are_looked_up_beside_the_requests_and_paid_ones_never() -> 
 def test_who_cannot_be_forced_to_call_a_tool_is_not_asked_to() -> None:
     with Watched(MODELS, endpoints=True) as world:
         live(world)
-        request = {
-            "messages": [{"role": "user", "content": "x"}],
-            "tools": [TOOL],
-            "tool_choice": "required",
-        }
-        from freerouter_core import ChatRequest
-
-        rows = {
-            row.model.id: row.reason for row in world.router().explain(ChatRequest(**request)).rows
-        }  # type: ignore[arg-type]
+        request = ChatRequest.of("x").but(tools=[TOOL], tool_choice="required")
+        rows = {row.model.id: row.reason for row in world.router().explain(request).rows}
 
     assert rows["slow/x:free"] == "has no tool_choice"
     assert rows["quick/x:free"] is None

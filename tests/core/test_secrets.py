@@ -34,7 +34,12 @@ def written() -> Iterator[Callable[[], str]]:
     handler.setFormatter(logging.Formatter("%(message)s %(args)s"))
     root, level = logging.getLogger(), logging.getLogger().level
     records: list[str] = []
-    handler.addFilter(lambda record: records.append(str(record.__dict__)) or True)
+
+    def keep(record: logging.LogRecord) -> bool:
+        records.append(str(record.__dict__))
+        return True
+
+    handler.addFilter(keep)
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
     yield lambda: stream.getvalue() + "".join(records)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ import httpx
 import pytest
 import respx
 
-from freerouter_core import Limit, Model, Provider, Router, Settings, errors
-from freerouter_core.client.resolve import resolve
+from freerouter_core import Limit, Model, Need, Provider, Router, Settings, errors
+from freerouter_core.client.resolve import Resolved, resolve
 from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
 
 
-def resolved(**options: Any) -> Any:
+def resolved(**options: Any) -> Resolved:
     return resolve(Router(**{"api_key": "sk-test", **options}).config, Settings.load())
 
 
@@ -213,7 +214,7 @@ def test_auto_with_no_fallbacks_leaves_nobody() -> None:
 
 def test_a_typo_is_no_setting() -> None:
     with pytest.raises(errors.BadSetting, match="temprature") as caught:
-        ChatFreeRouter(temprature=0)
+        ChatFreeRouter(temprature=0)  # type: ignore[call-arg]  # that is the point
 
     assert "temperature" in caught.value.hint
 
@@ -239,7 +240,7 @@ def test_routers_are_equal_by_policy_and_frozen() -> None:
 def test_a_strategy_of_ones_own() -> None:
     from freerouter_core.simulator import SimModel, World
 
-    def by_name(need: object, models: list[Model]) -> list[Model]:
+    def by_name(need: Need, models: Sequence[Model]) -> list[Model]:
         return sorted((m for m in models if "b" not in m.id), key=lambda m: m.id, reverse=True)
 
     with World(
@@ -278,7 +279,8 @@ def test_a_described_router_comes_back_as_it_was(timeout: float | None) -> None:
     router = Router(
         api_key="k", timeout=timeout, providers=[Provider("openrouter", limits=[Limit(requests=2)])]
     )
-    again = ChatFreeRouter(api_key="k", router=router.describe()).router
+    options: dict[str, Any] = {"api_key": "k", "router": router.describe()}
+    again = ChatFreeRouter(**options).make_router()
 
     assert again.timeout == timeout
     assert again.providers == router.providers

@@ -313,13 +313,17 @@ def test_a_stated_wait_outlives_anothers_answer(state: str) -> None:
         now = time.time()
         one, other = noter(state), noter(state)
         stated = Fault(
-            Kind.BUSY, Cause.MODEL_MINUTE, 429, until=now + 3_600.0, lacks=frozenset({"tools"})
+            Kind.BUSY,
+            Cause.MODEL_MINUTE,
+            status=429,
+            until=now + 3_600.0,
+            lacks=frozenset({"tools"}),
         )
         one._state.health.failed(KEY, stated, now, Random(1))
         one._state.health.bench_account("s", replace(stated, kind=Kind.ACCOUNT), now, Random(1))
         other._state.health.answered(KEY, now, first_token=0.1, seconds=0.2, tokens=3)
         other._state.health.bench_account(
-            "s", Fault(Kind.ACCOUNT, Cause.ACCOUNT_GUESSED, 429), now, Random(1)
+            "s", Fault(Kind.ACCOUNT, Cause.ACCOUNT_GUESSED, status=429), now, Random(1)
         )
         for notes in (one, other, one):
             await notes._exchange()

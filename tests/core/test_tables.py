@@ -18,6 +18,7 @@ from freerouter_core.catalogue.providers import Account
 from freerouter_core.errors import BadSetting, MissingExtra
 from freerouter_core.reports import Cell, Models, Table, Tabled
 from freerouter_core.reports.plots import plot
+from freerouter_core.reports.tables import Drawn
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.redact import redact_fault
@@ -61,7 +62,7 @@ def test_each_report_is_a_table_everywhere(name: str, router: Router) -> None:
 def test_each_report_draws_itself(name: str, router: Router) -> None:
     from matplotlib import pyplot
 
-    report: Tabled = getattr(router, name)()
+    report: Drawn = getattr(router, name)()
     given = pyplot.subplots()[1]
     axes = report.plot()
 
@@ -134,7 +135,7 @@ def test_without_matplotlib_it_says_what_to_install(
 
 def test_what_is_no_report_is_not_drawn() -> None:
     with pytest.raises(BadSetting, match="str"):
-        plot("a text")
+        plot("a text")  # type: ignore[arg-type]  # refused, whatever its type
 
 
 def test_nothing_commands_a_terminal() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from freerouter_core.runtime.loop.clock import Clock
 from freerouter_core.simulator import SimAccount, SimModel, World
 
+from ..conftest import Serve
 from .conftest import TOKEN, program, service
 
 CHROMIUM_OPTIONS = (
@@ -20,7 +23,7 @@ CHROMIUM_OPTIONS = (
 )  # fmt: skip
 KEY = "sk-or-v1-browser-0123456789"
 PICTURE = Path(__file__).parent.parent.parent / "docs" / "images" / "page.png"
-FAST = {"first_token": 0.02, "speed": 2_000.0}
+quick_model = partial(SimModel, first_token=0.02, speed=2_000.0)
 
 
 @pytest.fixture(scope="module")
@@ -62,19 +65,19 @@ def page(browser: Any) -> Iterator[Page]:
 
 
 @pytest.fixture
-def world() -> World:
+def world() -> World[Clock]:
     models = [
-        SimModel("aurora/large:free", context=262_144, script=["502"], **FAST),
-        SimModel("birch/vision:free", inputs=("text", "image"), script=["empty"], **FAST),
-        SimModel("cedar/mini:free", tools=False, **FAST),
-        SimModel("dune/70b:free", script=["404-gone"], **FAST),
-        SimModel("elm/pro", prompt_price="0.000001", completion_price="0.000002", **FAST),
+        quick_model("aurora/large:free", context=262_144, script=["502"]),
+        quick_model("birch/vision:free", inputs=("text", "image"), script=["empty"]),
+        quick_model("cedar/mini:free", tools=False),
+        quick_model("dune/70b:free", script=["404-gone"]),
+        quick_model("elm/pro", prompt_price="0.000001", completion_price="0.000002"),
     ]
     return World(models, [SimAccount(KEY, per_minute=20, per_day=50)], seed=4, clock="real")
 
 
 @pytest.fixture
-def address(serve: Callable[[World], str], world: World, tmp_path: Path) -> Iterator[str]:
+def address(serve: Serve, world: World[Clock], tmp_path: Path) -> Iterator[str]:
     with service(serve(world), tmp_path, key=KEY) as address:
         yield address
 
@@ -129,7 +132,7 @@ def test_the_page_fits_a_phone(page: Page, address: str) -> None:
 
 
 def test_the_page_asks_for_the_token_and_keeps_it(
-    page: Page, serve: Callable[[World], str], world: World, tmp_path: Path
+    page: Page, serve: Serve, world: World[Clock], tmp_path: Path
 ) -> None:
     with service(serve(world), tmp_path, "--token", TOKEN, key=KEY) as address:
         page.goto(address)
@@ -146,7 +149,7 @@ def test_the_page_asks_for_the_token_and_keeps_it(
 
 
 def test_the_page_says_that_the_service_has_ended(
-    page: Page, serve: Callable[[World], str], world: World, tmp_path: Path
+    page: Page, serve: Serve, world: World[Clock], tmp_path: Path
 ) -> None:
     with service(serve(world), tmp_path, key=KEY) as address:
         page.goto(address)
@@ -155,10 +158,8 @@ def test_the_page_says_that_the_service_has_ended(
     expect(page.locator("#status")).to_have_text("the service does not respond", timeout=10_000)
 
 
-def test_a_model_name_with_html_is_shown_as_text(
-    page: Page, serve: Callable[[World], str], tmp_path: Path
-) -> None:
-    hostile = World([SimModel("a/<img src=x onerror=alert(1)>:free", **FAST)], clock="real")
+def test_a_model_name_with_html_is_shown_as_text(page: Page, serve: Serve, tmp_path: Path) -> None:
+    hostile = World([quick_model("a/<img src=x onerror=alert(1)>:free")], clock="real")
     with service(serve(hostile), tmp_path) as address:
         ask(address)
         page.goto(address)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from freerouter_core.simulator import SimModel, World
 
+from ..conftest import Serve
 from .conftest import TOKEN, program, service
 
 
 @pytest.fixture
-def address(serve: Callable[[World], str], tmp_path: Path) -> Iterator[str]:
+def address(serve: Serve, tmp_path: Path) -> Iterator[str]:
     world = World([SimModel("acme/a:free", first_token=0.01, speed=5e3)], clock="real")
     with service(serve(world), tmp_path, "--token", TOKEN) as address:
         yield address

@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import yaml
 
 from freerouter_core.simulator import SimAccount, SimModel, World
 
+from ..conftest import Serve
 from ..terminal import free_port
 from .conftest import TOKEN, program, service
 
@@ -35,7 +37,7 @@ def wait_for(seconds: float, read: Callable[[], Any], message: str = "no value i
 
 
 @pytest.fixture
-def prometheus(serve: Callable[[World], str], tmp_path: Path) -> Iterator[tuple[httpx.Client, str]]:
+def prometheus(serve: Serve, tmp_path: Path) -> Iterator[tuple[httpx.Client, str]]:
     """A Prometheus that scrapes a service twice a second: (its API, the service's address)."""
     models = [
         SimModel("acme/a:free", script=["502", None, "empty"], first_token=0.01, speed=5e3),
@@ -108,7 +110,7 @@ def test_every_panel_has_data_after_requests(prometheus: tuple[httpx.Client, str
     for panel in PANELS:
         for target in panel["targets"]:
             expression = target["expr"].replace("$__rate_interval", "1m").replace("$__range", "1h")
-            rows = wait_for(20, lambda query=expression: _value(client, query), expression)
+            rows = wait_for(20, partial(_value, client, expression), expression)
             assert rows, panel["title"]
     exposed = httpx.get(f"{address}/metrics", headers=headers).text
     assert KEY not in exposed

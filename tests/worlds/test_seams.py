@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from functools import reduce
-from operator import add
 from typing import Any
 
 import pytest
-from llama_index.core.base.llms.types import ChatMessage
-from pydantic import BaseModel
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 
-from freerouter_core import Limit, Provider, Router, errors
+from freerouter_core import ChatRequest, Limit, Provider, Router, errors
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.request_transforms import CONTINUE_PROMPT
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
+
+from ..frameworks import Person, collect, merged, raw_of
 
 STORY = "Once upon a time there was a cat."
 BREAKS = [
@@ -28,21 +27,12 @@ BREAKS = [
 GOES_ON = [STORY, "time there was a cat.", " time there was a cat.", "upon a time there was a cat."]
 
 
-class Person(BaseModel):
-    name: str
-    age: int
-
-
 def broken(fault: str, *others: SimModel, **model: Any) -> World:
     return World([SimModel("a/m:free", script=[fault], **model), *others])
 
 
-def router_in(world: World, **options: Any) -> Any:
+def router_in(world: World, **options: Any) -> Router:
     return world.router(strategy="context", on_stream_break="continue", **options)
-
-
-async def awaited(stream: Any) -> list[Any]:
-    return [item async for item in stream]
 
 
 def told(world: World, way: str) -> tuple[str, dict[str, Any]]:
@@ -54,24 +44,24 @@ def told(world: World, way: str) -> tuple[str, dict[str, Any]]:
         assert stream.outcome.text == text
         return text, stream.outcome.metadata
     if way.startswith("langchain"):
-        llm = ChatFreeRouter(router=router)
-        chunks = (
-            list(llm.stream("hello"))
+        chat = ChatFreeRouter(router=router)
+        message = merged(
+            chat.stream("hello")
             if way == "langchain"
-            else asyncio.run(awaited(llm.astream("hello")))
+            else asyncio.run(collect(chat.astream("hello")))
         )
-        message = reduce(add, chunks)
-        return str(message.content), message.response_metadata
+        return message.text, message.response_metadata
     llm = FreeRouter(router=router)
 
-    async def run() -> list[Any]:
-        return await awaited(await llm.astream_chat([ChatMessage("hello")]))
+    async def run() -> list[ChatResponse]:
+        return await collect(await llm.astream_chat([ChatMessage("hello")]))
 
     responses = (
         list(llm.stream_chat([ChatMessage("hello")])) if way == "llamaindex" else asyncio.run(run())
     )
-    assert "".join(r.delta for r in responses) == responses[-1].message.content
-    return responses[-1].message.content, responses[-1].raw["freerouter"]
+    text = "".join(response.delta or "" for response in responses)
+    assert text == responses[-1].message.content
+    return text, raw_of(responses[-1])["freerouter"]
 
 
 @pytest.mark.parametrize(
@@ -224,12 +214,10 @@ def test_tool_calls_once_shown_never_restart() -> None:
         "type": "function",
         "function": {"name": "delete_records", "parameters": {"type": "object", "properties": {}}},
     }
-    request = {"messages": [{"role": "user", "content": "delete_records"}], "tools": [tool]}
-    from freerouter_core.wire.request import ChatRequest
-
+    request = ChatRequest.of("delete_records").but(tools=[tool])
     for streaming, continued in (("whole", True), ("fragments", False)):
         with broken("truncated-tool", SimModel("b/m:free")) as world:
-            stream = router_in(world, tool_streaming=streaming).stream(ChatRequest(**request))
+            stream = router_in(world, tool_streaming=streaming).stream(request)
             if continued:
                 assert [c.name for d in stream for c in d.tool_calls] == ["delete_records"]
             else:

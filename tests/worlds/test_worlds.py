@@ -9,20 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessageChunk
+from llama_index.core.base.llms.types import CompletionResponse
 from llama_index.core.prompts import PromptTemplate
-from pydantic import BaseModel
 
-from freerouter_core import errors
+from freerouter_core import Router, errors
 from freerouter_core.simulator import FAULTS, SimAccount, SimModel, World
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 
-
-class Thing(BaseModel):
-    name: str
-    age: int
-
+from ..frameworks import Person, collect, merged, raw_of
 
 Attempts = list[tuple[str, str | None]]
 
@@ -36,8 +31,8 @@ class Case:
     scripts: tuple[tuple[str | None, ...], ...]
     attempts: Attempts
     streamed: Attempts | None = None
-    error: type[Exception] | None = None
-    stream_error: type[Exception] | None = None
+    error: type[errors.FreeRouterError] | None = None
+    stream_error: type[errors.FreeRouterError] | None = None
     partial: str = ""
     policy: dict[str, Any] = field(default_factory=dict)
 
@@ -185,87 +180,78 @@ def world_of(case: Case) -> World:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Reply:
     text: str
     metadata: dict[str, Any]
 
 
-Way = Callable[[Any], Seen]
+Way = Callable[[Router], Reply]
 
 
-def core_chat(router: Any) -> Seen:
+def core_chat(router: Router) -> Reply:
     outcome = router.chat("Tell me")
-    return Seen(outcome.text, outcome.metadata)
+    return Reply(outcome.text, outcome.metadata)
 
 
-def core_stream(router: Any) -> Seen:
+def core_stream(router: Router) -> Reply:
     stream = router.stream("Tell me")
     text = "".join(delta.text for delta in stream)
-    return Seen(text, stream.outcome.metadata)
+    return Reply(text, stream.outcome.metadata)
 
 
-def lc_invoke(router: Any) -> Seen:
+def lc_invoke(router: Router) -> Reply:
     message = ChatFreeRouter(router=router).invoke("Tell me")
-    return Seen(message.content, message.response_metadata)
+    return Reply(message.text, message.response_metadata)
 
 
-def lc_ainvoke(router: Any) -> Seen:
+def lc_ainvoke(router: Router) -> Reply:
     message = asyncio.run(ChatFreeRouter(router=router).ainvoke("Tell me"))
-    return Seen(message.content, message.response_metadata)
+    return Reply(message.text, message.response_metadata)
 
 
-def lc_batch(router: Any) -> Seen:
+def lc_batch(router: Router) -> Reply:
     (message,) = ChatFreeRouter(router=router).batch(["Tell me"])
-    return Seen(message.content, message.response_metadata)
+    return Reply(message.text, message.response_metadata)
 
 
-def lc_stream(router: Any) -> Seen:
-    full: AIMessageChunk | None = None
-    for chunk in ChatFreeRouter(router=router).stream("Tell me"):
-        full = chunk if full is None else full + chunk
-    assert full is not None
-    return Seen(full.content, full.response_metadata)
+def lc_stream(router: Router) -> Reply:
+    message = merged(ChatFreeRouter(router=router).stream("Tell me"))
+    return Reply(message.text, message.response_metadata)
 
 
-def lc_astream(router: Any) -> Seen:
-    async def collect() -> Seen:
-        full: AIMessageChunk | None = None
-        async for chunk in ChatFreeRouter(router=router).astream("Tell me"):
-            full = chunk if full is None else full + chunk
-        assert full is not None
-        return Seen(full.content, full.response_metadata)
-
-    return asyncio.run(collect())
+def lc_astream(router: Router) -> Reply:
+    message = merged(asyncio.run(collect(ChatFreeRouter(router=router).astream("Tell me"))))
+    return Reply(message.text, message.response_metadata)
 
 
-def li_complete(router: Any) -> Seen:
+def li_complete(router: Router) -> Reply:
     response = FreeRouter(router=router).complete("Tell me")
-    return Seen(response.text, response.raw["freerouter"])
+    return Reply(response.text, raw_of(response)["freerouter"])
 
 
-def li_acomplete(router: Any) -> Seen:
+def li_acomplete(router: Router) -> Reply:
     response = asyncio.run(FreeRouter(router=router).acomplete("Tell me"))
-    return Seen(response.text, response.raw["freerouter"])
+    return Reply(response.text, raw_of(response)["freerouter"])
 
 
-def li_stream(router: Any) -> Seen:
-    response, text = None, ""
-    for response in FreeRouter(router=router).stream_complete("Tell me"):
-        text += response.delta
+def li_stream(router: Router) -> Reply:
+    return streamed(list(FreeRouter(router=router).stream_complete("Tell me")))
+
+
+def li_astream(router: Router) -> Reply:
+    async def run() -> list[CompletionResponse]:
+        return await collect(await FreeRouter(router=router).astream_complete("Tell me"))
+
+    return streamed(asyncio.run(run()))
+
+
+def streamed(responses: list[CompletionResponse]) -> Reply:
+    """Each of LlamaIndex's responses holds the text so far."""
+    text = ""
+    for response in responses:
+        text += response.delta or ""
         assert response.text == text
-    assert response is not None
-    return Seen(text, response.raw["freerouter"])
-
-
-def li_astream(router: Any) -> Seen:
-    async def collect() -> Seen:
-        response, text = None, ""
-        async for response in await FreeRouter(router=router).astream_complete("Tell me"):
-            text += response.delta
-        assert response is not None
-        return Seen(text, response.raw["freerouter"])
-
-    return asyncio.run(collect())
+    return Reply(text, raw_of(responses[-1])["freerouter"])
 
 
 WHOLE = [core_chat, lc_invoke, lc_ainvoke, lc_batch, li_complete, li_acomplete]
@@ -281,19 +267,19 @@ def test_world(case: Case, way: Way) -> None:
     with world_of(case) as world:
         router = world.router(**{"strategy": "context", **case.policy})
         if error is None:
-            seen = way(router)
-            attempts = seen.metadata["attempts"]
+            reply = way(router)
+            attempts = reply.metadata["attempts"]
 
-            assert seen.text.endswith("You said: Tell me")
-            assert seen.metadata["model_name"] == attempts[-1]["model"]
-            assert seen.metadata["cost"] == 0
+            assert reply.text.endswith("You said: Tell me")
+            assert reply.metadata["model_name"] == attempts[-1]["model"]
+            assert reply.metadata["cost"] == 0
         else:
             with pytest.raises(error) as caught:
                 way(router)
-            attempts = caught.value.attempts  # type: ignore[attr-defined]
+            attempts = caught.value.attempts
             if isinstance(caught.value, errors.StreamBroken):
                 assert caught.value.partial == case.partial
-            assert caught.value.hint  # type: ignore[attr-defined]
+            assert caught.value.hint
 
         assert [(a["model"][5:-5], a["fault"]) for a in attempts] == expected
         assert not any(seen.problem for seen in world.requests)
@@ -302,16 +288,19 @@ def test_world(case: Case, way: Way) -> None:
 @pytest.mark.parametrize("case", [c for c in CASES if c.error is None], ids=lambda case: case.name)
 def test_structured_world(case: Case) -> None:
     """The same failures before a structured answer, in both frameworks: the same attempts, and then the object."""
-    for ask in (
-        lambda router: (
-            ChatFreeRouter(router=router).with_structured_output(Thing).invoke("Tell of Anna, 33")
-        ),
-        lambda router: FreeRouter(router=router).structured_predict(
-            Thing, PromptTemplate("Tell of Anna, 33")
-        ),
-    ):
+
+    def langchain(router: Router) -> Any:
+        return (
+            ChatFreeRouter(router=router).with_structured_output(Person).invoke("Tell of Anna, 33")
+        )
+
+    def llamaindex(router: Router) -> Any:
+        prompt = PromptTemplate("Tell of Anna, 33")
+        return FreeRouter(router=router).structured_predict(Person, prompt)
+
+    for ask in (langchain, llamaindex):
         with world_of(case) as world:
-            assert ask(world.router(**{"strategy": "context", **case.policy})) == Thing(
+            assert ask(world.router(**{"strategy": "context", **case.policy})) == Person(
                 name="Anna", age=33
             )
             assert [seen.model[5:-5] for seen in world.requests] == [
@@ -374,7 +363,7 @@ def test_the_slow_one_may_still_win() -> None:
 def test_no_request_is_sent_that_the_minute_would_refuse() -> None:
     """Sixty calls at once over an account of twenty a minute: all answered in three windows, none refused, in order."""
 
-    async def crowd(router: Any) -> list[str]:
+    async def crowd(router: Router) -> list[str]:
         return [o.text for o in await asyncio.gather(*(router.achat(f"n{n}") for n in range(60)))]
 
     with World(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .asgi import WorldApp
     from .transport import WorldTransport
 
-    ClockT = TypeVar("ClockT", bound=Clock, default=VirtualClock)
+    ClockT = TypeVar("ClockT", bound=Clock, default=VirtualClock, covariant=True)
     P = ParamSpec("P")
 
     def _takes_options_of(
