@@ -86,7 +86,7 @@ def _assistant(message: AIMessage) -> Json:
         "reasoning": message.additional_kwargs.get("reasoning_content"),
     }
     if any(thoughts.values()):
-        # `wire.body.build_body` returns thoughts to the model that had them, and drops them for others.
+        # `wire.body` returns thoughts to the model that had them, and drops them for others.
         wire |= {key: value for key, value in thoughts.items() if value}
         metadata = message.response_metadata
         wire["model"] = [

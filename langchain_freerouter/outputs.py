@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
@@ -110,30 +111,31 @@ def usage_of(usage: Json | None) -> UsageMetadata | None:
     if not usage:
         return None
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    metadata = UsageMetadata(
+    tokens = UsageMetadata(
         input_tokens=prompt,
         output_tokens=completion,
         total_tokens=_count(usage, "total_tokens") or prompt + completion,
     )
     details = as_mapping(usage.get("prompt_tokens_details"))
-    inputs = {
-        "audio": details.get("audio_tokens"),
-        "cache_read": details.get("cached_tokens"),
-        "cache_creation": details.get("cache_write_tokens"),
-    }
+    inputs = _integers(
+        audio=details.get("audio_tokens"),
+        cache_read=details.get("cached_tokens"),
+        cache_creation=details.get("cache_write_tokens"),
+    )
     details = as_mapping(usage.get("completion_tokens_details"))
-    outputs = {
-        "audio": details.get("audio_tokens"),
-        "reasoning": details.get("reasoning_tokens"),
-    }
-    # The keys above are those of the two TypedDicts.
-    counts = {key: value for key, value in inputs.items() if isinstance(value, int)}
-    if counts:
-        metadata["input_token_details"] = InputTokenDetails(**counts)  # type: ignore[typeddict-item]
-    counts = {key: value for key, value in outputs.items() if isinstance(value, int)}
-    if counts:
-        metadata["output_token_details"] = OutputTokenDetails(**counts)  # type: ignore[typeddict-item]
-    return metadata
+    outputs = _integers(
+        audio=details.get("audio_tokens"), reasoning=details.get("reasoning_tokens")
+    )
+    if inputs:
+        tokens["input_token_details"] = cast("InputTokenDetails", inputs)
+    if outputs:
+        tokens["output_token_details"] = cast("OutputTokenDetails", outputs)
+    return tokens
+
+
+def _integers(**counts: object) -> dict[str, int]:
+    """The counts that a provider gave. The names are keys of LangChain's TypedDicts."""
+    return {name: count for name, count in counts.items() if isinstance(count, int)}
 
 
 def _count(usage: Json, key: str) -> int:

@@ -1,33 +1,35 @@
-"""Structured prediction as LlamaIndex shows it: events around it, and a partial object that only grows."""
+"""`StructuredPrediction`: structured prediction by any model, whole or streamed.
+
+LlamaIndex would force a tool call, and fail on any model that answers in text. Here each model is
+asked in the way it supports, and one reader takes every form of answer. An answer that fails
+validation is asked of another model.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
-from weakref import WeakValueDictionary
+from typing import Any, Generic, TypeAlias
 
 import llama_index_instrumentation as instrumentation
-from llama_index.core.base.llms.types import ChatResponse
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.bridge.pydantic import BaseModel
 from llama_index.core.instrumentation.events.llm import (
     LLMStructuredPredictEndEvent,
     LLMStructuredPredictStartEvent,
 )
+from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.program.streaming_utils import process_streaming_content_incremental
+from llama_index.core.program.utils import FlexibleModel
 from llama_index.core.prompts import PromptTemplate
-from llama_index.core.types import PydanticProgramMode
+from llama_index.core.types import Model, PydanticProgramMode
 
-from freerouter_core.errors import BadRequest
-from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.json_values import Json
-from freerouter_core.wire.request import Validator
-from freerouter_core.wire.schema import schema_name
-from freerouter_core.wire.structured import Method, Structured
+from freerouter_core.wire.structured import Method
+
+from .response_format import response_format_of
 
 dispatcher = instrumentation.get_dispatcher(__name__)
-
 
 METHODS: dict[PydanticProgramMode, Method] = {
     PydanticProgramMode.DEFAULT: "auto",
@@ -35,98 +37,144 @@ METHODS: dict[PydanticProgramMode, Method] = {
     PydanticProgramMode.OPENAI: "function_calling",
     PydanticProgramMode.LLM: "json_mode",
 }
-"""What each program mode of LlamaIndex prefers; a model that lacks it is asked in the next best way."""
+"""The way each program mode prefers. A model that lacks it is asked in the next best way. Other
+modes are left to LlamaIndex."""
+Streamed: TypeAlias = Model | list[Model] | FlexibleModel | list[FlexibleModel]
+"""What LlamaIndex's own stream may yield. Ours yields no lists."""
 
 
-def response_format_of(output_cls: type[BaseModel], method: Method = "auto") -> Json:
-    """The wish for an object of `output_cls` as plain wire data: it stands in callbacks' payloads, which are serialised. The
-    class itself is found again by `wish_in`, through `_classes`."""
-    schema = output_cls.model_json_schema()
-    name = schema_name(output_cls.__name__)
-    token = f"{output_cls.__qualname__}@{id(output_cls):x}"
-    _classes[token] = output_cls
-    inner = {
-        "name": name,
-        "description": str(schema.get("description") or ""),
-        "schema": schema,
-        "freerouter": token,
-        "method": method,
-    }
-    return {"type": "json_schema", "json_schema": inner}
+class StructuredPrediction(FunctionCallingLLM):
+    """Structured prediction through `chat` and its three siblings."""
+
+    def structured_predict(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Model:
+        if self.pydantic_program_mode not in METHODS:
+            parsed: Model = super().structured_predict(
+                output_cls, prompt, llm_kwargs, **prompt_args
+            )
+            return parsed
+        messages, kwargs = self._structured_call(output_cls, prompt, llm_kwargs, prompt_args)
+        with _prediction_events(output_cls, prompt, prompt_args) as predicted:
+            response = self.chat(messages, **kwargs)
+            return predicted(output_cls.model_validate_json(response.message.content or ""))
+
+    async def astructured_predict(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Model:
+        if self.pydantic_program_mode not in METHODS:
+            parsed: Model = await super().astructured_predict(
+                output_cls, prompt, llm_kwargs, **prompt_args
+            )
+            return parsed
+        messages, kwargs = self._structured_call(output_cls, prompt, llm_kwargs, prompt_args)
+        with _prediction_events(output_cls, prompt, prompt_args) as predicted:
+            response = await self.achat(messages, **kwargs)
+            return predicted(output_cls.model_validate_json(response.message.content or ""))
+
+    def _structured_stream_call(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Generator[Streamed[Model], None, None]:
+        if self.pydantic_program_mode not in METHODS:
+            yield from super()._structured_stream_call(
+                output_cls, prompt, llm_kwargs, **prompt_args
+            )
+            return
+        messages, kwargs = self._structured_call(output_cls, prompt, llm_kwargs, prompt_args)
+        partial = PartialObject(output_cls)
+        for response in self.stream_chat(messages, **kwargs):
+            last = response
+            if response.delta:
+                yield partial.update(response)
+        yield partial.finish(last)
+
+    async def _structured_astream_call(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> AsyncGenerator[Streamed[Model], None]:
+        if self.pydantic_program_mode not in METHODS:
+            return await super()._structured_astream_call(
+                output_cls, prompt, llm_kwargs, **prompt_args
+            )
+        messages, kwargs = self._structured_call(output_cls, prompt, llm_kwargs, prompt_args)
+
+        async def generate() -> AsyncGenerator[Streamed[Model], None]:
+            partial = PartialObject(output_cls)
+            async for response in await self.astream_chat(messages, **kwargs):
+                last = response
+                if response.delta:
+                    yield partial.update(response)
+            yield partial.finish(last)
+
+        return generate()
+
+    def _structured_call(
+        self,
+        output_cls: type[BaseModel],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None,
+        prompt_args: dict[str, Any],
+    ) -> tuple[list[ChatMessage], dict[str, Any]]:
+        """(messages, keyword arguments) of the chat that asks for `output_cls`."""
+        messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
+        forcing = ("tool_choice", "tool_required", "allow_parallel_tool_calls")
+        kwargs = {key: value for key, value in (llm_kwargs or {}).items() if key not in forcing}
+        method = METHODS[self.pydantic_program_mode]
+        return messages, {**kwargs, "response_format": response_format_of(output_cls, method)}
 
 
-_classes: WeakValueDictionary[str, type[BaseModel]] = WeakValueDictionary()
-
-
-def wish_in(response_format: Any) -> tuple[Structured | None, type[BaseModel] | None]:
-    """(wish, class) of a `response_format`: a wire dict, a pydantic class, or None. Raises `BadRequest` for anything else."""
-    if isinstance(response_format, type) and issubclass(response_format, BaseModel):
-        response_format = response_format_of(response_format)
-    if response_format is None:
-        return None, None
-    if not isinstance(response_format, dict):
-        raise BadRequest(
-            f"response_format={response_format!r} is neither a dict nor a pydantic class"
-        )
-    wish = Structured.from_response_format(response_format)
-    inner = response_format.get("json_schema") or {}
-    kind = _classes.get(str(inner.get("freerouter")))
-    if wish is not None and kind is not None:
-        wish = replace(wish, method=inner.get("method", "auto"), lax=True)
-    return wish, kind
-
-
-def validator_of(kind: type[BaseModel] | None) -> Validator | None:
-    """Rejects an answer that `kind` does, so that another model is asked."""
-    if kind is None:
-        return None
-
-    def validate(answer: Answer) -> object:
-        return (
-            None if answer.tool_calls and not answer.text else kind.model_validate_json(answer.text)
-        )
-
-    return validate
-
-
-class Partial:
+class PartialObject(Generic[Model]):
     """The growing object of a structured stream, and the whole one at its end."""
 
-    def __init__(self, output_cls: type[BaseModel]) -> None:
+    def __init__(self, output_cls: type[Model]) -> None:
         self._cls = output_cls
-        self._now: Any = None
+        self._object: Model | FlexibleModel | None = None
 
-    def take(self, response: ChatResponse) -> Any:
-        found = process_streaming_content_incremental(response, self._cls, self._now)
-        if self._now is None or _known(found) >= _known(
-            self._now
-        ):  # cut inside a value, the rest reads as nothing
-            self._now = found
-        return self._now
+    def update(self, response: ChatResponse) -> Model | FlexibleModel:
+        """The object so far. It never shrinks: text that ends inside a value may parse to less."""
+        parsed = process_streaming_content_incremental(response, self._cls, self._object)
+        if self._object is None or _filled(parsed) >= _filled(self._object):
+            self._object = parsed
+        return self._object
 
-    def end(self, last: ChatResponse) -> BaseModel:
-        """The whole object, from the answer as it was accepted: what was shown may have been wrapped."""
-        raw: dict[str, Any] = last.raw or {}
+    def finish(self, last: ChatResponse) -> Model:
+        """The whole object, from the answer as it was accepted: the text shown may wrap it."""
+        raw: Json = last.raw or {}
         return self._cls.model_validate_json(raw["choices"][0]["message"]["content"])
 
 
-def _known(partial: BaseModel) -> int:
+def _filled(partial: BaseModel) -> int:
     return sum(value is not None for value in partial.model_dump().values())
 
 
 @contextmanager
-def predicting(
-    output_cls: type[BaseModel], prompt: PromptTemplate, arguments: dict[str, Any]
-) -> Iterator[Callable[[BaseModel], BaseModel]]:
-    """LlamaIndex's events around a structured prediction."""
+def _prediction_events(
+    output_cls: type[Model], prompt: PromptTemplate, arguments: dict[str, Any]
+) -> Iterator[Callable[[Model], Model]]:
+    """Fire LlamaIndex's events around a prediction. Call what is yielded with the result."""
     dispatcher.event(
         LLMStructuredPredictStartEvent(
             output_cls=output_cls, template=prompt, template_args=arguments
         )
     )
 
-    def done(result: BaseModel) -> BaseModel:
+    def predicted(result: Model) -> Model:
         dispatcher.event(LLMStructuredPredictEndEvent(output=result))
         return result
 
-    yield done
+    yield predicted

@@ -1,31 +1,57 @@
-"""Tool calls in a message, whole or still growing, of any integration's making."""
+"""Tools as the wire words them, and the tool calls in a response, of any integration's making."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
+from llama_index.core.tools.types import BaseTool
 
 from freerouter_core.errors import BadRequest
+from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.schema import schema_name
 
 _ACCEPTED = re.compile(r"[A-Za-z0-9_-]{1,64}")
+ForeignCall = tuple[str | None, str, Any]
+"""(id, name, arguments) of a call. The arguments are a dict, its JSON, or a part of that JSON."""
+
+
+# -- what is sent ----------------------------------------------------------------------------------
 
 
 def sent_name(name: str) -> str:
-    """A tool's name as endpoints accept it. A name that must change gets a hash of itself, so that two never meet; it is the
-    same wherever it is worked out."""
+    """A tool's name as endpoints accept it.
+
+    A name that must change ends with a hash of itself, so two names never become one. The result is
+    the same wherever it is worked out.
+    """
     if _ACCEPTED.fullmatch(name):
         return name
     return f"{schema_name(name)[:54]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def choice_of(choice: str | dict[str, Any] | None, required: bool) -> str | dict[str, Any]:
-    """`tool_choice` as the wire words it: None is "auto" or "required", other words are a tool's name."""
+def wire_tools(tools: Sequence[BaseTool], strict: bool | None) -> tuple[list[Json], dict[str, str]]:
+    """(tools as wire dicts, their own names by those that are sent where the two differ)."""
+    wire, own_names = [], {}
+    for tool in tools:
+        own = str(tool.metadata.name)
+        sent = sent_name(own)
+        if sent != own:
+            own_names[sent] = own
+        exact = {} if strict is None else {"strict": strict}
+        described = tool.metadata.to_openai_tool(skip_length_check=True)
+        wire.append({**described, "function": {**described["function"], "name": sent, **exact}})
+    return wire, own_names
+
+
+def wire_tool_choice(choice: str | Json | None, *, required: bool) -> str | Json:
+    """`tool_choice` as the wire words it. None is "auto" or "required"; other words are a tool's
+    name."""
     if choice is None:
         return "required" if required else "auto"
     if isinstance(choice, dict):  # OpenAI's and Anthropic's: a name, or the word as a type
@@ -41,38 +67,63 @@ def choice_of(choice: str | dict[str, Any] | None, required: bool) -> str | dict
     return {"type": "function", "function": {"name": sent_name(choice)}}
 
 
-def legacy_call(call: Any) -> tuple[str | None, str, Any]:
-    """(id, name, arguments) of a call as other integrations keep it: a `ToolSelection`, an SDK's object, OpenAI's dict or
-    Anthropic's."""
-    if isinstance(call, ToolSelection):
-        return call.tool_id, call.tool_name, call.tool_kwargs
-    function = _of(call, "function") or call
-    given = (_of(function, "arguments"), _of(call, "input"), _of(call, "args"))
-    arguments = next((value for value in given if value is not None), None)
-    return _of(call, "id") or _of(call, "toolUseId"), str(_of(function, "name") or ""), arguments
+# -- what comes back -------------------------------------------------------------------------------
 
 
-def _of(holder: Any, name: str) -> Any:
-    return holder.get(name) if isinstance(holder, dict) else getattr(holder, name, None)
+def with_one_call(response: ChatResponse) -> ChatResponse:
+    """The response with its first tool call only. LlamaIndex reads calls in two places."""
+    message = response.message
+    calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+    if len(calls) > 1:
+        blocks = [
+            block
+            for block in message.blocks
+            if not isinstance(block, ToolCallBlock) or block is calls[0]
+        ]
+        extras = {
+            **message.additional_kwargs,
+            "tool_calls": message.additional_kwargs["tool_calls"][:1],
+        }
+        response.message = ChatMessage(role=message.role, blocks=blocks, additional_kwargs=extras)
+    return response
 
 
 def selections(message: ChatMessage) -> list[ToolSelection]:
-    """The calls in a message: from its blocks, else from where older integrations put them."""
-    found: list[tuple[str | None, str, Any]] = [
+    """The calls in a message, whole or still growing: its blocks, else where older integrations put
+    them."""
+    calls: list[ForeignCall] = [
         (block.tool_call_id, block.tool_name, block.tool_kwargs)
         for block in message.blocks
         if isinstance(block, ToolCallBlock)
     ]
-    if not found:
-        found = [legacy_call(call) for call in message.additional_kwargs.get("tool_calls") or ()]
+    if not calls:
+        calls = [foreign_call(call) for call in message.additional_kwargs.get("tool_calls") or ()]
     return [
-        ToolSelection(tool_id=ident or f"call_{n}", tool_name=name, tool_kwargs=_object(arguments))
-        for n, (ident, name, arguments) in enumerate(found)
+        ToolSelection(
+            tool_id=ident or f"call_{n}", tool_name=name, tool_kwargs=_arguments(arguments)
+        )
+        for n, (ident, name, arguments) in enumerate(calls)
     ]
 
 
-def _object(arguments: Any) -> dict[str, Any]:
-    """Arguments as a dict: they may still be growing, and agents look at every chunk."""
+def foreign_call(call: object) -> ForeignCall:
+    """A call as another integration keeps it: a `ToolSelection`, an SDK's object, OpenAI's dict or
+    Anthropic's."""
+    if isinstance(call, ToolSelection):
+        return call.tool_id, call.tool_name, call.tool_kwargs
+    function = _get(call, "function") or call
+    places = (_get(function, "arguments"), _get(call, "input"), _get(call, "args"))
+    arguments = next((place for place in places if place is not None), None)
+    ident = _get(call, "id") or _get(call, "toolUseId")
+    return ident, str(_get(function, "name") or ""), arguments
+
+
+def _get(holder: object, name: str) -> Any:
+    return holder.get(name) if isinstance(holder, dict) else getattr(holder, name, None)
+
+
+def _arguments(arguments: object) -> Json:
+    """Arguments as a dict. Agents look at every chunk, so they may still be growing."""
     if isinstance(arguments, str):
         try:
             arguments = parse_partial_json(arguments)

@@ -36,7 +36,7 @@ from freerouter_core.wire.tool_pairing import CALL_NOT_RUN
 from langchain_freerouter import ChatFreeRouter
 from langchain_freerouter.outputs import to_message
 from llamaindex_freerouter import FreeRouter
-from llamaindex_freerouter.messages import to_response
+from llamaindex_freerouter.responses import to_response
 
 from ..frameworks import (
     Person,

@@ -45,7 +45,7 @@ from llama_index.core.types import PydanticProgramMode
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer
 from llamaindex_freerouter import FreeRouter
-from llamaindex_freerouter.messages import to_response
+from llamaindex_freerouter.responses import to_response
 
 from ..frameworks import Person, llamaindex_model, llamaindex_weather, raw_of
 

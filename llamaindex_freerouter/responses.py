@@ -1,0 +1,191 @@
+"""Answers of the core as LlamaIndex responses: whole, or growing with a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    ChatMessage,
+    ChatResponse,
+    ImageBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
+
+from freerouter_core.wire.answer import Answer
+from freerouter_core.wire.delta import Delta
+from freerouter_core.wire.json_values import Json
+from freerouter_core.wire.tool_calls import ToolCall
+
+OwnNames = Mapping[str, str]
+"""The tools' own names, by those that were sent in their place. Other names are the tools' own."""
+
+
+def to_response(
+    answer: Answer, metadata: Mapping[str, object], names: OwnNames | None = None
+) -> ChatResponse:
+    """A whole answer."""
+    answer = _with_own_names(answer, names or {})
+    return ChatResponse(
+        message=_whole_message(answer, metadata),
+        raw=_raw(answer, metadata),
+        additional_kwargs=_token_counts(answer),
+    )
+
+
+class ResponseBuilder:
+    """The responses of a stream. Each is cumulative; its `delta` is only what is new.
+
+    `max_calls`: tool calls beyond this number are left out.
+    """
+
+    def __init__(self, names: OwnNames, max_calls: int | None = None) -> None:
+        self._names, self._max_calls = names, max_calls
+        self._text, self._reasoning = "", ""
+        self._calls: dict[int, ToolCall] = {}
+
+    def add(self, delta: Delta) -> ChatResponse:
+        """The response so far."""
+        self._text += delta.text
+        self._reasoning += delta.reasoning
+        for n, call in enumerate(delta.tool_calls):
+            self._calls[n] = _with_own_name(call, self._names)
+        for piece in delta.fragments:
+            call = self._calls.get(piece.index) or ToolCall(
+                piece.id or f"call_{piece.index}", "", ""
+            )
+            name = call.name or self._names.get(piece.name or "", piece.name or "")
+            self._calls[piece.index] = ToolCall(call.id, name, call.arguments + piece.arguments)
+        choice = {"index": 0, "delta": {"content": delta.text}, "finish_reason": None}
+        return ChatResponse(
+            message=_message(self._text, self._reasoning, self._shown_calls()),
+            delta=delta.text,
+            raw={"choices": [choice]},
+            additional_kwargs={"thinking_delta": delta.reasoning} if delta.reasoning else {},
+        )
+
+    def finish(self, answer: Answer, metadata: Mapping[str, object]) -> ChatResponse:
+        """The last response: the whole message, with usage where token counters look for it."""
+        answer = _with_own_names(answer, self._names)
+        shown = answer.with_(
+            text=self._text or answer.text,
+            reasoning=self._reasoning or answer.reasoning,
+            tool_calls=(self._shown_calls() or answer.tool_calls)[: self._max_calls],
+        )
+        return ChatResponse(
+            message=_whole_message(shown, metadata),
+            delta="",
+            raw=_raw(answer, metadata),
+            additional_kwargs=_token_counts(answer),
+        )
+
+    def _shown_calls(self) -> tuple[ToolCall, ...]:
+        return tuple(self._calls.values())[: self._max_calls]
+
+
+def _with_own_names(answer: Answer, names: OwnNames) -> Answer:
+    if not names:
+        return answer
+    return answer.with_(tool_calls=tuple(_with_own_name(call, names) for call in answer.tool_calls))
+
+
+def _with_own_name(call: ToolCall, names: OwnNames) -> ToolCall:
+    return replace(call, name=names.get(call.name, call.name))
+
+
+# -- messages --------------------------------------------------------------------------------------
+
+
+def _whole_message(answer: Answer, metadata: Mapping[str, object]) -> ChatMessage:
+    """The message of a whole answer, with all that a stream shows at its end only."""
+    audio = answer.audio or {}
+    text = answer.text or str(audio.get("transcript") or "")
+    details = [dict(detail) for detail in answer.reasoning_details]
+    message = _message(text, answer.reasoning, answer.tool_calls, details)
+    message.blocks += [_image(image) for image in answer.images]
+    if audio.get("data"):
+        message.blocks.append(
+            AudioBlock(audio=str(audio["data"]).encode(), format=audio.get("format"))
+        )
+    extras = message.additional_kwargs
+    if answer.annotations:
+        extras["annotations"] = [dict(annotation) for annotation in answer.annotations]
+    extras["model_name"] = answer.model
+    extras["requested_model"] = str(metadata.get("requested_model") or "")
+    if answer.refusal:
+        extras["refusal"] = answer.refusal
+    return message
+
+
+def _message(
+    text: str, reasoning: str, calls: tuple[ToolCall, ...], details: Sequence[Json] = ()
+) -> ChatMessage:
+    blocks: list[Any] = []
+    if reasoning or details:
+        information = {"reasoning_details": details} if details else {}
+        blocks.append(ThinkingBlock(content=reasoning, additional_information=information))
+    if text or not calls:
+        blocks.append(TextBlock(text=text))
+    for call in calls:
+        kwargs = call.parsed()
+        blocks.append(
+            ToolCallBlock(
+                tool_call_id=call.id,
+                tool_name=call.name,
+                tool_kwargs=call.arguments if kwargs is None else kwargs,
+            )
+        )
+    # Streamed structured output looks for calls only here (core/program/utils.py), as plain dicts.
+    extras = {"tool_calls": [call.wire() for call in calls]} if calls else {}
+    return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=extras)
+
+
+def _image(image: Json) -> ImageBlock:
+    """An image that the model made. OpenRouter sends it as a data URL."""
+    url = str((image.get("image_url") or {}).get("url") or "")
+    head, comma, data = url.partition(";base64,")
+    if comma and head.startswith("data:"):
+        return ImageBlock(image=data.encode(), image_mimetype=head.removeprefix("data:"))
+    return ImageBlock(url=url)
+
+
+# -- raw -------------------------------------------------------------------------------------------
+
+
+def _raw(answer: Answer, metadata: Mapping[str, object]) -> Json:
+    """The answer as a wire dict, which callbacks and tracers read. Ours is under "freerouter"."""
+    message: Json = {"role": "assistant", "content": answer.text}
+    if answer.tool_calls:
+        message["tool_calls"] = [call.wire() for call in answer.tool_calls]
+    for key in ("reasoning", "reasoning_details", "refusal", "annotations", "images"):
+        value = getattr(answer, key)
+        if value:
+            message[key] = value if isinstance(value, str) else [dict(item) for item in value]
+    if answer.audio:
+        message["audio"] = dict(answer.audio)
+    choice = {
+        "index": 0,
+        "message": message,
+        "finish_reason": answer.finish_reason,
+        "native_finish_reason": answer.native_finish_reason,
+    }
+    return {
+        "id": answer.id,
+        "model": answer.model,
+        "provider": answer.upstream,
+        "object": "chat.completion",
+        "choices": [choice],
+        "usage": answer.usage,
+        "freerouter": dict(metadata),
+    }
+
+
+def _token_counts(answer: Answer) -> dict[str, int]:
+    usage = answer.usage or {}
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+    return {name: usage[name] for name in names if isinstance(usage.get(name), int)}
