@@ -110,11 +110,12 @@ def test_streams_are_cumulative_and_their_deltas_strings() -> None:
         assert isinstance(response.delta, str)
         text += response.delta
         assert (response.message.content or "") == text
-    kinds = [type(block) for block in responses[-1].message.blocks]
+    thinking, *others = responses[-1].message.blocks
     thoughts = "".join(r.additional_kwargs.get("thinking_delta", "") for r in responses)
 
-    assert kinds == [ThinkingBlock, TextBlock]
-    assert thoughts == responses[-1].message.blocks[0].content
+    assert isinstance(thinking, ThinkingBlock)
+    assert [type(block) for block in others] == [TextBlock]
+    assert thoughts == thinking.content
 
 
 @pytest.mark.parametrize("streaming", [True, False])

@@ -152,7 +152,7 @@ def test_llamaindex(recorded: str) -> None:
 
         streams = [list(llm.stream_chat(**given)), asyncio.run(run())]
         for responses in streams:
-            assert "".join(r.delta for r in responses) == EXPECTED[Path(recorded).stem]["text"]
+            assert "".join(str(r.delta) for r in responses) == EXPECTED[Path(recorded).stem]["text"]
         made = [responses[-1] for responses in streams]
     for response in made:
         check_llamaindex(response, EXPECTED[Path(recorded).stem])
