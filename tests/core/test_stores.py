@@ -345,7 +345,17 @@ def test_a_stated_wait_outlives_anothers_answer(state: str) -> None:
 
 @pytest.mark.parametrize("state", SHARED, indirect=True)
 @pytest.mark.parametrize(
-    "text", ["", "[]", '["soon", true, "x", 1]', "{}", "null", '[NaN, true, "x", 1]']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        '[9e9, true, "x", 1]',
+        '["soon", true, "account-day", 1]',
+        '[NaN, true, "account-day", 1]',
+        '[9e9, true, "account-day"]',
+    ],
 )
 def test_a_note_that_is_none_teaches_nothing(state: str, text: str) -> None:
     async def live() -> None:
