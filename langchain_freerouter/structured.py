@@ -60,9 +60,9 @@ class OutputFormat:
         structured = Structured(
             json_schema,
             schema_name(name),
-            description,
-            method,
-            strict,
+            description=description,
+            method=method,
+            strict=strict,
             lax=model_class is not None,
         )
         return cls(structured, model_class)

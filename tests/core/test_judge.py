@@ -105,7 +105,7 @@ def test_law_5_every_exception_of_httpx_has_a_row() -> None:
 
 def test_law_5_the_last_row_matches_everything() -> None:
     assert RULES[-1].statuses is None
-    assert RULES[-1].says is None
+    assert RULES[-1].pattern is None
 
 
 RECORDED = [

@@ -8,6 +8,16 @@ from typing import Any
 
 Json = dict[str, Any]
 """A parsed JSON object. Its values depend on the provider, so they have no type."""
+JsonMapping = Mapping[str, object]
+"""A JSON object that is only read, each value narrowed before its use."""
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Foreign JSON, parsed. Raises `ValueError`, for JSON that is nested too deeply as well."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
 
 
 def as_mapping(value: object) -> Mapping[str, Any]:
@@ -25,7 +35,7 @@ def as_dicts(value: object) -> tuple[Json, ...]:
 def is_complete_json(text: str) -> bool:
     """Whether `text` is one whole JSON value."""
     try:
-        json.loads(text)
+        parse_json(text)
     except ValueError:
         return False
     return True

@@ -1,50 +1,53 @@
-"""The OpenAI API as seen from the other side: a client's body to a request, an answer to a client's body or chunks.
+"""OpenAI's chat completions API from the server's side.
 
-For whoever serves a router to other programs (`apps.rest`). Tolerant of further fields as the API itself is: what no free model could
-use (`user`, `metadata`, `store`, …) is left aside, and what would change the meaning unnoticed (`n` above one) is refused.
+A client's body becomes a `ChatRequest`; an answer becomes a body or chunks. Unknown fields are
+tolerated as by the API itself. Fields that no free model uses (`user`, `metadata`, `store`, …) are
+ignored, and a value that would silently change the meaning (`n` above one) is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import BadRequest
 from .answer import Answer
 from .delta import Delta
+from .json_values import Json
 from .request import ChatRequest
 from .structured import Structured
-from .tool_calls import ToolCall
+from .tool_calls import ToolCall, ToolCallFragment
 
-Json = dict[str, Any]
 PARAMETERS = (
-    "temperature", "top_p", "top_k", "min_p", "top_a", "seed", "stop", "max_tokens", "max_completion_tokens", "frequency_penalty",
-    "presence_penalty", "repetition_penalty", "logit_bias",
+    "temperature", "top_p", "top_k", "min_p", "top_a", "seed", "stop", "max_tokens",
+    "max_completion_tokens", "frequency_penalty", "presence_penalty", "repetition_penalty",
+    "logit_bias",
 )  # fmt: skip
-FURTHER = (
-    "provider",
-    "models",
-    "plugins",
-    "route",
-    "transforms",
-    "web_search_options",
-    "modalities",
-    "audio",
-    "prediction",
-    "verbosity",
-)
-"""Fields that change what is answered, by whom or at what price: passed on, or refused by what the router allows."""
-UNSERVED = {
+EXTRA_BODY = (
+    "provider", "models", "plugins", "route", "transforms", "web_search_options", "modalities",
+    "audio", "prediction", "verbosity",
+)  # fmt: skip
+"""Fields that change who answers, what or at what price: passed on if the router allows them."""
+NOT_SERVED = {
     "functions": "use tools",
     "function_call": "use tool_choice",
     "logprobs": "no free model can be held to it",
 }
-ANY = ("auto", "freerouter", "openrouter/free", "openrouter/auto")
-"""Names under which a client asks for whichever model is best."""
+"""Fields that are refused, with hints."""
+AUTO_NAMES = ("auto", "freerouter", "openrouter/free", "openrouter/auto")
+"""Names by which a client asks for any model."""
 
 
-def read_request(body: object) -> tuple[ChatRequest, bool, bool]:
-    """(request, whether it is to be streamed, whether a stream ends with usage). Raises `BadRequest`."""
+class ClientRequest(NamedTuple):
+    """A client's request. `include_usage`: a stream ends with a chunk of usage."""
+
+    request: ChatRequest
+    stream: bool
+    include_usage: bool
+
+
+def read_request(body: object) -> ClientRequest:
+    """The request in a client's body. Raises `BadRequest`."""
     if not isinstance(body, Mapping):
         raise BadRequest("the body must be a JSON object")
     messages, tools = body.get("messages"), body.get("tools") or []
@@ -55,60 +58,72 @@ def read_request(body: object) -> tuple[ChatRequest, bool, bool]:
     model = body.get("model")
     if model is not None and not isinstance(model, str):
         raise BadRequest("model must be a name")
-    for name, instead in UNSERVED.items():
+    for name, hint in NOT_SERVED.items():
         if body.get(name):
-            raise BadRequest(f"{name} is not served", hint=instead)
-    streamed = body.get("stream")
-    if streamed is not None and not isinstance(streamed, bool):
+            raise BadRequest(f"{name} is not served", hint=hint)
+    stream = body.get("stream")
+    if stream is not None and not isinstance(stream, bool):
         raise BadRequest("stream must be true or false")
-    wish, options = body.get("response_format"), body.get("stream_options")
-    structured = None
-    if wish is not None and not (isinstance(wish, Mapping) and wish.get("type") == "text"):
-        structured = Structured.from_response_format(wish) if isinstance(wish, Mapping) else None
-        if structured is None:
-            raise BadRequest(
-                "response_format is in no known shape",
-                hint="json_object, or json_schema with a schema",
-            )
-    reasoning = body.get("reasoning_effort") if body.get("reasoning") is None else body["reasoning"]
+    reasoning = body.get("reasoning")
     request = ChatRequest(
-        messages=[
-            dict(message) if isinstance(message, Mapping) else message for message in messages
-        ],
+        messages=[dict(m) if isinstance(m, Mapping) else m for m in messages],
         tools=tools,
         tool_choice=body.get("tool_choice"),
         parallel_tool_calls=body.get("parallel_tool_calls"),
-        structured=structured,
-        parameters={name: body[name] for name in PARAMETERS if body.get(name) is not None},
-        reasoning=reasoning,
-        extra_body={name: body[name] for name in FURTHER if body.get(name) is not None},
-        model=None if model in ANY else model,
+        structured=_structured(body.get("response_format")),
+        parameters=_picked(body, PARAMETERS),
+        reasoning=body.get("reasoning_effort") if reasoning is None else reasoning,
+        extra_body=_picked(body, EXTRA_BODY),
+        model=None if model in AUTO_NAMES else model,
     )
-    usage = isinstance(options, Mapping) and bool(options.get("include_usage"))
-    return request, bool(streamed), usage
+    options = body.get("stream_options")
+    include_usage = isinstance(options, Mapping) and bool(options.get("include_usage"))
+    return ClientRequest(request, bool(stream), include_usage)
+
+
+def _picked(body: Mapping[str, Any], names: tuple[str, ...]) -> Json:
+    return {name: body[name] for name in names if body.get(name) is not None}
+
+
+def _structured(response_format: object) -> Structured | None:
+    if response_format is None:
+        return None
+    structured = None
+    if isinstance(response_format, Mapping):
+        if response_format.get("type") == "text":
+            return None
+        structured = Structured.from_response_format(response_format)
+    if structured is None:
+        raise BadRequest(
+            "response_format is in no known shape",
+            hint="json_object, or json_schema with a schema",
+        )
+    return structured
 
 
 def write_answer(answer: Answer, ident: str, created: int, metadata: Mapping[str, Any]) -> Json:
-    """A `chat.completion`; how it was come by stands in `freerouter`."""
+    """A `chat.completion`; `freerouter` holds the attempts that led to it."""
     message: Json = {
         "role": "assistant",
-        "content": answer.text or None,
+        "content": answer.text or (None if answer.tool_calls else ""),
         "refusal": answer.refusal or None,
     }
     if answer.tool_calls:
         message["tool_calls"] = [_call(call) for call in answer.tool_calls]
-    elif message["content"] is None:
-        message["content"] = ""
     if answer.reasoning:
         message["reasoning"] = answer.reasoning
+    choice = {
+        "index": 0,
+        "message": message,
+        "finish_reason": _finish_reason(answer),
+        "logprobs": None,
+    }
     return {
         "id": ident,
         "object": "chat.completion",
         "created": created,
         "model": answer.model,
-        "choices": [
-            {"index": 0, "message": message, "finish_reason": _finish(answer), "logprobs": None}
-        ],
+        "choices": [choice],
         "usage": answer.usage,
         "freerouter": dict(metadata),
     }
@@ -116,42 +131,26 @@ def write_answer(answer: Answer, ident: str, created: int, metadata: Mapping[str
 
 def write_delta(delta: Delta, ident: str, created: int, model: str, first: bool) -> Json:
     """A `chat.completion.chunk`."""
-    told: Json = {"role": "assistant"} if first else {}
+    message: Json = {"role": "assistant"} if first else {}
     if delta.text or first:
-        told["content"] = delta.text
+        message["content"] = delta.text
     if delta.reasoning:
-        told["reasoning"] = delta.reasoning
+        message["reasoning"] = delta.reasoning
     if delta.tool_calls:
-        told["tool_calls"] = [
-            {"index": n, **_call(call)} for n, call in enumerate(delta.tool_calls)
-        ]
+        calls = enumerate(delta.tool_calls)
+        message["tool_calls"] = [{"index": index, **_call(call)} for index, call in calls]
     elif delta.fragments:
-        told["tool_calls"] = [
-            {
-                "index": piece.index,
-                **({"id": piece.id, "type": "function"} if piece.id else {}),
-                "function": {
-                    **({"name": piece.name} if piece.name else {}),
-                    "arguments": piece.arguments,
-                },
-            }
-            for piece in delta.fragments
-        ]
-    return _chunk(
-        ident,
-        created,
-        model,
-        [{"index": 0, "delta": told, "finish_reason": None, "logprobs": None}],
-    )
+        message["tool_calls"] = [_fragment(fragment) for fragment in delta.fragments]
+    return _chunk(ident, created, model, [_streamed_choice(message, None)])
 
 
 def write_end(
-    answer: Answer, ident: str, created: int, metadata: Mapping[str, Any], usage: bool
+    answer: Answer, ident: str, created: int, metadata: Mapping[str, Any], include_usage: bool
 ) -> Iterator[Json]:
-    """The last chunks: the finish reason and how it was come by; then usage, where it is wanted."""
-    last = {"index": 0, "delta": {}, "finish_reason": _finish(answer), "logprobs": None}
+    """The last chunks: the finish reason and the attempts; then usage, if it is wanted."""
+    last = _streamed_choice({}, _finish_reason(answer))
     yield _chunk(ident, created, answer.model, [last]) | {"freerouter": dict(metadata)}
-    if usage:
+    if include_usage:
         yield _chunk(ident, created, answer.model, []) | {"usage": answer.usage}
 
 
@@ -165,16 +164,26 @@ def _chunk(ident: str, created: int, model: str, choices: list[Json]) -> Json:
     }
 
 
+def _streamed_choice(delta: Json, finish_reason: str | None) -> Json:
+    return {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+
+
 def _call(call: ToolCall) -> Json:
-    return {
-        "id": call.id,
-        "type": "function",
-        "function": {"name": call.name, "arguments": call.arguments},
-    }
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": function}
 
 
-def _finish(answer: Answer) -> str:
-    known = ("stop", "length", "tool_calls", "content_filter")
+def _fragment(fragment: ToolCallFragment) -> Json:
+    function: Json = {"name": fragment.name} if fragment.name else {}
+    function["arguments"] = fragment.arguments
+    begins = {"id": fragment.id, "type": "function"} if fragment.id else {}
+    return {"index": fragment.index, **begins, "function": function}
+
+
+_FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
+
+
+def _finish_reason(answer: Answer) -> str:
     if answer.tool_calls:
         return "tool_calls"
-    return answer.finish_reason if answer.finish_reason in known else "stop"
+    return answer.finish_reason if answer.finish_reason in _FINISH_REASONS else "stop"

@@ -9,59 +9,68 @@ from ..catalogue.providers import Account
 from .answer import Answer
 from .fault import Fault
 
+_MAX_MESSAGE = 300
+"""Characters of a fault's message."""
+_MIN_SECRET = 6
+"""Characters: what is shorter may be a word."""
+
 _LIKE_A_KEY = re.compile(
-    r"\b(?:sk-[A-Za-z0-9_\-]{6,}|gsk_[A-Za-z0-9]{8,}|AIza[A-Za-z0-9_\-]{16,}|nvapi-[A-Za-z0-9_\-]{8,}|hf_[A-Za-z0-9]{8,})"
+    r"\b(?:sk-[A-Za-z0-9_\-]{6,}"
+    r"|gsk_[A-Za-z0-9]{8,}"
+    r"|AIza[A-Za-z0-9_\-]{16,}"
+    r"|nvapi-[A-Za-z0-9_\-]{8,}"
+    r"|hf_[A-Za-z0-9]{8,})"
     r"|(?<=[Bb]earer )[A-Za-z0-9._\-]{6,}"
 )
-
-
-_COMMANDING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def strip_control_characters(text: str) -> str:
-    """The text without what would command a terminal."""
-    return _COMMANDING.sub("", text)
+    """`text` without what would command a terminal."""
+    return _CONTROL_CHARACTER.sub("", text)
 
 
 def redact(text: str, account: Account | None = None) -> str:
     """`text` without the account's key, its headers' values, and anything that looks like a key."""
     if not text:
         return text
-    if account is not None:
-        for secret in _secrets(account):
-            if secret in text:
-                text = text.replace(secret, "[key]")
+    for secret in _secrets(account) if account is not None else ():
+        text = text.replace(secret, "[key]")
     return _LIKE_A_KEY.sub("[key]", text)
 
 
 def redact_fault(fault: Fault, account: Account) -> Fault:
-    """The fault with keys out of its words, which are cut short only then."""
+    """The fault with keys out of its message, which is shortened only then."""
     if not fault.message:
         return fault
-    return replace(fault, message=strip_control_characters(redact(fault.message, account))[:300])
+    message = strip_control_characters(redact(fault.message, account))
+    return replace(fault, message=message[:_MAX_MESSAGE])
 
 
 def redact_answer(answer: Answer, account: Account, *, with_text: bool = False) -> Answer:
-    """The answer with keys out of what ends in metadata and logs; its text is the model's own, unless `with_text`."""
+    """The answer with keys out of what ends in metadata and logs; `with_text`: out of its text too."""
     if with_text:
         calls = tuple(
-            replace(c, name=redact(c.name, account), arguments=redact(c.arguments, account))
-            for c in answer.tool_calls
+            replace(
+                call, name=redact(call.name, account), arguments=redact(call.arguments, account)
+            )
+            for call in answer.tool_calls
         )
-        text, thought = redact(answer.text, account), redact(answer.reasoning, account)
         answer = answer.with_(
-            text=text, reasoning=thought, refusal=redact(answer.refusal, account), tool_calls=calls
+            text=redact(answer.text, account),
+            reasoning=redact(answer.reasoning, account),
+            refusal=redact(answer.refusal, account),
+            tool_calls=calls,
         )
-    told = (
+    metadata = (
         answer.model,
         answer.upstream,
-        answer.finish_reason or "",
-        answer.native_finish_reason or "",
         answer.id,
+        answer.finish_reason,
+        answer.native_finish_reason,
     )
-    if not any(
-        secret in part for secret in _secrets(account) for part in told if isinstance(part, str)
-    ):
+    texts = [text for text in metadata if isinstance(text, str)]
+    if not any(secret in text for secret in _secrets(account) for text in texts):
         return answer
     return answer.with_(
         model=redact(answer.model, account),
@@ -75,4 +84,4 @@ def redact_answer(answer: Answer, account: Account, *, with_text: bool = False) 
 def _secrets(account: Account) -> list[str]:
     values = [account.key, *(value for _, value in account.headers)]
     values += [value.rpartition(" ")[2] for value in values if " " in value]
-    return [value for value in values if len(value) >= 6]
+    return [value for value in values if len(value) >= _MIN_SECRET]

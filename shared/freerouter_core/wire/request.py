@@ -1,43 +1,48 @@
-"""`ChatRequest`: what a caller asks, in OpenAI's words; `check`: what no model could take, or what could cost money."""
+"""`ChatRequest`: what a caller asks, in OpenAI's words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Any
 
 from ..catalogue.model import is_plausible_name
 from ..errors import BadRequest
 from .answer import Answer
-from .json_values import Json
+from .reasoning import ReasoningSetting
 from .structured import Structured
 
 Validator = Callable[[Answer], object]
-"""Given an answer, raises to reject it (the next model is asked). Never run on the runtime's own loop."""
+"""Is given an answer and raises to reject it; then the next model is asked. Runs on a thread."""
+
+Messages = Sequence[Mapping[str, Any]]
+"""Messages as OpenAI's wire objects."""
 
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """One request. `messages` and `tools` are OpenAI wire dicts and are never mutated; everything else is optional.
+    """One request. `messages` and `tools` are OpenAI's wire objects and are never changed.
 
-    `tool_choice`: None, "auto", "none", "required", or `{"type": "function", "function": {"name": …}}`.
-    `parameters`: sampling and limits by wire name (temperature, max_tokens, …); a None value is left out.
-    `reasoning`: True, False, an effort ("low", …), or OpenRouter's object. `model` and `timeout` override the router's.
+    `tool_choice`: None, "auto", "none", "required", or
+    `{"type": "function", "function": {"name": …}}`. `parameters`: sampling and limits by wire name
+    (temperature, max_tokens, …); a None value is left out. `reasoning`: True, False, an effort
+    ("low", …), or OpenRouter's object. `model` and `timeout` (seconds) override the router's.
     """
 
-    messages: list[Json]
-    tools: list[Json] = field(default_factory=list)
-    tool_choice: str | Json | None = None
+    messages: Messages
+    tools: Sequence[Mapping[str, Any]] = ()
+    _: KW_ONLY
+    tool_choice: str | Mapping[str, Any] | None = None
     parallel_tool_calls: bool | None = None
     structured: Structured | None = None
-    parameters: Json = field(default_factory=dict)
-    reasoning: bool | str | Json | None = None
-    extra_body: Json = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    reasoning: ReasoningSetting | None = None
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
     model: str | None = None
     timeout: float | None = None
     validate: Validator | None = None
     label: str = ""
-    """What a session's statistics call this step; not sent."""
+    """The name of this step in a session's statistics; not sent."""
 
     def __post_init__(self) -> None:
         if self.model is not None and not is_plausible_name(self.model):
@@ -47,24 +52,22 @@ class ChatRequest:
 
     @classmethod
     def of(cls, prompt: Prompt) -> ChatRequest:
-        """A request from a plain string, a list of messages, or itself."""
+        """A request from a text, a list of messages, or itself."""
         if isinstance(prompt, ChatRequest):
             return prompt
         if isinstance(prompt, str):
             return cls([{"role": "user", "content": prompt}])
-        return cls(cast("list[Json]", list(prompt)))  # read only, so any mapping serves
+        return cls(list(prompt))
 
     def but(self, **changes: Any) -> ChatRequest:
+        """A copy with these fields replaced."""
         return replace(self, **changes)
 
     @property
     def offered(self) -> frozenset[str]:
         """The names of the tools on offer."""
-        return frozenset(
-            str(tool["function"].get("name"))
-            for tool in self.tools
-            if isinstance(tool.get("function"), Mapping)
-        )
+        functions = (tool.get("function") for tool in self.tools)
+        return frozenset(str(f.get("name")) for f in functions if isinstance(f, Mapping))
 
     @property
     def must_call(self) -> str | bool:
@@ -76,19 +79,18 @@ class ChatRequest:
         return self.tool_choice == "required"
 
 
-Prompt = str | Sequence[Mapping[str, Any]] | ChatRequest
-"""What a router can be asked: a text, messages as OpenAI wire dicts, or a whole request."""
+Prompt = str | Messages | ChatRequest
+"""What a router can be asked: a text, messages, or a whole request."""
 
 
 def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
     """Raise `BadRequest` for what no model could take, or what could cost money unasked."""
-    if not request.messages or not all(
-        isinstance(m, Mapping) and m.get("role") for m in request.messages
-    ):
+    messages, tools = request.messages, request.tools
+    if not messages or not all(isinstance(m, Mapping) and m.get("role") for m in messages):
         raise BadRequest(
             "a request needs at least one message, each with a role", hint="pass messages as dicts"
         )
-    if not all(isinstance(tool, Mapping) for tool in request.tools):
+    if not all(isinstance(tool, Mapping) for tool in tools):
         raise BadRequest(
             "each tool must be a dict", hint='{"type": "function", "function": {"name": …}}'
         )
@@ -98,21 +100,14 @@ def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
             f"tool_choice names {name!r}, which is not among the tools {sorted(request.offered)}",
             hint="name an offered tool, or use 'auto' or 'required'",
         )
-    further = {**request.parameters, **request.extra_body}
-    ruled = sorted(_RULED & further.keys() - _OWN) + sorted(_OWN & request.parameters.keys())
-    if ruled:
+    fields = {**request.parameters, **request.extra_body}
+    reserved = sorted(_RESERVED & fields.keys()) + sorted(_BODY_ONLY & request.parameters.keys())
+    if reserved:
         raise BadRequest(
-            f"{ruled[0]!r} may not be given as a further field of the request", hint=_RULED_HINT
+            f"{reserved[0]!r} may not be given as a further field of the request",
+            hint=_RESERVED_HINT,
         )
-    if allow_paid:
-        return
-    tools = [t for t in (*request.tools, *_list(further.get("tools"))) if isinstance(t, Mapping)]
-    paid = [str(t.get("type")) for t in tools if str(t.get("type", "")).startswith("openrouter:")]
-    paid += [
-        key for key in ("models", "plugins", "route", "web_search_options") if further.get(key)
-    ]
-    if str(request.model or "").endswith(":online"):
-        paid.append(":online")
+    paid = [] if allow_paid else _paid_features(request, fields)
     if paid:
         raise BadRequest(
             f"{', '.join(paid)} can cost money even on a free model",
@@ -120,16 +115,35 @@ def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
         )
 
 
-# What is chosen elsewhere, where it is known what is free: never by a further field.
-_RULED = frozenset(
+_RESERVED = frozenset(
     {
-        "model", "allow_paid", "privacy", "fallback_models", "max_retries", "providers", "strategy", "base_url",
-        "api_key", "messages", "provider", "stream",
+        "allow_paid",
+        "api_key",
+        "base_url",
+        "fallback_models",
+        "max_retries",
+        "model",
+        "privacy",
+        "providers",
+        "strategy",
     }
-)  # fmt: skip
-_OWN = frozenset({"messages", "provider", "stream"})
-_RULED_HINT = "set it on the model or the router, e.g. model=…, Router(allow_paid=…); provider preferences go into extra_body"
+)
+"""The router decides these, as it knows what is free; no further field may."""
+_BODY_ONLY = frozenset({"messages", "provider", "stream"})
+"""Fields that are no parameters. `extra_body` may have them."""
+_RESERVED_HINT = (
+    "set it on the model or the router, e.g. model=…, Router(allow_paid=…); "
+    "provider preferences go into extra_body"
+)
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _paid_features(request: ChatRequest, fields: Mapping[str, Any]) -> list[str]:
+    """OpenRouter's server tools, plugins and fallback models, which a free model does not cover."""
+    further = fields.get("tools")
+    tools = [*request.tools, *(further if isinstance(further, list) else ())]
+    kinds = [str(tool.get("type", "")) for tool in tools if isinstance(tool, Mapping)]
+    paid = [kind for kind in kinds if kind.startswith("openrouter:")]
+    paid += [key for key in ("models", "plugins", "route", "web_search_options") if fields.get(key)]
+    if str(request.model or "").endswith(":online"):
+        paid.append(":online")
+    return paid

@@ -1,7 +1,7 @@
-"""JSON Schema, as far as judging an answer needs it: find a violation, make a schema strict, undo what that did.
+"""JSON Schema as far as structured output needs it.
 
-Only the vocabulary that structured output uses. A keyword it does not know constrains nothing here, so a strange schema
-costs strictness, never an answer.
+Finds a violation, makes a schema strict, and undoes what that did. An unknown keyword constrains
+nothing here, so a strange schema costs strictness, never an answer.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from .json_values import as_mapping
 
 Schema = Mapping[str, Any]
 
@@ -21,149 +23,158 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "null": (type(None),),
 }
+_MAX_REFS = 20
 
 
 def find_violation(
-    value: object, schema: object, root: Schema | None = None, at: str = "$"
+    value: object, schema: object, root: Schema | None = None, path: str = "$"
 ) -> str | None:
-    """The first way in which `value` breaks `schema`, in words with its path; None if it keeps it."""
-    if schema is True or not isinstance(schema, Mapping):
-        return None if schema is not False else f"{at}: nothing is allowed here"
+    """The first way in which `value` breaks `schema`, with its path; None if it keeps it."""
+    if schema is False:
+        return f"{path}: nothing is allowed here"
+    if not isinstance(schema, Mapping):
+        return None
     root = schema if root is None else root
     schema = dereference(schema, root)
-    for key in ("anyOf", "oneOf"):
-        options = schema.get(key)
-        if isinstance(options, list) and options:
-            found = [find_violation(value, option, root, at) for option in options]
-            if all(found):
-                return found[0]
-    for part in schema.get("allOf") or ():
-        found_one = find_violation(value, part, root, at)
-        if found_one:
-            return found_one
-    if "const" in schema and value != schema["const"]:
-        return f"{at}: must be {schema['const']!r}"
-    if isinstance(schema.get("enum"), list) and value not in schema["enum"]:
-        return f"{at}: {value!r} is none of {schema['enum']!r}"
     return (
-        _type(value, schema.get("type"), at)
-        or _object(value, schema, root, at)
-        or _array(value, schema, root, at)
-        or _scalar(value, schema, at)
+        _combined(value, schema, root, path)
+        or _literal(value, schema, path)
+        or _type(value, schema.get("type"), path)
+        or _object(value, schema, root, path)
+        or _array(value, schema, root, path)
+        or _string(value, schema, path)
+        or _number(value, schema, path)
     )
 
 
-def _type(value: object, kind: object, at: str) -> str | None:
-    kinds = kind if isinstance(kind, list) else [kind]
-    known = [k for k in kinds if k in _TYPES]
-    if not known or any(_is(value, k) for k in known):
+def _combined(value: object, schema: Schema, root: Schema, path: str) -> str | None:
+    for keyword in ("anyOf", "oneOf"):
+        options = schema.get(keyword)
+        if isinstance(options, list) and options:
+            violations = [find_violation(value, option, root, path) for option in options]
+            if all(violations):
+                return violations[0]
+    parts = (find_violation(value, part, root, path) for part in schema.get("allOf") or ())
+    return next((violation for violation in parts if violation), None)
+
+
+def _literal(value: object, schema: Schema, path: str) -> str | None:
+    if "const" in schema and value != schema["const"]:
+        return f"{path}: must be {schema['const']!r}"
+    if isinstance(schema.get("enum"), list) and value not in schema["enum"]:
+        return f"{path}: {value!r} is none of {schema['enum']!r}"
+    return None
+
+
+def _type(value: object, expected: object, path: str) -> str | None:
+    names = expected if isinstance(expected, list) else [expected]
+    types = [name for name in names if name in _TYPES]
+    if not types or any(_has_type(value, name) for name in types):
         return None
-    return f"{at}: expected {' or '.join(known)}, got {type(value).__name__}"
+    return f"{path}: expected {' or '.join(types)}, got {type(value).__name__}"
 
 
-def _is(value: object, kind: str) -> bool:
+def _has_type(value: object, name: str) -> bool:
     if isinstance(value, bool):
-        return kind == "boolean"
-    if kind == "integer" and isinstance(value, float):
+        return name == "boolean"
+    if name == "integer" and isinstance(value, float):
         return value.is_integer()
-    return isinstance(value, _TYPES[kind])
+    return isinstance(value, _TYPES[name])
 
 
-def _object(value: object, schema: Schema, root: Schema, at: str) -> str | None:
+def _object(value: object, schema: Schema, root: Schema, path: str) -> str | None:
     if not isinstance(value, Mapping):
         return None
     for name in schema.get("required") or ():
         if name not in value:
-            return f"{at}: {name!r} is missing"
-    properties = schema.get("properties") or {}
-    extra = schema.get("additionalProperties", True)
+            return f"{path}: {name!r} is missing"
+    properties = as_mapping(schema.get("properties"))
+    others = schema.get("additionalProperties", True)
     for name, item in value.items():
-        found = (
-            find_violation(item, properties[name], root, f"{at}.{name}")
-            if name in properties
-            else find_violation(item, extra, root, f"{at}.{name}")
-        )
-        if found:
-            return found
+        item_schema = properties.get(name, others)
+        violation = find_violation(item, item_schema, root, f"{path}.{name}")
+        if violation:
+            return violation
     return None
 
 
-def _array(value: object, schema: Schema, root: Schema, at: str) -> str | None:
+def _array(value: object, schema: Schema, root: Schema, path: str) -> str | None:
     if not isinstance(value, list):
         return None
     if len(value) < schema.get("minItems", 0):
-        return f"{at}: fewer than {schema['minItems']} items"
+        return f"{path}: fewer than {schema['minItems']} items"
     if len(value) > schema.get("maxItems", len(value)):
-        return f"{at}: more than {schema['maxItems']} items"
-    items = schema.get("items", True)
-    prefix = schema.get("prefixItems") or []
+        return f"{path}: more than {schema['maxItems']} items"
+    first = schema.get("prefixItems") or []
+    others = schema.get("items", True)
     for n, item in enumerate(value):
-        found = find_violation(item, prefix[n] if n < len(prefix) else items, root, f"{at}[{n}]")
-        if found:
-            return found
+        item_schema = first[n] if n < len(first) else others
+        violation = find_violation(item, item_schema, root, f"{path}[{n}]")
+        if violation:
+            return violation
     return None
 
 
-def _scalar(value: object, schema: Schema, at: str) -> str | None:
-    if isinstance(value, str):
-        if len(value) < schema.get("minLength", 0):
-            return f"{at}: shorter than {schema['minLength']}"
-        if len(value) > schema.get("maxLength", len(value)):
-            return f"{at}: longer than {schema['maxLength']}"
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        if value < schema.get("minimum", value) or value > schema.get("maximum", value):
-            return f"{at}: {value} is out of range"
-        if value <= schema.get("exclusiveMinimum", value - 1) or value >= schema.get(
-            "exclusiveMaximum", value + 1
-        ):
-            return f"{at}: {value} is out of range"
+def _string(value: object, schema: Schema, path: str) -> str | None:
+    if not isinstance(value, str):
+        return None
+    if len(value) < schema.get("minLength", 0):
+        return f"{path}: shorter than {schema['minLength']}"
+    if len(value) > schema.get("maxLength", len(value)):
+        return f"{path}: longer than {schema['maxLength']}"
+    return None
+
+
+def _number(value: object, schema: Schema, path: str) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if (
+        value < schema.get("minimum", value)
+        or value > schema.get("maximum", value)
+        or value <= schema.get("exclusiveMinimum", value - 1)
+        or value >= schema.get("exclusiveMaximum", value + 1)
+    ):
+        return f"{path}: {value} is out of range"
     return None
 
 
 def dereference(schema: Schema, root: Schema) -> Schema:
-    """`schema` with a local `$ref` followed (a chain of up to 20: a cycle ends as no constraint)."""
-    for _ in range(20):
+    """`schema` with its local `$ref` followed. A cycle ends as a schema without constraints."""
+    for _ in range(_MAX_REFS):
         ref = schema.get("$ref")
         if not isinstance(ref, str):
             return schema
-        target: Any = root
+        target: object = root
         for part in ref.lstrip("#/").split("/") if ref != "#" else ():
-            target = (
-                target.get(part.replace("~1", "/").replace("~0", "~"), {})
-                if isinstance(target, Mapping)
-                else {}
-            )
-        siblings = {k: v for k, v in schema.items() if k != "$ref"}
+            key = part.replace("~1", "/").replace("~0", "~")
+            target = target.get(key, {}) if isinstance(target, Mapping) else {}
+        siblings = {key: value for key, value in schema.items() if key != "$ref"}
         schema = {**target, **siblings} if isinstance(target, Mapping) else siblings
     return {}
 
 
-def resolve_root(schema: Any) -> dict[str, Any]:
-    """The schema with a reference at its very root followed: endpoints want to see an object there (recursive models)."""
-    if not isinstance(schema, Mapping) or "$ref" not in schema:
+def resolve_root(schema: Schema | None) -> dict[str, Any]:
+    """The schema with a `$ref` at its root followed: endpoints expect an object there."""
+    if schema is None or "$ref" not in schema:
         return dict(schema or {})
-    return {
-        **dereference(schema, schema),
-        **{key: schema[key] for key in ("$defs", "definitions") if key in schema},
-    }
+    definitions = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+    return {**dereference(schema, schema), **definitions}
 
 
 def make_strict(schema: Any) -> Any:
-    """A copy that strict endpoints accept: every object closed, every property required, optional ones nullable."""
+    """A copy for strict endpoints: objects closed, properties required, optional ones nullable."""
     if isinstance(schema, list):
         return [make_strict(part) for part in schema]
     if not isinstance(schema, Mapping):
         return schema
     copy = {
-        key: make_strict(part) if key not in ("enum", "const", "required") else part
+        key: part if key in ("enum", "const", "required") else make_strict(part)
         for key, part in schema.items()
     }
     if isinstance(copy.get("properties"), Mapping):
         required = set(schema.get("required") or ())
         copy["properties"] = {
-            name: part
-            if name in required or _nullable(part)
-            else {"anyOf": [_bare(part), {"type": "null"}]}
+            name: part if name in required else _nullable(part)
             for name, part in copy["properties"].items()
         }
         copy["required"] = list(copy["properties"])
@@ -171,7 +182,7 @@ def make_strict(schema: Any) -> Any:
     return copy
 
 
-def is_strict(schema: Any) -> bool:
+def is_strict(schema: object) -> bool:
     """Whether strict endpoints accept the schema as it stands."""
     if isinstance(schema, list):
         return all(is_strict(part) for part in schema)
@@ -182,28 +193,30 @@ def is_strict(schema: Any) -> bool:
         or set(schema["properties"]) != set(schema.get("required") or ())
     ):
         return False
-    return all(
-        is_strict(part) for key, part in schema.items() if key not in ("enum", "const", "default")
-    )
+    values = ("enum", "const", "default")
+    return all(is_strict(part) for key, part in schema.items() if key not in values)
 
 
-def _nullable(part: Any) -> bool:
-    if not isinstance(part, Mapping):
+def _nullable(schema: Any) -> Any:
+    """A schema that allows null too. Its default goes: strict endpoints refuse defaults."""
+    if _allows_null(schema):
+        return schema
+    if isinstance(schema, Mapping):
+        schema = {key: value for key, value in schema.items() if key != "default"}
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _allows_null(schema: object) -> bool:
+    if not isinstance(schema, Mapping):
         return False
-    kind = part.get("type")
-    return (
-        kind == "null"
-        or (isinstance(kind, list) and "null" in kind)
-        or any(map(_nullable, part.get("anyOf") or ()))
-    )
-
-
-def _bare(part: Any) -> Any:
-    return {k: v for k, v in part.items() if k != "default"} if isinstance(part, Mapping) else part
+    kind = schema.get("type")
+    if kind == "null" or (isinstance(kind, list) and "null" in kind):
+        return True
+    return any(map(_allows_null, schema.get("anyOf") or ()))
 
 
 def without_nulls(value: Any, schema: object, root: Schema | None = None) -> Any:
-    """`value` less the nulls that `strict` made a model write for optional properties that allow none."""
+    """`value` without the nulls of optional properties that allow none: `make_strict` adds them."""
     if not isinstance(schema, Mapping):
         return value
     root = schema if root is None else root
@@ -212,7 +225,7 @@ def without_nulls(value: Any, schema: object, root: Schema | None = None) -> Any
         return [without_nulls(item, schema.get("items"), root) for item in value]
     if not isinstance(value, Mapping):
         return value
-    properties = schema.get("properties") or {}
+    properties = as_mapping(schema.get("properties"))
     required = schema.get("required") or ()
     return {
         name: without_nulls(item, properties.get(name), root)
@@ -225,5 +238,5 @@ def without_nulls(value: Any, schema: object, root: Schema | None = None) -> Any
 
 
 def schema_name(name: str) -> str:
-    """A name endpoints accept: 1 to 64 of letters, digits, `_` and `-`."""
+    """A name that endpoints accept: 1 to 64 letters, digits, `_` and `-`."""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:64] or "answer"

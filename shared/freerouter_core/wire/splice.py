@@ -1,33 +1,34 @@
-"""`Splice`: joins the text of a model that continues to the text that was already shown, so that nothing is said twice.
+"""`Splice`: joins the text of a model that continues to the text that was already shown.
 
-A model handed the beginning of an answer goes on in one of three ways: exactly where it stopped, from a little before (the last word
-or line once more), or from the start. Which of them shows in its first words, so those are held back while they could still be a
-repetition; what repeats is dropped. An answer that starts anew in other words cannot be joined.
+A model that is handed the beginning of an answer goes on in one of three ways: exactly where it
+stopped, a little before (the last word or line once more), or from the start. The first words
+show which, so they are held back while they may still be a repetition. Repetitions are dropped.
+An answer that starts anew in other words cannot be joined.
 
-Both mistakes are possible: a repetition taken for new text doubles it, new text taken for a repetition loses it. So a match counts only
-where it begins where words or lines do, and the more it looks like going on exactly (it begins with a space, it is only digits), the
-longer it has to be.
+Both mistakes are possible: a repetition taken for new text doubles it, and new text taken for a
+repetition is lost. So a match counts only if it begins where a word or a line does. A match must
+be longer if the text looks like an exact continuation: if it begins with a space, or is digits.
 """
 
 from __future__ import annotations
 
 import re
 
-REACH = 2_000
-"""Characters from the end within which a repetition may begin, apart from the very start."""
-SURE = 12
-"""Bytes, in two words or more, that must coincide where the new text begins with a space."""
-LEAST = 4
-"""Bytes that must coincide otherwise, where they are no word of their own."""
-ANEW = 12
-"""Characters from the very start that, said again and then left, tell an answer begun anew."""
+SEARCHED_CHARACTERS = 2_000
+"""How far from its end the shown text is searched, besides its very start."""
+MIN_OVERLAP_AFTER_SPACE = 12
+"""Bytes, in two words or more, that must match if the new text begins with a space."""
+MIN_OVERLAP = 4
+"""Bytes that must match otherwise, unless they are a word of their own."""
+RESTART_CHARACTERS = 12
+"""A match this long with the very start, and then a difference, is an answer begun anew."""
 
 _START = re.compile(r"(?<!\S)\S|(?<!\w)\w|[\u3040-\u9fff]")
-"""Where a repetition may begin: a word, anything after a space, and in Chinese or Japanese any character."""
+"""Where a repetition may begin: a word, anything after a space, any CJK character."""
 _WORD = re.compile(r"\w+")
-_IDEOGRAPH = re.compile(r"[\u3040-\u9fff]")
-_ENDED = re.compile(r"[.!?…\u3002\uff01\uff1f\"'\u201d\u2019)\]}>|*`_]\s*$|\n\s*$")
-_PAUSED = re.compile(r"[^\w\s]\s*$|\n\s*$")
+_CJK = re.compile(r"[\u3040-\u9fff]")
+_CLEAN_END = re.compile(r"[.!?…\u3002\uff01\uff1f\"'\u201d\u2019)\]}>|*`_]\s*$|\n\s*$")
+_PAUSE = re.compile(r"[^\w\s]\s*$|\n\s*$")
 
 
 class CannotSplice(Exception):
@@ -35,94 +36,103 @@ class CannotSplice(Exception):
 
 
 def ends_cleanly(text: str) -> bool:
-    """Whether a text may have ended where it does: after a sentence, a bracket, a line; not amid a word."""
-    return _ENDED.search(text) is not None
+    """Whether a text may be complete: it ends with a sentence, a bracket or a line."""
+    return _CLEAN_END.search(text) is not None
 
 
 class Splice:
-    """`before` is the text that was shown; `feed` gives what of the new text may be shown after it.
+    """`before` is the text that was shown. `feed` returns what may be shown after it.
 
-    `feed` and `close` raise `CannotSplice` where the two cannot be joined.
+    `feed` and `close` raise `CannotSplice` if the two cannot be joined.
     """
 
     def __init__(self, before: str) -> None:
         self._before = before
         self._first = len(before) - len(before.lstrip())
-        near = (m.start() for m in _START.finditer(before, max(0, len(before) - REACH)))
-        self._starts = sorted({self._first, *near})
-        self._still = self._starts
-        """Where what is held back may still be a repetition from."""
-        self._held: list[str] = []
+        end_begins = max(0, len(before) - SEARCHED_CHARACTERS)
+        near_the_end = (match.start() for match in _START.finditer(before, end_begins))
+        self._starts = sorted({self._first, *near_the_end})
+        self._possible_starts = self._starts
+        """Where the text held back may still be a repetition from."""
+        self._held_back: list[str] = []
         self._length = 0
-        self._joined = not before.strip()
+        """Of the text held back, without leading whitespace."""
+        self._is_joined = not before.strip()
 
     def feed(self, text: str) -> str:
         """What is certain to be new by now."""
-        if self._joined:
+        if self._is_joined:
             return text
-        self._held.append(text)
-        said = text if self._length else text.lstrip()
-        self._still = [at for at in self._still if self._before.startswith(said, at + self._length)]
-        self._length += len(said)
-        return "" if self._still else self._join()
+        self._held_back.append(text)
+        text = text if self._length else text.lstrip()
+        self._possible_starts = [
+            start
+            for start in self._possible_starts
+            if self._before.startswith(text, start + self._length)
+        ]
+        self._length += len(text)
+        return "" if self._possible_starts else self._join()
 
     def close(self) -> str:
-        """What was held back when the stream ended: an answer that was complete already adds nothing."""
-        return "" if self._joined else self._join()
+        """The new text held back at the end: nothing, if the answer was complete already."""
+        return "" if self._is_joined else self._join()
 
     def _join(self) -> str:
-        held, self._joined = "".join(self._held), True
-        said = held.lstrip()
-        overlap = self._overlap(said, spaced=held[:1].isspace())
+        held_back, self._is_joined = "".join(self._held_back), True
+        text = held_back.lstrip()
+        overlap = self._overlap(text, after_space=held_back[:1].isspace())
         if overlap:
-            return said[overlap:]
-        if self._anew(said):
+            return text[overlap:]
+        if self._begins_anew(text):
             raise CannotSplice
-        # The beginning is handed over without the space it ends with, so that what continues it begins with that space.
-        tail = self._before[len(self._before.rstrip()) :]
-        return held.removeprefix(tail)
+        # The model was handed the beginning without its last whitespace, and may repeat that.
+        return held_back.removeprefix(self._before[len(self._before.rstrip()) :])
 
-    def _overlap(self, said: str, *, spaced: bool) -> int:
-        """Characters at the beginning of `said` that repeat the end of what was shown, the most that do."""
-        for at in self._starts:
-            ending = self._before[at : at + len(said) + 1]
-            bare = ending.rstrip()
-            if at + len(ending) < len(self._before) or not bare or not said.startswith(bare):
+    def _overlap(self, text: str, *, after_space: bool) -> int:
+        """How many characters at the beginning of `text` repeat the end of what was shown."""
+        for start in self._starts:
+            ending = self._before[start : start + len(text) + 1]
+            words = ending.rstrip()
+            reaches_end = start + len(ending) >= len(self._before)
+            if not reaches_end or not words or not text.startswith(words):
                 continue
-            gap, rest = ending[len(bare) :], said[len(bare) :]
-            if gap and _WORD.match(rest):
-                continue  # a word that merely begins like the last one
-            if self._repeats(bare, whole=at == self._first, spaced=spaced):
-                return len(bare) + (len(gap) if rest.startswith(gap) else 0)
+            space, rest = ending[len(words) :], text[len(words) :]
+            if space and _WORD.match(rest):
+                continue  # another word, which only begins like the last one
+            if self._is_repetition(words, whole=start == self._first, after_space=after_space):
+                return len(words) + (len(space) if rest.startswith(space) else 0)
         return 0
 
-    def _repeats(self, bare: str, *, whole: bool, spaced: bool) -> bool:
-        """Whether a coincidence of that length is a repetition. `whole`: it is all that was shown; `spaced`: the new text begins
-        with a space, as one that goes on exactly does."""
-        if bare.isdigit() or (not _WORD.search(bare) and len(bare) < LEAST):
+    def _is_repetition(self, words: str, *, whole: bool, after_space: bool) -> bool:
+        """Whether matching `words` are no coincidence. `whole`: they are all that was shown."""
+        if words.isdigit() or (not _WORD.search(words) and len(words) < MIN_OVERLAP):
             return False
-        if _IDEOGRAPH.match(bare) and len(bare) < 3:
+        if _CJK.match(words) and len(words) < 3:
             return False
-        if spaced:
-            return len(bare.encode()) >= SURE and len(_WORD.findall(bare)) >= 2
-        return bare.isalnum() or len(bare.encode()) >= LEAST or (whole and len(bare) >= 3)
+        size = len(words.encode())
+        if after_space:
+            return size >= MIN_OVERLAP_AFTER_SPACE and len(_WORD.findall(words)) >= 2
+        return words.isalnum() or size >= MIN_OVERLAP or (whole and len(words) >= 3)
 
-    def _anew(self, said: str) -> bool:
-        """Whether it begins like the very start and then leaves it. A line or sentence may well begin as the first one did."""
+    def _begins_anew(self, text: str) -> bool:
+        """Whether `text` begins like the very start and then differs.
+
+        After a line's end it may: a later line can begin like the first.
+        """
         shown = self._before.strip()
-        shared = _common(said, shown)
-        if (
-            not said
-            or self._before.endswith("\n")
-            or self._before.find(shown[:ANEW], self._first + 1) >= 0
-        ):
+        opening = shown[:RESTART_CHARACTERS]
+        comes_again = self._before.find(opening, self._first + 1) >= 0
+        if not text or self._before.endswith("\n") or comes_again:
             return False
-        words = len(_WORD.findall(said[:shared]))
-        few = words >= 2 and shared >= 6 and not _PAUSED.search(self._before)
-        return shared >= min(ANEW, len(shown)) or few
+        shared = _shared_length(text, shown)
+        words = len(_WORD.findall(text[:shared]))
+        is_amid_a_sentence = not _PAUSE.search(self._before)
+        return shared >= min(RESTART_CHARACTERS, len(shown)) or (
+            words >= 2 and shared >= 6 and is_amid_a_sentence
+        )
 
 
-def _common(one: str, other: str) -> int:
+def _shared_length(one: str, other: str) -> int:
     """The length of the beginning that two texts share."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))

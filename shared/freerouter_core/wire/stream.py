@@ -6,13 +6,12 @@ repeated, or followed by a null one; errors in a chunk with choices, without, or
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from .answer import Answer
 from .delta import Delta
-from .json_values import Json, as_dicts
+from .json_values import Json, as_dicts, parse_json
 from .message import error_of, join_surrogates, merge_reasoning_details, reasoning_of, text_of
 from .think_tags import ThinkSplitter
 from .tool_calls import ToolCallAssembler, ToolCallFragment
@@ -57,7 +56,7 @@ class Assembler:
             self.done = True
             return self.close()
         try:
-            chunk = json.loads(data)
+            chunk = parse_json(data)
         except ValueError:
             if self._error is None:
                 self._error = {"message": "a chunk of the stream is no JSON", "code": 502}

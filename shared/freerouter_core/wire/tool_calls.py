@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .json_values import Json, as_dicts, as_mapping, is_complete_json
+from .json_values import Json, as_dicts, as_mapping, is_complete_json, parse_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class ToolCall:
         (langchain-ai/langchain#39275).
         """
         try:
-            value = json.loads(self.arguments or "{}")
+            value = parse_json(self.arguments or "{}")
         except ValueError:
             return None
         return value if isinstance(value, dict) else None

@@ -1,7 +1,7 @@
-"""`paired`: a conversation in which every tool call is answered, and every result answers a call.
+"""`pair_tool_calls`: a conversation in which calls have results, and results have calls.
 
-Frameworks hand over what happened: a call that was interrupted, one that was no JSON and never ran, a result whose call was trimmed away or
-that names none. Strict servers refuse all of these.
+Frameworks hand over what happened: a call that was interrupted, one that was no JSON and never
+ran, a result whose call was trimmed away or that names none. Strict servers refuse all of these.
 """
 
 from __future__ import annotations
@@ -14,61 +14,64 @@ CALL_NOT_RUN = "(The call was not run.)"
 
 
 def pair_tool_calls(messages: list[Json]) -> list[Json]:
-    """A new list; messages are replaced where they change. A call marked `"invalid"` stays only if it was answered."""
+    """A new list, in which changed messages are replaced.
+
+    Open calls get a result, and results without a call become user messages. A call marked
+    `"invalid"` stays only if it has a result.
+    """
     if not any("tool_calls" in message or message.get("role") == "tool" for message in messages):
         return messages
-    made: list[Json] = []
+    paired: list[Json] = []
     for message in messages:
-        if message.get("role") == "tool":
-            result = _answering(message, made)
-            if result is not None:
-                made.append(result)
-                continue
-            made += _closing(made)
-            made.append({"role": "user", "content": _told(message)})
-        else:
-            made += _closing(made)
-            made.append(message)
-    made += _closing(made)
-    return [_without_marks(message, made, n) for n, message in enumerate(made)]
+        if message.get("role") != "tool":
+            paired += _missing_results(paired)
+            paired.append(message)
+            continue
+        result = _as_result(message, paired)
+        if result is None:
+            paired += _missing_results(paired)
+            result = {"role": "user", "content": _as_user_content(message)}
+        paired.append(result)
+    paired += _missing_results(paired)
+    return [_without_marks(message, paired, n) for n, message in enumerate(paired)]
 
 
-def _open(made: list[Json]) -> list[Json]:
-    """The calls of the last turn that no result has answered yet."""
-    at = len(made)
-    while at and made[at - 1].get("role") == "tool":
-        at -= 1
-    calls = (made[at - 1].get("tool_calls") or []) if at else []
-    answered = [result.get("tool_call_id") for result in made[at:]]
+def _open_calls(messages: list[Json]) -> list[Json]:
+    """The calls of the last turn that have no result yet."""
+    turn = len(messages)
+    while turn and messages[turn - 1].get("role") == "tool":
+        turn -= 1
+    calls = (messages[turn - 1].get("tool_calls") or []) if turn else []
+    answered = [result.get("tool_call_id") for result in messages[turn:]]
     return [call for call in calls if call["id"] not in answered]
 
 
-def _answering(message: Json, made: list[Json]) -> Json | None:
-    """The result as an answer to an open call: the one it names, or where it names none, the next. None: there is none."""
-    waiting = _open(made)
-    ident = message.get("tool_call_id")
-    if any(call["id"] == ident for call in waiting):
+def _as_result(message: Json, before: list[Json]) -> Json | None:
+    """The message as the result of the open call it names, or of the next if it names none."""
+    open_calls = _open_calls(before)
+    call_id = message.get("tool_call_id")
+    if any(call["id"] == call_id for call in open_calls):
         return message
-    if not ident and waiting:
-        return {**message, "tool_call_id": waiting[0]["id"]}
+    if not call_id and open_calls:
+        return {**message, "tool_call_id": open_calls[0]["id"]}
     return None
 
 
-def _closing(made: list[Json]) -> list[Json]:
-    """Results for the calls that nobody answered, before something else is said."""
+def _missing_results(messages: list[Json]) -> list[Json]:
+    """Results for the open calls, before anything else follows."""
     return [
         {"role": "tool", "tool_call_id": call["id"], "content": CALL_NOT_RUN}
-        for call in _open(made)
+        for call in _open_calls(messages)
         if not call.get("invalid")
     ]
 
 
-def _without_marks(message: Json, made: list[Json], at: int) -> Json:
+def _without_marks(message: Json, messages: list[Json], position: int) -> Json:
     calls = message.get("tool_calls")
     if not calls or not any("invalid" in call for call in calls):
         return message
     answered = set()
-    for result in made[at + 1 :]:
+    for result in messages[position + 1 :]:
         if result.get("role") != "tool":
             break
         answered.add(result.get("tool_call_id"))
@@ -81,7 +84,6 @@ def _without_marks(message: Json, made: list[Json], at: int) -> Json:
     return {**rest, "tool_calls": kept} if kept else {**rest, "content": rest.get("content") or ""}
 
 
-def _told(message: Json) -> Any:
-    """An orphaned result as its user might tell it."""
-    content = message.get("content")
+def _as_user_content(result: Json) -> Any:
+    content = result.get("content")
     return f"Result of a tool: {content}" if isinstance(content, str) else content

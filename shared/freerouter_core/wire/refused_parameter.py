@@ -1,0 +1,108 @@
+"""`refused_parameter`: the field of a request that an error names as unknown or unsupported."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from .json_values import parse_json
+from .quirks import DROPPABLE
+
+
+def refused_parameter(text: str, error: object = None) -> str | None:
+    """The word for the refused field among what models can lack; None if no such field is named.
+
+    `error`: the body, in which a pydantic server lists its errors. `text`: the error as text.
+    """
+    unknown = _unknown_field(error)
+    if unknown is not None:
+        return _word_for_path(*unknown)
+    for match in _REFUSALS.finditer(text):
+        word = _word_for(next(name for name in match.groups() if name))
+        if word is not None:
+            return word
+    return None
+
+
+_REFUSALS = re.compile(
+    # OpenAI, NVIDIA, llama.cpp
+    r"Unsupported (?:parameter|param|value)(?:\(s\))?:\W*(\w+)"
+    # Azure
+    r"|Unrecognized request argument supplied: (\w+)"
+    # Groq, Cerebras
+    r"|property '(?:[\w.]*\.)?(\w+)' is unsupported"
+    # NVIDIA
+    r"|extra_forbidden', 'loc': \('body', (?:[^)]*, )?'(\w+)'\)|body -> (\w+)\s+Extra inputs"
+    # OpenAI
+    r"|Invalid 'messages\[\d+\]\.(name)'"
+    # Gemini
+    r"|Unknown name \W{0,6}(\w+)\W{0,6}: Cannot find field"
+    # Cohere
+    r"|unknown field: parameter '(\w+)'|unprocessable entity: (\w+) is not supported"
+    # SiliconFlow, LiteLLM, xAI
+    r"|does not support parameters?:?\W{1,5}(\w+)"
+    # Cerebras
+    r"|\b(\w+)=\w+ is not supported by this model"
+    # vLLM
+    r"|(\w+) is not supported for .{1,40} tokenizers",
+    re.IGNORECASE,
+)
+_WORDS = {
+    "name": "message-name",
+    "reasoning_content": "reasoning-fields",
+    "reasoning_details": "reasoning-fields",
+    "strict": "strict",
+    "max_tokens": "max_completion_tokens",
+    "include_usage": "stream_options",
+    "chat_template": "chat_template_kwargs",
+    "tools": "tools",
+    "tool_choice": "tool_choice",
+    "response_format": "response_format",
+    "json_schema": "structured_outputs",
+}
+"""Words for fields whose word is not their name."""
+
+
+def _word_for(name: str) -> str | None:
+    return _WORDS.get(name, name if name in DROPPABLE else None)
+
+
+def _word_for_path(path: tuple[str, ...], value: object) -> str | None:
+    if "content" in path and value is None:
+        return "content-null"
+    within_body = path[1:] if path[:1] == ("body",) else path
+    name = within_body[-1] if within_body else ""
+    is_known_place = (
+        len(within_body) == 1 or "messages" in within_body or "stream_options" in within_body
+    )
+    return _word_for(name) if is_known_place or name == "strict" else None
+
+
+_MAX_DEPTH = 50
+
+
+def _unknown_field(error: object, depth: int = 0) -> tuple[tuple[str, ...], object] | None:
+    """(path, value) of a field that a pydantic server did not know, e.g. (("body", "seed"), 7).
+
+    Its list of errors may stand anywhere in the body. A value it does not take, in a field that
+    it knows, is the caller's mistake.
+    """
+    if depth > _MAX_DEPTH:
+        return None
+    if isinstance(error, str) and error[:1] in ("{", "["):
+        try:
+            return _unknown_field(parse_json(error), depth + 1)
+        except ValueError:
+            return None
+    if isinstance(error, Mapping):
+        text = f"{error.get('type')} {error.get('msg')}"
+        path = error.get("loc")
+        is_unknown = "extra_forbidden" in text or "not permitted" in text
+        is_null = "input" in error and error["input"] is None
+        if isinstance(path, list) and (is_unknown or (is_null and "content" in path)):
+            return tuple(str(part) for part in path), error.get("input")
+        error = list(error.values())
+    if isinstance(error, list):
+        fields = (_unknown_field(item, depth + 1) for item in error)
+        return next((field for field in fields if field is not None), None)
+    return None
