@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +52,7 @@ class Need:
 STRATEGIES = ("adaptive", "round_robin", "random", "context", "performance", "cost", "availability")
 ALIASES = {f"{name}_based": name for name in ("performance", "cost", "availability")}
 """Names that users of other routers know (FEATURES D5)."""
-Ranker = Callable[[Need, Sequence[Model]], Sequence[Model]]
+Ranker = Callable[[Need, list[Model]], Iterable[Model]]
 """A strategy of the user's own: the candidates, best first; those it leaves out are not asked."""
 
 
