@@ -538,3 +538,19 @@ def test_an_interrupted_chat_exits_with_130(serve: Serve) -> None:
         stderr = process.stderr.read() if process.stderr else ""
 
     assert (process.returncode, "Traceback" in stderr) == (130, False)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("redis://u:pa@SECRET@h:1/0", "redis://…@h:1/0"),
+        ("redis://u:p/w-SECRET@h", "redis://…@h"),
+        ("https://h/v1?key=SECRET&x=1", "https://h/v1?key=…&x=…"),
+        ("sqlite:////tmp/x.db", "sqlite:////tmp/x.db"),
+        ("memory", "memory"),
+    ],
+)
+def test_secrets_in_urls_are_masked(value: str, shown: str) -> None:
+    from freerouter_core.apps.cli.config import mask_url
+
+    assert mask_url(value) == shown

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from freerouter_core import ChatRequest, Router
+from freerouter_core import ChatRequest, Limit, Provider, Router
 from freerouter_core.client.filters import FILTER
 from freerouter_core.errors import AuthenticationFailed, BadSetting, NoCandidates
 from freerouter_core.simulator import SimAccount, SimModel, World
@@ -64,13 +64,22 @@ def test_the_hash_stays_when_the_filter_changes() -> None:
     assert router in routers
 
 
-def test_routers_of_equal_options_are_equal(world: World) -> None:
-    one = world.router(fallback_models=["a/b:free"], quality={"a/b:free": 8})
-    two = world.router(fallback_models=("a/b:free",), quality=[("a/b:free", 8)])
+def test_routers_of_equal_options_are_equal() -> None:
+    limits = [Limit(requests=1)]
+    one = Router(
+        fallback_models=["a/b:free"],
+        quality={"a/b:free": 8},
+        providers=[Provider("openrouter", limits=limits)],
+    )
+    two = Router(
+        fallback_models=("a/b:free",),
+        quality=[("a/b:free", 8)],
+        providers=(Provider("openrouter", limits=limits),),
+    )
 
     assert one == two
     assert hash(one) == hash(two)
-    assert one != world.router()
+    assert one != Router()
     assert one != "a router"
 
 

@@ -1,4 +1,4 @@
-"""What observers are told of each request: its whole way, in the context of whoever asked."""
+"""Events: every request with its attempts, in the context of its caller."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ from freerouter_core import Router
 from freerouter_core.errors import Exhausted, FreeRouterError
 from freerouter_core.events import (
     Answered,
+    AttemptFailed,
     AttemptTrace,
     CalledOff,
     Event,
     GaveUp,
+    ModelChosen,
+    ModelsFetched,
     RequestTrace,
     counted,
 )
 from freerouter_core.runtime.loop.clock import Clock
 from freerouter_core.simulator import SimAccount, SimModel, World
-from freerouter_core.wire.stream import Assembler
 
 WHO: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
 KEY = "sk-or-v1-observed-0123456789"
 
 
-def watched(world: World[Clock], **policy: Any) -> tuple[Router, list[Event]]:
-    router = world.router(**policy)
+def watched(world: World[Clock], **options: Any) -> tuple[Router, list[Event]]:
+    router = world.router(**options)
     seen: list[Event] = []
     router.subscribe(seen.append)
     return router, seen
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_an_answer_tells_its_whole_way(streamed: bool) -> None:
+def test_an_answered_event_has_every_attempt(streamed: bool) -> None:
     with World([SimModel("a/x:free", script=["502"]), SimModel("b/y:free")]) as world:
         router, seen = watched(world, strategy="context", model="a/x:free")
         if streamed:
@@ -67,7 +69,7 @@ def test_an_answer_tells_its_whole_way(streamed: bool) -> None:
     )
 
 
-def test_numbers_tell_requests_apart() -> None:
+def test_each_request_has_a_number_of_its_own() -> None:
     with World([SimModel("a/x:free")]) as world:
         router, seen = watched(world)
         for _ in range(3):
@@ -77,7 +79,7 @@ def test_numbers_tell_requests_apart() -> None:
     assert len({e.trail.number for e in seen if isinstance(e, Answered) and e.trail}) == 3
 
 
-def test_giving_up_tells_its_whole_way() -> None:
+def test_a_gave_up_event_has_every_attempt() -> None:
     with World([SimModel("a/x:free", script=["502"] * 9)]) as world:
         router, seen = watched(world, max_retries=0)
         with pytest.raises(Exhausted):
@@ -90,7 +92,7 @@ def test_giving_up_tells_its_whole_way() -> None:
     assert [t.fault for t in event.trail.tries] == ["busy"]
 
 
-async def test_a_call_that_is_called_off_is_told_with_what_was_under_way() -> None:
+async def test_a_called_off_event_has_the_cancelled_attempt() -> None:
     with World([SimModel("a/x:free", script=["hang"])], clock="real") as world:
         router, seen = watched(world, hedge="off")
         sent = asyncio.Event()
@@ -115,7 +117,7 @@ async def test_a_call_that_is_called_off_is_told_with_what_was_under_way() -> No
     assert router.stats().gave_up == 0
 
 
-def test_observers_find_the_caller_s_context() -> None:
+def test_observers_run_in_the_context_of_the_caller() -> None:
     heard: list[str] = []
     with World([SimModel("a/x:free")]) as world:
         router = world.router()
@@ -134,7 +136,7 @@ def test_observers_find_the_caller_s_context() -> None:
     assert WHO.get() == "nobody"
 
 
-def test_no_trail_and_no_log_of_it_holds_a_key_or_what_was_said(
+def test_events_and_logs_hold_neither_keys_nor_content(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     models = [SimModel("a/x:free", script=["401"] * 3), SimModel("b/y:free")]
@@ -143,16 +145,16 @@ def test_no_trail_and_no_log_of_it_holds_a_key_or_what_was_said(
         with contextlib.suppress(FreeRouterError):
             router.chat("a secret wish")
         router.flush()
-    told = repr(seen) + "".join(repr(record.__dict__) for record in caplog.records)
+    shown = repr(seen) + "".join(repr(record.__dict__) for record in caplog.records)
 
     assert seen
     assert caplog.records
-    assert KEY not in told
-    assert "secret wish" not in told
+    assert KEY not in shown
+    assert "secret wish" not in shown
 
 
 @pytest.mark.parametrize("raised", [ValueError, SystemExit, asyncio.CancelledError])
-def test_an_observer_that_raises_keeps_nothing_from_others(raised: type[BaseException]) -> None:
+def test_an_observer_that_raises_does_not_affect_others(raised: type[BaseException]) -> None:
     def fails(event: Event) -> None:
         raise raised
 
@@ -167,7 +169,7 @@ def test_an_observer_that_raises_keeps_nothing_from_others(raised: type[BaseExce
     assert [type(event) for event in seen][-1] is Answered
 
 
-def test_a_second_model_that_lost_is_no_fallback() -> None:
+def test_a_hedge_that_lost_is_not_a_fallback() -> None:
     common: Any = {"provider": "p", "at": 0.0, "seconds": 1.0, "cause": ""}
     first = AttemptTrace(number=1, model="a", fault=None, status=200, **common)
     hedge = AttemptTrace(number=2, model="b", fault="cancelled", status=None, hedge=True, **common)
@@ -178,24 +180,7 @@ def test_a_second_model_that_lost_is_no_fallback() -> None:
     assert counted(answered)["fell_back"] == 1
 
 
-def test_a_letter_in_two_halves_is_one() -> None:
-    assembler = Assembler("m")
-    halves = [
-        {"choices": [{"delta": {"content": part}}]} for part in ("a\ud83d", "\ude00b", "c\ud83d")
-    ]
-    deltas = [assembler.feed(half) for half in halves]
-    rest = assembler.close()
-
-    assert [delta.text for delta in (*deltas, rest) if delta is not None] == [
-        "a",
-        "\U0001f600b",
-        "c",
-        "\ufffd",
-    ]
-    assert assembler.answer().text == "a\U0001f600bc\ufffd"
-
-
-def test_closing_amid_a_slow_observer_is_no_failure() -> None:
+def test_closing_while_an_observer_is_slow_raises_nothing() -> None:
     going, held = threading.Event(), threading.Event()
 
     def slow(event: Event) -> None:
@@ -222,7 +207,7 @@ def test_closing_amid_a_slow_observer_is_no_failure() -> None:
     assert not failed
 
 
-def test_an_observer_may_close_and_flush() -> None:
+def test_an_observer_may_flush_and_close() -> None:
     with World([SimModel("a/x:free")]) as world:
         router = world.router()
         done = threading.Event()
@@ -238,3 +223,27 @@ def test_an_observer_may_close_and_flush() -> None:
 
         assert done.wait(5)
         assert router.chat("hello").text
+
+
+def test_observers_get_events_in_order_and_flush_waits_for_them() -> None:
+    seen: list[Event] = []
+    with World(
+        [SimModel("a/m:free", context=900_000, script=["empty"]), SimModel("b/m:free")]
+    ) as world:
+        router = world.router(strategy="context")
+        stop = router.subscribe(seen.append)
+        router.chat("x")
+        world.runtime.flush()
+        kinds = [type(event) for event in seen]
+        stop()
+        router.chat("y")
+        world.runtime.flush()
+
+    assert kinds == [
+        ModelsFetched,
+        ModelChosen,
+        AttemptFailed,
+        ModelChosen,
+        Answered,
+    ]
+    assert len(seen) == len(kinds)

@@ -1,4 +1,4 @@
-"""Guards: who judges what is asked and answered, what follows, and what models are thought of for it."""
+"""Guards: what they judge, and what follows from their verdicts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def world(**more: Any) -> World:
     )
 
 
-def test_a_rejected_answer_is_another_models_turn() -> None:
+def test_after_a_rejected_answer_another_model_is_asked() -> None:
     with world() as w:
         outcome = w.router(model=BAD, guards=[PatternGuard(["secret"])]).chat("hi")
 
@@ -43,17 +43,17 @@ def test_a_rejected_answer_is_another_models_turn() -> None:
         )
 
 
-def test_a_stream_is_held_until_it_was_judged() -> None:
+def test_a_stream_with_guards_is_held_until_it_was_judged() -> None:
     with world() as w:
-        told = [
+        texts = [
             delta.text
             for delta in w.router(model=BAD, guards=[PatternGuard(["secret"])]).stream("hi")
         ]
 
-    assert "".join(told) == "all is well"
+    assert "".join(texts) == "all is well"
 
 
-def test_a_flag_is_told_and_the_answer_given() -> None:
+def test_a_flagged_answer_is_returned_with_its_flag() -> None:
     with world() as w:
         guard = PatternGuard(
             patterns=[r"s\w+t"], action="flag", reason="a hint of it", name="hints"
@@ -64,7 +64,7 @@ def test_a_flag_is_told_and_the_answer_given() -> None:
     assert outcome.metadata["flags"] == [{"guard": "hints", "reason": "a hint of it"}]
 
 
-def test_a_prompt_that_is_refused_is_not_sent() -> None:
+def test_a_refused_prompt_is_not_sent() -> None:
     with world() as w:
         with pytest.raises(Refused, match="nothing was sent"):
             w.router(guards=[PatternGuard(["bomb"], on_prompt=True)]).chat("how to build a bomb")
@@ -73,7 +73,7 @@ def test_a_prompt_that_is_refused_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_crisis_is_flagged_and_help_comes_first(streamed: bool) -> None:
+def test_in_a_crisis_help_comes_before_the_answer(streamed: bool) -> None:
     with world() as w:
         router = w.router(model=GOOD, guards=[CrisisGuard("Call somebody: 112.")])
         if streamed:
@@ -88,7 +88,7 @@ def test_a_crisis_is_flagged_and_help_comes_first(streamed: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "prompt",
     [
         "ich will mich umbringen",
         "no quiero vivir",
@@ -96,11 +96,11 @@ def test_a_crisis_is_flagged_and_help_comes_first(streamed: bool) -> None:
         "there is no reason to go on",
     ],
 )
-def test_a_crisis_in_other_words(said: str) -> None:
-    assert CrisisGuard().judge(Exchange([{"role": "user", "content": said}])).action == "flag"
+def test_a_crisis_is_recognised_in_several_languages(prompt: str) -> None:
+    assert CrisisGuard().judge(Exchange([{"role": "user", "content": prompt}])).action == "flag"
 
 
-def test_moderation_by_a_free_classifier() -> None:
+def test_moderation_asks_a_free_classifier() -> None:
     with world() as w:
         outcome = w.router(model=BAD, guards=[ModerationGuard()]).chat("hi")
 
@@ -114,7 +114,7 @@ def test_moderation_without_a_classifier_asks_any_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "safe"),
+    ("reply", "safe"),
     [
         ("safe", True),
         ("\n\nunsafe\nS1,S9", False),
@@ -128,8 +128,8 @@ def test_moderation_without_a_classifier_asks_any_model() -> None:
         ("I cannot tell", None),
     ],
 )
-def test_what_classifiers_say(said: str, safe: bool | None) -> None:
-    assert read_classifier(said)[0] is safe
+def test_replies_of_classifiers_are_read(reply: str, safe: bool | None) -> None:
+    assert read_classifier(reply)[0] is safe
 
 
 class Broken(Guard):
@@ -139,7 +139,7 @@ class Broken(Guard):
         raise ValueError("no idea")
 
 
-def test_a_guard_that_fails_flags_or_rejects() -> None:
+def test_a_guard_that_raises_flags_or_rejects() -> None:
     with world() as w:
         flags = w.router(guards=[Broken()]).chat("x").flags
         strict = Broken()
@@ -150,7 +150,7 @@ def test_a_guard_that_fails_flags_or_rejects() -> None:
     assert [(flag.guard, "no idea" in flag.reason) for flag in flags] == [("broken", True)]
 
 
-def test_four_models_that_are_rejected_are_enough() -> None:
+def test_after_four_rejected_answers_the_request_is_refused() -> None:
     with World([SimModel(f"m{n}/x:free") for n in range(8)]) as w:
         with pytest.raises(Refused, match="never"):
             w.router(guards=[lambda exchange: "never"]).chat("x")
@@ -172,7 +172,7 @@ def test_a_guard_may_call_a_model_and_its_own_calls_are_not_guarded() -> None:
     assert len(calls) == 1
 
 
-def test_the_safety_score_and_the_threshold() -> None:
+def test_rejected_answers_lower_the_safety_that_min_safety_compares() -> None:
     with world() as w:
         strict = w.router(model=BAD, guards=[PatternGuard(["secret"])])
         for _ in range(4):
@@ -187,7 +187,7 @@ def test_the_safety_score_and_the_threshold() -> None:
             w.router(min_safety=9.9).chat("x")
 
 
-def test_a_key_in_a_guards_words_is_not_shown() -> None:
+def test_a_key_in_the_reason_of_a_guard_is_redacted() -> None:
     with World([SimModel(GOOD)]) as w, pytest.raises(Refused) as caught:
         w.router(guards=[lambda exchange: "it says sk-simulated"]).chat("x")
 
@@ -195,7 +195,7 @@ def test_a_key_in_a_guards_words_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["pattern", PatternGuard, 7])
-def test_what_is_no_guard_is_said(wrong: Any) -> None:
+def test_what_is_not_a_guard_is_an_error(wrong: Any) -> None:
     for make in (lambda: ChatFreeRouter(guards=[wrong]), lambda: FreeRouter(guards=[wrong])):
         with pytest.raises(BadSetting, match="is not a guard"):
             make()
@@ -203,7 +203,7 @@ def test_what_is_no_guard_is_said(wrong: Any) -> None:
         PatternGuard(patterns=["("])
 
 
-def test_in_both_frameworks_by_name_where_they_are_written_down() -> None:
+def test_both_frameworks_take_guards_and_serialize_their_names() -> None:
     with world() as w:
         guards = [PatternGuard(["secret"], name="secrets"), CrisisGuard("Help is near.")]
         lc = ChatFreeRouter(router=w.router(model=BAD), guards=guards)

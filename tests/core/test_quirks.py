@@ -554,3 +554,19 @@ def test_a_lack_that_the_request_needs_sends_it_on() -> None:
         for expected in (["a/m:free", "b/m:free"], ["a/m:free", "b/m:free", "b/m:free"]):
             router.chat(ChatRequest([{"role": "user", "content": "add"}], tools=[OTHER]))
             assert world.asked == expected
+
+
+def test_reasoning_is_not_switched_off_for_a_model_that_must_reason() -> None:
+    from freerouter_core.catalogue.providers import Account
+    from freerouter_core.wire.body import build_body
+    from freerouter_core.wire.request import ChatRequest
+
+    account = Account("openrouter", "https://x.test/v1", "k", "openrouter")
+    parameters = frozenset({"reasoning"})
+    free, bound = (
+        Model("m", parameters=parameters, reasoning_mandatory=must) for must in (False, True)
+    )
+    request = ChatRequest.of("x").but(reasoning=False)
+
+    assert build_body(request, free, account, stream=False)[0]["reasoning"] == {"enabled": False}
+    assert "reasoning" not in build_body(request, bound, account, stream=False)[0]

@@ -99,7 +99,7 @@ def test_no_fault_shows_the_key(fault: str, stream: bool, written: Callable[[], 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
 @respx.mock
-def test_a_server_that_quotes_the_key_is_not_repeated(
+def test_a_key_that_a_server_quotes_is_not_repeated(
     status: int, written: Callable[[], str]
 ) -> None:
     said = {
@@ -161,7 +161,7 @@ def test_a_key_goes_to_its_provider_only() -> None:
     }
 
 
-def test_nothing_written_down_holds_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_repr_and_no_serialization_holds_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     provider = Provider("openrouter", api_key=KEY, headers={"x-api-key": KEY})
     chat = ChatFreeRouter(api_key=KEY, providers=[provider])
     llm = FreeRouter(api_key=KEY, providers=[provider])
@@ -178,7 +178,7 @@ def test_nothing_written_down_holds_the_key(monkeypatch: pytest.MonkeyPatch) -> 
         assert KEY not in text
 
 
-def test_a_bad_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_variable_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENROUTER_TIMEOUT", KEY)
     with pytest.raises(errors.BadSetting, match="OPENROUTER_TIMEOUT") as caught:
         Settings.load()
@@ -199,7 +199,7 @@ def test_the_catalogue_on_disk_holds_no_key(tmp_path: Path) -> None:
     assert KEY not in copy.read_text() + copy.name
 
 
-def test_redact() -> None:
+def test_redact_removes_keys_of_known_shapes() -> None:
     assert "c0ffee" not in redact(
         "a sk-or-v1-c0ffee b Bearer abc.def-123456 gsk_12345678901 AIzaSyA1234567890123456"
     )

@@ -234,3 +234,20 @@ def test_whole_bodies_with_calls() -> None:
 
     assert calls(answer) == [("f", '{"a": 1}')] * 2
     assert len({c.id for c in answer.tool_calls}) == 2
+
+
+def test_a_character_split_between_chunks_is_joined() -> None:
+    assembler = Assembler("m")
+    halves = [
+        {"choices": [{"delta": {"content": part}}]} for part in ("a\ud83d", "\ude00b", "c\ud83d")
+    ]
+    deltas = [assembler.feed(half) for half in halves]
+    rest = assembler.close()
+
+    assert [delta.text for delta in (*deltas, rest) if delta is not None] == [
+        "a",
+        "\U0001f600b",
+        "c",
+        "\ufffd",
+    ]
+    assert assembler.answer().text == "a\U0001f600bc\ufffd"

@@ -1,4 +1,4 @@
-"""Reports as tables and drawings: in a notebook, in a terminal, in plain text."""
+"""Reports as tables and drawings, in a notebook, in a terminal and in plain text."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import matplotlib as mpl
 import pytest
+from matplotlib.patches import Rectangle
 from rich.console import Console
 
 from freerouter_core import Router
@@ -16,9 +17,8 @@ from freerouter_core.apps.evaluation.grading import select_models
 from freerouter_core.catalogue.parse import parse_models
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.errors import BadSetting, MissingExtra
-from freerouter_core.reports import Cell, Models, Table, Tabled
-from freerouter_core.reports.plots import plot
-from freerouter_core.reports.tables import Drawn
+from freerouter_core.reports import Bar, Bars, Cell, Drawn, Models, Table, Tabled
+from freerouter_core.reports.plots import MAX_BARS, plot
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.redact import redact_fault
@@ -43,7 +43,7 @@ def router() -> Iterator[Router]:
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_each_report_is_a_table_everywhere(name: str, router: Router) -> None:
+def test_each_report_shows_as_a_table_everywhere(name: str, router: Router) -> None:
     report: Tabled = getattr(router, name)()
     table = report.table()
     out = io.StringIO()
@@ -74,7 +74,35 @@ def test_each_report_draws_itself(name: str, router: Router) -> None:
     pyplot.close("all")
 
 
-def test_what_comes_from_outside_is_text() -> None:
+def test_each_drawing_is_data(router: Router) -> None:
+    health, quota = router.health().bars(), router.quota().bars()
+    by_name = {bar.name: bar for bar in health.bars}
+    failing, good = by_name["acme/big:free"], by_name["acme/small:free"]
+
+    assert (failing.value, failing.failures, failing.tone) == (0, 1, "wait")
+    assert "back in" in failing.label
+    assert (good.value, good.failures, good.tone, good.label) == (1, 0, "good", "ready")
+    assert quota.axis == "used, %"
+    assert quota.limits == (0, 140)
+    assert {bar.value for bar in quota.bars} == {100 * 2 / 20, 100 * 2 / 50}
+    assert [bar.tone for bar in router.affordable_models(1.0).bars().bars] == ["good", "good", ""]
+
+
+def test_a_drawing_shows_failures_to_the_left_and_the_first_bars_only() -> None:
+    from matplotlib import pyplot
+
+    many = tuple(Bar(f"m{n}", n, f"{n} answers", "good", 1.0) for n in range(MAX_BARS + 5))
+    axes = plot(Bars(many, "answers", limits=(-2, 50)))
+    widths = [patch.get_width() for patch in axes.patches if isinstance(patch, Rectangle)]
+
+    assert widths == [*map(float, range(MAX_BARS)), *([-1.0] * MAX_BARS)]
+    assert axes.get_title() == f"the first {MAX_BARS} of {MAX_BARS + 5}"
+    assert axes.get_xlabel() == "answers"
+    assert axes.get_xlim() == (-2, 50)
+    pyplot.close("all")
+
+
+def test_html_and_markup_in_cells_are_escaped() -> None:
     table = Table(("model",), (("<script>alert(1)</script>[red]",),), foot="<b>")
     out = io.StringIO()
     Console(file=out, width=100).print(table.rich())
@@ -86,7 +114,7 @@ def test_what_comes_from_outside_is_text() -> None:
 
 @pytest.mark.parametrize("width", [30, 40, 60, 100])
 @pytest.mark.parametrize("name", REPORTS)
-def test_a_narrow_terminal_gets_fewer_columns(name: str, width: int, router: Router) -> None:
+def test_a_narrow_terminal_shows_fewer_columns(name: str, width: int, router: Router) -> None:
     report: Tabled = getattr(router, name)()
     out = io.StringIO()
     Console(file=out, width=width).print(report)
@@ -112,7 +140,7 @@ def test_models_are_a_list(router: Router) -> None:
     assert "USD" not in str(found.table())
 
 
-def test_an_explanation_says_what_is_expected(router: Router) -> None:
+def test_an_explanation_has_chances_and_expected_seconds(router: Router) -> None:
     rows = {row.model.id: row for row in router.explain().rows}
     fine, benched = rows["acme/small:free"], rows["acme/big:free"]
 
@@ -123,7 +151,7 @@ def test_an_explanation_says_what_is_expected(router: Router) -> None:
     assert "back in" in benched.state_words
 
 
-def test_without_matplotlib_it_says_what_to_install(
+def test_drawing_without_matplotlib_says_what_to_install(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
@@ -133,12 +161,12 @@ def test_without_matplotlib_it_says_what_to_install(
         router.health().plot()
 
 
-def test_what_is_no_report_is_not_drawn() -> None:
+def test_only_bars_can_be_drawn() -> None:
     with pytest.raises(BadSetting, match="str"):
         plot("a text")  # type: ignore[arg-type]  # refused, whatever its type
 
 
-def test_nothing_commands_a_terminal() -> None:
+def test_control_characters_do_not_reach_a_terminal() -> None:
     listed = parse_models({"data": [{"id": "a/x\x1b[31m:free"}, {"id": "a/y:free"}]}, free="all")
     fault = redact_fault(Fault(Kind.BUSY, Cause.SERVER, "no \x1b[2J\x07way"), ACCOUNT)
     shown = str(Table(("model",), (("\x1b]0;pwn\x07",),)))
@@ -148,7 +176,7 @@ def test_nothing_commands_a_terminal() -> None:
     assert "\x1b" not in shown
 
 
-def test_health_is_of_free_models_whoever_pays(router: Router) -> None:
+def test_health_reports_free_models_even_if_paying_is_allowed(router: Router) -> None:
     import dataclasses
 
     report = dataclasses.replace(router, allow_paid=True).health()
@@ -158,14 +186,14 @@ def test_health_is_of_free_models_whoever_pays(router: Router) -> None:
     assert select_models(dataclasses.replace(router, allow_paid=True), ()) == report.usable
 
 
-def test_a_limit_of_none_is_no_candidate() -> None:
+def test_a_limit_of_zero_leaves_no_candidate() -> None:
     with World([SimModel("a/x:free")]) as world:
         (row,) = world.router(daily_cap=0).health().rows
 
     assert (row.usable, row.reason) == (False, "its limit allows none")
 
 
-async def test_health_is_one_look_at_the_store() -> None:
+async def test_health_asks_the_store_once() -> None:
     with World(
         [SimModel(f"a/{n}:free") for n in range(50)], [SimAccount(per_minute=20, per_day=50)]
     ) as world:
