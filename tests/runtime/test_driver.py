@@ -3,195 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any
 
-import httpx
 import pytest
 
-from freerouter_core import ChatRequest, Limit, errors, events
-from freerouter_core.catalogue.model import Catalogue, Model
-from freerouter_core.catalogue.providers import Account
+from freerouter_core import ChatRequest, errors, events
 from freerouter_core.routing import steps as s
 from freerouter_core.routing.engine import Route
 from freerouter_core.routing.journal import Journal
-from freerouter_core.routing.limits import Charge
-from freerouter_core.routing.need import Policy, checked_need
-from freerouter_core.routing.plan import Outcome, Plan
-from freerouter_core.runtime import driver as driver_module
+from freerouter_core.routing.need import Policy
 from freerouter_core.runtime.attempt_tasks import FIRST_TOKEN_LIMIT
-from freerouter_core.runtime.driver import Driver
-from freerouter_core.runtime.http.transport import Transport
 from freerouter_core.runtime.loop.clock import VirtualClock
-from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.fault import Cause, Fault, Kind
 
-KEY = "sk-or-v1-a-secret-key-0123456789"
-ACCOUNT = Account("openrouter", "https://simulated.invalid/api/v1", KEY, dialect="openrouter")
-LANE = Charge("account", Limit(concurrent=1))
-MINUTE = Charge("account", Limit(requests=1, per=60.0))
-TOKENS = Charge("account", Limit(tokens=1_000, per=60.0))
-STALL = 7.0
-
-Event = TypeVar("Event", bound=s.Event)
-
-
-def attempt(number: int = 1, name: str = "acme/a:free", **fields: Any) -> s.Attempt:
-    model = Model(name, name=name, free=True)
-    fields = {"soft_timeout": 30.0, "stall_timeout": STALL, **fields}
-    return s.Attempt(number=number, model=model, account=ACCOUNT, **fields)
-
-
-def reserve(*charges: Charge, number: int = 1, tokens: int = 0) -> s.Reserve:
-    return s.Reserve(attempt(number), charges, tokens)
-
-
-def done(event: s.Event) -> Answer:
-    assert isinstance(event, s.Done), event
-    return event.answer
-
-
-def failed(event: s.Event) -> Fault:
-    assert isinstance(event, s.Failed), event
-    return event.fault
-
-
-def raising(error: BaseException) -> Callable[..., Any]:
-    def call(*_: object) -> None:
-        raise error
-
-    return call
-
-
-class Rig:
-    """A runtime with a virtual clock and a scripted engine."""
-
-    def __init__(self, client: httpx.AsyncBaseTransport, clock: VirtualClock) -> None:
-        self.clock = clock
-        self.runtime = Runtime(clock=clock, client=client, cache=None)
-        self.start = clock.now()
-        self.journal = Journal(0.0, self.runtime.next_number())
-        self.shown: list[Delta] = []
-        self.seen: list[events.Event] = []
-        self.runtime.subscribe(self.seen.append)
-
-    @property
-    def elapsed(self) -> float:
-        return round(self.clock.now() - self.start, 3)
-
-    def driver(
-        self,
-        route: Callable[[], Route],
-        monkeypatch: pytest.MonkeyPatch,
-        *,
-        request: ChatRequest | None = None,
-        policy: Policy | None = None,
-        stream: bool = False,
-        run_guards: Callable[[Answer, str], s.Ruling] | None = None,
-        transport_of: Callable[[Account], Transport] | None = None,
-    ) -> Driver:
-        monkeypatch.setattr(driver_module, "route", lambda *_: route())
-        request = request or ChatRequest.of("hello")
-        plan = Plan(
-            request=request,
-            need=checked_need(request, allow_paid=False),
-            policy=policy or Policy(),
-            catalogue=Catalogue.of([], 0.0),
-            accounts={"openrouter": ACCOUNT},
-            stream=stream,
-            run_guards=run_guards,
-        )
-        show = self.shown.append if stream else None
-        transport = self.runtime.transport_for()
-        transport_of = transport_of or (lambda account: transport)
-        return Driver(self.runtime, plan, self.journal, show, transport_of)
-
-    def outcome(self, answer: Answer, number: int = 1, **fields: Any) -> Outcome:
-        return Outcome(answer, attempt(number), self.journal, **fields)
-
-    def used(self, charge: Charge) -> float:
-        return self.runtime.call(lambda: self.runtime.ledger.used(charge))
-
-
-Drive = Callable[..., Outcome]
-
-
-Script = Sequence[dict[str, Any] | float]
-"""Events of a stream, and pauses in seconds."""
-
-
-class Chunks(httpx.AsyncBaseTransport):
-    """Answers each request with a script of its own."""
-
-    def __init__(self, *scripts: Script) -> None:
-        self.scripts = list(scripts)
-        self.closed = 0
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, stream=_Body(self.scripts.pop(0), self))
-
-
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, script: Script, owner: Chunks) -> None:
-        self.script, self.owner = script, owner
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self.script:
-            if isinstance(piece, float):
-                await asyncio.sleep(piece)
-            else:
-                yield b"data: " + json.dumps(piece).encode() + b"\n\n"
-
-    async def aclose(self) -> None:
-        self.owner.closed += 1
-
-
-def says(text: str, finish: str | None = None) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]}
-
-
-def thinks(text: str) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": {"reasoning": text}, "finish_reason": None}]}
-
-
-def calls(arguments: str, name: str | None = None, finish: str | None = None) -> dict[str, Any]:
-    function = {"arguments": arguments} | ({"name": name} if name else {})
-    fragment = {"index": 0, "id": "c1", "type": "function", "function": function}
-    delta = {"tool_calls": [fragment]}
-    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
-def world(clock: VirtualClock) -> World:
-    return World([SimModel("acme/a:free", first_token=1.0, speed=1e6, jitter=0.0)], clock=clock)
-
-
-@pytest.fixture
-def rig(world: World, clock: VirtualClock) -> Rig:
-    return Rig(world.transport(), clock)
-
-
-@pytest.fixture
-def drive(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
-    """Drive `route` to its end, on a rig's runtime."""
-
-    def run(rig: Rig, route: Callable[[], Route], **options: Any) -> Outcome:
-        driver = rig.driver(route, monkeypatch, **options)
-        return rig.runtime.call(driver.run)
-
-    return run
-
+from .rig import (
+    KEY,
+    LANE,
+    MINUTE,
+    STALL,
+    TOKENS,
+    TOOLS,
+    Chunks,
+    Drive,
+    Rig,
+    Script,
+    attempt,
+    calls,
+    done,
+    failed,
+    raising,
+    reserve,
+    says,
+    thinks,
+)
 
 # -- each step ---------------------------------------------------------------------------------
 
@@ -549,7 +399,7 @@ def test_a_held_piece_of_a_tool_call_is_a_token_that_is_not_visible(
 ) -> None:
     """The whole call is shown when the answer is accepted."""
     rig = Rig(Chunks([calls('{"a":', "f"), 0.1, calls("1}"), 0.1, says("", "tool_calls")]), clock)
-    call = ChatRequest.of("x").but(tools=({"type": "function", "function": {"name": "f"}},))
+    call = ChatRequest.of("x").but(tools=TOOLS)
 
     def route() -> Route:
         yield s.Send(attempt())
@@ -570,7 +420,7 @@ def test_pieces_of_a_tool_call_are_shown_where_they_are_asked_for_and_then_not_a
     clock: VirtualClock, drive: Drive
 ) -> None:
     rig = Rig(Chunks([calls('{"a":', "f"), 0.1, calls("1}", finish="tool_calls")]), clock)
-    call = ChatRequest.of("x").but(tools=({"type": "function", "function": {"name": "f"}},))
+    call = ChatRequest.of("x").but(tools=TOOLS)
 
     def route() -> Route:
         yield s.Send(attempt())
