@@ -35,7 +35,7 @@ BELOW: dict[str, set[str]] = {
     "wire": {"catalogue", "errors"},
     "routing": {"wire", "catalogue", "errors", "events"},
     "settings": {"wire", "catalogue", "errors", "checks"},
-    "guards": {"routing", "wire", "catalogue", "errors"},
+    "guards": {"routing", "wire", "catalogue", "errors", "checks"},
     "reports": {"routing", "wire", "catalogue", "errors"},
     "runtime": {"routing", "wire", "catalogue", *GROUND},
     "client": {

@@ -87,7 +87,8 @@ class RouterReports(RouterBase):
     # -- choices ------------------------------------------------------------------------------
 
     def explain(self, request: Prompt = "") -> Explanation:
-        """The models in the order this request would ask them, then the others and why not."""
+        """The models in the order this request would ask them, then the others and why not. Asks
+        none of them."""
         return self._call(queries.explain, ChatRequest.of(request))
 
     async def aexplain(self, request: Prompt = "") -> Explanation:
