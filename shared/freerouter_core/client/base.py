@@ -6,6 +6,7 @@ import dataclasses
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from ..runtime.http.transport import HttpClient
 from ..runtime.runtime import Runtime
 from .config import RouterConfig
 from .context import Context
@@ -14,8 +15,6 @@ from .resolve import Resolved
 from .serialize import config_as_data
 
 if TYPE_CHECKING:
-    from ..runtime.http.transport import HttpClient
-
     _Options = RouterConfig
 else:
     _Options = object

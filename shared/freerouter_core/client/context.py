@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..catalogue.model import Catalogue
 from ..catalogue.providers import Account
 from ..routing.session_memory import SessionMemory, memory_of
+from ..runtime.http.transport import HttpClient, Transport
 from ..runtime.runtime import Runtime
 from ..settings import Settings
 from .config import RouterConfig
 from .resolve import Resolved, resolve
-
-if TYPE_CHECKING:
-    from ..runtime.http.transport import HttpClient, Transport
 
 
 class Context:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..catalogue.providers import Provider
 from ..checks import UNSET, Unset
@@ -15,6 +15,7 @@ from ..reports import SessionStats
 from ..routing.need import Ranker
 from ..routing.plan import Outcome
 from ..routing.session_memory import SessionMemory
+from ..runtime.http.transport import HttpClient
 from ..runtime.runtime import Runtime
 from ..runtime.stream_output import Show
 from ..wire.request import ChatRequest, Prompt
@@ -31,9 +32,6 @@ from .context import Context
 from .request_run import RequestRun
 from .router_reports import RouterReports
 from .streams import AsyncStream, Stream
-
-if TYPE_CHECKING:
-    from ..runtime.http.transport import HttpClient
 
 
 class _Run(Protocol):
