@@ -1,4 +1,4 @@
-"""How the blocks of a page are run: Python in one namespace, shell lines over a simulated OpenRouter, settings files read."""
+"""Runs the blocks of a page: Python in a namespace, shell lines against a simulated OpenRouter."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 STAYS = ("freerouter serve", "freerouter simulate")
-"""Commands that end when they are told to: their first line is waited for."""
+"""Commands that run until they are stopped. Tests wait for their first line."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of a page: its language, its text, what the page says it prints (None: nothing), and its line."""
+    """A fenced block of a page.
+
+    `printed`: what the page says it prints; None: nothing. `line`: the line it starts on, from 1.
+    `end`: the offset of its end, with what it prints.
+    """
 
     language: str
     text: str
@@ -33,6 +37,7 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
+    """The blocks of a page, without those that show what the block above them prints."""
     text = page.read_text("utf-8")
     return [
         Block(m[1], m[2], m[3], text.count("\n", 0, m.start()) + 1, m.end())
@@ -42,7 +47,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def run_python(code: str, name: str, space: dict[str, Any]) -> str:
-    """What a block prints. Its top level may await."""
+    """Run a block. Returns what it prints. Its top level may await."""
     out = io.StringIO()
     compiled = compile(code, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     with contextlib.redirect_stdout(out):
@@ -54,8 +59,8 @@ def run_python(code: str, name: str, space: dict[str, Any]) -> str:
 
 
 def run_shell(text: str, folder: Path, environment: dict[str, str]) -> str:
-    """What the lines print, each run by itself; `export` lasts. What a line says on stderr is no output."""
-    told = ""
+    """Run lines one by one. Returns what they print, without stderr. `export` lasts."""
+    printed = ""
     environment = environment | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
@@ -69,7 +74,7 @@ def run_shell(text: str, folder: Path, environment: dict[str, str]) -> str:
                 part.split("=", 1) for part in command.removeprefix("export ").split()
             )
         elif command.startswith(STAYS):
-            _begin(f"{command} --port 0", folder, environment)
+            _start_and_stop(f"{command} --port 0", folder, environment)
         else:
             done = subprocess.run(
                 ["bash", "-c", command],
@@ -82,11 +87,11 @@ def run_shell(text: str, folder: Path, environment: dict[str, str]) -> str:
                 check=False,
             )
             assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-            told += "".join(f"{part.rstrip()}\n" for part in done.stdout.splitlines())
-    return told
+            printed += "".join(f"{part.rstrip()}\n" for part in done.stdout.splitlines())
+    return printed
 
 
-def _begin(command: str, folder: Path, environment: dict[str, str]) -> None:
+def _start_and_stop(command: str, folder: Path, environment: dict[str, str]) -> None:
     with subprocess.Popen(
         ["bash", "-c", f"exec {command}"],
         cwd=folder,
@@ -102,13 +107,13 @@ def _begin(command: str, folder: Path, environment: dict[str, str]) -> None:
 
 
 def renewed(page: Path, printed: dict[int, str]) -> str:
-    """The page with what its blocks printed, by their lines."""
+    """The text of a page with what its blocks printed, by their lines."""
     text, shift = page.read_text("utf-8"), 0
     for block in blocks(page):
         out = printed.get(block.line, "")
         end = block.end + shift
         start = end - (len(f"\n\n```text\n{block.printed}```") if block.printed is not None else 0)
-        told = f"\n\n```text\n{out}```" if out else ""
-        text = text[:start] + told + text[end:]
-        shift += len(told) - (end - start)
+        shown = f"\n\n```text\n{out}```" if out else ""
+        text = text[:start] + shown + text[end:]
+        shift += len(shown) - (end - start)
     return text

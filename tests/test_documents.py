@@ -1,4 +1,7 @@
-"""Every block of the README and the documents runs, and prints what stands below it. `--renew` writes that anew."""
+"""Every block of the README and of `docs` runs and prints what stands below it.
+
+`--renew` writes that anew.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from freerouter_core import Settings
+from freerouter_core.client.config import RouterConfig
 from freerouter_core.simulator import World, calm_models, failing_models
 
 from .conftest import Serve
@@ -32,14 +36,14 @@ LEFT = re.compile(r"^(python3 -m venv|pip install|python benchmarks/)")
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Where shell lines run."""
-    made = tmp_path / "shell"
-    made.mkdir()
-    return made
+    folder = tmp_path / "shell"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture
 def environment(serve: Serve, tmp_path: Path) -> dict[str, str]:
-    """A user's shell: a key, and an OpenRouter that is simulated."""
+    """The environment of a user with a key, over a simulated OpenRouter."""
     return {
         "HOME": str(tmp_path),
         "OPENROUTER_API_KEY": "sk-or-v1-documents-0123456789",
@@ -64,7 +68,7 @@ def run(
             (folder / f"freerouter.{block.language}").write_text(block.text, "utf-8")
             assert Settings.load(folder).file
             return ""
-    raise AssertionError(f"{name}: a block of {block.language} is run by nobody")
+    raise AssertionError(f"{name}: no test runs a block of {block.language}")
 
 
 def test_the_features_page(
@@ -78,18 +82,18 @@ def test_the_features_page(
     if pytestconfig.getoption("--renew"):
         FEATURES.write_text(renewed(FEATURES, printed), "utf-8")
 
-    told = list(printed.values())
-    for block, out in zip(blocks(FEATURES), told, strict=True):
-        assert (out or None) == block.printed, f"features.md:{block.line}"
+    for block, output in zip(blocks(FEATURES), list(printed.values()), strict=True):
+        assert (output or None) == block.printed, f"features.md:{block.line}"
 
 
 def test_every_row_has_its_lines() -> None:
     text = FEATURES.read_text("utf-8")
     rows = re.findall(r"^### (\w+) · .*?(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
     parts = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
-    wanted = [f"{letter}{n}" for letter, most in (("A", 11), ("B", 8), ("C", 9), ("D", 9), ("E", 11)) for n in range(1, most + 1)]  # fmt: skip
+    rows_in_part = {"A": 11, "B": 8, "C": 9, "D": 9, "E": 11}
+    expected = [f"{part}{n}" for part, count in rows_in_part.items() for n in range(1, count + 1)]
 
-    assert rows == [*wanted, *map(str, range(1, 13))]
+    assert rows == [*expected, *map(str, range(1, 13))]
     for row, part in zip(rows, parts, strict=True):
         assert re.search(r"^```(python|sh|yaml)$", part, re.MULTILINE), row
 
@@ -130,7 +134,7 @@ def test_examples_of_the_reference(
 def test_the_reference_is_what_the_docstrings_say(
     tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    """In a process of its own: click remembers of a command how it was asked for help first."""
+    """In a process of its own: click keeps how a command was first asked for help."""
     folder = REFERENCE if pytestconfig.getoption("--renew") else tmp_path / "reference"
     subprocess.run(
         [sys.executable, ROOT / "docs" / "reference.py", folder], check=True, timeout=120
@@ -161,13 +165,13 @@ def test_pictures_of_commands(
     environment: dict[str, str],
     pytestconfig: pytest.Config,
 ) -> None:
-    """As they look in a terminal of a hundred columns, over a world in which most models fail."""
+    """Commands in a terminal of a hundred columns, in a world where most models fail."""
     environment |= {"OPENROUTER_BASE_URL": serve(World(failing_models(), seed=8, clock="real"))}
     for model in () if name == "chat" else ("haze/ultra:free", "gale/27b:free", "cedar/mini:free"):
         in_terminal(["chat", "-m", model, "hello"], 100, environment)
-    told = in_terminal(command, 100, environment)
+    text = in_terminal(command, 100, environment)
     screen = Console(width=100, record=True, file=io.StringIO(), force_terminal=True)
-    screen.print(Text.from_ansi(told))
+    screen.print(Text.from_ansi(text))
     svg = re.sub(
         r"@font-face \{.*?\}", "", screen.export_svg(title=f"freerouter {name}"), flags=re.DOTALL
     )
@@ -208,3 +212,13 @@ def test_every_variable_is_in_the_table() -> None:
     for name in Settings.model_fields:
         stem = name.upper().removeprefix("OPENROUTER_RETRY_BACKOFF")
         assert stem in text, name
+
+
+def test_every_option_is_in_a_table() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    rows = "\n".join(re.findall(r"^\| (`.*?) \|", text, re.MULTILINE))
+    options = {
+        "session" if name == "session_name" else name for name in RouterConfig.__dataclass_fields__
+    }
+
+    assert not {name for name in options if f"`{name}`" not in rows}

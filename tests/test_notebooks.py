@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom, against the simulator, and say so."""
+"""The notebooks run from top to bottom against the simulator, and say so."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_it_runs_with_its_one_line_changed(
     book = read(path)
     for cell in book.cells:
         if cell.cell_type == "code":
-            cell.source = REAL.sub(lambda found: found[1], cell.source)
+            cell.source = REAL.sub(lambda match: match[1], cell.source)
     NotebookClient(
         book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
