@@ -52,7 +52,7 @@ def decision(free: int, listed: int) -> float:
     """Microseconds for one decision."""
     catalogue, account = (
         catalogue_of(free, listed),
-        Account("openrouter", "https://x.test/v1", "k", "openrouter"),
+        Account("openrouter", "https://x.test/v1", "k", dialect="openrouter"),
     )
     book, rng, policy = HealthBook(), Random(1), Policy()
     for n, model in enumerate(catalogue.models[:free]):

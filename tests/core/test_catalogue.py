@@ -9,7 +9,7 @@ import pytest
 from freerouter_core import Provider, errors
 from freerouter_core.catalogue.model import Catalogue, Model
 from freerouter_core.catalogue.parse import parse_models
-from freerouter_core.catalogue.providers import read_rows, resolve_account
+from freerouter_core.catalogue.provider_rows import read_rows, resolve_account
 from freerouter_core.settings import known_providers
 
 

@@ -9,7 +9,8 @@ import pytest
 from freerouter_core import Provider, Router, errors
 from freerouter_core.catalogue.model import Catalogue
 from freerouter_core.catalogue.parse import parse_models
-from freerouter_core.catalogue.providers import Account, resolve_account
+from freerouter_core.catalogue.provider_rows import resolve_account
+from freerouter_core.catalogue.providers import Account
 from freerouter_core.client.resolve import resolve
 from freerouter_core.routing.candidates import Candidates
 from freerouter_core.routing.health import HealthBook

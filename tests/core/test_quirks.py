@@ -78,7 +78,7 @@ def body_for(
     body, _ = build_body(
         asked,
         model,
-        Account(provider, "https://x.example/v1", "k", dialect),
+        Account(provider, "https://x.example/v1", "k", dialect=dialect),
         stream=True,
         prefill=resumes,
     )
@@ -561,7 +561,7 @@ def test_reasoning_is_not_switched_off_for_a_model_that_must_reason() -> None:
     from freerouter_core.wire.body import build_body
     from freerouter_core.wire.request import ChatRequest
 
-    account = Account("openrouter", "https://x.test/v1", "k", "openrouter")
+    account = Account("openrouter", "https://x.test/v1", "k", dialect="openrouter")
     parameters = frozenset({"reasoning"})
     free, bound = (
         Model("m", parameters=parameters, reasoning_mandatory=must) for must in (False, True)

@@ -24,7 +24,7 @@ from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.redact import redact_fault
 
 mpl.use("Agg")
-ACCOUNT = Account("p", "http://127.0.0.1:9/v1", "sk-table-0123456789", "openai", "all", (), ())
+ACCOUNT = Account("p", "http://127.0.0.1:9/v1", "sk-table-0123456789")
 REPORTS = ("free_models", "health", "quota", "explain", "performance")
 
 

@@ -1,4 +1,4 @@
-"""What models there are, what each can do, and which are free. Pure: it is given text and gives facts."""
+"""Models, what they can do and which are free; providers and their limits. Pure: text to facts."""
 
 from .model import Catalogue, Model
 from .parse import parse_models

@@ -1,69 +1,73 @@
-"""`Model`: the facts about one model of one provider; `Catalogue`: all of them, as of one moment."""
+"""`Model`: the facts about one model at one provider. `Catalogue`: all of them, at one moment."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 TEXT = frozenset({"text"})
 
 ModelIdentity = tuple[str, str, str]
-"""(provider, base URL, wire name): what is learnt about a model is remembered under it."""
+"""(provider, base URL, wire name): what is learnt about a model is stored under it."""
 
-
-LONGEST_NAME = 500
-"""Letters that the name of a model may have; those of local servers are paths."""
+MAX_NAME = 500
+"""Characters of a model's name. Those of local servers are paths."""
 
 
 def is_plausible_name(name: object) -> bool:
-    """Whether a model may be called that: names end in metrics, logs, and files that processes share."""
-    return isinstance(name, str) and len(name) <= LONGEST_NAME and name.isprintable()
+    """Whether a model may have this name: names end in metrics, logs and shared files."""
+    return isinstance(name, str) and len(name) <= MAX_NAME and name.isprintable()
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model at one provider. Facts only: how it has been doing lives in `routing.health`.
+    """One model at one provider. Facts only: how it has been doing is in `routing.health`.
 
-    `context` and `max_output` are tokens, prices are USD per token, `expires` unix seconds.
-    A capability of a model that no catalogue lists is believed until an answer proves otherwise (`listed`).
+    `context` and `max_output` are tokens, prices are USD per token, `expires` is unix seconds.
+    A model that no catalogue lists (`listed` False) is believed to have every capability until an
+    answer proves otherwise.
     """
 
     id: str
     """What users write and see: `author/name:free` at OpenRouter, `provider:name` elsewhere."""
     provider: str = "openrouter"
     name: str = ""
-    """What goes on the wire."""
+    """The name on the wire; empty: `id`."""
+    _: KW_ONLY
     origin: str = ""
-    """The base URL it is served at: a model of the same name elsewhere is another."""
+    """The base URL it is served at. A model of the same name elsewhere is another model."""
     context: int = 32_768
     max_output: int | None = None
     inputs: frozenset[str] = TEXT
     parameters: frozenset[str] = frozenset()
-    """The request parameters it takes, in OpenRouter's words; empty means unknown."""
+    """The request parameters it takes, in OpenRouter's words; empty: not known."""
     free: bool = False
     chat: bool = True
-    """False for classifiers, OCR-only, decision, gated and non-text models: never candidates."""
+    """False for classifiers, OCR, decision, gated and non-text models: never candidates."""
     prompt_price: float = 0.0
     completion_price: float = 0.0
     reasoning_mandatory: bool = False
     expires: float | None = None
     quality: float = 5.0
-    """A prior of 0 to 10, from what the catalogue says of it; see `parse.quality_prior`."""
+    """0 to 10, estimated from the catalogue; see `catalogue.quality`."""
     size: int = 0
-    """Bytes of memory it takes, where a local server tells; 0: not known."""
+    """Bytes of memory it takes at a local server; 0: not known."""
     listed: bool = True
     lacks: frozenset[str] = frozenset()
-    """Parameters and ways that an answer has proved it not to have, whatever the catalogue says."""
+    """Parameters and abilities that answers have disproved, whatever the catalogue says."""
     identity: ModelIdentity = field(init=False, compare=False, repr=False)
-    """What health and capabilities are remembered under."""
+    """What health and capabilities are stored under."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "identity", (self.provider, self.origin, self.name or self.id))
+        object.__setattr__(self, "identity", (self.provider, self.origin, self.wire_name))
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """USD for that many tokens, by the catalogue's prices; infinite where they are not known: not listed, or a router's -1."""
+        """USD for that many tokens at the catalogue's prices; infinite if those are not known.
+
+        They are not known of models that no catalogue lists, and of routers (price -1).
+        """
         if self.free:
             return 0.0
         if not self.listed or self.prompt_price < 0 or self.completion_price < 0:
@@ -72,42 +76,46 @@ class Model:
 
     @property
     def wire_name(self) -> str:
+        """The name that goes on the wire."""
         return self.name or self.id
 
     def takes(self, parameter: str) -> bool:
-        """Whether the request parameter is supported, or nothing is known about any."""
+        """Whether a request parameter is supported, or nothing is known about any."""
         return parameter not in self.lacks and (not self.parameters or parameter in self.parameters)
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """The words of a catalogue table, in a fixed order."""
-        found = ["text"]
-        found += [kind for kind in ("image", "audio", "video", "file") if kind in self.inputs]
-        wanted = (
-            ("tools", "tools"),
-            ("tool_choice", "tool_choice"),
-            ("structured_outputs", "structured"),
-            ("response_format", "json"),
-            ("reasoning", "reasoning"),
-        )
-        found += [word for parameter, word in wanted if parameter in self.parameters]
-        return tuple(found)
+        """What it takes and does, in the words of tables, in a fixed order."""
+        kinds = [kind for kind in ("image", "audio", "video", "file") if kind in self.inputs]
+        terms = [term for parameter, term in _TERMS.items() if parameter in self.parameters]
+        return ("text", *kinds, *terms)
+
+
+_TERMS = {
+    "tools": "tools",
+    "tool_choice": "tool_choice",
+    "structured_outputs": "structured",
+    "response_format": "json",
+    "reasoning": "reasoning",
+}
+"""By request parameter: its term in tables."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Models as of `fetched` (unix seconds). Replaced whole, never edited: readers need no lock."""
+    """Models as of `fetched` (unix seconds). Replaced as a whole, so readers need no lock."""
 
     models: tuple[Model, ...] = ()
     fetched: float = 0.0
     by_identity: dict[ModelIdentity, Model] = field(default_factory=dict, compare=False, repr=False)
     memo: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
-    """What was worked out about these very models before; it dies with them."""
+    """A cache of what was worked out about these very models."""
 
     @classmethod
     def of(cls, models: Iterable[Model], fetched: float) -> Catalogue:
-        unique = {model.identity: model for model in models}
-        return cls(tuple(unique.values()), fetched, unique)
+        """A catalogue in which the last model of an identity counts."""
+        by_identity = {model.identity: model for model in models}
+        return cls(tuple(by_identity.values()), fetched, by_identity)
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self.models)
@@ -117,6 +125,5 @@ class Catalogue:
 
     def free(self) -> list[Model]:
         """The free chat models, largest context first."""
-        return sorted(
-            (m for m in self.models if m.free and m.chat), key=lambda m: (-m.context, m.id)
-        )
+        free = (model for model in self.models if model.free and model.chat)
+        return sorted(free, key=lambda model: (-model.context, model.id))

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..catalogue.providers import Account, Limit, Provider, merge_rows, resolve_account
+from ..catalogue.provider_rows import merge_rows, resolve_account
+from ..catalogue.providers import Account, Limit, Provider
 from ..errors import AuthenticationFailed, NoCandidates
 from ..events import log
 from ..settings.environment import Settings

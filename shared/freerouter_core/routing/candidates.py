@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from random import Random
 
 from ..catalogue.model import Catalogue, Model
-from ..catalogue.parse import matches_free_list
+from ..catalogue.pricing import matches_free_list
 from ..catalogue.providers import Account
 from .fit import able, fit, ready, tight
 from .health import PRIOR_SAFETY, Health, HealthBook

@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
-from ..catalogue.providers import read_rows
+from ..catalogue.provider_rows import ProviderRow, read_rows
 from ..errors import BadSetting
 
 _SECRET_NAME = re.compile("KEY|TOKEN|SECRET|PASS", re.IGNORECASE)
@@ -17,13 +16,13 @@ _VARIABLE = re.compile(r"\{(\w+)\}")
 
 
 @cache
-def known_providers() -> dict[str, dict[str, Any]]:
+def known_providers() -> dict[str, ProviderRow]:
     """The rows of providers.toml by name."""
     text = files("freerouter_core.catalogue").joinpath("providers.toml").read_text("utf-8")
     return read_rows(text)
 
 
-def check_key_owners(rows: Mapping[str, Mapping[str, Any]], file: str | None) -> None:
+def check_key_owners(rows: Mapping[str, ProviderRow], file: str | None) -> None:
     """Refuse rows of a settings file that would send a known provider's key somewhere else.
 
     Somebody else may have made the folder with the file, so it decides about no foreign key.
@@ -41,12 +40,12 @@ def check_key_owners(rows: Mapping[str, Mapping[str, Any]], file: str | None) ->
         _check_keys(name, row, owners, file)
 
 
-def _addresses(row: Mapping[str, Any]) -> list[str]:
+def _addresses(row: ProviderRow) -> list[str]:
     return [str(row.get("base_url", "")), str(row.get("models", ""))]
 
 
 def _check_addresses(
-    name: str, row: Mapping[str, Any], owners: Mapping[str, str], file: str | None
+    name: str, row: ProviderRow, owners: Mapping[str, str], file: str | None
 ) -> None:
     for address in _addresses(row):
         for variable in _VARIABLE.findall(address):
@@ -57,9 +56,7 @@ def _check_addresses(
                 )
 
 
-def _check_keys(
-    name: str, row: Mapping[str, Any], owners: Mapping[str, str], file: str | None
-) -> None:
+def _check_keys(name: str, row: ProviderRow, owners: Mapping[str, str], file: str | None) -> None:
     moved = any(address and not address.startswith("/") for address in _addresses(row))
     variables = row.get("keys", known_providers().get(name, {}).get("keys", ()))
     for variable in variables:

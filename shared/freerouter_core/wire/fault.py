@@ -70,8 +70,11 @@ class Effect:
 
 
 class Cause(StrEnum):
-    """Which failure a fault is: the row of the table in `wire.rules`, a transport's failure, or what
-    is wrong with an answer."""
+    """Which failure a fault is.
+
+    Causes come from the rows of `wire.rules`, from transports, and from what is wrong with an
+    answer.
+    """
 
     effect: Effect
 
@@ -81,7 +84,7 @@ class Cause(StrEnum):
         member.effect = effect
         return member
 
-    # -- the account ----------------------------------------------------------------------------
+    # -- the account ------------------------------------------------------------------------------
     KEY_REFUSED = "key-refused", Effect(key_refused=True)
     ACCOUNT_MINUTE = "account-minute", Effect(limit="account", paced=True, reset="rolling")
     ACCOUNT_DAY = "account-day", Effect(limit="account", reset="utc-day")
@@ -106,7 +109,7 @@ class Cause(StrEnum):
     TIMEOUT = "timeout"
     UNKNOWN = "unknown"
 
-    # -- the model, for good ------------------------------------------------------------------------
+    # -- the model, for good ----------------------------------------------------------------------
     GONE = "gone", Effect(unexplained=True)
     NOT_A_MODEL = "not-a-model"
     NO_FREE_QUOTA = "no-free-quota"
@@ -116,7 +119,7 @@ class Cause(StrEnum):
     DATA_POLICY = "data-policy"
     NO_PROVIDER = "no-provider"
 
-    # -- what the model cannot do ---------------------------------------------------------------------
+    # -- what the model cannot do -----------------------------------------------------------------
     CONTEXT = "context", Effect(too_long=True, context=True)
     TOO_LARGE = "too-large", Effect(too_long=True)
     MAX_TOKENS_402 = "max-tokens-402"
@@ -129,7 +132,7 @@ class Cause(StrEnum):
     NO_PARAMETERS = "no-parameters"
     NO_PARAMETER = "no-parameter"
 
-    # -- the form the model takes a request in ----------------------------------------------------------
+    # -- the form the model takes a request in ----------------------------------------------------
     NO_SYSTEM = "no-system"
     LATER_SYSTEM = "later-system"
     DEVELOPER = "developer"
@@ -149,7 +152,7 @@ class Cause(StrEnum):
     PENALTIES = "penalties"
     SCHEMAS = "schemas"
 
-    # -- the request ----------------------------------------------------------------------------
+    # -- the request ------------------------------------------------------------------------------
     UPSTREAM_400 = "upstream-400", Effect(names_field=True)
     BAD_REQUEST = "bad-request", Effect(names_field=True, wrong_request=True)
     TOKEN_LIMIT = "token-limit", Effect(out_of_tokens=True)
@@ -167,7 +170,7 @@ class Cause(StrEnum):
     SLOW = "slow"
     STALL = "stall"
 
-    # -- the answer -----------------------------------------------------------------------------
+    # -- the answer -------------------------------------------------------------------------------
     CUT = "cut"
     """A connection that was cut, or a stream that ended without a finish reason."""
     EMPTY = "empty", Effect(empty=True)
@@ -195,8 +198,9 @@ class Fault:
 
     `message`: the provider's own words, shortened, without keys. `until`: the stated wait, unix
     seconds; None: a guess is made and probed. `lacks`: request parameters or input kinds that the
-    model turned out not to have. `context`: the context window it stated, tokens. `teaches`: whether
-    the fault says anything about the model; limits of the account and mistakes of the caller do not.
+    model turned out not to have. `context`: the context window it stated, tokens. `teaches`:
+    whether the fault says anything about the model. Limits of the account and mistakes of the
+    caller do not.
     """
 
     kind: Kind

@@ -42,15 +42,15 @@ class ReasoningOptions:
             enabled = True if effort is not None or budget is not None else None
         return cls(enabled, effort, budget)
 
-    def nearest_effort(self, *known: str) -> str | None:
-        """The nearest effort that a provider knows; None if nothing is to be sent."""
+    def nearest_effort(self, *efforts: str) -> str | None:
+        """The nearest of the efforts that a provider knows; None if nothing is to be sent."""
         if self.enabled is False:
-            return "none" if "none" in known else None
+            return "none" if "none" in efforts else None
         if self.effort is None:
             return None
         rank = EFFORTS.index(self.effort)
-        efforts = [effort for effort in known if effort != "none"]
-        return min(efforts, key=lambda effort: abs(EFFORTS.index(effort) - rank), default=None)
+        some = [effort for effort in efforts if effort != "none"]
+        return min(some, key=lambda effort: abs(EFFORTS.index(effort) - rank), default=None)
 
 
 def turns_reasoning_off(setting: ReasoningSetting) -> bool:
@@ -62,11 +62,11 @@ Writer = Callable[[Json, ReasoningOptions, str], None]
 """Writes options into a body, for the model of that wire name."""
 
 
-def _effort(*known: str) -> Writer:
-    """Writes OpenAI's `reasoning_effort`, as the nearest of the efforts that are known."""
+def _effort(*efforts: str) -> Writer:
+    """A writer of OpenAI's `reasoning_effort`, as the nearest of these efforts."""
 
     def write(body: Json, options: ReasoningOptions, _model: str) -> None:
-        effort = options.nearest_effort(*known)
+        effort = options.nearest_effort(*efforts)
         if effort is not None:
             body["reasoning_effort"] = effort
 
@@ -171,7 +171,7 @@ WRITERS: dict[str, tuple[Writer, str]] = {
 
 
 def write_reasoning(body: Json, setting: ReasoningSetting, provider: str, model: str) -> None:
-    """Write a setting into a body in the fields of `provider`; OpenRouter's object goes as it is."""
+    """Write a setting into a body, in the fields of `provider`. OpenRouter's object is copied."""
     if provider != "openrouter":
         writer = WRITERS[provider][0] if provider in WRITERS else _OPENAI
         writer(body, ReasoningOptions.parse(setting), model)

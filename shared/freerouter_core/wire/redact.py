@@ -48,7 +48,7 @@ def redact_fault(fault: Fault, account: Account) -> Fault:
 
 
 def redact_answer(answer: Answer, account: Account, *, with_text: bool = False) -> Answer:
-    """The answer with keys out of what ends in metadata and logs; `with_text`: out of its text too."""
+    """The answer with keys out of its metadata; `with_text`: out of its text and calls too."""
     if with_text:
         calls = tuple(
             replace(

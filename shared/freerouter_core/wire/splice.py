@@ -92,27 +92,27 @@ class Splice:
         """How many characters at the beginning of `text` repeat the end of what was shown."""
         for start in self._starts:
             ending = self._before[start : start + len(text) + 1]
-            words = ending.rstrip()
+            repeated = ending.rstrip()
             reaches_end = start + len(ending) >= len(self._before)
-            if not reaches_end or not words or not text.startswith(words):
+            if not reaches_end or not repeated or not text.startswith(repeated):
                 continue
-            space, rest = ending[len(words) :], text[len(words) :]
+            space, rest = ending[len(repeated) :], text[len(repeated) :]
             if space and _WORD.match(rest):
                 continue  # another word, which only begins like the last one
-            if self._is_repetition(words, whole=start == self._first, after_space=after_space):
-                return len(words) + (len(space) if rest.startswith(space) else 0)
+            if self._is_repetition(repeated, whole=start == self._first, after_space=after_space):
+                return len(repeated) + (len(space) if rest.startswith(space) else 0)
         return 0
 
-    def _is_repetition(self, words: str, *, whole: bool, after_space: bool) -> bool:
-        """Whether matching `words` are no coincidence. `whole`: they are all that was shown."""
-        if words.isdigit() or (not _WORD.search(words) and len(words) < MIN_OVERLAP):
+    def _is_repetition(self, match: str, *, whole: bool, after_space: bool) -> bool:
+        """Whether a match is no coincidence. `whole`: it is all that was shown."""
+        if match.isdigit() or (not _WORD.search(match) and len(match) < MIN_OVERLAP):
             return False
-        if _CJK.match(words) and len(words) < 3:
+        if _CJK.match(match) and len(match) < 3:
             return False
-        size = len(words.encode())
+        size = len(match.encode())
         if after_space:
-            return size >= MIN_OVERLAP_AFTER_SPACE and len(_WORD.findall(words)) >= 2
-        return words.isalnum() or size >= MIN_OVERLAP or (whole and len(words) >= 3)
+            return size >= MIN_OVERLAP_AFTER_SPACE and len(_WORD.findall(match)) >= 2
+        return match.isalnum() or size >= MIN_OVERLAP or (whole and len(match) >= 3)
 
     def _begins_anew(self, text: str) -> bool:
         """Whether `text` begins like the very start and then differs.
@@ -125,10 +125,10 @@ class Splice:
         if not text or self._before.endswith("\n") or comes_again:
             return False
         shared = _shared_length(text, shown)
-        words = len(_WORD.findall(text[:shared]))
+        word_count = len(_WORD.findall(text[:shared]))
         is_amid_a_sentence = not _PAUSE.search(self._before)
         return shared >= min(RESTART_CHARACTERS, len(shown)) or (
-            words >= 2 and shared >= 6 and is_amid_a_sentence
+            word_count >= 2 and shared >= 6 and is_amid_a_sentence
         )
 
 

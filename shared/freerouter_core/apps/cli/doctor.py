@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from ...catalogue.providers import merge_rows
+from ...catalogue.provider_rows import merge_rows
 from ...client.router import Router
 from ...errors import FreeRouterError
 from ...reports import HealthReport

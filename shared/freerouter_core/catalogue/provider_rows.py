@@ -1,0 +1,121 @@
+"""Rows of providers.toml and of the user's own, and the account that a `Provider` means."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import BadSetting
+from .providers import Account, Limit, Provider, frozen_rule
+
+ProviderRow = Mapping[str, Any]
+"""The facts about one provider; providers.toml explains its keys."""
+
+
+def read_rows(toml: str) -> dict[str, ProviderRow]:
+    """The rows of a providers.toml text, by name."""
+    return rows_from_tables(tomllib.loads(toml))
+
+
+def rows_from_tables(tables: Mapping[str, ProviderRow]) -> dict[str, ProviderRow]:
+    """Rows with their limits as `Limit`s. Raises `BadSetting` if one is none."""
+    rows: dict[str, ProviderRow] = {}
+    for name, table in tables.items():
+        row = dict(table)
+        if "limits" in row:
+            row["limits"] = tuple(Limit(**limit) for limit in row["limits"])
+        if "free" in row:
+            row["free"] = frozen_rule(row["free"])
+        rows[name] = row
+    return rows
+
+
+def merge_rows(
+    rows: Mapping[str, ProviderRow], own: Mapping[str, ProviderRow]
+) -> dict[str, ProviderRow]:
+    """Rows, overridden by the user's own. Another address inherits no list of models."""
+    merged = dict(rows)
+    for name, row in rows_from_tables(own).items():
+        inherited = merged.get(name, {})
+        if "base_url" in row:
+            of_address = ("models", "base_url_variable", "ended")
+            inherited = {k: v for k, v in inherited.items() if k not in of_address}
+        merged[name] = {**inherited, **row}
+    return merged
+
+
+def resolve_account(
+    provider: Provider, rows: Mapping[str, ProviderRow], environment: Mapping[str, str]
+) -> Account | None:
+    """The account of a `Provider`, or None if it needs a key and has none.
+
+    The key is the provider's own, or else the environment's. Raises `BadSetting` if nothing is
+    known of the provider, or if a part of its address is missing in `environment`.
+    """
+    row = rows.get(provider.name, {})
+    address = (
+        provider.base_url
+        or environment.get(row.get("base_url_variable", ""))
+        or row.get("base_url")
+    )
+    if not address:
+        raise BadSetting(
+            f"provider {provider.name!r} is not known, and no base_url is given",
+            hint=f"known: {', '.join(sorted(rows))};"
+            f" else Provider({provider.name!r}, base_url='https://…/v1')",
+        )
+    key = _key(provider, row, environment)
+    if not key and row.get("keys") and not row.get("keyless"):
+        return None
+    return Account(
+        provider.name,
+        _with_variables(address, provider.name, environment).rstrip("/"),
+        key,
+        dialect=row.get("dialect", "openai"),
+        free=frozen_rule(row.get("free", "all") if provider.free is None else provider.free),
+        limits=tuple(row.get("limits", ())) if provider.limits is None else provider.limits,
+        headers=provider.headers,
+        models=_models_address(row, address, provider, environment),
+        privacy=row.get("privacy", "unknown"),
+        local=bool(row.get("local")),
+    )
+
+
+def _key(provider: Provider, row: ProviderRow, environment: Mapping[str, str]) -> str:
+    variables = (environment.get(name) for name in row.get("keys", ()))
+    key = (provider.api_key or next((value for value in variables if value), "")).strip()
+    if not key.isascii() or any(letter.isspace() or not letter.isprintable() for letter in key):
+        raise BadSetting(
+            f"the key of {provider.name} has a character that no key has",
+            hint="copy it again; a placeholder from a text is no key",
+        )
+    return key
+
+
+def _models_address(
+    row: ProviderRow, address: str, provider: Provider, environment: Mapping[str, str]
+) -> str:
+    """The address of its list of models: the row's own, or a path at whatever host is used."""
+    models = str(row.get("models", ""))
+    if models.startswith("/"):
+        scheme, _, rest = address.partition("://")
+        return f"{scheme}://{rest.partition('/')[0]}{models}"
+    is_known_address = provider.base_url is None
+    return _with_variables(models, provider.name, environment) if is_known_address else ""
+
+
+def _with_variables(address: str, provider: str, environment: Mapping[str, str]) -> str:
+    """An address with its `{VARIABLE}`s replaced."""
+
+    def value_of(match: re.Match[str]) -> str:
+        value = environment.get(match[1])
+        if not value:
+            raise BadSetting(
+                f"provider {provider!r} needs {match[1]}",
+                hint=f"set {match[1]}, or pass base_url=…",
+            )
+        return value
+
+    return re.sub(r"\{([A-Z_]+)\}", value_of, address)
