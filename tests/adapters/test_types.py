@@ -6,105 +6,36 @@ import inspect
 import subprocess
 import sys
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, assert_type
 
 import httpx
 import pytest
-from langchain_core.messages import AIMessage
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse
-from llama_index.core.prompts import PromptTemplate
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 
-from freerouter_core import Exchange, Guard, Model, Need, Provider, Router, Session, Verdict
+from freerouter_core import Router, Session
 from freerouter_core.errors import BadSetting
-from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 
 KEY = "sk-or-v1-typed"
 
 
-class Polite(Guard):
-    def judge(self, exchange: Exchange) -> Verdict:
-        return Verdict()
+def test_options_read_as_their_types() -> None:
+    router = Router(fallback_models=["a/b:free"])
+    http_client = httpx.AsyncClient()
+    chat_model = ChatFreeRouter(api_key=KEY, router=router, session=router.session("s"))
+    llm = FreeRouter(api_key=KEY, http_client=http_client, session="s", timeout=None)
 
-
-def is_short(exchange: Exchange) -> bool:
-    return len(exchange.text) < 100
-
-
-def backwards(need: Need, models: Sequence[Model]) -> Sequence[Model]:
-    return list(reversed(models))
-
-
-class Person(BaseModel):
-    name: str
-
-
-def test_a_chat_model_takes_options_as_users_write_them() -> None:
-    router = Router(providers=["groq"], fallback_models=["a/b:free"], guards=[is_short])
-    plain = ChatFreeRouter(
-        api_key=KEY,
-        providers=["groq", Provider("mistral")],
-        fallback_models=["a/b:free"],
-        capabilities=["tools"],
-        guards=[Polite(), is_short],
-        strategy=backwards,
-        reasoning="low",
-        stop=["x"],
-        timeout=None,
-        http_client=httpx.AsyncClient(),
-    )
-    based = ChatFreeRouter(
-        api_key=SecretStr(KEY), router=router, session=router.session("s"), stop="x", streaming=True
-    )
-    named = ChatFreeRouter(session="s", providers="all", reasoning={"effort": "low"})
-
-    assert_type(plain.api_key, SecretStr | None)
-    assert_type(plain.make_router(), Router)
-    assert_type(based.router, Router | None)
-    assert_type(named.session, Session | str | None)
-    assert plain.api_key is not None and plain.api_key.get_secret_value() == KEY
-
-
-def test_an_llm_takes_options_as_users_write_them() -> None:
-    router = Router(providers=["groq"], fallback_models=["a/b:free"], guards=[is_short])
-    plain = FreeRouter(
-        api_key=KEY,
-        providers=["groq", Provider("mistral")],
-        fallback_models=["a/b:free"],
-        capabilities=["tools"],
-        guards=[Polite(), is_short],
-        strategy=backwards,
-        reasoning="low",
-        stop=["x"],
-        timeout=None,
-        http_client=httpx.AsyncClient(),
-        system_prompt="Be brief.",
-    )
-    based = FreeRouter(router=router, session=router.session("s"), stop="x", context_window=4_096)
-    named = FreeRouter(session="s", providers="all", reasoning={"effort": "low"})
-
-    assert_type(plain.api_key, str | None)
-    assert_type(plain.make_router(), Router)
-    assert_type(based.router, Router | None)
-    assert_type(named.session, Session | str | None)
-
-
-def test_answers_have_types() -> None:
-    with World([SimModel("a/m:free")]) as world:
-        chat_model = ChatFreeRouter(router=world.router())
-        llm = FreeRouter(router=world.router())
-        message = chat_model.invoke("hello")
-        response = llm.chat([ChatMessage("hello")])
-        completion = llm.complete("hello")
-        person = llm.structured_predict(Person, PromptTemplate("Who?"))
-
-    assert_type(message, AIMessage)
-    assert_type(response, ChatResponse)
-    assert_type(completion, CompletionResponse)
-    assert_type(person, Person)
+    assert_type(chat_model.api_key, SecretStr | None)
+    assert_type(chat_model.router, Router | None)
+    assert_type(chat_model.session, Session | str | None)
+    assert_type(chat_model.make_router(), Router)
+    assert_type(llm.api_key, str | None)
+    assert_type(llm.timeout, float | None)
+    assert_type(llm.make_router(), Router)
+    assert chat_model.api_key == SecretStr(KEY)
+    assert llm.make_router().http_client is http_client
 
 
 @pytest.mark.parametrize("kind", [ChatFreeRouter, FreeRouter])

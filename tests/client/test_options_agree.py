@@ -1,7 +1,7 @@
 """An option is declared in several places. They agree on its name, its default and its type.
 
 The places: `Router`, `RouterConfig`, the two adapters, the settings file, the routing policy, the
-filter, the docstring of `Router`, and the table in docs/settings.md. Where one differs on purpose,
+filter, the docstring of `Router`, and the tables in docs/settings.md. Where one differs on purpose,
 the reason stands here.
 """
 
@@ -104,14 +104,9 @@ CALLABLE_IN_CODE = {
     "strategy": "a callable ranks before the engine does, and no file can hold one",
 }
 """Options that are callables in code, and names elsewhere."""
-NOT_IN_THE_TABLE = {
-    "quality": "it stands beside min_quality",
-    "session_name": "the table has `session`",
-    "show_free_only": "the table of variables has it",
-    "prefer_free": "the table of variables has it",
-    "runtime": "for tests and services",
+NAMED_OTHERWISE_IN_THE_TABLES = {
+    "session_name": "the row of `session` says so",
 }
-"""Options of a router that have no row of their own in docs/settings.md."""
 DEFAULTS_IN_WORDS: dict[str, tuple[object, ...]] = {
     "environment": (None,),
     "OpenRouter": (None,),
@@ -145,14 +140,14 @@ def of_adapter(adapter: Adapter) -> dict[str, Any]:
     }
 
 
-def of_table() -> Iterator[tuple[str, tuple[object, ...]]]:
-    """Options in the first table of docs/settings.md, and what their defaults may be."""
-    rows = re.findall(r"^\| (`.*?) \| (.*?) \|", SETTINGS.partition("\n## ")[0], re.MULTILINE)
-    for cell, words in rows:
-        names = re.findall(r"`(\w+)`", cell)
-        texts = [text.strip("` ") for text in words.split(",")]  # one for all names, or one each
-        for name, text in zip(names, texts * (len(names) // len(texts)), strict=True):
-            yield name, DEFAULTS_IN_WORDS.get(text) or (ast.literal_eval(text),)
+def of_tables() -> Iterator[tuple[str, str, str]]:
+    """(name, default, meaning) of each option in docs/settings.md."""
+    text = SETTINGS.partition("\n## Environment variables")[0]
+    for names, default, meaning in re.findall(
+        r"^\| (`.*?) \| (.*?) \| (.*) \|$", text, re.MULTILINE
+    ):
+        for name in re.findall(r"`(\w+)`", names):
+            yield name, default.strip("`"), meaning
 
 
 def kinds(hint: Any) -> frozenset[Any]:
@@ -280,16 +275,23 @@ def test_a_filter_describes_its_options() -> None:
     assert [name for name in FILTER if f"`{name}`" not in text] == []
 
 
-def test_the_table_in_the_documents_has_every_option_and_its_default() -> None:
-    table = dict(of_table())
-    defaults = of_adapter(ChatFreeRouter) | {
-        name: default for name, default in ROUTER.items() if name in ONLY_THE_ROUTER
-    }
+def test_the_documents_have_every_option_and_its_default() -> None:
+    defaults = of_adapter(ChatFreeRouter) | {name: ROUTER[name] for name in ONLY_THE_ROUTER}
+    tables = {name: text for name, text, _ in of_tables()}
 
-    assert table.keys() == defaults.keys() - NOT_IN_THE_TABLE.keys() - {*PARAMETERS}
-    for name, allowed in table.items():
-        default = defaults[name]
-        same = [value for value in allowed if value == default]
-        assert [value for value in same if isinstance(value, bool) == isinstance(default, bool)], (
-            name
-        )
+    assert tables.keys() == {*defaults} - {*PARAMETERS, *NAMED_OTHERWISE_IN_THE_TABLES}
+    for name, text in tables.items():
+        allowed = DEFAULTS_IN_WORDS.get(text) or (ast.literal_eval(text),)
+        equal = [value for value in allowed if value == defaults[name]]
+        assert any(isinstance(value, bool) == isinstance(defaults[name], bool) for value in equal)
+
+
+def test_the_documents_mark_options_that_not_all_take() -> None:
+    marks = {name: meaning.partition(":")[0] for name, _, meaning in of_tables()}
+
+    assert {name for name, mark in marks.items() if mark == "`Router` only"} == (
+        ONLY_THE_ROUTER.keys() - {"api_key", "session_name"}
+    )
+    assert {name for name, mark in marks.items() if mark == "framework classes"} == (
+        ONLY_THE_ADAPTERS.keys() - {"session"}
+    )
