@@ -15,6 +15,7 @@ from freerouter_core.routing import steps as s
 from freerouter_core.routing.engine import Route
 from freerouter_core.routing.journal import Journal
 from freerouter_core.routing.need import Policy
+from freerouter_core.routing.resume import Seam
 from freerouter_core.runtime.attempt_tasks import FIRST_TOKEN_LIMIT
 from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.simulator import SimModel, World
@@ -539,6 +540,43 @@ def test_a_broken_stream_carries_what_was_shown(clock: VirtualClock, drive: Driv
         drive(rig, route, stream=True)
 
     assert caught.value.partial == "half of it"
+
+
+def test_a_continued_answer_to_which_nobody_had_anything_to_add_is_what_was_shown(
+    clock: VirtualClock, drive: Drive
+) -> None:
+    rig = Rig(Chunks([says("all of it"), 500.0]), clock)
+
+    def route() -> Route:
+        yield s.Send(attempt())
+        yield s.Watch(rig.start + 9.0)
+        yield s.Commit(attempt())
+        fault = failed((yield s.Watch(rig.start + 99.0)))
+        seam = Seam(len("all of it"), attempt(), fault)
+        return rig.outcome(Answer(text=""), 2, seams=(seam,))
+
+    outcome = drive(rig, route, stream=True, policy=Policy(on_stream_break="continue"))
+
+    assert outcome.text == "all of it"
+
+
+def test_the_timer_of_an_attempt_ends_with_it(clock: VirtualClock, drive: Drive) -> None:
+    rig = Rig(Chunks([says("all", "stop"), b"data: [DONE]\n\n"]), clock)
+
+    def route() -> Route:
+        yield s.Send(attempt(stall_timeout=50.0))
+        yield s.Watch(rig.start + 9.0)
+        event = yield s.Watch(rig.start + 9.0)
+        timers = [timer for timer in pending_timers() if not timer.cancelled()]
+        assert timers == []
+        return rig.outcome(done(event))
+
+    drive(rig, route, stream=True)
+
+
+def pending_timers() -> list[asyncio.TimerHandle]:
+    timers: list[asyncio.TimerHandle] = getattr(asyncio.get_running_loop(), "_scheduled")  # noqa: B009  # no public way
+    return timers
 
 
 # -- validating --------------------------------------------------------------------------------

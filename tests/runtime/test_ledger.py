@@ -7,20 +7,29 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any, TypeVar
 
 import pytest
 
 from freerouter_core import Limit
+from freerouter_core.catalogue.providers import Account
+from freerouter_core.events import Event, QuotaLow, StoreLost
 from freerouter_core.routing.failures import RoutingState
 from freerouter_core.routing.limits import Charge, Grant, Refusal
-from freerouter_core.runtime.ledger import Ledger
+from freerouter_core.runtime.ledger import Ledger, MemoryStore, StoreFailed
+from freerouter_core.runtime.ledger.ledger import STORE_RETRY_AFTER
 from freerouter_core.runtime.ledger.open_store import open_store
 from freerouter_core.runtime.ledger.state_sync import StateSync
+from freerouter_core.runtime.ledger.store import Decide
 from freerouter_core.runtime.loop.clock import RealClock, VirtualClock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.wire.fault import Cause, Fault, Kind
 
 LANE = Charge("account", Limit(concurrent=1))
+MINUTE = Charge("account", Limit(requests=1, per=60.0))
+HOUR = Charge("account", Limit(requests=5, per=3_600.0))
+DAY = Charge("account", Limit(requests=50, per=86_400.0, reset="utc-day"))
+T = TypeVar("T")
 MODEL = ("openrouter", "https://openrouter.ai/api/v1", "acme/a:free")
 
 
@@ -101,6 +110,214 @@ def test_only_the_head_is_woken_and_a_head_that_leaves_hands_its_turn_on(
     runtime.call(live)
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_nobody_is_held_up_by_those_who_came_later_or_by_oneself(
+    number: int, runtime: Runtime
+) -> None:
+    async def live() -> None:
+        now = runtime.clock.now()
+        waiting = asyncio.ensure_future(runtime.ledger.wait(2, "account", now + 40.0))
+        await asyncio.sleep(0)
+        assert runtime.ledger._lines.busy_until("account", number) is None
+        assert runtime.ledger._lines.busy_until("account", 3) == now + 40.0
+        waiting.cancel()
+
+    runtime.call(live)
+
+
+def test_each_in_the_line_has_a_turn_at_its_time(runtime: Runtime) -> None:
+    """Although nothing is given back that would wake them."""
+    turns: list[tuple[int, float]] = []
+    start = runtime.clock.now()
+
+    async def waiter(number: int) -> None:
+        await runtime.ledger.wait(number, "account", start + 10.0 * number)
+        turns.append((number, round(runtime.clock.now() - start, 3)))
+
+    async def live() -> None:
+        async with asyncio.timeout(100.0):
+            await asyncio.gather(*(waiter(number) for number in (1, 2, 3)))
+
+    runtime.call(live)
+
+    assert turns == [(1, 10.0), (2, 20.0), (3, 30.0)]
+
+
+def test_a_refusal_never_ends_in_the_past(runtime: Runtime) -> None:
+    """The head of the line is late: whoever is refused for its sake would ask again at once."""
+
+    async def live() -> None:
+        ledger, now = runtime.ledger, runtime.clock.now()
+        waiting = asyncio.ensure_future(ledger.wait(1, "account", now - 5.0))
+        await asyncio.sleep(0)
+        refusal = await ledger.reserve(2, (LANE,), 0, 0.0)
+        assert isinstance(refusal, Refusal)
+        assert refusal.until > now
+        await waiting
+
+    runtime.call(live)
+
+
+def test_what_was_never_sent_makes_room_for_the_next_at_once(runtime: Runtime) -> None:
+    async def live() -> float:
+        ledger, start = runtime.ledger, runtime.clock.now()
+        grant = await ledger.reserve(1, (MINUTE,), 0, 0.0)
+        refusal = await ledger.reserve(2, (MINUTE,), 0, 0.0)
+        assert isinstance(grant, Grant)
+        assert isinstance(refusal, Refusal)
+        waiting = asyncio.ensure_future(ledger.wait(2, refusal.scope, refusal.until))
+        await asyncio.sleep(1.0)
+        ledger.settle(grant, sent=False)
+        await waiting
+        assert isinstance(await ledger.reserve(2, (MINUTE,), 0, 0.0), Grant)
+        return runtime.clock.now() - start
+
+    assert runtime.call(live) == pytest.approx(1.0)
+
+
+def test_a_long_line_makes_a_request_dear(runtime: Runtime) -> None:
+    account = Account("p", "https://p.invalid", "k", limits=(MINUTE.limit,))
+
+    async def live() -> tuple[float, float]:
+        ledger, now = runtime.ledger, runtime.clock.now()
+        free = ledger.congestion([account])["p"]
+        waiting = [
+            asyncio.ensure_future(ledger.wait(number, account.scope, now + 9.0))
+            for number in range(3)
+        ]
+        await asyncio.sleep(0)
+        assert ledger.queue_lengths([account]) == {"p": 3}
+        crowded = ledger.congestion([account])["p"]
+        await asyncio.gather(*waiting)
+        return free, crowded
+
+    free, crowded = runtime.call(live)
+
+    assert free < 1.0 < crowded
+
+
+def test_full_limits_tell_when_they_are_free_and_leases_do_not(runtime: Runtime) -> None:
+    async def live() -> None:
+        ledger, now = runtime.ledger, runtime.clock.now()
+        await ledger.reserve(1, (MINUTE, LANE), 0, 0.0)
+        free = await ledger.free_at((MINUTE, LANE, DAY))
+        assert list(free) == [MINUTE.window]
+        assert 60.0 < free[MINUTE.window] - now < 61.0
+        assert await ledger.used(MINUTE) == 1
+        await asyncio.sleep(61.0)
+        assert await ledger.used(MINUTE) == 0
+        assert await ledger.free_at((MINUTE,)) == {}
+
+    runtime.call(live)
+
+
+def test_after_a_fork_leases_are_gone_and_what_was_spent_stays_spent(runtime: Runtime) -> None:
+    async def live() -> None:
+        ledger = runtime.ledger
+        await ledger.reserve(1, (MINUTE, LANE), 0, 0.0)
+        ledger.forget()
+        assert (await ledger.used(MINUTE), await ledger.used(LANE)) == (1, 0)
+
+    runtime.call(live)
+
+
+def test_an_owner_is_warned_once_in_each_period_from_four_fifths_on(runtime: Runtime) -> None:
+    seen: list[Event] = []
+    runtime.subscribe(seen.append)
+
+    async def spend(requests: int) -> None:
+        for number in range(requests):
+            await runtime.ledger.reserve(number, (HOUR,), 0, 0.0)
+
+    warnings = []
+    for requests in (3, 1, 1):
+        runtime.call(lambda n=requests: spend(n))  # type: ignore[misc]  # mypy takes n for a parameter
+        runtime.flush()
+        warnings.append(len(seen))
+    runtime.clock.advance(3_601.0)  # type: ignore[attr-defined]  # the fixture's clock is virtual
+    runtime.call(lambda: spend(4))
+    runtime.flush()
+
+    assert [*warnings, len(seen)] == [0, 1, 1, 2]
+    assert seen[0] == QuotaLow("account", 4, 5, 3_600.0)
+
+
+# -- a store that others share -------------------------------------------------------------------
+
+
+class Shared(MemoryStore):
+    """A store that other processes see, and that can be broken."""
+
+    shared = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken = False
+        self.calls = 0
+
+    async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
+        self.calls += 1
+        await asyncio.sleep(0.01)
+        if self.broken:
+            raise StoreFailed("it is broken")
+        return await super().change(charges, decide, now)
+
+
+def two_processes(clock: VirtualClock, emit: Any = None) -> tuple[Ledger, Ledger, Shared]:
+    store = Shared()
+    return Ledger(clock, store, emit), Ledger(clock, store), store
+
+
+def test_what_the_store_refuses_is_not_taken_here(runtime: Runtime) -> None:
+    async def live() -> None:
+        ours, theirs, _ = two_processes(VirtualClock())
+        grant = await theirs.reserve(1, (LANE,), 0, 0.0)
+        assert isinstance(grant, Grant)
+        assert isinstance(await ours.reserve(1, (LANE,), 0, 0.0), Refusal)
+        theirs.settle(grant, sent=True)
+        await theirs.drain()
+        assert isinstance(await ours.reserve(1, (LANE,), 0, 0.0), Grant)
+
+    runtime.call(live)
+
+
+def test_what_ended_while_the_store_was_lost_is_reported_later(runtime: Runtime) -> None:
+    async def live() -> None:
+        clock = VirtualClock()
+        ours, theirs, store = two_processes(clock)
+        grant = await ours.reserve(1, (LANE,), 0, 0.0)
+        assert isinstance(grant, Grant)
+        store.broken = True
+        ours.settle(grant, sent=True)
+        await asyncio.gather(*ours.tasks)
+        store.broken = False
+        clock.advance(STORE_RETRY_AFTER)
+        assert isinstance(await theirs.reserve(1, (LANE,), 0, 0.0), Refusal)
+        await ours.drain()
+        assert isinstance(await theirs.reserve(1, (LANE,), 0, 0.0), Grant)
+
+    runtime.call(live)
+
+
+def test_a_lost_store_is_told_once_and_left_alone_for_a_while(runtime: Runtime) -> None:
+    events: list[Event] = []
+
+    async def live() -> None:
+        clock = VirtualClock()
+        ours, _, store = two_processes(clock, events.append)
+        store.broken = True
+        for _ in range(2):
+            await asyncio.gather(*(ours.reserve(n, (DAY,), 0, 0.0) for n in range(3)))
+        assert store.calls == 3, "those that were under way together"
+        clock.advance(STORE_RETRY_AFTER)
+        await ours.reserve(9, (DAY,), 0, 0.0)
+        assert store.calls == 4
+
+    runtime.call(live)
+
+    assert events == [StoreLost("it is broken", STORE_RETRY_AFTER)] * 2
+
+
 # -- notes -------------------------------------------------------------------------------------
 
 
@@ -176,4 +393,99 @@ async def test_an_own_stated_wait_is_not_shortened_by_another_process(tmp_path: 
 
     assert us.ends() == pytest.approx((now + 3_600.0, now + 3_600.0))
     for process in (us, they, hasty):
+        await process.close()
+
+
+async def test_what_a_process_learnt_itself_is_not_overwritten_before_it_is_written(
+    tmp_path: Path,
+) -> None:
+    us, they = (Process(tmp_path / "state.db") for _ in range(2))
+    they.learns(GUESSED)
+    await they.exchanges()
+    us.learns(GUESSED)
+    us.learns(GUESSED)
+    await us.exchanges()
+    await they.exchanges()
+
+    assert us.state.health.accounts["scope"].strikes == 2
+    assert they.state.health.accounts["scope"].strikes == 2
+    for process in (us, they):
+        await process.close()
+
+
+async def test_a_process_does_not_read_back_what_it_wrote(tmp_path: Path) -> None:
+    """What it has learnt since, and not told yet, would be lost."""
+    us = Process(tmp_path / "state.db")
+    us.learns(GUESSED)
+    await us.exchanges()
+    us.state.health.touched.clear()
+    us.state.health.accounts["scope"].until = 1.0
+    await us.exchanges()
+
+    assert us.state.health.accounts["scope"].until == 1.0
+    await us.close()
+
+
+async def test_what_could_not_be_written_is_written_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    us, they = (Process(tmp_path / "state.db") for _ in range(2))
+    us.learns(GUESSED)
+    us.state.health.usage.paid(MODEL, time.time(), 0.25)
+
+    async def fails(*_: object) -> None:
+        raise StoreFailed("full")
+
+    ledger = us.sync._ledger
+    for method in ("put_notes", "add"):
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger.store, method, fails)
+            await us.exchanges()
+        ledger._retry_store_at = 0.0
+    await us.exchanges()
+    await they.sync.pull()
+
+    assert they.state.health.accounts["scope"].cause == Cause.ACCOUNT_GUESSED
+    tallies = await they.sync._ledger.history(0)
+    assert [tally["usd"] for tally in tallies.values() if "usd" in tally] == [0.25]
+    for process in (us, they):
+        await process.close()
+
+
+async def test_a_probe_is_a_process_s_own_and_the_newer_list_of_lacks_is_kept(
+    tmp_path: Path,
+) -> None:
+    us, they = (Process(tmp_path / "state.db") for _ in range(2))
+    us.learns(GUESSED)
+    they.learns(GUESSED)
+    ours, theirs = us.state.health.of(MODEL), they.state.health.of(MODEL)
+    ours.probing = True
+    ours.lacks, ours.lacks_since = frozenset({"tools"}), 1_000.0
+    theirs.lacks, theirs.lacks_since = frozenset({"seed"}), 2_000.0
+    for process in (they, us, they):
+        await process.exchanges()
+
+    assert (ours.probing, theirs.probing) == (True, False)
+    assert ours.lacks == theirs.lacks == {"seed"}
+    for process in (us, they):
+        await process.close()
+
+
+async def test_a_refused_key_is_no_news_and_a_reset_is(tmp_path: Path) -> None:
+    us, they = (Process(tmp_path / "state.db") for _ in range(2))
+    us.learns(GUESSED)
+    await us.exchanges()
+    await they.exchanges()
+    us.state.health.accounts["scope"].until = float("inf")
+    us.state.health.touched.add("a|scope")
+    await us.exchanges()
+    await they.exchanges()
+    assert they.state.health.accounts["scope"].until < float("inf")
+    us.state.health.reset()
+    await us.exchanges()
+    await they.exchanges()
+
+    assert "scope" not in they.state.health.accounts
+    assert they.state.health.of(MODEL).bench == 0.0
+    for process in (us, they):
         await process.close()
