@@ -1,0 +1,173 @@
+"""How long a request waits for lists of models, and which of them it then knows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+
+from freerouter_core import errors
+from freerouter_core.catalogue.providers import Account
+from freerouter_core.runtime.discovery import FIRST_BACKOFF, JOIN_TIMEOUT, LOCAL_GRACE
+from freerouter_core.runtime.loop.clock import VirtualClock
+from freerouter_core.runtime.runtime import Runtime
+
+ONE = Account("one", "https://one.invalid/v1", "k")
+TWO = Account("two", "https://two.invalid/v1", "k")
+LOCAL = Account("here", "http://localhost:9/v1", "")
+REFRESH = 3_600.0
+
+
+class Lists(httpx.AsyncBaseTransport):
+    """Answers each host with the names of its models after some seconds; with none: status 500."""
+
+    def __init__(self, hosts: Mapping[str, tuple[float, list[str]]]) -> None:
+        self.hosts = dict(hosts)
+        self.asked: Counter[str] = Counter()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        host = request.url.host.partition(".")[0]
+        self.asked[host] += 1
+        seconds, names = self.hosts[host]
+        await asyncio.sleep(seconds)
+        if not names:
+            return httpx.Response(500)
+        return httpx.Response(200, json={"data": [{"id": name} for name in names]})
+
+
+class Process:
+    """A runtime that knows only what is on disk."""
+
+    def __init__(self, lists: httpx.AsyncBaseTransport, folder: Path | None = None) -> None:
+        self.clock = VirtualClock()
+        self.runtime = Runtime(clock=self.clock, client=lists, cache=folder)
+        self.start = self.clock.now()
+
+    @property
+    def elapsed(self) -> float:
+        return round(self.clock.now() - self.start, 3)
+
+    def models(
+        self, *accounts: Account, wait: float | None = None, required: bool = True
+    ) -> list[str]:
+        discovery, transport = self.runtime.discovery, self.runtime.transport_for()
+        catalogue = self.runtime.call(
+            lambda: discovery.catalogue(
+                accounts, lambda account: transport, REFRESH, wait=wait, required=required
+            )
+        )
+        return sorted(model.id for model in catalogue)
+
+    def passes(self, seconds: float) -> None:
+        """Let time pass in which fetches may end."""
+        self.runtime.call(lambda: asyncio.sleep(seconds))
+
+
+@pytest.mark.parametrize(("seconds", "joins"), [(JOIN_TIMEOUT - 0.1, True), (5.0, False)])
+def test_a_second_list_is_waited_for_only_a_little(seconds: float, joins: bool) -> None:
+    """Counted from when it was asked for; and it joins when it comes."""
+    process = Process(Lists({"one": (0.5, ["a"]), "two": (seconds, ["b"])}))
+    models = process.models(ONE, TWO)
+
+    assert models == (["one:a", "two:b"] if joins else ["one:a"])
+    assert process.elapsed == (seconds if joins else JOIN_TIMEOUT)
+    process.passes(5.0)
+    assert process.models(ONE, TWO) == ["one:a", "two:b"]
+
+
+def test_a_caller_without_time_waits_for_nothing() -> None:
+    process = Process(Lists({"one": (0.5, ["a"])}))
+
+    assert process.models(ONE, wait=0.0, required=False) == []
+    assert process.elapsed == 0.0
+
+
+def test_a_caller_waits_no_longer_than_it_may() -> None:
+    process = Process(Lists({"one": (9.0, ["a"]), "two": (9.0, ["b"])}))
+    with pytest.raises(errors.CatalogueUnavailable, match="no answer in time"):
+        process.models(ONE, TWO, wait=2.0)
+
+    assert process.elapsed == 2.0
+
+
+def test_a_local_server_is_asked_before_its_copy_is_used(tmp_path: Path) -> None:
+    """Its models are loaded and removed by hand: the copy is for a server that is slow."""
+    lists = Lists({"localhost": (0.1, ["old"])})
+    assert Process(lists, tmp_path).models(LOCAL) == ["here:old"]
+    lists.hosts["localhost"] = (LOCAL_GRACE - 0.1, ["new"])
+    quick = Process(lists, tmp_path)
+    assert quick.models(LOCAL) == ["here:new"]
+    lists.hosts["localhost"] = (LOCAL_GRACE + 5.0, ["newer"])
+    slow = Process(lists, tmp_path)
+
+    assert slow.models(LOCAL) == ["here:new"]
+    assert slow.elapsed == LOCAL_GRACE
+
+
+def test_a_server_elsewhere_is_not_waited_for_where_there_is_a_copy(tmp_path: Path) -> None:
+    lists = Lists({"one": (0.1, ["old"])})
+    Process(lists, tmp_path).models(ONE)
+    lists.hosts["one"] = (0.1, ["new"])
+    process = Process(lists, tmp_path)
+
+    assert process.models(ONE) == ["one:old"]
+    assert process.elapsed == 0.0
+
+
+def test_failed_fetches_are_tried_again_ever_more_rarely_until_one_succeeds() -> None:
+    lists = Lists({"one": (0.0, ["a"]), "two": (0.0, [])})
+    process = Process(lists)
+    process.models(ONE, TWO)
+    waits = []
+    for _ in range(3):
+        asked, started = lists.asked["two"], process.elapsed
+        while lists.asked["two"] == asked:
+            process.clock.advance(1.0)
+            process.models(ONE, TWO)
+            process.passes(0.001)
+        waits.append(process.elapsed - started)
+    assert waits == pytest.approx([FIRST_BACKOFF, 2 * FIRST_BACKOFF, 4 * FIRST_BACKOFF], abs=1.5)
+
+    lists.hosts["two"] = (0.0, ["b"])
+    process.clock.advance(8 * FIRST_BACKOFF)
+    process.models(ONE, TWO)
+    process.passes(0.001)
+    assert process.models(ONE, TWO) == ["one:a", "two:b"]
+
+
+def test_a_list_is_renewed_once_it_is_old() -> None:
+    lists = Lists({"one": (0.0, ["a"])})
+    process = Process(lists)
+    process.models(ONE)
+    for seconds, asked in ((REFRESH - 1.0, 1), (1.0, 2)):
+        process.clock.advance(seconds)
+        process.models(ONE)
+        process.passes(0.001)
+        assert lists.asked["one"] == asked
+
+
+def test_a_server_without_the_providers_path_is_asked_at_openais() -> None:
+    paths: list[str] = []
+
+    class OnlyModels(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            paths.append(request.url.path)
+            if request.url.path != "/v1/models":
+                return httpx.Response(404)
+            return httpx.Response(200, json={"data": [{"id": "a"}]})
+
+    account = Account("one", "https://one.invalid/v1", "k", models="/models/user")
+
+    assert Process(OnlyModels()).models(account) == ["one:a"]
+    assert paths == ["/v1/models/user", "/v1/models"]
+
+
+def test_the_list_of_a_simulated_account_is_not_kept(tmp_path: Path) -> None:
+    simulated = Account("one", "https://one.invalid/v1", "k", simulated=True)
+    Process(Lists({"one": (0.0, ["a"])}), tmp_path).models(simulated)
+
+    assert list(tmp_path.iterdir()) == []
