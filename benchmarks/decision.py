@@ -17,8 +17,10 @@ import httpx
 from freerouter_core.catalogue.model import Catalogue, Model
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.routing.candidates import Candidates
-from freerouter_core.routing.health import HealthBook
-from freerouter_core.routing.need import Need, Policy
+from freerouter_core.routing.health_book import HealthBook
+from freerouter_core.routing.need import Need
+from freerouter_core.routing.policy import Policy
+from freerouter_core.routing.situation import Situation
 
 
 def catalogue_of(free: int, listed: int) -> Catalogue:
@@ -50,10 +52,8 @@ def best(call: Callable[[], object], rounds: int = 7, repeat: int = 40) -> float
 
 def decision(free: int, listed: int) -> float:
     """Microseconds for one decision."""
-    catalogue, account = (
-        catalogue_of(free, listed),
-        Account("openrouter", "https://x.test/v1", "k", dialect="openrouter"),
-    )
+    catalogue = catalogue_of(free, listed)
+    accounts = {"openrouter": Account("openrouter", "https://x.test/v1", "k", dialect="openrouter")}
     book, rng, policy = HealthBook(), Random(1), Policy()
     for n, model in enumerate(catalogue.models[:free]):
         if n % 2:
@@ -61,8 +61,8 @@ def decision(free: int, listed: int) -> float:
     need = Need(prompt_tokens=900, tools=True)
 
     def decide() -> object:
-        field = Candidates.of(catalogue, {"openrouter": account}, need, policy, book, 2.0, rng)
-        return field.next(book, 2.0)
+        situation = Situation(need=need, policy=policy, book=book, now=2.0, rng=rng)
+        return Candidates.of(catalogue, accounts, situation).next(2.0)
 
     return best(decide, repeat=40 if listed < 2_000 else 4)
 

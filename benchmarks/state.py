@@ -28,7 +28,7 @@ from typing import Any
 
 from freerouter_core import Provider, Router
 from freerouter_core.catalogue.providers import Limit
-from freerouter_core.routing.limits import Charge
+from freerouter_core.routing.charges import Charge
 from freerouter_core.runtime.ledger import Ledger
 from freerouter_core.runtime.ledger.open_store import open_store
 from freerouter_core.runtime.loop.clock import RealClock

@@ -160,7 +160,7 @@ POLICIES: dict[str, Callable[[Scene, Runtime, Net], Ask]] = {
 
 
 def tune(settings: list[str]) -> None:
-    """Set constants of the core for this process: `rank.UNSURE=0.3`."""
+    """Set constants of the core for this process: `routing.rank.UNCERTAINTY=0.3`."""
     for setting in settings:
         where, _, value = setting.partition("=")
         module, _, constant = where.rpartition(".")
@@ -224,21 +224,21 @@ def run(
 
 
 SWEPT = {
-    "routing.rank.WASTE": (0.1, 2.0),
-    "routing.rank.UNSURE": (0.2, 1.2),
-    "routing.rank.HOPE": (0.0, 1.0),
-    "routing.rank.DEAR": (0.5, 8.0),
+    "routing.rank.REQUEST_COST": (0.1, 2.0),
+    "routing.rank.UNCERTAINTY": (0.2, 1.2),
+    "routing.rank.OPTIMISM": (0.0, 1.0),
+    "routing.rank.HALF_EXPLORATION": (0.5, 8.0),
     "routing.health.HALF_LIFE": (900.0, 14_400.0),
-    "routing.health.MOOD": (30.0, 360.0),
-    "routing.health.PULL": (0.3, 0.95),
-    "routing.health.CHANCE": (0.05, 0.4),
-    "routing.health.POOL": (0.03, 0.3),
-    "routing.timeouts.LATE": (2.0, 6.0),
-    "routing.timeouts.FLOOR": (2.5, 10.0),
-    "routing.timeouts.HEDGE_AT": (1.5, 4.0),
-    "routing.engine.HEDGE_SHARE": (0.0, 0.2),
-    "routing.limits.SCARCE": (100.0, 1_000.0),
-    "routing.limits.MAX_CONGESTION": (10.0, 100.0),
+    "routing.health.OUTCOME_HALF_LIFE": (30.0, 360.0),
+    "routing.health.SUCCESS_WEIGHT": (0.3, 0.95),
+    "routing.health.CHANCE_FAILURE": (0.05, 0.4),
+    "routing.timings.POOL_WEIGHT": (0.03, 0.3),
+    "routing.timeouts.LATE_DEVIATIONS": (2.0, 6.0),
+    "routing.timeouts.MIN_SOFT": (2.5, 10.0),
+    "routing.hedge.HEDGE_DEVIATIONS": (1.5, 4.0),
+    "routing.hedge.HEDGE_SHARE": (0.0, 0.2),
+    "routing.congestion.SCARCE_SECONDS": (100.0, 1_000.0),
+    "routing.congestion.MAX_CONGESTION": (10.0, 100.0),
 }
 """Constants of the core, and for each a value well below and well above its default."""
 
@@ -281,7 +281,11 @@ def main() -> None:
     )
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument(
-        "--set", nargs="*", default=[], metavar="routing.rank.UNSURE=0.3", help="constants to try"
+        "--set",
+        nargs="*",
+        default=[],
+        metavar="routing.rank.UNCERTAINTY=0.3",
+        help="constants to try",
     )
     parser.add_argument(
         "--sweep", action="store_true", help="try every constant lower and higher instead"

@@ -395,7 +395,7 @@ def test_no_call_where_none_was_to_be() -> None:
     call = {"id": "c1", "function": {"name": "get_weather", "arguments": "{}"}}
     message = {"role": "assistant", "content": "No need.", "tool_calls": [call]}
     from freerouter_core import ChatRequest
-    from freerouter_core.routing.final_error import checked_answer as judged
+    from freerouter_core.routing.answer_check import check_answer
     from freerouter_core.wire.answer import read_answer
 
     request = ChatRequest(
@@ -403,16 +403,16 @@ def test_no_call_where_none_was_to_be() -> None:
         tools=[llamaindex_weather.metadata.to_openai_tool()],
         tool_choice="none",
     )
-    fault, answer = judged(
+    spoken = check_answer(
         request, read_answer({"choices": [{"message": message, "finish_reason": "stop"}]}), 0.0
     )
-    silent, _ = judged(
+    silent = check_answer(
         request, read_answer({"choices": [{"message": message | {"content": None}}]}), 0.0
     )
 
-    assert (fault, answer.tool_calls, answer.text) == (None, (), "No need.")
-    assert silent is not None
-    assert silent.cause == "uninvited-call"
+    assert (spoken.fault, spoken.answer.tool_calls, spoken.answer.text) == (None, (), "No need.")
+    assert silent.fault is not None
+    assert silent.fault.cause == "uninvited-call"
 
 
 def test_strict_is_the_tools_own() -> None:

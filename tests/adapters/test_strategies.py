@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from freerouter_core import Model, Need, Router
-from freerouter_core.routing.need import STRATEGIES, Ranker
+from freerouter_core.routing.policy import STRATEGIES, Ranker
 from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter

@@ -194,7 +194,7 @@ def test_a_client_that_disconnects_cancels_the_request(serve: Serve) -> None:
         body = {"messages": [{"role": "user", "content": "x"}], "stream": True}
         with httpx.stream("POST", f"{address}/v1/chat/completions", json=body) as response:
             next(response.iter_lines())
-        in_flight = slow.runtime.state.health.flying
+        in_flight = slow.runtime.state.health.in_flight
         other = httpx.Client(timeout=5.0)
         for _ in range(200):
             if not in_flight:
@@ -332,11 +332,11 @@ def test_a_client_that_disconnects_before_the_first_token_cancels_the_request(
             httpx.post(f"{address}/v1/chat/completions", json=body, timeout=0.5)
         with httpx.Client(timeout=5.0) as other:
             for _ in range(200):
-                if not silent.runtime.state.health.flying:
+                if not silent.runtime.state.health.in_flight:
                     break
                 other.get(f"{address}/health")
 
-        assert not silent.runtime.state.health.flying
+        assert not silent.runtime.state.health.in_flight
         assert len(silent.requests) == 1
 
 

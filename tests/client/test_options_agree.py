@@ -24,7 +24,7 @@ from freerouter_core.checks import UNSET, UnsetNumber
 from freerouter_core.client.adapter_options import PARAMETERS, POLICY, RouterOptions
 from freerouter_core.client.config import RouterConfig
 from freerouter_core.client.filters import FILTER
-from freerouter_core.routing.need import Policy
+from freerouter_core.routing.policy import Policy
 from freerouter_core.settings.file import HINTS, KEY_NAMES, _RouterTable
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter

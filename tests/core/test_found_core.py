@@ -32,7 +32,7 @@ from freerouter_core import (
 from freerouter_core.client.config import ToolStreaming
 from freerouter_core.errors import BadSetting, DeadlineExceeded, Exhausted, NoCandidates, Refused
 from freerouter_core.guards import CrisisGuard, ModerationGuard, PatternGuard, read_classifier
-from freerouter_core.routing.health import USUAL_TOKENS
+from freerouter_core.routing.timings import USUAL_TOKENS, Pool
 from freerouter_core.runtime.endpoint_facts import EndpointFacts
 from freerouter_core.runtime.loop.clock import RealClock
 from freerouter_core.simulator import Phase, SimAccount, SimModel, World
@@ -303,11 +303,11 @@ def test_no_claim_of_tokens_poisons_what_is_expected(tokens: str) -> None:
         router = world.router()
         for _ in range(5):
             router.chat("x")
-        assert 0 < book.size < 2 * USUAL_TOKENS
-        assert book.likely(None) < 10 * USUAL_TOKENS
+        assert 0 < book.pool.size.mean < 2 * USUAL_TOKENS
+        assert book.pool.size.likely(None) < 10 * USUAL_TOKENS
 
         router.reset()
-        assert (book.size, book.pool.answers) == (USUAL_TOKENS, 0)
+        assert book.pool == Pool()
 
 
 def test_a_capped_account_still_answers_within_a_short_time() -> None:

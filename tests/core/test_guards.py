@@ -8,7 +8,7 @@ import pytest
 from langchain_core.load import dumpd
 
 from freerouter_core import Exchange, Guard, Verdict
-from freerouter_core.errors import BadSetting, NoCandidates, Refused
+from freerouter_core.errors import BadSetting, DeadlineExceeded, NoCandidates, Refused
 from freerouter_core.guards import CrisisGuard, ModerationGuard, PatternGuard, read_classifier
 from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
@@ -62,6 +62,22 @@ def test_a_flagged_answer_is_returned_with_its_flag() -> None:
 
     assert outcome.text == "the secret is out"
     assert outcome.metadata["flags"] == [{"guard": "hints", "reason": "a hint of it"}]
+
+
+def test_a_deadline_error_names_the_callers_timeout_guards_included() -> None:
+    with World([SimModel(BAD, script=["hang"])]) as w:
+
+        class Slow(Guard):
+            on_prompt = True
+
+            def judge(self, exchange: Exchange) -> None:
+                w.clock.advance(20.0)
+
+        with pytest.raises(DeadlineExceeded) as caught:
+            w.router(guards=[Slow()], timeout=30.0).chat("hi")
+
+        assert caught.value.message == "no answer within 30 s"
+        assert (w.requests[0].at, w.elapsed) == pytest.approx((20.0, 30.0))
 
 
 def test_a_refused_prompt_is_not_sent() -> None:

@@ -253,7 +253,7 @@ def test_answers_between_unexplained_429s_clear_the_account() -> None:
             )
 
         assert [seen.fate for seen in world.requests].count("429-bare") == 3
-        assert not world.runtime.state.health.accounts
+        assert not world.runtime.state.health.accounts.benches
 
 
 def test_three_unexplained_429s_are_the_accounts() -> None:
@@ -266,5 +266,6 @@ def test_three_unexplained_429s_are_the_accounts() -> None:
     assert max(gaps[:2]) < 0.5, "three that prove it"
     assert gaps[2:4] == [pytest.approx(pause, abs=0.3) for pause in (1.0, 2.0)], "then ever later"
     assert any(
-        bench.cause == "account-guessed" for bench in world.runtime.state.health.accounts.values()
+        bench.cause == "account-guessed"
+        for bench in world.runtime.state.health.accounts.benches.values()
     )

@@ -11,7 +11,9 @@ from freerouter_core import Limit, Model
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.errors import Exhausted
 from freerouter_core.routing.adaptive_limits import FORGOTTEN, AdaptiveLimits, LearnedRate
-from freerouter_core.routing.limits import LEARNT_POLL, Grant, Refusal, Window, reserve
+from freerouter_core.routing.charges import Grant, Refusal
+from freerouter_core.routing.limits import LEARNT_POLL, reserve
+from freerouter_core.routing.window import Window
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.fault import Cause, Fault, Kind
 

@@ -13,8 +13,10 @@ from freerouter_core.catalogue.provider_rows import resolve_account
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.client.resolve import resolve
 from freerouter_core.routing.candidates import Candidates
-from freerouter_core.routing.health import HealthBook
-from freerouter_core.routing.need import Need, Policy
+from freerouter_core.routing.health_book import HealthBook
+from freerouter_core.routing.need import Need
+from freerouter_core.routing.policy import Policy
+from freerouter_core.routing.situation import Situation
 from freerouter_core.runtime.hardware import memory
 from freerouter_core.settings import Settings, known_providers
 from freerouter_core.simulator import SimModel, World
@@ -178,7 +180,9 @@ def test_models_that_fit_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     account = resolve_account(Provider("ollama"), ROWS, {})
     assert account is not None
     field = Candidates.of(
-        Catalogue.of(models, 0.0), {"ollama": account}, Need(), policy, HealthBook(), 0.0, None
+        Catalogue.of(models, 0.0),
+        {"ollama": account},
+        Situation(need=Need(), policy=policy, book=HealthBook(), now=0.0),
     )
 
     assert [c.model.wire_name for c in field.all] == ["b/small", "c/unknown", "a/huge"]

@@ -13,18 +13,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from freerouter_core import Limit, Model, errors
 from freerouter_core.catalogue.providers import Account
-from freerouter_core.routing.limits import (
-    LEASE,
-    MARGIN,
-    Charge,
-    Grant,
-    Refusal,
-    Window,
-    budget,
-    charges_of,
-    reserve,
-    settle,
-)
+from freerouter_core.routing.charges import Charge, Grant, Refusal, budget, charges_of
+from freerouter_core.routing.limits import reserve, settle
+from freerouter_core.routing.window import LEASE, MARGIN, Window
 from freerouter_core.runtime.ledger import Ledger
 from freerouter_core.runtime.loop.clock import VirtualClock
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from freerouter_core import Limit, Model, Need
-from freerouter_core.routing.health import MOOD, PRIOR_SAFETY, Health, HealthBook
-from freerouter_core.routing.limits import MAX_CONGESTION, congestion
-from freerouter_core.routing.need import Policy
+from freerouter_core.routing.congestion import MAX_CONGESTION, congestion
+from freerouter_core.routing.health import OUTCOME_HALF_LIFE, PRIOR_SAFETY, Health
+from freerouter_core.routing.health_book import HealthBook
+from freerouter_core.routing.policy import Policy
 from freerouter_core.routing.rank import rank
+from freerouter_core.routing.situation import Situation
 from freerouter_core.simulator import Phase, SimAccount, SimModel, World
 from freerouter_core.wire.fault import Cause, Fault, Kind
 
@@ -32,7 +35,8 @@ def book_of(records: dict[Model, tuple[int, int, float]], ago: float = 3_600.0) 
 
 
 def first(book: HealthBook, prices: dict[str, float]) -> Model:
-    return rank([QUICK, SURE], Need(), Policy(), book, NOW, None, congestion=prices)[0]
+    situation = Situation(need=Need(), policy=Policy(), book=book, now=NOW, congestion=prices)
+    return rank([QUICK, SURE], situation)[0]
 
 
 def test_the_quick_one_while_requests_are_plenty_and_the_sure_one_while_they_are_scarce() -> None:
@@ -52,7 +56,7 @@ def test_one_failure_of_a_good_model_says_little_and_three_say_all() -> None:
     assert odds(30, 1) > 0.6
     assert odds(30, 3) < 0.2
     assert odds(1, 1) < 0.3
-    assert odds(30, 3, 5 * MOOD) > 0.7, "moods pass"
+    assert odds(30, 3, 5 * OUTCOME_HALF_LIFE) > 0.7, "moods pass"
 
 
 def test_an_answer_just_now_outweighs_a_poor_record_for_a_while() -> None:
@@ -61,14 +65,15 @@ def test_an_answer_just_now_outweighs_a_poor_record_for_a_while() -> None:
     health = book.of(SURE.identity)
 
     assert health.odds(NOW + 1)[0] > 0.75
-    assert health.odds(NOW + 10 * MOOD)[0] < 0.5
+    assert health.odds(NOW + 10 * OUTCOME_HALF_LIFE)[0] < 0.5
 
 
 @pytest.mark.parametrize("ahead", [10.0, 3_600.0, 10 * 86_400.0])
 @pytest.mark.parametrize("up", [True, False])
 def test_what_a_clock_that_is_ahead_told_is_as_good_as_new(ahead: float, up: bool) -> None:
-    told = Health(good=3.0, bad=1.0, at=NOW + ahead, last=NOW + ahead, up=up, strikes=int(not up))
-    fresh = Health(good=3.0, bad=1.0, at=NOW, last=NOW, up=up, strikes=int(not up))
+    counts = Health(good=3.0, bad=1.0, up=up, strikes=int(not up))
+    told = replace(counts, decayed_at=NOW + ahead, outcome_at=NOW + ahead)
+    fresh = replace(counts, decayed_at=NOW, outcome_at=NOW)
 
     assert told.odds(NOW) == fresh.odds(NOW)
 

@@ -9,7 +9,8 @@ from langchain_core.load import dumpd
 
 from freerouter_core import Model, Session
 from freerouter_core.errors import BadSetting, Exhausted
-from freerouter_core.routing.health import HealthBook
+from freerouter_core.routing.guessed_bench import BenchRule
+from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.session_memory import KEPT, SessionMemory
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.fault import Cause, Fault, Kind
@@ -52,9 +53,13 @@ def test_a_session_gives_up_a_model_that_is_unlikely_to_answer() -> None:
 
     for _ in range(3):
         book.failed(
-            model.identity, Fault(Kind.BROKEN, Cause.EMPTY), 1_000.0, Random(0), longest=0.0
+            model.identity,
+            Fault(Kind.BROKEN, Cause.EMPTY),
+            1_000.0,
+            Random(0),
+            rule=BenchRule(longest=0.0),
         )
-    assert book.of(model.identity).bench <= 1_001.0
+    assert book.of(model.identity).benched_until <= 1_001.0
     assert memory.keeps(book, 1_001.0) is None
 
 

@@ -24,8 +24,8 @@ import pytest
 
 from freerouter_core import Limit, Provider, Router, errors
 from freerouter_core.events import QuotaLow, StoreLost
-from freerouter_core.routing.failures import RoutingState
-from freerouter_core.routing.limits import Charge, Grant, Refusal
+from freerouter_core.routing.charges import Charge, Grant, Refusal
+from freerouter_core.routing.state import RoutingState
 from freerouter_core.runtime.ledger import Ledger, StoreFailed
 from freerouter_core.runtime.ledger.open_store import open_store
 from freerouter_core.runtime.ledger.redis import RedisStore
@@ -320,23 +320,23 @@ def test_a_stated_wait_outlives_anothers_answer(state: str) -> None:
             lacks=frozenset({"tools"}),
         )
         one._state.health.failed(KEY, stated, now, Random(1))
-        one._state.health.bench_account("s", replace(stated, kind=Kind.ACCOUNT), now, Random(1))
+        one._state.health.account_refused("s", replace(stated, kind=Kind.ACCOUNT), now, Random(1))
         other._state.health.answered(KEY, now, first_token=0.1, seconds=0.2, tokens=3)
-        other._state.health.bench_account(
+        other._state.health.account_refused(
             "s", Fault(Kind.ACCOUNT, Cause.ACCOUNT_GUESSED, status=429), now, Random(1)
         )
         for notes in (one, other, one):
             await notes._exchange()
         for notes in (one, other):
             health = notes._state.health
-            assert health.of(KEY).bench == pytest.approx(now + 3_600.0)
+            assert health.of(KEY).benched_until == pytest.approx(now + 3_600.0)
             assert health.of(KEY).lacks == {"tools"}
-            assert health.accounts["s"].until == pytest.approx(now + 3_600.0)
+            assert health.accounts.benches["s"].until == pytest.approx(now + 3_600.0)
         one._state.health.reset()
         await one._exchange()
         await other._exchange()
-        assert other._state.health.of(KEY).bench == 0.0
-        assert "s" not in other._state.health.accounts
+        assert other._state.health.of(KEY).benched_until == 0.0
+        assert "s" not in other._state.health.accounts.benches
         for notes in (one, other):
             await notes._ledger.drain()
 
@@ -364,7 +364,7 @@ def test_a_note_that_is_none_teaches_nothing(state: str, text: str) -> None:
             {"a|s": text, 'm|["p", "o", "m"]': text, "m|x": text}, time.time()
         )
         await notes.pull()
-        assert not notes._state.health.accounts
+        assert not notes._state.health.accounts.benches
         assert not notes._state.health.models
         await notes._ledger.drain()
 

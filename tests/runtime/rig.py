@@ -15,11 +15,13 @@ from freerouter_core import ChatRequest, Limit, events
 from freerouter_core.catalogue.model import Catalogue, Model
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.routing import steps as s
+from freerouter_core.routing.charges import Charge
 from freerouter_core.routing.engine import Route
 from freerouter_core.routing.journal import Journal
-from freerouter_core.routing.limits import Charge
-from freerouter_core.routing.need import Policy, checked_need
+from freerouter_core.routing.need import checked_need
 from freerouter_core.routing.plan import Outcome, Plan
+from freerouter_core.routing.policy import Policy
+from freerouter_core.routing.ruling import Ruling
 from freerouter_core.runtime import driver as driver_module
 from freerouter_core.runtime.driver import Driver
 from freerouter_core.runtime.http.transport import Transport
@@ -71,7 +73,7 @@ class Rig:
         self.clock = clock
         self.runtime = Runtime(clock=clock, client=client, cache=None)
         self.start = clock.now()
-        self.journal = Journal(0.0, self.runtime.next_number())
+        self.journal = Journal(started=self.start, number=self.runtime.next_number())
         self.shown: list[Delta] = []
         self.seen: list[events.Event] = []
         self.runtime.subscribe(self.seen.append)
@@ -88,10 +90,10 @@ class Rig:
         request: ChatRequest | None = None,
         policy: Policy | None = None,
         stream: bool = False,
-        run_guards: Callable[[Answer, str], s.Ruling] | None = None,
+        run_guards: Callable[[Answer, str], Ruling] | None = None,
         transport_of: Callable[[Account], Transport] | None = None,
     ) -> Driver:
-        monkeypatch.setattr(driver_module, "route", lambda *_: route())
+        monkeypatch.setattr(driver_module, "route", lambda *_, now: route())
         request = request or ChatRequest.of("hello")
         plan = Plan(
             request=request,
@@ -108,7 +110,7 @@ class Rig:
         return Driver(self.runtime, plan, self.journal, show, transport_of)
 
     def outcome(self, answer: Answer, number: int = 1, **fields: Any) -> Outcome:
-        return Outcome(answer, attempt(number), self.journal, **fields)
+        return Outcome(answer=answer, attempt=attempt(number), journal=self.journal, **fields)
 
     def used(self, charge: Charge) -> float:
         return self.runtime.call(lambda: self.runtime.ledger.used(charge))

@@ -11,7 +11,7 @@ import pytest
 from freerouter_core import ChatRequest
 from freerouter_core.routing import steps as s
 from freerouter_core.routing.engine import Route
-from freerouter_core.routing.need import Policy
+from freerouter_core.routing.policy import Policy
 from freerouter_core.runtime.attempt import DONE_TIMEOUT, ERROR_BODY_TIMEOUT, FINISH_TIMEOUT
 from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.wire.answer import Answer
@@ -129,7 +129,7 @@ def test_headers_that_call_a_limit_spent_reach_the_engine(receive: Any) -> None:
     event, _, rig = receive(Reply([says("all", "stop")], headers=headers))
 
     assert isinstance(event, s.Done)
-    assert event.rests == pytest.approx(rig.start + 30.0)
+    assert event.spent_until == pytest.approx(rig.start + 30.0)
 
 
 # -- a structured object ---------------------------------------------------------------------------

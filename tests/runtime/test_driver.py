@@ -14,8 +14,9 @@ from freerouter_core import ChatRequest, errors, events
 from freerouter_core.routing import steps as s
 from freerouter_core.routing.engine import Route
 from freerouter_core.routing.journal import Journal
-from freerouter_core.routing.need import Policy
+from freerouter_core.routing.policy import Policy
 from freerouter_core.routing.resume import Seam
+from freerouter_core.routing.ruling import Ruling
 from freerouter_core.runtime.attempt_tasks import FIRST_TOKEN_LIMIT
 from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.simulator import SimModel, World
@@ -146,7 +147,7 @@ def test_who_sleeps_at_a_scope_is_woken_when_room_is_freed(
 
     async def both() -> None:
         first = asyncio.ensure_future(rig.driver(holds, monkeypatch).run())
-        rig.journal = Journal(0.0, rig.runtime.next_number())
+        rig.journal = Journal(started=rig.start, number=rig.runtime.next_number())
         await asyncio.gather(first, rig.driver(waits, monkeypatch).run())
 
     rig.runtime.call(both)
@@ -623,10 +624,10 @@ def test_a_bug_in_the_validator_says_nothing_of_the_model(rig: Rig, drive: Drive
 
 
 def test_guards_rule_after_the_validator(rig: Rig, drive: Drive) -> None:
-    ruling = s.Ruling(refused="no")
+    ruling = Ruling(refused="no")
     asked: list[tuple[str, str]] = []
 
-    def guards(answer: Answer, model: str) -> s.Ruling:
+    def guards(answer: Answer, model: str) -> Ruling:
         asked.append((answer.text, model))
         return ruling
 
@@ -649,9 +650,9 @@ def test_a_guard_that_ends_its_thread_is_a_problem_that_teaches_nothing(
 def test_validating_ends_at_its_deadline(slow: str, rig: Rig, drive: Drive) -> None:
     wanted = threading.Event()
 
-    def wait(*_: object) -> s.Ruling:
+    def wait(*_: object) -> Ruling:
         wanted.wait(20.0)
-        return s.Ruling()
+        return Ruling()
 
     options: dict[str, Any] = {"validate": wait} if slow == "validator" else {"run_guards": wait}
     event = judged(rig, drive, **options)

@@ -14,8 +14,8 @@ import pytest
 from freerouter_core import Limit
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.events import Event, QuotaLow, StoreLost
-from freerouter_core.routing.failures import RoutingState
-from freerouter_core.routing.limits import Charge, Grant, Refusal
+from freerouter_core.routing.charges import Charge, Grant, Refusal
+from freerouter_core.routing.state import RoutingState
 from freerouter_core.runtime.ledger import Ledger, MemoryStore, StoreFailed
 from freerouter_core.runtime.ledger.ledger import STORE_RETRY_AFTER
 from freerouter_core.runtime.ledger.open_store import open_store
@@ -338,14 +338,14 @@ class Process:
 
     def learns(self, fault: Fault) -> None:
         now = time.time()
-        self.state.health.bench_account("scope", fault, now, Random(1))
+        self.state.health.account_refused("scope", fault, now, Random(1))
         model = replace(fault, kind=Kind.BUSY, cause=Cause.MODEL_MINUTE)
         self.state.health.failed(MODEL, model, now, Random(1))
 
     def ends(self) -> tuple[float, float]:
         """Until when the account and the model are benched, unix seconds."""
         health = self.state.health
-        return health.accounts["scope"].until, health.of(MODEL).bench
+        return health.accounts.benches["scope"].until, health.of(MODEL).benched_until
 
     async def exchanges(self) -> None:
         await self.sync._exchange()
@@ -407,8 +407,8 @@ async def test_what_a_process_learnt_itself_is_not_overwritten_before_it_is_writ
     await us.exchanges()
     await they.exchanges()
 
-    assert us.state.health.accounts["scope"].strikes == 2
-    assert they.state.health.accounts["scope"].strikes == 2
+    assert us.state.health.accounts.benches["scope"].strikes == 2
+    assert they.state.health.accounts.benches["scope"].strikes == 2
     for process in (us, they):
         await process.close()
 
@@ -419,10 +419,10 @@ async def test_a_process_does_not_read_back_what_it_wrote(tmp_path: Path) -> Non
     us.learns(GUESSED)
     await us.exchanges()
     us.state.health.touched.clear()
-    us.state.health.accounts["scope"].until = 1.0
+    us.state.health.accounts.benches["scope"].until = 1.0
     await us.exchanges()
 
-    assert us.state.health.accounts["scope"].until == 1.0
+    assert us.state.health.accounts.benches["scope"].until == 1.0
     await us.close()
 
 
@@ -445,7 +445,7 @@ async def test_what_could_not_be_written_is_written_next_time(
     await us.exchanges()
     await they.sync.pull()
 
-    assert they.state.health.accounts["scope"].cause == Cause.ACCOUNT_GUESSED
+    assert they.state.health.accounts.benches["scope"].cause == Cause.ACCOUNT_GUESSED
     tallies = await they.sync._ledger.history(0)
     assert [tally["usd"] for tally in tallies.values() if "usd" in tally] == [0.25]
     for process in (us, they):
@@ -476,16 +476,16 @@ async def test_a_refused_key_is_no_news_and_a_reset_is(tmp_path: Path) -> None:
     us.learns(GUESSED)
     await us.exchanges()
     await they.exchanges()
-    us.state.health.accounts["scope"].until = float("inf")
+    us.state.health.accounts.benches["scope"].until = float("inf")
     us.state.health.touched.add("a|scope")
     await us.exchanges()
     await they.exchanges()
-    assert they.state.health.accounts["scope"].until < float("inf")
+    assert they.state.health.accounts.benches["scope"].until < float("inf")
     us.state.health.reset()
     await us.exchanges()
     await they.exchanges()
 
-    assert "scope" not in they.state.health.accounts
-    assert they.state.health.of(MODEL).bench == 0.0
+    assert "scope" not in they.state.health.accounts.benches
+    assert they.state.health.of(MODEL).benched_until == 0.0
     for process in (us, they):
         await process.close()

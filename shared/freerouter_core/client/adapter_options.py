@@ -23,7 +23,7 @@ from ..catalogue.providers import Provider
 from ..checks import UnsetNumber
 from ..errors import BadSetting
 from ..guards.base import GuardLike, checked
-from ..routing.need import Ranker
+from ..routing.policy import Ranker
 from ..routing.task import TASKS
 from ..wire.json_values import Json
 from .config import HedgeMode, OnStreamBreak, Prefer, Privacy, ToolStreaming

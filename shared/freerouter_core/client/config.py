@@ -12,7 +12,7 @@ from ..catalogue.providers import Provider
 from ..checks import UNSET, Unset, as_names, check_one_of, quality_pairs
 from ..errors import BadSetting
 from ..guards.base import GuardLike, checked
-from ..routing.need import ALIASES, STRATEGIES, Ranker
+from ..routing.policy import ALIASES, STRATEGIES, Ranker
 from ..routing.task import TASKS
 
 Prefer = Literal["speed", "balanced", "quality"]

@@ -8,7 +8,9 @@ from dataclasses import replace
 from ..catalogue.model import Catalogue
 from ..errors import BadSetting, DeadlineExceeded
 from ..routing.candidates import Candidates
-from ..routing.need import Need, Policy, Ranker
+from ..routing.need import Need
+from ..routing.policy import Policy, Ranker
+from ..routing.situation import Situation
 from ..runtime.callables import CallableFailed
 from ..runtime.runtime import Runtime
 from .resolve import Resolved
@@ -33,7 +35,8 @@ async def apply_strategy(
         DeadlineExceeded: it took too long.
     """
     now, book = runtime.clock.now(), runtime.state.health
-    candidates = Candidates.of(catalogue, resolved.accounts, need, policy, book, now, None)
+    situation = Situation(need=need, policy=policy, book=book, now=now)
+    candidates = Candidates.of(catalogue, resolved.accounts, situation)
     models = [candidate.model for candidate in candidates.all if not candidate.named]
     try:
         async with asyncio.timeout(max_seconds):

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from ..catalogue.model import Catalogue, Model, ModelIdentity
 from ..reports import Candidacy
 from ..routing.candidates import Candidate, Candidates, explain
-from ..routing.health import Health, HealthBook
-from ..routing.need import Need, Policy
+from ..routing.health_book import HealthBook
+from ..routing.need import Need
+from ..routing.policy import Policy
+from ..routing.situation import Situation
 from ..runtime.runtime import Runtime
 from .resolve import Resolved
 
@@ -22,8 +24,15 @@ async def model_statuses(
     The order is that of a request, with means in place of samples.
     """
     now, book, accounts = runtime.clock.now(), runtime.state.health, resolved.accounts
-    turn, congestion = runtime.state.requests + 1, runtime.ledger.congestion(accounts.values())
-    candidates = Candidates.of(catalogue, accounts, need, policy, book, now, None, turn, congestion)
+    situation = Situation(
+        need=need,
+        policy=policy,
+        book=book,
+        now=now,
+        turn=runtime.state.requests + 1,
+        congestion=runtime.ledger.congestion(accounts.values()),
+    )
+    candidates = Candidates.of(catalogue, accounts, situation)
     free_at = await _free_at(runtime, candidates.all)
     rows = [
         _candidacy(candidate, state, until, free_at[candidate.model.identity], book, now)
@@ -63,7 +72,7 @@ def _candidacy(
     if free_at > (until or now):
         state, until = "its limit is spent", free_at
     health = book.models.get(model.identity)
-    believed = health or Health(first_token=book.pool.first_token, speed=book.pool.speed)
+    believed = health or book.blank()
     return Candidacy(
         model=model,
         reason=None,
@@ -71,5 +80,5 @@ def _candidacy(
         returns=None if until is None else until - now,
         health=health,
         chance=believed.odds(now)[0],
-        seconds=believed.expected(book.size),
+        seconds=believed.expected(book.pool.size.mean),
     )

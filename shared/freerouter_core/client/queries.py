@@ -31,9 +31,9 @@ from ..reports import (
     SessionStats,
     Stats,
 )
-from ..routing.candidates import find_named
+from ..routing.charges import Charge, charges_of
 from ..routing.fit import able
-from ..routing.limits import Charge, charges_of
+from ..routing.named import find_named
 from ..routing.need import Need, need_of
 from ..routing.recommend import WEIGHTS, check_wish, recommend
 from ..routing.task import analyse

@@ -16,9 +16,10 @@ from ..events import Answered, CalledOff, Charged, GaveUp, RequestTrace
 from ..guards.base import ChatClient
 from ..guards.run import RequestGuards
 from ..routing.journal import Journal
-from ..routing.need import Policy, checked_need
+from ..routing.need import checked_need
 from ..routing.plan import Outcome, Plan
-from ..routing.steps import Flag, Ruling
+from ..routing.policy import Policy
+from ..routing.ruling import Flag, Ruling
 from ..runtime.driver import Driver
 from ..runtime.stream_output import Show
 from ..wire.answer import Answer
@@ -48,7 +49,7 @@ class RequestRun:
         self.runtime = context.runtime
         self.started = self.runtime.clock.now()
         self.memory = context.session_memory()
-        self.journal = Journal(self.started, self.runtime.next_number())
+        self.journal = Journal(started=self.started, number=self.runtime.next_number())
 
     async def run(self) -> Outcome:
         """Return the outcome. Raises an error of the `FreeRouterError` tree."""

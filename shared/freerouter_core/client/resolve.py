@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..catalogue.providers import Account
 from ..checks import Unset
 from ..errors import BadSetting
-from ..routing.need import Policy
+from ..routing.policy import Policy
 from ..runtime.hardware import memory
 from ..settings.environment import Settings
 from .accounts import accounts_of

@@ -12,8 +12,8 @@ from ..errors import BadSetting
 from ..events import Observer
 from ..guards.base import GuardLike
 from ..reports import SessionStats
-from ..routing.need import Ranker
 from ..routing.plan import Outcome
+from ..routing.policy import Ranker
 from ..routing.session_memory import SessionMemory
 from ..runtime.http.transport import HttpClient
 from ..runtime.runtime import Runtime

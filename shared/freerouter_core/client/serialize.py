@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from ..catalogue.providers import Limit, Provider
 from ..checks import Unset
 from ..guards.base import GuardLike, name_of
-from ..routing.need import Ranker
+from ..routing.policy import Ranker
 from ..wire.json_values import Json
 from .config import RouterConfig
 

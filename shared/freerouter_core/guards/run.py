@@ -10,7 +10,7 @@ from typing import Any
 
 from ..catalogue.providers import Account
 from ..errors import BadRequest, DeadlineExceeded, Refused
-from ..routing.steps import Flag, Ruling
+from ..routing.ruling import Flag, Ruling
 from ..wire.answer import Answer
 from ..wire.redact import redact
 from ..wire.request import ChatRequest

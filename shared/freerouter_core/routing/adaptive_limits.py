@@ -1,11 +1,15 @@
-"""`AdaptiveLimits`: how fast to ask whose limits nobody states (Mistral and ModelScope publish none).
+"""`AdaptiveLimits`: limits that nobody states, learnt from refusals (Mistral and ModelScope publish
+none).
 
-Learnt as TCP learns a line: after a refusal that no known limit explains, half of what was sent in the minute before; after every
-clean minute one request a minute more (additive increase, multiplicative decrease). Refusals of one burst are one refusal; and an
-answer to a request of that burst, sent after the one that was refused, says that it was not for their number.
+A rate is learnt as TCP learns the capacity of a line: additive increase, multiplicative decrease.
+After a refusal that no stated limit explains, half of what was sent in the minute before is
+allowed. After every clean minute it is one request a minute more.
 
-How many may be under way at once is learnt alike: a refusal for that reason says that those which were are as many as may be; after
-every clean minute it may be one more.
+Two things guard against a wrong lesson. Refusals of one burst count once. And if a request of that
+burst, sent after the refused one, was answered, then the refusal was not about the rate.
+
+How many requests may be under way at once is learnt alike: after such a refusal, as many as were;
+after every clean minute, one more.
 """
 
 from __future__ import annotations
@@ -17,135 +21,168 @@ from dataclasses import dataclass, field
 from ..catalogue.model import Model
 from ..catalogue.providers import Account, Limit
 from ..wire.fault import Fault
-from .limits import Charge
+from .charges import Charge
 
 MINUTE = 60.0
 BURST = 5.0
-"""Seconds within which refusals are one."""
+"""Seconds within which several refusals count once."""
 FORGOTTEN = 3_600.0
 """Seconds after which a refusal is too old to slow anybody down."""
-FEW = 5
-"""Requests in the minute before a refusal with fewer than which it was not their number that was refused."""
-MOST = 240
-"""Requests a minute above which nobody is paced."""
+MIN_REQUESTS = 5
+"""With fewer requests in the last minute, a refusal is not taken as a rate limit."""
+MAX_RATE = 240
+"""Requests a minute (or at once) from which on a limit is of no interest."""
 
 
 @dataclass(slots=True)
 class LearnedRate:
-    """What was sent in the last minute, and how much may be, as of the last refusal."""
+    """The requests of the last minute in one scope, and how many are allowed since a refusal."""
 
-    sent: deque[float] = field(default_factory=lambda: deque(maxlen=MOST))
+    sent: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_RATE))
+    """When they were sent, unix seconds."""
     rate: float = math.inf
-    at: float = -math.inf
+    """Requests a minute that were allowed at `learnt_at`."""
+    learnt_at: float = -math.inf
     burst: tuple[int, int] = (0, 0)
-    """The places, among all that was sent, of the request whose refusal taught the rate and of the last one before that was known."""
+    """Places of the refused request, and of the last request sent before its refusal came."""
 
     def allowed(self, now: float) -> float:
         """Requests a minute: a whole number, or infinite."""
-        if now - self.at > FORGOTTEN:
-            self.rate = math.inf
-        return self.rate + max(0.0, now - self.at) // MINUTE if self.rate < math.inf else math.inf
+        age = now - self.learnt_at
+        if self.rate == math.inf or age > FORGOTTEN:
+            return math.inf
+        return self.rate + max(0.0, age) // MINUTE
+
+    def since(self, then: float) -> tuple[float, ...]:
+        """When the requests after `then` were sent."""
+        return tuple(at for at in self.sent if at > then)
 
     def answered(self, place: int) -> None:
-        first, last = self.burst
-        if first < place <= last:
+        """The request at this place was answered: then its burst was not too fast."""
+        refused, last = self.burst
+        if refused < place <= last:
             self.rate = math.inf
 
     def refused(self, now: float, place: int = 0, last: int = 0) -> None:
-        if now - self.at < BURST:
+        """The request at this place was refused, when `last` was the place of the latest one."""
+        if now - self.learnt_at < BURST:
             return
         recent = len(self.since(now - MINUTE))
-        if recent >= FEW:
-            self.rate, self.at = max(1.0, min(self.allowed(now), recent) // 2), now
-            self.burst = place, last
-
-    def since(self, then: float) -> tuple[float, ...]:
-        return tuple(at for at in self.sent if at > then)
+        if recent >= MIN_REQUESTS:
+            self.rate = max(1.0, min(self.allowed(now), recent) // 2)
+            self.learnt_at, self.burst = now, (place, last)
 
 
-@dataclass
+@dataclass(slots=True)
+class LearnedConcurrency:
+    """How many requests an account took at once when it refused one more."""
+
+    concurrent: int
+    learnt_at: float
+
+    def allowed(self, now: float) -> int:
+        """Requests under way at once; `MAX_RATE`: no limit is known any more."""
+        age = now - self.learnt_at
+        if age > FORGOTTEN:
+            return MAX_RATE
+        return min(MAX_RATE, self.concurrent + int(age // MINUTE))
+
+
+@dataclass(kw_only=True)
 class AdaptiveLimits:
-    """By the scope they were met in: an account's, or one of its models'; `lanes` by account: how many at once, and since when."""
+    """What was learnt about limits, by the scope of an account or of one of its models."""
 
-    known: dict[str, LearnedRate] = field(default_factory=dict)
-    lanes: dict[str, tuple[int, float]] = field(default_factory=dict)
-    flying: dict[str, int] = field(default_factory=dict)
-    """Attempts of this process under way on each account."""
+    rates: dict[str, LearnedRate] = field(default_factory=dict)
+    concurrency: dict[str, LearnedConcurrency] = field(default_factory=dict)
+    """By account scope."""
+    in_flight: dict[str, int] = field(default_factory=dict)
+    """Attempts of this process under way, by account scope."""
     count: int = 0
+    """Attempts since the process began."""
 
-    def landed(self, account: Account) -> None:
-        """An attempt is under way no longer."""
-        self.flying[account.scope] -= 1
-
-    def crowded(self, account: Account, now: float) -> None:
-        """Refused because too many were under way. None of this process: they were somebody else's, which teaches nothing."""
-        others = self.flying.get(account.scope, 0)
-        if others:
-            self.lanes[account.scope] = min(others, self._lanes(account.scope, now)), now
-
-    def _lanes(self, scope: str, now: float) -> int:
-        lanes, since = self.lanes.get(scope, (MOST, -math.inf))
-        if now - since > FORGOTTEN:
-            self.lanes.pop(scope, None)
-            return MOST
-        return min(MOST, lanes + int((now - since) // MINUTE))
+    def charges(self, account: Account, model: Model, now: float) -> tuple[Charge, ...]:
+        """The learnt limits that a request falls under."""
+        charges = []
+        for scope in _scopes(account, model) if model.free else ():
+            learned = self.rates.get(scope)
+            if learned is None:
+                continue
+            allowed = learned.allowed(now)
+            if allowed < MAX_RATE:
+                fresh = now - learned.learnt_at < MINUTE
+                charges.append(
+                    Charge(
+                        scope,
+                        Limit(requests=int(allowed), per=MINUTE),
+                        name="learnt",
+                        before=learned.since(now - MINUTE) if fresh else (),
+                    )
+                )
+        concurrent = self._concurrent(account.scope, now)
+        if concurrent < MAX_RATE:
+            limit = Limit(concurrent=concurrent)
+            charges.append(Charge(account.scope, limit, name="learnt concurrency"))
+        return tuple(charges)
 
     def sent(self, account: Account, model: Model, now: float) -> int:
-        """Take a request in; its place among all."""
+        """An attempt is on its way; returns its place among all attempts."""
         self.count += 1
-        self.flying[account.scope] = self.flying.get(account.scope, 0) + 1
+        self.in_flight[account.scope] = self.in_flight.get(account.scope, 0) + 1
         for scope in _scopes(account, model):
-            self._of(scope).sent.append(now)
+            self._rate(scope).sent.append(now)
         return self.count
 
+    def ended(self, account: Account) -> None:
+        """An attempt is no longer under way."""
+        self.in_flight[account.scope] -= 1
+
     def answered(self, account: Account, model: Model, place: int) -> None:
+        """The attempt at this place was answered."""
         for scope in _scopes(account, model):
-            self._of(scope).answered(place)
+            if (learned := self.rates.get(scope)) is not None:
+                learned.answered(place)
 
     def refused(
         self, account: Account, model: Model, fault: Fault, now: float, place: int = 0
     ) -> None:
-        """Take a 429 in, where it says nothing that is known already. OpenRouter says whose limit it was whenever it was the account's:
-        its bare 429s are an upstream's, and come and go."""
-        if account.dialect == "openrouter" or not _unknown(account):
+        """A 429 came. Nothing is learnt from it if a stated limit explains it.
+
+        OpenRouter says so if it was the account's limit; its bare 429s are an upstream's, and they
+        come and go.
+        """
+        if account.dialect == "openrouter" or _states_rate(account) or not fault.effect.paced:
             return
         whole, own = _scopes(account, model)
-        if not fault.effect.paced:
-            return
-        if fault.effect.limit == "unclear":
-            self._of(own).refused(now, place, self.count)
-        else:
-            self._of(whole).refused(now, place, self.count)
+        scope = own if fault.effect.limit == "unclear" else whole
+        self._rate(scope).refused(now, place, self.count)
 
-    def charges(self, account: Account, model: Model, now: float) -> tuple[Charge, ...]:
-        """The limits learnt, as those that are known."""
-        found = []
-        for scope in _scopes(account, model) if model.free else ():
-            pace = self.known.get(scope)
-            allowed = math.inf if pace is None else pace.allowed(now)
-            if allowed < MOST:
-                before = (
-                    pace.since(now - MINUTE) if pace is not None and now - pace.at < MINUTE else ()
-                )
-                limit = Limit(requests=int(allowed), per=MINUTE)
-                found.append(Charge(scope, limit, name="learnt", before=before))
-        if account.scope in self.lanes and (lanes := self._lanes(account.scope, now)) < MOST:
-            found.append(Charge(account.scope, Limit(concurrent=lanes), name="learnt lanes"))
-        return tuple(found)
+    def crowded(self, account: Account, now: float) -> None:
+        """An attempt was refused because too many were under way.
 
-    def _of(self, scope: str) -> LearnedRate:
-        pace = self.known.get(scope)
-        if pace is None:
-            pace = self.known[scope] = LearnedRate()
-        return pace
+        With none of this process under way the others were somebody else's: nothing is learnt.
+        """
+        others = self.in_flight.get(account.scope, 0)
+        if others:
+            concurrent = min(others, self._concurrent(account.scope, now))
+            self.concurrency[account.scope] = LearnedConcurrency(concurrent, now)
+
+    def _rate(self, scope: str) -> LearnedRate:
+        """The rate of a scope, to be written."""
+        learned = self.rates.get(scope)
+        if learned is None:
+            learned = self.rates[scope] = LearnedRate()
+        return learned
+
+    def _concurrent(self, scope: str, now: float) -> int:
+        learned = self.concurrency.get(scope)
+        return MAX_RATE if learned is None else learned.allowed(now)
 
 
 def _scopes(account: Account, model: Model) -> tuple[str, str]:
+    """The account's scope, and the model's own."""
     return account.scope, f"{account.scope}|{model.wire_name}"
 
 
-def _unknown(account: Account) -> bool:
-    """Whether nothing is known of its minute; one a second, which spaces requests out, tells nothing of it."""
-    return not any(
-        limit.requests is not None and 1.0 < limit.per <= MINUTE for limit in account.limits
-    )
+def _states_rate(account: Account) -> bool:
+    """Whether a limit of its minute is stated. One request a second only spaces requests out."""
+    return any(limit.requests is not None and 1.0 < limit.per <= MINUTE for limit in account.limits)

@@ -1,56 +1,39 @@
-"""What a request's failures change: for the rest of it, and for the requests after it.
+"""`Failures`: what a request's failures change, for the rest of it and for later requests.
 
-The price cap (law 9) is unverified against the live service, so it is suspected before a model is: where an answer blames
-it, or a second model in a row is GONE, one model is tried without it, and what comes of that is remembered.
+A fault says what changes next, not which status came (law 5). Its kind decides:
+
+    BUSY, SLOW, BROKEN   this model pauses; models of other accounts come first
+    ACCOUNT              the whole account rests
+    UNFIT, REFUSED       this model is out for this request
+    GONE                 this model is out until the next catalogue
+    FATAL                nothing helps
+
+**The price cap** (law 9) is not verified against the live service, so it is suspected before a
+model is. If an answer blames it, or a second model in a row is GONE, one model is tried without
+it, and the result is remembered for the account.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from random import Random
 
 from ..wire.body import build_body
 from ..wire.fault import Cause, Fault, Kind
-from .adaptive_limits import AdaptiveLimits
 from .candidates import Candidate, Candidates
 from .fit import ready
-from .health import LOCAL_GUESS, LONGEST_GUESS, HealthBook
-from .limits import Charge, budget
+from .guessed_bench import LONGEST_CROWDED, LONGEST_GUESS, LONGEST_LOCAL, BenchRule
 from .plan import Plan
+from .state import RoutingState
 from .steps import Attempt
 
-PLAINER = 3
-"""Times in a call that one model is asked again because it said what it does not take."""
-
-CROWDED = 2.0
-"""The longest guessed bench, in seconds, of a model whose account had too many requests under way."""
-LONGEST_HOLD = 4.0
-"""Seconds for which a call leaves an account alone that only seems to be at its limit."""
-
-
-@dataclass
-class RoutingState:
-    """What requests learn from each other. One per runtime, touched on its loop only."""
-
-    health: HealthBook = field(default_factory=HealthBook)
-    price_caps: dict[str, bool] = field(default_factory=dict)
-    """By account scope: whether the price cap is known to be understood (True) or to do harm (False)."""
-    adaptive_limits: AdaptiveLimits = field(default_factory=AdaptiveLimits)
-    requests: int = 0
-    hedges: int = 0
-
-
-def charged(
-    plan: Plan, state: RoutingState, candidate: Candidate, now: float
-) -> tuple[Charge, ...]:
-    """The limits a request falls under, known and learnt; where it costs money, the owner's for a day among them."""
-    most, need = plan.policy.daily_budget_usd, plan.need
-    if most is None or candidate.model.free:
-        return candidate.charges + state.adaptive_limits.charges(
-            candidate.account, candidate.model, now
-        )
-    cost = candidate.model.cost(need.prompt_tokens, need.output_tokens)
-    return (*candidate.charges, budget(candidate.account, most, cost))
+MAX_PLAINER = 3
+"""Times in a call that one model is asked again in a plainer form, because it said what it does not
+take."""
+MAX_HOLD = 4.0
+"""Most seconds for which a call leaves an account alone that only seems to be at its limit."""
+GONE_IN_A_ROW = 2
+"""Models in a row that are GONE before the price cap is suspected."""
 
 
 class Failures:
@@ -59,12 +42,14 @@ class Failures:
     def __init__(
         self, plan: Plan, state: RoutingState, candidates: Candidates, rng: Random
     ) -> None:
-        self.policy, self.need, self.catalogue = plan.policy, plan.need, plan.catalogue
-        self.request = plan.request
-        self.state, self.candidates, self.rng = state, candidates, rng
+        self._plan, self._state, self._candidates, self._rng = plan, state, candidates, rng
         self.faults: list[tuple[Candidate, Fault]] = []
+        """Every failed attempt of the request, in order."""
         self._gone_streak: list[Candidate] = []
+        """Models in a row that are gone, and nobody said why."""
         self._holds = 0
+
+    # -- events -----------------------------------------------------------------------------------
 
     def record(
         self,
@@ -74,51 +59,18 @@ class Failures:
         now: float,
         seconds: float | None = None,
     ) -> None:
-        """Take a failure in, which took so many seconds: who is benched, who is out, who is asked again and when."""
-        book = self.state.health
+        """Take in a failure that came after so many seconds."""
         self.faults.append((candidate, fault))
-        longest = LOCAL_GUESS if candidate.account.local else LONGEST_GUESS
-        if fault.effect.crowded:
-            longest = CROWDED
-            self.state.adaptive_limits.crowded(candidate.account, now)
-        most, exclude = self.policy.max_failures, self.policy.exclude_failed
-        key = candidate.model.identity
-        book.failed(
-            key,
-            fault,
-            now,
-            self.rng,
-            max_failures=most,
-            exclude=exclude,
-            longest=longest,
-            seconds=seconds,
-        )
+        self._teach(candidate, fault, now, seconds)
         if fault.kind is not Kind.GONE:
             self._gone_streak.clear()
-        scope = candidate.account.scope
-        self.state.adaptive_limits.refused(
-            candidate.account, candidate.model, fault, now, candidate.place
-        )
-        if fault.effect.limit == "unclear" and book.ambiguous(scope, candidate.model.identity, now):
-            promoted = replace(fault, kind=Kind.ACCOUNT, cause=Cause.ACCOUNT_GUESSED)
-            self.state.adaptive_limits.refused(
-                candidate.account, candidate.model, promoted, now, candidate.place
-            )
-            book.bench_account(scope, promoted, now, self.rng)
-            self._hold(scope, now)
         if fault.kind is Kind.ACCOUNT:
-            book.bench_account(candidate.account.scope, fault, now, self.rng)
-            if fault.until is not None:
-                candidate.tries -= 1  # a stated wait of the account says nothing against the model
-            else:
-                self._account_failed(scope)
+            self._account_refused(candidate, fault, now)
         elif fault.effect.blames_price_cap and attempt.price_cap:
             candidate.price_cap = False
             candidate.tries -= 1
-        elif fault.lacks and self._plainer(candidate, attempt, now):
-            candidate.tries -= (
-                1  # it said what to change: asked again at once, in the form it takes
-            )
+        elif fault.lacks and self._serves_plainer(candidate, attempt, now):
+            candidate.tries -= 1  # asked again at once, in the form it takes
             candidate.plainer += 1
         elif fault.kind in (Kind.UNFIT, Kind.REFUSED, Kind.FATAL):
             candidate.out = True
@@ -126,12 +78,26 @@ class Failures:
             self._gone(candidate, attempt, fault)
         if fault.effect.context:
             self._only_larger(candidate, fault)
-        if fault.kind in (Kind.BUSY, Kind.SLOW, Kind.BROKEN):
-            self.candidates.failed_scopes.add(candidate.account.scope)
-            policy = self.policy
-            pause = min(policy.backoff_max, policy.backoff_base * 2.0 ** (candidate.tries - 1))
-            rest = pause * (1 + policy.backoff_jitter * (2 * self.rng.random() - 1))
-            candidate.not_before = max(candidate.not_before, now + rest)
+        if fault.kind.passing:
+            self._pause(candidate, now)
+
+    def cancelled_late(
+        self, candidate: Candidate, *, silent: bool, now: float, seconds: float
+    ) -> Fault:
+        """An overdue attempt was cancelled after so many seconds: the fault of its model.
+
+        `silent`: it had sent no token yet.
+        """
+        fault = Fault(Kind.SLOW, Cause.NO_TOKEN if silent else Cause.SLOW)
+        self._state.health.failed(
+            candidate.model.identity,
+            fault,
+            now,
+            self._rng,
+            rule=self._bench_rule(LONGEST_GUESS),
+            seconds=seconds,
+        )
+        return fault
 
     def answered(
         self,
@@ -139,98 +105,140 @@ class Failures:
         attempt: Attempt,
         cost: float | None,
         now: float,
-        rests: float | None = None,
+        spent_until: float | None = None,
     ) -> None:
-        """An answer came; with the last of a limit, its headers may say (`rests`). Without the price cap where one with it was refused: remember, and forgive the models it cost; unless it
-        cost money, for then the price cap was right, and this model is not asked again."""
-        self.state.health.account_answers(candidate.account.scope)
-        self.state.adaptive_limits.answered(candidate.account, candidate.model, candidate.place)
+        """Take in a success. `cost`: USD. `spent_until`: when a limit resets, from the headers.
+
+        If it succeeded without the price cap after a refusal with it, the cap is not understood
+        there, and the models that it cost are not gone. If it cost money, the cap was right: the
+        model is not asked again.
+        """
+        state, identity = self._state, candidate.model.identity
+        state.health.accounts.answered(candidate.account.scope)
+        state.adaptive_limits.answered(candidate.account, candidate.model, candidate.place)
         if cost:
-            self.state.health.usage.paid(candidate.model.identity, now, cost)
-        if rests is not None:
-            self.state.health.rests(candidate.model.identity, rests)
-        if cost and not self.policy.allow_paid:
-            self._remember_price_cap(candidate.account.scope, True)
-            self.state.health.gone(candidate.model.identity, self.catalogue.fetched)
+            state.health.usage.paid(identity, now, cost)
+        if spent_until is not None:
+            state.health.limit_spent(identity, spent_until)
+        if cost and not self._plan.policy.allow_paid:
+            state.remember_price_cap(candidate.account.scope, True)
+            state.health.vanished(identity, self._plan.catalogue.fetched)
         elif not attempt.price_cap and not candidate.price_cap:
-            self._remember_price_cap(candidate.account.scope, False)
+            state.remember_price_cap(candidate.account.scope, False)
             for gone in self._gone_streak:
-                self.state.health.of(gone.model.identity).gone = None
+                state.health.reappeared(gone.model.identity)
+
+    # -- for later requests -----------------------------------------------------------------------
+
+    def _teach(self, candidate: Candidate, fault: Fault, now: float, seconds: float | None) -> None:
+        """What the failure says about the model, the account's limits, and the account."""
+        account, model = candidate.account, candidate.model
+        book, limits = self._state.health, self._state.adaptive_limits
+        longest = LONGEST_LOCAL if account.local else LONGEST_GUESS
+        if fault.effect.crowded:
+            longest = LONGEST_CROWDED
+            limits.crowded(account, now)
+        rule = self._bench_rule(longest)
+        book.failed(model.identity, fault, now, self._rng, rule=rule, seconds=seconds)
+        limits.refused(account, model, fault, now, candidate.place)
+        if fault.effect.limit == "unclear" and book.accounts.refused_unclearly(
+            account.scope, model.identity, now
+        ):
+            promoted = replace(fault, kind=Kind.ACCOUNT, cause=Cause.ACCOUNT_GUESSED)
+            limits.refused(account, model, promoted, now, candidate.place)
+            book.account_refused(account.scope, promoted, now, self._rng)
+            self._hold(account.scope, now)
+
+    def _bench_rule(self, longest: float) -> BenchRule:
+        policy = self._plan.policy
+        return BenchRule(policy.max_failures, policy.exclude_failed, longest)
+
+    # -- for the rest of this one -----------------------------------------------------------------
+
+    def _account_refused(self, candidate: Candidate, fault: Fault, now: float) -> None:
+        scope = candidate.account.scope
+        self._state.health.account_refused(scope, fault, now, self._rng)
+        if fault.until is not None:
+            candidate.tries -= 1  # a stated wait of the account says nothing against the model
+        else:
+            faults = self._candidates.account_faults
+            faults[scope] = faults.get(scope, 0) + 1
+
+    def _pause(self, candidate: Candidate, now: float) -> None:
+        """The model may answer a little later; until then others come first."""
+        self._candidates.failed_scopes.add(candidate.account.scope)
+        policy = self._plan.policy
+        pause = min(policy.backoff_max, policy.backoff_base * 2.0 ** (candidate.tries - 1))
+        jittered = pause * (1 + policy.backoff_jitter * (2 * self._rng.random() - 1))
+        candidate.not_before = max(candidate.not_before, now + jittered)
 
     def _hold(self, scope: str, now: float) -> None:
-        """It looks as if an account were at its limit: none of its models is asked for a moment, each time a longer one. An answer to
-        somebody else may prove it wrong meanwhile."""
+        """An account seems to be at its limit: ask none of its models for a moment.
+
+        Each time that moment is longer. Meanwhile an answer to another request may prove it wrong.
+        """
         self._holds += 1
-        pause = min(LONGEST_HOLD, self.policy.backoff_base * 2.0 ** (self._holds - 1))
-        for other in self.candidates.all:
+        pause = min(MAX_HOLD, self._plan.policy.backoff_base * 2.0 ** (self._holds - 1))
+        for other in self._candidates.all:
             if other.account.scope == scope:
                 other.not_before = max(other.not_before, now + pause)
 
-    def _account_failed(self, scope: str) -> None:
-        faults = self.candidates.account_faults
-        faults[scope] = faults.get(scope, 0) + 1
-
-    def _remember_price_cap(self, scope: str, understood: bool) -> None:
-        if self.state.price_caps.get(scope) is not understood:
-            self.state.price_caps[scope] = understood
-            self.state.health.touched.add(f"g|{scope}")
-
-    def _plainer(self, candidate: Candidate, attempt: Attempt, now: float) -> bool:
-        """Whether it can serve the need without what it has just proved to lack, and would be asked differently."""
-        health = self.state.health.of(candidate.model.identity)
+    def _serves_plainer(self, candidate: Candidate, attempt: Attempt, now: float) -> bool:
+        """Whether it can serve the need without what it refused, and would be asked differently."""
+        plan = self._plan
+        record = self._state.health.of(candidate.model.identity)
         if (
-            candidate.plainer >= PLAINER
-            or ready(candidate.model, self.need, self.policy, health, now) is not None
+            candidate.plainer >= MAX_PLAINER
+            or ready(candidate.model, plan.need, plan.policy, record, now) is not None
         ):
             return False
-        told = replace(attempt, lacks=health.lacks_at(now))
-        sent, changed = (
-            build_body(
-                self.request,
-                a.known,
-                a.account,
-                stream=True,
-                price_cap=a.price_cap,
-                prefill=a.resumes,
-            )[0]
-            for a in (attempt, told)
+        plainer = replace(attempt, lacks=record.lacks_at(now))
+        return self._body(attempt) != self._body(plainer)
+
+    def _body(self, attempt: Attempt) -> object:
+        body, _ = build_body(
+            self._plan.request,
+            attempt.known,
+            attempt.account,
+            stream=True,
+            price_cap=attempt.price_cap,
+            prefill=attempt.resumes,
         )
-        return sent != changed
+        return body
 
     def _only_larger(self, candidate: Candidate, fault: Fault) -> None:
-        """On a context error only larger windows follow (strands#2256)."""
-        known = fault.context if fault.context is not None else candidate.model.context
-        for other in self.candidates.all:
-            if other.model.listed and other.model.context <= known:
+        """The prompt was too long: only larger windows follow (strands#2256)."""
+        context = fault.context if fault.context is not None else candidate.model.context
+        for other in self._candidates.all:
+            if other.model.listed and other.model.context <= context:
                 other.out = True
 
     def _gone(self, candidate: Candidate, attempt: Attempt, fault: Fault) -> None:
-        """A model is gone; the second in a row is first suspected to be the price cap's doing."""
-        scope = candidate.account.scope
-        if (
-            not fault.effect.unexplained
-        ):  # it was said why; only a bare "no endpoints" could be the price cap's doing
+        """A model is gone. If nobody says why, a second one in a row points to the price cap."""
+        fetched = self._plan.catalogue.fetched
+        if not fault.effect.unexplained:
             candidate.out = True
-            self.state.health.gone(candidate.model.identity, self.catalogue.fetched)
+            self._state.health.vanished(candidate.model.identity, fetched)
             return
         self._gone_streak.append(candidate)
-        suspected = (
-            attempt.price_cap
-            and candidate.account.dialect == "openrouter"
-            and scope not in self.state.price_caps
-            and not self.policy.allow_paid
-            and len(self._gone_streak) == 2
-        )
-        if suspected:
+        if self._suspects_price_cap(candidate, attempt):
             candidate.price_cap = False
             candidate.tries -= 1
             candidate.not_before = 0.0
-            self.candidates.put_first(candidate)
+            self._candidates.put_first(candidate)
             return
         candidate.out = True
-        if len(self._gone_streak) >= 2 and not attempt.price_cap:
-            self._remember_price_cap(
-                scope, True
-            )  # gone with and without: the price cap is innocent
+        if len(self._gone_streak) >= GONE_IN_A_ROW and not attempt.price_cap:
+            # Gone with the price cap and without it: the cap is innocent.
+            self._state.remember_price_cap(candidate.account.scope, True)
         for gone in self._gone_streak:
-            self.state.health.gone(gone.model.identity, self.catalogue.fetched)
+            self._state.health.vanished(gone.model.identity, fetched)
+
+    def _suspects_price_cap(self, candidate: Candidate, attempt: Attempt) -> bool:
+        return (
+            attempt.price_cap
+            and candidate.account.dialect == "openrouter"
+            and candidate.account.scope not in self._state.price_caps
+            and not self._plan.policy.allow_paid
+            and len(self._gone_streak) == GONE_IN_A_ROW
+        )

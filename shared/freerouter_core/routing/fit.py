@@ -1,4 +1,7 @@
-"""`fit`: why a model cannot serve a need, in words; None when it can. Says nothing of whether it is well: see `health`."""
+"""`fit`: why a model cannot serve a request, in words; None if it can.
+
+This is about what a model can do. How it has been doing lately is `health`'s business.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ import math
 from ..catalogue.model import Model
 from ..wire.quirks import lacks_of
 from .health import PRIOR_SAFETY, Health
-from .need import Need, Policy
+from .need import Need
+from .policy import Policy
 
-_WORDS = {
+_PARAMETERS = {
     "vision": "image",
     "multimodal": "image",
     "structured": "structured_outputs",
@@ -18,24 +22,28 @@ _WORDS = {
     "text": "",
     "streaming": "",
 }
+"""Which parameter or input a word for a capability means; empty: every chat model has it."""
 _INPUTS = frozenset({"image", "audio", "video", "file"})
 
 
 CAPABILITIES = frozenset(
-    {*_WORDS, *_WORDS.values(), *_INPUTS, "tools", "tool_choice", "reasoning"}
+    {*_PARAMETERS, *_PARAMETERS.values(), *_INPUTS, "tools", "tool_choice", "reasoning"}
 ) - {""}
-"""Words that everybody means the same by; any request parameter is one, too."""
+"""Words for capabilities; every request parameter is one, too."""
 
 
 def fit(
     model: Model, need: Need, policy: Policy, health: Health | None, now: float, *, named: bool
 ) -> str | None:
-    """The first reason why not. `named`: the user asked for this very model, so it need not be listed or for chat."""
+    """The first reason why not. `named`: the user asked for this model.
+
+    Then it need not be listed, nor be a chat model.
+    """
     return able(model, need, policy, named=named) or ready(model, need, policy, health, now)
 
 
 def able(model: Model, need: Need, policy: Policy, *, named: bool = False) -> str | None:
-    """Why not, by what the catalogue says: the same for every request of this kind."""
+    """Why not, by the catalogue alone: the same for every request of this kind."""
     if not policy.allow_paid and not model.free:
         return "not free; allow_paid=True would permit it"
     if not (model.chat or named):
@@ -43,15 +51,14 @@ def able(model: Model, need: Need, policy: Policy, *, named: bool = False) -> st
     quality = quality_of(model, policy)
     if model.listed and quality < policy.min_quality:
         return f"its quality prior of {quality:.1f} is under min_quality={policy.min_quality:g}"
-    return _capabilities(model, need, policy, lacks_of(model.wire_name, model.provider)) or _price(
-        model, policy
-    )
+    lacks = lacks_of(model.wire_name, model.provider)
+    return _capabilities(model, need, policy, lacks) or _price(model, policy)
 
 
 def ready(
     model: Model, need: Need, policy: Policy, health: Health | None, now: float
 ) -> str | None:
-    """Why not, by the size of this request, the time, and what the model turned out to be."""
+    """Why not, by the size of the request, the time, and what was learnt about the model."""
     if model.expires is not None and model.expires <= now:
         return "its catalogue entry has expired"
     reason = (
@@ -59,8 +66,9 @@ def ready(
     )
     if reason is not None or health is None:
         return reason
-    if health.lacks_at(now):
-        reason = _capabilities(model, need, policy, health.lacks)
+    lacks = health.lacks_at(now)
+    if lacks:
+        reason = _capabilities(model, need, policy, lacks)
     return reason or _latency(policy, health)
 
 
@@ -69,21 +77,24 @@ def _size(model: Model, need: Need, policy: Policy, health: Health | None) -> st
     if model.listed and context < need.least_tokens:
         return f"context of {context:,} tokens is under the {need.least_tokens:,} needed at least"
     if model.listed and context < policy.min_context:
-        return f"its {context:,} tokens of context are under min_context={policy.min_context:,} (in LlamaIndex: context_window)"
+        return (
+            f"its {context:,} tokens of context are under min_context={policy.min_context:,} "
+            "(in LlamaIndex: context_window)"
+        )
     return None
 
 
 def window(model: Model, health: Health | None) -> int:
-    """The context window: the catalogue's, or the smaller one it turned out to have."""
+    """The context window in tokens: the catalogue's, or a smaller one that an error stated."""
     if health is not None and health.context is not None:
         return min(model.context, health.context)
     return model.context
 
 
 def tight(model: Model, need: Need, health: Health | None) -> bool:
-    """Whether the request may be too large for the model, by the high estimate: then it is asked after all others."""
-    wanted = need.prompt_tokens + min(need.output_tokens, model.max_output or need.output_tokens)
-    return model.listed and window(model, health) < wanted
+    """Whether the request may be too large, by the high estimate: then the others come first."""
+    tokens = need.prompt_tokens + min(need.output_tokens, model.max_output or need.output_tokens)
+    return model.listed and window(model, health) < tokens
 
 
 def _capabilities(model: Model, need: Need, policy: Policy, lacks: frozenset[str]) -> str | None:
@@ -103,10 +114,10 @@ def _capabilities(model: Model, need: Need, policy: Policy, lacks: frozenset[str
 
 def has(model: Model, capability: str, lacks: frozenset[str]) -> bool:
     """Whether a model has what a word such as "vision", "tools" or "structured" means."""
-    word = _WORDS.get(capability, capability)
-    if not word:
+    name = _PARAMETERS.get(capability, capability)
+    if not name:
         return True
-    return word not in lacks and (word in model.inputs if word in _INPUTS else model.takes(word))
+    return name not in lacks and (name in model.inputs if name in _INPUTS else model.takes(name))
 
 
 def _price(model: Model, policy: Policy) -> str | None:
@@ -121,22 +132,20 @@ def _bill(model: Model, need: Need, policy: Policy) -> str | None:
         "max_cost_per_request": policy.max_cost_per_request,
         "daily_budget_usd": policy.daily_budget_usd,
     }
-    cost = (
-        model.cost(need.prompt_tokens, need.output_tokens)
-        if any(most is not None for most in ceilings.values())
-        else 0.0
-    )
-    for name, most in ceilings.items():
-        if most is not None and cost > most:
-            known = (
+    for name, ceiling in ceilings.items():
+        if ceiling is None:
+            continue
+        cost = model.cost(need.prompt_tokens, need.output_tokens)
+        if cost > ceiling:
+            reason = (
                 "could cost more than" if cost < math.inf else "has no known price, and there is"
             )
-            return f"this request {known} {name}={most:g} USD"
+            return f"this request {reason} {name}={ceiling:g} USD"
     return None
 
 
 def quality_of(model: Model, policy: Policy) -> float:
-    """0 to 10: what the router's owner says of a model, else what the catalogue does."""
+    """0 to 10: the owner's own opinion of a model, else the catalogue's prior."""
     return policy.quality.get(model.id, model.quality) if policy.quality else model.quality
 
 
@@ -147,9 +156,8 @@ def _safety(policy: Policy, health: Health | None) -> str | None:
     return None
 
 
-def _latency(policy: Policy, health: Health | None) -> str | None:
-    if policy.max_latency is None or health is None or health.answers < 1:
+def _latency(policy: Policy, health: Health) -> str | None:
+    limit = policy.max_latency
+    if limit is None or health.answers < 1 or health.first_token <= limit:
         return None
-    if health.first_token > policy.max_latency:
-        return f"first token after {health.first_token:.1f} s on average, max_latency={policy.max_latency:g}"
-    return None
+    return f"first token after {health.first_token:.1f} s on average, max_latency={limit:g}"

@@ -1,14 +1,19 @@
-"""`Journal`: what one request went through, step by step. It is the log, the trail of an error and a test's golden file."""
+"""`Journal`: what one request went through, step by step.
+
+It is the log of a request, the trail of an error, and the golden file of a test.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import AttemptRecord
 from ..events import AttemptTrace, RequestTrace
 from ..wire.fault import Fault
+from ..wire.redact import redact_answer, redact_fault
 from . import steps as s
+from .ruling import Ruling
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +24,23 @@ class Entry:
     what: s.Step | s.Event
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Journal:
-    """The steps and events of one request, in order. Holds no key: attempts print without their account's."""
+    """The steps and events of one request, in order. Prints no key: attempts leave theirs out."""
 
     started: float
+    """When the call began, unix seconds."""
     number: int = 0
-    """Which request of its runtime this is."""
+    """The number of the request within its runtime."""
     entries: list[Entry] = field(default_factory=list)
     tries: list[AttemptTrace] = field(default_factory=list)
     """The attempts that ended, in that order."""
+    failures: list[tuple[s.Attempt, Fault]] = field(default_factory=list)
+    """The failed attempts, with everything that was understood of each failure."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Why models were no candidates, by id."""
     shown_at: float | None = None
-    """When the caller was shown the first of a stream, unix seconds."""
-    failures: list[tuple[s.Attempt, Fault]] = field(default_factory=list)
-    """The failed attempts with all that was understood of them."""
+    """When the caller saw the first of a stream, unix seconds."""
 
     @property
     def attempts(self) -> list[AttemptRecord]:
@@ -51,37 +57,46 @@ class Journal:
         ]
 
     def add(self, at: float, what: s.Step | s.Event) -> None:
+        """Write a step or an event down."""
         self.entries.append(Entry(at, what))
+
+    def add_end(self, event: s.Done | s.Failed, attempt: s.Attempt | None) -> None:
+        """Write down how an attempt ended, without the keys that a server may have quoted.
+
+        `attempt` None: it was cancelled before.
+        """
+        if attempt is None:
+            self.add(event.at, event)
+        elif isinstance(event, s.Failed):
+            self.add(event.at, replace(event, fault=redact_fault(event.fault, attempt.account)))
+        else:
+            answer = redact_answer(event.answer, attempt.account, with_text=True)
+            self.add(event.at, replace(event, answer=answer))
 
     def attempted(
         self, attempt: s.Attempt, fault: Fault | str | None, sent: float, now: float
     ) -> None:
-        """Record the end of an attempt: a fault, None for an answer, or a word for one that was called off."""
+        """Record the end of an attempt: its fault, "cancelled", or None for an answer."""
         if isinstance(fault, Fault):
             self.failures.append((attempt, fault))
-        self.tries.append(_tried(attempt, fault, sent, now))
+        self.tries.append(_trace(attempt, fault, sent, now))
 
-    def trace(self, began: float, now: float, asked: str, *, streamed: bool) -> RequestTrace:
-        """What became of the request, for observers; attempts that are still under way are called off."""
+    def trace(self, began: float, now: float, model: str, *, streamed: bool) -> RequestTrace:
+        """What became of the request, for observers. Attempts still under way are cancelled."""
         ended = {tried.number for tried in self.tries}
-        sent = [
-            e
-            for e in self.entries
-            if isinstance(e.what, s.Send) and e.what.attempt.number not in ended
+        cancelled = [
+            _trace(entry.what.attempt, "cancelled", entry.at, now)
+            for entry in self.entries
+            if isinstance(entry.what, s.Send) and entry.what.attempt.number not in ended
         ]
-        off = [
-            _tried(e.what.attempt, "cancelled", e.at, now)
-            for e in sent
-            if isinstance(e.what, s.Send)
-        ]
-        return RequestTrace(self.number, began, asked, streamed, (*self.tries, *off))
+        return RequestTrace(self.number, began, model, streamed, (*self.tries, *cancelled))
 
     def render(self) -> list[str]:
-        """The journal as text, one line an entry, seconds since the start first."""
+        """The journal as text, one line an entry; each begins with seconds since the start."""
         names = {
-            e.what.attempt.number: e.what.attempt.model.id
-            for e in self.entries
-            if isinstance(e.what, s.Send)
+            entry.what.attempt.number: entry.what.attempt.model.id
+            for entry in self.entries
+            if isinstance(entry.what, s.Send)
         }
         return [
             f"{entry.at - self.started:8.3f}  {text}"
@@ -93,7 +108,7 @@ class Journal:
         return f"<Journal {len(self.entries)} entries, {len(self.tries)} attempts>"
 
 
-def _tried(attempt: s.Attempt, fault: Fault | str | None, sent: float, now: float) -> AttemptTrace:
+def _trace(attempt: s.Attempt, fault: Fault | str | None, sent: float, now: float) -> AttemptTrace:
     return AttemptTrace(
         number=attempt.number,
         model=attempt.model.id,
@@ -117,33 +132,34 @@ def _number(what: s.Token | s.Failed | s.Done, names: dict[int, str]) -> str:
 
 
 def _opinion(judged: s.Judged) -> str:
-    ruling = judged.ruling or s.Ruling()
+    ruling = judged.ruling or Ruling()
     refused = judged.problem or ruling.refused
     if refused:
         return f"rejected: {refused}"
-    return (
-        "flagged: " + "; ".join(f"{f.guard}: {f.reason}" for f in ruling.flags)
-        if ruling.flags
-        else "accepted"
-    )
+    if not ruling.flags:
+        return "accepted"
+    return "flagged: " + "; ".join(f"{flag.guard}: {flag.reason}" for flag in ruling.flags)
 
 
 _LINES: dict[type, Callable[..., str]] = {
-    s.Send: lambda w, n, t: (
+    s.Send: lambda w, names, start: (
         f"send     #{w.attempt.number} {w.attempt.model.id}"
         + (" (hedge)" if w.attempt.hedge else "")
         + ("" if w.attempt.price_cap else " (without price cap)")
     ),
-    s.Refused: lambda w, n, t: f"limit    reached until +{w.until - t:.1f} s",
-    s.Sleep: lambda w, n, t: f"sleep    until +{w.until - t:.1f} s",
-    s.Token: lambda w, n, t: f"token    {_number(w, n)}" + ("" if w.visible else " (not shown)"),
-    s.Failed: lambda w, n, t: (
-        f"failed   {_number(w, n)}: {w.fault.kind} {w.fault.cause}"
-        + (f" [{w.fault.status}]" if w.fault.status else "")
-        + (f" until +{w.fault.until - t:.1f} s" if w.fault.until else "")
+    s.Refused: lambda w, names, start: f"limit    reached until +{w.until - start:.1f} s",
+    s.Sleep: lambda w, names, start: f"sleep    until +{w.until - start:.1f} s",
+    s.Token: lambda w, names, start: (
+        f"token    {_number(w, names)}" + ("" if w.visible else " (not shown)")
     ),
-    s.Done: lambda w, n, t: f"done     {_number(w, n)}: {w.answer.finish_reason}",
-    s.Commit: lambda w, n, t: f"commit   #{w.attempt.number} {w.attempt.model.id}",
-    s.Cancel: lambda w, n, t: f"cancel   #{w.attempt.number} {w.attempt.model.id}: {w.why}",
-    s.Judged: lambda w, n, t: f"judged   {_opinion(w)}",
+    s.Failed: lambda w, names, start: (
+        f"failed   {_number(w, names)}: {w.fault.kind} {w.fault.cause}"
+        + (f" [{w.fault.status}]" if w.fault.status else "")
+        + (f" until +{w.fault.until - start:.1f} s" if w.fault.until else "")
+    ),
+    s.Done: lambda w, names, start: f"done     {_number(w, names)}: {w.answer.finish_reason}",
+    s.Commit: lambda w, names, start: f"commit   #{w.attempt.number} {w.attempt.model.id}",
+    s.Cancel: lambda w, names, start: f"cancel   #{w.attempt.number} {w.attempt.model.id}: {w.why}",
+    s.Judged: lambda w, names, start: f"judged   {_opinion(w)}",
 }
+"""How each step and event reads; the others are left out."""

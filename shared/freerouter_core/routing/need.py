@@ -1,12 +1,11 @@
-"""`Need`: what a request asks of a model, read off its wire form; `Policy`: what the router's owner asks of all."""
+"""`Need`: what a request asks of a model, read off its wire form."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from ..catalogue.model import Model
 from ..errors import BadRequest
 from ..wire.request import ChatRequest, check_request
 from .task import analyse
@@ -19,93 +18,55 @@ _PARTS = {
     "input_video": "video",
     "file": "file",
 }
+"""Which input a part of a message is, by its type."""
 TOKENS_PER_MEDIUM = 1_200
-"""What an image, a clip or a file is taken to cost where nothing better is known."""
+"""Tokens that an image, a clip or a file is estimated at."""
+BYTES_PER_TOKEN = 3.5
+"""For the high estimate of a prompt's tokens."""
+MAX_BYTES_PER_TOKEN = 5.5
+"""For the low estimate: even a frugal tokenizer makes a token of so many bytes."""
+MESSAGE_BYTES = 12
+"""Bytes that a chat template adds to a message."""
+CALL_BYTES = 24
+"""Bytes that a chat template adds to a tool call."""
+USUAL_LIMIT = 512
+"""Tokens of an answer that are reserved if the caller sets no `max_tokens`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """What one request needs. `prompt_tokens` is an estimate on the high side, `output_tokens` what may be answered. Estimates
-    rank: a model is left out for its size only where even the low one does not fit."""
+    """What one request needs of a model.
+
+    Sizes are estimates. They rank models; a model is left out for its size only if even the low
+    estimate does not fit.
+    """
 
     prompt_tokens: int = 0
+    """The prompt, estimated high."""
     least_tokens: int = 0
-    """The prompt, estimated on the low side: what even a frugal tokenizer makes of it."""
-    output_tokens: int = 512
+    """The prompt, estimated low."""
+    output_tokens: int = USUAL_LIMIT
+    """What the answer may have: `max_tokens`, or the usual limit."""
     limit: int | None = None
-    """`max_tokens`, where it is given."""
+    """The caller's `max_tokens`; None: not given."""
     inputs: frozenset[str] = frozenset()
+    """Inputs besides text: "image", "audio", "video", "file"."""
     tools: bool = False
     tool_choice: bool = False
     structured: bool = False
     task: str | None = None
-    """What it is about; None: not asked, or not told."""
+    """A name in `task.TASKS`; None: not asked for, or not recognised."""
     after_tool: bool = False
-    """The last message is a tool's result: then an empty answer can be legitimate."""
+    """Whether the last message is a tool's result: then an empty answer can be right."""
 
     @property
     def kind(self) -> tuple[frozenset[str], bool, bool]:
-        """What of it decides fitness besides size."""
+        """What of it decides fitness, besides sizes."""
         return (self.inputs, self.tools, self.tool_choice)
 
 
-STRATEGIES = ("adaptive", "round_robin", "random", "context", "performance", "cost", "availability")
-ALIASES = {f"{name}_based": name for name in ("performance", "cost", "availability")}
-"""Names that users of other routers know (FEATURES D5)."""
-Ranker = Callable[[Need, list[Model]], Iterable[Model]]
-"""A strategy of the user's own: the candidates, best first; those it leaves out are not asked."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What the owner of a router allows and prefers; the same for all its requests."""
-
-    preferred: tuple[str, ...] = ()
-    """Names to try first, in order: the requested model, the configured default, the fallback list."""
-    kept: str | None = None
-    """A session's model: first among those nobody named, where it fits; it is no more than that."""
-    others: bool = True
-    """Whether any other model may follow them."""
-    strategy: str = "adaptive"
-    prefer: str = "balanced"
-    capabilities: frozenset[str] = frozenset()
-    min_context: int = 0
-    min_quality: float = 0.0
-    min_safety: float = 0.0
-    quality: Mapping[str, float] = field(default_factory=dict)
-    """The owner's own opinion of models, 0 to 10, by id."""
-    task: str | None = None
-    """What requests are about: a name in `task.TASKS`, "auto" to tell it from each, None: not asked."""
-    max_latency: float | None = None
-    max_cost_per_token: float | None = None
-    max_cost_per_request: float | None = None
-    daily_budget_usd: float | None = None
-    allow_paid: bool = False
-    max_retries: int | None = None
-    max_failures: int = 1
-    exclude_failed: float | None = None
-    retry_attempts: int = 3
-    backoff_base: float = 1.0
-    backoff_max: float = 12.0
-    backoff_jitter: float = 0.25
-    hedge: str = "auto"
-    no_train: bool = False
-    tool_streaming: str = "whole"
-    on_stream_break: str = "raise"
-    memory: int = 0
-    """Bytes that a local model may take to fit on this machine; 0: not known."""
-    order: Mapping[str, int] = field(default_factory=dict)
-    """The rank a user's own strategy gave each model id for this request; empty where a named one ranks."""
-
-    @property
-    def kind(self) -> tuple[Any, ...]:
-        """What of it decides fitness besides size."""
-        own = tuple(self.quality.items())
-        return (self.allow_paid, self.capabilities, self.max_cost_per_token, self.min_quality, own)
-
-
 def checked_need(request: ChatRequest, *, allow_paid: bool, task: str | None = None) -> Need:
-    """The need in a request, once it is known to be one. Raises `BadRequest`."""
+    """The need of a request, after a check of the request. Raises `BadRequest`."""
     timeout, model = request.timeout, request.model
     if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
         raise BadRequest(
@@ -124,39 +85,34 @@ def checked_need(request: ChatRequest, *, allow_paid: bool, task: str | None = N
 
 
 def need_of(request: ChatRequest, task: str | None = None) -> Need:
-    """The need in a request: sizes are estimated, never tokenised. `task` "auto": what it is about is told from its words."""
+    """The need of a request. Sizes are estimated, never tokenised.
+
+    `task` "auto": the task is told from the user's last message.
+    """
     size, media, inputs = 0, 0, set()
     for message in request.messages:
-        size += 12
-        content = message.get("content")
-        if isinstance(content, str):
-            size += _size(content)
-        elif isinstance(content, list):
-            for part in content:
-                kind = _PARTS.get(part.get("type", "")) if isinstance(part, Mapping) else None
-                if kind:
-                    inputs.add(kind)
-                    media += 1
-                else:
-                    size += _size(part.get("text", "") if isinstance(part, Mapping) else str(part))
+        text_size, kinds = _content_size(message.get("content"))
+        size += MESSAGE_BYTES + text_size
+        media += len(kinds)
+        inputs.update(kinds)
         for call in message.get("tool_calls") or ():
-            size += _size(str(call.get("function", {}).get("arguments", ""))) + 24
+            size += _size(str(call.get("function", {}).get("arguments", ""))) + CALL_BYTES
     for tool in request.tools:
-        size += _depth_size(tool)
+        size += _json_size(tool)
     structured = request.structured
     if structured is not None and structured.schema is not None:
-        size += _depth_size(structured.schema)
-    limit = request.parameters.get("max_tokens") or request.parameters.get("max_completion_tokens")
+        size += _json_size(structured.schema)
+    tokens, limit = int(size / BYTES_PER_TOKEN), _limit(request)
     return Need(
-        prompt_tokens=int(size / 3.5) + media * TOKENS_PER_MEDIUM,
-        least_tokens=int(size / 5.5),
-        output_tokens=limit if isinstance(limit, int) else 512,
-        limit=limit if isinstance(limit, int) else None,
+        prompt_tokens=tokens + media * TOKENS_PER_MEDIUM,
+        least_tokens=int(size / MAX_BYTES_PER_TOKEN),
+        output_tokens=USUAL_LIMIT if limit is None else limit,
+        limit=limit,
         inputs=frozenset(inputs),
         tools=bool(request.tools) and request.tool_choice != "none",
         tool_choice=bool(request.must_call),
         structured=structured is not None,
-        task=analyse(asked(request.messages), int(size / 3.5)).task if task == "auto" else task,
+        task=analyse(asked(request.messages), tokens).task if task == "auto" else task,
         after_tool=bool(request.messages) and request.messages[-1].get("role") == "tool",
     )
 
@@ -169,16 +125,36 @@ def asked(messages: Sequence[Mapping[str, Any]]) -> str:
     return content if isinstance(content, str) else ""
 
 
+def _limit(request: ChatRequest) -> int | None:
+    parameters = request.parameters
+    limit = parameters.get("max_tokens") or parameters.get("max_completion_tokens")
+    return limit if isinstance(limit, int) else None
+
+
+def _content_size(content: object) -> tuple[int, list[str]]:
+    """Bytes of text, and the kind of each part that is something else."""
+    if isinstance(content, str):
+        return _size(content), []
+    size, kinds = 0, []
+    for part in content if isinstance(content, list) else ():
+        kind = _PARTS.get(part.get("type", "")) if isinstance(part, Mapping) else None
+        if kind:
+            kinds.append(kind)
+        else:
+            size += _size(part.get("text", "") if isinstance(part, Mapping) else str(part))
+    return size, kinds
+
+
 def _size(text: object) -> int:
-    """Bytes: three of them to a token of Chinese, four to one of English, so one divisor serves both."""
+    """Bytes. A token has three of them in Chinese and four in English, so one divisor serves."""
     if not isinstance(text, str):
         text = str(text)
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
-def _depth_size(value: Any) -> int:
+def _json_size(value: object) -> int:
     if isinstance(value, Mapping):
-        return sum(len(str(k)) + 6 + _depth_size(v) for k, v in value.items())
+        return sum(len(str(k)) + 6 + _json_size(v) for k, v in value.items())
     if isinstance(value, (list, tuple)):
-        return sum(_depth_size(v) + 2 for v in value)
+        return sum(_json_size(v) + 2 for v in value)
     return len(str(value))

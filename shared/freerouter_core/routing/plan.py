@@ -1,9 +1,10 @@
-"""`Plan`: a request before its first step; `Outcome`: the same request after its last."""
+"""`Plan`: a request before its first step. `Outcome`: the same request after its last."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from ..catalogue.model import Catalogue
@@ -11,35 +12,52 @@ from ..catalogue.providers import Account
 from ..errors import AttemptRecord
 from ..wire.answer import Answer
 from ..wire.request import ChatRequest
+from .health_book import HealthBook
 from .journal import Journal
-from .need import Need, Policy
+from .need import Need
+from .policy import Policy
 from .resume import Seam
-from .steps import Attempt, Flag, Ruling
+from .ruling import Flag, Ruling
+from .situation import Situation
+from .steps import Attempt
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All that is decided before the first step. `deadline`: unix seconds by which an answer (streamed: its first
-    token) must be there; None: no limit."""
+    """All that is decided before the first step."""
 
     request: ChatRequest
     need: Need
     policy: Policy
     catalogue: Catalogue
     accounts: dict[str, Account]
+    """By provider."""
     stream: bool = False
     deadline: float | None = None
+    """Unix seconds by which the answer (streamed: its first token) must be there; None: never."""
     run_guards: Callable[[Answer, str], Ruling] | None = None
-    """The guards' opinion of an answer of the model named; asked by the driver, elsewhere."""
+    """The guards' opinion of an answer from the model of that id. The driver asks, on a thread."""
     flags: tuple[Flag, ...] = ()
     """What guards remarked about the prompt."""
     congestion: Mapping[str, float] = field(default_factory=dict)
-    """What a request to each provider costs others, in seconds they wait for it; see `limits.congestion`."""
+    """Seconds that a request costs others, by provider; see `congestion`."""
     queue_lengths: Mapping[str, int] = field(default_factory=dict)
-    """How many wait for each provider's account."""
+    """How many requests wait for each provider's account."""
+
+    def situation(self, book: HealthBook, now: float, rng: Random, turn: int) -> Situation:
+        """The situation that the request's candidates are chosen in."""
+        return Situation(
+            need=self.need,
+            policy=self.policy,
+            book=book,
+            now=now,
+            rng=rng,
+            turn=turn,
+            congestion=self.congestion,
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The answer, the attempt that gave it, and the way there."""
 
@@ -47,30 +65,32 @@ class Outcome:
     attempt: Attempt
     journal: Journal
     seams: tuple[Seam, ...] = ()
-    """Where a broken stream was continued by another model, in the order of the text."""
+    """Where another model continued a broken stream, in the order of the text."""
     flags: tuple[Flag, ...] = ()
-    """What guards remarked."""
+    """What guards remarked about the prompt and the answer."""
     aside: str = ""
-    """What guards would have put before the text, where the answer is an object or a tool call."""
+    """The text that guards prepend, if the answer is no text it could be added to."""
 
     @property
     def text(self) -> str:
+        """The text of the answer."""
         return self.answer.text
 
     @property
     def provider(self) -> str:
+        """The provider that answered."""
         return self.attempt.account.provider
 
     @property
     def attempts(self) -> list[AttemptRecord]:
-        """Every attempt of this request, the one that answered among them."""
+        """Every attempt of this request, the one that answered included."""
         return self.journal.attempts
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What both adapters tell of an answer: JSON-safe, without keys."""
+        """What both adapters tell about an answer: JSON-safe, without keys."""
         answer = self.answer
-        known: dict[str, Any] = {
+        metadata: dict[str, Any] = {
             "model_name": answer.model,
             "requested_model": self.attempt.model.id,
             "upstream_provider": answer.upstream or self.provider,
@@ -82,11 +102,13 @@ class Outcome:
             "attempts": [dict(record) for record in self.attempts],
         }
         if self.seams:
-            known["seams"] = [seam.record() for seam in self.seams]
+            metadata["seams"] = [seam.record() for seam in self.seams]
         if self.flags:
-            known["flags"] = [{"guard": flag.guard, "reason": flag.reason} for flag in self.flags]
+            metadata["flags"] = [
+                {"guard": flag.guard, "reason": flag.reason} for flag in self.flags
+            ]
         if self.aside:
-            known["prepend"] = self.aside
+            metadata["prepend"] = self.aside
         if answer.simulated:
-            known["simulated"] = True
-        return known
+            metadata["simulated"] = True
+        return metadata

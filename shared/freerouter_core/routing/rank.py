@@ -1,138 +1,143 @@
-"""In which order the fitting models are asked.
+"""In which order the models that fit are asked.
 
-`adaptive` minimises the expected time to a good answer. Asking models in the order of cost/probability does that when each
-is tried until one answers (the classic result for sequential search), so a model's score is its expected seconds over the
-probability that it answers, sampled from its decayed posterior: an unknown model is drawn high now and then and gets tried,
-a fallen one comes back. A quality prior bends the score as far as `prefer` says.
+**The score.** The default strategy, `adaptive`, minimises the expected time to a good answer. If
+models are asked one after the other until one answers, the best order is by cost over probability
+(the classic result for sequential search). So the score of a model is
+
+    expected seconds of its answer + expected seconds that its failures cost before it answers,
+
+and lower is better. A failure costs the time it takes and the request it uses up. A request is
+worth little while there are plenty, and seconds of other people's waiting when they are scarce.
+
+**Exploration.** The chance of an answer is sampled from its posterior, not taken as its mean. So an
+unknown model is drawn high now and then and gets tried, and a model that fell comes back. An
+unknown model is also hoped to be faster than usual. Scarce requests make both bolder moves rarer.
+While others already try an unknown model, the rest wait for what they find out.
+
+**Quality.** A prior of 0 to 10, moved by grades, bends the score as far as `prefer` says.
+
+Other strategies sort by one number, or not at all.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from random import Random
+from collections.abc import Callable, Sequence
 
 from ..catalogue.model import Model
 from .fit import quality_of
-from .health import (
-    PRIOR_BAD,
-    PRIOR_FIRST_TOKEN,
-    PRIOR_GOOD,
-    PRIOR_LOST,
-    PRIOR_SPEED,
-    Health,
-    HealthBook,
-)
-from .need import Need, Policy
+from .health import PRIOR_BAD, PRIOR_FAILURE_SECONDS, PRIOR_GOOD, Health
+from .situation import Situation
 from .task import aptitude
+from .timings import PRIOR_FIRST_TOKEN, PRIOR_SPEED
 
-_BEND = {"speed": 0.0, "balanced": 0.06, "quality": 0.25}
-"""How strongly one point of quality (0-10) shortens a model's score, by `prefer`."""
-DEAR = 2.0
-"""The price of a request, in seconds, at which half of the curiosity is left."""
-WASTE = 0.5
-"""The price of a request where nobody waits for any, in seconds."""
-HOPE = 0.5
-"""How much sooner than usual such a model is hoped to answer, likewise: so that it is tried."""
-UNSURE = 0.6
-"""How far the time of a model that never answered may be from the usual, as a power of e."""
-NOTHING: Mapping[str, float] = {}
-_TIMID = 1.25
-"""What a model without native JSON costs a structured request: it may have to be asked again."""
+QUALITY_WEIGHTS = {"speed": 0.0, "balanced": 0.06, "quality": 0.25}
+"""How much one point of quality shortens the score, as a power of e, by `prefer`."""
+REQUEST_COST = 0.5
+"""Seconds that a request costs even if nobody waits for one."""
+HALF_EXPLORATION = 2.0
+"""Congestion (seconds) at which samples stray half as far from the mean."""
+OPTIMISM = 0.5
+"""How much sooner than usual an unknown model is hoped to answer, as a power of e."""
+UNCERTAINTY = 0.6
+"""How far the time of an unknown model may be from the usual, as a power of e."""
+MIN_CHANCE, MAX_CHANCE = 0.02, 0.99
+"""Bounds of a sampled chance: a model is never sure to fail, nor sure to answer."""
+NO_JSON_PENALTY = 1.25
+"""Factor on the time of a structured answer from a model without native JSON: it may take two."""
+USUAL_ANSWER = 256
+"""Tokens of the answer whose time the strategy `performance` compares."""
 
 
-def rank(
-    models: Sequence[Model],
-    need: Need,
-    policy: Policy,
-    book: HealthBook,
-    now: float,
-    rng: Random | None,
-    turn: int = 0,
-    congestion: Mapping[str, float] = NOTHING,
-) -> list[Model]:
-    """`models`, best first. `rng` None: means in place of samples, as `explain` wants. `turn` moves the round robin.
-    `congestion`: what a request costs others, in seconds, by provider."""
+def rank(models: Sequence[Model], situation: Situation) -> list[Model]:
+    """`models`, best first, by the strategy of the policy."""
+    policy, book = situation.policy, situation.book
     if policy.order:
         return sorted((m for m in models if m.id in policy.order), key=lambda m: policy.order[m.id])
     if policy.strategy == "random":
         shuffled = list(models)
-        if rng is not None:
-            rng.shuffle(shuffled)
+        if situation.rng is not None:
+            situation.rng.shuffle(shuffled)
         return shuffled
     if policy.strategy == "round_robin":
         ordered = sorted(models, key=lambda m: m.id)
-        cut = turn % len(ordered) if ordered else 0
+        cut = situation.turn % len(ordered) if ordered else 0
         return ordered[cut:] + ordered[:cut]
     if policy.strategy in _KEYS:
         key = _KEYS[policy.strategy]
         return sorted(models, key=lambda m: key(m, book.models.get(m.identity)))
-    scores = _scores(models, need, policy, book, now, rng, congestion)
+    scores = _scores(models, situation)
     return [models[n] for n in sorted(range(len(models)), key=scores.__getitem__)]
 
 
-def _scores(
-    models: Sequence[Model],
-    need: Need,
-    policy: Policy,
-    book: HealthBook,
-    now: float,
-    rng: Random | None,
-    congestion: Mapping[str, float],
-) -> list[float]:
-    """Expected seconds to a good answer from each model; lower is better. One plain loop: every request runs it."""
-    tokens = min(book.size, need.output_tokens)
-    bend = -_BEND.get(policy.prefer, 0.06)
-    blank = Health(first_token=book.pool.first_token, speed=book.pool.speed)
-    blank_odds = blank.odds(now)
-    blank_seconds = blank.expected(tokens)
-    known, exp, sqrt, structured = book.models.get, math.exp, math.sqrt, need.structured
-    dice = rng.random if rng is not None else None
-    calm = {name: 1.0 / (1.0 + price / DEAR) for name, price in congestion.items()}
-    flying, plain = book.flying, not (need.task or policy.quality)
+def _scores(models: Sequence[Model], situation: Situation) -> list[float]:
+    """Expected seconds to a good answer from each model. Every request runs this loop, so it is one
+    plain loop over local names."""
+    need, policy, book = situation.need, situation.policy, situation.book
+    now, rng, congestion = situation.now, situation.rng, situation.congestion
+    tokens = min(book.pool.size.mean, need.output_tokens)
+    bend = -QUALITY_WEIGHTS.get(policy.prefer, QUALITY_WEIGHTS["balanced"])
+    blank = book.blank()
+    blank_odds, blank_seconds = blank.odds(now), blank.expected(tokens)
+    record_of, exp, sqrt, structured = book.models.get, math.exp, math.sqrt, need.structured
+    draw = rng.random if rng is not None else None
+    boldness = {
+        name: 1.0 / (1.0 + seconds / HALF_EXPLORATION) for name, seconds in congestion.items()
+    }
+    in_flight, prior_only = book.in_flight, not (need.task or policy.quality)
     scores = []
     for model in models:
-        key = model.identity
-        health = known(key)
+        identity = model.identity
+        health = record_of(identity)
         if health is None:
-            (chance, total), seconds, lost, fresh = blank_odds, blank_seconds, PRIOR_LOST, True
+            (chance, outcomes), seconds = blank_odds, blank_seconds
+            failure_seconds, unknown = PRIOR_FAILURE_SECONDS, True
         else:
-            chance, total = health.odds(now)
-            seconds, lost = health.first_token + tokens / health.speed, health.lost
-            fresh = not (health.answers or health.failures or health.facts)
-        if dice is not None:
-            # Two uniforms stand in for a Beta deviate: right in mean and spread, a tenth of its price.
-            bold = calm.get(model.provider, 1.0)
-            chance += (
-                bold * sqrt(6.0 * chance * (1.0 - chance) / (total + 1.0)) * (dice() + dice() - 1.0)
-            )
-            if fresh:
-                if key in flying:  # others are finding out
-                    chance *= 0.5 ** flying[key]
-                seconds *= exp(bold * (UNSURE * (dice() + dice() - 1.0) - HOPE))
-        chance = 0.99 if chance > 0.99 else max(chance, 0.02)
+            chance, outcomes = health.odds(now)
+            seconds = health.first_token + tokens / health.speed
+            failure_seconds = health.failure_seconds
+            unknown = not (health.answers or health.failures or health.provider_facts)
+        if draw is not None:
+            # Two uniforms stand in for a Beta deviate: right in mean and spread, and ten times
+            # as fast.
+            bold = boldness.get(model.provider, 1.0)
+            deviation = sqrt(6.0 * chance * (1.0 - chance) / (outcomes + 1.0))
+            chance += bold * deviation * (draw() + draw() - 1.0)
+            if unknown:
+                if identity in in_flight:  # others are finding out
+                    chance *= 0.5 ** in_flight[identity]
+                seconds *= exp(bold * (UNCERTAINTY * (draw() + draw() - 1.0) - OPTIMISM))
+        chance = MAX_CHANCE if chance > MAX_CHANCE else max(chance, MIN_CHANCE)
         if structured and "structured_outputs" not in model.parameters:
-            seconds *= _TIMID
-        failing = ((1.0 - chance) * lost + WASTE + congestion.get(model.provider, 0.0)) / chance
-        quality = model.quality if plain else quality_of(model, policy) + aptitude(model, need.task)
+            seconds *= NO_JSON_PENALTY
+        failure = (1.0 - chance) * failure_seconds
+        failing = (failure + REQUEST_COST + congestion.get(model.provider, 0.0)) / chance
+        quality = (
+            model.quality if prior_only else quality_of(model, policy) + aptitude(model, need.task)
+        )
         if health is not None and health.grades:
             quality = health.quality(quality)
         scores.append((seconds + failing) * exp(bend * quality))
     return scores
 
 
-def _answers(health: Health | None) -> float:
+def _long_run_chance(health: Health | None) -> float:
+    """The share of answers, whatever the last outcome was."""
     if health is None:
         return PRIOR_GOOD / (PRIOR_GOOD + PRIOR_BAD)
     return (health.good + PRIOR_GOOD) / (health.good + health.bad + PRIOR_GOOD + PRIOR_BAD)
 
 
+def _usual_seconds(health: Health | None) -> float:
+    if health is None:
+        return PRIOR_FIRST_TOKEN + USUAL_ANSWER / PRIOR_SPEED
+    return health.expected(USUAL_ANSWER)
+
+
 _KEYS: dict[str, Callable[[Model, Health | None], tuple[float, ...]]] = {
-    "context": lambda m, h: (-m.context,),
-    "performance": lambda m, h: (
-        h.expected(256) if h else PRIOR_FIRST_TOKEN + 256 / PRIOR_SPEED,
-        -m.quality,
-    ),
-    "cost": lambda m, h: (m.prompt_price + m.completion_price, -m.quality),
-    "availability": lambda m, h: (-_answers(h), -m.quality),
+    "context": lambda model, health: (-model.context,),
+    "performance": lambda model, health: (_usual_seconds(health), -model.quality),
+    "cost": lambda model, health: (model.prompt_price + model.completion_price, -model.quality),
+    "availability": lambda model, health: (-_long_run_chance(health), -model.quality),
 }
+"""What the other strategies sort by."""

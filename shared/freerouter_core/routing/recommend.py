@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..catalogue.model import Model
 from ..errors import BadSetting
 from .fit import has
-from .health import HealthBook
+from .health_book import HealthBook
 from .task import Analysis, aptitude
 
 WEIGHTS: Mapping[str, float] = {
@@ -89,7 +89,7 @@ def _score(
     roomy = min(1.0, max(0.0, math.log2(max(model.context, 1) / SMALL) / math.log2(LARGE / SMALL)))
     fits = model.context >= analysis.context
     health = book.models.get(model.identity)
-    benched = health is not None and health.bench > now
+    benched = health is not None and health.benched_until > now
     chance = 0.0 if benched or health is None else health.odds(now)[0]
     shares = {
         "capability": 0.6 * match + 0.4 * skill,

@@ -1,20 +1,24 @@
-"""A stream that broke after it was shown: whether another model may continue it, and what is remembered of the break."""
+"""A stream that broke after it was shown: whether another model may continue it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ..wire.fault import Fault, Kind
-from .need import Policy
+from .policy import Policy
 from .steps import Attempt, Shown
 
 RESUMABLE = frozenset({Kind.BUSY, Kind.ACCOUNT, Kind.SLOW, Kind.BROKEN, Kind.UNFIT, Kind.GONE})
-"""Kinds after which somebody else may go on: neither a refusal of the content, nor what nothing helps."""
+"""Kinds of faults after which another model may go on. Not after a refusal of the content, nor if
+nothing helps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """Where one model's text ends and another's begins: `at` characters into the answer, after `attempt` broke off."""
+    """Where one model's text ends and another's begins.
+
+    `at`: characters of the answer before it. `attempt`: the one that broke off, with `fault`.
+    """
 
     at: int
     attempt: Attempt
@@ -32,7 +36,7 @@ class Seam:
 
 
 def resumable(policy: Policy, fault: Fault, shown: Shown | None) -> bool:
-    """Whether a broken stream is to be continued: asked for, and nothing of a tool call was shown, for those never restart."""
+    """Whether to continue a broken stream. Only if the policy says so, and never a tool call."""
     return (
         policy.on_stream_break == "continue"
         and shown is not None

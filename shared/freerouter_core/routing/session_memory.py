@@ -11,9 +11,9 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from ..catalogue.model import ModelIdentity
-from .health import HealthBook
-from .need import Policy
+from .health_book import HealthBook
 from .plan import Outcome
+from .policy import Policy
 
 KEPT = 1_800.0
 """Seconds after which a model that was not used is not kept to any more."""
@@ -53,7 +53,9 @@ class SessionMemory:
         if not self.model or self.identity is None or now - self.last > KEPT:
             return None
         health = book.models.get(self.identity)
-        if health is not None and (health.bench > now or health.gone or health.odds(now)[0] < WISE):
+        if health is not None and (
+            health.benched_until > now or health.gone or health.odds(now)[0] < WISE
+        ):
             return None
         return self.model
 

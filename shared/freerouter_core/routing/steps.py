@@ -1,4 +1,7 @@
-"""What the engine asks of its driver (steps) and is told in return (events). Data only; times are unix seconds."""
+"""What the engine asks of its driver (steps), and what it hears in return (events).
+
+Data only. Times are unix seconds; `number` is the number of an attempt within its request.
+"""
 
 from __future__ import annotations
 
@@ -8,34 +11,43 @@ from ..catalogue.model import Model
 from ..catalogue.providers import Account
 from ..wire.answer import Answer
 from ..wire.fault import Fault
-from .limits import Charge
+from .charges import Charge
+from .ruling import Ruling
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One model asked once. `soft_timeout`: seconds to a first token (streamed) or a whole answer before another is asked
-    beside it; `stall_timeout`: seconds between tokens; `price_cap`: whether the cap of price zero is sent; `resumes`: the text that a broken
-    stream has shown and this attempt is to continue (None: it begins). `lacks`: what the model was known to lack when asked."""
+    """One model, asked once."""
 
     number: int
     model: Model
     account: Account
     soft_timeout: float
+    """Seconds to the first token (streamed) or the whole answer; then another model is asked, too,
+    and this attempt goes on."""
     stall_timeout: float
+    """Seconds between two tokens after which a stream is given up."""
     price_cap: bool = True
+    """Whether the request says that it must cost nothing."""
     hedge: bool = False
+    """Whether it was sent although another attempt was not late yet."""
     resumes: str | None = None
+    """The text of a broken stream that it continues; None: it starts an answer."""
     lacks: frozenset[str] = frozenset()
+    """What the model was known to lack when it was asked."""
 
     @property
     def known(self) -> Model:
-        """The model as it is known, less what it turned out to lack: so that it is asked in a form it takes."""
+        """The model, less what it lacks: so that it is asked in a form it takes."""
         return replace(self.model, lacks=self.lacks) if self.lacks else self.model
+
+
+# -- steps --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Take a share of each charge, keeping back `keep` of every limit. → Granted | Refused"""
+    """Take a share of each charge, leaving the part `keep` of every limit. → Granted | Refused"""
 
     attempt: Attempt
     charges: tuple[Charge, ...]
@@ -45,21 +57,21 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send the attempt; do not wait. → Woke"""
+    """Send the attempt and do not wait for it. → Woke"""
 
     attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """This attempt has won: show what it says from now on. → Woke"""
+    """This attempt has won: show the caller what it says from now on. → Woke"""
 
     attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stop the attempt and settle it. → Woke"""
+    """Stop the attempt and settle what it reserved. → Woke"""
 
     attempt: Attempt
     why: str
@@ -67,14 +79,17 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Wait for news of any attempt in flight, at the latest until. → Token | Failed | Done | Woke"""
+    """Wait for news of the attempts in flight, not beyond `until`. → Token | Failed | Done | Woke"""
 
     until: float
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Nothing is in flight: wait, in line with others who wait for `scope` where one is named, but not past `deadline`. → Woke"""
+    """Nothing is in flight: wait, but not past `deadline`. → Woke
+
+    With a `scope`, wait in line with the others who wait for its limit.
+    """
 
     until: float
     scope: str | None = None
@@ -83,7 +98,10 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Validate:
-    """Ask the caller's own validator and the guards about an answer, who have until `deadline` (None: no bound). → Judged"""
+    """Ask the caller's validator and the guards about an answer. → Judged
+
+    They have until `deadline`; None: as long as they want.
+    """
 
     attempt: Attempt
     answer: Answer
@@ -93,13 +111,20 @@ class Validate:
 Step = Reserve | Send | Commit | Cancel | Watch | Sleep | Validate
 
 
+# -- events -------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
 class Granted:
+    """The shares are taken."""
+
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
+    """The limit of `scope` has no room before `until`."""
+
     at: float
     until: float
     scope: str
@@ -107,7 +132,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The first token of an attempt; `visible`: a caller may be shown it (a piece of a tool call is not)."""
+    """The first token of an attempt, or its first visible one.
+
+    `visible`: it may be shown to the caller; reasoning and pieces of tool calls may not.
+    """
 
     at: float
     number: int
@@ -116,16 +144,21 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the caller has seen of a stream by the time it ended: its text, and whether pieces of a tool call were among it."""
+    """What the caller had seen of a stream when it ended.
+
+    `text`: without keys. `pieces`: whether pieces of a tool call were shown. `length`: characters
+    of the text as it was shown, before keys were taken out of it.
+    """
 
     text: str
     pieces: bool
     length: int
-    """Characters of the text as it was shown, before keys were taken out of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
+    """An attempt failed. `shown`: what the caller saw of it, if a stream may be continued."""
+
     at: float
     number: int
     fault: Fault
@@ -134,48 +167,39 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Done:
+    """An attempt ended with something that claims to be an answer.
+
+    `shown`: as in `Failed`. `spent_until`: its headers say that nothing is left of a limit before
+    that time.
+    """
+
     at: float
     number: int
     answer: Answer
     shown: Shown | None = None
-    rests: float | None = None
-    """Until when the answer's own headers say that nothing is left of a limit."""
+    spent_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Woke:
+    """Time passed, or the step is done."""
+
     at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """A guard's remark about an answer that was given all the same."""
-
-    guard: str
-    reason: str
-    unsure: bool = False
-    """Whether the guard itself failed: that says nothing of the model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """What all guards together say: `refused` in words why not (None: accepted), their flags, and what goes before the text. `unsure`:
-    a guard failed where it should have judged, so nothing is to be learnt of the model."""
-
-    refused: str | None = None
-    flags: tuple[Flag, ...] = ()
-    prepend: str = ""
-    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
+    """What the validator and the guards say of an answer.
+
+    `problem`: the validator's objection; None: there is none. `teaches`: whether it is about the
+    answer; a validator that broke or took too long says nothing about the model. `ruling`: the
+    guards' opinion, if there are guards.
+    """
+
     at: float
     problem: str | None
     teaches: bool = True
-    """Whether the objection is to the answer; a validator that broke or took too long says nothing of the model."""
     ruling: Ruling | None = None
-    """The guards' opinion, where there are any."""
 
 
 Event = Granted | Refused | Token | Failed | Done | Woke | Judged

@@ -1,99 +1,78 @@
-"""How long a model is waited for before somebody else is asked, too.
+"""How long to wait for a model before another is asked, too.
 
-What is expected of a model comes from its own answers, and of one that has not answered yet from everybody's (`health`). An
-attempt that outlives its patience is not cut: another is asked beside it (`engine`), so patience may be short where that costs
-little, and no answer is lost by it.
+The expected times come from a model's own answers; for one that has not answered yet, from all
+models' answers (`timings`). A soft timeout ends nothing: another model is asked beside the late
+one, and the first to answer wins (`engine`). So a soft timeout may be short if a second request
+costs little, and no answer is lost by it. Only a stall ends an attempt.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 from ..catalogue.model import Model
 from .candidates import Candidate
-from .health import Health, HealthBook
+from .health_book import HealthBook
 from .plan import Plan
-from .steps import Attempt
 
-FLOOR, CAP, STALL = 5.0, 45.0, 20.0
-"""Bounds of the first-token patience, and the least stall patience, in seconds."""
-FIRST = 3.0
-"""A first token is waited for so many times as long as on average."""
-HEDGE_AT, LATE = 2.5, 3.0
-"""Mean deviations after which an answer is later than nineteen in twenty, and later than nearly all."""
-HEDGE_KNOWN = 5
-"""Answers before a percentile means anything."""
-LOOK = 2.5
-"""Seconds between two looks at what is expected of a model that has not answered yet."""
-LEFT = 0.4
-"""The part of the time left that one attempt may take: somebody else must still be able to answer."""
-
-
-@dataclass(slots=True, eq=False)
-class InFlight:
-    """An attempt under way, and when the patience with it ends."""
-
-    attempt: Attempt
-    candidate: Candidate
-    sent: float
-    soft_deadline: float
-    hedge_at: float
-    token_at: float | None = None
-    overdue: bool = False
-
-    def look(self, plan: Plan, book: HealthBook, now: float, deadline: float | None) -> None:
-        """Whether it is overdue by what is known now: of a model that has not answered yet others' answers may have told."""
-        ends = self.sent + soft_timeout(plan, book, self.candidate.model, self.sent, deadline)
-        self.overdue, self.soft_deadline = now >= ends, min(ends, now + LOOK)
+MIN_SOFT, MAX_SOFT = 5.0, 45.0
+"""Bounds of the soft timeout for a first token, seconds; the lower one holds for answers, too."""
+FIRST_TOKEN_FACTOR = 3.0
+"""The soft timeout for a first token, as a multiple of the average time to one."""
+LATE_DEVIATIONS = 3.0
+"""Mean deviations after which an answer is later than nearly all."""
+MIN_STALL = 20.0
+"""The least stall timeout, seconds."""
+STALL_FACTOR = 2.0
+"""The stall timeout, as a multiple of the average time to a first token."""
+SHARE_OF_TIME_LEFT = 0.4
+"""The part of the time left that one attempt may use alone: another must still be able to answer."""
+MIN_WAIT = 0.05
+"""The least soft timeout when the deadline is near, seconds."""
 
 
 def soft_timeout(
     plan: Plan, book: HealthBook, model: Model, now: float, deadline: float | None
 ) -> float:
-    """Seconds before another is asked beside it: to a first token, or where nothing is streamed to the whole answer."""
-    health = book.expected(model.identity)
+    """Seconds before another model is asked, too.
+
+    Streamed: to the first token. Not streamed: to the whole answer.
+    """
+    timings = book.timings(model.identity)
     if plan.stream:
-        longest = min(CAP, max(FLOOR, FIRST * health.first_token))
+        seconds = min(MAX_SOFT, max(MIN_SOFT, FIRST_TOKEN_FACTOR * timings.first_token))
     else:
-        longest = max(FLOOR, health.within(_expected(plan, book, health), LATE))
-    return longest if deadline is None else min(longest, max(LEFT * (deadline - now), 0.05))
+        expected = expected_seconds(plan, book, model)
+        seconds = max(MIN_SOFT, timings.within(expected, LATE_DEVIATIONS))
+    if deadline is None:
+        return seconds
+    return min(seconds, max(SHARE_OF_TIME_LEFT * (deadline - now), MIN_WAIT))
 
 
 def stall_timeout(book: HealthBook, model: Model) -> float:
     """Seconds between two tokens before a stream is given up."""
-    return max(STALL, 2 * book.of(model.identity).first_token)
-
-
-def hedge_after(plan: Plan, book: HealthBook, model: Model) -> float:
-    """Seconds after which it is later than nineteen times in twenty; infinite while too little is known of it."""
-    health = book.of(model.identity)
-    if health.answers < HEDGE_KNOWN:
-        return math.inf
-    return health.within(_expected(plan, book, health), HEDGE_AT)
+    return max(MIN_STALL, STALL_FACTOR * book.of(model.identity).first_token)
 
 
 def too_late(
     plan: Plan, book: HealthBook, candidate: Candidate, now: float, deadline: float | None
 ) -> bool:
-    """Whether it could hardly answer in time, while others wait for the request that it would take."""
-    if (
-        deadline is None
-        or candidate.named
-        or not plan.queue_lengths.get(candidate.account.provider)
-    ):
+    """Whether it could hardly answer in time, while others wait for the request it would use."""
+    queued = plan.queue_lengths.get(candidate.account.provider)
+    if deadline is None or candidate.named or not queued:
         return False
-    health = book.of(candidate.model.identity)
-    tokens = book.size if plan.need.limit is None else min(book.size, plan.need.limit)
-    least = health.first_token if plan.stream else health.expected(tokens)
-    return deadline - now < least * (1.0 - health.spread)
+    record = book.of(candidate.model.identity)
+    usual = record.expected(book.pool.size.usual(plan.need.limit))
+    seconds = record.first_token if plan.stream else usual
+    return deadline - now < seconds * (1.0 - record.spread)
 
 
-def _expected(plan: Plan, book: HealthBook, health: Health) -> float:
-    """Seconds to a first token; where nothing is streamed, to the end of as long an answer as is likely, or as is usual where little is
-    known of the model anyway."""
+def expected_seconds(plan: Plan, book: HealthBook, model: Model) -> float:
+    """Seconds to the first token (streamed), or to the end of a long answer.
+
+    Of a model that has not answered yet too little is known anyway: an answer of usual length.
+    """
+    timings = book.timings(model.identity)
     if plan.stream:
-        return health.first_token
-    return health.expected(
-        book.likely(plan.need.limit) if health.answers else book.usual(plan.need.limit)
-    )
+        return timings.first_token
+    size, limit = book.pool.size, plan.need.limit
+    answered = book.of(model.identity).answers
+    return timings.expected(size.likely(limit) if answered else size.usual(limit))

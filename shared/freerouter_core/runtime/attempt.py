@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 
 from ..catalogue.providers import Account
-from ..routing.limits import Grant
+from ..routing.charges import Grant
 from ..routing.plan import Plan
 from ..routing.steps import Attempt
 from ..wire.answer import Answer, read_answer

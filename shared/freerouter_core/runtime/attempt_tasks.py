@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..catalogue.providers import Account
 from ..events import log
 from ..routing import steps as s
-from ..routing.limits import Grant
+from ..routing.charges import Grant
 from ..routing.plan import Outcome, Plan
 from ..wire.delta import Delta
 from ..wire.fault import Cause, Fault, Kind
@@ -140,7 +140,8 @@ class AttemptTasks:
         else:
             usage = (answer.usage or {}).get("total_tokens")
             run.tokens, run.cost = (usage if isinstance(usage, int) else None), answer.cost
-            self._post(s.Done(self._clock.now(), attempt.number, answer, rests=run.spent_until))
+            now, spent_until = self._clock.now(), run.spent_until
+            self._post(s.Done(now, attempt.number, answer, spent_until=spent_until))
         finally:
             self._settle(run, sent=True)
 

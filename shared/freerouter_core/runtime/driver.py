@@ -30,9 +30,9 @@ from ..catalogue.providers import Account
 from ..errors import FreeRouterError, StreamBroken
 from ..events import AttemptFailed, ModelChosen, Waiting
 from ..routing import steps as s
+from ..routing.charges import Grant
 from ..routing.engine import route
 from ..routing.journal import Journal
-from ..routing.limits import Grant
 from ..routing.plan import Outcome, Plan
 from ..wire.redact import redact
 from .attempt_tasks import AttemptTasks
@@ -57,8 +57,7 @@ class Driver:
     ) -> None:
         self._runtime, self._plan, self._journal = runtime, plan, journal
         self._clock = runtime.clock
-        journal.started = self._clock.now()
-        self._route = route(plan, runtime.state, journal, runtime.rng)
+        self._route = route(plan, runtime.state, journal, runtime.rng, now=self._clock.now())
         self._output = StreamOutput(show, journal, self._clock)
         self._attempts = AttemptTasks(
             plan=plan,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..catalogue.model import Catalogue, Model
 from ..catalogue.providers import Account
-from ..routing.health import HealthBook
+from ..routing.health_book import HealthBook
 from .endpoint_facts import EndpointFacts, fetch_endpoint_facts
 from .http.transport import Transport
 from .json_cache import read_json, write_json
@@ -133,7 +133,13 @@ class EndpointStats:
         for name, facts in facts_by_name.items():
             if now - facts.at < FACTS_LIFETIME:
                 identity = (account.provider, account.address, name)
-                self._book.told(identity, facts.first_token, facts.speed, facts.tool_choice, now)
+                self._book.described(
+                    identity,
+                    first_token=facts.first_token,
+                    speed=facts.speed,
+                    tool_choice=facts.tool_choice,
+                    now=now,
+                )
 
     # -- the copy on disk ---------------------------------------------------------------------
 

@@ -32,8 +32,8 @@ from typing import ClassVar, TypeVar
 
 from ..errors import FreeRouterError
 from ..events import Event, Observer
-from ..routing.failures import RoutingState
 from ..routing.session_memory import SessionMemory
+from ..routing.state import RoutingState
 from .callables import run_on_thread
 from .discovery import Discovery
 from .endpoint_stats import EndpointStats

@@ -15,7 +15,7 @@ from ...client.router import Router
 from ...errors import FreeRouterError
 from ...events import log
 from ...reports import Cell, Table
-from ...routing.candidates import ROOM
+from ...routing.selection import MEMORY_FACTOR
 from ...runtime.hardware import memory
 from ...settings.known_providers import known_providers
 from .console import console, json_option, print_json, without_tracebacks
@@ -81,7 +81,7 @@ def _row(server: LocalServer, model: LocalModel, available: int) -> tuple[Cell |
     size = f"{model.size / GIB:.1f} GiB" if model.size else ""
     fits: Cell | str = ""
     if model.size and available:
-        fits = Cell("yes", "good") if model.size * ROOM <= available else Cell("no", "bad")
+        fits = Cell("yes", "good") if model.size * MEMORY_FACTOR <= available else Cell("no", "bad")
     return server.name, model.id, size, fits
 
 

@@ -30,7 +30,9 @@ from typing import TypeVar
 
 from ...catalogue.providers import Account
 from ...events import Event, QuotaLow, StoreLost
-from ...routing.limits import Charge, Grant, Refusal, Windows, changes, congestion, reserve, settle
+from ...routing.charges import Charge, Grant, Refusal
+from ...routing.congestion import congestion
+from ...routing.limits import Windows, changes, reserve, settle
 from ...routing.usage_stats import HOUR, Tallies
 from ..loop.clock import Clock
 from ..loop.job import AsyncCall

@@ -13,7 +13,8 @@ from dataclasses import fields, replace
 from typing import TypeVar
 
 from ...catalogue.model import ModelIdentity
-from ...routing.health import Bench, Health
+from ...routing.account_benches import Bench
+from ...routing.health import Health
 from ...wire.fault import Cause
 
 T = TypeVar("T", Bench, Health)

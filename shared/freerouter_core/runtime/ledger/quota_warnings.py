@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ...events import Event, QuotaLow
-from ...routing.limits import Charge, Windows
+from ...routing.charges import Charge
+from ...routing.limits import Windows
 
 LOW_SHARE = 0.8
 """The used share of a limit from which it is low."""

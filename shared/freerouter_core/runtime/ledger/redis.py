@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from ...errors import MissingExtra
-from ...routing.limits import LEASE, Charge, Window
+from ...routing.charges import Charge
 from ...routing.usage_stats import Tallies
+from ...routing.window import LEASE, Window
 from .store import Decide, StoreFailed
 
 T = TypeVar("T")

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from ...routing.limits import Charge, Window
+from ...routing.charges import Charge
 from ...routing.usage_stats import KEPT as HISTORY_HOURS
 from ...routing.usage_stats import Tallies
+from ...routing.window import Window
 from ..loop.os_threads import new_lock
 from .store import Decide, StoreFailed
 from .worker_thread import WorkerThread

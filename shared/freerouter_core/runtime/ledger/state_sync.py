@@ -14,8 +14,9 @@ import math
 from dataclasses import fields, replace
 
 from ...catalogue.model import ModelIdentity
-from ...routing.failures import RoutingState
-from ...routing.health import Bench, Health
+from ...routing.account_benches import Bench
+from ...routing.health import Health
+from ...routing.state import RoutingState
 from ...routing.usage_stats import merge
 from ..loop.clock import Clock
 from .ledger import Ledger
@@ -149,15 +150,15 @@ class StateSync:
 
         A stated wait is kept to the second, whoever heard it (law 8). Only a reset ends it.
         """
-        accounts = self._state.health.accounts
-        own = accounts.get(scope)
+        benches = self._state.health.accounts.benches
+        own = benches.get(scope)
         if theirs is None:
             if not touched:
-                accounts.pop(scope, None)
+                benches.pop(scope, None)
             return
         keep = own is not None and (touched or (own.stated and own.until > theirs.until))
         if own is None or not keep or _stated_later(theirs, own):
-            accounts[scope] = theirs
+            benches[scope] = theirs
 
     def _merge_health(self, identity: ModelIdentity, theirs: Health, touched: bool) -> None:
         """`touched`: this process has learnt something of the model that is not written yet."""
@@ -168,16 +169,17 @@ class StateSync:
                 models[identity] = theirs
             return
         bench = own
-        if theirs.stated and (theirs.bench > own.bench or not own.stated):
+        later = theirs.benched_until > own.benched_until
+        if theirs.bench_stated and (later or not own.bench_stated):
             bench = theirs
-        if not own.stated and not touched:
+        if not own.bench_stated and not touched:
             bench = theirs
         lacks = theirs if theirs.lacks_since > own.lacks_since else own
         gone = max((at for at in (own.gone, theirs.gone) if at is not None), default=None)
         merged = replace(
             own if touched else theirs,
-            bench=bench.bench,
-            stated=bench.stated,
+            benched_until=bench.benched_until,
+            bench_stated=bench.bench_stated,
             lacks=lacks.lacks,
             lacks_since=lacks.lacks_since,
             gone=gone,

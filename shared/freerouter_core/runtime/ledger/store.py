@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from ...routing.limits import Charge, Window, Windows
+from ...routing.charges import Charge
+from ...routing.limits import Windows
 from ...routing.usage_stats import KEPT as HISTORY_HOURS
 from ...routing.usage_stats import Tallies, merge
+from ...routing.window import Window
 
 T = TypeVar("T")
 Decide = Callable[[Windows], tuple[T, bool]]
@@ -71,7 +73,7 @@ class MemoryStore:
         key = charge.window
         window = self._windows.get(key)
         if window is None:
-            window = self._windows[key] = Window(lanes=charge.limit.concurrent is not None)
+            window = self._windows[key] = Window(leases=charge.limit.concurrent is not None)
         return window
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
@@ -94,7 +96,7 @@ class MemoryStore:
     def forget(self) -> None:
         """Drop leases, whose requests are gone. What was spent stays spent."""
         for window in self._windows.values():
-            if window.lanes:
+            if window.leases:
                 window.clear()
 
     async def close(self) -> None:

@@ -1,0 +1,97 @@
+"""`Charge`: one limit that a request falls under. `Grant`: a share taken of every such limit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..catalogue.calendar import DAY
+from ..catalogue.model import Model
+from ..catalogue.providers import Account, Limit
+
+DOLLAR = 1_000_000
+"""Units that a US dollar is counted in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One limit that a request falls under, and where it is counted.
+
+    `scope`: an account's, or one of its models'. `amount`: what a request takes if that is neither
+    one request nor its tokens (millionths of a dollar). `name`: the name of a window whose limit
+    changes. `before`: when requests were sent before there was a limit to count them, unix seconds.
+    """
+
+    scope: str
+    limit: Limit
+    amount: int | None = None
+    name: str = ""
+    before: tuple[float, ...] = ()
+
+    @property
+    def window(self) -> str:
+        """The name of its window, the same in every process.
+
+        It leaves the limit's size out: what counts under one owner's cap counts under another's.
+        """
+        if self.name:
+            return f"{self.scope}|{self.name}"
+        limit = self.limit
+        kind = "r" if limit.requests is not None else "t" if limit.tokens is not None else "c"
+        return f"{self.scope}|{kind}|{limit.per:g}|{limit.reset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A share taken of every charge, to be settled later.
+
+    `number`: its own among all processes. `tokens`: what was reserved of token limits. `shared`:
+    whether it was taken from a store that other processes share.
+    """
+
+    number: int
+    charges: tuple[Charge, ...]
+    at: float
+    tokens: int
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`scope` has no room before `until` (unix seconds; infinite: a limit of zero)."""
+
+    until: float
+    scope: str
+
+
+def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:
+    """The stated limits of the free tier on the way to a model. A paid model falls under none."""
+    if not model.free or not account.limits:
+        return ()
+    scopes = {"account": account.scope, "ip": f"{account.provider}|{account.address}|ip"}
+    tightest: dict[str, Charge] = {}
+    for limit in account.limits:
+        charge = Charge(scopes.get(limit.scope) or f"{account.scope}|{model.wire_name}", limit)
+        other = tightest.get(charge.window)
+        if other is None or size_of(limit) < size_of(other.limit):
+            tightest[charge.window] = charge
+    return tuple(tightest.values())
+
+
+def budget(account: Account, usd: float, cost: float) -> Charge:
+    """The owner's budget per UTC day for an account, as a limit. `cost`: USD of this request."""
+    limit = Limit(tokens=int(usd * DOLLAR), per=DAY, reset="utc-day")
+    return Charge(f"{account.scope}|usd", limit, max(1, math.ceil(cost * DOLLAR)))
+
+
+def amount_of(charge: Charge, tokens: int) -> int:
+    """How much of a limit a request of `tokens` takes."""
+    if charge.amount is not None:
+        return charge.amount
+    return tokens if charge.limit.tokens is not None else 1
+
+
+def size_of(limit: Limit) -> int:
+    """How many requests, tokens or concurrent requests a limit allows."""
+    sizes = (limit.requests, limit.tokens, limit.concurrent)
+    return next(size for size in sizes if size is not None)

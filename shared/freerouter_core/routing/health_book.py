@@ -1,0 +1,178 @@
+"""`HealthBook`: the records of all models, the benches of all accounts, and the averages over all.
+
+Two kinds of methods: readers, which never create a record and never change one, and events in the
+past tense (`sent`, `answered`, `failed`, …), which are the only writers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from ..catalogue.model import ModelIdentity
+from ..wire.fault import Fault, Kind
+from .account_benches import AccountBenches
+from .guessed_bench import ANY_FAILURE, BenchRule
+from .health import Health
+from .ruling import Ruling
+from .timings import Pool, Timings
+from .usage_stats import UsageStats, written
+
+
+@dataclass(kw_only=True)
+class HealthBook:
+    """What a runtime knows about its models and accounts. Touched on the runtime's loop only."""
+
+    models: dict[ModelIdentity, Health] = field(default_factory=dict)
+    """The records of the models that something was learnt about."""
+    accounts: AccountBenches = field(default_factory=AccountBenches)
+    pool: Pool = field(default_factory=Pool)
+    """What answers here are like: expected of a model that has not answered yet."""
+    usage: UsageStats = field(default_factory=UsageStats)
+    in_flight: dict[ModelIdentity, int] = field(default_factory=dict)
+    """Attempts of this process under way, by model."""
+    touched: set[str] = field(default_factory=set)
+    """What other processes were not told yet: "m|" and a model's identity as JSON, or "a|" and an
+    account's scope (its bench), or "g|" and an account's scope (its price cap)."""
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def of(self, identity: ModelIdentity) -> Health:
+        """A model's record, to be read; a blank one, which is not kept, if nothing was learnt."""
+        record = self.models.get(identity)
+        return self.blank() if record is None else record
+
+    def blank(self) -> Health:
+        """The record of a model that was never asked: as fast as all models are on average."""
+        return Health(first_token=self.pool.first_token, speed=self.pool.speed)
+
+    def timings(self, identity: ModelIdentity) -> Timings:
+        """The times expected of a model: its own, or the pool's while nothing tells its own."""
+        record = self.models.get(identity)
+        if record is not None and (record.answers or record.provider_facts):
+            return record
+        return Timings(self.pool.first_token, self.pool.speed)
+
+    # -- one attempt ----------------------------------------------------------------------------
+
+    def sent(self, identity: ModelIdentity, now: float) -> None:
+        """An attempt is on its way. After a guessed bench it is the probe."""
+        record = self._record(identity)
+        self.in_flight[identity] = self.in_flight.get(identity, 0) + 1
+        if record.strikes and not record.bench_stated and record.benched_until <= now:
+            record.probing = True
+
+    def ended(self, identity: ModelIdentity) -> None:
+        """An attempt is no longer under way, however it ended."""
+        self.in_flight[identity] -= 1
+        if not self.in_flight[identity]:
+            del self.in_flight[identity]
+
+    def called_off(self, identity: ModelIdentity) -> None:
+        """An attempt was cancelled before it said anything about the model: the probe is free."""
+        self._record(identity).probing = False
+
+    def answered(
+        self,
+        identity: ModelIdentity,
+        now: float,
+        *,
+        first_token: float | None,
+        seconds: float,
+        tokens: int,
+    ) -> None:
+        """A model answered. Seconds count from when the attempt was sent."""
+        self.usage.answered(identity, now, first_token=first_token, seconds=seconds, tokens=tokens)
+        self._touched_record(identity).answered(
+            now, first_token=first_token, seconds=seconds, tokens=tokens
+        )
+        self.pool.answered(first_token, seconds, tokens)
+
+    def failed(
+        self,
+        identity: ModelIdentity,
+        fault: Fault,
+        now: float,
+        rng: Random,
+        *,
+        rule: BenchRule = ANY_FAILURE,
+        seconds: float | None = None,
+    ) -> None:
+        """An attempt failed after so many seconds. `rule`: when and how long that benches."""
+        self.usage.failed(identity, now, fault)
+        record = self._record(identity)
+        if fault.lacks or fault.context is not None or fault.teaches or fault.kind is Kind.BUSY:
+            self._touch(identity)
+        record.failed(fault, now, rng, rule, seconds)
+
+    # -- what else is learnt about a model ------------------------------------------------------
+
+    def described(
+        self,
+        identity: ModelIdentity,
+        *,
+        first_token: float | None,
+        speed: float | None,
+        tool_choice: bool,
+        now: float,
+    ) -> None:
+        """Its provider published times of a model, and whether it takes `tool_choice`."""
+        self._record(identity).learn_facts(first_token, speed, tool_choice, now)
+
+    def limit_spent(self, identity: ModelIdentity, until: float) -> None:
+        """An answer's headers said that nothing is left of a limit until then."""
+        self._touched_record(identity).limit_spent(until)
+
+    def graded(self, identity: ModelIdentity, points: float) -> None:
+        """One of its answers got a grade, 0 to 10."""
+        self._touched_record(identity).graded(points)
+
+    def judged(self, identity: ModelIdentity, ruling: Ruling) -> None:
+        """The guards judged one of its answers. Nothing is learnt if one of them failed."""
+        if not ruling.unsure:
+            self._touched_record(identity).judged(ruling)
+
+    def vanished(self, identity: ModelIdentity, fetched: float) -> None:
+        """A model is gone, although the catalogue fetched then lists it."""
+        self._touched_record(identity).gone = fetched
+
+    def reappeared(self, identity: ModelIdentity) -> None:
+        """A model that seemed gone was not: something else refused it."""
+        self._record(identity).gone = None
+
+    # -- accounts -------------------------------------------------------------------------------
+
+    def account_refused(self, scope: str, fault: Fault, now: float, rng: Random) -> None:
+        """A fault concerns a whole account."""
+        self.touched.add(f"a|{scope}")
+        self.accounts.refused(scope, fault, now, rng)
+
+    def reconcile_day(self, scope: str, spent: bool, ends: float) -> None:
+        """The provider's own count of an account's day came; see `AccountBenches`."""
+        if self.accounts.reconcile_day(scope, spent, ends):
+            self.touched.add(f"a|{scope}")
+
+    # -- all of it ------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        """Forget benches, records and averages. What was used stays counted."""
+        self.pool = Pool()
+        self.touched |= {f"a|{scope}" for scope in self.accounts.benches}
+        self.accounts.benches.clear()
+        for identity in self.models:
+            self._touch(identity)
+            self.models[identity] = Health()
+
+    def _record(self, identity: ModelIdentity) -> Health:
+        """A model's record, to be written."""
+        record = self.models.get(identity)
+        if record is None:
+            record = self.models[identity] = self.blank()
+        return record
+
+    def _touched_record(self, identity: ModelIdentity) -> Health:
+        self._touch(identity)
+        return self._record(identity)
+
+    def _touch(self, identity: ModelIdentity) -> None:
+        self.touched.add("m|" + written(identity))

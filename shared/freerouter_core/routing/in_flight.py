@@ -1,0 +1,118 @@
+"""`InFlight`: an attempt under way. `Flights`: all attempts of one request that are under way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .candidates import Candidate
+from .health_book import HealthBook
+from .hedge import hedge_after
+from .plan import Plan
+from .state import RoutingState
+from .steps import Attempt
+from .timeouts import soft_timeout
+
+REVIEW_INTERVAL = 2.5
+"""Seconds between two reviews of what is expected of a model that has not answered yet."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class InFlight:
+    """An attempt under way, and until when it is alone. Times are unix seconds."""
+
+    attempt: Attempt
+    candidate: Candidate
+    sent: float
+    review_at: float
+    """When to look again whether it is overdue."""
+    hedge_at: float
+    """When it is later than 95 % of the model's answers."""
+    token_at: float | None = None
+    """When its first token came."""
+    overdue: bool = False
+    """Whether its soft timeout has passed: another model may be asked, too."""
+
+    def review(self, plan: Plan, book: HealthBook, now: float, deadline: float | None) -> None:
+        """Find out whether it is overdue by what is known now.
+
+        For a model that has not answered yet, the answers of other models may have changed that.
+        """
+        model = self.candidate.model
+        ends = self.sent + soft_timeout(plan, book, model, self.sent, deadline)
+        self.overdue, self.review_at = now >= ends, min(ends, now + REVIEW_INTERVAL)
+
+
+class Flights:
+    """The attempts of one request under way, in the order they were sent."""
+
+    def __init__(self, state: RoutingState) -> None:
+        self._state = state
+        self._flights: list[InFlight] = []
+
+    def __iter__(self) -> Iterator[InFlight]:
+        return iter(tuple(self._flights))
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    @property
+    def first(self) -> InFlight:
+        """The attempt that was sent first. There must be one."""
+        return self._flights[0]
+
+    @property
+    def all_overdue(self) -> bool:
+        """Whether each is overdue; true if there is none."""
+        return all(flight.overdue for flight in self._flights)
+
+    @property
+    def model_ids(self) -> frozenset[str]:
+        """The ids of the models that were asked."""
+        return frozenset(flight.candidate.model.id for flight in self._flights)
+
+    def find(self, number: int) -> InFlight | None:
+        """The attempt of this number; None: it is not under way any more."""
+        return next((f for f in self._flights if f.attempt.number == number), None)
+
+    def launch(self, candidate: Candidate, attempt: Attempt, plan: Plan, now: float) -> None:
+        """An attempt is on its way: count it wherever attempts are counted."""
+        state, model = self._state, candidate.model
+        reviewed = not state.health.of(model.identity).answers
+        review_in = min(attempt.soft_timeout, REVIEW_INTERVAL if reviewed else math.inf)
+        candidate.tries += 1
+        state.hedges += attempt.hedge
+        state.health.sent(model.identity, now)
+        candidate.place = state.adaptive_limits.sent(candidate.account, model, now)
+        self._flights.append(
+            InFlight(
+                attempt=attempt,
+                candidate=candidate,
+                sent=now,
+                review_at=now + review_in,
+                hedge_at=now + hedge_after(plan, state.health, model),
+            )
+        )
+
+    def review(self, plan: Plan, now: float, deadline: float | None) -> None:
+        """Find out which of the silent attempts are overdue."""
+        for flight in self._flights:
+            if now >= flight.review_at and flight.token_at is None:
+                flight.review(plan, self._state.health, now, deadline)
+
+    def remove(self, flight: InFlight) -> None:
+        """An attempt has ended."""
+        self._flights.remove(flight)
+        self._ended(flight)
+
+    def abandon(self) -> None:
+        """The request is over: whatever is under way is cancelled and says nothing of its model."""
+        for flight in self._flights:
+            self._state.health.called_off(flight.candidate.model.identity)
+            self._ended(flight)
+        self._flights.clear()
+
+    def _ended(self, flight: InFlight) -> None:
+        self._state.health.ended(flight.candidate.model.identity)
+        self._state.adaptive_limits.ended(flight.candidate.account)

@@ -1,0 +1,46 @@
+"""Which model a user's name means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..catalogue.model import Catalogue, Model
+from ..catalogue.pricing import matches_free_list
+from ..catalogue.providers import Account
+
+
+def find_named(name: str, catalogue: Catalogue, accounts: Mapping[str, Account]) -> Model | None:
+    """The model a name means; None: no account's provider can be meant.
+
+    A name is `author/name:free` (OpenRouter's, or the only account's) or `provider:name`. A name
+    that no catalogue lists is believed.
+    """
+    prefix, colon, rest = name.partition(":")
+    if colon and prefix in accounts and "/" not in prefix:
+        provider, wire_name = prefix, rest
+    elif "openrouter" in accounts or not accounts:
+        provider, wire_name = "openrouter", name
+    elif len(accounts) == 1:
+        provider, wire_name = next(iter(accounts)), name
+    else:
+        return next((model for model in catalogue if model.wire_name == name), None)
+    account = accounts.get(provider)
+    if account is None:
+        return None
+    listed = catalogue.by_identity.get((provider, account.base_url, wire_name))
+    return _unlisted(account, provider, wire_name) if listed is None else listed
+
+
+def _unlisted(account: Account, provider: str, wire_name: str) -> Model:
+    if account.free == "suffix":
+        free = wire_name.endswith(":free")
+    else:
+        free = account.free == "all" or matches_free_list(wire_name, account.free)
+    return Model(
+        id=wire_name if provider == "openrouter" else f"{provider}:{wire_name}",
+        provider=provider,
+        name=wire_name,
+        origin=account.address,
+        free=free,
+        listed=False,
+    )

@@ -1,0 +1,146 @@
+"""`select`: which models are candidates for a request, and in which order.
+
+A named model comes first, then the configured default, then the fallback list: these are asked in
+the order they were named. All others that fit follow in the order of `rank`, with every free model
+before every paid one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..catalogue.model import Catalogue, Model
+from ..catalogue.providers import Account
+from .fit import able, fit, ready, tight
+from .health import PRIOR_SAFETY, Health
+from .named import find_named
+from .rank import rank
+from .situation import Situation
+
+SMALL_PROMPT = 2_000
+"""Tokens of a prompt that every chat model has room for."""
+MEMORY_FACTOR = 1.2
+"""Memory that a local model takes, as a multiple of its file: the context needs some, too."""
+
+
+@dataclass(slots=True)
+class Selection:
+    """The candidates in order: those that were named, then the others. `skipped`: why each other
+    model is none, by id."""
+
+    named: list[Model] = field(default_factory=list)
+    ranked: list[Model] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def select(
+    catalogue: Catalogue, accounts: Mapping[str, Account], situation: Situation
+) -> Selection:
+    """The candidates for a request, in the order they are to be asked."""
+    selection = Selection()
+    for name in situation.policy.preferred:
+        _select_named(name, catalogue, accounts, situation, selection)
+    if situation.policy.others:
+        fitting = _fitting(catalogue, accounts, situation, selection.skipped)
+        if selection.named:
+            fitting = [model for model in fitting if model not in selection.named]
+        selection.ranked = _ordered(fitting, situation)
+    return selection
+
+
+def _select_named(
+    name: str,
+    catalogue: Catalogue,
+    accounts: Mapping[str, Account],
+    situation: Situation,
+    selection: Selection,
+) -> None:
+    model = find_named(name, catalogue, accounts)
+    if model is None or model.provider not in accounts:
+        selection.skipped[name] = "its provider is not among the router's, or has no key"
+    elif model not in selection.named:
+        health = situation.book.models.get(model.identity)
+        reason = _gone(health, catalogue) or fit(
+            model, situation.need, situation.policy, health, situation.now, named=True
+        )
+        if reason is None:
+            selection.named.append(model)
+        else:
+            selection.skipped[model.id] = reason
+
+
+def _ordered(fitting: list[Model], situation: Situation) -> list[Model]:
+    """The models by rank; then each rule that outweighs the rank sorts again, and all sorts are
+    stable. The last rule weighs most."""
+    need, policy, records = situation.need, situation.policy, situation.book.models
+    ranked = rank(fitting, situation)
+    if policy.kept:
+        ranked.sort(key=lambda m: m.id != policy.kept)
+    if need.prompt_tokens > SMALL_PROMPT:
+        ranked.sort(key=lambda m: tight(m, need, records.get(m.identity)))
+    if policy.memory:
+        ranked.sort(key=lambda m: m.size * MEMORY_FACTOR > policy.memory)
+    if policy.allow_paid:
+        ranked.sort(key=lambda m: not m.free)
+    return ranked
+
+
+def _fitting(
+    catalogue: Catalogue,
+    accounts: Mapping[str, Account],
+    situation: Situation,
+    skipped: dict[str, str],
+) -> list[Model]:
+    """The models that fit, in the catalogue's order. Adds to `skipped` why the others do not."""
+    need, policy, now = situation.need, situation.policy, situation.now
+    able_models, unable = _able(catalogue, accounts, situation)
+    if unable:
+        skipped.update({name: reason for name, reason in unable.items() if name not in skipped})
+    # The common case inline: nothing speaks against a model, and the request is small enough.
+    record_of = situation.book.models.get
+    largest = max(need.prompt_tokens + need.output_tokens, policy.min_context)
+    safe = policy.min_safety <= PRIOR_SAFETY
+    fitting = []
+    for model in able_models:
+        health = record_of(model.identity)
+        plain = safe and (health is None or (health.plain and policy.max_latency is None))
+        if plain and model.context >= largest and model.expires is None and model.free:
+            fitting.append(model)
+            continue
+        reason = _gone(health, catalogue) or ready(model, need, policy, health, now)
+        if reason is None:
+            fitting.append(model)
+        elif model.free or policy.allow_paid:
+            skipped.setdefault(model.id, reason)
+    return fitting
+
+
+Able = tuple[list[Model], dict[str, str]]
+"""The models that are able, and why each other free model is not, by id."""
+
+
+def _able(catalogue: Catalogue, accounts: Mapping[str, Account], situation: Situation) -> Able:
+    """What the catalogue alone decides, worked out once for each kind of request."""
+    need, policy = situation.need, situation.policy
+    kind = (need.kind, policy.kind, tuple(accounts))
+    remembered: Able | None = catalogue.memo.get(kind)
+    if remembered is not None:
+        return remembered
+    reasons = [
+        (model, able(model, need, policy))
+        for model in catalogue.models
+        if model.chat and model.provider in accounts
+    ]
+    result: Able = (
+        [model for model, reason in reasons if reason is None],
+        {model.id: reason for model, reason in reasons if reason and model.free},
+    )
+    catalogue.memo[kind] = result
+    return result
+
+
+def _gone(health: Health | None, catalogue: Catalogue) -> str | None:
+    if health is not None and health.gone is not None and health.gone >= catalogue.fetched:
+        return "answered that it is gone; asked again when the catalogue has been refreshed"
+    return None

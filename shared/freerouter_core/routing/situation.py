@@ -1,0 +1,34 @@
+"""`Situation`: all that decides, besides the models themselves, which of them is asked first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from .health_book import HealthBook
+from .need import Need
+from .policy import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """One request at one moment.
+
+    Attributes:
+        need: what the request asks of a model.
+        policy: what the router's owner allows and prefers.
+        book: what is known about the models.
+        now: unix seconds.
+        rng: draws samples of uncertain odds; None: means are used, as `explain` wants.
+        turn: how many requests came before; moves the round robin.
+        congestion: what a request costs others, in seconds by provider; see `congestion`.
+    """
+
+    need: Need
+    policy: Policy
+    book: HealthBook
+    now: float
+    rng: Random | None = None
+    turn: int = 0
+    congestion: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,45 @@
+"""`RoutingState`: what the requests of a runtime learn from each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .adaptive_limits import AdaptiveLimits
+from .candidates import Candidate
+from .charges import Charge, budget
+from .health_book import HealthBook
+from .need import Need
+from .policy import Policy
+
+
+@dataclass(kw_only=True)
+class RoutingState:
+    """One per runtime, touched on its loop only."""
+
+    health: HealthBook = field(default_factory=HealthBook)
+    adaptive_limits: AdaptiveLimits = field(default_factory=AdaptiveLimits)
+    price_caps: dict[str, bool] = field(default_factory=dict)
+    """By account scope: whether the price cap is understood (True) or does harm (False)."""
+    requests: int = 0
+    """Requests since the process began."""
+    hedges: int = 0
+    """Hedges among their attempts."""
+
+    def remember_price_cap(self, scope: str, understood: bool) -> None:
+        """Whether an account understands the price cap is now known."""
+        if self.price_caps.get(scope) is not understood:
+            self.price_caps[scope] = understood
+            self.health.touched.add(f"g|{scope}")
+
+    def charges(
+        self, candidate: Candidate, need: Need, policy: Policy, now: float
+    ) -> tuple[Charge, ...]:
+        """The limits that a request falls under: the stated ones and the learnt ones.
+
+        A paid request under `daily_budget_usd` falls under the stated ones and the budget.
+        """
+        account, model = candidate.account, candidate.model
+        if policy.daily_budget_usd is None or model.free:
+            return candidate.charges + self.adaptive_limits.charges(account, model, now)
+        cost = model.cost(need.prompt_tokens, need.output_tokens)
+        return (*candidate.charges, budget(account, policy.daily_budget_usd, cost))

@@ -1,0 +1,176 @@
+"""`Window`: what was taken of one limit.
+
+Rolling windows and leases keep a log of grants. A window that ends at a fixed time keeps its sum
+and its beginning. A bucket keeps its level and when that was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from struct import Struct
+
+from ..catalogue.calendar import period
+from ..catalogue.providers import Limit
+from .charges import Charge, Grant, amount_of, size_of
+
+MARGIN = 0.5
+"""Seconds added to a rolling window: requests may arrive a little later than they were sent, and
+clocks differ a little."""
+LEASE_POLL = 0.25
+"""Seconds between looks at a full concurrency limit; a lease that ends in this process wakes the
+next in line at once."""
+LEASE = 900.0
+"""Seconds after which a concurrency lease is taken back."""
+EPSILON = 1e-9
+"""An excess below this is rounding."""
+
+_HEAD = Struct("<4sdd")
+_FORMAT = b"frw1"
+"""The first bytes of a stored window: the format and its version."""
+_ENTRY = 24
+"""Bytes of one entry of the log: three numbers of eight."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Window:
+    """What was taken of one limit.
+
+    `used`: the sum taken (requests, tokens, leases, millionths of a dollar). `since`: the start of
+    a fixed period, or the time of a bucket's level. `grants`, `times` (unix seconds) and `amounts`
+    are the columns of the log. `leases`: whether it holds leases, which end with their process.
+    """
+
+    used: float = 0.0
+    since: float = 0.0
+    grants: array[int] = field(default_factory=lambda: array("q"))
+    times: array[float] = field(default_factory=lambda: array("d"))
+    amounts: array[float] = field(default_factory=lambda: array("d"))
+    leases: bool = False
+
+    @classmethod
+    def of(cls, state: bytes | None) -> Window:
+        """The window with this `state`; an empty one if no `Window` wrote it."""
+        if (
+            not isinstance(state, bytes)
+            or (len(state) - _HEAD.size) % _ENTRY
+            or len(state) < _HEAD.size
+        ):
+            return cls()
+        format_, used, since = _HEAD.unpack_from(state)
+        if format_ != _FORMAT:
+            return cls()
+        window = cls(used=used, since=since)
+        third = (len(state) - _HEAD.size) // _ENTRY * 8
+        at = _HEAD.size
+        for column in (window.grants, window.times, window.amounts):
+            column.frombytes(state[at : at + third])
+            at += third
+        return window
+
+    def state(self) -> bytes:
+        """The window as bytes, for a store."""
+        return (
+            _HEAD.pack(_FORMAT, self.used, self.since)
+            + self.grants.tobytes()
+            + self.times.tobytes()
+            + self.amounts.tobytes()
+        )
+
+    def expire(self, limit: Limit, now: float) -> None:
+        """Forget what is past."""
+        if limit.concurrent is not None:
+            self._drop(now - LEASE)
+        elif limit.reset == "rolling":
+            self._drop(now - limit.per - MARGIN)
+        elif limit.reset == "bucket":
+            refill = max(0.0, now - self.since) * size_of(limit) / limit.per
+            self.used = max(0.0, self.used - refill)
+            self.since = max(now, self.since)
+        else:
+            start = period(limit.reset, limit.per, now - MARGIN)[0]
+            if start > self.since:
+                self._start_period(start)
+
+    def _start_period(self, start: float) -> None:
+        """By the provider's clock, requests of the last moments may be in the new period."""
+        self.since = start
+        self._drop(start - MARGIN)
+        self.used = sum(self.amounts)
+        del self.grants[:], self.times[:], self.amounts[:]
+
+    def _drop(self, until: float) -> None:
+        count = bisect_right(self.times, until)
+        if count:
+            self.used -= sum(self.amounts[:count])
+            del self.grants[:count], self.times[:count], self.amounts[:count]
+            if not self.times:
+                self.used = 0.0
+
+    def clear(self) -> None:
+        """Forget everything that was taken."""
+        self.used = 0.0
+        del self.grants[:], self.times[:], self.amounts[:]
+
+    def free_at(self, limit: Limit, amount: float, size: float, now: float) -> float:
+        """When `amount` more fits into `size` (unix seconds): `now` if it fits already.
+
+        Leases end unannounced, so a full concurrency limit is looked at again soon.
+        """
+        over = self.used + amount - size
+        if over <= EPSILON:
+            return now
+        if size < amount:
+            return math.inf
+        if limit.concurrent is not None:
+            return now + LEASE_POLL
+        if limit.reset == "bucket":
+            return now + over * limit.per / size_of(limit) + 0.001
+        if limit.reset != "rolling":
+            return period(limit.reset, limit.per, now - MARGIN)[1] + MARGIN
+        hold = limit.per + MARGIN
+        for at, logged in zip(self.times, self.amounts, strict=True):
+            over -= logged
+            if over <= EPSILON:
+                return at + hold
+        return now + hold
+
+    def take(self, limit: Limit, number: int, amount: float, now: float) -> None:
+        """Take an amount for the grant of this number."""
+        self.used += amount
+        logged = limit.concurrent is not None or limit.reset == "rolling"
+        if not logged and limit.reset != "bucket":
+            # Near its end the request may be counted in the next period: see `_start_period`.
+            logged = now >= period(limit.reset, limit.per, now - MARGIN)[1] - MARGIN
+        if logged:
+            at = bisect_right(self.times, now)  # another machine's clock may be a little ahead
+            self.grants.insert(at, number)
+            self.times.insert(at, now)
+            self.amounts.insert(at, amount)
+
+    def change(self, charge: Charge, grant: Grant, amount: float | None) -> None:
+        """What `grant` took is now known to be `amount`; None: the share comes back."""
+        limit = charge.limit
+        if limit.concurrent is not None or limit.reset == "rolling":
+            self._change_entry(grant.number, amount)
+        elif limit.reset == "bucket":
+            # What has run out of the bucket since comes back to nobody.
+            drained = max(0.0, self.since - grant.at) * size_of(limit) / limit.per
+            before, after = amount_of(charge, grant.tokens), amount or 0.0
+            self.used = max(0.0, self.used + max(0.0, after - drained) - max(0.0, before - drained))
+        elif period(limit.reset, limit.per, grant.at - MARGIN)[0] == self.since:
+            self.used = max(0.0, self.used + (amount or 0.0) - amount_of(charge, grant.tokens))
+            if grant.number in self.grants:
+                self.amounts[self.grants.index(grant.number)] = amount or 0.0
+
+    def _change_entry(self, number: int, amount: float | None) -> None:
+        if number not in self.grants:
+            return
+        at = self.grants.index(number)
+        self.used += (amount or 0.0) - self.amounts[at]
+        if amount is None:
+            del self.grants[at], self.times[at], self.amounts[at]
+        else:
+            self.amounts[at] = amount
