@@ -27,9 +27,10 @@ from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock,
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.rate_limiter import TokenBucketRateLimiter
 
-from freerouter_core import Router, errors
+from freerouter_core import ChatRequest, Router, errors
+from freerouter_core.routing.answer_check import check_answer
 from freerouter_core.simulator import SimModel, World
-from freerouter_core.wire.answer import Answer
+from freerouter_core.wire.answer import Answer, read_answer
 from freerouter_core.wire.message import merge_reasoning_details
 from freerouter_core.wire.stream import Assembler
 from freerouter_core.wire.tool_pairing import CALL_NOT_RUN
@@ -394,10 +395,6 @@ def test_copies_share_a_limiter() -> None:
 def test_no_call_where_none_was_to_be() -> None:
     call = {"id": "c1", "function": {"name": "get_weather", "arguments": "{}"}}
     message = {"role": "assistant", "content": "No need.", "tool_calls": [call]}
-    from freerouter_core import ChatRequest
-    from freerouter_core.routing.answer_check import check_answer
-    from freerouter_core.wire.answer import read_answer
-
     request = ChatRequest(
         [{"role": "user", "content": "x"}],
         tools=[llamaindex_weather.metadata.to_openai_tool()],

@@ -557,10 +557,6 @@ def test_a_lack_that_the_request_needs_sends_it_on() -> None:
 
 
 def test_reasoning_is_not_switched_off_for_a_model_that_must_reason() -> None:
-    from freerouter_core.catalogue.providers import Account
-    from freerouter_core.wire.body import build_body
-    from freerouter_core.wire.request import ChatRequest
-
     account = Account("openrouter", "https://x.test/v1", "k", dialect="openrouter")
     parameters = frozenset({"reasoning"})
     free, bound = (

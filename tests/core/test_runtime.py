@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -314,3 +315,16 @@ def test_a_process_that_forgets_to_close_ends_quietly() -> None:
     )
 
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("bye", "", 0)
+
+
+def test_a_callers_event_loop_is_not_kept_alive() -> None:
+    with World([SimModel("a/m:free")]) as world:
+        router = world.router()
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(router.achat("x"))
+        loop.close()
+        gone = weakref.ref(loop)
+        del loop
+        gc.collect()
+
+        assert gone() is None

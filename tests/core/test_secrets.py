@@ -16,12 +16,15 @@ import pytest
 import respx
 from langchain_core.load import dumpd, dumps
 
-from freerouter_core import Provider, Router, Settings, errors
+from freerouter_core import ChatRequest, Provider, Router, Settings, Structured, errors
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import FAULTS, SimAccount, SimModel, World
 from freerouter_core.wire.redact import redact
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
+
+from ..scripted import KEY as SCRIPTED_KEY
+from ..scripted import answer_response, error_response, scripted_router
 
 KEY = "5eC7e7-no-known-shape-c0ffee"
 
@@ -204,3 +207,44 @@ def test_redact_removes_keys_of_known_shapes() -> None:
         "a sk-or-v1-c0ffee b Bearer abc.def-123456 gsk_12345678901 AIzaSyA1234567890123456"
     )
     assert redact("nothing to hide") == "nothing to hide"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": None, "refusal": f"I refuse {SCRIPTED_KEY}"},
+        {"tool_calls": [{"id": "1", "function": {"name": SCRIPTED_KEY, "arguments": "{}"}}]},
+        {"content": "x" * 270 + f" {SCRIPTED_KEY}"},
+    ],
+)
+def test_a_key_in_an_answer_does_not_reach_an_error(message: dict[str, Any]) -> None:
+    reply = httpx.Response(200, json={"choices": [{"message": message, "finish_reason": "stop"}]})
+    with pytest.raises(errors.FreeRouterError) as caught:
+        scripted_router(reply, max_retries=0).chat(
+            ChatRequest.of("x").but(structured=Structured({"type": "object"}))
+        )
+
+    assert SCRIPTED_KEY not in str(caught.value) + repr(pickle.dumps(caught.value))
+
+
+def test_keys_are_redacted_before_messages_are_shortened() -> None:
+    with pytest.raises(errors.FreeRouterError) as caught:
+        scripted_router(error_response(500, "x" * 294 + f" {SCRIPTED_KEY}"), max_retries=0).chat(
+            "x"
+        )
+    outcome = scripted_router(answer_response(model=f"a/{SCRIPTED_KEY}")).chat("x")
+
+    assert "key-" not in str(caught.value)
+    assert SCRIPTED_KEY not in repr(pickle.dumps(outcome.journal)) + str(outcome.metadata)
+
+
+def test_a_key_that_a_model_quotes_is_not_in_the_journal() -> None:
+    said = {
+        "choices": [
+            {"message": {"content": f"your key is {SCRIPTED_KEY}"}, "finish_reason": "stop"}
+        ]
+    }
+    outcome = scripted_router(httpx.Response(200, json=said)).chat("x")
+
+    assert SCRIPTED_KEY in outcome.text  # the model's own words are the caller's
+    assert SCRIPTED_KEY not in repr(outcome.journal.entries) + repr(pickle.dumps(outcome.journal))

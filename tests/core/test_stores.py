@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from freerouter_core import Limit, Provider, Router, errors
+from freerouter_core import ChatRequest, Limit, Provider, Router, errors
 from freerouter_core.events import QuotaLow, StoreLost
 from freerouter_core.routing.charges import Charge, Grant, Refusal
 from freerouter_core.routing.state import RoutingState
@@ -521,8 +521,6 @@ def test_what_one_process_learnt_another_knows(state: str, serve: Any) -> None:
         clock="real",
     )
     provider = Provider("openrouter", serve(world), "sk-x", limits=[])
-    from freerouter_core import ChatRequest
-
     request = ChatRequest([{"role": "user", "content": "x"}], parameters={"seed": 1})
     for first in (True, False):
         runtime = Runtime(cache=None, state=state)

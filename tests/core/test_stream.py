@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freerouter_core.wire.answer import Answer, read_answer
-from freerouter_core.wire.sse import SSEDecoder
+from freerouter_core.wire.sse import MAX_LINE_BYTES, SSEDecoder
 from freerouter_core.wire.stream import Assembler
 
 STREAM = (Path(__file__).parent.parent / "answers" / "reasoning_then_text.sse").read_bytes()
@@ -251,3 +251,10 @@ def test_a_character_split_between_chunks_is_joined() -> None:
         "\ufffd",
     ]
     assert assembler.answer().text == "a\U0001f600bc\ufffd"
+
+
+def test_a_line_that_grows_without_end_is_an_error() -> None:
+    decoder = SSEDecoder()
+    with pytest.raises(ValueError, match="longer"):
+        for _ in range(MAX_LINE_BYTES // 1000 + 2):
+            decoder.feed(b"x" * 1000)
