@@ -1,10 +1,14 @@
-"""What a call costs beside a plain httpx call of the same body to the same server, in the same run.
+"""What a call costs beside plain httpx, with the same body and server, in the same run.
 
     python benchmarks/overhead.py
 
-CPU time of this process a call (the server is another process), as a ratio to `httpx.Client.post(...).json()`; the best of
-several rounds. CPU a streamed chunk, beside `iter_lines` + `json.loads`. Calls a second at 64 concurrent, beside a LangChain model that
-does nothing but post. What importing costs. Beside each the budget, and ChatOpenAI where it is installed.
+It prints four figures, each with its budget, and the same for ChatOpenAI if that is installed:
+
+- CPU time of a call, as a ratio to `httpx.Client.post(...).json()`. The best of several rounds. The
+  server is another process.
+- CPU time of a streamed chunk, as a ratio to `iter_lines` and `json.loads`.
+- Calls a second at 64 concurrent, as a ratio to a LangChain model that only posts.
+- CPU time of the imports.
 """
 
 from __future__ import annotations
@@ -18,7 +22,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -48,47 +53,20 @@ CHUNKS = 400
 
 
 def serve(listener: socket.socket) -> None:
-    """A bare asyncio server: what it costs is not measured, but it must not be the bottleneck."""
-    whole = json.dumps(ANSWER).encode()
+    """A bare asyncio server. Its cost is not measured, but it must not be the bottleneck."""
     row = {"id": MODEL, "pricing": {"prompt": "0", "completion": "0"}}
-    listing = json.dumps({"data": [row]}).encode()
-    chunk = {
-        "id": "g",
-        "model": MODEL,
-        "choices": [{"index": 0, "delta": {"content": "word "}, "finish_reason": None}],
-    }
-    end = {
-        "id": "g",
-        "model": MODEL,
-        "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
-    }
-    parts = [b"data: " + json.dumps(c).encode() + b"\n\n" for c in [chunk] * CHUNKS + [end]]
-    stream = (
-        b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in [*parts, b"data: [DONE]\n\n"])
-        + b"0\r\n\r\n"
-    )
+    models = _json_response({"data": [row]})
+    answer = _json_response(ANSWER)
+    stream = _stream_response()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                size = next(
-                    (
-                        int(h[15:])
-                        for h in head.lower().split(b"\r\n")
-                        if h.startswith(b"content-length:")
-                    ),
-                    0,
-                )
-                body = await reader.readexactly(size)
+                body = await reader.readexactly(_content_length(head))
                 if b'"stream":true' in body.replace(b" ", b""):
-                    kind = b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-                    writer.write(b"HTTP/1.1 200 OK\r\n" + kind + stream)
+                    writer.write(stream)
                 else:
-                    content = listing if head.startswith(b"GET") else whole
-                    kind = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(
-                        content
-                    )
-                    writer.write(b"HTTP/1.1 200 OK\r\n" + kind + content)
+                    writer.write(models if head.startswith(b"GET") else answer)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
@@ -96,6 +74,34 @@ def serve(listener: socket.socket) -> None:
         await (await asyncio.start_server(handle, sock=listener)).serve_forever()
 
     asyncio.run(main())
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return int(line[15:])
+    return 0
+
+
+def _json_response(body: object) -> bytes:
+    content = json.dumps(body).encode()
+    headers = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(content)
+    return b"HTTP/1.1 200 OK\r\n" + headers + content
+
+
+def _stream_response() -> bytes:
+    """A chunked response of `CHUNKS` server-sent events with text, and the two that end it."""
+
+    def event(delta: dict[str, str], finish: str | None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        chunk = {"id": "g", "model": MODEL, "choices": [choice]}
+        return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
+    events = [event({"content": "word "}, None)] * CHUNKS
+    events += [event({}, "stop"), b"data: [DONE]\n\n"]
+    headers = b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(each), each) for each in events)
+    return b"HTTP/1.1 200 OK\r\n" + headers + chunks + b"0\r\n\r\n"
 
 
 def cpu(call: Callable[[], object], calls: int, rounds: int = 5) -> float:
@@ -109,7 +115,7 @@ def cpu(call: Callable[[], object], calls: int, rounds: int = 5) -> float:
     return best * 1e6
 
 
-def rate(make: Callable[[], Any], calls: int = 1_500, at_once: int = 64) -> float:
+def rate(call: Callable[[], Awaitable[object]], calls: int = 1_500, at_once: int = 64) -> float:
     """Calls a second with so many in flight."""
 
     async def main() -> float:
@@ -117,22 +123,22 @@ def rate(make: Callable[[], Any], calls: int = 1_500, at_once: int = 64) -> floa
 
         async def one() -> None:
             async with slots:
-                await make()
+                await call()
 
         await asyncio.gather(*(one() for _ in range(at_once)))
         started = time.perf_counter()
         await asyncio.gather(*(one() for _ in range(calls)))
-        taken = time.perf_counter() - started
+        elapsed = time.perf_counter() - started
         for session in _sessions.values():
             await session.close()
         _sessions.clear()
-        return calls / taken
+        return calls / elapsed
 
     return asyncio.run(main())
 
 
 class Bare(BaseChatModel):
-    """A LangChain model that does nothing but post, over aiohttp: what nobody can be quicker than."""
+    """A LangChain model that only posts, over aiohttp. Nobody can be quicker."""
 
     url: str
 
@@ -155,12 +161,9 @@ class Bare(BaseChatModel):
                 connector=aiohttp.TCPConnector(limit=0)
             )
         async with session.post(f"{self.url}/chat/completions", json=BODY) as response:
-            told = await response.json()
-        return ChatResult(
-            generations=[
-                ChatGeneration(message=AIMessage(told["choices"][0]["message"]["content"]))
-            ]
-        )
+            answer = await response.json()
+        message = AIMessage(answer["choices"][0]["message"]["content"])
+        return ChatResult(generations=[ChatGeneration(message=message)])
 
 
 _sessions: dict[Any, aiohttp.ClientSession] = {}
@@ -180,23 +183,24 @@ def imports() -> None:
     core = fresh("import httpx, pydantic\nimport freerouter_core") - fresh("import httpx, pydantic")
     base = "from langchain_core.language_models import BaseChatModel"
     ours = fresh(f"{base}\nfrom langchain_freerouter import ChatFreeRouter") - fresh(base)
-    print(
-        f"import freerouter_core           {core:8.0f} ms beyond httpx and pydantic   (budget 20)"
-    )
-    print(
-        f"import ChatFreeRouter            {ours:8.0f} ms beyond BaseChatModel        (budget 60)"
-    )
+    print(f"{'import freerouter_core':32} {core:8.0f} ms beyond httpx and pydantic   (budget 20)")
+    print(f"{'import ChatFreeRouter':32} {ours:8.0f} ms beyond BaseChatModel        (budget 60)")
     if importlib.util.find_spec("langchain_openai") is not None:
         peer = fresh(f"{base}\nfrom langchain_openai import ChatOpenAI") - fresh(base)
-        print(f"import ChatOpenAI                {peer:8.0f} ms")
+        print(f"{'import ChatOpenAI':32} {peer:8.0f} ms")
 
 
-def peers(url: str) -> dict[str, Any]:
+def peers(url: str) -> dict[str, BaseChatModel]:
+    """ChatOpenAI, if it is installed."""
     if importlib.util.find_spec("langchain_openai") is None:
         return {}
     from langchain_openai import ChatOpenAI
 
     return {"ChatOpenAI": ChatOpenAI(model=MODEL, base_url=url, api_key="sk-x", max_retries=0)}  # type: ignore[arg-type]
+
+
+def read_stream(model: BaseChatModel) -> None:
+    list(model.stream("hello"))
 
 
 def main() -> None:
@@ -209,7 +213,7 @@ def main() -> None:
     provider = Provider("openrouter", url, "sk-x", limits=[])
     llm, router = ChatFreeRouter(providers=[provider]), Router(providers=(provider,))
     headers = {"authorization": "Bearer sk-x"}
-    models = {"ChatFreeRouter": llm, **peers(url)}
+    models: dict[str, BaseChatModel] = {"ChatFreeRouter": llm, **peers(url)}
     with httpx.Client(headers=headers) as client:
 
         def plain() -> object:
@@ -226,25 +230,24 @@ def main() -> None:
         for model in models.values():
             model.invoke("hello")
             list(model.stream("hello"))
-        time.sleep(1.0)  # what is loaded beside the first requests is there by now
+        time.sleep(1.0)  # by now everything is loaded that loads in the background
         base = cpu(plain, 300)
-        print(f"plain httpx.Client call          {base:8.0f} µs")
+        print(f"{'plain httpx.Client call':32} {base:8.0f} µs")
         core = cpu(lambda: router.chat("hello"), 300)
-        print(f"Router.chat                      {core:8.0f} µs   {core / base:5.2f} x")
+        print(f"{'Router.chat':32} {core:8.0f} µs   {core / base:5.2f} x")
         for name, model in models.items():
-            took = cpu(lambda model=model: model.invoke("hello"), 300)  # type: ignore[misc]
+            took = cpu(partial(model.invoke, "hello"), 300)
             print(f"{name + '.invoke':32} {took:8.0f} µs   {took / base:5.2f} x   (budget 1.6)")
         chunk = cpu(plain_stream, 8) / CHUNKS
-        print(f"plain streamed chunk             {chunk:8.1f} µs")
+        print(f"{'plain streamed chunk':32} {chunk:8.1f} µs")
         for name, model in models.items():
-            took = cpu(lambda model=model: list(model.stream("hello")), 8) / CHUNKS  # type: ignore[misc]
-            print(
-                f"{name + '.stream, a chunk':32} {took:8.1f} µs   {took / chunk:5.2f} x   (budget 2.0)"
-            )
+            label = f"{name}.stream, a chunk"
+            took = cpu(partial(read_stream, model), 8) / CHUNKS
+            print(f"{label:32} {took:8.1f} µs   {took / chunk:5.2f} x   (budget 2.0)")
     bare = rate(lambda: Bare(url=url).ainvoke("hello"))
-    print(f"a bare model over aiohttp, 64    {bare:8.0f} /s")
+    print(f"{'a bare model over aiohttp, 64':32} {bare:8.0f} /s")
     for name, model in models.items():
-        mine = rate(lambda model=model: model.ainvoke("hello"))  # type: ignore[misc]
+        mine = rate(partial(model.ainvoke, "hello"))
         print(f"{name + '.ainvoke':32} {mine:8.0f} /s   {mine / bare:5.2f} x   (budget 0.6)")
     server.terminate()
     imports()

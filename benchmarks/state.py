@@ -1,10 +1,12 @@
 """What shared state costs a call, and how well several processes share one account.
 
-    python benchmarks/state.py             the cost of each store, alone and beside three other processes
-    python benchmarks/state.py --hammer    also: four processes against an account of 20 requests a minute, for three minutes
+    python benchmarks/state.py             each store, alone and beside three other processes
+    python benchmarks/state.py --hammer    also share an account, for three minutes
 
-The hammer runs SQLite and Redis (where a redis-server is installed) at once, each also with one worker killed and replaced at random
-moments, and prints how many requests the account refused and how much of its budget was left unused.
+The hammer lets four processes share an account of 20 requests a minute. It tries SQLite, and Redis
+if a redis-server is installed. Each is tried twice at once: undisturbed, and with workers that are
+killed and replaced at random moments. It prints how many requests the account refused and how much
+of its budget stayed unused.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any
 
 from freerouter_core import Provider, Router
 from freerouter_core.catalogue.providers import Limit
@@ -41,29 +43,29 @@ WIDE = (
     Charge("bench", Limit(requests=10**6, per=0.01)),
     Charge("bench|m", Limit(tokens=10**9, per=0.01)),
 )
-"""Windows so short that they hold some hundred calls at most, as those of a free tier do; with the margin, half a second."""
+"""Windows of half a second with their margin. They hold a few hundred calls, as free tiers do."""
 
 
 async def _timed(state: str, calls: int) -> float:
-    """Median microseconds of one reserve and settle."""
     ledger = Ledger(RealClock(), open_store(state))
-    taken = []
+    times = []
     for n in range(calls):
         began = time.perf_counter()
         grant = await ledger.reserve(n, WIDE, 100, 0.0)
-        ledger.settle(grant, sent=True, tokens=100)  # type: ignore[arg-type]
-        taken.append(time.perf_counter() - began)
+        ledger.settle(grant, sent=True, tokens=100)  # type: ignore[arg-type]  # no limit refuses
+        times.append(time.perf_counter() - began)
         await asyncio.sleep(0)
     await ledger.drain()
-    return statistics.median(taken) * 1e6
+    return statistics.median(times) * 1e6
 
 
 def cost(state: str, calls: int = CALLS) -> float:
+    """Median microseconds of one reserve and settle in a store."""
     return asyncio.run(_timed(state, calls))
 
 
 def worker(url: str, state: str, seconds: float) -> None:
-    """Asks again and again until the time is over."""
+    """Asks one request after another until the time is over."""
     runtime = Runtime(cache=None, state=state)
     router = Router(
         providers=(Provider("openrouter", url, "sk-shared"),), runtime=runtime, timeout=120.0
@@ -76,6 +78,7 @@ def worker(url: str, state: str, seconds: float) -> None:
 
 @contextlib.contextmanager
 def redis_server() -> Iterator[str | None]:
+    """A Redis server on a free port; yields its URL, or None if none is installed."""
     program = shutil.which("redis-server")
     if program is None:
         yield None
@@ -83,17 +86,8 @@ def redis_server() -> Iterator[str | None]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [
-        program,
-        "--port",
-        str(port),
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-        "--appendonly",
-        "no",
-    ]
+    options = f"--port {port} --bind 127.0.0.1 --appendonly no".split()
+    command = [program, *options, "--save", ""]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     time.sleep(0.5)
     yield f"redis://127.0.0.1:{port}/0"
@@ -104,7 +98,9 @@ def redis_server() -> Iterator[str | None]:
 class Trial:
     """One account, one store, four workers."""
 
-    def __init__(self, name: str, state: str, url: str, world: World, killing: bool) -> None:
+    def __init__(
+        self, *, name: str, state: str, url: str, world: World[RealClock], killing: bool
+    ) -> None:
         self.name, self.state, self.url, self.world, self.killing = name, state, url, world, killing
         self.context = multiprocessing.get_context("spawn")
         self.until = time.monotonic() + SECONDS
@@ -112,14 +108,15 @@ class Trial:
         self.next_kill = time.monotonic() + random.uniform(5, 30)
         self.killed = 0
 
-    def _start(self) -> Any:
+    def _start(self) -> SpawnProcess:
         process = self.context.Process(
             target=worker, args=(self.url, self.state, self.until - time.monotonic())
         )
         process.start()
         return process
 
-    def tend(self) -> None:
+    def kill_one(self) -> None:
+        """Kill and replace a worker, if it is time."""
         if self.killing and time.monotonic() > self.next_kill:
             n = random.randrange(WORKERS)
             os.kill(self.workers[n].pid, signal.SIGKILL)
@@ -128,16 +125,21 @@ class Trial:
             self.next_kill = time.monotonic() + random.uniform(5, 30)
 
     def end(self) -> str:
+        """Stop the workers. The line of the report."""
         for process in self.workers:
             process.kill()
-        seen = self.world.requests
-        refused = sum(s.fate == "account-minute" for s in seen)
-        span = seen[-1].at - seen[0].at
-        could = 20 * (1 + int(span // 60.0))
-        return f"{self.name:28}{len(seen):6} sent{refused:6} refused{100 * (1 - len(seen) / could):8.1f} % unused{self.killed:4} killed"
+        requests = self.world.requests
+        refused = sum(seen.fate == "account-minute" for seen in requests)
+        minutes = (requests[-1].at - requests[0].at) // 60.0
+        unused = 100 * (1 - len(requests) / (20 * (1 + int(minutes))))
+        return (
+            f"{self.name:28}{len(requests):6} sent{refused:6} refused"
+            f"{unused:8.1f} % unused{self.killed:4} killed"
+        )
 
 
 def hammer(redis_url: str | None) -> None:
+    """Every trial at once, for `SECONDS`."""
     stores = {"sqlite": "sqlite", "redis": redis_url}
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         trials = []
@@ -156,19 +158,14 @@ def hammer(redis_url: str | None) -> None:
                     if name == "sqlite"
                     else f"{url[:-1]}{int(killing)}"
                 )
+                label = f"{name}, workers killed" if killing else name
                 trials.append(
-                    Trial(
-                        f"{name}{', workers killed' if killing else ''}",
-                        state,
-                        base,
-                        world,
-                        killing,
-                    )
+                    Trial(name=label, state=state, url=base, world=world, killing=killing)
                 )
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
             for trial in trials:
-                trial.tend()
+                trial.kill_one()
             time.sleep(0.2)
         for trial in trials:
             print(trial.end())
@@ -177,13 +174,12 @@ def hammer(redis_url: str | None) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hammer", action="store_true")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with redis_server() as redis_url, tempfile.TemporaryDirectory() as folder:
         states = {"memory": "memory", "sqlite": f"sqlite:///{folder}/state.db", "redis": redis_url}
         base = cost("memory")
-        print(
-            f"{'reserve and settle, two limits':34}{'alone':>10}{'of four':>10}   microseconds, median"
-        )
+        title = "reserve and settle, two limits"
+        print(f"{title:34}{'alone':>10}{'of four':>10}   microseconds, median")
         for name, state in states.items():
             if state is None:
                 print(f"{name:34}{'no redis-server here':>20}")
@@ -195,7 +191,7 @@ def main() -> None:
                 with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
                     beside = statistics.median(pool.map(cost, [state] * WORKERS))
             print(f"{name:34}{alone:10.0f}{beside:10.0f}   {alone - base:+.0f}")
-        if asked.hammer:
+        if options.hammer:
             hammer(redis_url)
 
 

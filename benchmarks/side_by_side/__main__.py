@@ -1,8 +1,8 @@
 """Behaviour by behaviour beside the peers: `python benchmarks/side_by_side` writes README.md here.
 
-Each side runs in an environment of its own, with the peers that install there; `--ours` tries only this package, in this
-environment. The exit code says whether ours showed every behaviour. No network but the package index's is needed: all are tried against
-the simulator over HTTP on loopback.
+Each framework's packages run in an environment of their own. `--ours` tries only this package, in
+the current environment. The exit code is 0 if ours showed every behaviour. Only installing needs a
+network: the packages talk to the simulator over HTTP on loopback.
 """
 
 from __future__ import annotations
@@ -12,13 +12,36 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-SIDES = {
-    "langchain_side.py": (
+PATIENCE = 900.0
+"""Seconds that all behaviours of one package may take."""
+Results = dict[str, dict[str, str]]
+"""By package and behaviour."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One framework: the module with its behaviours, and the packages that are tried."""
+
+    title: str
+    module: str
+    packages: dict[str, str]
+    """Distributions by name of the class; ours comes first and needs none."""
+    requirements: list[str]
+
+    @property
+    def ours(self) -> str:
+        return next(iter(self.packages))
+
+
+SIDES = [
+    Side(
         "LangChain",
+        "langchain_side",
         {
             "ChatFreeRouter": "",
             "ChatOpenAI": "langchain-openai",
@@ -27,8 +50,9 @@ SIDES = {
         },
         [f"{ROOT}[langchain,cli]", "langchain"],
     ),
-    "llamaindex_side.py": (
+    Side(
         "LlamaIndex",
+        "llamaindex_side",
         {
             "FreeRouter": "",
             "OpenAILike": "llama-index-llms-openai-like",
@@ -37,114 +61,105 @@ SIDES = {
         },
         [f"{ROOT}[llamaindex,cli]", "mcp"],
     ),
-}
-PATIENCE = 900.0
-Results = dict[str, dict[str, str]]
+]
 
 
 def environment(folder: Path, packages: list[str]) -> str:
-    """A Python with those packages, as far as they install together; says which did not."""
+    """A Python with these packages. Says which of them do not install together."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     python = str(folder / "bin" / "python")
     for package in packages:
-        made = subprocess.run(
-            [python, "-m", "pip", "install", "-q", package],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if made.returncode:
+        command = [python, "-m", "pip", "install", "-q", package]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
             print(f"{package} does not install here", file=sys.stderr)
     return python
 
 
-def version(python: str, package: str) -> str:
-    code = f"from importlib.metadata import version; print(version({package!r}))"
-    return subprocess.run(
-        [python, "-c", code], capture_output=True, text=True, check=False
-    ).stdout.strip()
+def version(python: str, distribution: str) -> str:
+    code = f"from importlib.metadata import version; print(version({distribution!r}))"
+    command = [python, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def tried(python: str, script: str, package: str) -> dict[str, str]:
-    """One package's results; empty where it could not be tried at all."""
-    command = [python, str(HERE / script), package]
+def results_of(python: str, module: str, package: str) -> dict[str, str]:
+    """One package's results; none if it could not be tried."""
+    command = [python, "-m", module, package]
     try:
-        made = subprocess.run(
-            command, capture_output=True, text=True, timeout=PATIENCE, check=False
+        run = subprocess.run(
+            command, capture_output=True, text=True, timeout=PATIENCE, check=False, cwd=HERE
         )
-        return dict(json.loads(made.stdout.strip().splitlines()[-1]))
+        return dict(json.loads(run.stdout.strip().splitlines()[-1]))
     except (subprocess.TimeoutExpired, ValueError, IndexError):
         return {}
 
 
-def table(title: str, packages: dict[str, str], results: Results) -> list[str]:
-    ours = next(iter(results))
-    lines = [
-        f"## {title}",
-        "",
-        f"| | {' | '.join(packages.values())} |",
-        "|---|" + "---|" * len(packages),
-    ]
-    for behaviour in results[ours]:
+def table(side: Side, names: dict[str, str], results: Results) -> list[str]:
+    """The lines of one framework's section. `names`: packages with their versions."""
+    behaviours = results[side.ours]
+    lines = [f"## {side.title}", "", f"| | {' | '.join(names.values())} |"]
+    lines.append("|---|" + "---|" * len(names))
+    for behaviour in behaviours:
         marks = (
             "✔" if results[p].get(behaviour) == "pass" else "✖" if results[p] else "?"
-            for p in packages
+            for p in names
         )
         lines.append(f"| {behaviour} | {' | '.join(marks)} |")
     counts = (
-        f"{sum(r == 'pass' for r in results[p].values())} of {len(results[ours])}" for p in packages
+        f"{sum(result == 'pass' for result in results[p].values())} of {len(behaviours)}"
+        for p in names
     )
     lines += [f"| **shown** | {' | '.join(counts)} |", ""]
     lines += ["<details><summary>What was missing</summary>", ""]
-    for package, found in results.items():
+    for package, by_behaviour in results.items():
         lines += [
-            f"- {package}, {b}: `{why.replace('`', chr(39))}`"
-            for b, why in found.items()
-            if why != "pass"
+            f"- {package}, {behaviour}: `{result.replace('`', chr(39))}`"
+            for behaviour, result in by_behaviour.items()
+            if result != "pass"
         ]
     return [*lines, "", "</details>", ""]
 
 
 INTRODUCTION = """# Side by side
 
-What users of both frameworks rely on, tried on this package and on the frameworks' own ways to OpenRouter: real HTTP on loopback, a
-strict server (`freerouter_core.simulator`), the same test for each. Written by `python benchmarks/side_by_side`, not by hand; a behaviour is the
-code of its test in `langchain_side.py` or `llamaindex_side.py`. ✔ shown, ✖ not.
+What users of both frameworks rely on, tried on this package and on the frameworks' own ways to
+OpenRouter: HTTP on loopback, a strict server (`freerouter_core.simulator`), the same test for each.
+`python benchmarks/side_by_side` writes this page. A behaviour is the code of its test in
+`langchain_side/` or `llamaindex_side/`. ✔ shown, ✖ not.
 
-A client of one model cannot fail over, and does not claim to: those rows say what its user has to build. The authors of this package chose the behaviours
-(from the frameworks' standard tests, their contracts, and the issues their users opened), so the table shows what we thought mattered, not who is best.
+A client of one model cannot fail over and does not claim to: those rows say what its user has to
+build. The authors of this package chose the behaviours, from the frameworks' standard tests, their
+contracts and their users' issues. So the table shows what we thought mattered, not who is best.
 """
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ours", action="store_true", help="try only this package, here")
-    asked = parser.parse_args()
+    only_ours = parser.parse_args().ours
     lines, missing = [INTRODUCTION], 0
-    for script, (title, packages, needed) in SIDES.items():
+    for side in SIDES:
+        distributions = [name for name in side.packages.values() if name]
         with tempfile.TemporaryDirectory() as folder:
-            peers = {} if asked.ours else packages
-            python = (
-                sys.executable
-                if asked.ours
-                else environment(Path(folder), [*needed, *filter(None, packages.values())])
-            )
-            results = {
-                package: tried(python, script, package) for package in peers or list(packages)[:1]
-            }
-            named = {
-                p: f"{p} {version(python, d)}".strip() if d else p
-                for p, d in packages.items()
-                if p in results
-            }
-        ours = next(iter(packages))
-        failed = {b: why for b, why in results[ours].items() if why != "pass"}
-        missing += len(failed) + (not results[ours])
-        print(f"{title}: {ours} shows {len(results[ours]) - len(failed)} of {len(results[ours])}")
-        for behaviour, why in failed.items():
-            print(f"  {behaviour}: {why}")
-        lines += table(title, named, results)
-    if not asked.ours:
+            if only_ours:
+                python, packages = sys.executable, [side.ours]
+            else:
+                python = environment(Path(folder), [*side.requirements, *distributions])
+                packages = list(side.packages)
+            results = {package: results_of(python, side.module, package) for package in packages}
+            names = {}
+            for package in packages:
+                distribution = side.packages[package]
+                names[package] = package
+                if distribution:
+                    names[package] = f"{package} {version(python, distribution)}".strip()
+        ours = results[side.ours]
+        failures = {name: result for name, result in ours.items() if result != "pass"}
+        missing += len(failures) + (not ours)
+        print(f"{side.title}: {side.ours} shows {len(ours) - len(failures)} of {len(ours)}")
+        for behaviour, result in failures.items():
+            print(f"  {behaviour}: {result}")
+        lines += table(side, names, results)
+    if not only_ours:
         (HERE / "README.md").write_text("\n".join(lines), "utf-8")
     return 1 if missing else 0
 

@@ -1,0 +1,1 @@
+"""What users of LangChain rely on, tried on one package."""

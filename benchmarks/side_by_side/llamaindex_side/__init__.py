@@ -1,0 +1,1 @@
+"""What users of LlamaIndex rely on, tried on one package."""
