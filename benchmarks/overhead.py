@@ -195,8 +195,10 @@ def peers(url: str) -> dict[str, BaseChatModel]:
     if importlib.util.find_spec("langchain_openai") is None:
         return {}
     from langchain_openai import ChatOpenAI
+    from pydantic import SecretStr
 
-    return {"ChatOpenAI": ChatOpenAI(model=MODEL, base_url=url, api_key="sk-x", max_retries=0)}  # type: ignore[arg-type]
+    key = SecretStr("sk-x")
+    return {"ChatOpenAI": ChatOpenAI(model=MODEL, base_url=url, api_key=key, max_retries=0)}
 
 
 def read_stream(model: BaseChatModel) -> None:

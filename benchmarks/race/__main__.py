@@ -1,9 +1,11 @@
-"""The race in real time, over loopback: every rival in a process of its own, against servers of its own, with the same callers.
+"""The race in real time, over loopback: every rival in its own process, against its own servers.
 
-    pip install -e '.[dev]' langchain-openai litellm langchain-litellm freelm llm-rotator freellmpool
-    python benchmarks/race [--worlds calm storm …] [--rivals …] [--minutes 6] [--seed 7] [--plot FILE.svg]
+    pip install -e '.[dev]' langchain-openai litellm langchain-litellm freelm llm-rotator \\
+        freellmpool
+    python benchmarks/race [--worlds calm storm …] [--rivals …] [--minutes 6] [--seed 7]
 
-A rival whose package is not installed is left out, and said so. Prints a table of Markdown like `virtual.py`'s.
+All rivals meet the same callers. A rival whose package is not installed is left out, with a note.
+Prints a table of Markdown like `virtual.py`'s. `--plot FILE.svg` draws it.
 """
 
 from __future__ import annotations
@@ -18,67 +20,73 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from bound import bound
-from rivals import RIVALS
+from lives import providers
+from rivals import RIVALS, Ask
+from scene import DEADLINE, KEY, Call, Scene, hurried
 from table import Lap, Results, header, line, plot, ratios
-from virtual import PROMPT, providers
-from worlds import DEADLINE, SCENES, Scene, hurried, scene
+from worlds import SCENES, scene
 
 HURRY = {"daily": 60.0}
 """Worlds whose hours pass as minutes."""
 READY = 2.7
-"""Seconds that each rival in each world has to import and warm up, one after the other, before the first caller comes."""
-Ask = Callable[[str], Awaitable[str | None]]
+"""Seconds for each rival in each world to import and warm up, before the first caller comes."""
 
 
 def scene_of(name: str, seed: int, minutes: float) -> Scene:
-    found = hurried(scene(name, seed), HURRY.get(name, 1.0))
-    return replace(found, arrivals=[at for at in found.arrivals if at <= minutes * 60.0])
+    """A named world, with the callers of its first minutes."""
+    whole = hurried(scene(name, seed), HURRY.get(name, 1.0))
+    return replace(whole, calls=[call for call in whole.calls if call.at <= minutes * 60.0])
 
 
-# -- the servers ----------------------------------------------------------------------------------------------------------
+# -- the servers ----------------------------------------------------------------------------------
 
 
-def serve(found: Scene, begins: float, pipe: Connection) -> None:
-    """Serve a scene's worlds until told to stop; then tell how many requests each saw, and how many an account refused."""
-    from contextlib import ExitStack
+def serve(scene: Scene, begins: float, pipe: Connection) -> None:
+    """Serve a scene's worlds until the pipe says stop.
 
+    Sends their base URLs, and at the end the number of requests and of refusals by an account.
+    """
     from freerouter_core.runtime.loop.clock import RealClock
     from freerouter_core.simulator import World
     from freerouter_core.simulator.server import served
 
     clock = RealClock()
     with ExitStack() as stack:
-        worlds = {}
-        for server in found.servers:
+        worlds, urls = [], {}
+        for server in scene.servers:
             world = World(
                 server.models,
-                [server.account] if server.account else None,
-                dialect=server.dialect,
-                seed=found.seed,
+                [server.account],
+                dialect=server.provider,
+                seed=scene.seed,
                 clock=clock,
             )
             world.start = begins  # phases count from the first caller on
-            worlds[server.provider] = (world, stack.enter_context(served(world)))
-        pipe.send({name: url for name, (_, url) in worlds.items()})
+            worlds.append(world)
+            urls[server.provider] = stack.enter_context(served(world))
+        pipe.send(urls)
         pipe.recv()
-        seen = [seen for world, _ in worlds.values() for seen in world.requests]
-    pipe.send((len(seen), sum(each.fate.startswith("account-") for each in seen)))
+        fates = [seen.fate for world in worlds for seen in world.requests]
+    pipe.send((len(fates), sum(fate.startswith("account-") for fate in fates)))
 
 
-# -- who races ------------------------------------------------------------------------------------------------------------
+# -- who races ------------------------------------------------------------------------------------
 
 
 def ours(
-    found: Scene, urls: dict[str, str], *, llamaindex: bool = False, streamed: bool = False
+    scene: Scene, urls: dict[str, str], *, llamaindex: bool = False, streamed: bool = False
 ) -> Ask:
-    options: Any = {"providers": providers(found, urls.__getitem__), "timeout": DEADLINE}
+    options: dict[str, Any] = {
+        "providers": providers(scene, urls.__getitem__),
+        "timeout": DEADLINE,
+    }
     if llamaindex:
         from llamaindex_freerouter import FreeRouter
 
@@ -100,118 +108,108 @@ def ours(
     return ask
 
 
-def afternoon(found: Scene, urls: dict[str, str]) -> Ask:
+def afternoon(scene: Scene, urls: dict[str, str]) -> Ask:
     import httpx
     from afternoon import afternoon_in
 
-    client = httpx.AsyncClient(timeout=DEADLINE, headers={"authorization": "Bearer sk-race"})
+    client = httpx.AsyncClient(timeout=DEADLINE, headers={"authorization": f"Bearer {KEY}"})
 
     async def post(provider: str, model: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         response = await client.post(urls[provider] + "/chat/completions", content=body)
         return response.status_code, dict(response.headers), response.content
 
-    rival = afternoon_in(found, post, time.time)
+    rival = afternoon_in(scene, post, time.time)
 
     async def ask(prompt: str) -> str | None:
-        return await rival.ask([{"role": "user", "content": prompt}], DEADLINE)
+        return "answered" if await rival.ask(Call(0.0)) else None
 
     return ask
 
 
-OURS: dict[str, dict[str, Any]] = {
+OURS: dict[str, dict[str, bool]] = {
     "ours, LangChain": {},
     "ours, LlamaIndex": {"llamaindex": True},
     "ours, streamed": {"streamed": True},
 }
 
 
-def enter(rival: str, found: Scene, urls: dict[str, str]) -> Ask:
+def enter(rival: str, scene: Scene, urls: dict[str, str]) -> Ask:
     if rival in OURS:
-        return ours(found, urls, **OURS[rival])
+        return ours(scene, urls, **OURS[rival])
     if rival == "afternoon":
-        return afternoon(found, urls)
-    models = {server.provider: [model.id for model in server.models] for server in found.servers}
+        return afternoon(scene, urls)
+    models = {server.provider: [model.id for model in server.models] for server in scene.servers}
     if rival == "openrouter/free":
         models = {"openrouter": ["openrouter/free"]}
-    return RIVALS["ChatOpenAI" if rival == "openrouter/free" else rival](urls, models, "sk-race")
+    return RIVALS["ChatOpenAI" if rival == "openrouter/free" else rival](urls, models, KEY)
 
 
 def live(rival: str, name: str, seed: int, minutes: float, begins: float) -> dict[str, Any]:
-    """One rival's life in one world; waits until `begins` (unix seconds) for the first caller."""
+    """One rival's life in one world. The first caller comes at `begins` (unix seconds)."""
     logging.disable(logging.CRITICAL)
     os.environ["FREEROUTER_STATE"] = "memory"
     os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp()
-    found = scene_of(name, seed, minutes)
+    world = scene_of(name, seed, minutes)
     pipe, far = multiprocessing.Pipe()
     server = multiprocessing.get_context("spawn").Process(
-        target=serve, args=(found, begins, far), daemon=True
+        target=serve, args=(world, begins, far), daemon=True
     )
     server.start()
     urls: dict[str, str] = pipe.recv()
     times: list[float] = []
 
     async def race() -> None:
-        ask = enter(rival, found, urls)
+        ask = enter(rival, world, urls)
 
-        async def one(arrival: float) -> None:
-            await asyncio.sleep(max(0.0, begins + arrival - time.time()))
+        async def one(call: Call) -> None:
+            await asyncio.sleep(max(0.0, begins + call.at - time.time()))
             began = time.time()
             try:
-                async with asyncio.timeout(DEADLINE):
-                    text = await ask(PROMPT)
+                async with asyncio.timeout(call.deadline):
+                    text = await ask(call.text)
             except Exception:
                 return
             if text and text.strip():
                 times.append(time.time() - began)
 
-        await asyncio.gather(*(one(arrival) for arrival in found.arrivals))
+        await asyncio.gather(*(one(call) for call in world.calls))
 
     asyncio.run(race())
     pipe.send("stop")
     attempts, refusals = pipe.recv()
-    return {
-        "times": times,
-        "attempts": attempts,
-        "refusals": refusals,
-        "asked": len(found.arrivals),
-    }
+    return {"times": times, "attempts": attempts, "refusals": refusals}
 
 
-# -- the heats --------------------------------------------------------------------------------------------------------------
+# -- the heats ------------------------------------------------------------------------------------
 
 
 def heat(worlds: list[str], rivals: list[str], seed: int, minutes: float) -> Results:
-    """All rivals in all these worlds at the same time, each in a process of its own."""
+    """All rivals in all these worlds at the same time, each in its own process."""
     begins = time.time() + READY * len(worlds) * len(rivals)
     children = {}
     for world in worlds:
         for rival in rivals:
-            command = [
-                sys.executable,
-                __file__,
-                "--live",
-                json.dumps([rival, world, seed, minutes, begins]),
-            ]
+            life = json.dumps([rival, world, seed, minutes, begins])
             children[world, rival] = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+                [sys.executable, __file__, "--live", life],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
             )
+    bounds = {world: bound(scene_of(world, seed, minutes), begins) for world in worlds}
     results: Results = {}
     for (world, rival), child in children.items():
         out, err = child.communicate()
-        told = next((row for row in reversed(out.splitlines()) if row.startswith("{")), "")
-        if not told:
-            print(
-                f"{rival} did not race in {world}: {(err.strip().splitlines() or ['?'])[-1]}",
-                file=sys.stderr,
-            )
+        result = next((row for row in reversed(out.splitlines()) if row.startswith("{")), "")
+        if not result:
+            reason = (err.strip().splitlines() or ["?"])[-1]
+            print(f"{rival} did not race in {world}: {reason}", file=sys.stderr)
             continue
-        lap = json.loads(told)
-        possible = len(bound(scene_of(world, seed, minutes), begins))
-        done = Lap(len(lap["times"]), possible, lap["times"], lap["attempts"], lap["refusals"])
-        results.setdefault(world, {})[rival] = Lap.sum([done])
-    for world, found in results.items():
-        times = bound(scene_of(world, seed, minutes), begins)
-        found["bound"] = Lap.sum([Lap(len(times), len(times), times, len(times))])
+        life = json.loads(result)
+        lap = Lap(answered=len(life["times"]), possible=len(bounds[world]), **life)
+        results.setdefault(world, {})[rival] = Lap.sum([lap])
+    for world, laps in results.items():
+        laps["bound"] = Lap.bound(bounds[world])
     return results
 
 
@@ -230,23 +228,21 @@ def main() -> None:
     options = parser.parse_args()
     if options.live:
         print(json.dumps(live(*json.loads(options.live))), flush=True)
-        os._exit(0)  # whatever threads a rival has left
+        os._exit(0)  # a rival may have left threads behind
     results: Results = {}
     print(header())
     for n in range(0, len(options.worlds), options.at_once):
-        found = heat(
-            options.worlds[n : n + options.at_once], options.rivals, options.seed, options.minutes
-        )
-        results |= found
-        for world, laps in found.items():
+        worlds = options.worlds[n : n + options.at_once]
+        heats = heat(worlds, options.rivals, options.seed, options.minutes)
+        results |= heats
+        for world, laps in heats.items():
             for rival, lap in laps.items():
                 print(line(world, rival, lap), flush=True)
     for mine in OURS:
         print(f"\n{ratios(results, mine, 'afternoon')}")
     if options.plot:
-        Path(options.plot).write_text(
-            plot(results, f"{options.minutes:g} minutes in real time"), "utf-8"
-        )
+        title = f"{options.minutes:g} minutes in real time"
+        Path(options.plot).write_text(plot(results, title), "utf-8")
 
 
 if __name__ == "__main__":

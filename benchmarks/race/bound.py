@@ -1,4 +1,4 @@
-"""What a clairvoyant could answer: it knows every phase to come, spends one request an answer, and waits for room in line."""
+"""What a clairvoyant could answer: it knows every phase and spends one request an answer."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-from worlds import DEADLINE, TOKENS, Scene
+from scene import Call, Scene
 
 from freerouter_core.simulator import SimAccount, SimModel
 
 
 @dataclass
-class _Room:
-    """What was sent on one limit of so many a minute and a day."""
+class _Window:
+    """What was sent under one minute's limit, and the account's limit for the day."""
 
-    account: SimAccount | None
+    account: SimAccount
     start: float
     sent: list[float] = field(default_factory=list)
 
-    def at(self, now: float) -> float:
-        """The earliest time from `now` on that a request would be let through."""
-        if self.account is None:
-            return now
+    def free_at(self, now: float) -> float:
+        """The earliest time from `now` on at which a request would be let through."""
         if self.account.per_day is not None:
             day = (self.start + now) // 86_400
             if sum((self.start + t) // 86_400 == day for t in self.sent) >= self.account.per_day:
@@ -39,32 +37,44 @@ class _Room:
 
 
 def bound(scene: Scene, start: float) -> list[float]:
-    """Seconds to each answer of those it could give in time."""
-    rooms: dict[str, _Room] = {}
+    """Seconds to each answer that it could give in time."""
+    windows: dict[str, _Window] = {}
     times = []
-    for arrival in scene.arrivals:
-        best: tuple[float, float, _Room] | None = None
-        for server in scene.servers:
-            for model in server.models:
-                name = (
-                    server.provider
-                    if server.dialect == "openrouter"
-                    else f"{server.provider}|{model.id}"
-                )
-                room = rooms.setdefault(name, _Room(server.account, start))
-                begins = _up(model, room.at(arrival), arrival + DEADLINE)
-                ends = begins + model.first_token + TOKENS * 1.3 / model.speed
-                if ends - arrival <= DEADLINE and (best is None or ends < best[0]):
-                    best = ends, begins, room
+    for call in scene.calls:
+        best: tuple[float, float, _Window] | None = None
+        for server, model in scene.models:
+            if not _able(model, call):
+                continue
+            name = f"{server.provider}|{model.id}" if server.by_model else server.provider
+            window = windows.setdefault(name, _Window(server.account, start))
+            begins = _up_at(model, window.free_at(call.at), call.at + call.deadline)
+            ends = begins + model.first_token + _tokens(call) / model.speed
+            if ends - call.at <= call.deadline and (best is None or ends < best[0]):
+                best = ends, begins, window
         if best is not None:
-            best[2].sent.append(best[1])
-            best[2].sent.sort()
-            times.append(best[0] - arrival)
+            ends, begins, window = best
+            window.sent.append(begins)
+            window.sent.sort()
+            times.append(ends - call.at)
     return times
 
 
-def _up(model: SimModel, now: float, until: float) -> float:
-    """When from `now` on it next answers surely or by chance; infinite: not before `until`."""
+def _able(model: SimModel, call: Call) -> bool:
+    """Whether the model can answer the call, whatever the catalogue says."""
+    return {
+        "plain": True,
+        "tools": model.tools,
+        "schema": model.structured,
+        "picture": "image" in model.inputs,
+    }[call.way]
+
+
+def _tokens(call: Call) -> float:
+    return 1.3 * call.length if call.way in ("plain", "picture") else 15.0
+
+
+def _up_at(model: SimModel, now: float, until: float) -> float:
+    """When it next answers, from `now` on; infinite if that is not before `until`."""
     while now < until:
         if now >= model.dies:
             return math.inf

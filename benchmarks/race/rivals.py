@@ -1,7 +1,7 @@
-"""Rivals of the race over real sockets: other packages, each as its own documents advise against failures.
+"""Rivals of the race over real sockets: other packages, each set up as its documents advise.
 
-A factory is given base URLs and model ids by provider, and a key; it gives an asynchronous question-and-answer. What a package
-needs is imported in its factory: a missing one costs only its own rival.
+A factory takes base URLs and model ids by provider, and a key. It returns an asynchronous function
+from prompt to answer. Each factory imports its own package, so a missing one costs only its rival.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ Ask = Callable[[str], Awaitable[str | None]]
 Enter = Callable[[dict[str, str], dict[str, list[str]], str], Ask]
 
 ATTEMPT = 20.0
-"""Seconds that one attempt may take, where a package can be told."""
+"""Seconds for one attempt, in packages that have such an option."""
 DEADLINE = 60.0
-"""Seconds that an answer may take, where a package can be told."""
+"""Seconds for an answer, in packages that have such an option."""
 
 
-# -- langchain-openai ---------------------------------------------------------------------------------------------------
+# -- langchain-openai -----------------------------------------------------------------------------
 
 
 def _chat_models(
@@ -43,7 +43,7 @@ def _chat_models(
     ]
 
 
-def _asked(llm: Any) -> Ask:
+def _invoking(llm: Any) -> Ask:
     async def ask(prompt: str) -> str | None:
         return str((await llm.ainvoke(prompt)).text) or None
 
@@ -51,23 +51,26 @@ def _asked(llm: Any) -> Ask:
 
 
 def chat_openai(base_urls: dict[str, str], models: dict[str, list[str]], key: str) -> Ask:
-    """The first model alone; two retries (its default) fill a minute."""
-    return _asked(_chat_models(base_urls, models, key, retries=2)[0])
+    """The first model alone. Two retries, its default, fill a minute."""
+    return _invoking(_chat_models(base_urls, models, key, retries=2)[0])
 
 
 def chat_openai_fallbacks(base_urls: dict[str, str], models: dict[str, list[str]], key: str) -> Ask:
-    """All models in order; no retries, as LangChain's guide to fallbacks has it."""
+    """All models in order, without retries, as LangChain's guide to fallbacks advises."""
     first, *others = _chat_models(base_urls, models, key, retries=0)
-    return _asked(first.with_fallbacks(others))
+    return _invoking(first.with_fallbacks(others))
 
 
-# -- litellm ------------------------------------------------------------------------------------------------------------
+# -- litellm --------------------------------------------------------------------------------------
 
 
 def _litellm_router(
     base_urls: dict[str, str], models: dict[str, list[str]], key: str, **more: Any
 ) -> Any:
-    """Every model a deployment of "free", and of "spare", which it falls back to; who fails rests for half a minute."""
+    """Every model as a deployment of "free" and of its fallback, "spare".
+
+    A deployment that fails rests for half a minute.
+    """
     os.environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "CRITICAL"}
     import litellm
     from litellm.router import Router
@@ -98,7 +101,7 @@ def _litellm_router(
     )
 
 
-def _completed(router: Any) -> Ask:
+def _completing(router: Any) -> Ask:
     async def ask(prompt: str) -> str | None:
         answer = await router.acompletion(
             model="free", messages=[{"role": "user", "content": prompt}]
@@ -110,7 +113,7 @@ def _completed(router: Any) -> Ask:
 
 def litellm_shuffle(base_urls: dict[str, str], models: dict[str, list[str]], key: str) -> Ask:
     more = {"routing_strategy": "simple-shuffle", "enable_weighted_failover": True}
-    return _completed(_litellm_router(base_urls, models, key, **more))
+    return _completing(_litellm_router(base_urls, models, key, **more))
 
 
 def litellm_latency(base_urls: dict[str, str], models: dict[str, list[str]], key: str) -> Ask:
@@ -118,25 +121,25 @@ def litellm_latency(base_urls: dict[str, str], models: dict[str, list[str]], key
         "routing_strategy": "latency-based-routing",
         "routing_strategy_args": {"lowest_latency_buffer": 0.5},
     }
-    return _completed(_litellm_router(base_urls, models, key, **more))
+    return _completing(_litellm_router(base_urls, models, key, **more))
 
 
 def chat_litellm_router(base_urls: dict[str, str], models: dict[str, list[str]], key: str) -> Ask:
-    """LangChain's face of the router with "simple-shuffle"; the retries are the router's."""
+    """The same through LangChain, with "simple-shuffle". The retries are the router's."""
     router = _litellm_router(base_urls, models, key, enable_weighted_failover=True)
     from langchain_litellm import ChatLiteLLMRouter
 
-    return _asked(ChatLiteLLMRouter(router=router, model="free", request_timeout=ATTEMPT))
+    return _invoking(ChatLiteLLMRouter(router=router, model="free", request_timeout=ATTEMPT))
 
 
-# -- routers over free tiers --------------------------------------------------------------------------------------------
+# -- routers over free tiers ----------------------------------------------------------------------
 
 
 def _freelm(base_urls: dict[str, str], accounts: list[tuple[str, str, list[str]]], key: str) -> Ask:
-    """Its own classes of providers where it has them: they know the limits and read the refusals."""
+    """With its own provider classes if there are some: they know limits and read refusals."""
     import freelm as lib
 
-    known = {
+    classes = {
         "openrouter": lib.OpenRouter,
         "groq": lib.Groq,
         "gemini": lib.GoogleAIStudio,
@@ -145,14 +148,13 @@ def _freelm(base_urls: dict[str, str], accounts: list[tuple[str, str, list[str]]
         "cerebras": lib.Cerebras,
     }
     providers = [
-        known.get(kind, lib.Provider)(
+        classes.get(kind, lib.Provider)(
             key,
             name=name,
             base_url=base_urls[kind],
             models=[lib.ModelSpec(model, ("chat",)) for model in ids],
-            tier="credit"
-            if kind == "openrouter"
-            else "free",  # a thousand requests a day, not fifty
+            # a thousand requests a day, not fifty
+            tier="credit" if kind == "openrouter" else "free",
         )
         for kind, name, ids in accounts
     ]
@@ -167,12 +169,12 @@ def _freelm(base_urls: dict[str, str], accounts: list[tuple[str, str, list[str]]
 
 
 def freelm(base_urls: dict[str, str], models: dict[str, list[str]], key: str) -> Ask:
-    """A provider is an account, as documented: it paces the account, and a refused one rests with all its models."""
+    """A provider for each account, as documented. A refused account rests with all its models."""
     return _freelm(base_urls, [(name, name, ids) for name, ids in models.items()], key)
 
 
 def freelm_by_model(base_urls: dict[str, str], models: dict[str, list[str]], key: str) -> Ask:
-    """A provider for each model: it ranks, benches and hedges them all, and paces each alone."""
+    """A provider for each model. It ranks, benches and hedges them, and paces each alone."""
     return _freelm(
         base_urls,
         [(name, f"{name}/{one}", [one]) for name, ids in models.items() for one in ids],
@@ -181,7 +183,7 @@ def freelm_by_model(base_urls: dict[str, str], models: dict[str, list[str]], key
 
 
 def llm_rotator(base_urls: dict[str, str], models: dict[str, list[str]], key: str) -> Ask:
-    """An alias of the key for each model: a 403 ends an alias for good. State in memory; Redis would only share it."""
+    """An alias of the key for each model, as a 403 ends an alias for good. State in memory."""
     import logging
 
     from llm_rotator import LLMRotator, OpenAIClient, RotatorChatModel, RotatorConfig
@@ -203,11 +205,14 @@ def llm_rotator(base_urls: dict[str, str], models: dict[str, list[str]], key: st
         ]
     )
     rotator = LLMRotator(config, clients={"openai": OpenAIClient(timeout=ATTEMPT)})
-    return _asked(RotatorChatModel(rotator=rotator))
+    return _invoking(RotatorChatModel(rotator=rotator))
 
 
 def freellmpool(base_urls: dict[str, str], models: dict[str, list[str]], key: str) -> Ask:
-    """A provider for each model: a 429 rests a provider. Its timeout is of a whole call, so three; files of its own."""
+    """A provider for each model, as a 429 rests a provider. Keeps its state in files.
+
+    Its timeout bounds a whole call, so a caller asks three times.
+    """
     import tempfile
     from pathlib import Path
 
@@ -215,7 +220,7 @@ def freellmpool(base_urls: dict[str, str], models: dict[str, list[str]], key: st
     from freellmpool.quota import QuotaStore
     from freellmpool.route_health import RouteHealthStore
 
-    kept = Path(tempfile.mkdtemp(prefix="freellmpool-"))
+    folder = Path(tempfile.mkdtemp(prefix="freellmpool-"))
     providers = [
         Provider(
             f"{name}-{model}", name, "openai", base_urls[name], (Model(model),), key_env="RIVAL_KEY"
@@ -223,27 +228,30 @@ def freellmpool(base_urls: dict[str, str], models: dict[str, list[str]], key: st
         for name, ids in models.items()
         for model in ids
     ]
-    quota, health = QuotaStore(kept / "quota.json"), RouteHealthStore(path=kept / "health.json")
+    quota, health = QuotaStore(folder / "quota.json"), RouteHealthStore(path=folder / "health.json")
     env = {"RIVAL_KEY": key}
     pool = AsyncPool(Pool(providers, quota=quota, route_health=health, env=env, routing="fast"))
 
     async def ask(prompt: str) -> str | None:
-        for left in (2, 1, 0):
+        for retries_left in (2, 1, 0):
             try:
                 return (await pool.aask(prompt, timeout=ATTEMPT)).text or None
             except Exception:
-                if not left:
+                if not retries_left:
                     raise
         return None
 
     return ask
 
 
-# -- by hand ------------------------------------------------------------------------------------------------------------
+# -- by hand --------------------------------------------------------------------------------------
 
 
 def round_robin(base_urls: dict[str, str], models: dict[str, list[str]], key: str) -> Ask:
-    """Who isn't rate limited, in turn; all are: who waits least. A call asks no model again that failed it otherwise."""
+    """Models that are not rate limited, in turn; if all are, the one that waits least.
+
+    A call does not ask a model again that failed it in another way.
+    """
     import httpx
 
     client = httpx.AsyncClient(timeout=ATTEMPT, headers={"authorization": f"Bearer {key}"})
@@ -254,9 +262,9 @@ def round_robin(base_urls: dict[str, str], models: dict[str, list[str]], key: st
         body = {"model": which[1], "messages": [{"role": "user", "content": prompt}]}
         response = await client.post(f"{base_urls[which[0]]}/chat/completions", json=body)
         if response.status_code == 429:
-            told = response.headers
-            reset = float(told.get("x-ratelimit-reset", 0)) / 1_000 - time.time()
-            wait = float(told.get("retry-after", reset if reset > 0 else 60.0))
+            headers = response.headers
+            reset = float(headers.get("x-ratelimit-reset", 0)) / 1_000 - time.time()
+            wait = float(headers.get("retry-after", reset if reset > 0 else 60.0))
             blocked[which] = time.monotonic() + max(1.0, wait)
         return response.raise_for_status().json()["choices"][0]["message"]["content"] or None
 

@@ -1,227 +1,34 @@
-"""The race on the virtual clock: hundreds of seeds of each world in minutes, ours through the whole of the core.
+"""The race on the virtual clock: hundreds of lives in minutes, ours through the whole core.
 
-    python benchmarks/race/virtual.py [--seeds 30] [--worlds calm storm …] [--policies ours afternoon …]
+    python benchmarks/race/virtual.py [--seeds 30] [--worlds calm storm …] [--policies ours …]
+    python benchmarks/race/virtual.py --draws 200 [--held-out] [--each]
+    python benchmarks/race/virtual.py --trace SEED
 
-Prints a table of Markdown: of what a clairvoyant could answer the share that was answered, seconds (mean, p95), attempts an
-answer, requests that an account refused. One line a world and policy. `--sweep` tries the constants of the core instead.
+Without more, the eight named worlds: a line of Markdown for each world and policy. It states the
+share answered, of what a clairvoyant could answer; seconds (mean, p95); attempts an answer; and
+requests that an account refused. `--sweep` tries the constants of the core.
+
+`--draws` takes worlds drawn at random instead, and compares the first policy with the second.
+`--trace` prints one of them call by call.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import importlib
-import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import httpx
-from afternoon import afternoon_in
 from bound import bound
+from draw_table import Pair, compared, distribution, each, table
+from draw_trace import trace
+from draws import seeds as draw_seeds
+from lives import POLICIES, START, live, tune
 from table import Lap, Results, compare, header, line, plot, ratios
-from worlds import DEADLINE, SCENES, Scene, scene
-
-from freerouter_core import ChatRequest, Limit, Provider, Router, Structured
-from freerouter_core.errors import FreeRouterError
-from freerouter_core.runtime.loop.clock import VirtualClock
-from freerouter_core.runtime.runtime import Runtime
-from freerouter_core.simulator import World
-from freerouter_core.simulator.dialects import DIALECTS
-
-START = 1_800_000_000.0 - 1_800_000_000.0 % 86_400 + 6 * 3_600
-PROMPT = "Tell me of the sea."
-MESSAGES = [{"role": "user", "content": PROMPT}]
-
-
-class Net(httpx.AsyncBaseTransport):
-    """All servers of a scene behind one transport, by their host."""
-
-    def __init__(self, worlds: dict[str, World]) -> None:
-        self.faces = {name: world.transport() for name, world in worlds.items()}
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response: httpx.Response = await self.faces[
-            request.url.host.split(".")[0]
-        ].handle_async_request(request)
-        return response
-
-
-def address(provider: str) -> str:
-    return f"https://{provider}.invalid/api/v1"
-
-
-def providers(found: Scene, where: Callable[[str], str] = address) -> tuple[Provider, ...]:
-    """The scene's servers as a router is told of them."""
-    return tuple(
-        Provider(
-            server.provider,
-            where(server.provider),
-            "sk-race",
-            free="suffix" if server.provider == "openrouter" else "all",
-            limits=_limits(server),
-        )
-        for server in found.servers
-    )
-
-
-def _limits(server: Any) -> list[Limit]:
-    account = server.account
-    if account is None:
-        return []
-    scope: Any = (
-        "model"
-        if DIALECTS[server.dialect].by_model and server.provider != "openrouter"
-        else "account"
-    )
-    limits = [Limit(requests=account.per_minute, scope=scope)]
-    if account.per_day is not None:
-        limits.append(Limit(requests=account.per_day, per=86_400.0, reset="utc-day"))
-    return limits
-
-
-Ask = Callable[[], Awaitable[bool]]
-
-
-WISH = Structured(
-    {"type": "object", "properties": {"sea": {"type": "string"}}, "required": ["sea"]}
-)
-
-
-def ours(
-    options: dict[str, Any], streamed: bool = False, request: Any = PROMPT
-) -> Callable[[Scene, Runtime, Net], Ask]:
-    def enter(found: Scene, runtime: Runtime, net: Net) -> Ask:
-        router = Router(providers=providers(found), runtime=runtime, timeout=DEADLINE, **options)
-
-        async def ask() -> bool:
-            try:
-                if streamed:
-                    async for _ in router.astream(request):
-                        pass
-                    return True
-                return bool((await router.achat(request)).text)
-            except FreeRouterError:
-                return False
-
-        return ask
-
-    return enter
-
-
-def afternoon(found: Scene, runtime: Runtime, net: Net) -> Ask:
-    client = httpx.AsyncClient(transport=net, timeout=DEADLINE)
-
-    async def post(provider: str, model: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        headers = {"authorization": "Bearer sk-race", "content-type": "application/json"}
-        response = await client.post(
-            address(provider) + "/chat/completions", content=body, headers=headers
-        )
-        return response.status_code, dict(response.headers), response.content
-
-    rival = afternoon_in(found, post, runtime.clock.now)
-
-    async def ask() -> bool:
-        return await rival.ask(MESSAGES, DEADLINE) is not None
-
-    return ask
-
-
-def informed(found: Scene, runtime: Runtime, net: Net) -> Ask:
-    """Ours, told each model's long-run rates and none of its present state: the frontier of what knowing that is worth."""
-    cost = {}
-    for server in found.servers:
-        for model in server.models:
-            down = sum(
-                p.share * max(0.0, min(p.end, found.span) - max(0.0, p.start)) / found.span
-                for p in model.phases
-            )
-            name = model.id if server.provider == "openrouter" else f"{server.provider}:{model.id}"
-            cost[name] = (model.first_token + 150 / model.speed + 1.0) / max(
-                0.001, 1.0 - min(1.0, down)
-            )
-    return ours(
-        {"strategy": lambda need, models: sorted(models, key=lambda m: cost.get(m.id, 99.0))}
-    )(found, runtime, net)
-
-
-POLICIES: dict[str, Callable[[Scene, Runtime, Net], Ask]] = {
-    "ours": ours({}),
-    "ours, streamed": ours({}, streamed=True),
-    "ours, structured": ours({}, request=ChatRequest(MESSAGES, structured=WISH)),
-    "afternoon": afternoon,
-    "ours, rates known": informed,
-    "ours, no hedge": ours({"hedge": "off"}),
-    "round_robin": ours({"strategy": "round_robin"}),
-}
-
-
-def tune(settings: list[str]) -> None:
-    """Set constants of the core for this process: `routing.rank.UNCERTAINTY=0.3`."""
-    for setting in settings:
-        where, _, value = setting.partition("=")
-        module, _, constant = where.rpartition(".")
-        found = importlib.import_module(f"freerouter_core.{module}")
-        if not hasattr(found, constant):
-            raise SystemExit(f"{module} has no {constant}")
-        setattr(found, constant, float(value))
-
-
-def live(name: str, seed: int, policy: str, settings: list[str] | None = None) -> Lap:
-    """One life of a world under a policy."""
-    tune(settings or [])
-    logging.getLogger("freerouter").setLevel(logging.CRITICAL)
-    found = scene(name, seed)
-    clock = VirtualClock(START)
-    worlds = {
-        s.provider: World(
-            s.models, [s.account] if s.account else None, dialect=s.dialect, seed=seed, clock=clock
-        )
-        for s in found.servers
-    }
-    net = Net(worlds)
-    runtime = Runtime(clock=clock, client=net, seed=seed, cache=None, state="memory")
-    ask = POLICIES[policy](found, runtime, net)
-    lap = Lap(possible=len(bound(found, START)))
-
-    async def one(arrival: float) -> None:
-        await asyncio.sleep(arrival)
-        began = clock.now()
-        if await ask():
-            lap.answered += 1
-            lap.times.append(clock.now() - began)
-
-    async def all_of_them() -> None:
-        await asyncio.gather(*(one(arrival) for arrival in found.arrivals))
-
-    runtime.call(all_of_them)
-    runtime.close()
-    for world in worlds.values():
-        lap.attempts += len(world.requests)
-        lap.refusals += sum(seen.fate.startswith("account-") for seen in world.requests)
-    return lap
-
-
-def ideal(name: str, seed: int) -> Lap:
-    found = scene(name, seed)
-    times = bound(found, START)
-    return Lap(len(times), len(times), times, len(times))
-
-
-def run(
-    pool: ProcessPoolExecutor, world: str, policy: str, seeds: range, settings: list[str]
-) -> Lap:
-    """All seeds of a world under a policy."""
-    many = len(seeds)
-    if policy == "bound":
-        return Lap.sum(pool.map(ideal, [world] * many, seeds))
-    return Lap.sum(
-        pool.map(live, [world] * many, seeds, [policy] * many, [settings] * many, chunksize=4)
-    )
-
+from worlds import SCENES, scene
 
 SWEPT = {
     "routing.rank.REQUEST_COST": (0.1, 2.0),
@@ -240,29 +47,80 @@ SWEPT = {
     "routing.congestion.SCARCE_SECONDS": (100.0, 1_000.0),
     "routing.congestion.MAX_CONGESTION": (10.0, 100.0),
 }
-"""Constants of the core, and for each a value well below and well above its default."""
+"""Constants of the core, with a value well below each default and one well above."""
+
+
+def lap_of(world: str, seed: int, policy: str, settings: Sequence[str]) -> Lap:
+    """One life of a named world."""
+    if policy == "bound":
+        return Lap.bound(bound(scene(world, seed), START))
+    tune(settings)
+    return live(scene(world, seed), policy).lap()
+
+
+def run(
+    pool: ProcessPoolExecutor, world: str, policy: str, seeds: range, settings: Sequence[str]
+) -> Lap:
+    """All seeds of a named world under a policy."""
+    n = len(seeds)
+    laps = pool.map(lap_of, [world] * n, seeds, [policy] * n, [settings] * n, chunksize=4)
+    return Lap.sum(laps)
+
+
+def race(options: argparse.Namespace) -> None:
+    """The named worlds."""
+    seeds = range(options.first, options.first + options.seeds)
+    print(header())
+    results: Results = {}
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for world in options.worlds:
+            laps = results.setdefault(world, {})
+            for policy in options.policies:
+                laps[policy] = run(pool, world, policy, seeds, options.set)
+                print(line(world, policy, laps[policy]), flush=True)
+    print(f"\n{options.seeds} seeds a world. {ratios(results, options.policies[0], 'afternoon')}")
+    if options.plot:
+        title = f"{options.seeds} seeds a world, virtual clock"
+        Path(options.plot).write_text(plot(results, title), "utf-8")
+
+
+def pair_of(seed: int, ours: str, theirs: str, settings: Sequence[str]) -> Pair:
+    tune(settings)
+    return compared(seed, ours, theirs)
+
+
+def race_draws(options: argparse.Namespace) -> None:
+    """Worlds drawn at random, two policies in each."""
+    seeds = draw_seeds(options.draws, options.first, secret=options.held_out)
+    ours, theirs = options.policies[:2]
+    n = len(seeds)
+    with ProcessPoolExecutor(options.jobs) as pool:
+        arguments = seeds, [ours] * n, [theirs] * n, [options.set] * n
+        pairs = list(pool.map(pair_of, *arguments, chunksize=2))
+    print(*table(pairs), "", *distribution(pairs), sep="\n")
+    if options.each:
+        print("", *each(pairs), sep="\n")
 
 
 def sweep(worlds: list[str], seeds: range, jobs: int) -> None:
-    """Every constant, lower and higher, beside the defaults: answered, mean and p95 over all worlds as ratios to the defaults'."""
+    """Every constant lower and higher than its default: answers and times as ratios to it."""
 
-    def laps(settings: list[str]) -> dict[str, Lap]:
-        with ProcessPoolExecutor(jobs) as pool:  # anew: constants stay set in a process
+    def laps_with(settings: list[str]) -> dict[str, Lap]:
+        with ProcessPoolExecutor(jobs) as pool:  # a new one: constants stay set in a process
             return {world: run(pool, world, "ours", seeds, settings) for world in worlds}
 
-    base = laps([])
+    base = laps_with([])
     answered = sum(lap.answered for lap in base.values())
-    print(
-        "| constant | default | tried | answered, % more or less | mean | p95 |\n|---|---|---|---|---|---|"
-    )
+    print("| constant | default | tried | answered, % more or less | mean | p95 |")
+    print("|---|---|---|---|---|---|")
     for name, values in SWEPT.items():
         module, _, constant = name.rpartition(".")
         default = getattr(importlib.import_module(f"freerouter_core.{module}"), constant)
         for value in values:
-            found = laps([f"{name}={value}"])
-            more = 100.0 * (sum(lap.answered for lap in found.values()) / answered - 1.0)
-            both = {world: {"tried": found[world], "base": base[world]} for world in worlds}
-            mean, _, tail, _ = compare(both, "tried", "base") or (1.0,) * 4
+            laps = laps_with([f"{name}={value}"])
+            more = 100.0 * (sum(lap.answered for lap in laps.values()) / answered - 1.0)
+            results = {world: {"tried": laps[world], "base": base[world]} for world in worlds}
+            mean, _, tail, _ = compare(results, "tried", "base") or (1.0,) * 4
             print(
                 f"| `{name}` | {default:g} | {value:g} | {more:+.2f} | {mean:.3f} | {tail:.3f} |",
                 flush=True,
@@ -273,45 +131,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=30)
-    parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--worlds", nargs="*", default=list(SCENES))
-    parser.add_argument(
-        "--policies", nargs="*", default=["ours", "afternoon"], help=", ".join([*POLICIES, "bound"])
+    add = parser.add_argument
+    add("--seeds", type=int, default=30, help="lives of each named world")
+    add("--first", type=int, default=0, help="the first seed")
+    add("--worlds", nargs="*", default=list(SCENES), help="named worlds")
+    names = ", ".join([*POLICIES, "bound"])
+    add("--policies", nargs="*", default=["ours", "afternoon"], help=names)
+    add("--draws", type=int, help="so many worlds drawn at random, instead of the named ones")
+    add("--held-out", action="store_true", help="draw those that nobody tunes on")
+    add("--each", action="store_true", help="also print a line for each draw")
+    add("--trace", type=int, metavar="SEED", help="print a drawn world call by call")
+    add("--jobs", type=int, default=2, help="processes")
+    add(
+        "--set", nargs="*", default=[], metavar="routing.rank.UNCERTAINTY=0.3", help="try constants"
     )
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument(
-        "--set",
-        nargs="*",
-        default=[],
-        metavar="routing.rank.UNCERTAINTY=0.3",
-        help="constants to try",
-    )
-    parser.add_argument(
-        "--sweep", action="store_true", help="try every constant lower and higher instead"
-    )
-    parser.add_argument("--plot", metavar="FILE.svg")
+    add("--sweep", action="store_true", help="try every constant lower and higher")
+    add("--plot", metavar="FILE.svg")
     options = parser.parse_args()
-    seeds = range(options.first, options.first + options.seeds)
-    if options.sweep:
-        sweep(options.worlds, seeds, options.jobs)
-        return
-    print(header())
     began = time.monotonic()
-    results: Results = {}
-    with ProcessPoolExecutor(options.jobs) as pool:
-        for world in options.worlds:
-            for policy in options.policies:
-                lap = results.setdefault(world, {})[policy] = run(
-                    pool, world, policy, seeds, options.set
-                )
-                print(line(world, policy, lap), flush=True)
-    print(f"\n{options.seeds} seeds a world. {ratios(results, options.policies[0], 'afternoon')}")
+    if options.trace is not None:
+        tune(options.set)
+        print(*trace(options.trace, *options.policies[:2]), sep="\n")
+    elif options.draws:
+        race_draws(options)
+    elif options.sweep:
+        seeds = range(options.first, options.first + options.seeds)
+        sweep(options.worlds, seeds, options.jobs)
+    else:
+        race(options)
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
-    if options.plot:
-        Path(options.plot).write_text(
-            plot(results, f"{options.seeds} seeds a world, virtual clock"), "utf-8"
-        )
 
 
 if __name__ == "__main__":

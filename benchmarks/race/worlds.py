@@ -1,57 +1,24 @@
-"""The worlds of the race, each made of a seed: who serves, under which limits, and when who fails.
+"""The eight named worlds of the race, each made of a seed: who serves, who fails, who asks.
 
-A world is hard in one way. Nothing in it is told to any router: what a model is like shows only in its answers.
+A world is hard in one way. Routers are told its limits and nothing else: what a model is like shows
+only in its answers.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from random import Random
+
+from scene import KEY, Scene, Server, calls_at, says
 
 from freerouter_core.simulator import Phase, SimAccount, SimModel
 
-TOKENS = 120
-"""Tokens of each answer."""
-DEADLINE = 60.0
-"""Seconds a caller waits for one."""
 HOUR = 3_600.0
 TRANSIENT = ("429-upstream", "502", "503", "empty", "error-in-200")
-DOWN = (
-    "429-upstream",
-    "429-upstream",
-    "429-upstream",
-    "502",
-    "503",
-    "empty",
-    "hang",
-    "404-upstream",
-)
-
-
-@dataclass(frozen=True)
-class Server:
-    """One provider of a world: its row in providers.toml, whose words it uses, its models, its account."""
-
-    provider: str
-    dialect: str
-    models: list[SimModel]
-    account: SimAccount | None = None
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A world and its demand: `arrivals` are seconds after it began."""
-
-    name: str
-    seed: int
-    servers: list[Server]
-    arrivals: list[float] = field(repr=False, default_factory=list)
-
-    @property
-    def span(self) -> float:
-        return (self.arrivals[-1] if self.arrivals else 0.0) + DEADLINE
+"""Faults of a model that is up."""
+DOWN = (*["429-upstream"] * 3, "502", "503", "empty", "hang", "404-upstream")
+"""Faults of a model that is down."""
 
 
 def scene(name: str, seed: int) -> Scene:
@@ -59,40 +26,12 @@ def scene(name: str, seed: int) -> Scene:
     return SCENES[name](Random(f"{name}-{seed}"), seed)
 
 
-def hurried(found: Scene, factor: float) -> Scene:
-    """The same world with its hours passing so many times as fast: models come and go, and callers come, that much sooner."""
-    servers = [
-        replace(
-            server,
-            models=[
-                replace(
-                    model,
-                    phases=[
-                        replace(phase, start=phase.start / factor, end=phase.end / factor)
-                        for phase in model.phases
-                    ],
-                    born=model.born / factor,
-                    dies=model.dies / factor,
-                )
-                for model in server.models
-            ],
-        )
-        for server in found.servers
-    ]
-    return replace(found, servers=servers, arrivals=[at / factor for at in found.arrivals])
+# -- what worlds are made of ----------------------------------------------------------------------
 
 
-# -- what worlds are made of ----------------------------------------------------------------------------------------------
-
-
-def _says(request: dict[str, object]) -> str | None:
-    """A text of a usual length; where an object is wanted, whatever obeys."""
-    return None if request.get("response_format") else "word " * TOKENS
-
-
-def _between(rng: Random, low: float, high: float) -> float:
-    """Log-uniform: as often within a factor of two of the one end as of the other."""
-    return low * (high / low) ** rng.random()
+def between(rng: Random, low: float, high: float) -> float:
+    """Log-uniform: as often near the one end as near the other, as factors go."""
+    return low * math.pow(high / low, rng.random())
 
 
 def _model(
@@ -100,16 +39,19 @@ def _model(
     name: str,
     phases: list[Phase],
     first: tuple[float, float] = (0.3, 4.0),
-    **more: float,
+    *,
+    born: float = 0.0,
+    dies: float = math.inf,
 ) -> SimModel:
     return SimModel(
         f"{name}:free",
-        first_token=_between(rng, *first),
-        speed=_between(rng, 25.0, 150.0),
+        first_token=between(rng, *first),
+        speed=between(rng, 25.0, 150.0),
         jitter=0.3,
         phases=phases,
-        says=_says,
-        **more,  # type: ignore[arg-type]
+        born=born,
+        dies=dies,
+        says=says,
     )
 
 
@@ -121,16 +63,16 @@ def _now_and_then(rng: Random, most: float) -> list[Phase]:
     return _always(rng.choice(TRANSIENT), most * rng.random())
 
 
-def _on_and_off(
+def on_and_off(
     rng: Random, up: float, down: float, span: float, faults: tuple[str, ...]
 ) -> list[Phase]:
-    """Down for `down` seconds on average, up for `up`, in turn; beginning as it would be found."""
+    """Down for `down` seconds on average, then up for `up`, and so on. It may begin down."""
     phases, now, is_up = [], 0.0, rng.random() < up / (up + down)
     while now < span:
-        lasts = rng.expovariate(1.0 / (up if is_up else down))
+        duration = rng.expovariate(1.0 / (up if is_up else down))
         if not is_up:
-            phases.append(Phase(now, now + lasts, rng.choice(faults)))
-        now, is_up = now + lasts, not is_up
+            phases.append(Phase(now, now + duration, rng.choice(faults)))
+        now, is_up = now + duration, not is_up
     return phases
 
 
@@ -152,16 +94,12 @@ def _one_account(
     day: int | None = None,
 ) -> Scene:
     rng.shuffle(models)
-    account = SimAccount("sk-race", per_minute=20, per_day=day)
-    return Scene(
-        name,
-        seed,
-        [Server("openrouter", "openrouter", models, account)],
-        _poisson(rng, per_minute, count),
-    )
+    account = SimAccount(KEY, per_minute=20, per_day=day)
+    server = Server(provider="openrouter", models=models, account=account, stated=account)
+    return Scene(name, seed, [server], calls_at(_poisson(rng, per_minute, count)))
 
 
-# -- the worlds -------------------------------------------------------------------------------------------------------
+# -- the worlds -----------------------------------------------------------------------------------
 
 
 def calm(rng: Random, seed: int) -> Scene:
@@ -171,23 +109,21 @@ def calm(rng: Random, seed: int) -> Scene:
 
 
 def storm(rng: Random, seed: int) -> Scene:
-    """Twenty models of which most are down at any moment."""
+    """Twenty models. Most are down at any moment."""
     models = [
-        _model(rng, f"storm/m{n}", _on_and_off(rng, 180.0, 420.0, HOUR, DOWN), (0.3, 3.0))
+        _model(rng, f"storm/m{n}", on_and_off(rng, 180.0, 420.0, HOUR, DOWN), (0.3, 3.0))
         for n in range(20)
     ]
     return _one_account("storm", seed, rng, models, 5, 80)
 
 
 def sweep(rng: Random, seed: int) -> Scene:
-    """Seventeen models as they were once probed: one good."""
-    bad = (
-        ["429-upstream"] * 3
-        + ["403-harness"] * 2
-        + ["empty"] * 7
-        + ["502", "error-in-200", "hang", "404-gone"]
-    )
-    models = [_model(rng, f"sweep/m{n}", _always(fault), (0.3, 2.0)) for n, fault in enumerate(bad)]
+    """Seventeen models as they were once probed. One is good."""
+    faults = ["429-upstream"] * 3 + ["403-harness"] * 2 + ["empty"] * 7
+    faults += ["502", "error-in-200", "hang", "404-gone"]
+    models = [
+        _model(rng, f"sweep/m{n}", _always(fault), (0.3, 2.0)) for n, fault in enumerate(faults)
+    ]
     models.append(_model(rng, "sweep/good", _now_and_then(rng, 0.02), (0.3, 1.0)))
     return _one_account("sweep", seed, rng, models, 4, 80)
 
@@ -200,9 +136,9 @@ def press(rng: Random, seed: int) -> Scene:
 
 
 def daily(rng: Random, seed: int) -> Scene:
-    """Fifty requests a day and nearly as many callers: every probe costs an answer."""
+    """Fifty requests a day and nearly as many callers. Every probe costs an answer."""
     models = [
-        _model(rng, f"daily/m{n}", _on_and_off(rng, 6 * HOUR, 2 * HOUR, 12 * HOUR, DOWN))
+        _model(rng, f"daily/m{n}", on_and_off(rng, 6 * HOUR, 2 * HOUR, 12 * HOUR, DOWN))
         for n in range(8)
     ]
     models += [_model(rng, f"daily/bad{n}", _always(rng.choice(TRANSIENT))) for n in range(2)]
@@ -211,27 +147,44 @@ def daily(rng: Random, seed: int) -> Scene:
 
 def many(rng: Random, seed: int) -> Scene:
     """Five providers, each with limits and words of its own."""
-    servers = [
-        Server("openrouter", "openrouter", [_model(rng, f"many/o{n}", _on_and_off(rng, 300, 300, HOUR, DOWN)) for n in range(8)], SimAccount("sk-race", 20)),
-        Server("groq", "groq", [_model(rng, f"many/g{n}", _now_and_then(rng, 0.1), (0.2, 0.6)) for n in range(3)], SimAccount("sk-race", 30)),
-        Server("gemini", "gemini", [_model(rng, f"many/i{n}", _now_and_then(rng, 0.1), (0.5, 2.0)) for n in range(3)], SimAccount("sk-race", 5)),
-        Server("mistral", "mistral", [_model(rng, f"many/s{n}", _now_and_then(rng, 0.2), (0.3, 2.0)) for n in range(3)], SimAccount("sk-race", 30)),
-        Server("nvidia", "nvidia", [_model(rng, f"many/n{n}", _on_and_off(rng, 200, 100, HOUR, ("hang", "503")), (1.0, 8.0)) for n in range(4)], SimAccount("sk-race", 40)),
-    ]  # fmt: skip
-    return Scene("many", seed, servers, _poisson(rng, 40, 240))
+
+    def steady(letter: str, most: float, first: tuple[float, float]) -> list[SimModel]:
+        names = [f"many/{letter}{n}" for n in range(3)]
+        return [_model(rng, name, _now_and_then(rng, most), first) for name in names]
+
+    names = [f"many/o{n}" for n in range(8)]
+    busy = [_model(rng, name, on_and_off(rng, 300, 300, HOUR, DOWN)) for name in names]
+    groq = steady("g", 0.1, (0.2, 0.6))
+    gemini = steady("i", 0.1, (0.5, 2.0))
+    mistral = steady("s", 0.2, (0.3, 2.0))
+    slow = [
+        _model(rng, f"many/n{n}", on_and_off(rng, 200, 100, HOUR, ("hang", "503")), (1.0, 8.0))
+        for n in range(4)
+    ]
+    providers = [
+        ("openrouter", 20, busy),
+        ("groq", 30, groq),
+        ("gemini", 5, gemini),
+        ("mistral", 30, mistral),
+        ("nvidia", 40, slow),
+    ]
+    servers = []
+    for provider, per_minute, models in providers:
+        account = SimAccount(KEY, per_minute)
+        servers.append(Server(provider=provider, models=models, account=account, stated=account))
+    return Scene("many", seed, servers, calls_at(_poisson(rng, 40, 240)))
 
 
 def drift(rng: Random, seed: int) -> Scene:
-    """Models die and are born; who was good goes bad."""
+    """Models die and are born. Good ones go bad."""
     models = []
     for n in range(18):
         born = 0.0 if n < 8 else rng.uniform(0, 900.0)
         dies = born + rng.expovariate(1 / 500.0) if rng.random() < 0.6 else math.inf
         turns = rng.uniform(0, 1200.0)
         bad = Phase(turns, turns + rng.expovariate(1 / 600.0), rng.choice(DOWN))
-        models.append(
-            _model(rng, f"drift/m{n}", [bad, *_now_and_then(rng, 0.1)], born=born, dies=dies)
-        )
+        phases = [bad, *_now_and_then(rng, 0.1)]
+        models.append(_model(rng, f"drift/m{n}", phases, born=born, dies=dies))
     models.append(_model(rng, "drift/last", _now_and_then(rng, 0.1), (1.0, 4.0)))
     return _one_account("drift", seed, rng, models, 7, 120)
 
@@ -241,11 +194,8 @@ def tail(rng: Random, seed: int) -> Scene:
     models = []
     for n in range(10):
         share = 0.2 * rng.random()
-        models.append(
-            _model(
-                rng, f"tail/m{n}", _always("hang", share / 2) + _always("slow", share), (0.3, 3.0)
-            )
-        )
+        phases = _always("hang", share / 2) + _always("slow", share)
+        models.append(_model(rng, f"tail/m{n}", phases, (0.3, 3.0)))
     return _one_account("tail", seed, rng, models, 8, 100)
 
 
