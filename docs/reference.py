@@ -1,12 +1,13 @@
-"""Write `docs/reference` from the docstrings and from the commands' own help: `python docs/reference.py [FOLDER]`."""
+"""Write `docs/reference` from docstrings and the commands' help: `python docs/reference.py [FOLDER]`."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 from griffe import GriffeLoader, Object, Parser
 from griffe2md import render_object_docs
@@ -14,40 +15,122 @@ from griffe2md import render_object_docs
 import freerouter_core
 import langchain_freerouter
 import llamaindex_freerouter
+from freerouter_core import guards, reports, simulator
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "router": ("The router\n\nWhat may wait has a twin with `a` before its name for event loops: `achat`, `aexplain`, `aquota`, …", ("client.router.Router", "client.router.Session", "reports.sessions.SessionStats", "client.streams.Stream", "client.streams.AsyncStream")),
-    "requests": ("Requests and answers", ("wire.request.ChatRequest", "routing.plan.Outcome", "wire.answer.Answer", "wire.delta.Delta")),
-    "providers": ("Providers, limits, models", ("catalogue.providers.Provider", "catalogue.providers.Limit", "catalogue.model.Model", "settings.environment.Settings")),
-    "reports": ("Reports", (
-        "reports.explanation.Explanation", "reports.candidacy.Candidacy", "reports.health.HealthReport",
-        "reports.quota.QuotaReport", "reports.quota.QuotaLine", "reports.performance.PerformanceReport",
-        "reports.performance.Performance", "reports.stats.Stats", "reports.costs.CostEstimate",
-        "reports.recommendations.Recommendations", "routing.recommend.Recommendation",
-        "reports.models.Models", "reports.tables", "reports.bars",
-    )),
-    "guards": ("Guards", ("guards.base.Guard", "guards.base.Exchange", "guards.base.Verdict", "guards.patterns.PatternGuard", "guards.moderation.ModerationGuard", "guards.patterns.CrisisGuard")),
-    "errors": ("Errors", ("errors",)),
-    "events": ("Events", ("events",)),
-    "simulator": ("The simulator", ("simulator.world.World", "simulator.models", "simulator.presets")),
-    "instruments": ("Service, metrics, traces", ("apps.rest", "apps.http.watchers.Watchers", "apps.http.overview.Overview", "apps.metrics.Metrics", "apps.tracing.Traces", "apps.mcp")),
-}  # fmt: skip
-"""Page by page: its title, and what stands on it, of `freerouter_core`."""
-ADAPTERS = {
-    "langchain": ("LangChain", "langchain_freerouter.chat_models.ChatFreeRouter"),
-    "llamaindex": ("LlamaIndex", "llamaindex_freerouter.llm.FreeRouter"),
+
+
+class Page(NamedTuple):
+    """A page: its title, what is on it, and a text below the title."""
+
+    title: str
+    paths: tuple[str, ...]
+    text: str = ""
+
+
+PAGES = {
+    "router": Page(
+        "The router",
+        (
+            "freerouter_core.client.router.Router",
+            "freerouter_core.client.router.Session",
+            "freerouter_core.reports.sessions.SessionStats",
+            "freerouter_core.client.streams.Stream",
+            "freerouter_core.client.streams.AsyncStream",
+        ),
+        "A method that may wait has an asynchronous twin, with `a` before its name: `achat`, "
+        "`aexplain`, `aquota`, …",
+    ),
+    "requests": Page(
+        "Requests and answers",
+        (
+            "freerouter_core.wire.request.ChatRequest",
+            "freerouter_core.routing.plan.Outcome",
+            "freerouter_core.wire.answer.Answer",
+            "freerouter_core.wire.delta.Delta",
+        ),
+    ),
+    "providers": Page(
+        "Providers, limits, models",
+        (
+            "freerouter_core.catalogue.providers.Provider",
+            "freerouter_core.catalogue.providers.Limit",
+            "freerouter_core.catalogue.model.Model",
+            "freerouter_core.settings.environment.Settings",
+        ),
+    ),
+    "reports": Page(
+        "Reports",
+        (
+            "freerouter_core.reports.explanation.Explanation",
+            "freerouter_core.reports.candidacy.Candidacy",
+            "freerouter_core.reports.health.HealthReport",
+            "freerouter_core.reports.quota.QuotaReport",
+            "freerouter_core.reports.quota.QuotaLine",
+            "freerouter_core.reports.performance.PerformanceReport",
+            "freerouter_core.reports.performance.Performance",
+            "freerouter_core.reports.stats.Stats",
+            "freerouter_core.reports.costs.CostEstimate",
+            "freerouter_core.reports.recommendations.Recommendations",
+            "freerouter_core.routing.recommend.Recommendation",
+            "freerouter_core.reports.models.Models",
+            "freerouter_core.reports.tables",
+            "freerouter_core.reports.bars",
+        ),
+        "Every report is a table (`Tabled`). Some are a drawing, too (`Drawn`).",
+    ),
+    "guards": Page(
+        "Guards",
+        (
+            "freerouter_core.guards.base.Guard",
+            "freerouter_core.guards.base.Exchange",
+            "freerouter_core.guards.base.Verdict",
+            "freerouter_core.guards.patterns.PatternGuard",
+            "freerouter_core.guards.moderation.ModerationGuard",
+            "freerouter_core.guards.patterns.CrisisGuard",
+        ),
+    ),
+    "errors": Page("Errors", ("freerouter_core.errors",)),
+    "events": Page("Events", ("freerouter_core.events",)),
+    "simulator": Page(
+        "The simulator",
+        (
+            "freerouter_core.simulator.world.World",
+            "freerouter_core.simulator.models",
+            "freerouter_core.simulator.presets",
+        ),
+    ),
+    "instruments": Page(
+        "Service, metrics, traces",
+        (
+            "freerouter_core.apps.rest",
+            "freerouter_core.apps.http.watchers.Watchers",
+            "freerouter_core.apps.http.overview.Overview",
+            "freerouter_core.apps.metrics.Metrics",
+            "freerouter_core.apps.tracing.Traces",
+            "freerouter_core.apps.mcp",
+        ),
+    ),
+    "langchain": Page("LangChain", ("langchain_freerouter.chat_models.ChatFreeRouter",)),
+    "llamaindex": Page("LlamaIndex", ("llamaindex_freerouter.llm.FreeRouter",)),
 }
-UNTOLD = (
-    "observe", "counted", "write", "cell", "session_memory", "describe", "settings_customise_sources", "make_router",
-    "to_json", "is_lc_serializable", "get_lc_namespace", "from_dict", "to_payload", "class_name", "model_copy", "format_seconds", "format_share",
-    "capability_words",
-)  # fmt: skip
-"""What frameworks and our own modules call, and users do not."""
+"""The pages, by the names of their files."""
+
+UNTOLD = {
+    *("observe", "counted", "write", "cell", "session_memory", "describe", "capability_words"),
+    *("format_seconds", "format_share", "Performance.of", "SessionStats.of", "Stats.of"),
+    *("make_router", "model_copy", "settings_customise_sources", "to_json", "from_dict"),
+    *("to_payload", "class_name", "get_lc_namespace", "is_lc_serializable"),
+}
+"""Names and `Class.name`s that frameworks and our own modules call, and users do not."""
+
+BASES = {"freerouter_core.reports.tables.Tabled", "freerouter_core.reports.tables.Drawn"}
+"""Classes with a section of their own: what they define is not repeated for those that inherit."""
+
 CONFIG: Any = {
     "heading_level": 2,
-    "filters": ["!^_", *(f"!^{name}$" for name in UNTOLD)],
+    "filters": ["!^_"],
     "inherited_members": True,
     "merge_init_into_class": True,
     "show_bases": False,
@@ -61,138 +144,162 @@ CONFIG: Any = {
 }
 
 
-PUBLIC = {
-    name: getattr(package, name).__module__
-    for package in (freerouter_core, langchain_freerouter, llamaindex_freerouter)
-    for name in package.__all__
-    if isinstance(getattr(package, name), type)
-}
-"""What is imported from the packages themselves."""
+def _public_names() -> Iterator[tuple[str, str]]:
+    """(where something is defined, the path that users import it by)."""
+    packages: tuple[tuple[ModuleType, str], ...] = (
+        (guards, "freerouter_core.guards."),
+        (reports, "freerouter_core.reports."),
+        (simulator, "freerouter_core.simulator."),
+        (freerouter_core, ""),
+        (langchain_freerouter, ""),
+        (llamaindex_freerouter, ""),
+    )
+    for package, prefix in packages:
+        for name in package.__all__:
+            module = getattr(getattr(package, name), "__module__", None)
+            if module is not None:
+                yield f"{module}.{name}", f"{prefix}{name}"
 
 
-HOMES = {
-    **{
-        f"reports.{noun}": "reports"
-        for noun in (
-            "bars",
-            "candidacy",
-            "costs",
-            "explanation",
-            "health",
-            "models",
-            "performance",
-            "quota",
-            "recommendations",
-            "sessions",
-            "stats",
-            "tables",
-        )
-    },
-    "apps.http.watchers": "apps.rest",
-    "guards.base": "guards",
-    "guards.moderation": "guards",
-    "guards.patterns": "guards",
-    "simulator.models": "simulator",
-    "simulator.presets": "simulator",
-    "simulator.world": "simulator",
-}
-"""Modules whose names are imported from their package."""
+PUBLIC = dict(_public_names())
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """(name, text) of every page."""
+    """(file name, text) of every page."""
     loader = GriffeLoader(search_paths=[ROOT, ROOT / "shared"], docstring_parser=Parser.google)
     for package in ("freerouter_core", "langchain_freerouter", "llamaindex_freerouter"):
         loader.load(package)
-    found = loader.modules_collection
-    index = []
-    for name, (title, paths) in PAGES.items():
-        yield f"{name}.md", _page(title, [found[f"freerouter_core.{path}"] for path in paths])
-        index.append((name, title.partition("\n")[0]))
-    for name, (title, path) in ADAPTERS.items():
-        yield f"{name}.md", _page(title, [found[path]])
-        index.append((name, title))
+    modules = loader.modules_collection
+    for name, page in PAGES.items():
+        yield f"{name}.md", _page(page, [modules[path] for path in page.paths])
     yield "command.md", _command()
-    index.append(("command", "The command"))
-    lines = "\n".join(f"- [{title}]({name}.md)" for name, title in index)
-    yield (
-        "README.md",
-        f"# Reference\n\nFrom the docstrings, by `python docs/reference.py`. How to use it all: [features](../features.md), [options and settings](../settings.md).\n\n{lines}\n",
-    )
+    titles = [*((name, page.title) for name, page in PAGES.items()), ("command", "The command")]
+    index = "\n".join(f"- [{title}]({name}.md)" for name, title in titles)
+    yield "README.md", _INDEX.format(index=index)
 
 
-def _page(title: str, objects: list[Object]) -> str:
-    told = [f"# {title}"]
-    for found in objects:
-        if found.is_module:
-            told += [found.docstring.value] if found.docstring else []
-            told += [_rendered(one) for one in found.members.values() if _public(one)]
+_INDEX = """\
+# Reference
+
+`python docs/reference.py` writes these pages from the docstrings. How to use it all:
+[features](../features.md), [options and settings](../settings.md). How it works inside:
+[architecture](../architecture.md).
+
+{index}
+"""
+
+
+def _page(page: Page, objects: Iterable[Object]) -> str:
+    parts = [f"# {page.title}", *([page.text] if page.text else [])]
+    for obj in objects:
+        if obj.is_module:
+            parts += [obj.docstring.value] if obj.docstring else []
+            parts += [_rendered(member) for member in obj.members.values() if _is_public(member)]
         else:
-            told.append(_rendered(found))
-    return "\n\n".join(told) + "\n"
+            parts.append(_rendered(obj))
+    return "\n\n".join(parts) + "\n"
 
 
-def _public(found: Any) -> bool:
-    if found.is_alias or found.name.startswith("_") or found.name in UNTOLD:
+def _is_public(obj: Any) -> bool:
+    if obj.is_alias or obj.name.startswith("_") or obj.name in UNTOLD:
         return False
-    return bool(found.is_class or found.is_function)
+    return bool(obj.is_class or obj.is_function)
 
 
-def _rendered(found: Any) -> str:
-    for depth, one in enumerate([found, *found.mro()] if found.is_class else ()):
-        _prune(one)
-        if depth:
-            _after(one, depth)
-    return _tidy(render_object_docs(found, CONFIG))
+def _rendered(obj: Any) -> str:
+    bases = obj.mro() if obj.is_class else []
+    _prune(obj, bases)
+    for depth, base in enumerate(bases, 1):
+        _prune(base, ())
+        _move_behind(base, depth)
+    inherited = not any(base.path in BASES for base in bases)
+    text = render_object_docs(obj, CONFIG | {"inherited_members": inherited})
+    return _listed_attributes(_tidy(text))
 
 
 _moved: set[int] = set()
 
 
-def _after(base: Any, depth: int) -> None:
-    """Put what a class inherits behind what it defines: members are ordered by their line."""
+def _move_behind(base: Any, depth: int) -> None:
+    """Put what a class inherits behind what it defines: members are ordered by line numbers."""
     for member in base.members.values():
         if member.lineno is not None and id(member) not in _moved:
             _moved.add(id(member))
             member.lineno += 100_000 * depth
 
 
-def _prune(found: Any) -> None:
-    """Leave out what says nothing of itself: fields that the class tells of, and the twins for event loops of what is told already."""
-    names = set(found.members)
-    for name, member in list(found.members.items()):
+def _prune(obj: Any, bases: Iterable[Any]) -> None:
+    """Drop members without a text of their own: fields that the class's docstring describes,
+    asynchronous twins, and overrides of documented methods. Drop what is `UNTOLD`."""
+    names = set(obj.members)
+    for name, member in list(obj.members.items()):
+        untold = bool(UNTOLD & {name, f"{obj.name}.{name}"})
         twin = name.startswith("a") and name[1:] in names
-        if member.is_alias or ((member.is_attribute or twin) and not member.docstring):
-            del found.members[name]
+        override = any(name in base.members and base.members[name].docstring for base in bases)
+        described = member.docstring or not (member.is_attribute or twin or override)
+        if member.is_alias or untold or not described:
+            del obj.members[name]
 
 
 def _tidy(text: str) -> str:
-    """Without links that lead nowhere, and with code as Markdown has it."""
+    """The text without links that lead nowhere, and with code as Markdown has it."""
     text = re.sub(r"\[(`?[^\]\[`]+`?)\]\(#[^)]*\)", r"\1", text)
     text = re.sub(r"<code>(.*?)</code>", lambda m: f"`{m[1]}`", text)
-    for name, module in PUBLIC.items():
-        text = text.replace(f"`{module}.{name}", f"`{name}")
-    for inner, package in HOMES.items():
-        text = text.replace(f"`freerouter_core.{inner}.", f"`freerouter_core.{package}.")
-    text = re.sub(
-        r"^(#+ .*\n\n```)python\n", r"\1py\n", text, flags=re.MULTILINE
-    )  # a signature, no program
-    text = re.sub(r"(?<=```py\n)[^\n]{100,}", lambda m: _broken(m[0]), text)
+    for defined, public in PUBLIC.items():
+        text = re.sub(rf"`{re.escape(defined)}\b", f"`{public}", text)
+    # `py` marks a signature, which is no program to run.
+    text = re.sub(r"^(#+ .*\n\n```)python\n", r"\1py\n", text, flags=re.MULTILINE)
+    text = re.sub(r"(?<=```py\n)[^\n]*", lambda m: _signature(m[0]), text)
     return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def _signature(line: str) -> str:
+    """A signature without pydantic's wrappers. One that is long has a line for each parameter."""
+    line = re.sub(r"Annotated\[([^,\]]+), [^\]]*\]", r"\1", line)
+    line = re.sub(
+        r" = (Pydantic)?Field\(default=(UnsetNumber\()?([^,)]+)\)?(, .*)?\)$", r" = \3", line
+    )
+    line = re.sub(r" = (Pydantic)?Field\(default_factory=.*\)$", "", line)
+    return line if len(line) <= 100 else _broken(line)
 
 
 def _broken(signature: str) -> str:
     """A long signature with a line for each parameter."""
     lines, depth = [""], 0
-    for letter in signature:
+    letters = iter(signature)
+    for letter in letters:
         depth += (letter in "([{") - (letter in ")]}")
         if letter == ")" and depth == 0:
-            lines += [""]
+            return "\n".join([*lines, letter + "".join(letters)])
         if letter != " " or lines[-1].strip():
             lines[-1] += letter
         if depth == 1 and letter in "(,":
-            lines += ["    "]
+            lines.append("    ")
     return "\n".join(lines)
+
+
+_ATTRIBUTE = re.compile(r"### `[\w.]+`\n\n```py\n(\w+): ([^\n]+)\n```\n\n([^\n]+(?:\n[^\n]+)*)\n*")
+"""The section of an attribute whose text is one paragraph."""
+
+
+def _listed_attributes(text: str) -> str:
+    """The text of a class with its attributes in a list, instead of in a section each."""
+    head, *sections = re.split(r"\n\n(?=### )", text)
+    items, others = [], []
+    for section in sections:
+        match = _ATTRIBUTE.fullmatch(section)
+        if match is None:
+            others.append(section)
+            continue
+        name, (kind, _, default) = match[1], match[2].partition(" = ")
+        plain = default and not default.startswith("field(")
+        note = f"`{kind}`, default `{default}`" if plain else f"`{kind}`"
+        items.append(f"- **{name}** ({note}) – {' '.join(match[3].split())}")  # noqa: RUF001  # as griffe2md
+    if items:
+        paragraphs = head.rstrip().split("\n\n")
+        joint = "\n" if "**Attributes:**" in paragraphs[-2:] else "\n\n**Attributes:**\n\n"
+        head = head.rstrip() + joint + "\n".join(items)
+    return "\n\n".join([head, *others])
 
 
 def _command() -> str:
@@ -200,41 +307,23 @@ def _command() -> str:
 
     from freerouter_core.apps.cli import cli
 
-    told = ["# The command\n"]
+    parts = ["# The command\n"]
+    width: dict[str, Any] = {"terminal_width": 100, "max_content_width": 100}
 
-    def tell(command: click.Command, context: click.Context) -> None:
-        told.append(
-            f"## `{context.command_path}`\n\n```text\n{command.get_help(context).rstrip()}\n```\n"
-        )
-        if isinstance(command, click.Group):
-            for name in command.list_commands(context):
-                inner = command.get_command(context, name)
-                if inner is not None:
-                    tell(
-                        inner,
-                        click.Context(
-                            inner,
-                            info_name=name,
-                            parent=context,
-                            terminal_width=100,
-                            max_content_width=100,
-                        ),
-                    )
+    def add(command: click.Command, context: click.Context) -> None:
+        usage = command.get_help(context).rstrip()
+        parts.append(f"## `{context.command_path}`\n\n```text\n{usage}\n```\n")
+        for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+            inner = command.get_command(context, name)
+            if inner is not None:
+                add(inner, click.Context(inner, info_name=name, parent=context, **width))
 
-    tell(
-        cli,
-        click.Context(
-            cli,
-            info_name="freerouter",
-            terminal_width=100,
-            max_content_width=100,
-            **cli.context_settings,
-        ),
-    )
-    return "\n".join(told)
+    add(cli, click.Context(cli, info_name="freerouter", **width, **cli.context_settings))
+    return "\n".join(parts)
 
 
 def main(folder: Path) -> None:
+    """Write all pages into a folder."""
     folder.mkdir(exist_ok=True)
     for name, text in pages():
         (folder / name).write_text(text, "utf-8")

@@ -107,10 +107,10 @@ def _start_and_stop(command: str, folder: Path, environment: dict[str, str]) -> 
 
 
 def renewed(page: Path, printed: dict[int, str]) -> str:
-    """The text of a page with what its blocks printed, by their lines."""
+    """The text of a page with what its blocks printed, by their lines. Others stay as they are."""
     text, shift = page.read_text("utf-8"), 0
     for block in blocks(page):
-        out = printed.get(block.line, "")
+        out = printed.get(block.line, block.printed)
         end = block.end + shift
         start = end - (len(f"\n\n```text\n{block.printed}```") if block.printed is not None else 0)
         shown = f"\n\n```text\n{out}```" if out else ""

@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.text import Text
 
 from freerouter_core import Settings
-from freerouter_core.client.config import RouterConfig
 from freerouter_core.simulator import World, calm_models, failing_models
 
 from .conftest import Serve
@@ -27,7 +26,8 @@ from .terminal import in_terminal
 pytestmark = pytest.mark.timeout(300)  # each test starts processes
 
 README, FEATURES = ROOT / "README.md", ROOT / "docs" / "features.md"
-PAGES = [ROOT / "docs" / name for name in ("settings.md", "choosing.md")]
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+PAGES = [ARCHITECTURE, *(ROOT / "docs" / name for name in ("settings.md", "choosing.md"))]
 REFERENCE = ROOT / "docs" / "reference"
 LEFT = re.compile(r"^(python3 -m venv|pip install|python benchmarks/)")
 """Shell lines that are run elsewhere: `.ci/run` installs and measures."""
@@ -112,12 +112,17 @@ def test_blocks_that_run_by_themselves(
     environment: dict[str, str],
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
+    pytestconfig: pytest.Config,
 ) -> None:
     monkeypatch.setenv("LAB_API_KEY", "sk-lab")
     printed = run(block, page, {"__name__": "readme"}, folder, environment)
+    if block.language != "python":
+        return
+    place = [other for owner, other in SINGLE if owner == page].index(block)
+    if pytestconfig.getoption("--renew"):
+        page.write_text(renewed(page, {blocks(page)[place].line: printed}), "utf-8")
 
-    if block.language == "python":
-        assert printed == block.printed
+    assert printed == blocks(page)[place].printed
 
 
 @pytest.mark.parametrize("page", sorted(REFERENCE.glob("*.md")), ids=lambda page: page.stem)
@@ -183,12 +188,43 @@ def test_pictures_of_commands(
     assert (ROOT / "docs" / "images" / f"{name}.svg").exists()
 
 
-@pytest.mark.parametrize(
-    "page", [README, *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.name
-)
+TEXTS = [
+    README,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_architecture_names_files_that_exist() -> None:
+    """In its text, in its links and in its picture."""
+    core = ROOT / "shared" / "freerouter_core"
+    page = ARCHITECTURE.read_text("utf-8")
+    picture = (ROOT / "docs" / "images" / "house.svg").read_text("utf-8")
+    names = {
+        *re.findall(r"`([\w./]+(?:\.py|\.toml|/))`", page),
+        *re.findall(r"(?<=[ >])[\w/]+/(?:\w+\.py)?(?=[ <])", picture),
+    }
+
+    assert len(names) > 50
+    assert not {name for name in names if not ((core / name).exists() or (ROOT / name).exists())}
+    for label, target in re.findall(r"\[`([\w./]+)`\]\(([\w./]+)\)", page):
+        assert f"/{target}/".endswith((f"/{label}", f"/{label}/")), label
+
+
+def test_the_architecture_shows_every_room() -> None:
+    core = ROOT / "shared" / "freerouter_core"
+    page = ARCHITECTURE.read_text("utf-8")
+    rooms = {f"{path.name}/" for path in core.iterdir() if (path / "__init__.py").exists()}
+    files = {path.name for path in core.glob("*.py")}
+
+    assert not {name for name in rooms | files if f"`{name}`" not in page}
 
 
 def test_the_two_commands_are_one_line_each() -> None:
@@ -212,13 +248,3 @@ def test_every_variable_is_in_the_table() -> None:
     for name in Settings.model_fields:
         stem = name.upper().removeprefix("OPENROUTER_RETRY_BACKOFF")
         assert stem in text, name
-
-
-def test_every_option_is_in_a_table() -> None:
-    text = (ROOT / "docs" / "settings.md").read_text("utf-8")
-    rows = "\n".join(re.findall(r"^\| (`.*?) \|", text, re.MULTILINE))
-    options = {
-        "session" if name == "session_name" else name for name in RouterConfig.__dataclass_fields__
-    }
-
-    assert not {name for name in options if f"`{name}`" not in rows}

@@ -34,8 +34,7 @@ DETAILS: list[UsageDetail] = [
     "cache_creation_input",
 ]
 PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
-    "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 
 
@@ -68,7 +67,7 @@ def base_url() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def assets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives the suite the image, the PDF and the sound that it downloads."""
+    """The suite downloads a picture, a PDF and a sound; here it is handed them."""
 
     def get(url: str, **_: Any) -> httpx.Response:
         content = (
@@ -93,7 +92,7 @@ class Integration(ChatModelIntegrationTests):
     url: ClassVar[str]
 
     @pytest.fixture(autouse=True)
-    def _set_url(self, base_url: str) -> None:
+    def _on(self, base_url: str) -> None:
         type(self).url = base_url
 
     @property
@@ -175,25 +174,23 @@ class Integration(ChatModelIntegrationTests):
 
 @pytest.fixture
 def vcr_config() -> dict[str, Any]:
-    """Plays a recorded stream back. Its host and port differ in every run, so they are ignored.
+    """A recorded stream is played back: its host and port, which differ in every run, are not compared. Record anew with
+    `pytest tests/conformance -k stream_time --record-mode=rewrite`."""
 
-    Record again: `pytest tests/conformance -k stream_time --record-mode=rewrite`.
-    """
-
-    def without_host(request: Any) -> Any:
+    def nowhere(request: Any) -> Any:
         request.uri = "http://recorded.invalid" + urlsplit(request.uri).path
         return request
 
     return {
         "match_on": ["method", "path", "body"],
         "filter_headers": ["authorization", "host", "user-agent"],
-        "before_record_request": without_host,
+        "before_record_request": nowhere,
         "allow_playback_repeats": True,
     }
 
 
 class TestIntegration(Integration):
-    """Structured output in the way that each model supports."""
+    """The way of asking for structured output is chosen for each model."""
 
 
 class TestIntegrationFunctionCalling(Integration):

@@ -1,4 +1,1 @@
-"""Which model to ask next, when, and what to learn from the result.
-
-Pure: time and chance come in as arguments. The theory is at the top of `engine`.
-"""
+"""Which model next, when, and what to make of what came of it. Pure: time and chance come in as arguments."""
