@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Iterable
 from functools import reduce
 from operator import add
 from typing import Any, TypeVar
@@ -49,6 +49,11 @@ def llamaindex_model(world: World[Clock], **options: Any) -> FreeRouter:
 
 async def collect(stream: AsyncIterable[T]) -> list[T]:
     return [item async for item in stream]
+
+
+async def collect_awaited(stream: Awaitable[AsyncIterable[T]]) -> list[T]:
+    """What a LlamaIndex stream yields: its coroutine returns the stream."""
+    return await collect(await stream)
 
 
 def chunks_of(messages: Iterable[AIMessage]) -> list[AIMessageChunk]:

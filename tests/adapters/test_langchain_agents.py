@@ -1,10 +1,8 @@
-"""ChatFreeRouter where LangChain's users put it: agents, graphs, middlewares, events; models fail beneath in most of them."""
+"""`ChatFreeRouter` in agents, graphs and middlewares. In most of them, models fail."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -16,13 +14,12 @@ from langchain.agents.middleware import (
     SummarizationMiddleware,
     ToolRetryMiddleware,
 )
-from langchain.agents.structured_output import ToolStrategy
-from langchain_core.exceptions import ModelPermissionDeniedError, ModelRateLimitError
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
+from langchain_core.exceptions import ModelRateLimitError
+from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import tool
-from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
@@ -32,8 +29,8 @@ from pydantic import BaseModel
 from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
 
-from ..conftest import Serve
-from ..frameworks import langchain_model, langchain_weather
+from ..frameworks import Person, langchain_model, langchain_weather
+from .worlds import langchain_storm
 
 
 class Weather(BaseModel):
@@ -53,18 +50,6 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-def storm() -> World:
-    """Two models that fail in turn and one that is well."""
-    failing = ["empty", "429-upstream", "mid-stream-error", "error-in-200", "truncated-tool"]
-    return World(
-        [
-            SimModel("a/m:free", script=failing),
-            SimModel("b/m:free", script=["502", "hang"]),
-            SimModel("c/m:free"),
-        ]
-    )
-
-
 def graph_of(llm: ChatFreeRouter, **compiled: Any) -> Any:
     bound = llm.bind_tools([langchain_weather, add])
 
@@ -80,8 +65,8 @@ def graph_of(llm: ChatFreeRouter, **compiled: Any) -> Any:
     return graph.compile(**compiled)
 
 
-def test_a_graph_with_memory_while_models_fail() -> None:
-    with storm() as world:
+def test_a_graph_keeps_its_memory_while_models_fail() -> None:
+    with langchain_storm() as world:
         graph = graph_of(langchain_model(world), checkpointer=InMemorySaver())
         thread: RunnableConfig = {"configurable": {"thread_id": "1"}}
         for question in ("What is get_weather in Oslo?", "And add 2 and 3?"):
@@ -92,21 +77,54 @@ def test_a_graph_with_memory_while_models_fail() -> None:
         assert not any(seen.problem for seen in world.requests)
 
 
-def test_a_graph_streams_its_tokens() -> None:
+def test_a_graph_streams_tokens() -> None:
     async def tokens() -> list[str]:
         stream = graph.astream({"messages": [HumanMessage("hello")]}, stream_mode="messages")
         return [str(message.content) async for message, _ in stream]
 
     with World([SimModel("a/m:free", script=["empty"]), SimModel("b/m:free")]) as world:
         graph = graph_of(langchain_model(world))
-        said = asyncio.run(tokens())
+        texts = asyncio.run(tokens())
 
-        assert len(said) > 3
-        assert "b/m:free" in "".join(said)
+        assert len(texts) > 3
+        assert "b/m:free" in "".join(texts)
 
 
-def test_agents_in_both_worlds_stream_alike() -> None:
-    with storm() as world:
+@pytest.mark.parametrize(
+    "response_format", [None, Person, ToolStrategy(Person), ProviderStrategy(Person)]
+)
+def test_an_agent_calls_tools_and_gives_objects(response_format: Any) -> None:
+    with World(
+        [SimModel("a/m:free", script=["empty", "429-upstream"]), SimModel("b/m:free")]
+    ) as world:
+        agent = create_agent(
+            langchain_model(world), [langchain_weather], response_format=response_format
+        )
+        state = agent.invoke(
+            {"messages": [HumanMessage("Use get_weather in Lisbon, for Anna who is 33")]}
+        )
+
+        assert any(
+            isinstance(m, ToolMessage) and "sunny" in str(m.content) for m in state["messages"]
+        )
+        if response_format is not None:
+            assert state["structured_response"].age == 33
+
+
+@pytest.mark.parametrize("version", ["v0", "v1"])
+def test_an_agent_gives_objects_in_both_output_versions(version: str) -> None:
+    with langchain_storm() as world:
+        llm = langchain_model(world, output_version=version)
+        agent = create_agent(llm, [langchain_weather], response_format=ToolStrategy(Weather))
+        state = agent.invoke(
+            {"messages": [HumanMessage("use get_weather in Lima, it is 21 degrees")]}
+        )
+
+        assert state["structured_response"].degrees == 21
+
+
+def test_an_agent_streams_alike_with_and_without_async() -> None:
+    with langchain_storm() as world:
         agent = create_agent(langchain_model(world), [langchain_weather])
         question = HumanMessage("get_weather in Lima")
 
@@ -123,39 +141,20 @@ def test_agents_in_both_worlds_stream_alike() -> None:
             assert any("sunny" in str(chunk.content) for chunk in chunks)
 
 
-def test_agents_events() -> None:
+def test_an_agent_emits_events_of_the_model_and_the_tool() -> None:
     async def run() -> set[str]:
         stream = agent.astream_events(
             {"messages": [HumanMessage("get_weather in Lima")]}, version="v2"
         )
         return {event["event"] async for event in stream}
 
-    with storm() as world:
+    with langchain_storm() as world:
         agent = create_agent(langchain_model(world), [langchain_weather])
 
         assert {"on_chat_model_stream", "on_tool_end", "on_chat_model_end"} <= asyncio.run(run())
 
 
-@pytest.mark.filterwarnings("ignore:The method .* is in beta")
-@pytest.mark.parametrize("reasoning", [True, False])
-def test_events_v3_have_a_lawful_life(reasoning: bool) -> None:
-    async def run() -> list[Any]:
-        return [event async for event in await llm.astream_events("hello", version="v3")]
-
-    with World(
-        [SimModel("a/m:free", script=["empty"]), SimModel("b/m:free", reasoning=reasoning)]
-    ) as world:
-        llm = langchain_model(world)
-        for events in (list(llm.stream_events("hello", version="v3")), asyncio.run(run())):
-            assert_valid_event_stream(events)
-        for events in (list(llm.bind_tools([add]).stream_events("add 2 and 3", version="v3")),):
-            assert_valid_event_stream(events)
-
-
-# -- middlewares -----------------------------------------------------------------------------------------------------
-
-
-def test_retry_retries_only_what_may_pass() -> None:
+def test_the_retry_middleware_retries_only_retryable_errors() -> None:
     for script, tries in (["502"], 3), (["401"], 1):
         with World([SimModel("a/m:free", script=script * 9)]) as world:
             llm = langchain_model(world, max_retries=0)
@@ -166,7 +165,7 @@ def test_retry_retries_only_what_may_pass() -> None:
             assert len(world.requests) == tries
 
 
-def test_fallback_takes_over_from_an_exhausted_router() -> None:
+def test_the_fallback_middleware_takes_over_from_an_exhausted_router() -> None:
     with World([SimModel("a/m:free", script=["502"] * 99), SimModel("b/m:free")]) as world:
         only = [
             ChatFreeRouter(router=world.router(model=name, fallback_models=(), max_retries=0))
@@ -180,8 +179,8 @@ def test_fallback_takes_over_from_an_exhausted_router() -> None:
         assert "sunny" in str(state["messages"][-1].content)
 
 
-def test_summaries_trust_our_counts() -> None:
-    """The middleware believes reported usage only where `model_provider` is the model's own `ls_provider`."""
+def test_the_summarization_middleware_trusts_our_token_counts() -> None:
+    """The middleware believes usage only if `model_provider` is the model's `ls_provider`."""
     with World([SimModel("a/m:free")]) as world:
         llm = langchain_model(world)
         short = SummarizationMiddleware(model=llm, trigger=("tokens", 50), keep=("messages", 2))
@@ -196,7 +195,7 @@ def test_summaries_trust_our_counts() -> None:
         assert len(state["messages"]) < 12
 
 
-def test_summaries_by_a_share_of_the_window() -> None:
+def test_the_summarization_middleware_reads_the_window_in_the_profile() -> None:
     """`("fraction", …)` needs `profile["max_input_tokens"]`."""
     with World([SimModel("a/m:free")]) as world:
         llm = langchain_model(world)
@@ -207,8 +206,8 @@ def test_summaries_by_a_share_of_the_window() -> None:
         assert agent.invoke({"messages": [HumanMessage("hi")]})["messages"][-1].content
 
 
-def test_tools_are_selected_by_structured_output() -> None:
-    with storm() as world:
+def test_the_tool_selector_middleware_selects_by_structured_output() -> None:
+    with langchain_storm() as world:
         llm = langchain_model(world)
         agent = create_agent(
             llm,
@@ -221,7 +220,17 @@ def test_tools_are_selected_by_structured_output() -> None:
         ].content
 
 
-def test_with_retry_and_fallbacks_by_our_errors() -> None:
+def test_models_with_fallbacks_or_retries_bind_tools_and_schemas() -> None:
+    with World([SimModel("a/m:free")]) as world:
+        llm = langchain_model(world)
+        both = llm.with_fallbacks([langchain_model(world)])
+
+        assert both.bind_tools([langchain_weather]).invoke("get_weather in Paris").tool_calls
+        assert both.with_structured_output(Person).invoke("Anna is 33").age == 33
+        assert llm.with_retry(stop_after_attempt=2).invoke("x").content
+
+
+def test_retries_and_fallbacks_act_on_our_errors() -> None:
     with World([SimModel("a/m:free", script=["429-upstream", "429-upstream"])]) as world:
         llm = langchain_model(world, max_retries=0, timeout=5.0)
         stubborn = llm.with_retry(
@@ -239,98 +248,3 @@ def test_with_retry_and_fallbacks_by_our_errors() -> None:
         chain = ChatPromptTemplate.from_messages([("human", "{q}")]) | both
 
         assert "b/m:free" in "".join(str(c.content) for c in chain.stream({"q": "hello"}))
-
-
-# -- what comes back -------------------------------------------------------------------------------------------------
-
-
-def test_a_refusal_is_one_error_and_a_block() -> None:
-    script = ["403-moderation"] * 9
-    with World([SimModel("a/m:free", script=script), SimModel("b/m:free", script=script)]) as world:
-        with pytest.raises(ModelPermissionDeniedError) as caught:
-            langchain_model(world).invoke("x")
-
-        assert caught.value.is_retryable is False
-    message = AIMessage(
-        "", additional_kwargs={"refusal": "no"}, response_metadata={"model_provider": "freerouter"}
-    )
-    [block] = message.content_blocks
-    # Since langchain-core 1.7.5 a refusal is a block of its own; before, it was a non-standard one.
-    refusal = block["value"] if block["type"] == "non_standard" else block
-    assert dict(refusal)["refusal"] == "no"
-
-
-def test_sources_become_citations() -> None:
-    source = {
-        "type": "url_citation",
-        "url_citation": {
-            "url": "https://a.example",
-            "title": "A",
-            "start_index": 0,
-            "end_index": 3,
-            "content": "so",
-        },
-    }
-    file = {"type": "file", "file": {"hash": "h"}}
-    message = AIMessage(
-        "text",
-        additional_kwargs={"annotations": [source, file]},
-        response_metadata={"model_provider": "freerouter"},
-    )
-    [block] = message.content_blocks
-    assert block["type"] == "text"
-
-    assert block["annotations"][0] == {
-        "type": "citation",
-        "url": "https://a.example",
-        "title": "A",
-        "start_index": 0,
-        "end_index": 3,
-        "cited_text": "so",
-    }
-    assert block["annotations"][1] == {"type": "non_standard_annotation", "value": file}
-
-
-@pytest.mark.parametrize("version", ["v0", "v1"])
-def test_structured_agents_with_both_output_versions(version: str) -> None:
-    with storm() as world:
-        llm = langchain_model(world, output_version=version)
-        agent = create_agent(llm, [langchain_weather], response_format=ToolStrategy(Weather))
-        state = agent.invoke(
-            {"messages": [HumanMessage("use get_weather in Lima, it is 21 degrees")]}
-        )
-
-        assert state["structured_response"].degrees == 21
-
-
-# -- where it runs ---------------------------------------------------------------------------------------------------
-
-
-def test_loops_threads_and_a_running_loop() -> None:
-    with World([SimModel("a/m:free")]) as world:
-        llm = langchain_model(world)
-
-        async def inside() -> str:
-            return str(llm.invoke("inside a running loop").content) + str(
-                (await llm.ainvoke("x")).content
-            )
-
-        assert all("a/m:free" in asyncio.run(inside()) for _ in range(3))
-        with ThreadPoolExecutor(8) as pool:
-            assert all(m.content for m in pool.map(llm.invoke, ["x"] * 24))
-        assert len(llm.batch(["x"] * 8)) == 8
-        assert len(asyncio.run(llm.abatch(["x"] * 8))) == 8
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_after_a_fork(serve: Serve) -> None:
-    llm = ChatFreeRouter(
-        base_url=serve(World([SimModel("a/m:free", first_token=0.0)], clock="real")), api_key="sk-x"
-    )
-    assert llm.invoke("before").content
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if llm.invoke("in the child").content else 1)
-
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert llm.invoke("after").content

@@ -1,5 +1,7 @@
-"""Answers of every recorded shape, over HTTP, as the messages of both frameworks. The bodies in `tests/answers` were written for these
-tests, after the shapes of real ones."""
+"""Answers of every recorded shape, over HTTP, as the messages of both frameworks.
+
+The bodies in `tests/answers` were written for these tests, after the shapes of real ones.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,18 @@ from llama_index.core.base.llms.types import (
 )
 
 from freerouter_core import Provider
+from freerouter_core.wire.message import merge_reasoning_details
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 
-from ..frameworks import chunks_of, collect, langchain_weather, llamaindex_weather, merged, raw_of
+from ..frameworks import (
+    chunks_of,
+    collect,
+    langchain_weather,
+    llamaindex_weather,
+    merged,
+    raw_of,
+)
 
 ANSWERS = Path(__file__).parents[1] / "answers"
 URL = "https://recorded.invalid/api/v1"
@@ -51,16 +61,46 @@ SOURCE = {
         "content": "opened in 1998",
     },
 }
+CITED: dict[str, Any] = {
+    "text": "The bridge opened in 1998 [1].",
+    "finish": ("stop", "STOP"),
+    "tokens": (9, 8),
+    "model": "acme/seer:free",
+    "upstream": "South",
+    "sources": [SOURCE],
+}
 EXPECTED: dict[str, dict[str, Any]] = {
     "tools_and_thoughts": {
-        "text": "", "thought": THOUGHT, "details": DETAILS, "calls": [("toolu_1", "Köln"), ("toolu_2", "Łódź")], "finish": ("tool_calls", "tool_use"),
-        "tokens": (120, 45), "model": "acme/thinker:free", "upstream": "North", "id": "gen-2001", "cached": 64, "reasoned": 21,
+        "text": "",
+        "thought": THOUGHT,
+        "details": DETAILS,
+        "calls": [("toolu_1", "Köln"), ("toolu_2", "Łódź")],
+        "finish": ("tool_calls", "tool_use"),
+        "tokens": (120, 45),
+        "model": "acme/thinker:free",
+        "upstream": "North",
+        "id": "gen-2001",
+        "cached": 64,
+        "reasoned": 21,
     },
-    "citations_and_picture": {"text": "The bridge opened in 1998 [1].", "finish": ("stop", "STOP"), "tokens": (9, 8), "model": "acme/seer:free", "upstream": "South", "sources": [SOURCE]},
-    "whole_call_without_index": {"text": "I look. ", "calls": [("c1", "Köln"), ("c2", "Łódź")], "finish": ("stop", "stop"), "tokens": (9, 8), "model": "acme/thinker:free", "upstream": "North"},
-    "citations_null_after_stop": {"text": "The bridge opened in 1998 [1].", "finish": ("stop", "STOP"), "tokens": (9, 8), "model": "acme/seer:free", "upstream": "South", "sources": [SOURCE]},
-    "cut_by_length_no_done": {"text": "One, two, three", "finish": ("length", "MAX_TOKENS"), "tokens": (9, 4), "model": "acme/thinker:free", "upstream": "North"},
-}  # fmt: skip
+    "citations_and_picture": CITED,
+    "whole_call_without_index": {
+        "text": "I look. ",
+        "calls": [("c1", "Köln"), ("c2", "Łódź")],
+        "finish": ("stop", "stop"),
+        "tokens": (9, 8),
+        "model": "acme/thinker:free",
+        "upstream": "North",
+    },
+    "citations_null_after_stop": CITED,
+    "cut_by_length_no_done": {
+        "text": "One, two, three",
+        "finish": ("length", "MAX_TOKENS"),
+        "tokens": (9, 4),
+        "model": "acme/thinker:free",
+        "upstream": "North",
+    },
+}
 FILES = sorted(path.name for path in ANSWERS.iterdir() if path.stem in EXPECTED)
 
 
@@ -73,7 +113,7 @@ OPTIONS: dict[str, Any] = {
 
 @pytest.fixture(params=FILES)
 def recorded(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The server says one recorded answer, whatever it is asked."""
+    """A server that gives one recorded answer to every request."""
     body = (ANSWERS / request.param).read_bytes()
     kind = "text/event-stream" if request.param.endswith(".sse") else "application/json"
     with respx.mock(assert_all_called=False) as server:
@@ -86,7 +126,7 @@ def recorded(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
-def test_langchain(recorded: str) -> None:
+def test_langchain_messages_hold_all_of_a_recorded_answer(recorded: str) -> None:
     llm = ChatFreeRouter(**OPTIONS).bind_tools([langchain_weather])
     if recorded.endswith(".json"):
         messages = [llm.invoke("x"), asyncio.run(llm.ainvoke("x"))]
@@ -107,7 +147,7 @@ def test_langchain(recorded: str) -> None:
 
 
 def check_langchain(message: AIMessage, expected: dict[str, Any]) -> None:
-    told, usage = message.response_metadata, message.usage_metadata
+    metadata, usage = message.response_metadata, message.usage_metadata
     assert usage is not None
     assert message.content == expected["text"]
     assert message.additional_kwargs.get("reasoning_content", "") == expected.get("thought", "")
@@ -118,8 +158,8 @@ def check_langchain(message: AIMessage, expected: dict[str, Any]) -> None:
     ]
     assert message.tool_calls == calls
     assert not message.invalid_tool_calls
-    assert (told["finish_reason"], told["native_finish_reason"]) == expected["finish"]
-    assert (told["model_name"], told["upstream_provider"], told["cost"]) == (
+    assert (metadata["finish_reason"], metadata["native_finish_reason"]) == expected["finish"]
+    assert (metadata["model_name"], metadata["upstream_provider"], metadata["cost"]) == (
         expected["model"],
         expected["upstream"],
         0,
@@ -129,39 +169,41 @@ def check_langchain(message: AIMessage, expected: dict[str, Any]) -> None:
     assert usage.get("output_token_details", {}).get("reasoning", 0) == expected.get("reasoned", 0)
     assert message.additional_kwargs.get("annotations", []) == expected.get("sources", [])
     blocks = [block["type"] for block in message.content_blocks]
-    wanted = ["reasoning"] * ("thought" in expected) + ["text"] * bool(expected["text"])
-    wanted += ["image"] * len(message.additional_kwargs.get("images", ())) + ["tool_call"] * len(
-        calls
-    )
-    assert blocks == wanted
+    counts = {
+        "reasoning": "thought" in expected,
+        "text": bool(expected["text"]),
+        "image": len(message.additional_kwargs.get("images", ())),
+        "tool_call": len(calls),
+    }
+    assert blocks == [kind for kind, count in counts.items() for _ in range(count)]
 
 
-def test_llamaindex(recorded: str) -> None:
+def test_llamaindex_responses_hold_all_of_a_recorded_answer(recorded: str) -> None:
     llm = FreeRouter(**OPTIONS)
-    given = llm._prepare_chat_with_tools(
+    kwargs = llm._prepare_chat_with_tools(
         [llamaindex_weather],
         "x",
         allow_parallel_tool_calls=True,
     )
     if recorded.endswith(".json"):
-        made = [llm.chat(**given), asyncio.run(llm.achat(**given))]
+        answers = [llm.chat(**kwargs), asyncio.run(llm.achat(**kwargs))]
     else:
 
         async def run() -> list[ChatResponse]:
-            return await collect(await llm.astream_chat(**given))
+            return await collect(await llm.astream_chat(**kwargs))
 
-        streams = [list(llm.stream_chat(**given)), asyncio.run(run())]
+        streams = [list(llm.stream_chat(**kwargs)), asyncio.run(run())]
         for responses in streams:
             assert "".join(str(r.delta) for r in responses) == EXPECTED[Path(recorded).stem]["text"]
-        made = [responses[-1] for responses in streams]
-    for response in made:
+        answers = [responses[-1] for responses in streams]
+    for response in answers:
         check_llamaindex(response, EXPECTED[Path(recorded).stem])
 
 
 def check_llamaindex(response: ChatResponse, expected: dict[str, Any]) -> None:
     blocks = response.message.blocks
     raw = raw_of(response)
-    told = raw["freerouter"]
+    metadata = raw["freerouter"]
     assert (response.message.content or "") == expected["text"]
     thoughts = [block for block in blocks if isinstance(block, ThinkingBlock)]
     assert [(t.content, t.additional_information["reasoning_details"]) for t in thoughts] == (
@@ -177,7 +219,7 @@ def check_llamaindex(response: ChatResponse, expected: dict[str, Any]) -> None:
         raw["choices"][0]["finish_reason"],
         raw["choices"][0]["native_finish_reason"],
     ) == expected["finish"]
-    assert (told["model_name"], told["upstream_provider"], told["cost"]) == (
+    assert (metadata["model_name"], metadata["upstream_provider"], metadata["cost"]) == (
         expected["model"],
         expected["upstream"],
         0,
@@ -189,7 +231,7 @@ def check_llamaindex(response: ChatResponse, expected: dict[str, Any]) -> None:
 
 
 def test_a_reply_to_a_turn_of_thoughts_carries_them_back() -> None:
-    """Recorded as OpenRouter demands it: unchanged, with the results of the tools, to the same model."""
+    """OpenRouter wants them unchanged, with the results of the tools, for the same model."""
     body = (ANSWERS / "tools_and_thoughts.json").read_bytes()
     with respx.mock(assert_all_called=False) as server:
         server.get(f"{URL}/models").mock(
@@ -198,11 +240,11 @@ def test_a_reply_to_a_turn_of_thoughts_carries_them_back() -> None:
         route = server.post(f"{URL}/chat/completions").mock(
             httpx.Response(200, content=body, headers={"content-type": "application/json"})
         )
-        said = ChatFreeRouter(**OPTIONS).bind_tools([langchain_weather]).invoke("x")
+        message = ChatFreeRouter(**OPTIONS).bind_tools([langchain_weather]).invoke("x")
         results = [
-            langchain_weather.invoke({**call, "type": "tool_call"}) for call in said.tool_calls
+            langchain_weather.invoke({**call, "type": "tool_call"}) for call in message.tool_calls
         ]
-        ChatFreeRouter(**OPTIONS).bind_tools([langchain_weather]).invoke(["x", said, *results])
+        ChatFreeRouter(**OPTIONS).bind_tools([langchain_weather]).invoke(["x", message, *results])
         response = FreeRouter(**OPTIONS).chat(
             [ChatMessage("x")],
             tools=[
@@ -236,3 +278,19 @@ def test_a_reply_to_a_turn_of_thoughts_carries_them_back() -> None:
         sent = json.loads(route.calls[n].request.content)["messages"]
         assert sent[1]["reasoning_details"] == DETAILS
         assert [m["tool_call_id"] for m in sent[2:]] == ["toolu_1", "toolu_2"]
+
+
+def test_signed_thoughts_stay_apart() -> None:
+    text = {"type": "reasoning.text", "index": 0}
+    stream = [
+        text | {"text": "A1 "},
+        text | {"text": "A2"},
+        text | {"signature": "s1"},
+        text | {"text": "B1", "index": 1},
+        text | {"signature": "s2", "index": 1},
+    ]
+
+    assert [(d["text"], d["signature"]) for d in merge_reasoning_details(stream)] == [
+        ("A1 A2", "s1"),
+        ("B1", "s2"),
+    ]

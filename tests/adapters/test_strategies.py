@@ -47,10 +47,10 @@ def test_every_strategy_answers_and_explains_itself(
     framework: Framework, strategy: str | Ranker
 ) -> None:
     with World(MODELS, seed=3) as world:
-        asked, router = framework(router=world.router(), strategy=strategy)
+        answered, router = framework(router=world.router(), strategy=strategy)
         rows = router.explain("hello").rows
 
-    assert asked == world.asked[0]
+    assert answered == world.asked[0]
     assert {row.model.id for row in rows} == {SMALL, LARGE, PLAIN}
     if strategy == "context":
         assert [row.model.id for row in rows] == [LARGE, PLAIN, SMALL]
@@ -59,7 +59,7 @@ def test_every_strategy_answers_and_explains_itself(
 
 
 @pytest.mark.parametrize("framework", [langchain, llamaindex])
-def test_the_round_goes_round(framework: Framework) -> None:
+def test_round_robin_asks_every_model_in_turn(framework: Framework) -> None:
     with World(MODELS) as world:
         router = world.router(strategy="round_robin")
         for _ in range(6):
@@ -69,7 +69,7 @@ def test_the_round_goes_round(framework: Framework) -> None:
 
 
 @pytest.mark.parametrize("framework", [langchain, llamaindex])
-def test_performance_and_availability_follow_what_was_seen(
+def test_performance_prefers_the_model_that_answered_fastest(
     framework: Framework,
 ) -> None:
     with World(MODELS) as world:
@@ -79,14 +79,14 @@ def test_performance_and_availability_follow_what_was_seen(
 
 
 @pytest.mark.parametrize("framework", [langchain, llamaindex])
-def test_recommendations_and_wishes_reach_the_models(
+def test_recommendations_and_requirements_choose_the_model(
     framework: Framework,
 ) -> None:
     with World(MODELS) as world:
-        asked, router = framework(
+        answered, router = framework(
             router=world.router(), capabilities=["tools"], min_context=100_000
         )
         best = router.recommend("an agent that calls tools", limit=1)[0]
 
-    assert asked == LARGE
+    assert answered == LARGE
     assert "has tools" in best.reasons

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from freerouter_core import Router, Session
+from freerouter_core import Router, Session, errors
 from freerouter_core.errors import BadSetting
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
@@ -82,3 +82,10 @@ def test_importing_an_adapter_imports_no_client_and_no_settings(package: str) ->
     assert "freerouter_core.client.adapter_options" in modules
     for absent in ("client.router", "runtime", "settings", "simulator", "apps"):
         assert f"'freerouter_core.{absent}" not in modules
+
+
+@pytest.mark.parametrize("wrong", [{"providers": 3}, {"router": 3}])
+def test_options_of_a_wrong_type_are_rejected_at_once(wrong: dict[str, Any]) -> None:
+    for kind in (FreeRouter, ChatFreeRouter):
+        with pytest.raises(errors.BadSetting):
+            kind(**wrong)

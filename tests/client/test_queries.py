@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from freerouter_core import Router
-from freerouter_core.routing.session_memory import SESSIONS
+from freerouter_core.routing.session_memory import MAX_SESSIONS
 from freerouter_core.simulator import SimAccount, SimModel, World
 
 Question = Callable[[Router], object]
@@ -79,7 +79,7 @@ def test_a_question_changes_nothing(world: World, question: Question, asked_befo
 def test_questions_in_new_sessions_displace_no_old_one(world: World) -> None:
     router = world.router()
     router.session("old").chat("hello")
-    for n in range(SESSIONS + 1):
+    for n in range(MAX_SESSIONS + 1):
         router.session(f"s{n}").router.explain("hello")
 
     assert router.session("old").stats().calls == 1

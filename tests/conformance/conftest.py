@@ -1,8 +1,9 @@
-"""The one shim that LangChain's `test_serdes` needs, said openly.
+"""What LangChain's `test_serdes` needs of any package outside its core.
 
-`load(..., allowed_objects="all")`, which that test uses, admits only classes listed in LangChain's own mapping; no outside package
-can pass it unaided. Here, and only in these tests, our class is added to that list. The package itself never touches it:
-that would widen what every user's process deserializes. `tests/adapters/test_langchain.py` proves the round trip without the shim.
+That test calls `load(..., allowed_objects="all")`, which admits only classes in LangChain's own
+mapping. Here, and only in these tests, our class is added to that mapping. The package never
+touches it: that would widen what every user's process deserializes. The round trip without this
+is in `tests/adapters/test_langchain_identity.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ PATH = ("langchain_freerouter", "chat_models", "ChatFreeRouter")
 
 
 @pytest.fixture(autouse=True)
-def admitted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def admit_our_class(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     if request.node.name == "test_serdes":
         load = importlib.import_module("langchain_core.load.load")
         monkeypatch.setitem(load.ALL_SERIALIZABLE_MAPPINGS, PATH, PATH)

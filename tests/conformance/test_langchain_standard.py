@@ -34,7 +34,8 @@ DETAILS: list[UsageDetail] = [
     "cache_creation_input",
 ]
 PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+    "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 
 
@@ -67,7 +68,7 @@ def base_url() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def assets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The suite downloads a picture, a PDF and a sound; here it is handed them."""
+    """Gives the suite the image, the PDF and the sound that it downloads."""
 
     def get(url: str, **_: Any) -> httpx.Response:
         content = (
@@ -92,7 +93,7 @@ class Integration(ChatModelIntegrationTests):
     url: ClassVar[str]
 
     @pytest.fixture(autouse=True)
-    def _on(self, base_url: str) -> None:
+    def _set_url(self, base_url: str) -> None:
         type(self).url = base_url
 
     @property
@@ -174,23 +175,25 @@ class Integration(ChatModelIntegrationTests):
 
 @pytest.fixture
 def vcr_config() -> dict[str, Any]:
-    """A recorded stream is played back: its host and port, which differ in every run, are not compared. Record anew with
-    `pytest tests/conformance -k stream_time --record-mode=rewrite`."""
+    """Plays a recorded stream back. Its host and port differ in every run, so they are ignored.
 
-    def nowhere(request: Any) -> Any:
+    Record again: `pytest tests/conformance -k stream_time --record-mode=rewrite`.
+    """
+
+    def without_host(request: Any) -> Any:
         request.uri = "http://recorded.invalid" + urlsplit(request.uri).path
         return request
 
     return {
         "match_on": ["method", "path", "body"],
         "filter_headers": ["authorization", "host", "user-agent"],
-        "before_record_request": nowhere,
+        "before_record_request": without_host,
         "allow_playback_repeats": True,
     }
 
 
 class TestIntegration(Integration):
-    """The way of asking for structured output is chosen for each model."""
+    """Structured output in the way that each model supports."""
 
 
 class TestIntegrationFunctionCalling(Integration):

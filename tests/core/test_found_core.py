@@ -114,7 +114,7 @@ def test_a_session_given_as_an_object_brings_its_policy_along_in_writing() -> No
 
 
 def test_sessions_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("freerouter_core.routing.session_memory.SESSIONS", 3)
+    monkeypatch.setattr("freerouter_core.routing.session_memory.MAX_SESSIONS", 3)
     with World(PAIR) as world:
         for n in range(5):
             world.router().session(f"s{n}").chat("x")
@@ -429,7 +429,7 @@ def test_a_fork_waits_for_an_import_that_is_under_way() -> None:
 def test_the_newest_sessions_are_remembered_and_a_look_makes_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("freerouter_core.routing.session_memory.SESSIONS", 2)
+    monkeypatch.setattr("freerouter_core.routing.session_memory.MAX_SESSIONS", 2)
     with World([SimModel(ONE, script=[None, None, "401"])]) as world:
         for name in ("old", "older", "new"):
             session = world.router(fallback_models=(), model=ONE).session(name)

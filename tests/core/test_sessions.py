@@ -11,7 +11,7 @@ from freerouter_core import Model, Session
 from freerouter_core.errors import BadSetting, Exhausted
 from freerouter_core.routing.guessed_bench import BenchRule
 from freerouter_core.routing.health_book import HealthBook
-from freerouter_core.routing.session_memory import KEPT, SessionMemory
+from freerouter_core.routing.session_memory import MAX_IDLE, SessionMemory
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from langchain_freerouter import ChatFreeRouter
@@ -39,7 +39,7 @@ def test_a_session_gives_up_a_model_that_fails_or_was_idle_for_half_an_hour() ->
             "it rests; who answered last goes on"
         )
 
-        world.clock.advance(KEPT + 1)
+        world.clock.advance(MAX_IDLE + 1)
         session.chat("x")
         assert world.asked[-1] == "a/x:free"
         assert session.stats().switches == 2
@@ -47,7 +47,7 @@ def test_a_session_gives_up_a_model_that_fails_or_was_idle_for_half_an_hour() ->
 
 def test_a_session_gives_up_a_model_that_is_unlikely_to_answer() -> None:
     book, model = HealthBook(), Model("a")
-    memory = SessionMemory("talk", model.id, model.identity, last=1_000.0)
+    memory = SessionMemory(name="talk", model=model.id, identity=model.identity, last=1_000.0)
     book.answered(model.identity, 900.0, first_token=None, seconds=1.0, tokens=10)
     assert memory.keeps(book, 1_001.0) == "a"
 

@@ -137,8 +137,9 @@ class RouterOptions(BaseModel):
         """The `Router` these options stand for: made at first use, and again after a change."""
         base, policy = self._base_router, self._policy()
         key = (api_key, self.router, None if base is None else base.config, policy)
-        if self._cached is not None and self._cached[0] == key:
-            return self._cached[1]
+        cached = self._cached
+        if cached is not None and cached[0] == key:
+            return cached[1]
         from .router import Router
 
         chosen = self._chosen

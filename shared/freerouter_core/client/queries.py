@@ -37,7 +37,7 @@ from ..routing.named import find_named
 from ..routing.need import Need, need_of
 from ..routing.recommend import WEIGHTS, check_wish, recommend
 from ..routing.task import analyse
-from ..routing.usage_stats import HOUR, KEPT, Tally, add
+from ..routing.usage_stats import HISTORY_HOURS, HOUR, Tally, add
 from ..runtime.key_status import KeyStatus, fetch_key_status
 from ..wire.request import ChatRequest
 from .context import Context
@@ -174,11 +174,11 @@ async def recommendations(
     best = recommend(
         [model for model in catalogue if model.chat and (model.free or paid)],
         analyse(text),
-        (capabilities,) if isinstance(capabilities, str) else capabilities,
-        provider_preference,
-        {**WEIGHTS, **weights},
-        runtime.state.health,
-        runtime.clock.now(),
+        capabilities=(capabilities,) if isinstance(capabilities, str) else capabilities,
+        preference=provider_preference,
+        weights={**WEIGHTS, **weights},
+        book=runtime.state.health,
+        now=runtime.clock.now(),
     )
     return Recommendations(best[:limit])
 
@@ -222,7 +222,7 @@ async def performance(context: Context, model: str | None, hours: float) -> Perf
     with contextlib.suppress(FreeRouterError):  # this needs no key
         await context.opened()
     await runtime.state_sync.push_history()
-    since = int(runtime.clock.now() // HOUR - min(hours, KEPT))
+    since = int(runtime.clock.now() // HOUR - min(hours, HISTORY_HOURS))
     by_model: dict[tuple[str, str], Tally] = {}
     total: Tally = {}
     for (_, identity), tally in (await runtime.ledger.history(since)).items():

@@ -194,7 +194,7 @@ class Router(RouterReports):
         async def work() -> SessionMemory:
             memory = runtime.sessions.get(name)
             if memory is None:
-                return SessionMemory(name)
+                return SessionMemory(name=name)
             return replace(memory, steps=memory.steps.copy())
 
         return runtime.call(work)

@@ -1,1 +1,4 @@
-"""Which model next, when, and what to make of what came of it. Pure: time and chance come in as arguments."""
+"""Which model to ask next, when, and what to learn from the result.
+
+Pure: time and chance come in as arguments. The theory is at the top of `engine`.
+"""

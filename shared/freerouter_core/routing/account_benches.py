@@ -1,8 +1,8 @@
 """`AccountBenches`: accounts that are at a limit, in debt, or whose key is refused.
 
-A bench of an account stops all its models, so it needs better proof than a bench of one model. A
-refusal that does not say whose limit it was is taken for the account's only when several of its
-models were refused within a minute, and none of them answered meanwhile.
+A bench of an account stops all its models, so it needs better proof than a bench of one model. Some
+refusals do not say whose limit it was. They are taken for the account's if several of its models
+were refused within a minute, and none of them answered meanwhile.
 """
 
 from __future__ import annotations

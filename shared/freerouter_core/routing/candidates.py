@@ -55,7 +55,7 @@ class Candidate:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """Where its limits are counted, the learnt ones too: who waits for one waits in its line."""
+        """Where its limits are counted, the learnt ones too. Who waits, waits in such a line."""
         if self._scopes is None:
             whole = self.account.scope
             own = (whole, f"{whole}|{self.model.wire_name}") if self.model.free else ()

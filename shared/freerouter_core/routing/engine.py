@@ -1,18 +1,19 @@
 """How one request is brought to an answer.
 
-**A generator decides, a driver acts.** `route` yields a step, is sent the event that came of it,
-and returns an `Outcome` or raises an error of the tree. It never waits, never reads a clock (each
-event says when it happened) and never sends anything; the driver does. So every decision can be
-tested without a network, replayed from a journal, and made a thousand times a second.
+**A generator decides, a driver acts.** `route` yields a step and is sent the event that came of it.
+In the end it returns an `Outcome` or raises an error of the tree. It never waits, never reads a
+clock (each event says when it happened) and never sends anything; the driver does. So every
+decision can be tested without a network, replayed from a journal, and made a thousand times a
+second.
 
-    step      event                          meaning
-    Reserve   Granted | Refused              take a share of every limit on the way
-    Send      Woke                           the attempt is in flight; several may be
-    Watch     Token | Failed | Done | Woke   wait for news of the attempts in flight
-    Commit    Woke                           show this attempt to the caller from now on
-    Cancel    Woke                           stop an attempt that lost or is not wanted any more
-    Validate  Judged                         ask the caller's validator and the guards
-    Sleep     Woke                           nobody can be asked now, and nothing is in flight
+    | step     | event                        | meaning
+    | Reserve  | Granted, Refused             | take a share of every limit on the way
+    | Send     | Woke                         | the attempt is in flight; several may be
+    | Watch    | Token, Failed, Done, Woke    | wait for news of the attempts in flight
+    | Commit   | Woke                         | show this attempt to the caller from now on
+    | Cancel   | Woke                         | stop an attempt that lost
+    | Validate | Judged                       | ask the caller's validator and the guards
+    | Sleep    | Woke                         | nobody can be asked now; nothing is in flight
 
 **The life of a request.** Ask the candidate whose turn it is (`candidates`). If it fails, the fault
 says what changes (`failures`): for this request, and in what is known about the model (`health`).

@@ -2,11 +2,11 @@
 
 A fault says what changes next, not which status came (law 5). Its kind decides:
 
-    BUSY, SLOW, BROKEN   this model pauses; models of other accounts come first
-    ACCOUNT              the whole account rests
-    UNFIT, REFUSED       this model is out for this request
-    GONE                 this model is out until the next catalogue
-    FATAL                nothing helps
+    | BUSY, SLOW, BROKEN | this model pauses; models of other accounts come first
+    | ACCOUNT            | the whole account rests
+    | UNFIT, REFUSED     | this model is out for this request
+    | GONE               | this model is out until the next catalogue
+    | FATAL              | nothing helps
 
 **The price cap** (law 9) is not verified against the live service, so it is suspected before a
 model is. If an answer blames it, or a second model in a row is GONE, one model is tried without

@@ -67,7 +67,7 @@ class Health(Timings):
     bad: float = 0.0
     """Failures, each decayed since it came."""
     decayed_at: float = 0.0
-    """The time as of which `good` and `bad` are decayed."""
+    """When `good` and `bad` were last decayed."""
     outcome_at: float = 0.0
     """When it last answered or failed in a way that says something about it; 0: never."""
     up: bool = True

@@ -1,4 +1,4 @@
-"""Which models suit a request in plain words: a score of 0 to 100 in five parts that anybody can follow."""
+"""Which models suit a request in plain words: a score of 0 to 100, in five parts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..catalogue.model import Model
 from ..errors import BadSetting
 from .fit import has
+from .health import Health
 from .health_book import HealthBook
 from .task import Analysis, aptitude
 
@@ -19,14 +20,23 @@ WEIGHTS: Mapping[str, float] = {
     "free": 10.0,
     "availability": 5.0,
 }
-"""The most that each part can give."""
-SMALL, LARGE = 4_096, 262_144
-"""Contexts that get none and all of what a larger window is worth."""
+"""The most points that each part can give."""
+SMALL_CONTEXT = 4_096
+"""Tokens of a context window that is worth nothing."""
+LARGE_CONTEXT = 262_144
+"""Tokens of a context window that is worth all points of its size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """A model, its score (0 to 100), the parts of it, and in words what speaks for the model and against it."""
+    """A model that may suit a request.
+
+    Attributes:
+        model: the model.
+        score: 0 to 100.
+        parts: the points of each part.
+        reasons: what speaks for the model and against it, in words.
+    """
 
     model: Model
     score: float
@@ -34,14 +44,14 @@ class Recommendation:
     reasons: tuple[str, ...]
 
     def __str__(self) -> str:
-        told = ", ".join(f"{name} {points:.1f}" for name, points in self.parts.items())
-        return f"{self.score:5.1f}  {self.model.id:50} {told}  ({'; '.join(self.reasons)})"
+        parts = ", ".join(f"{name} {points:.1f}" for name, points in self.parts.items())
+        return f"{self.score:5.1f}  {self.model.id:50} {parts}  ({'; '.join(self.reasons)})"
 
 
 def check_wish(
     text: object, limit: int, preference: Mapping[str, float], weights: Mapping[str, float]
 ) -> None:
-    """Raises `BadSetting` for what cannot be weighed."""
+    """Check the arguments of a recommendation. Raises `BadSetting`."""
     if not isinstance(text, str):
         raise BadSetting(f"a request in plain words is wanted, not {type(text).__name__}")
     if not isinstance(limit, int) or limit < 1:
@@ -50,67 +60,98 @@ def check_wish(
     if unknown:
         raise BadSetting(f"no part is called {unknown[0]!r}", hint=f"known: {', '.join(WEIGHTS)}")
     for name, value in (*preference.items(), *weights.items()):
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, (int, float))
-            or not 0 <= value < math.inf
-        ):
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not 0 <= value < math.inf:
             raise BadSetting(f"{name}={value!r} must be a number, 0 or more")
 
 
 def recommend(
     models: Iterable[Model],
     analysis: Analysis,
+    *,
     capabilities: Iterable[str],
     preference: Mapping[str, float],
     weights: Mapping[str, float],
     book: HealthBook,
     now: float,
 ) -> list[Recommendation]:
-    """All of `models`, best first. `preference`: 0 to 1 by provider; who is not named gets a half."""
-    wanted = tuple(dict.fromkeys((*capabilities, *sorted(analysis.capabilities))))
-    scored = [_score(model, analysis, wanted, preference, weights, book, now) for model in models]
-    return sorted(scored, key=lambda row: (-row.score, row.model.id))
+    """All of `models`, best first.
+
+    `capabilities`: what they should have besides what the request says. `preference`: 0 to 1 by
+    provider; one that is not named gets a half. `weights`: the most points of each part.
+    """
+    wishes = tuple(dict.fromkeys((*capabilities, *sorted(analysis.capabilities))))
+    rows = []
+    for model in models:
+        record = book.models.get(model.identity)
+        missing = [wish for wish in wishes if not has(model, wish, frozenset())]
+        shares = {
+            "capability": _capability(model, analysis, wishes, missing),
+            "context": _context(model, analysis),
+            "provider": _preference(model, preference),
+            "free": 1.0 if model.free else 0.0,
+            "availability": _availability(record, now),
+        }
+        parts = {name: round(weights[name] * share, 2) for name, share in shares.items()}
+        reasons = _reasons(model, analysis, wishes, missing)
+        if _benched(record, now):
+            reasons.append("resting after a failure")
+        rows.append(
+            Recommendation(
+                model=model,
+                score=round(sum(parts.values()), 1),
+                parts=parts,
+                reasons=tuple(reasons) or ("nothing speaks against it",),
+            )
+        )
+    return sorted(rows, key=lambda row: (-row.score, row.model.id))
 
 
-def _score(
-    model: Model,
-    analysis: Analysis,
-    wanted: tuple[str, ...],
-    preference: Mapping[str, float],
-    weights: Mapping[str, float],
-    book: HealthBook,
-    now: float,
-) -> Recommendation:
-    missing = [word for word in wanted if not has(model, word, frozenset())]
-    match = 1.0 - len(missing) / len(wanted) if wanted else 1.0
-    talent = aptitude(model, analysis.task)
-    skill = min(1.0, max(0.0, (model.quality + talent) / 10.0))
-    roomy = min(1.0, max(0.0, math.log2(max(model.context, 1) / SMALL) / math.log2(LARGE / SMALL)))
-    fits = model.context >= analysis.context
-    health = book.models.get(model.identity)
-    benched = health is not None and health.benched_until > now
-    chance = 0.0 if benched or health is None else health.odds(now)[0]
-    shares = {
-        "capability": 0.6 * match + 0.4 * skill,
-        "context": 0.5 * fits + 0.5 * roomy,
-        "provider": min(1.0, max(0.0, preference.get(model.provider, 0.5))) if preference else 1.0,
-        "free": 1.0 if model.free else 0.0,
-        "availability": chance if health is not None else 0.5,
-    }
-    parts = {name: round(weights[name] * share, 2) for name, share in shares.items()}
-    reasons = (
-        [f"has {', '.join(word for word in wanted if word not in missing)}"]
-        if len(missing) < len(wanted)
-        else []
-    )
-    reasons += [f"lacks {', '.join(missing)}"] if missing else []
-    reasons += [f"made for {analysis.task}"] if talent else []
-    reasons += [] if fits else [f"its {model.context:,} tokens of context may not do"]
-    reasons += ["resting after a failure"] if benched else []
-    return Recommendation(
-        model,
-        round(sum(parts.values()), 1),
-        parts,
-        tuple(reasons) or ("nothing speaks against it",),
-    )
+def _capability(
+    model: Model, analysis: Analysis, wishes: tuple[str, ...], missing: list[str]
+) -> float:
+    """Mostly what the model has, and its quality."""
+    match = 1.0 - len(missing) / len(wishes) if wishes else 1.0
+    skill = _bounded((model.quality + aptitude(model, analysis.task)) / 10.0)
+    return 0.6 * match + 0.4 * skill
+
+
+def _context(model: Model, analysis: Analysis) -> float:
+    """Half for a window that suffices, half for its size on a logarithmic scale."""
+    octaves = math.log2(LARGE_CONTEXT / SMALL_CONTEXT)
+    size = _bounded(math.log2(max(model.context, 1) / SMALL_CONTEXT) / octaves)
+    return 0.5 * (model.context >= analysis.context) + 0.5 * size
+
+
+def _preference(model: Model, preference: Mapping[str, float]) -> float:
+    return _bounded(preference.get(model.provider, 0.5)) if preference else 1.0
+
+
+def _availability(record: Health | None, now: float) -> float:
+    if record is None:
+        return 0.5
+    return 0.0 if _benched(record, now) else record.odds(now)[0]
+
+
+def _benched(record: Health | None, now: float) -> bool:
+    return record is not None and record.benched_until > now
+
+
+def _reasons(
+    model: Model, analysis: Analysis, wishes: tuple[str, ...], missing: list[str]
+) -> list[str]:
+    reasons = []
+    present = [wish for wish in wishes if wish not in missing]
+    if present:
+        reasons.append(f"has {', '.join(present)}")
+    if missing:
+        reasons.append(f"lacks {', '.join(missing)}")
+    if aptitude(model, analysis.task):
+        reasons.append(f"made for {analysis.task}")
+    if model.context < analysis.context:
+        reasons.append(f"its {model.context:,} tokens of context may not suffice")
+    return reasons
+
+
+def _bounded(share: float) -> float:
+    return min(1.0, max(0.0, share))

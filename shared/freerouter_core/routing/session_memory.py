@@ -1,8 +1,9 @@
-"""`SessionMemory`: what is remembered of a session, and which model it keeps to.
+"""`SessionMemory`: what is remembered of a session, and which model it keeps.
 
-The model that answered last is asked first again, so that a conversation does not change its voice with every turn; the router's own
-named model stands before it. It is given up when it rests, has become unlikely to answer, or has not been used for half an hour.
-Sessions of one name share what they remember, within the process.
+The model that answered last is asked first again, so that a conversation does not change its voice
+with every turn. The router's own named model still precedes it. The session gives a model up when
+it is benched, has become unlikely to answer, or was not used for half an hour. Sessions of one name
+share their memory within the process.
 """
 
 from __future__ import annotations
@@ -15,17 +16,23 @@ from .health_book import HealthBook
 from .plan import Outcome
 from .policy import Policy
 
-KEPT = 1_800.0
-"""Seconds after which a model that was not used is not kept to any more."""
-WISE = 0.5
-"""The least chance of an answer with which it is."""
-REMEMBERED, SESSIONS = 1_000, 1_000
-"""Steps that statistics go back; and sessions that are remembered."""
+MAX_IDLE = 1_800.0
+"""Seconds without an answer after which a session no longer keeps its model."""
+MIN_CHANCE = 0.5
+"""The least chance of an answer at which a session keeps its model."""
+MAX_STEPS = 1_000
+"""Requests of a session that its statistics go back."""
+MAX_SESSIONS = 1_000
+"""Sessions that a process remembers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request of a session: its label, who answered (empty: nobody), seconds, attempts, and the error's name if it failed."""
+    """One request of a session.
+
+    `label`: the request's own. `model`: who answered; empty: nobody. `seconds`: how long it took.
+    `attempts`: how many. `error`: the name of its error; empty: there was none.
+    """
 
     label: str
     model: str
@@ -34,34 +41,40 @@ class Step:
     error: str = ""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class SessionMemory:
     """What is remembered of a session. Touched on the runtime's loop only."""
 
     name: str
     model: str = ""
+    """The id of the model that answered last; empty: none did."""
     identity: ModelIdentity | None = None
+    """That model's identity."""
     last: float = 0.0
-    """When that model answered last."""
+    """When it answered, unix seconds."""
     used: float = 0.0
-    """When it was last asked for."""
+    """When the session was last used, unix seconds."""
     switches: int = 0
-    steps: deque[Step] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    """How often another model answered than before."""
+    steps: deque[Step] = field(default_factory=lambda: deque(maxlen=MAX_STEPS))
 
     def keeps(self, book: HealthBook, now: float) -> str | None:
-        """The model to go on with, if that is wise."""
-        if not self.model or self.identity is None or now - self.last > KEPT:
+        """The id of the model to go on with; None: any may answer."""
+        if not self.model or self.identity is None or now - self.last > MAX_IDLE:
             return None
-        health = book.models.get(self.identity)
-        if health is not None and (
-            health.benched_until > now or health.gone or health.odds(now)[0] < WISE
+        record = book.models.get(self.identity)
+        if record is not None and (
+            record.benched_until > now or record.gone or record.odds(now)[0] < MIN_CHANCE
         ):
             return None
         return self.model
 
     def keeping(self, policy: Policy, book: HealthBook, now: float) -> Policy:
-        """The policy with the kept model first among those nobody named; a backup that is kept to comes before the other backups.
-        Whom the caller names first stands before it, and nobody is asked who might not be without a session."""
+        """The policy with the kept model first among those that nobody named.
+
+        A kept model that is a named backup precedes the other backups. A model that the policy
+        excludes is not asked because of a session.
+        """
         kept = self.keeps(book, now)
         if kept is None:
             return policy
@@ -71,23 +84,24 @@ class SessionMemory:
         return replace(policy, kept=kept, preferred=(*first, *backups))
 
     def answered(self, label: str, outcome: Outcome, seconds: float, now: float) -> None:
+        """A request of the session was answered."""
         model = outcome.attempt.model
         self.switches += bool(self.model) and model.id != self.model
         self.model, self.identity, self.last = model.id, model.identity, now
         self.steps.append(Step(label, model.id, seconds, len(outcome.attempts)))
 
     def failed(self, label: str, error: Exception, seconds: float) -> None:
-        self.steps.append(
-            Step(label, "", seconds, len(getattr(error, "attempts", ())), type(error).__name__)
-        )
+        """A request of the session ended with an error."""
+        attempts = len(getattr(error, "attempts", ()))
+        self.steps.append(Step(label, "", seconds, attempts, type(error).__name__))
 
 
 def memory_of(sessions: dict[str, SessionMemory], name: str, now: float) -> SessionMemory:
-    """The memory of a session; of too many the one that was used longest ago is forgotten."""
+    """The memory of a session. Beyond `MAX_SESSIONS` the least recently used one is forgotten."""
     memory = sessions.get(name)
     if memory is None:
-        if len(sessions) >= SESSIONS:
+        if len(sessions) >= MAX_SESSIONS:
             del sessions[min(sessions, key=lambda other: sessions[other].used)]
-        memory = sessions[name] = SessionMemory(name)
+        memory = sessions[name] = SessionMemory(name=name)
     memory.used = now
     return memory

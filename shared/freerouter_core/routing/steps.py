@@ -79,7 +79,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Wait for news of the attempts in flight, not beyond `until`. → Token | Failed | Done | Woke"""
+    """Wait for news of the attempts in flight, until then. → Token | Failed | Done | Woke"""
 
     until: float
 

@@ -1,5 +1,7 @@
-"""What a request is about, and which models are said to be good at that. The rules are data: words that tell a task, names and
-parameters that tell an aptitude. An analysis says which words it went by; it is a hint for ranking and never shuts a model out.
+"""What a request is about, and which models are said to be good at that.
+
+The rules are data: words that tell a task, names and parameters that tell an aptitude. A task is a
+hint for ranking and never excludes a model.
 """
 
 from __future__ import annotations
@@ -9,119 +11,156 @@ from dataclasses import dataclass
 
 from ..catalogue.model import Model
 
-TOKENS_A_LONG_PROMPT = 16_000
-FAMILY_POINTS, PARAMETER_POINTS = 1.5, 1.0
-"""Points of quality (0-10) for a model whose name, and one whose parameters or inputs, say that it is made for a task."""
+LONG_PROMPT = 16_000
+"""Tokens from which on a prompt counts as long, whatever its words."""
+MAX_TEXT = 20_000
+"""Characters of a text that are searched for words."""
+FAMILY_POINTS = 1.5
+"""Points of quality (0 to 10) for a model whose name says that it is made for a task."""
+PARAMETER_POINTS = 1.0
+"""Points of quality for a model whose parameters, inputs or context say so."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A kind of work. `says`: words that tell it; `families`: names of models made for it; `takes`: a request parameter or an input that
-    such a model has; `capabilities`: what a model must have to do it at all; `context`: tokens it is likely to want."""
+    """A kind of work, and how to recognise it.
+
+    Attributes:
+        name: its name.
+        keywords: what a text about it says.
+        families: names of models that are made for it; None: nobody's.
+        takes: parameters or inputs of models that are good at it.
+        capabilities: what a model must have to do it at all.
+        context: the context window that it wants, tokens.
+    """
 
     name: str
-    says: re.Pattern[str]
+    keywords: re.Pattern[str]
     families: re.Pattern[str] | None = None
     takes: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     context: int = 0
 
 
-def _task(
-    name: str,
-    says: str,
-    families: str = "",
-    takes: str = "",
-    capabilities: str = "",
-    context: int = 0,
-) -> Task:
-    made_for = re.compile(families, re.IGNORECASE) if families else None
-    words = re.compile(says, re.IGNORECASE)
-    return Task(name, words, made_for, tuple(takes.split()), tuple(capabilities.split()), context)
+def _pattern(*parts: str) -> re.Pattern[str]:
+    return re.compile("".join(parts), re.IGNORECASE)
 
 
-TASKS: dict[str, Task] = {
-    task.name: task
-    for task in (
-        _task(
-            "code",
-            r"\b(?:cod(?:e|es|ing)|program(?:me|ming|s)?|python|javascript|typescript|java|rust|golang|c\+\+|sql|regex|function|class|"
-            r"bugs?|debug|refactor|unit tests?|api|script|compil(?:e|er)|algorithm|stack trace|pytest|html|css|bash|docker)\b|```|\bdef \w+\(",
-            r"cod(?:er|ex)|codestral|devstral|starcoder|deepcoder|kimi-dev|laguna|swe-",
+_TASKS = (
+    Task(
+        name="code",
+        keywords=_pattern(
+            r"\b(?:cod(?:e|es|ing)|program(?:me|ming|s)?|python|javascript|typescript|java|rust|",
+            r"golang|c\+\+|sql|regex|function|class|bugs?|debug|refactor|unit tests?|api|script|",
+            r"compil(?:e|er)|algorithm|stack trace|pytest|html|css|bash|docker)\b",
+            r"|```|\bdef \w+\(",
         ),
-        _task(
-            "reasoning",
-            r"\b(?:prove|proof|theorem|equations?|maths?|solve|calculat\w+|logic\w*|puzzles?|step[- ]by[- ]step|reason(?:s|ing)?|deduc\w+|probabilit\w+|integrals?|derivatives?)\b",
-            r"(?:^|[-/])r1\b|qwq|think|reason|magistral|gpt-oss|nemotron",
-            takes="reasoning",
+        families=_pattern(
+            r"cod(?:er|ex)|codestral|devstral|starcoder|deepcoder|kimi-dev|laguna|swe-"
         ),
-        _task(
-            "creative",
-            r"\b(?:poems?|poetry|haikus?|stor(?:y|ies)|novels?|lyrics|songs?|fiction|creative|slogans?|screenplays?|role-?play|limericks?|brainstorm\w*|tagline)\b",
-            r"venice|dolphin|hermes|mytho|rocinante|gemma|mistral-small",
+    ),
+    Task(
+        name="reasoning",
+        keywords=_pattern(
+            r"\b(?:prove|proof|theorem|equations?|maths?|solve|calculat\w+|logic\w*|puzzles?|",
+            r"step[- ]by[- ]step|reason(?:s|ing)?|deduc\w+|probabilit\w+|integrals?|",
+            r"derivatives?)\b",
         ),
-        _task(
-            "data",
-            r"\b(?:data ?(?:set|frame|analysis|science)?s?|csv|spreadsheets?|pandas|statistics?|charts?|plots?|regression|correlat\w+|neural networks?|machine learning|excel|json|extract\w*|tables?)\b",
-            takes="structured_outputs",
+        families=_pattern(r"(?:^|[-/])r1\b|qwq|think|reason|magistral|gpt-oss|nemotron"),
+        takes=("reasoning",),
+    ),
+    Task(
+        name="creative",
+        keywords=_pattern(
+            r"\b(?:poems?|poetry|haikus?|stor(?:y|ies)|novels?|lyrics|songs?|fiction|creative|",
+            r"slogans?|screenplays?|role-?play|limericks?|brainstorm\w*|tagline)\b",
         ),
-        _task(
-            "long_context",
-            r"\b(?:whole (?:book|repository|codebase)|entire (?:document|book|codebase)|long (?:document|context|report)|summar(?:y|ise|ize)\w*|transcripts?|hundreds of pages|all of the files)\b",
-            context=128_000,
+        families=_pattern(r"venice|dolphin|hermes|mytho|rocinante|gemma|mistral-small"),
+    ),
+    Task(
+        name="data",
+        keywords=_pattern(
+            r"\b(?:data ?(?:set|frame|analysis|science)?s?|csv|spreadsheets?|pandas|",
+            r"statistics?|charts?|plots?|regression|correlat\w+|neural networks?|",
+            r"machine learning|excel|json|extract\w*|tables?)\b",
         ),
-        _task(
-            "vision",
-            r"\b(?:images?|pictures?|photos?|screenshots?|diagrams?|ocr|visual(?:ly)?|what do you see|scans?)\b",
-            r"-vl\b|vision|pixtral|llava|omni",
-            takes="image",
-            capabilities="vision",
+        takes=("structured_outputs",),
+    ),
+    Task(
+        name="long_context",
+        keywords=_pattern(
+            r"\b(?:whole (?:book|repository|codebase)|entire (?:document|book|codebase)|",
+            r"long (?:document|context|report)|summar(?:y|ise|ize)\w*|transcripts?|",
+            r"hundreds of pages|all of the files)\b",
         ),
-        _task(
-            "tools",
-            r"\b(?:tools?|function calls?|agents?|browse|search the web|call(?:ing)? (?:an? )?api|workflow|automat\w+)\b",
-            takes="tools",
-            capabilities="tools",
+        context=128_000,
+    ),
+    Task(
+        name="vision",
+        keywords=_pattern(
+            r"\b(?:images?|pictures?|photos?|screenshots?|diagrams?|ocr|visual(?:ly)?|",
+            r"what do you see|scans?)\b",
         ),
-        _task(
-            "multilingual",
-            r"\b(?:translat\w+|in (?:german|french|spanish|italian|chinese|japanese|korean|arabic|hindi|portuguese|russian|turkish|polish|dutch)|multilingual|übersetz\w+|tradu[icz]\w+)\b"
+        families=_pattern(r"-vl\b|vision|pixtral|llava|omni"),
+        takes=("image",),
+        capabilities=("vision",),
+    ),
+    Task(
+        name="tools",
+        keywords=_pattern(
+            r"\b(?:tools?|function calls?|agents?|browse|search the web|",
+            r"call(?:ing)? (?:an? )?api|workflow|automat\w+)\b",
+        ),
+        takes=("tools",),
+        capabilities=("tools",),
+    ),
+    Task(
+        name="multilingual",
+        keywords=_pattern(
+            r"\b(?:translat\w+|in (?:german|french|spanish|italian|chinese|japanese|korean|",
+            r"arabic|hindi|portuguese|russian|turkish|polish|dutch)|multilingual|",
+            r"übersetz\w+|tradu[icz]\w+)\b",
             r"|[\u0400-\u04ff\u0590-\u06ff\u0900-\u097f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]",
-            r"qwen|gemma|aya|command|mistral|glm|tower",
         ),
-    )
-}
+        families=_pattern(r"qwen|gemma|aya|command|mistral|glm|tower"),
+    ),
+)
+TASKS: dict[str, Task] = {task.name: task for task in _TASKS}
+"""All tasks, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The tasks found, the likeliest first, each with the words it was told by; what a model must have; tokens of context it wants."""
+    """What a text asks for.
 
-    found: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    `matches`: the tasks it may be, the likeliest first, each with the words that tell it.
+    `capabilities`: what a model must have. `context`: the window that it wants, tokens.
+    """
+
+    matches: tuple[tuple[str, tuple[str, ...]], ...] = ()
     capabilities: frozenset[str] = frozenset()
     context: int = 0
 
     @property
     def task(self) -> str | None:
-        """The likeliest."""
-        return self.found[0][0] if self.found else None
+        """The likeliest task; None: no word tells any."""
+        return self.matches[0][0] if self.matches else None
 
 
 def analyse(text: str, tokens: int = 0) -> Analysis:
-    """What `text` asks for, as far as words tell. `tokens`: the size of the whole request."""
-    found = []
+    """What `text` asks for, as far as its words tell. `tokens`: the size of the whole request."""
+    matches = []
     for task in TASKS.values():
-        words = tuple(
-            dict.fromkeys(
-                match.group().strip().lower() for match in task.says.finditer(text[:20_000])
-            )
-        )
-        if words or (task.name == "long_context" and tokens >= TOKENS_A_LONG_PROMPT):
-            found.append((task.name, words))
-    found.sort(key=lambda item: -len(item[1]))  # stable: of equals the earlier row
-    wanted = frozenset(word for name, _ in found for word in TASKS[name].capabilities)
+        hits = (match.group().strip().lower() for match in task.keywords.finditer(text[:MAX_TEXT]))
+        unique = tuple(dict.fromkeys(hits))
+        if unique or (task.name == "long_context" and tokens >= LONG_PROMPT):
+            matches.append((task.name, unique))
+    matches.sort(key=lambda match: -len(match[1]))  # stable: of equals the earlier task
+    tasks = [TASKS[name] for name, _ in matches]
     return Analysis(
-        tuple(found), wanted, max([tokens, *(TASKS[name].context for name, _ in found)])
+        matches=tuple(matches),
+        capabilities=frozenset(word for task in tasks for word in task.capabilities),
+        context=max([tokens, *(task.context for task in tasks)]),
     )
 
 
@@ -130,11 +169,9 @@ def aptitude(model: Model, task: str | None) -> float:
     rule = TASKS.get(task or "")
     if rule is None:
         return 0.0
-    points = (
-        FAMILY_POINTS
-        if rule.families is not None and rule.families.search(model.wire_name)
-        else 0.0
-    )
+    points = 0.0
+    if rule.families is not None and rule.families.search(model.wire_name):
+        points += FAMILY_POINTS
     if any(word in model.parameters or word in model.inputs for word in rule.takes):
         points += PARAMETER_POINTS
     if rule.context and model.context >= rule.context:

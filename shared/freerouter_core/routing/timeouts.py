@@ -24,7 +24,7 @@ MIN_STALL = 20.0
 STALL_FACTOR = 2.0
 """The stall timeout, as a multiple of the average time to a first token."""
 SHARE_OF_TIME_LEFT = 0.4
-"""The part of the time left that one attempt may use alone: another must still be able to answer."""
+"""The part of the time left that one attempt has alone: another must still be able to answer."""
 MIN_WAIT = 0.05
 """The least soft timeout when the deadline is near, seconds."""
 

@@ -13,7 +13,7 @@ PRIOR_FIRST_TOKEN = 2.0
 PRIOR_SPEED = 45.0
 """Tokens a second after the first one before any answer was seen."""
 PRIOR_SPREAD = 0.5
-"""Relative error of an expected time before any answer was seen: 1 is as much as the time itself."""
+"""Relative error of an expected time before any answer was seen: 1 is the time itself."""
 MAX_ERROR = 1.0
 """Largest relative error that one answer counts with: a tenfold delay says little of the others."""
 POOL_WEIGHT = 0.1

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...routing.charges import Charge
-from ...routing.usage_stats import KEPT as HISTORY_HOURS
-from ...routing.usage_stats import Tallies
+from ...routing.usage_stats import HISTORY_HOURS, Tallies
 from ...routing.window import Window
 from ..loop.os_threads import new_lock
 from .store import Decide, StoreFailed

@@ -14,8 +14,7 @@ from typing import Protocol, TypeVar
 
 from ...routing.charges import Charge
 from ...routing.limits import Windows
-from ...routing.usage_stats import KEPT as HISTORY_HOURS
-from ...routing.usage_stats import Tallies, merge
+from ...routing.usage_stats import HISTORY_HOURS, Tallies, merge
 from ...routing.window import Window
 
 T = TypeVar("T")
