@@ -20,5 +20,6 @@ if TYPE_CHECKING:
 else:
     ApiKey = SecretStr | None
 
+# `Any`, since to a type checker an `ApiKey` is no `SecretStr`.
 key_from_environment: Callable[[], Any] = secret_from_env("OPENROUTER_API_KEY", default=None)
 """The key in `OPENROUTER_API_KEY`, or None."""

@@ -51,7 +51,7 @@ class BaseFreeRouter(RouterOptions, BaseChatModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _read_spellings(cls, values: Any) -> Any:
+    def _read_spellings(cls, values: object) -> object:
         if isinstance(values, dict):
             values = dict(values)
             for spelling, name in SPELLINGS.items():
@@ -125,7 +125,7 @@ class BaseFreeRouter(RouterOptions, BaseChatModel):
 
     # LangChain keeps the serialized form. A changed model must not keep the old one.
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         self.__dict__.pop("_serialized", None)
         super().__setattr__(name, value)
 

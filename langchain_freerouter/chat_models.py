@@ -243,7 +243,9 @@ class ChatFreeRouter(BaseFreeRouter):
         self, messages: Sequence[BaseMessage], tools: Sequence[Tool] | None = None
     ) -> int:
         """An estimate, made offline."""
-        wire: list[Any] | None = [convert_to_openai_tool(tool) for tool in tools] if tools else None
+        wire: list[Json | BaseTool] | None = (
+            [convert_to_openai_tool(tool) for tool in tools] if tools else None
+        )
         return count_tokens_approximately(messages, tools=wire)
 
     @override

@@ -119,16 +119,19 @@ class _RawParser:
 
     def __init__(self, format: OutputFormat) -> None:
         self._parser = ObjectParser(format=format)
-        self._message: Any = None
+        self._message: AIMessage | None = None
         self._shown: object = None
 
     def feed(self, part: Json) -> Iterator[Json]:
         """The chunk, and the object if the chunk made it grow."""
-        chunk = part["raw"]
-        self._message = chunk if self._message is None else self._message + chunk
+        chunk: AIMessage = part["raw"]
+        if isinstance(chunk, AIMessageChunk) and isinstance(self._message, AIMessageChunk):
+            self._message = self._message + chunk
+        else:
+            self._message = chunk
         yield AddableDict(raw=chunk)
         if isinstance(chunk, AIMessageChunk):
-            parsed = self._parser.parse_result(self._generations(), partial=True)
+            parsed = self._parser.parse_result(_generations(self._message), partial=True)
             if parsed is not None and parsed != self._shown:
                 self._shown = parsed
                 yield AddableDict(parsed=parsed)
@@ -136,14 +139,16 @@ class _RawParser:
     def finish(self) -> Json:
         """The object, or why there is none; neither if the model called a tool instead."""
         parsed, parsing_error = None, None
-        if self._message is not None and (self._message.content or not self._message.tool_calls):
+        message = self._message
+        if message is not None and (message.content or not message.tool_calls):
             try:
-                parsed = self._parser.parse_result(self._generations())
+                parsed = self._parser.parse_result(_generations(message))
             except OutputParserException as error:
                 parsing_error = error
         shown = parsed is not None and parsed == self._shown
         return AddableDict({} if shown else {"parsed": parsed}, parsing_error=parsing_error)
 
-    def _generations(self) -> list[Generation]:
-        content = self._message.content
-        return [Generation(text=content if isinstance(content, str) else self._message.text)]
+
+def _generations(message: AIMessage) -> list[Generation]:
+    content = message.content
+    return [Generation(text=content if isinstance(content, str) else message.text)]

@@ -68,7 +68,7 @@ class OutputFormat:
         return cls(structured, model_class)
 
     @classmethod
-    def of_response_format(cls, response_format: Any) -> OutputFormat | None:
+    def of_response_format(cls, response_format: Schema) -> OutputFormat | None:
         """The format in a `response_format` that a user or an agent has bound; None for text."""
         if isinstance(response_format, Mapping):
             structured = Structured.from_response_format(response_format)
@@ -109,7 +109,7 @@ class ObjectParser(JsonOutputParser):
         except ValueError as error:
             raise OutputParserException(str(error), llm_output=text) from error
 
-    def _parse_partial(self, result: list[Generation]) -> Any:
+    def _parse_partial(self, result: list[Generation]) -> object:
         """The object so far; None while it is not one yet."""
         structured, model_class = self.format.structured, self.format.model_class
         try:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from llama_index.core.base.llms.types import (
     AudioBlock,
     ChatMessage,
     ChatResponse,
+    ContentBlock,
     ImageBlock,
     MessageRole,
     TextBlock,
@@ -125,7 +125,7 @@ def _whole_message(answer: Answer, metadata: Mapping[str, object]) -> ChatMessag
 def _message(
     text: str, reasoning: str, calls: tuple[ToolCall, ...], details: Sequence[Json] = ()
 ) -> ChatMessage:
-    blocks: list[Any] = []
+    blocks: list[ContentBlock] = []
     if reasoning or details:
         information = {"reasoning_details": details} if details else {}
         blocks.append(ThinkingBlock(content=reasoning, additional_information=information))

@@ -17,7 +17,7 @@ from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.schema import schema_name
 
 _ACCEPTED = re.compile(r"[A-Za-z0-9_-]{1,64}")
-ForeignCall = tuple[str | None, str, Any]
+ForeignCall = tuple[str | None, str, object]
 """(id, name, arguments) of a call. The arguments are a dict, its JSON, or a part of that JSON."""
 
 

@@ -239,7 +239,7 @@ class RouterOptions(BaseModel):
 
     @field_validator("session", mode="plain")
     @classmethod
-    def _read_session(cls, value: Any) -> Any:
+    def _read_session(cls, value: object) -> object:
         """A session, or its name."""
         named = isinstance(value, str) and value != ""
         if value is None or named or getattr(value, "router", None) is not None:
@@ -257,7 +257,7 @@ class RouterOptions(BaseModel):
         return session_as_data(value)
 
     @field_serializer("providers")
-    def _write_providers(self, value: Any) -> Any:
+    def _write_providers(self, value: Sequence[str | Provider] | None) -> object:
         return providers_as_data(value)
 
     @field_serializer("capabilities", "fallback_models")
@@ -266,7 +266,7 @@ class RouterOptions(BaseModel):
         return None if value is None else list(value)
 
     @field_serializer("router")
-    def _write_router(self, value: object) -> Any:
+    def _write_router(self, value: object) -> object:
         return self._objects_as_data()["router"]
 
     def _objects_as_data(self) -> Json:
