@@ -154,3 +154,12 @@ def test_an_unknown_price_exceeds_every_cost_limit(
                 model="never/listed", fallback_models=(), allow_paid=True, timeout=5.0, **options
             ).chat("x")
         assert not world.requests
+
+
+def test_a_daily_cap_does_not_delay_answers() -> None:
+    with World([SimModel("a/m:free", first_token=0.3)]) as world:
+        assert world.router(daily_cap=50, timeout=1.5).chat("x").text
+        for _ in range(12):
+            world.router(daily_cap=50).chat("x")
+        short = ChatRequest.of("x").but(parameters={"max_tokens": 5}, timeout=2.0)
+        assert world.router(daily_cap=50, model="a/m:free").chat(short).text

@@ -225,3 +225,9 @@ def test_dev_mode_yields_to_a_key_in_code(monkeypatch: pytest.MonkeyPatch) -> No
         ChatFreeRouter(api_key="sk-code", model="a/b:free", fallback_models=()).invoke("x")
 
     assert asked.called
+
+
+def test_models_of_dev_mode_are_named_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEV_MODE", "true")
+
+    assert Router().chat("x").metadata["model_name"].startswith("simulated/")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.policy import Policy
 from freerouter_core.routing.rank import rank
 from freerouter_core.routing.situation import Situation
+from freerouter_core.routing.timings import USUAL_TOKENS, Pool
 from freerouter_core.simulator import Phase, SimAccount, SimModel, World
 from freerouter_core.wire.fault import Cause, Fault, Kind
 
@@ -161,3 +164,49 @@ def test_a_model_that_comes_and_goes_is_left_and_found_again() -> None:
     assert early.count("moody/x:free") > len(early) * 0.7
     assert amid.count("moody/x:free") < 6
     assert late.count("moody/x:free") > len(late) * 0.5
+
+
+class Claiming(World):
+    """A world that states the same number of tokens for every answer."""
+
+    tokens = "0"
+
+    def respond(self, method: str, path: str, headers: Any, body: bytes) -> Any:
+        script = super().respond(method, path, headers, body)
+        number = f'"completion_tokens": {self.tokens}'.encode()
+        parts = [
+            re.sub(rb'"completion_tokens": \d+', number, part) if isinstance(part, bytes) else part
+            for part in script.body
+        ]
+        return replace(script, body=tuple(parts))
+
+
+@pytest.mark.parametrize(
+    "tokens", ["1000000000", "-5", "1" * 401, "true", "1e9"], ids=lambda text: text[:9]
+)
+def test_absurd_token_counts_do_not_change_what_is_expected(tokens: str) -> None:
+    with Claiming([SimModel("a/m:free")]) as world:
+        world.tokens = tokens
+        book = world.runtime.state.health
+        router = world.router()
+        for _ in range(5):
+            router.chat("x")
+        assert 0 < book.pool.size.mean < 2 * USUAL_TOKENS
+        assert book.pool.size.likely(None) < 10 * USUAL_TOKENS
+
+        router.reset()
+        assert book.pool == Pool()
+
+
+def test_explain_is_the_ranking_that_requests_use() -> None:
+    models = [
+        SimModel(f"m{n}/x:free", first_token=0.2 + n, script=["502"] * (n % 3)) for n in range(6)
+    ]
+    with World(models, [SimAccount(per_minute=None, per_day=50)]) as world:
+        router = world.router(daily_cap=50, strategy="performance")
+        for _ in range(6):
+            first = router.explain("x").candidates[0].id
+            world.requests.clear()
+            router.chat("x")
+            assert world.asked[0] == first
+            world.clock.advance(700.0)

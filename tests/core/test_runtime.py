@@ -328,3 +328,19 @@ def test_a_callers_event_loop_is_not_kept_alive() -> None:
         gc.collect()
 
         assert gone() is None
+
+
+FORKS = """
+import os
+from freerouter_core.runtime.http import aiohttp_transport
+assert aiohttp_transport.load() is None, "its import begins here"
+child = os.fork()
+if child == 0:
+    import aiohttp
+    os._exit(7)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_fork_waits_for_an_import_that_is_under_way() -> None:
+    assert subprocess.run([sys.executable, "-c", FORKS], timeout=60, check=False).returncode == 7

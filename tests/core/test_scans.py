@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from freerouter_core import ChatRequest
-from freerouter_core.runtime.endpoint_facts import parse_endpoints
+from freerouter_core.runtime.endpoint_facts import EndpointFacts, parse_endpoints
 from freerouter_core.runtime.endpoint_stats import FACTS_LIFETIME, START_DELAY
 from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
@@ -126,3 +126,27 @@ def test_what_endpoints_tell(told: list[Any], expected: tuple[Any, ...]) -> None
     facts = parse_endpoints(told, 5.0)
 
     assert (facts.first_token, facts.speed, facts.tool_choice) == expected
+
+
+def test_implausible_facts_of_endpoints_are_recognised() -> None:
+    assert EndpointFacts(1.0, 0.5, 50.0).is_plausible(2.0)
+    assert not EndpointFacts(5.0, 0.5, 50.0).is_plausible(2.0), "from the future"
+    assert not EndpointFacts(1.0, -0.5, 50.0).is_plausible(2.0)
+    with pytest.raises(TypeError):
+        EndpointFacts(1.0, "fast", 50.0).is_plausible(2.0)  # type: ignore[arg-type]
+
+
+def test_a_model_without_endpoints_does_not_stop_the_scan_of_the_others(tmp_path: Path) -> None:
+    class Patchy(World):
+        def respond(self, method: str, path: str, headers: Any, body: bytes) -> Any:
+            if path.endswith("/quick/x:free/endpoints"):
+                return super().respond(method, "/nowhere", headers, body)
+            return super().respond(method, path, headers, body)
+
+    with Patchy(MODELS, endpoints=True) as world:
+        for _ in range(3):
+            world.router().chat("x")
+            world.clock.advance(10.0)
+        stats = world.router().cache_stats()
+
+    assert (stats["scanned"], stats["scans_failed"]) == (1, 1)

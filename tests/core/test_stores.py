@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from freerouter_core import ChatRequest, Limit, Provider, Router, errors
+from freerouter_core import ChatRequest, Limit, Provider, Router, Runtime, errors
 from freerouter_core.events import QuotaLow, StoreLost
 from freerouter_core.routing.charges import Charge, Grant, Refusal
 from freerouter_core.routing.state import RoutingState
@@ -32,7 +32,6 @@ from freerouter_core.runtime.ledger.redis import RedisStore
 from freerouter_core.runtime.ledger.sqlite import SqliteStore
 from freerouter_core.runtime.ledger.state_sync import StateSync
 from freerouter_core.runtime.loop.clock import RealClock
-from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.fault import Cause, Fault, Kind
 
@@ -583,6 +582,7 @@ class Strict(World):
         return None
 
 
+@pytest.mark.timeout(240)  # four processes start and work for five seconds each
 @pytest.mark.parametrize("killed", [False, True], ids=["all live", "one is killed"])
 @pytest.mark.parametrize("state", SHARED, indirect=True)
 def test_four_processes_and_one_account(state: str, killed: bool, serve: Any) -> None:
@@ -657,3 +657,31 @@ def test_after_a_fork_the_child_has_its_own_connection(tmp_path: Path) -> None:
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     asyncio.run(store.close())
+
+
+def test_grades_and_resets_reach_the_shared_state(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/s.db"
+
+    def process() -> Runtime:
+        return Runtime(clock=RealClock(), client=world.transport(), cache=None, state=state)
+
+    with World([SimModel("a/one:free"), SimModel("b/two:free")], clock="real") as world:
+
+        def router(runtime: Runtime) -> Router:
+            return world.router().with_options(runtime=runtime)
+
+        works: list[tuple[Callable[[Router], object], float]] = [
+            (lambda router: router.grade("a/one:free", 9.0), 1.0),
+            (lambda router: router.reset(), 0.0),
+        ]
+        for work, expected in works:
+            first, second = process(), process()
+            work(router(first))
+            first.close()
+            router(second).health()
+            health = second.state.health.models.get(
+                ("openrouter", "https://simulated.invalid/api/v1", "a/one:free")
+            )
+            grades = 0.0 if health is None else health.grades
+            second.close()
+            assert grades == expected
