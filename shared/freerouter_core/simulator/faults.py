@@ -40,7 +40,7 @@ Fault = Callable[[FaultContext], TimedResponse]
 def _error(
     status: int, message: str, response_headers: dict[str, str] | None = None, **metadata: object
 ) -> Fault:
-    """An OpenRouter error. Texts may name `{model}`, its id, and `{paid}`, its id without `:free`."""
+    """An OpenRouter error. Texts may name `{model}`, its id, or `{paid}`, that without `:free`."""
 
     def respond(context: FaultContext) -> TimedResponse:
         error: Json = {
