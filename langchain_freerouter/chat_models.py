@@ -1,9 +1,11 @@
 """`ChatFreeRouter`: LangChain's side of a request. `freerouter_core` chooses the model and sends.
 
-invoke, ainvoke           _generate > _request > Router.chat   > result_of
-stream, astream           _stream   > _request > Router.stream > chunk_of … last_chunk_of
-bind_tools                binds tools as wire dicts, which `_request` finds among its kwargs
-with_structured_output    binds an `OutputFormat` the same way, and parses the message
+How a call travels:
+
+- invoke: `_generate` > `_request` > `Router.chat` > `result_of`
+- stream: `_stream` > `_request` > `Router.stream` > `chunk_of` … `last_chunk_of`
+- bind_tools: binds tools as wire dicts, which `_request` finds among its keyword arguments
+- with_structured_output: binds an `OutputFormat` the same way, and parses the message
 """
 
 from __future__ import annotations

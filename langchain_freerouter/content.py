@@ -82,7 +82,7 @@ def _part(part: str | Json) -> Json:
         return {"type": "text", "text": part["text"]}
     raise BadRequest(
         f"a content block of type {kind!r} cannot be sent to a chat model",
-        hint="text, image, audio, video and file blocks can",
+        hint="use text, image, audio, video or file blocks",
     )
 
 

@@ -52,7 +52,7 @@ class OutputFormat:
             if method != "json_mode":
                 raise BadRequest(
                     "with_structured_output needs a schema",
-                    hint='only method="json_mode" goes without',
+                    hint='pass one, or method="json_mode"',
                 )
             return cls(Structured(None, method="json_mode"))
         name, description, json_schema = _described(schema)

@@ -36,6 +36,6 @@ def _type_of(choice: Json) -> str:
     if choice.get("type") not in ("any", "auto", "none", "required"):
         raise BadRequest(
             f"tool_choice={dict(choice)!r} names no tool",
-            hint='"auto", "none", "required", or a name',
+            hint='use "auto", "none", "required", or the name of a tool',
         )
     return str(choice["type"])

@@ -1,10 +1,12 @@
 """`FreeRouter`: LlamaIndex's side of a request. `freerouter_core` chooses the model and sends.
 
-chat, achat                   _chat        > _request > Router.chat   > to_response
-stream_chat, astream_chat     _stream_chat > _request > Router.stream > ResponseBuilder
-complete, stream_complete, …  the same, through LlamaIndex's own converters
-chat_with_tools, …            _prepare_chat_with_tools > chat, stream_chat, …
-structured_predict, …         in `StructuredPrediction`: chat with a `response_format`
+How a call travels:
+
+- chat: `_chat` > `_request` > `Router.chat` > `to_response`
+- stream_chat: `_stream_chat` > `_request` > `Router.stream` > `ResponseBuilder`
+- complete, stream_complete: the same, through LlamaIndex's converters
+- chat_with_tools: `_prepare_chat_with_tools` makes the keyword arguments of a chat
+- structured_predict: `StructuredPrediction` makes a chat with a `response_format`
 """
 
 from __future__ import annotations

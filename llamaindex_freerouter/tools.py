@@ -62,7 +62,8 @@ def wire_tool_choice(choice: str | Json | None, *, required: bool) -> str | Json
         return str(choice)
     if not isinstance(choice, str):
         raise BadRequest(
-            f"tool_choice={choice!r} names no tool", hint='"auto", "none", "required", or a name'
+            f"tool_choice={choice!r} names no tool",
+            hint='use "auto", "none", "required", or the name of a tool',
         )
     return {"type": "function", "function": {"name": sent_name(choice)}}
 

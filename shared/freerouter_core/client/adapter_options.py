@@ -129,7 +129,8 @@ class RouterOptions(BaseModel):
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = ".".join(str(part) for part in first["loc"]) or type(self).__name__
-            raise BadSetting(f"{type(self).__name__}({name}=…): {first['msg']}") from None
+            message = first["msg"].removeprefix("Value error, ")
+            raise BadSetting(f"{type(self).__name__}({name}=…): {message}") from None
 
     # -- the router ---------------------------------------------------------------------------
 
@@ -204,7 +205,7 @@ class RouterOptions(BaseModel):
             return (value,)
         if value is None or isinstance(value, str):
             return value
-        raise ValueError("names or Providers are wanted")
+        raise ValueError("must be names or Providers")
 
     @field_validator("router", mode="plain")
     @classmethod
@@ -215,7 +216,7 @@ class RouterOptions(BaseModel):
         if value is None or isinstance(value, Router):
             return value
         if not isinstance(value, Mapping):
-            raise ValueError("a Router is wanted, or what its describe() returned")
+            raise ValueError("must be a Router, or what its describe() returned")
         options = {key: item for key, item in value.items() if key != "runtime"}
         if isinstance(options.get("providers"), list):
             options["providers"] = tuple(map(provider_from_data, options["providers"]))
@@ -225,7 +226,7 @@ class RouterOptions(BaseModel):
     @classmethod
     def _read_task(cls, value: str | None) -> str | None:
         if value is not None and value != "auto" and value not in TASKS:
-            raise ValueError(f"none of 'auto', {', '.join(map(repr, TASKS))}")
+            raise ValueError(f"must be one of 'auto', {', '.join(map(repr, TASKS))}")
         return value
 
     @field_validator("guards", mode="plain")
@@ -244,7 +245,7 @@ class RouterOptions(BaseModel):
         named = isinstance(value, str) and value != ""
         if value is None or named or getattr(value, "router", None) is not None:
             return value
-        raise ValueError("a name or a Session is wanted")
+        raise ValueError("must be a Session or its name")
 
     # -- what is written ----------------------------------------------------------------------
 
@@ -349,5 +350,5 @@ def check_names(kind: type[BaseModel], options: Mapping[str, object]) -> None:
                 f"{kind.__name__} has no option {name!r}",
                 hint=f"did you mean {close[0]!r}?"
                 if close
-                else "parameters of the wire go into extra_body={…}",
+                else "pass further fields of a request as extra_body={…}",
             )
