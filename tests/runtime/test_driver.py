@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -578,6 +579,29 @@ def test_the_timer_of_an_attempt_ends_with_it(clock: VirtualClock, drive: Drive)
 def pending_timers() -> list[asyncio.TimerHandle]:
     timers: list[asyncio.TimerHandle] = getattr(asyncio.get_running_loop(), "_scheduled")  # noqa: B009  # no public way
     return timers
+
+
+@pytest.mark.parametrize("error", [None, errors.NoCandidates("nobody is left")])
+def test_what_a_request_taught_is_pushed_whatever_became_of_it(
+    error: errors.FreeRouterError | None,
+    rig: Rig,
+    drive: Drive,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pushes: list[int] = []
+    monkeypatch.setattr(rig.runtime.state_sync, "push_soon", lambda: pushes.append(1))
+
+    def route() -> Route:
+        yield s.Watch(rig.start)
+        assert pushes == []
+        if error is not None:
+            raise error
+        return rig.outcome(Answer(text="x"))
+
+    with pytest.raises(errors.NoCandidates) if error else nullcontext():
+        drive(rig, route)
+
+    assert pushes == [1]
 
 
 # -- validating --------------------------------------------------------------------------------

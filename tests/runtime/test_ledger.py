@@ -18,6 +18,7 @@ from freerouter_core.routing.charges import Charge, Grant, Refusal
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.runtime.ledger import Ledger, MemoryStore, StoreFailed
 from freerouter_core.runtime.ledger.ledger import STORE_RETRY_AFTER
+from freerouter_core.runtime.ledger.notes import write_bench
 from freerouter_core.runtime.ledger.open_store import open_store
 from freerouter_core.runtime.ledger.state_sync import StateSync
 from freerouter_core.runtime.ledger.store import Decide
@@ -268,6 +269,19 @@ def two_processes(clock: VirtualClock, emit: Any = None) -> tuple[Ledger, Ledger
     return Ledger(clock, store, emit), Ledger(clock, store), store
 
 
+def test_after_a_fork_no_lease_of_the_parent_is_remembered_beside_a_store(
+    runtime: Runtime,
+) -> None:
+    async def live() -> None:
+        ours, _, store = two_processes(VirtualClock())
+        await ours.reserve(1, (LANE,), 0, 0.0)
+        ours.forget()
+        store.broken = True
+        assert isinstance(await ours.reserve(1, (LANE,), 0, 0.0), Grant)
+
+    runtime.call(live)
+
+
 def test_what_the_store_refuses_is_not_taken_here(runtime: Runtime) -> None:
     async def live() -> None:
         ours, theirs, _ = two_processes(VirtualClock())
@@ -481,6 +495,7 @@ async def test_a_refused_key_is_no_news_and_a_reset_is(tmp_path: Path) -> None:
     await us.exchanges()
     await they.exchanges()
     assert they.state.health.accounts.benches["scope"].until < float("inf")
+    assert write_bench(us.state.health.accounts.benches["scope"]) is None
     us.state.health.reset()
     await us.exchanges()
     await they.exchanges()
