@@ -16,7 +16,7 @@ from ..wire.answer import Answer, read_answer
 from ..wire.body import build_body
 from ..wire.delta import Delta
 from ..wire.fault import Cause, Fault, Kind
-from ..wire.json_values import Json
+from ..wire.json_values import encode_json, parse_json
 from ..wire.judge import judge_rejection
 from ..wire.redact import redact, redact_answer, redact_fault
 from ..wire.rejection import read_rejection
@@ -117,7 +117,7 @@ class AttemptRun:
             prefill=attempt.resumes,
         )
         self._tool_as_text = form == "tool"
-        account, content = attempt.account, _dump(body)
+        account, content = attempt.account, encode_json(body)
         transport = self._transport_of(account)
         async with transport.open(account, "POST", "/chat/completions", content) as response:
             if not 200 <= response.status < 300:
@@ -243,14 +243,9 @@ def _new_start_is_rejected() -> Iterator[None]:
         raise Rejected(fault) from None
 
 
-def _dump(body: Json) -> bytes:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str)
-    return text.encode("utf-8", "replace")
-
-
 def _load(body: bytes | bytearray) -> object:
     """The parsed JSON. None if it is not JSON."""
     try:
-        return json.loads(body)
+        return parse_json(body)
     except ValueError:
         return None

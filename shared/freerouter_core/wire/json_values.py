@@ -12,7 +12,17 @@ JsonMapping = Mapping[str, object]
 """A JSON object that is only read, each value narrowed before its use."""
 
 
-def parse_json(text: str | bytes) -> Any:
+def encode_json(value: object) -> bytes:
+    """JSON for the wire. Any mapping is an object, and what JSON does not know is its text."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_json_form)
+    return text.encode("utf-8", "replace")
+
+
+def _json_form(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+def parse_json(text: str | bytes | bytearray) -> Any:
     """Foreign JSON, parsed. Raises `ValueError`, for JSON that is nested too deeply as well."""
     try:
         return json.loads(text)

@@ -1,0 +1,73 @@
+"""Prices, and which models are free by them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from freerouter_core.catalogue.pricing import is_free, matches_free_list, read_prices
+
+
+@pytest.mark.parametrize(
+    ("pricing", "prices"),
+    [
+        (None, {}),
+        ("odd", {}),
+        ({"prompt": "0.5", "completion": 0}, {"prompt": 0.5, "completion": 0.0}),
+        ({"prompt": None, "completion": ""}, {}),
+        ({"prompt": "free", "image": [1]}, {"prompt": math.inf, "image": math.inf}),
+        ({"prompt": True}, {"prompt": math.inf}),
+        ({"prompt": "nan"}, {"prompt": math.inf}),
+        ({"discount": 0.5}, {}),
+        (
+            {"prompt": 0, "overrides": [{"min_prompt_tokens": 9, "utc_start": 5, "prompt": 1}, 7]},
+            {"prompt": 0.0, "prompt#0": 1.0},
+        ),
+        ({"overrides": "odd"}, {"overrides": math.inf}),
+    ],
+)
+def test_every_price_that_is_present_is_read(pricing: object, prices: dict[str, float]) -> None:
+    assert read_prices(pricing) == prices
+
+
+@pytest.mark.parametrize(
+    ("name", "prices", "rule", "free"),
+    [
+        ("a:free", {}, "suffix", True),
+        ("a:free", {"prompt": 0.0}, "suffix", True),
+        ("a:free", {"prompt": 0.0, "image": 0.1}, "suffix", False),
+        ("a:free", {"prompt": -1.0}, "suffix", False),
+        ("a", {"prompt": 0.0}, "suffix", False),
+        ("a", {"prompt": 0.0}, "price", True),
+        ("a", {"prompt": 0.1}, "price", False),
+        ("a", {}, "price", False),
+        ("a", {"prompt": 0.1}, "all", True),
+        ("a", {"prompt": 0.1}, ["a"], True),
+        ("a", {}, ["b"], False),
+        ("a", {}, "odd", False),
+        ("a", {}, None, False),
+    ],
+)
+def test_a_model_is_free_by_its_providers_rule(
+    name: str, prices: dict[str, float], rule: object, free: bool
+) -> None:
+    assert is_free(name, prices, rule) is free
+
+
+@pytest.mark.parametrize(
+    ("name", "entries", "matches"),
+    [
+        ("gemini-2-flash", ["gemini-*-flash*"], True),
+        ("gemini-2-flash-lite", ("gemini-*-flash*",), True),
+        ("gemini-2-pro", {"gemini-*-flash*"}, False),
+        ("x-gemini-2-flash", frozenset({"gemini-*-flash*"}), False),
+        ("a.b", ["a.b"], True),
+        ("axb", ["a.*"], False),
+        ("a.b", [], False),
+    ],
+)
+def test_a_star_in_a_list_stands_for_any_characters(name: str, entries: Any, matches: bool) -> None:
+    assert matches_free_list(name, entries) is matches
+    assert not matches_free_list(name, name)

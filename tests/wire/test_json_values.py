@@ -1,0 +1,58 @@
+"""Foreign JSON: read without surprises, and written for the wire."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from uuid import UUID
+
+import pytest
+
+from freerouter_core.wire.json_values import (
+    as_dicts,
+    as_mapping,
+    encode_json,
+    is_complete_json,
+    parse_json,
+)
+
+DEEP = "[" * 100_000
+
+
+def test_json_that_is_nested_too_deeply_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse_json(DEEP)
+
+
+@pytest.mark.parametrize(
+    ("text", "complete"), [('{"a": 1}', True), ("7", True), ('{"a": ', False), (DEEP, False)]
+)
+def test_complete_json_is_one_whole_value(text: str, complete: bool) -> None:
+    assert is_complete_json(text) is complete
+
+
+@pytest.mark.parametrize("value", [None, 7, "x", ["a"]])
+def test_what_is_no_object_is_an_empty_one(value: object) -> None:
+    assert as_mapping(value) == {}
+    assert as_mapping({"a": value}) == {"a": value}
+
+
+def test_only_the_objects_of_an_array_are_read_and_as_copies() -> None:
+    inner = {"a": 1}
+    (copy,) = as_dicts([inner, 7, None, "x"])
+
+    assert copy == inner
+    assert copy is not inner
+    assert as_dicts({"a": 1}) == ()
+
+
+def test_any_mapping_is_written_as_an_object_and_any_other_thing_as_text() -> None:
+    value = {"message": MappingProxyType({"role": "user"}), "id": UUID(int=0)}
+
+    assert encode_json(value) == (
+        b'{"message":{"role":"user"},"id":"00000000-0000-0000-0000-000000000000"}'
+    )
+
+
+def test_letters_are_written_as_they_are_and_half_a_letter_as_a_question_mark() -> None:
+    assert encode_json({"a": "é😀"}) == '{"a":"é😀"}'.encode()
+    assert encode_json({"a": "x\ud83d"}) == b'{"a":"x?"}'

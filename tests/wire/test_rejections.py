@@ -1,0 +1,530 @@
+"""Responses that are no answers: how they are read, and which fault each means."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from freerouter_core.wire.answer import Answer
+from freerouter_core.wire.fault import Cause, Effect, Fault, Kind
+from freerouter_core.wire.json_values import Json
+from freerouter_core.wire.judge import judge_answer, judge_rejection, judge_transport
+from freerouter_core.wire.refused_parameter import refused_parameter
+from freerouter_core.wire.rejection import (
+    Rejection,
+    embedded_rejection,
+    message_of,
+    read_rejection,
+    searchable_text,
+)
+from freerouter_core.wire.rules import RULES
+from freerouter_core.wire.tool_calls import ToolCall
+
+NOW = 1_790_467_000.0
+"""2026-09-26 23:56:40 UTC, 16:56:40 Pacific time."""
+MIDNIGHT, PACIFIC_MIDNIGHT = NOW + 200, NOW + 200 + 7 * 3600
+FIRST_OF_OCTOBER = 1_790_812_800.0
+
+
+def judged(
+    status: int, error: Json | str, headers: dict[str, str] | None = None, now: float = NOW
+) -> Fault:
+    error = {"message": error} if isinstance(error, str) else error
+    return judge_rejection(Rejection(status, headers or {}, error), now)
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b'{"error": {"message": "m"}}', {"message": "m"}),
+        (b'{"error": "m"}', {"message": "m"}),
+        (b'{"error": null}', {"message": "None"}),
+        (b'[{"error": {"message": "m"}}, 7]', {"message": "m"}),
+        (b'{"detail": "m"}', {"detail": "m"}),
+        (b'"m"', {"message": "m"}),
+        (b"[]", {"message": "[]"}),
+        (b"<html><b>Bad</b>\n <i>gateway</i></html>", {"message": "Bad gateway"}),
+        (b"\xff plain", {"message": "\ufffd plain"}),
+        (b"", {"message": ""}),
+        (b"[" * 100_000, {"message": "[" * 4000}),
+    ],
+)
+def test_the_error_is_read_from_a_body_of_any_form(body: bytes, error: Json) -> None:
+    rejection = read_rejection(418, {"a": "b"}, body)
+
+    assert rejection == Rejection(418, {"a": "b"}, error)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ({"code": 429}, 429),
+        ({"code": "429"}, 429),
+        ({"code": 300}, 300),
+        ({"code": 599}, 599),
+        ({"code": 299}, 502),
+        ({"code": 600}, 502),
+        ({"code": True}, 502),
+        ({"code": "rate_limit_exceeded"}, 429),
+        ({"code": 1, "error_type": "timeout"}, 504),
+        ({"error_type": "timeout", "metadata": {"error_type": "not_found"}}, 404),
+        ({"metadata": {"error_type": "server"}}, 500),
+        ({}, 502),
+    ],
+)
+def test_an_error_inside_a_200_has_its_code_or_its_type_as_status(error: Json, status: int) -> None:
+    assert embedded_rejection(error) == Rejection(status, {}, error)
+
+
+def test_patterns_see_headers_of_limits_and_json_inside_strings_but_no_quotations() -> None:
+    inner = json.dumps({"error": {"message": "inner", "input": "quoted"}})
+    error = {"metadata": {"raw": inner}, "ctx": "quoted", "list": ["[1", "x"], "flagged_input": 1}
+    headers = {"x-ratelimit-remaining": "0", "date": "today", "x-ratelimit-limit-requests": "5"}
+    text = searchable_text(Rejection(400, headers, error))
+
+    assert text == (
+        '{"metadata": {"raw": {"error": {"message": "inner"}}}, "list": ["[1", "x"]} '
+        "x-ratelimit-remaining: 0 x-ratelimit-limit-requests: 5"
+    )
+
+
+def test_json_is_parsed_inside_strings_to_a_depth_and_searched_to_another() -> None:
+    nested = json.dumps("bottom")
+    for _ in range(12):
+        nested = json.dumps([nested])
+    deep: object = "bottom"
+    for _ in range(60):
+        deep = [deep]
+    text = searchable_text(Rejection(400, {}, {"nested": nested, "deep": deep}))
+
+    assert '"nested": [[[["[' in text
+    assert f'"deep": {"[" * 50}null' in text
+    assert judge_rejection(Rejection(400, {}, {"deep": deep}), NOW).cause is Cause.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ({"message": "m", "detail": "d", "type": "t"}, "m"),
+        ({"detail": "d", "type": "t"}, "d"),
+        ({"type": "t"}, "t"),
+        ({}, ""),
+        ({"message": " a \n b "}, "a b"),
+        ({"message": "Provider returned error", "metadata": {"raw": "r"}}, "r"),
+        ({"message": "Provider returned error", "metadata": {"raw": {"message": "r"}}}, "r"),
+        (
+            {"message": "Provider returned error", "metadata": {"raw": ""}},
+            "Provider returned error",
+        ),
+        ({"message": "own", "metadata": {"raw": "r"}}, "own"),
+        ({"metadata": {"raw": "r"}}, "r"),
+        ({"message": "x" * 3000}, "x" * 2000),
+    ],
+)
+def test_the_message_is_the_upstreams_if_the_gateway_says_nothing(
+    error: Json, message: str
+) -> None:
+    assert message_of(error) == message
+
+
+# -- rules ----------------------------------------------------------------------------------------
+
+MEANINGS = [
+    # whose key it was
+    (401, {"message": "Provider returned error"}, "busy", "upstream-401", True),
+    (401, {"metadata": {"provider_name": "Chutes"}}, "busy", "upstream-401", True),
+    (401, "User not found.", "account", "key-refused", False),
+    # whose limit it was
+    (429, "model is temporarily rate-limited upstream", "busy", "upstream-429", True),
+    (429, {"limit_source": "upstream_provider_shared_pool"}, "busy", "upstream-429", True),
+    (429, "Request too large for model `x` on tokens per minute", "unfit", "too-large", False),
+    (429, "Quota exceeded, limit: 0", "gone", "no-free-quota", True),
+    (429, {"quotaValue": "0"}, "gone", "no-free-quota", True),
+    (429, "insufficient balance (1008)", "gone", "no-free-quota", True),
+    (429, "Rate limit reached for model `x` on tokens per day (TPD)", "busy", "model-day", False),
+    (429, {"quotaId": "RequestsPerDayPerProjectPerModel"}, "busy", "model-day", False),
+    (429, "Rate limit reached for model `x`", "busy", "model-minute", False),
+    (402, "You have used your monthly included credits", "account", "account-month", False),
+    (429, "2000 calls / month", "account", "account-month", False),
+    (429, "monthly quota", "account", "account-month", False),
+    (429, "Rate limit exceeded: free-models-per-day", "account", "account-day", False),
+    (403, "daily free allocation of 10,000 neurons", "account", "account-day", False),
+    (429, "today's quota is spent", "account", "account-day", False),
+    (429, "Rate limit exceeded: free-models-per-min", "account", "account-minute", False),
+    (403, {"limit_source": "free_tier_per_minute"}, "account", "account-minute", False),
+    # what may be spent
+    (404, 'excluded_by: ["max_price"]', "gone", "not-free", False),
+    (200, "constraint_filtered", "gone", "not-free", False),
+    (400, "unknown field max_price", "unfit", "price-cap", False),
+    (402, "requires more credits, or fewer max_tokens", "unfit", "max-tokens-402", False),
+    (402, "Insufficient credits", "account", "debt", False),
+    (403, "key limit exceeded", "account", "account-budget", False),
+    # the model, for now and for good
+    (429, "too many concurrent requests", "busy", "concurrency", False),
+    (503, "code 1302", "busy", "concurrency", False),
+    (429, "Rate limit exceeded", "busy", "ambiguous-429", True),
+    (403, "only available on agentic harnesses", "gone", "harness-gated", True),
+    (403, "FreeTierError", "gone", "terms", True),
+    (403, "not available in your country", "gone", "terms", True),
+    (404, "No endpoints found that support tool use", "unfit", "no-tools", False),
+    (404, "that support the provided 'tool_choice' value", "unfit", "no-tool-choice", False),
+    (404, "No endpoints found that support image input", "unfit", "no-image", False),
+    (400, "audio input is not supported", "unfit", "no-audio", False),
+    (422, "does not support file", "unfit", "no-file", False),
+    (404, "can handle the requested parameters", "unfit", "no-parameters", False),
+    (404, "matching your data policy", "gone", "data-policy", False),
+    (404, "No allowed providers are available", "gone", "no-provider", False),
+    (404, "Provider returned error", "busy", "upstream-404", True),
+    (404, "No endpoints found for a/b:free.", "gone", "gone", True),
+    (410, "retired", "gone", "gone", True),
+    (400, "The model x does not exist", "gone", "not-a-model", True),
+    (400, "DEGRADED function cannot be invoked", "busy", "degraded", True),
+    (413, "maximum context length is 8192 tokens", "unfit", "context", False),
+    (500, "the input of 9 tokens is too long", "unfit", "context", False),
+    # the request
+    (413, "payload", "unfit", "too-large", False),
+    (400, "Token limit reached", "unfit", "token-limit", False),
+    (403, {"metadata": {"reasons": ["violence"]}}, "refused", "moderation", False),
+    (403, {"metadata": {"patterns": ["x"]}}, "refused", "guardrail", False),
+    (400, "Provider returned error", "unfit", "upstream-400", True),
+    (400, "'messages' must be an array", "unfit", "bad-request", False),
+    (405, "no", "unfit", "bad-request", False),
+    (414, "no", "unfit", "bad-request", False),
+    (403, "no", "busy", "forbidden", True),
+    # the provider's trouble
+    (408, "", "slow", "timeout", True),
+    (504, "", "slow", "timeout", True),
+    (524, "", "slow", "timeout", True),
+    (301, "", "account", "redirected", False),
+    (500, "", "busy", "server", True),
+    (599, "", "busy", "server", True),
+    (204, "", "broken", "odd-success", True),
+    (407, "", "busy", "unknown", True),
+    (999, "", "busy", "unknown", True),
+]
+
+
+@pytest.mark.parametrize(("status", "error", "kind", "cause", "teaches"), MEANINGS)
+def test_what_a_rejection_means(
+    status: int, error: Json | str, kind: str, cause: str, teaches: bool
+) -> None:
+    fault = judged(status, error)
+
+    assert (fault.kind, fault.cause, fault.teaches) == (kind, cause, teaches)
+    assert fault.status == status
+
+
+def test_the_meanings_above_leave_out_only_rows_that_teach_a_form_of_the_request() -> None:
+    """Those are in the tests of quirks: each names a word that the row puts among the lacks."""
+    left_out = [r for r in RULES if r.cause not in {Cause(cause) for *_, cause, _ in MEANINGS}]
+
+    assert all(rule.lacks for rule in left_out)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "lacks"),
+    [
+        (404, "support tool use", {"tools", "tool_choice"}),
+        (404, "support the provided 'tool_choice'", {"tool_choice"}),
+        (404, "support image input", {"image"}),
+        (404, "support input audio", {"audio"}),
+        (404, "support pdf", {"file"}),
+        (404, "can handle the requested parameters", {"structured_outputs", "response_format"}),
+    ],
+)
+def test_what_a_model_lacks_is_learnt_and_is_not_its_fault(
+    status: int, message: str, lacks: set[str]
+) -> None:
+    fault = judged(status, message)
+
+    assert fault.lacks == lacks
+    assert not fault.teaches
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "hint"),
+    [
+        (401, "", "check the key"),
+        (402, "", "negative balance"),
+        (402, "fewer max_tokens", "lower max_tokens"),
+        (404, "data policy", "settings/privacy"),
+        (404, "No allowed providers", "settings/privacy"),
+        (429, "monthly credits", "on the first"),
+        (429, "per-day", "midnight UTC"),
+        (400, "Token limit reached", "raise max_tokens"),
+        (302, "", "final address"),
+        (500, "", ""),
+    ],
+)
+def test_a_fault_says_what_to_do(status: int, message: str, hint: str) -> None:
+    assert hint in judged(status, message).hint
+    assert hint or not judged(status, message).hint
+
+
+# -- waits ----------------------------------------------------------------------------------------
+
+
+def test_a_refused_key_states_no_wait() -> None:
+    """It is refused until it changes, whatever a gateway puts into the headers."""
+    fault = judged(401, "User not found.", {"retry-after": "60"})
+
+    assert fault.cause is Cause.KEY_REFUSED
+    assert fault.until is None
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(500, ""), (408, ""), (429, ""), (302, ""), (402, ""), (403, "")]
+)
+def test_a_stated_wait_is_read_if_the_model_or_the_account_has_to_wait(
+    status: int, message: str
+) -> None:
+    assert judged(status, message, {"retry-after": "9"}).until == NOW + 9
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(404, ""), (400, ""), (413, ""), (200, ""), (403, "moderation"), (404, "privacy")],
+)
+def test_no_wait_mends_what_the_model_or_the_content_is(status: int, message: str) -> None:
+    assert judged(status, message, {"retry-after": "9"}).until is None
+
+
+def test_a_routine_reset_header_is_a_wait_only_in_the_answer_of_a_limit() -> None:
+    headers = {"x-ratelimit-reset": "9"}
+
+    assert judged(429, "", headers).until == NOW + 9
+    assert judged(403, "", headers).until == NOW + 9
+    assert judged(500, "", headers).until is None
+    assert judged(500, "", {**headers, "x-ratelimit-remaining": "0"}).until == NOW + 9
+
+
+@pytest.mark.parametrize(
+    ("message", "until"),
+    [
+        ("free-models-per-min", NOW + 60),
+        ("free-models-per-day", MIDNIGHT),
+        ("monthly credits", FIRST_OF_OCTOBER),
+        ("Rate limit reached for model `x` (RPD)", MIDNIGHT),
+        ("RequestsPerDay of the project", PACIFIC_MIDNIGHT),
+        ("RequestsPerDayPerProjectPerModel", PACIFIC_MIDNIGHT),
+        ("Rate limit reached for model `x`", None),
+        ("Rate limit exceeded", None),
+    ],
+)
+def test_a_limit_that_names_no_reset_has_its_own(message: str, until: float | None) -> None:
+    assert judged(429, message).until == until
+
+
+@pytest.mark.parametrize("message", ["free-models-per-day", "free-models-per-min"])
+def test_a_stated_reset_counts_before_the_calendar(message: str) -> None:
+    assert judged(429, message, {"retry-after": "5"}).until == NOW + 5
+
+
+def test_googles_day_lasts_until_its_midnight_though_it_states_the_wait_of_a_minute() -> None:
+    message = "RequestsPerDayPerProjectPerModel. Please retry in 5s."
+
+    assert judged(429, message).until == PACIFIC_MIDNIGHT
+    assert judged(429, message, {"retry-after": "90000"}).until == NOW + 90_000
+
+
+@pytest.mark.parametrize(
+    ("message", "context"),
+    [
+        ("This endpoint's maximum context length is 8192 tokens", 8192),
+        ("exceeds the context window of 32768", 32_768),
+        ("prompt is too long", None),
+        ("maximum context length is 12 tokens", None),
+    ],
+)
+def test_the_stated_context_window_is_learnt(message: str, context: int | None) -> None:
+    fault = judged(400, message)
+
+    assert (fault.cause, fault.context) == (Cause.CONTEXT, context)
+    assert judged(404, message + " No endpoints").context is None
+
+
+# -- refused parameters ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("Unsupported parameter: 'seed' is not supported", "seed"),
+        ("Unsupported param: top_k", "top_k"),
+        ("Unsupported value: 'temperature' does not", "temperature"),
+        ("Validation: Unsupported parameter(s): `chat_template_kwargs`", "chat_template_kwargs"),
+        ("Unrecognized request argument supplied: top_k", "top_k"),
+        ("property 'logprobs' is unsupported", "logprobs"),
+        ("property 'messages.2.assistant.reasoning_content' is unsupported", "reasoning-fields"),
+        ("'type': 'extra_forbidden', 'loc': ('body', 'seed')", "seed"),
+        ("extra_forbidden', 'loc': ('body', 'tools', 0, 'strict')", "strict"),
+        ("body -> seed\n  Extra inputs are not permitted", "seed"),
+        ("Invalid 'messages[2].name': expected a pattern", "message-name"),
+        ('Unknown name "seed": Cannot find field.', "seed"),
+        ("unknown field: parameter 'strict' is not a valid field.", "strict"),
+        ("unprocessable entity: seed is not supported", "seed"),
+        ("does not support parameters: ['min_p']", "min_p"),
+        ("parallel_tool_calls=False is not supported by this model.", "parallel_tool_calls"),
+        ("chat_template is not supported for Mistral tokenizers.", "chat_template_kwargs"),
+        ("Unsupported parameter: 'max_tokens'", "max_completion_tokens"),
+        ("Unsupported parameter: 'json_schema'", "structured_outputs"),
+        ("Unsupported parameter: 'model'", None),
+        ("Unsupported parameter: 'model'. Unsupported parameter: 'seed'", "seed"),
+        ("the seed is bad", None),
+    ],
+)
+def test_the_refused_parameter_is_named_in_the_words_of_lacks(text: str, word: str | None) -> None:
+    assert refused_parameter(text) == word
+
+
+@pytest.mark.parametrize("wrap", [lambda e: e, lambda e: {"a": [7, e]}, json.dumps, lambda e: [e]])
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        ({"type": "extra_forbidden", "loc": ["body", "seed"]}, "seed"),
+        ({"msg": "not permitted", "loc": ["seed"]}, "seed"),
+        ({"type": "extra_forbidden", "loc": ["body", "messages", 1, "name"]}, "message-name"),
+        ({"type": "extra_forbidden", "loc": ["body", "tools", 0, "strict"]}, "strict"),
+        ({"type": "extra_forbidden", "loc": ["body", "tools", 0, "seed"]}, None),
+        ({"type": "extra_forbidden", "loc": ["body"]}, None),
+        ({"type": "extra_forbidden", "loc": []}, None),
+        ({"type": "extra_forbidden", "loc": "seed"}, None),
+        ({"type": "missing", "loc": ["body", "seed"], "input": None}, None),
+        (
+            {"type": "string_type", "loc": ["body", "messages", 1, "content"], "input": None},
+            "content-null",
+        ),
+        ({"type": "string_type", "loc": ["body", "messages", 1, "content"], "input": 7}, None),
+        ({"type": "string_type", "loc": ["body", "messages", 1, "content"]}, None),
+    ],
+)
+def test_a_pydantic_servers_list_of_errors_is_read_wherever_it_stands(
+    error: Json, word: str | None, wrap: object
+) -> None:
+    assert callable(wrap)
+    assert refused_parameter("", wrap(error)) == word
+
+
+@pytest.mark.parametrize("error", [None, "text", "{no json", 7, "[" * 100_000])
+def test_what_lists_no_errors_names_no_parameter(error: object) -> None:
+    assert refused_parameter("", error) is None
+
+
+def test_a_list_of_errors_is_looked_for_only_so_deep() -> None:
+    error: object = {"type": "extra_forbidden", "loc": ["seed"]}
+    for _ in range(60):
+        error = [error]
+
+    assert refused_parameter("", error) is None
+
+
+def test_a_named_parameter_is_a_lack_and_the_request_may_go_to_the_same_model_again() -> None:
+    fault = judged(400, "Unsupported parameter: 'seed'", {"retry-after": "9"})
+
+    assert (fault.kind, fault.cause) == (Kind.UNFIT, Cause.NO_PARAMETER)
+    assert fault.lacks == {"seed"}
+    assert (fault.until, fault.teaches, fault.hint) == (None, False, "")
+    assert judged(500, "Unsupported parameter: 'seed'").cause == "server"
+
+
+# -- answers and transports -----------------------------------------------------------------------
+
+
+def answered(arguments: str = "{}", name: str = "f", **fields: object) -> Answer:
+    return Answer(tool_calls=(ToolCall("1", name, arguments),)).with_(**fields)
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (Answer("x"), None),
+        (Answer(error={"code": 1}), None),
+        (Answer(refusal="no"), "refusal"),
+        (Answer("x", refusal="no"), None),
+        (Answer(finish_reason="content_filter"), "content-filter"),
+        (Answer("x", finish_reason="content_filter"), None),
+        (Answer(finish_reason="length"), "length"),
+        (Answer("x", finish_reason="length"), None),
+        (Answer(finish_reason="stop"), "empty"),
+        (answered(), None),
+        (answered("", finish_reason="stop"), None),
+        (answered("", finish_reason="length"), "truncated-tool"),
+        (answered('{"a": 1}', finish_reason="length"), None),
+        (answered("[1]"), "truncated-tool"),
+        (answered(name=""), "unknown-tool"),
+        (Answer("x", complete=False), "cut"),
+        (answered(complete=False), "cut"),
+    ],
+)
+def test_what_is_wrong_with_an_answer(answer: Answer, cause: str | None) -> None:
+    fault = judge_answer(answer)
+
+    assert (fault and fault.cause) == cause
+
+
+@pytest.mark.parametrize(
+    ("answer", "tools", "must_call", "cause"),
+    [
+        (answered(), {"f"}, False, None),
+        (answered(name="g"), {"f"}, False, "unknown-tool"),
+        (answered(name="g"), set(), False, "unknown-tool"),
+        (Answer("no"), {"f"}, True, "no-tool-call"),
+        (Answer("no"), {"f"}, "f", "no-tool-call"),
+        (answered(), {"f"}, True, None),
+        (answered(), {"f", "g"}, "f", None),
+        (answered(), {"f", "g"}, "g", "other-tool"),
+        (Answer('{"name": "f", "arguments": {}}'), {"f"}, False, "call-as-text"),
+        (Answer(' {"name": "f", "parameters": {}}'), {"f"}, False, "call-as-text"),
+        (Answer("<tool_call>f"), {"f"}, False, "call-as-text"),
+        (Answer("<|tool▁calls▁begin|>"), {"f"}, False, "call-as-text"),
+        (Answer("[TOOL_CALLS][]"), {"f"}, False, "call-as-text"),
+        (Answer("<function=f>"), {"f"}, False, "call-as-text"),
+        (Answer("<tool_call>f"), set(), False, None),
+        (Answer("It says <tool_call>"), {"f"}, False, None),
+        (answered(text="<tool_call>f"), {"f"}, False, None),
+    ],
+)
+def test_what_is_wrong_with_an_answer_to_a_request_with_tools(
+    answer: Answer, tools: set[str], must_call: str | bool, cause: str | None
+) -> None:
+    fault = judge_answer(answer, tools=frozenset(tools), must_call=must_call)
+
+    assert (fault and fault.cause) == cause
+
+
+def test_faults_of_an_answer_say_whether_they_say_anything_about_the_model() -> None:
+    refusal = judge_answer(Answer(refusal="no" * 500))
+    length = judge_answer(Answer(finish_reason="length"))
+    empty = judge_answer(Answer())
+    filtered = judge_answer(Answer(finish_reason="content_filter"))
+    assert refusal and length and empty and filtered
+
+    assert (refusal.teaches, length.teaches, empty.teaches, filtered.teaches) == (
+        False,
+        False,
+        True,
+        False,
+    )
+    assert len(refusal.message) == 300
+    assert "raise max_tokens" in length.hint
+
+
+def test_a_transports_failure_is_told_in_its_own_words_if_it_has_any() -> None:
+    assert judge_transport("connect", "no route") == Fault(Kind.BUSY, Cause.CONNECT, "no route")
+    assert judge_transport("read-timeout") == Fault(
+        Kind.SLOW, Cause.READ_TIMEOUT, "no bytes in time"
+    )
+    assert judge_transport("odd").cause is Cause.OTHER
+
+
+def test_only_what_passes_may_be_asked_again_a_little_later() -> None:
+    assert {kind for kind in Kind if kind.passing} == {Kind.BUSY, Kind.SLOW, Kind.BROKEN}
+
+
+def test_the_effect_of_a_fault_is_that_of_its_cause() -> None:
+    assert Fault(Kind.BUSY, Cause.SERVER).effect == Effect()
+    assert Fault(Kind.ACCOUNT, Cause.KEY_REFUSED).effect.key_refused

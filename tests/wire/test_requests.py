@@ -1,0 +1,120 @@
+"""Requests: how they are made, and what is refused before anything is sent."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from freerouter_core import ChatRequest, errors
+from freerouter_core.wire.json_values import Json
+from freerouter_core.wire.request import check_request
+
+TOOL: Json = {"type": "function", "function": {"name": "f"}}
+FORCED: Json = {"type": "function", "function": {"name": "f"}}
+
+
+def request(**fields: Any) -> ChatRequest:
+    return ChatRequest(**{"messages": [{"role": "user", "content": "x"}], **fields})
+
+
+def test_a_text_a_list_and_a_request_are_all_prompts() -> None:
+    whole = request()
+
+    assert ChatRequest.of("x") == whole
+    assert ChatRequest.of(({"role": "user", "content": "x"},)) == whole
+    assert ChatRequest.of(whole) is whole
+
+
+def test_a_copy_changes_only_the_named_fields() -> None:
+    assert request().but(model="a/m").model == "a/m"
+    assert request().model is None
+
+
+@pytest.mark.parametrize("name", ["x" * 501, "a\nb"])
+def test_no_model_has_an_odd_name(name: str) -> None:
+    with pytest.raises(errors.BadRequest, match="no model has such a name"):
+        request(model=name)
+    assert request(model="x" * 500).model
+
+
+@pytest.mark.parametrize(
+    ("tools", "choice", "must_call"),
+    [
+        ([], "required", False),
+        ([TOOL], None, False),
+        ([TOOL], "auto", False),
+        ([TOOL], "required", True),
+        ([TOOL], FORCED, "f"),
+        ([TOOL], {"type": "function"}, True),
+        ([TOOL], {"function": None}, True),
+    ],
+)
+def test_what_must_be_called(tools: list[Json], choice: Any, must_call: str | bool) -> None:
+    assert request(tools=tools, tool_choice=choice).must_call == must_call
+
+
+def test_only_functions_are_on_offer_by_name() -> None:
+    assert request(tools=[TOOL, {"type": "web"}, {"function": "odd"}]).offered == {"f"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"messages": []}, "at least one message"),
+        ({"messages": [{"content": "x"}]}, "at least one message"),
+        ({"messages": [{"role": ""}]}, "at least one message"),
+        ({"messages": [7]}, "at least one message"),
+        ({"tools": [None]}, "each tool must be a dict"),
+        (
+            {"tools": [TOOL], "tool_choice": {"function": {"name": "g"}}},
+            r"names 'g', which is not among the tools \['f'\]",
+        ),
+        ({"parameters": {"allow_paid": True}}, "'allow_paid' may not be given"),
+        ({"extra_body": {"api_key": "k"}}, "'api_key' may not be given"),
+        ({"extra_body": {"model": "m"}}, "'model' may not be given"),
+        ({"parameters": {"provider": {}}}, "'provider' may not be given"),
+        ({"parameters": {"stream": True}}, "'stream' may not be given"),
+        ({"parameters": {"messages": []}}, "'messages' may not be given"),
+    ],
+)
+def test_what_no_model_could_take_is_refused(fields: Json, message: str) -> None:
+    with pytest.raises(errors.BadRequest, match=message):
+        check_request(request(**fields), allow_paid=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "feature"),
+    [
+        ({"tools": [{"type": "openrouter:web_search"}]}, "openrouter:web_search"),
+        ({"extra_body": {"tools": [7, {"type": "openrouter:fetch"}]}}, "openrouter:fetch"),
+        ({"extra_body": {"models": ["a/m"]}}, "models"),
+        ({"extra_body": {"plugins": [{"id": "web"}]}}, "plugins"),
+        ({"extra_body": {"route": "fallback"}}, "route"),
+        ({"parameters": {"web_search_options": {"a": 1}}}, "web_search_options"),
+        ({"model": "a/m:online"}, ":online"),
+    ],
+)
+def test_what_could_cost_money_is_refused_unless_it_is_permitted(
+    fields: Json, feature: str
+) -> None:
+    check_request(request(**fields), allow_paid=True)
+    with pytest.raises(errors.BadRequest, match=f"^{feature} can cost money"):
+        check_request(request(**fields), allow_paid=False)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"messages": (MappingProxyType({"role": "user", "content": "x"}),)},
+        {"tools": [TOOL], "tool_choice": FORCED},
+        {"tools": [{"type": "web"}]},
+        {"extra_body": {"provider": {"order": ["x"]}, "stream": True}},
+        {"extra_body": {"models": [], "tools": "odd"}},
+        {"model": "a/m:free"},
+    ],
+)
+def test_whatever_else_a_caller_asks_is_sent(fields: Json) -> None:
+    check_request(request(**fields), allow_paid=False)
