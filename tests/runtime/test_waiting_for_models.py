@@ -80,10 +80,13 @@ def test_a_second_list_is_waited_for_only_a_little(seconds: float, joins: bool) 
 
 
 def test_a_caller_without_time_waits_for_nothing() -> None:
-    process = Process(Lists({"one": (0.5, ["a"])}))
+    process = Process(Lists({"one": (0.5, ["a"]), "two": (0.5, ["b"])}))
 
     assert process.models(ONE, wait=0.0, required=False) == []
     assert process.elapsed == 0.0
+    process.passes(0.5)
+    assert process.models(ONE, TWO, wait=0.0) == ["one:a"]
+    assert process.elapsed == 0.5
 
 
 def test_a_caller_waits_no_longer_than_it_may() -> None:
@@ -121,22 +124,28 @@ def test_a_server_elsewhere_is_not_waited_for_where_there_is_a_copy(tmp_path: Pa
 def test_failed_fetches_are_tried_again_ever_more_rarely_until_one_succeeds() -> None:
     lists = Lists({"one": (0.0, ["a"]), "two": (0.0, [])})
     process = Process(lists)
-    process.models(ONE, TWO)
-    waits = []
-    for _ in range(3):
+
+    def seconds_to_the_next_fetch() -> float:
         asked, started = lists.asked["two"], process.elapsed
         while lists.asked["two"] == asked:
             process.clock.advance(1.0)
             process.models(ONE, TWO)
             process.passes(0.001)
-        waits.append(process.elapsed - started)
+        return process.elapsed - started
+
+    process.models(ONE, TWO)
+    waits = [seconds_to_the_next_fetch() for _ in range(3)]
     assert waits == pytest.approx([FIRST_BACKOFF, 2 * FIRST_BACKOFF, 4 * FIRST_BACKOFF], abs=1.5)
 
     lists.hosts["two"] = (0.0, ["b"])
-    process.clock.advance(8 * FIRST_BACKOFF)
-    process.models(ONE, TWO)
-    process.passes(0.001)
+    seconds_to_the_next_fetch()
     assert process.models(ONE, TWO) == ["one:a", "two:b"]
+
+    lists.hosts["two"] = (0.0, [])
+    process.clock.advance(REFRESH)
+    assert process.models(ONE, TWO) == ["one:a", "two:b"], "the last list stays"
+    process.passes(0.001)
+    assert seconds_to_the_next_fetch() == pytest.approx(FIRST_BACKOFF, abs=1.5)
 
 
 def test_a_list_is_renewed_once_it_is_old() -> None:
