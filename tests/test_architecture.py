@@ -101,7 +101,7 @@ def room_of(name: str) -> str:
 
 
 @pytest.mark.parametrize("folder", PURE)
-def test_law_1_decisions_are_pure(folder: str) -> None:
+def test_law_1_pure_rooms_import_only_pure_modules(folder: str) -> None:
     for path in modules(CORE / folder):
         for name, typed in imports(path):
             allowed = name in PURE_STDLIB or name.startswith("freerouter_core")
@@ -109,7 +109,7 @@ def test_law_1_decisions_are_pure(folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", PURE)
-def test_law_1_no_clock_no_dice_no_environment(folder: str) -> None:
+def test_law_1_pure_rooms_read_no_clock_and_draw_no_random_numbers(folder: str) -> None:
     for path in modules(CORE / folder):
         source = path.read_text("utf-8")
         tree = ast.parse(source)
@@ -142,7 +142,7 @@ def test_arrows_point_down(room: str) -> None:
             assert room_of(name) in allowed, f"{path.relative_to(ROOT)} looks up into {name}"
 
 
-def test_no_module_imports_itself_by_any_way() -> None:
+def test_there_is_no_circle_of_imports() -> None:
     """No circle of imports, type-only ones and those inside functions included. What the simulator
     imports does not count: `world.router()` hands out the front door, and DEV_MODE the simulator."""
     files = {module_name(path): path for path in modules(CORE)}
@@ -179,7 +179,7 @@ def test_httpx_is_imported_in_two_files() -> None:
     assert users == {"runtime/http/transport.py", "simulator/transport.py"}
 
 
-def test_no_module_is_past_400_lines() -> None:
+def test_no_module_has_more_than_400_lines() -> None:
     long = {
         str(path.relative_to(ROOT)): lines
         for package in PACKAGES
@@ -190,7 +190,7 @@ def test_no_module_is_past_400_lines() -> None:
     assert not long
 
 
-def test_exports() -> None:
+def test_public_names_are_exported() -> None:
     import freerouter_core
     import langchain_freerouter
     import llamaindex_freerouter
@@ -206,7 +206,7 @@ def test_exports() -> None:
         _ = freerouter_core.Nothing
 
 
-def test_py_typed_is_shipped() -> None:
+def test_each_package_has_a_py_typed() -> None:
     assert all((package / "py.typed").exists() for package in PACKAGES)
 
 
@@ -223,7 +223,7 @@ def test_annotations_resolve_at_run_time() -> None:
             assert typing.get_type_hints(getattr(kind, name))
 
 
-def test_importing_is_lazy() -> None:
+def test_importing_the_core_loads_neither_httpx_nor_settings() -> None:
     """The core alone loads neither httpx nor settings; the LangChain adapter loads no httpx of ours."""
     code = "import sys, freerouter_core; print([m for m in ('httpx', 'pydantic_settings', 'pydantic') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

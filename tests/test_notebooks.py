@@ -34,7 +34,7 @@ def shown(book: Any) -> list[set[str]]:
     ]
 
 
-def test_there_are_five() -> None:
+def test_there_are_five_notebooks() -> None:
     names = {"quickstart", "langchain_agent", "llamaindex_rag", "failover", "choosing"}
 
     assert {path.stem for path in BOOKS} == names
@@ -44,8 +44,10 @@ def test_there_are_five() -> None:
     "ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
 @pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
-def test_it_runs_and_shows_what_it_is_kept_with(path: Path, tmp_path: Path) -> None:
-    kept, fresh = read(path), read(path)
+def test_a_notebook_runs_and_shows_the_kinds_of_output_it_is_saved_with(
+    path: Path, tmp_path: Path
+) -> None:
+    saved, fresh = read(path), read(path)
     for cell in fresh.cells:
         if cell.cell_type == "code":
             cell.outputs = []
@@ -53,14 +55,14 @@ def test_it_runs_and_shows_what_it_is_kept_with(path: Path, tmp_path: Path) -> N
         fresh, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
 
-    assert shown(fresh) == shown(kept)
+    assert shown(fresh) == shown(saved)
 
 
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
 @pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
-def test_it_runs_with_its_one_line_changed(
+def test_a_notebook_runs_with_a_real_router(
     path: Path, tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with a real key, over an OpenRouter that is served on a port, in real time."""
@@ -83,7 +85,7 @@ def test_it_runs_with_its_one_line_changed(
 
 
 @pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
-def test_it_says_that_it_is_simulated_and_needs_one_changed_line(path: Path) -> None:
+def test_a_notebook_says_that_it_is_simulated_and_which_line_to_change(path: Path) -> None:
     book = read(path)
     code = "\n".join(cell.source for cell in book.cells if cell.cell_type == "code")
     lines = REAL.findall(code)
@@ -96,7 +98,7 @@ def test_it_says_that_it_is_simulated_and_needs_one_changed_line(path: Path) -> 
 
 
 @pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
-def test_it_links_to_what_is_there(path: Path) -> None:
+def test_links_of_a_notebook_lead_to_files(path: Path) -> None:
     for cell in read(path).cells:
         for target in re.findall(r"\]\((?!http)([^)]+)\)", cell.source):
             assert (FOLDER / target).exists(), target

@@ -42,7 +42,9 @@ def only(entry: dict[str, Any], **how: Any) -> Model:
         (row("a/b:free", {"prompt": "0", "completion": "0", "overrides": [{"min_prompt_tokens": 9, "prompt": "0.1"}]}), False),
     ],
 )  # fmt: skip
-def test_free_is_the_suffix_and_every_price_zero(entry: dict[str, Any], free: bool) -> None:
+def test_a_model_is_free_with_the_suffix_and_every_price_zero(
+    entry: dict[str, Any], free: bool
+) -> None:
     assert only(entry).free is free
 
 
@@ -60,11 +62,11 @@ def test_free_is_the_suffix_and_every_price_zero(entry: dict[str, Any], free: bo
         row("openrouter/free"),
     ],
 )
-def test_never_chat_candidates(entry: dict[str, Any]) -> None:
+def test_classifiers_and_gated_models_are_not_chat_models(entry: dict[str, Any]) -> None:
     assert not only(entry).chat
 
 
-def test_facts() -> None:
+def test_the_facts_of_a_row_are_read() -> None:
     model = only(
         row(
             "acme/vision-30b:free",
@@ -88,7 +90,7 @@ def test_facts() -> None:
 
 
 @pytest.mark.parametrize("sentinel", ["2098-12-31", "9999-01-01", None, "soon"])
-def test_far_future_expiries_mean_none(sentinel: str | None) -> None:
+def test_an_expiry_in_the_far_future_means_none(sentinel: str | None) -> None:
     assert only(row("a/b:free", expiration_date=sentinel)).expires is None
 
 
@@ -96,7 +98,7 @@ def test_far_future_expiries_mean_none(sentinel: str | None) -> None:
     "wrap",
     [lambda rows: rows, lambda rows: {"data": rows}, lambda rows: {"fetchedAt": 1, "data": rows}],
 )
-def test_shapes_of_lists(wrap: Any) -> None:
+def test_lists_of_every_shape_are_read(wrap: Any) -> None:
     models = parse_models(
         wrap([row("a/b:free"), None, {"no": "id"}, 7, row("c/d", {"prompt": "1"})])
     )
@@ -105,11 +107,11 @@ def test_shapes_of_lists(wrap: Any) -> None:
 
 
 @pytest.mark.parametrize("junk", [None, 7, "x", {}, {"data": None}, {"data": {"a": 1}}, [[]]])
-def test_junk_is_no_models(junk: Any) -> None:
+def test_junk_is_an_empty_list(junk: Any) -> None:
     assert parse_models(junk) == []
 
 
-def test_other_providers_tell_free_their_own_way() -> None:
+def test_each_provider_has_its_own_rule_of_what_is_free() -> None:
     rows = [{"id": "m1"}, {"id": "m2"}]
 
     assert [m.free for m in parse_models(rows, provider="groq", free="all")] == [True, True]
@@ -146,7 +148,7 @@ def test_a_provider_inherits_what_it_leaves_out() -> None:
         Provider("acme", free="sometimes")
 
 
-def test_scopes_tell_keys_apart_without_showing_them() -> None:
+def test_scopes_differ_by_key_without_showing_it() -> None:
     rows = known_providers()
     one = resolve_account(Provider("openrouter", api_key="sk-one"), rows, {})
     two = resolve_account(Provider("openrouter", api_key="sk-two"), rows, {})

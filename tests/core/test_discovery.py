@@ -44,7 +44,7 @@ def start(tmp_path: Path, clock: VirtualClock) -> Callable[[], Router]:
 
 
 @respx.mock
-def test_fetched_once(start: Callable[[], Router]) -> None:
+def test_a_fresh_list_is_fetched_once(start: Callable[[], Router]) -> None:
     models = respx.get(f"{URL}/models").mock(return_value=listing("a/b:free"))
     router = start()
 
@@ -65,7 +65,7 @@ def test_many_callers_at_a_cold_start_fetch_once(start: Callable[[], Router]) ->
 
 
 @respx.mock
-def test_a_cold_start_reads_the_disk(start: Callable[[], Router]) -> None:
+def test_a_cold_start_without_a_server_reads_the_copy_on_disk(start: Callable[[], Router]) -> None:
     models = respx.get(f"{URL}/models").mock(return_value=listing("a/b:free"))
     first = start()
     assert ids(first) == ["a/b:free"]
@@ -76,7 +76,7 @@ def test_a_cold_start_reads_the_disk(start: Callable[[], Router]) -> None:
 
 
 @respx.mock
-def test_a_stale_list_is_served_and_renewed_behind_it(
+def test_a_stale_list_is_served_while_it_is_refreshed(
     start: Callable[[], Router], clock: VirtualClock
 ) -> None:
     models = respx.get(f"{URL}/models").mock(return_value=listing("old/m:free"))
@@ -118,7 +118,7 @@ def test_a_failed_fetch_keeps_the_last_list_and_backs_off(
 
 
 @respx.mock
-def test_no_list_and_no_copy_is_an_error_that_says_so(start: Callable[[], Router]) -> None:
+def test_without_a_list_and_a_copy_the_error_says_why(start: Callable[[], Router]) -> None:
     respx.get(f"{URL}/models").mock(side_effect=httpx.ConnectError("down"))
     with pytest.raises(errors.CatalogueUnavailable, match="ConnectError") as caught:
         start().chat("x")
@@ -146,7 +146,7 @@ def test_a_named_model_needs_no_list(start: Callable[[], Router]) -> None:
     "junk", ["", "{", "[]", '{"format": 2}', '{"format": 2, "fetched": 1, "models": [{"nope": 1}]}']
 )
 @respx.mock
-def test_a_spoilt_copy_is_no_copy(start: Callable[[], Router], tmp_path: Path, junk: str) -> None:
+def test_a_damaged_copy_is_ignored(start: Callable[[], Router], tmp_path: Path, junk: str) -> None:
     respx.get(f"{URL}/models").mock(return_value=listing("a/b:free"))
     router = start()
     ids(router)
@@ -158,7 +158,7 @@ def test_a_spoilt_copy_is_no_copy(start: Callable[[], Router], tmp_path: Path, j
 
 
 @respx.mock
-def test_what_was_parsed_is_what_was_kept(start: Callable[[], Router]) -> None:
+def test_the_copy_on_disk_holds_every_fact(start: Callable[[], Router]) -> None:
     row = {
         "id": "a/b:free",
         "context_length": 9000,
@@ -210,7 +210,7 @@ def test_gone_models_return_with_the_next_catalogue() -> None:
         assert world.asked == ["a/m:free", "b/m:free", "b/m:free", "a/m:free"]
 
 
-def test_models_die_and_are_born() -> None:
+def test_a_refresh_adds_new_models_and_drops_gone_ones() -> None:
     with World([SimModel("old/m:free", dies=100.0), SimModel("new/m:free", born=50.0)]) as world:
         router = world.router()
         assert ids(router) == ["old/m:free"]
@@ -220,7 +220,7 @@ def test_models_die_and_are_born() -> None:
         assert ids(router) == ["new/m:free"]
 
 
-def test_picking_models_by_hand() -> None:
+def test_models_are_listed_by_context_and_by_price() -> None:
     paid = SimModel("a/paid", prompt_price="0.000001", completion_price="0.000002", context=9)
     with World(
         [paid, SimModel("a/m:free", context=5000), SimModel("b/m:free", context=9000)]
@@ -238,7 +238,7 @@ def test_picking_models_by_hand() -> None:
         assert str(router.health()) == "2 of 2 free models usable now (3 listed)"
 
 
-def test_explain_says_why_not_and_sends_nothing() -> None:
+def test_explain_says_why_models_are_left_out_and_sends_nothing() -> None:
     models = [
         SimModel("a/text:free", tools=False),
         SimModel("b/able:free"),
@@ -263,7 +263,7 @@ def test_min_quality_leaves_small_models_out() -> None:
             world.router(min_quality=10).chat("x")
 
 
-def test_context_decides_who_is_asked_and_only_larger_follow() -> None:
+def test_after_a_context_error_only_models_with_a_larger_window_are_asked() -> None:
     models = [
         SimModel("a/small:free", context=2_000),
         SimModel("b/liar:free", context=90_000, script=["400-context"]),

@@ -138,7 +138,7 @@ RECORDED = [
 
 
 @pytest.mark.parametrize(("status", "message", "metadata", "kind", "cause", "wait"), RECORDED)
-def test_recorded_errors(
+def test_recorded_errors_are_the_right_faults(
     status: int, message: str, metadata: dict[str, Any], kind: str, cause: str, wait: float | None
 ) -> None:
     fault = judge_rejection(read_rejection(status, {}, error(message, status, **metadata)), NOW)
@@ -147,7 +147,7 @@ def test_recorded_errors(
     assert fault.until == (None if wait is None else pytest.approx(NOW + wait, abs=1))
 
 
-def test_what_is_learnt_from_a_refusal() -> None:
+def test_a_rejection_says_what_the_model_lacks() -> None:
     tools = judge_rejection(
         read_rejection(404, {}, error("No endpoints found that support tool use.", 404)), NOW
     )
@@ -183,13 +183,13 @@ def test_what_is_learnt_from_a_refusal() -> None:
         (Answer(text="cut", complete=False), "cut"),
     ],
 )
-def test_odd_answers(answer: Answer, cause: str | None) -> None:
+def test_odd_answers_are_the_right_faults(answer: Answer, cause: str | None) -> None:
     fault = judge_answer(answer, tools=frozenset({"f"}))
 
     assert (fault.cause if fault else None) == cause
 
 
-def test_a_required_call_must_come() -> None:
+def test_an_answer_without_the_required_call_is_a_fault() -> None:
     text = Answer(text="no", finish_reason="stop")
     other = Answer(tool_calls=(ToolCall("1", "g", "{}"),), finish_reason="tool_calls")
     both = frozenset({"f", "g"})
@@ -221,12 +221,12 @@ DIALECTS: list[tuple[str, int, dict[str, str], Any, Kind, str, float | None]] = 
 
 
 @pytest.mark.parametrize(
-    ("who", "status", "headers", "body", "kind", "cause", "until"),
+    ("provider", "status", "headers", "body", "kind", "cause", "until"),
     DIALECTS,
     ids=[d[0] for d in DIALECTS],
 )
-def test_every_way_of_saying_no(
-    who: str,
+def test_rejections_of_each_provider_are_the_right_faults(
+    provider: str,
     status: int,
     headers: dict[str, str],
     body: Any,
@@ -239,7 +239,7 @@ def test_every_way_of_saying_no(
     assert (fault.kind, fault.cause) == (kind, cause)
     if until is not None:
         assert fault.until == pytest.approx(until)
-    if who == "Gemini's day":
+    if provider == "Gemini's day":
         assert fault.until is not None
         assert fault.until - NOW > 3_600.0, "its RetryInfo is the minute's"
 
@@ -256,7 +256,7 @@ def test_answers_between_unexplained_429s_clear_the_account() -> None:
         assert not world.runtime.state.health.accounts.benches
 
 
-def test_three_unexplained_429s_are_the_accounts() -> None:
+def test_three_unexplained_429s_in_a_row_bench_the_account() -> None:
     models = [SimModel(f"m{n}/x:free", script=["429-bare"] * 9) for n in range(6)]
     with World(models) as world, pytest.raises(Exhausted):
         world.router(timeout=15.0, max_retries=9).chat("x")

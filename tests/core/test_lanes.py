@@ -21,7 +21,7 @@ Reply = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @pytest.fixture(params=["aiohttp", "httpx"])
-def lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     import aiohttp  # noqa: F401  # loaded already, so that the first request goes through it
 
     if request.param == "httpx":
@@ -47,7 +47,7 @@ async def server(reply: Reply) -> AsyncIterator[Account]:
         listening.close()
 
 
-def says(text: bytes) -> Reply:
+def always(text: bytes) -> Reply:
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.readuntil(b"\r\n\r\n"):
             writer.write(text)
@@ -56,13 +56,13 @@ def says(text: bytes) -> Reply:
     return reply
 
 
-async def asked(transport: Transport, account: Account) -> tuple[int, dict[str, str], bytes]:
+async def get(transport: Transport, account: Account) -> tuple[int, dict[str, str], bytes]:
     async with transport.open(account, "GET", "/x") as response:
         return response.status, response.headers, await response.read()
 
 
 @asynccontextmanager
-async def transport_of() -> AsyncIterator[Transport]:
+async def open_transport() -> AsyncIterator[Transport]:
     transport = Transport()
     try:
         yield transport
@@ -70,24 +70,24 @@ async def transport_of() -> AsyncIterator[Transport]:
         await transport.close()
 
 
-async def test_a_whole_response(lane: str) -> None:
+async def test_a_compressed_response_with_long_headers_is_read(backend: str) -> None:
     packed = gzip.compress(b'{"a": 1}')
     head = f"HTTP/1.1 200 OK\r\nX-Long: {'y' * 20_000}\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
-    async with server(says(head.encode() + packed)) as account, transport_of() as transport:
+    async with server(always(head.encode() + packed)) as account, open_transport() as transport:
         for _ in range(3):
-            status, headers, body = await asked(transport, account)
+            status, headers, body = await get(transport, account)
 
     assert (status, headers["x-long"][:1], json.loads(body)) == (200, "y", {"a": 1})
-    assert (transport._aiohttp is not None) == (lane == "aiohttp")
+    assert (transport._aiohttp is not None) == (backend == "aiohttp")
 
 
-async def test_a_redirect_is_not_followed(lane: str) -> None:
+async def test_a_redirect_is_not_followed(backend: str) -> None:
     moved = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
-    async with server(says(moved)) as account, transport_of() as transport:
-        assert (await asked(transport, account))[0] == 302
+    async with server(always(moved)) as account, open_transport() as transport:
+        assert (await get(transport, account))[0] == 302
 
 
-async def test_headers_as_they_are_and_no_cookies_kept(lane: str) -> None:
+async def test_headers_are_sent_and_no_cookies_are_kept(backend: str) -> None:
     seen: list[bytes] = []
 
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -95,9 +95,9 @@ async def test_headers_as_they_are_and_no_cookies_kept(lane: str) -> None:
             seen.append(head.lower())
             writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\n{}")
 
-    async with server(reply) as account, transport_of() as transport:
-        await asked(transport, account)
-        await asked(transport, account)
+    async with server(reply) as account, open_transport() as transport:
+        await get(transport, account)
+        await get(transport, account)
 
     assert b"authorization: bearer sk-mine" in seen[1]
     assert b"user-agent: freerouter/" in seen[1]
@@ -112,39 +112,39 @@ async def test_headers_as_they_are_and_no_cookies_kept(lane: str) -> None:
         (b"SSH-2.0-OpenSSH\r\n\r\n", "protocol or cut"),
     ],
 )
-async def test_failures_by_name(lane: str, text: bytes, name: str) -> None:
+async def test_a_failure_has_a_name_and_shows_no_key(backend: str, text: bytes, name: str) -> None:
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(text)
         await writer.drain()
 
-    async with server(reply) as account, transport_of() as transport:
+    async with server(reply) as account, open_transport() as transport:
         with pytest.raises(TransportFailed) as caught:
-            await asked(transport, account)
+            await get(transport, account)
 
     assert caught.value.name in name.split()
     assert "sk-mine" not in str(caught.value)
 
 
-async def test_nobody_there(lane: str) -> None:
-    async with server(says(b"")) as account:
+async def test_a_refused_connection_is_a_connect_failure(backend: str) -> None:
+    async with server(always(b"")) as account:
         pass
-    async with transport_of() as transport:
+    async with open_transport() as transport:
         with pytest.raises(TransportFailed) as caught:
-            await asked(transport, account)
+            await get(transport, account)
 
     assert caught.value.name == "connect"
 
 
-async def test_a_connection_closed_meanwhile_is_opened_anew(lane: str) -> None:
+async def test_a_connection_that_was_closed_while_idle_is_replaced(backend: str) -> None:
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
         await writer.drain()
 
-    async with server(reply) as account, transport_of() as transport:
+    async with server(reply) as account, open_transport() as transport:
         for _ in range(5):
-            assert (await asked(transport, account))[0] == 200
+            assert (await get(transport, account))[0] == 200
             while not all(map(_idle, asyncio.all_tasks() - {asyncio.current_task()})):
                 await asyncio.sleep(0)
 
@@ -153,7 +153,7 @@ def _idle(task: asyncio.Task[None]) -> bool:
     return task.done()
 
 
-def test_a_patched_httpx_sees_what_is_sent(lane: str) -> None:
+def test_respx_sees_the_requests(backend: str) -> None:
     answer = {
         "choices": [
             {"message": {"role": "assistant", "content": "patched"}, "finish_reason": "stop"}
@@ -170,7 +170,7 @@ def test_a_patched_httpx_sees_what_is_sent(lane: str) -> None:
         assert chat.called
 
 
-async def test_a_connection_that_is_closed_under_a_request_costs_no_attempt() -> None:
+async def test_a_kept_connection_that_is_closed_under_a_request_is_replaced() -> None:
     import aiohttp  # noqa: F401  # the lane that is meant
 
     served = 0
@@ -183,7 +183,7 @@ async def test_a_connection_that_is_closed_under_a_request_costs_no_attempt() ->
         await writer.drain()
         await reader.readuntil(b"\r\n\r\n")  # the next request is read, and the connection closed
 
-    async with server(reply) as account, transport_of() as transport:
+    async with server(reply) as account, open_transport() as transport:
         for _ in range(4):
             async with transport.open(account, "POST", "/x", b"{}") as response:
                 assert await response.read() == b"{}"
@@ -191,7 +191,7 @@ async def test_a_connection_that_is_closed_under_a_request_costs_no_attempt() ->
     assert served == 4
 
 
-async def test_a_new_connection_that_breaks_is_a_failure_at_once() -> None:
+async def test_a_new_connection_that_breaks_is_a_failure() -> None:
     import aiohttp  # noqa: F401
 
     tried = 0
@@ -201,7 +201,7 @@ async def test_a_new_connection_that_breaks_is_a_failure_at_once() -> None:
         tried += 1
         await reader.readuntil(b"\r\n\r\n")
 
-    async with server(reply) as account, transport_of() as transport:
+    async with server(reply) as account, open_transport() as transport:
         with pytest.raises(TransportFailed):
             async with transport.open(account, "POST", "/x", b"{}") as response:
                 await response.read()
@@ -209,7 +209,7 @@ async def test_a_new_connection_that_breaks_is_a_failure_at_once() -> None:
     assert tried == 1
 
 
-async def test_a_server_that_breaks_off_amid_its_work_is_asked_once(
+async def test_a_connection_that_breaks_later_is_not_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import aiohttp  # noqa: F401
@@ -227,8 +227,8 @@ async def test_a_server_that_breaks_off_amid_its_work_is_asked_once(
                 return
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
-    async with server(reply) as account, transport_of() as transport:
-        await asyncio.gather(*(asked(transport, account) for _ in range(6)))
+    async with server(reply) as account, open_transport() as transport:
+        await asyncio.gather(*(get(transport, account) for _ in range(6)))
         with pytest.raises(TransportFailed):
             async with transport.open(account, "POST", "/x", b"{}") as response:
                 await response.read()

@@ -32,7 +32,7 @@ def world_of(scripts: list[list[str | None]], seed: int, **account: Any) -> Worl
 
 @some_worlds
 @given(st.lists(FATES, min_size=1, max_size=4), SEEDS, st.booleans())
-def test_laws_4_and_9_nothing_refused_nothing_paid(
+def test_laws_4_and_9_no_known_limit_is_exceeded_and_nothing_is_paid(
     scripts: list[list[str | None]], seed: int, stream: bool
 ) -> None:
     """Thirty calls in whatever weather: the account's minute is never overdrawn, no paid model is ever asked, and the guard
@@ -69,7 +69,7 @@ def test_laws_4_and_9_nothing_refused_nothing_paid(
 
 @some_worlds
 @given(st.lists(FATES, min_size=1, max_size=4), SEEDS, st.sampled_from(["whole", "fragments"]))
-def test_law_7_text_is_never_repeated_and_a_break_is_said(
+def test_law_7_text_is_never_repeated_and_a_break_is_an_error(
     scripts: list[list[str | None]], seed: int, tools: ToolStreaming
 ) -> None:
     """A stream ends with the whole text of one model, or breaks with exactly what was shown."""
@@ -97,7 +97,7 @@ def test_law_7_text_is_never_repeated_and_a_break_is_said(
 
 @some_worlds
 @given(st.lists(FATES, min_size=1, max_size=4), SEEDS, st.integers(0, 40))
-def test_law_7_continued_text_is_the_text(
+def test_law_7_a_continued_story_is_told_once(
     scripts: list[list[str | None]], seed: int, back: int
 ) -> None:
     """Whoever breaks off where, and however far each goes back: one story is told, once."""
@@ -158,7 +158,7 @@ def test_a_call_never_outlives_its_timeout(
 
 @some_worlds
 @given(st.lists(FATES, min_size=1, max_size=4), SEEDS)
-def test_the_same_world_goes_the_same_way(scripts: list[list[str | None]], seed: int) -> None:
+def test_equal_worlds_give_equal_journals(scripts: list[list[str | None]], seed: int) -> None:
     """Decisions are pure: the same seed, the same requests, the same journal to the last entry."""
 
     def live() -> list[str]:
@@ -201,7 +201,7 @@ def test_law_8_a_guessed_bench_doubles_and_is_probed_once() -> None:
     assert len(gaps) >= 4
 
 
-def test_law_8_guessed_benches_yield_where_nobody_else_is_left() -> None:
+def test_law_8_a_guessed_bench_is_cut_short_when_no_other_model_is_left() -> None:
     with World([SimModel("acme/a:free", script=["502", "502", "502"])]) as world:
         router = world.router(timeout=3.0)
         with pytest.raises(errors.FreeRouterError):
@@ -212,7 +212,7 @@ def test_law_8_guessed_benches_yield_where_nobody_else_is_left() -> None:
         ).text  # benched on a guess, and yet asked, since there is nobody else
 
 
-def test_law_6_callers_errors_and_account_limits_teach_nothing() -> None:
+def test_law_6_account_limits_and_callers_mistakes_say_nothing_about_a_model() -> None:
     script = ["400-invalid", "429-minute", "402", "403-moderation"]
     with World(
         [SimModel("acme/a:free", context=900_000, script=script), SimModel("acme/b:free")],
@@ -228,7 +228,7 @@ def test_law_6_callers_errors_and_account_limits_teach_nothing() -> None:
     assert health.answers == health.strikes == 0
 
 
-def test_law_9_what_could_cost_is_refused_before_anything_is_sent() -> None:
+def test_law_9_what_could_cost_money_is_refused_before_it_is_sent() -> None:
     with World([SimModel("acme/a:free")]) as world:
         router = world.router()
         for request in (
@@ -253,7 +253,7 @@ def test_law_9_what_could_cost_is_refused_before_anything_is_sent() -> None:
         ]
 
 
-def test_law_9_with_allow_paid_free_ones_still_stand_first() -> None:
+def test_law_9_with_allow_paid_free_models_come_first() -> None:
     paid = SimModel(
         "acme/paid", context=10**6, prompt_price="0.000001", completion_price="0.000002"
     )
@@ -271,7 +271,7 @@ def test_law_9_with_allow_paid_free_ones_still_stand_first() -> None:
         assert "provider" not in world.requests[-1].body
 
 
-def test_law_9_even_a_benched_free_one_stands_before_a_paid_one() -> None:
+def test_law_9_a_benched_free_model_comes_before_a_paid_one() -> None:
     paid = SimModel(
         "acme/paid", context=10**6, prompt_price="0.000001", completion_price="0.000002"
     )
@@ -291,7 +291,7 @@ def test_a_named_paid_model_is_not_asked_unless_paying_is_allowed() -> None:
         assert world.asked == ["acme/a:free"]
 
 
-def test_runtimes_of_worlds_are_their_own() -> None:
+def test_each_world_has_its_own_runtime() -> None:
     with World([SimModel("acme/a:free")]) as one, World([SimModel("acme/a:free")]) as two:
         one.router().chat("x")
 

@@ -27,7 +27,7 @@ def sent(pace: LearnedRate, count: int, now: float) -> None:
     pace.sent.extend(now - 1.0 for _ in range(count))
 
 
-def test_half_after_a_refusal_and_one_more_each_clean_minute() -> None:
+def test_a_refusal_halves_the_rate_and_a_clean_minute_adds_one() -> None:
     pace = LearnedRate()
     sent(pace, 12, START)
     assert pace.allowed(START) == math.inf
@@ -39,7 +39,7 @@ def test_half_after_a_refusal_and_one_more_each_clean_minute() -> None:
     assert pace.allowed(START + 181 + FORGOTTEN) == math.inf
 
 
-def test_a_burst_of_refusals_is_one() -> None:
+def test_a_burst_of_refusals_counts_once() -> None:
     pace = LearnedRate()
     sent(pace, 12, START)
     for n in range(5):
@@ -48,14 +48,14 @@ def test_a_burst_of_refusals_is_one() -> None:
 
 
 @pytest.mark.parametrize(("count", "allowed"), [(4, math.inf), (5, 2)])
-def test_a_refusal_of_a_few_was_not_for_their_number(count: int, allowed: float) -> None:
+def test_a_refusal_after_few_requests_is_not_a_rate_limit(count: int, allowed: float) -> None:
     pace = LearnedRate()
     sent(pace, count, START)
     pace.refused(START)
     assert pace.allowed(START) == allowed
 
 
-def test_what_was_sent_before_counts() -> None:
+def test_requests_sent_before_the_refusal_count() -> None:
     paces, window = AdaptiveLimits(), Window()
     for n in range(12):
         paces.sent(ACCOUNT, MODEL, START + n)
@@ -75,7 +75,7 @@ def test_what_was_sent_before_counts() -> None:
 @pytest.mark.parametrize(
     ("place", "contradicts"), [(4, False), (5, False), (6, True), (12, True), (13, False)]
 )
-def test_an_answer_to_a_later_request_of_the_burst_contradicts(
+def test_an_answer_to_a_later_request_of_the_burst_lifts_the_limit(
     place: int, contradicts: bool
 ) -> None:
     paces = AdaptiveLimits()
@@ -99,7 +99,9 @@ def test_an_answer_to_a_later_request_of_the_burst_contradicts(
         ("upstream-429", (), False, False),
     ],
 )
-def test_whose_pace_it_is(cause: str, limits: tuple[Limit, ...], whole: bool, own: bool) -> None:
+def test_a_refusal_limits_the_account_or_the_model(
+    cause: str, limits: tuple[Limit, ...], whole: bool, own: bool
+) -> None:
     account = Account("mine", "https://h/v1", "k", limits=limits)
     paces = AdaptiveLimits()
     for n in range(8):
@@ -109,7 +111,7 @@ def test_whose_pace_it_is(cause: str, limits: tuple[Limit, ...], whole: bool, ow
     assert (account.scope in found, f"{account.scope}|a" in found) == (whole, own)
 
 
-def test_how_many_at_once_is_learnt() -> None:
+def test_the_number_of_concurrent_requests_is_learnt() -> None:
     models = [SimModel(f"m{n}/x:free", first_token=1.0, jitter=0.0) for n in range(3)]
     with World(models, [SimAccount(per_minute=None, at_once=2)]) as world:
         router = world.router(timeout=None, hedge="off")
@@ -127,7 +129,7 @@ def test_how_many_at_once_is_learnt() -> None:
         assert not any(health.bad for health in world.runtime.state.health.models.values()), "law 6"
 
 
-def test_two_caps_on_one_account_count_together() -> None:
+def test_two_daily_caps_on_one_account_count_together() -> None:
     with World([SimModel("a/x:free")], [SimAccount(per_minute=None)]) as world:
         for _ in range(3):
             world.router(daily_cap=10).chat("x")

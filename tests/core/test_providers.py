@@ -37,7 +37,7 @@ def free_name(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_a_request_through_each(name: str, serve: Any) -> None:
+def test_each_provider_answers_a_request(name: str, serve: Any) -> None:
     """LangChain, over HTTP: listed, taken for free, asked in its own way, answered."""
     wire = free_name(name)
     world = World([SimModel(wire, first_token=0.0, reasoning=True)], clock="real")
@@ -50,7 +50,7 @@ def test_a_request_through_each(name: str, serve: Any) -> None:
     assert ("max_price" in str(world.requests[0].body)) is (name == "openrouter")
 
 
-def test_a_provider_joins_when_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_joins_only_when_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that lies in the environment is not used unasked."""
     for variable in ("OPENROUTER_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "CEREBRAS_API_KEY"):
         monkeypatch.setenv(variable, "k")
@@ -62,7 +62,7 @@ def test_a_provider_joins_when_it_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     assert set(accounts_of()) == {"openrouter", "groq"}
 
 
-def test_keyless_and_local_ones_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keyless_and_local_providers_join_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", "k")
     keyless = {name for name, row in ROWS.items() if row.get("keyless")}
 
@@ -72,7 +72,7 @@ def test_keyless_and_local_ones_on_request(monkeypatch: pytest.MonkeyPatch) -> N
     assert accounts_of(providers=["ollama"])["ollama"].base_url == "http://10.0.0.2:11434/v1"
 
 
-def test_the_ended_ones_say_so(
+def test_a_provider_without_a_free_tier_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", "k")
@@ -86,7 +86,7 @@ def test_the_ended_ones_say_so(
     ]
 
 
-def test_an_address_with_a_gap_says_what_fills_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_with_a_placeholder_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "k")
     with pytest.raises(errors.BadSetting, match="CLOUDFLARE_ACCOUNT_ID"):
         accounts_of(providers=["cloudflare"])
@@ -97,7 +97,9 @@ def test_an_address_with_a_gap_says_what_fills_it(monkeypatch: pytest.MonkeyPatc
     assert "/accounts/abc/ai/models/search" in account.models
 
 
-def test_no_train(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_train_leaves_out_providers_that_train_on_prompts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for variable in ("OPENROUTER_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "NVIDIA_API_KEY"):
         monkeypatch.setenv(variable, "k")
 
@@ -131,7 +133,9 @@ def test_no_train(monkeypatch: pytest.MonkeyPatch) -> None:
         ("vllm", {"id": "Qwen/Qwen3-8B", "max_model_len": 40_960}, "Qwen/Qwen3-8B"),
     ],
 )
-def test_lists_in_every_shape(provider: str, row: dict[str, Any], wire: str) -> None:
+def test_the_model_list_of_each_provider_is_read(
+    provider: str, row: dict[str, Any], wire: str
+) -> None:
     body: Any = (
         {"result": [row]}
         if provider == "cloudflare"
@@ -153,7 +157,7 @@ def test_lists_in_every_shape(provider: str, row: dict[str, Any], wire: str) -> 
 
 
 @pytest.mark.parametrize("name", sorted(ROWS))
-def test_rows_are_whole(name: str) -> None:
+def test_every_row_is_complete(name: str) -> None:
     row = ROWS[name]
 
     assert row["privacy"] in ("no-train", "trains", "endpoint", "unknown")
@@ -168,7 +172,7 @@ def test_rows_are_whole(name: str) -> None:
 # -- on this machine -------------------------------------------------------------------------------------------------
 
 
-def test_models_that_fit_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_models_that_fit_in_memory_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ollama's own list tells sizes; what the machine cannot hold is asked last."""
     sizes = {"a/huge": 40_000_000_000, "b/small": 4_000_000_000, "c/unknown": 0}
     models = parse_models(
@@ -193,7 +197,7 @@ def test_models_that_fit_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory() > 0
 
 
-def test_a_local_model_rests_five_seconds_at_most(serve: Any) -> None:
+def test_a_local_model_is_benched_for_five_seconds_at_most(serve: Any) -> None:
     world = World([SimModel("a/local", script=["503"] * 3, first_token=0.0)], clock="real")
     router = Router(
         providers=[Provider("vllm", serve(world), "k", limits=[])], timeout=3.0, max_retries=0

@@ -90,7 +90,7 @@ def roles(body: dict[str, Any]) -> str:
     return " ".join(message["role"][0] for message in body["messages"])
 
 
-def test_who_is_not_in_the_table_gets_what_was_said() -> None:
+def test_a_model_without_quirks_gets_the_request_as_it_is() -> None:
     body = body_for("acme/able:free")
 
     assert roles(body) == "s s u a t u u s"
@@ -100,12 +100,12 @@ def test_who_is_not_in_the_table_gets_what_was_said() -> None:
     assert validation_error(body | {"tools": [OTHER]}) is None
 
 
-def test_no_system_message_but_the_first() -> None:
+def test_later_system_messages_become_user_messages() -> None:
     assert roles(body_for("qwen/qwen3.5-9b:free")) == "s u a t u u u"
     assert body_for("qwen/qwen3.5-9b:free")["messages"][0]["content"] == "be brief\n\nbe kind"
 
 
-def test_no_system_message_at_all_and_strict_turns() -> None:
+def test_a_model_without_system_messages_gets_alternating_turns() -> None:
     body = body_for("google/gemma-3-27b-it:free")
 
     assert roles(body) == "u a t u"
@@ -114,7 +114,7 @@ def test_no_system_message_at_all_and_strict_turns() -> None:
     assert roles(body_for("google/gemma-4-31b-it:free")) == "s u a t u u u"
 
 
-def test_mistrals_ids_and_turns() -> None:
+def test_mistral_gets_ids_of_nine_letters_and_an_assistant_turn_after_results() -> None:
     body = body_for("mistralai/devstral-small:free")
     [call] = body["messages"][2]["tool_calls"]
 
@@ -128,7 +128,7 @@ def test_mistrals_ids_and_turns() -> None:
     )
 
 
-def test_other_ids() -> None:
+def test_tool_call_ids_are_rewritten_for_each_model() -> None:
     kimi = body_for("moonshotai/kimi-k2:free")["messages"][3]["tool_calls"][0]["id"]
     plain = body_for("acme/able:free")["messages"][3]["tool_calls"][0]["id"]
 
@@ -140,7 +140,7 @@ def test_other_ids() -> None:
     ids=st.lists(st.text(min_size=1, max_size=60), min_size=1, max_size=5, unique=True),
     name=st.sampled_from(["mistralai/m", "moonshotai/kimi-k2", "a/m"]),
 )
-def test_rewritten_ids_still_pair_and_never_meet(ids: list[str], name: str) -> None:
+def test_rewritten_ids_still_pair_and_stay_unique(ids: list[str], name: str) -> None:
     messages: list[dict[str, Any]] = [
         {"role": "user", "content": "x"},
         {"role": "assistant", "content": "", "tool_calls": [{**CALL, "id": i} for i in ids]},
@@ -153,7 +153,7 @@ def test_rewritten_ids_still_pair_and_never_meet(ids: list[str], name: str) -> N
     assert len(set(sent)) == len(ids)
 
 
-def test_google() -> None:
+def test_gemini_gets_its_schemas_names_and_thought_signatures() -> None:
     body = body_for("gemini-3-flash", "gemini", parameters={"frequency_penalty": 0.1})
     parameters = body["tools"][0]["function"]["parameters"]
 
@@ -163,7 +163,7 @@ def test_google() -> None:
     assert "frequency_penalty" not in body
 
 
-def test_text_as_strings_and_pictures_by_the_user_only() -> None:
+def test_groq_gets_text_as_strings_and_pictures_from_the_user_only() -> None:
     body = body_for("openai/gpt-oss-20b", "groq")
     tool, user = body["messages"][4:6]
 
@@ -194,7 +194,7 @@ def test_text_as_strings_and_pictures_by_the_user_only() -> None:
         ("moonshotai/kimi-k2.5", "nvidia", {"temperature": 0.2}, {}, {"temperature"}),
     ],
 )
-def test_parameters(
+def test_parameters_are_renamed_raised_or_dropped(
     model: str, provider: str, sent: dict[str, Any], there: dict[str, Any], gone: set[str]
 ) -> None:
     body = body_for(model, provider, parameters=sent)
@@ -203,7 +203,7 @@ def test_parameters(
     assert not gone & body.keys()
 
 
-def test_a_named_tool_where_only_required_is_known() -> None:
+def test_a_named_tool_becomes_the_only_tool_with_required() -> None:
     choice = {"type": "function", "function": {"name": "sub"}}
     body = body_for("any", "lmstudio", tool_choice=choice)
 
@@ -215,7 +215,7 @@ def test_a_named_tool_where_only_required_is_known() -> None:
     }
 
 
-def test_a_beginning_to_continue() -> None:
+def test_a_partial_answer_is_sent_as_a_prefill() -> None:
     beginning: dict[str, Any] = {
         "messages": [{"role": "user", "content": "x"}],
         "resumes": "Once upon a ",
@@ -230,7 +230,7 @@ def test_a_beginning_to_continue() -> None:
     assert body_for("openai/gpt-oss", "groq", **beginning)["messages"][-1]["role"] == "user"
 
 
-def test_no_thoughts_for_those_who_refuse_them_and_words_for_those_who_want_them() -> None:
+def test_reasoning_goes_back_to_its_writer_in_the_writers_own_field() -> None:
     thinking = {
         "role": "assistant",
         "content": "hi",
@@ -256,7 +256,7 @@ def test_no_thoughts_for_those_who_refuse_them_and_words_for_those_who_want_them
         assert foreign.keys() == {"role", "content"}
 
 
-def test_every_row_names_where_it_was_met() -> None:
+def test_every_quirk_names_its_source() -> None:
     for quirk in QUIRKS:
         assert re.fullmatch(r"[\w.-]+/[\w.-]+#\d+|[\w.-]+\.\w+/[\w./-]+", quirk.source), quirk
         assert quirk.transform is not None or quirk.lacks
@@ -268,7 +268,7 @@ def test_every_row_names_where_it_was_met() -> None:
     model=st.sampled_from(["a/m", "mistralai/m", "gemma-3", "kimi-k2.5", "gemini-3", "gpt-oss"]),
     lacks=st.sets(st.sampled_from(sorted({q.name for q in QUIRKS}))),
 )
-def test_any_history_for_anybody_stays_a_request(
+def test_any_history_is_a_valid_request_for_every_model(
     provider: str, model: str, lacks: set[str]
 ) -> None:
     body = body_for(model, provider, frozenset(lacks), reasoning="high")
@@ -322,7 +322,7 @@ def test_any_history_for_anybody_stays_a_request(
         ("somebody", "m", None, {}),
     ],
 )
-def test_reasoning_in_each_providers_words(
+def test_reasoning_is_requested_as_each_provider_spells_it(
     provider: str, model: str, wanted: Any, sent: dict[str, Any]
 ) -> None:
     plain = body_for(model, provider, messages=[{"role": "user", "content": "x"}])
@@ -362,7 +362,7 @@ SAID = [
 
 @pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize(("said", "lacks"), SAID, ids=[lacks for _, lacks in SAID])
-def test_what_an_error_tells_of_a_model(said: str, lacks: str, wrapped: bool) -> None:
+def test_an_error_says_what_the_model_lacks(said: str, lacks: str, wrapped: bool) -> None:
     error: dict[str, Any] = {"message": said, "code": 400}
     if wrapped:  # as OpenRouter hands on an upstream's words
         error = {
@@ -375,7 +375,7 @@ def test_what_an_error_tells_of_a_model(said: str, lacks: str, wrapped: bool) ->
     assert (fault.kind, fault.lacks, fault.teaches) == (Kind.UNFIT, frozenset({lacks}), False)
 
 
-def test_pydantics_list_of_errors() -> None:
+def test_pydantics_errors_name_the_unknown_field() -> None:
     error = {
         "detail": [
             {
@@ -407,7 +407,9 @@ def test_pydantics_list_of_errors() -> None:
         (["body", "max_tokens"], "greater_than", set()),
     ],
 )
-def test_only_an_unknown_field_is_a_lack(loc: list[Any], kind: str, lacks: set[str]) -> None:
+def test_only_an_unknown_field_is_a_lack_of_the_model(
+    loc: list[Any], kind: str, lacks: set[str]
+) -> None:
     """A value that is refused is the caller's mistake: learnt from, it would be held against every later request."""
     error = {"detail": [{"type": kind, "loc": loc, "msg": "no", "input": {"x": 1}}]}
 
@@ -433,11 +435,11 @@ def test_only_an_unknown_field_is_a_lack(loc: list[Any], kind: str, lacks: set[s
         {"message": "Guess the mime type of this tool"},
     ],
 )
-def test_quotations_teach_nothing(error: dict[str, Any]) -> None:
+def test_text_quoted_in_an_error_says_nothing_about_the_model(error: dict[str, Any]) -> None:
     assert judge_rejection(Rejection(400, {}, error), 0.0).lacks == frozenset()
 
 
-def test_null_content_is_not_a_list() -> None:
+def test_null_content_is_told_from_list_content() -> None:
     error = {
         "detail": [
             {
@@ -452,7 +454,7 @@ def test_null_content_is_not_a_list() -> None:
     assert judge_rejection(Rejection(422, {}, error), 0.0).lacks == {"content-null"}
 
 
-def test_a_plain_bad_request_is_still_the_callers() -> None:
+def test_a_plain_bad_request_is_the_callers_mistake() -> None:
     fault = judge_rejection(
         Rejection(400, {}, {"message": "'messages' must be an array", "code": 400}), 0.0
     )
@@ -460,7 +462,7 @@ def test_a_plain_bad_request_is_still_the_callers() -> None:
     assert (fault.cause, fault.lacks) == ("bad-request", frozenset())
 
 
-def test_learnt_once_for_all_requests() -> None:
+def test_a_lack_is_learnt_once_for_all_requests() -> None:
     """The same model is asked again at once in the form it takes, and next time in that form to begin with."""
 
     def objects(body: dict[str, Any]) -> str | None:
@@ -485,7 +487,7 @@ def test_learnt_once_for_all_requests() -> None:
         assert world.runtime.state.health.of(router.free_models()[0].identity).failures == 0
 
 
-def test_concurrent_callers_all_learn() -> None:
+def test_concurrent_callers_all_learn_a_lack() -> None:
     """Four of them are refused after the first has told: they, too, ask again in the form that is known by then."""
 
     def objects(body: dict[str, Any]) -> str | None:
@@ -505,7 +507,7 @@ def test_concurrent_callers_all_learn() -> None:
         assert len(asyncio.run(crowd())) == 5
 
 
-def test_who_blames_what_was_never_sent_is_not_asked_again() -> None:
+def test_a_model_that_objects_to_a_field_that_was_not_sent_is_left() -> None:
     words = iter(
         [
             f"property '{name}' is unsupported"
@@ -521,7 +523,7 @@ def test_who_blames_what_was_never_sent_is_not_asked_again() -> None:
 
 
 @pytest.mark.parametrize("unwanted", [False, "none", {"enabled": False}, {"effort": "none"}])
-def test_thinking_that_must_be_is_switched_off_in_no_spelling(unwanted: Any) -> None:
+def test_mandatory_reasoning_is_switched_off_in_no_spelling(unwanted: Any) -> None:
     body = body_for(
         "a/m",
         lacks=frozenset({"reasoning-off"}),
@@ -532,7 +534,7 @@ def test_thinking_that_must_be_is_switched_off_in_no_spelling(unwanted: Any) -> 
     assert "reasoning" not in body
 
 
-def test_who_objects_to_everything_is_asked_only_while_it_tells_something_new() -> None:
+def test_a_model_is_asked_again_only_while_it_names_something_new() -> None:
     objections = iter(["property 'seed' is unsupported"] * 9)
     with World(
         [SimModel("a/m:free", objects=lambda _: next(objections)), SimModel("b/m:free")]
@@ -545,7 +547,7 @@ def test_who_objects_to_everything_is_asked_only_while_it_tells_something_new() 
         assert answer.answer.model == "b/m:free"
 
 
-def test_a_lack_that_the_request_needs_sends_it_on() -> None:
+def test_a_request_that_needs_what_the_model_lacks_goes_to_another() -> None:
     def objects(body: dict[str, Any]) -> str | None:
         return "Unrecognized request argument supplied: tools" if body.get("tools") else None
 

@@ -141,7 +141,7 @@ Quotas.TestCase.settings = settings(max_examples=60, stateful_step_count=40, dea
 TestQuotas = Quotas.TestCase
 
 
-def test_a_refusal_names_the_moment_the_window_frees() -> None:
+def test_a_refusal_says_when_the_window_has_room() -> None:
     book, charge = Book(), Charge("a", Limit(requests=2, per=60.0))
     for at in (0.0, 10.0):
         assert isinstance(book.reserve((charge,), START + at), Grant)
@@ -153,7 +153,7 @@ def test_a_refusal_names_the_moment_the_window_frees() -> None:
     assert isinstance(book.reserve((charge,), refusal.until), Grant)
 
 
-def test_nobody_overtakes_those_who_stand_in_line() -> None:
+def test_a_new_request_does_not_overtake_one_in_line() -> None:
     """A slot frees, and somebody new comes before the head of the line was woken: the slot is the head's."""
 
     async def live() -> list[type]:
@@ -172,7 +172,7 @@ def test_nobody_overtakes_those_who_stand_in_line() -> None:
     assert asyncio.run(live()) == [Refusal, Grant]
 
 
-def test_all_or_nothing() -> None:
+def test_a_reservation_takes_all_limits_or_none() -> None:
     book = Book()
     wide, narrow = Charge("a", Limit(requests=9)), Charge("m", Limit(requests=1))
     book.reserve((wide, narrow), START)
@@ -199,14 +199,14 @@ def test_tokens_are_corrected_when_known() -> None:
     assert isinstance(book.reserve((charge,), START, tokens=80), Grant)
 
 
-def test_keep_leaves_a_part_untouched() -> None:
+def test_keep_leaves_a_share_of_the_limit_untouched() -> None:
     book, charge = Book(), Charge("a", Limit(requests=10))
     got = [book.reserve((charge,), START, keep=0.3) for _ in range(10)]
 
     assert sum(isinstance(g, Grant) for g in got) == 7
 
 
-def test_what_can_never_fit_is_refused_for_ever() -> None:
+def test_a_request_larger_than_its_limit_is_refused_for_ever() -> None:
     refusal = Book().reserve((Charge("a", Limit(tokens=10)),), START, tokens=11)
 
     assert isinstance(refusal, Refusal)
@@ -231,7 +231,7 @@ def test_what_can_never_fit_is_refused_for_ever() -> None:
         ("fixed", 3600.0, "2026-11-21T15:59", "2026-11-21T16:00"),
     ],
 )
-def test_a_spent_limit_returns_when_the_provider_says(
+def test_a_spent_limit_resets_at_the_providers_own_time(
     reset: Any, per: float, at: str, starts_again: str
 ) -> None:
     def seconds(text: str) -> float:
@@ -250,7 +250,9 @@ def test_a_spent_limit_returns_when_the_provider_says(
 
 @pytest.mark.parametrize("skew", [-0.2, 0.0, 0.2])
 @pytest.mark.parametrize("reset", ["fixed", "utc-day"])
-def test_a_clock_a_little_off_is_refused_by_nobody_at_a_boundary(reset: Any, skew: float) -> None:
+def test_a_clock_that_is_slightly_off_exceeds_no_limit_at_a_boundary(
+    reset: Any, skew: float
+) -> None:
     """Ten in each period by the provider's clock, asked for every tenth of a second over three of them."""
     per = 10.0 if reset == "fixed" else DAY
     book, charge = Book(), Charge("a", Limit(requests=10, per=per, reset=reset))
@@ -268,12 +270,12 @@ def test_a_clock_a_little_off_is_refused_by_nobody_at_a_boundary(reset: Any, ske
 @pytest.mark.parametrize(
     "state", [b"", b"x", b"foreign!" * 5, b"\xff" * 40, "text", None, bytes(16 + 25)]
 )
-def test_a_window_that_is_none_is_an_empty_one(state: Any) -> None:
+def test_a_stored_window_that_cannot_be_read_is_empty(state: Any) -> None:
     window = Window.of(state)
     assert (window.used, len(window.times)) == (0.0, 0)
 
 
-def test_what_has_run_out_of_a_bucket_is_not_given_back() -> None:
+def test_tokens_that_have_leaked_from_a_bucket_are_not_given_back() -> None:
     book, charge = Book(), Charge("a", Limit(tokens=100, per=60.0, reset="bucket"))
     first = book.reserve((charge,), 1_000.0, 100)
     second = book.reserve((charge,), 1_060.0, 100)
@@ -285,12 +287,12 @@ def test_what_has_run_out_of_a_bucket_is_not_given_back() -> None:
     assert isinstance(book.reserve((charge,), 1_060.0, 80), Grant)
 
 
-def test_equal_limits_are_one() -> None:
+def test_equal_limits_are_one_charge() -> None:
     account = Account("mine", "https://h/v1", "k", limits=(Limit(requests=4), Limit(requests=4)))
     assert len(charges_of(account, Model("a", provider="mine", free=True))) == 1
 
 
-def test_a_budget_is_one_whatever_each_request_may_cost() -> None:
+def test_requests_of_any_cost_share_one_budget() -> None:
     account = Account("mine", "https://h/v1", "k")
 
     async def live() -> list[bool]:
@@ -313,6 +315,6 @@ def test_a_budget_is_one_whatever_each_request_may_cost() -> None:
         {"requests": 1, "scope": "x"},
     ],
 )
-def test_a_limit_must_make_sense(wrong: dict[str, Any]) -> None:
+def test_an_impossible_limit_is_a_bad_setting(wrong: dict[str, Any]) -> None:
     with pytest.raises(errors.BadSetting):
         Limit(**wrong)

@@ -42,14 +42,14 @@ def first(book: HealthBook, prices: dict[str, float]) -> Model:
     return rank([QUICK, SURE], situation)[0]
 
 
-def test_the_quick_one_while_requests_are_plenty_and_the_sure_one_while_they_are_scarce() -> None:
+def test_a_quick_model_comes_first_until_requests_are_scarce() -> None:
     book = book_of({QUICK: (20, 10, 1.0), SURE: (30, 0, 3.0)})
 
     assert first(book, {}) is QUICK
     assert first(book, {"openrouter": 20.0}) is SURE
 
 
-def test_one_failure_of_a_good_model_says_little_and_three_say_all() -> None:
+def test_one_failure_of_a_good_model_counts_little_and_three_count_much() -> None:
     def odds(good: int, failures: int, later: float = 1.0) -> float:
         book = book_of({SURE: (good, 0, 1.0)}, ago=1.0)
         for _ in range(failures):
@@ -62,7 +62,7 @@ def test_one_failure_of_a_good_model_says_little_and_three_say_all() -> None:
     assert odds(30, 3, 5 * OUTCOME_HALF_LIFE) > 0.7, "moods pass"
 
 
-def test_an_answer_just_now_outweighs_a_poor_record_for_a_while() -> None:
+def test_a_recent_answer_outweighs_a_poor_record_for_a_while() -> None:
     book = book_of({SURE: (0, 6, 1.0)})
     book.answered(SURE.identity, NOW, first_token=None, seconds=1.0, tokens=100)
     health = book.of(SURE.identity)
@@ -73,7 +73,7 @@ def test_an_answer_just_now_outweighs_a_poor_record_for_a_while() -> None:
 
 @pytest.mark.parametrize("ahead", [10.0, 3_600.0, 10 * 86_400.0])
 @pytest.mark.parametrize("up", [True, False])
-def test_what_a_clock_that_is_ahead_told_is_as_good_as_new(ahead: float, up: bool) -> None:
+def test_a_record_from_a_clock_that_is_ahead_counts_as_new(ahead: float, up: bool) -> None:
     counts = Health(good=3.0, bad=1.0, up=up, strikes=int(not up))
     told = replace(counts, decayed_at=NOW + ahead, outcome_at=NOW + ahead)
     fresh = replace(counts, decayed_at=NOW, outcome_at=NOW)
@@ -81,7 +81,7 @@ def test_what_a_clock_that_is_ahead_told_is_as_good_as_new(ahead: float, up: boo
     assert told.odds(NOW) == fresh.odds(NOW)
 
 
-def test_whole_answers_teach_how_long_answers_take() -> None:
+def test_expected_seconds_follow_whole_answers() -> None:
     book = book_of({QUICK: (5, 0, 1.0), SURE: (5, 0, 8.0)})
 
     assert book.of(QUICK.identity).expected(160) == pytest.approx(1.0, rel=0.05)
@@ -102,13 +102,13 @@ def test_whole_answers_teach_how_long_answers_take() -> None:
         (Limit(tokens=10), 10, 0, 0.0, 0.0),
     ],
 )
-def test_what_a_request_costs_others(
+def test_congestion_grows_as_a_limit_is_used_up(
     limit: Limit, used: int, waiting: int, low: float, high: float
 ) -> None:
     assert low <= congestion(limit, used, waiting) <= high
 
 
-def test_what_others_are_finding_out_is_not_asked_again() -> None:
+def test_concurrent_requests_try_different_untried_models() -> None:
     models = [SimModel(f"m{n}/x:free") for n in range(12)]
     with World(models) as world:
         router = world.router(hedge="off")
@@ -120,7 +120,7 @@ def test_what_others_are_finding_out_is_not_asked_again() -> None:
         assert len(set(world.asked)) >= 10
 
 
-def test_nothing_is_spent_on_what_would_come_too_late_while_others_wait() -> None:
+def test_no_request_is_sent_whose_answer_would_come_too_late() -> None:
     model = SimModel("a/x:free", first_token=8.0, jitter=0.0)
     with World([model], [SimAccount()]) as world:
         router = world.router(hedge="off", timeout=66.0)
@@ -142,12 +142,12 @@ def test_nothing_is_spent_on_what_would_come_too_late_while_others_wait() -> Non
     assert told.count("answered") == asked - 1, "every request that was sent was answered in time"
 
 
-def test_a_record_begins_with_nothing_against_it() -> None:
+def test_a_new_record_has_nothing_against_the_model() -> None:
     assert Health().safety == PRIOR_SAFETY
     assert Health().plain
 
 
-def test_a_model_that_comes_and_goes_is_left_and_found_again() -> None:
+def test_a_model_that_recovers_is_used_again() -> None:
     models = [
         SimModel("steady/x:free", first_token=2.0, jitter=0.0),
         SimModel("moody/x:free", first_token=0.2, jitter=0.0, phases=[Phase(100.0, 400.0, "502")]),

@@ -56,11 +56,11 @@ def open_sockets() -> int:
     )
 
 
-def test_plain_code(router: Router) -> None:
+def test_a_plain_call_is_answered(router: Router) -> None:
     assert "You said: one" in router.chat("one").text
 
 
-def test_three_event_loops_in_turn(router: Router) -> None:
+def test_three_event_loops_in_turn_are_served(router: Router) -> None:
     texts = [asyncio.run(_achat(router, str(n))) for n in range(3)]
 
     assert [text[-1] for text in texts] == ["0", "1", "2"]
@@ -70,14 +70,14 @@ async def _achat(router: Router, prompt: str) -> str:
     return (await router.achat(prompt)).text
 
 
-async def test_synchronous_call_inside_a_running_loop(router: Router) -> None:
+async def test_a_synchronous_call_inside_a_running_loop_is_answered(router: Router) -> None:
     """As in a Jupyter cell: the loop is blocked for the length of the call, and nothing deadlocks."""
     assert "sync" in router.chat("sync").text
     assert "async" in (await router.achat("async")).text
     assert "".join(d.text for d in router.stream("streamed")).endswith("streamed")
 
 
-def test_forty_threads(router: Router) -> None:
+def test_forty_threads_share_one_runtime(router: Router) -> None:
     with ThreadPoolExecutor(40) as pool:
         texts = list(pool.map(lambda n: router.chat(f"n{n}").text, range(120)))
 
@@ -85,14 +85,14 @@ def test_forty_threads(router: Router) -> None:
     assert freerouter_threads() == ["freerouter", "freerouter-state"]
 
 
-async def test_a_hundred_tasks_on_one_loop(router: Router) -> None:
+async def test_a_hundred_tasks_on_one_loop_are_answered(router: Router) -> None:
     outcomes = await asyncio.gather(*(router.achat(f"n{n}") for n in range(100)))
 
     assert len({o.text for o in outcomes}) == 100
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_after_fork(router: Router) -> None:
+def test_parent_and_child_work_after_a_fork(router: Router) -> None:
     router.chat("before")
     reading, writing = os.pipe()
     child = os.fork()
@@ -110,14 +110,14 @@ def test_after_fork(router: Router) -> None:
     assert router.chat("parent").text.endswith("parent")
 
 
-def test_after_pickling(router: Router) -> None:
+def test_a_pickled_router_is_equal_and_works(router: Router) -> None:
     copy = pickle.loads(pickle.dumps(router))
 
     assert copy == router
     assert copy.chat("copy").text.endswith("copy")
 
 
-def test_equal_routers_share_the_runtime_and_its_knowledge(router: Router) -> None:
+def test_equal_routers_share_a_runtime_and_what_it_learnt(router: Router) -> None:
     router.chat("x")
     twin = pickle.loads(pickle.dumps(router))
 
@@ -125,7 +125,7 @@ def test_equal_routers_share_the_runtime_and_its_knowledge(router: Router) -> No
     assert twin.explain("y").rows[0].health is not None
 
 
-def test_context_variables_travel_along(serve: Serve) -> None:
+def test_a_validator_sees_the_callers_context_variables(serve: Serve) -> None:
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
     seen: list[str] = []
     router = router_to(serve(quick()))
@@ -136,7 +136,7 @@ def test_context_variables_travel_along(serve: Serve) -> None:
     assert seen == ["mine"]
 
 
-def test_a_validator_may_call_a_model_itself(router: Router) -> None:
+def test_a_validator_may_call_a_model(router: Router) -> None:
     inner: list[str] = []
 
     def validate(answer: object) -> None:
@@ -187,7 +187,7 @@ def test_closing_a_stream_cancels_the_request(serve: Serve) -> None:
     assert health.failures == health.answers == 0
 
 
-def test_interrupt_cancels_the_request(serve: Serve) -> None:
+def test_ctrl_c_cancels_the_request(serve: Serve) -> None:
     """Ctrl-C while a plain call waits: KeyboardInterrupt here, the request is cancelled there."""
     world = World([HANGING], clock="real")
     router = router_to(serve(world), model="acme/hang:free")
@@ -204,7 +204,7 @@ def test_interrupt_cancels_the_request(serve: Serve) -> None:
     assert comes_to_rest(Runtime.current())
 
 
-def test_nothing_leaks(serve: Serve) -> None:
+def test_calls_failures_and_streams_leak_nothing(serve: Serve) -> None:
     """Threads, sockets and tasks are what they were, after calls, failures, streams and closings."""
     fates = [None, "cut", None, "429-upstream", "mid-stream-error"] * 9
     names = [f"acme/{letter}:free" for letter in "abcdef"]
@@ -234,7 +234,7 @@ def test_nothing_leaks(serve: Serve) -> None:
     )  # the server in this process closes its side when it notices
 
 
-def test_a_forgotten_runtime_ends_its_thread(serve: Serve) -> None:
+def test_a_runtime_that_is_garbage_collected_ends_its_thread(serve: Serve) -> None:
     router_to(serve(quick()), runtime=Runtime()).chat("x")
     gc.collect()
     for thread in threading.enumerate():
@@ -244,7 +244,7 @@ def test_a_forgotten_runtime_ends_its_thread(serve: Serve) -> None:
     assert freerouter_threads() == []
 
 
-def test_closed_and_used_again(router: Router) -> None:
+def test_a_closed_router_can_be_used_again(router: Router) -> None:
     router.chat("x")
     router.close()
 
@@ -286,7 +286,7 @@ GEVENT = """
 """
 
 
-def test_gevent_patched_process() -> None:
+def test_greenlets_of_a_patched_process_do_not_block_each_other() -> None:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(GEVENT)],
         capture_output=True,
@@ -298,7 +298,7 @@ def test_gevent_patched_process() -> None:
     assert done.stdout.strip() == "fine", done.stderr
 
 
-def test_a_process_that_forgets_to_close_ends_quietly() -> None:
+def test_a_process_that_does_not_close_its_router_ends_quietly() -> None:
     program = """
         from freerouter_core.simulator import SimModel, World
         world = World([SimModel("acme/a:free")])

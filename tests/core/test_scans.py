@@ -38,24 +38,24 @@ class Watched(World):
         return super().respond(method, path, headers, body)
 
 
-def looked(world: Watched) -> set[str]:
+def scanned(world: Watched) -> set[str]:
     return {path for path in world.paths if path.endswith("/endpoints")}
 
 
-def live(world: Watched, *, turns: int = 3) -> None:
+def chat_and_wait(world: Watched, *, turns: int = 3) -> None:
     """Some requests, with time enough between them for what goes on beside."""
     for _ in range(turns):
         world.router(model="quick/x:free").chat("x")
         world.clock.advance(START_DELAY)
 
 
-def test_free_models_are_looked_up_beside_the_requests_and_paid_ones_never() -> None:
+def test_free_models_are_scanned_in_the_background_and_paid_ones_never() -> None:
     with Watched(MODELS, endpoints=True) as world:
         world.router(model="quick/x:free").chat("x")
-        assert not looked(world), "a short program never looks"
-        live(world)
+        assert not scanned(world), "a short program never looks"
+        chat_and_wait(world)
 
-        assert looked(world) == {"/models/quick/x:free/endpoints", "/models/slow/x:free/endpoints"}
+        assert scanned(world) == {"/models/quick/x:free/endpoints", "/models/slow/x:free/endpoints"}
         stats = world.router().cache_stats()
         assert (stats["scanned"], stats["scans_avoided"]) == (2, 1)
         slow = next(row for row in world.router().explain().rows if row.model.id == "slow/x:free")
@@ -63,9 +63,9 @@ def test_free_models_are_looked_up_beside_the_requests_and_paid_ones_never() -> 
         assert (slow.health.first_token, slow.health.speed) == (4.0, 20.0)
 
 
-def test_who_cannot_be_forced_to_call_a_tool_is_not_asked_to() -> None:
+def test_a_model_without_tool_choice_is_not_asked_for_a_required_call() -> None:
     with Watched(MODELS, endpoints=True) as world:
-        live(world)
+        chat_and_wait(world)
         request = ChatRequest.of("x").but(tools=[TOOL], tool_choice="required")
         rows = {row.model.id: row.reason for row in world.router().explain(request).rows}
 
@@ -73,41 +73,41 @@ def test_who_cannot_be_forced_to_call_a_tool_is_not_asked_to() -> None:
     assert rows["quick/x:free"] is None
 
 
-def test_a_server_that_does_not_tell_is_asked_ever_more_rarely() -> None:
+def test_a_server_without_endpoint_lists_is_scanned_ever_more_rarely() -> None:
     with Watched(MODELS) as world:
-        live(world, turns=6)
-        assert sum(world.paths[path] for path in looked(world)) == 2, (
+        chat_and_wait(world, turns=6)
+        assert sum(world.paths[path] for path in scanned(world)) == 2, (
             "two that tell nothing are enough"
         )
 
         world.clock.advance(3_600.0)
-        live(world)
+        chat_and_wait(world)
         world.clock.advance(3_600.0)
-        live(world)
-        assert sum(world.paths[path] for path in looked(world)) == 4
+        chat_and_wait(world)
+        assert sum(world.paths[path] for path in scanned(world)) == 4
         assert world.router().cache_stats()["scans_failed"] == 4
 
 
-def test_seven_days_and_over_a_restart(tmp_path: Path) -> None:
+def test_facts_last_seven_days_and_survive_a_restart(tmp_path: Path) -> None:
     clock = VirtualClock()
 
-    def lived() -> Watched:
+    def run() -> Watched:
         world = Watched(MODELS, endpoints=True, clock=clock)
         world._runtime = Runtime(
             clock=clock, client=world.transport(), seed=1, cache=tmp_path, state="memory"
         )
         with world:
-            live(world)
+            chat_and_wait(world)
         return world
 
-    assert len(looked(lived())) == 2
-    assert not looked(lived()), "what is kept on disk will do"
+    assert len(scanned(run())) == 2
+    assert not scanned(run()), "what is kept on disk will do"
     clock.advance(FACTS_LIFETIME)
-    assert len(looked(lived())) == 2
+    assert len(scanned(run())) == 2
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("endpoints", "expected"),
     [
         (
             [{"latency_last_30m": {"p50": 420.0}, "throughput_last_30m": {"p50": 55.0}}],
@@ -122,8 +122,10 @@ def test_seven_days_and_over_a_restart(tmp_path: Path) -> None:
         ([], (None, None, True)),
     ],
 )
-def test_what_endpoints_tell(told: list[Any], expected: tuple[Any, ...]) -> None:
-    facts = parse_endpoints(told, 5.0)
+def test_facts_are_read_from_endpoint_lists(
+    endpoints: list[Any], expected: tuple[Any, ...]
+) -> None:
+    facts = parse_endpoints(endpoints, 5.0)
 
     assert (facts.first_token, facts.speed, facts.tool_choice) == expected
 

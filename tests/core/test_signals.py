@@ -29,14 +29,14 @@ NOW = 1_790_467_000.0
         ("soon", None), ("9999-99-99T00:00:00Z", None), (MAX_WAIT + 10, None), (1e15, None), (1.6e9, None),
     ],
 )  # fmt: skip
-def test_moments(value: Any, seconds: float | None) -> None:
+def test_every_spelling_of_a_moment_is_read(value: Any, seconds: float | None) -> None:
     moment = parse_retry_at(value, NOW)
 
     assert moment == (None if seconds is None else pytest.approx(NOW + seconds, abs=0.01))
 
 
 @given(st.text() | st.floats() | st.integers() | st.none() | st.booleans())
-def test_whatever_comes_the_wait_is_sane_or_none(value: Any) -> None:
+def test_any_value_is_a_sane_wait_or_none(value: Any) -> None:
     moment = parse_retry_at(value, NOW)
 
     assert moment is None or NOW <= moment <= NOW + MAX_WAIT
@@ -74,7 +74,7 @@ def test_durations_add_up(hours: int, minutes: int, seconds: float) -> None:
         ({}, {"message": "Please retry shortly, or add your own key"}, None),
     ],
 )
-def test_where_a_wait_is_stated(
+def test_a_stated_wait_is_found_in_headers_bodies_and_messages(
     headers: dict[str, str], error: dict[str, Any], seconds: float | None
 ) -> None:
     until = stated_retry_at(headers, error, NOW)

@@ -29,7 +29,9 @@ SEAMS = [
 
 @pytest.mark.parametrize("size", [1, 2, 5, 99])
 @pytest.mark.parametrize(("before", "new", "how"), SEAMS, ids=[how for *_, how in SEAMS])
-def test_ways_of_going_on(before: str, new: str, how: str, size: int) -> None:
+def test_a_continuation_is_joined_however_it_begins(
+    before: str, new: str, how: str, size: int
+) -> None:
     assert joined(before, new, size).strip() == "Once upon a time there"
 
 
@@ -45,12 +47,12 @@ def test_ways_of_going_on(before: str, new: str, how: str, size: int) -> None:
         ("It ended.", "It ended.", "It ended."),
     ],
 )
-def test_small_coincidences(before: str, new: str, whole: str) -> None:
+def test_short_coincidences_are_not_repetitions(before: str, new: str, whole: str) -> None:
     assert joined(before, new, 3) == whole
 
 
 @pytest.mark.parametrize("new", ["Once upon a midnight dreary", "Once upon a times of old"])
-def test_another_beginning_is_no_continuation(new: str) -> None:
+def test_another_beginning_cannot_be_joined(new: str) -> None:
     with pytest.raises(CannotSplice):
         joined("Once upon a time there was", new, 4)
 
@@ -64,9 +66,7 @@ WORDS = st.lists(
 
 @given(words=WORDS, cut=st.integers(1, 80), back=st.integers(0, 80), size=st.integers(1, 9))
 @example(words=["the", "cat", "sat", "on"], cut=7, back=7, size=1)
-def test_a_repetition_of_the_end_leaves_no_trace(
-    words: list[str], cut: int, back: int, size: int
-) -> None:
+def test_a_repeated_end_leaves_no_trace(words: list[str], cut: int, back: int, size: int) -> None:
     """Numbered words, so that every word of a repetition tells where it is from."""
     text = " ".join(f"{word}{n}" for n, word in enumerate(words))
     cut = min(cut, len(text) - 1)

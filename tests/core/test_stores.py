@@ -107,14 +107,14 @@ def ledger_at(state: str, emit: Any = None) -> Ledger:
     return Ledger(RealClock(), open_store(state), emit)
 
 
-async def taken(ledger: Ledger, *charges: Charge, tokens: int = 0) -> Any:
+async def reserve(ledger: Ledger, *charges: Charge, tokens: int = 0) -> Any:
     return await ledger.reserve(1, charges, tokens, 0.0)
 
 
-def test_a_limit_holds_and_all_or_nothing_is_taken(state: str) -> None:
+def test_a_limit_holds_and_a_reservation_takes_all_or_nothing(state: str) -> None:
     async def live() -> None:
         ledger = ledger_at(state)
-        got = [await taken(ledger, MINUTE, DAY) for _ in range(7)]
+        got = [await reserve(ledger, MINUTE, DAY) for _ in range(7)]
         assert [type(g) for g in got] == [Grant] * 5 + [Refusal] * 2
         assert 59.0 < got[-1].until - time.time() < 61.0
         assert await ledger.used(DAY) == 5
@@ -123,15 +123,15 @@ def test_a_limit_holds_and_all_or_nothing_is_taken(state: str) -> None:
     asyncio.run(live())
 
 
-def test_leases_tokens_and_what_was_never_sent_come_back(state: str) -> None:
+def test_settling_gives_back_leases_unused_tokens_and_unsent_requests(state: str) -> None:
     async def live() -> None:
         ledger = ledger_at(state)
-        first = await taken(ledger, TOKENS, LANES, MINUTE, tokens=90)
-        assert isinstance(await taken(ledger, LANES), Refusal)
+        first = await reserve(ledger, TOKENS, LANES, MINUTE, tokens=90)
+        assert isinstance(await reserve(ledger, LANES), Refusal)
         ledger.settle(first, sent=True, tokens=20)
         await settled(ledger)
         assert [await ledger.used(c) for c in (TOKENS, LANES, MINUTE)] == [20, 0, 1]
-        unsent = await taken(ledger, TOKENS, DAY, MINUTE, tokens=70)
+        unsent = await reserve(ledger, TOKENS, DAY, MINUTE, tokens=70)
         ledger.settle(unsent, sent=False)
         await settled(ledger)
         assert [await ledger.used(c) for c in (TOKENS, DAY, MINUTE)] == [20, 0, 1]
@@ -145,12 +145,12 @@ async def settled(ledger: Ledger) -> None:
         await asyncio.wait(set(ledger.tasks))
 
 
-def test_a_warning_at_four_fifths_once(state: str) -> None:
+def test_a_warning_comes_once_at_four_fifths_of_a_limit(state: str) -> None:
     async def live() -> None:
         told: list[Any] = []
         ledger = ledger_at(state, told.append)
         for _ in range(9):
-            await taken(ledger, DAY)
+            await reserve(ledger, DAY)
         assert [(type(e), e.used, e.limit) for e in told] == [(QuotaLow, 8, 9)]
         await ledger.drain()
 
@@ -158,14 +158,14 @@ def test_a_warning_at_four_fifths_once(state: str) -> None:
 
 
 @pytest.mark.parametrize("state", SHARED, indirect=True)
-def test_two_ledgers_share(state: str) -> None:
+def test_two_ledgers_share_a_limit(state: str) -> None:
     async def live() -> None:
         one, other = ledger_at(state), ledger_at(state)
-        got = [await taken(ledger, MINUTE) for ledger in (one, other) * 5]
+        got = [await reserve(ledger, MINUTE) for ledger in (one, other) * 5]
         assert sum(isinstance(g, Grant) for g in got) == 5
         one.settle(got[0], sent=False)
         await settled(one)
-        assert isinstance(await taken(other, MINUTE), Grant)
+        assert isinstance(await reserve(other, MINUTE), Grant)
         await one.drain()
         await other.drain()
 
@@ -173,12 +173,12 @@ def test_two_ledgers_share(state: str) -> None:
 
 
 @pytest.mark.parametrize("state", SHARED, indirect=True)
-def test_a_hundred_at_once_from_four_ledgers(state: str) -> None:
+def test_a_hundred_concurrent_requests_of_four_ledgers_keep_to_a_limit(state: str) -> None:
     wide = Charge("account", Limit(requests=40, per=60.0))
 
     async def live() -> None:
         ledgers = [ledger_at(state) for _ in range(4)]
-        got = await asyncio.gather(*(taken(ledgers[n % 4], wide) for n in range(100)))
+        got = await asyncio.gather(*(reserve(ledgers[n % 4], wide) for n in range(100)))
         assert sum(isinstance(g, Grant) for g in got) == 40
         assert not any(ledger._retry_store_at for ledger in ledgers)
         for ledger in ledgers:
@@ -187,7 +187,7 @@ def test_a_hundred_at_once_from_four_ledgers(state: str) -> None:
     asyncio.run(live())
 
 
-def test_notes_are_news_once(state: str) -> None:
+def test_a_note_is_read_once(state: str) -> None:
     async def live() -> None:
         ledger = ledger_at(state)
         store = ledger.store
@@ -203,7 +203,7 @@ def test_notes_are_news_once(state: str) -> None:
     asyncio.run(live())
 
 
-def test_history_adds_up(state: str) -> None:
+def test_usage_of_two_processes_adds_up(state: str) -> None:
     async def live() -> None:
         one, other = ledger_at(state), ledger_at(state)
         mine = {
@@ -231,13 +231,13 @@ def test_history_adds_up(state: str) -> None:
 
 
 @pytest.mark.parametrize("state", SHARED, indirect=True)
-def test_who_stops_waiting_leaves_nothing_taken(state: str) -> None:
+def test_a_cancelled_reservation_leaves_nothing_taken(state: str) -> None:
     """Cancelled at each moment of a reserve: the lane is free again, here and in the store."""
 
     async def live() -> None:
         ledger, other = ledger_at(state), ledger_at(state)
         for turns in range(12):
-            task = asyncio.ensure_future(taken(ledger, LANES))
+            task = asyncio.ensure_future(reserve(ledger, LANES))
             for _ in range(turns):
                 await asyncio.sleep(0)
             task.cancel()
@@ -252,18 +252,18 @@ def test_who_stops_waiting_leaves_nothing_taken(state: str) -> None:
     asyncio.run(live())
 
 
-def test_what_memory_granted_counts_when_a_store_is_found_again(tmp_path: Path) -> None:
+def test_grants_from_memory_count_when_the_store_is_back(tmp_path: Path) -> None:
     """And what ended meanwhile is told then."""
 
     async def live() -> None:
         ledger = ledger_at(f"sqlite:///{tmp_path}/state.db")
-        lane = await taken(ledger, LANES)
+        lane = await reserve(ledger, LANES)
         with holding(tmp_path / "state.db"):
-            lost = [await taken(ledger, MINUTE) for _ in range(6)]
+            lost = [await reserve(ledger, MINUTE) for _ in range(6)]
             ledger.settle(lane, sent=True)
         assert [isinstance(got, Grant) for got in lost] == [True] * 5 + [False]
         ledger._retry_store_at = 0.0
-        assert isinstance(await taken(ledger, MINUTE), Refusal)
+        assert isinstance(await reserve(ledger, MINUTE), Refusal)
         await ledger.drain()
         other = ledger_at(f"sqlite:///{tmp_path}/state.db")
         assert await other.used(LANES) == 0
@@ -272,12 +272,12 @@ def test_what_memory_granted_counts_when_a_store_is_found_again(tmp_path: Path) 
     asyncio.run(live())
 
 
-def test_settled_once_while_the_store_is_lost(tmp_path: Path) -> None:
+def test_a_grant_settled_while_the_store_is_lost_is_settled_once(tmp_path: Path) -> None:
     day = Charge("account", Limit(tokens=100, per=86_400.0, reset="utc-day"))
 
     async def live() -> None:
         ledger = ledger_at(f"sqlite:///{tmp_path}/state.db")
-        first, _ = await taken(ledger, day, tokens=60), await taken(ledger, day, tokens=40)
+        first, _ = await reserve(ledger, day, tokens=60), await reserve(ledger, day, tokens=40)
         with holding(tmp_path / "state.db"):
             ledger.settle(first, sent=True, tokens=30)
             await settled(ledger)
@@ -302,15 +302,15 @@ def holding(path: Path) -> Iterator[None]:
 KEY = ("p", "o", "m")
 
 
-def noter(state: str) -> StateSync:
+def sync_at(state: str) -> StateSync:
     return StateSync(RoutingState(), ledger_at(state), RealClock())
 
 
 @pytest.mark.parametrize("state", SHARED, indirect=True)
-def test_a_stated_wait_outlives_anothers_answer(state: str) -> None:
+def test_a_stated_wait_survives_an_answer_in_another_process(state: str) -> None:
     async def live() -> None:
         now = time.time()
-        one, other = noter(state), noter(state)
+        one, other = sync_at(state), sync_at(state)
         stated = Fault(
             Kind.BUSY,
             Cause.MODEL_MINUTE,
@@ -356,9 +356,9 @@ def test_a_stated_wait_outlives_anothers_answer(state: str) -> None:
         '[9e9, true, "account-day"]',
     ],
 )
-def test_a_note_that_is_none_teaches_nothing(state: str, text: str) -> None:
+def test_a_note_that_cannot_be_read_is_ignored(state: str, text: str) -> None:
     async def live() -> None:
-        notes = noter(state)
+        notes = sync_at(state)
         await notes._ledger.store.put_notes(
             {"a|s": text, 'm|["p", "o", "m"]': text, "m|x": text}, time.time()
         )
@@ -373,7 +373,7 @@ def test_a_note_that_is_none_teaches_nothing(state: str, text: str) -> None:
 # -- stores that fail ------------------------------------------------------------------------------------------------
 
 
-def spoilt(path: Path) -> str:
+def damaged(path: Path) -> str:
     path.write_bytes(b"this is no database " * 400)
     return f"sqlite:///{path}"
 
@@ -417,7 +417,7 @@ def test_a_store_that_fails_fails_no_request(broken: Callable[[Path], str], tmp_
     async def live() -> None:
         ledger = ledger_at(broken(tmp_path / "state.db"), told.append)
         began = time.monotonic()
-        got = [await taken(ledger, MINUTE) for _ in range(7)]
+        got = [await reserve(ledger, MINUTE) for _ in range(7)]
         assert sum(isinstance(g, Grant) for g in got) == 5
         assert time.monotonic() - began < 2.0
         ledger.settle(got[0], sent=True)
@@ -428,10 +428,10 @@ def test_a_store_that_fails_fails_no_request(broken: Callable[[Path], str], tmp_
     assert [type(event) for event in told] == [StoreLost]
 
 
-def test_a_spoilt_file_is_put_aside(tmp_path: Path) -> None:
+def test_a_damaged_file_is_renamed(tmp_path: Path) -> None:
     async def live() -> None:
-        ledger = ledger_at(spoilt(tmp_path / "state.db"))
-        assert isinstance(await taken(ledger, MINUTE), Grant)
+        ledger = ledger_at(damaged(tmp_path / "state.db"))
+        assert isinstance(await reserve(ledger, MINUTE), Grant)
         assert not ledger._retry_store_at
         await ledger.drain()
 
@@ -440,15 +440,15 @@ def test_a_spoilt_file_is_put_aside(tmp_path: Path) -> None:
     assert (tmp_path / "state.db.spoilt").exists()
 
 
-def test_a_file_that_was_removed_is_begun_anew_by_all(tmp_path: Path) -> None:
+def test_a_removed_file_is_created_again_and_shared(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
 
     async def live() -> None:
         one, other = (ledger_at(f"sqlite:///{path}") for _ in range(2))
-        assert isinstance(await taken(one, MINUTE), Grant)
+        assert isinstance(await reserve(one, MINUTE), Grant)
         for ending in ("", "-wal", "-shm"):
             path.with_name(path.name + ending).unlink()
-        got = [await taken(ledger, MINUTE) for ledger in (other, one, other, one, other, one)]
+        got = [await reserve(ledger, MINUTE) for ledger in (other, one, other, one, other, one)]
         assert sum(isinstance(g, Grant) for g in got) == 5
         for ledger in (one, other):
             await ledger.drain()
@@ -456,23 +456,23 @@ def test_a_file_that_was_removed_is_begun_anew_by_all(tmp_path: Path) -> None:
     asyncio.run(live())
 
 
-def test_a_lost_server_is_found_again(redis_url: str) -> None:
+def test_a_lost_redis_server_is_used_again(redis_url: str) -> None:
     async def live() -> None:
         store = RedisStore(redis_url)
         ledger = Ledger(RealClock(), store)
-        assert isinstance(await taken(ledger, MINUTE), Grant)
+        assert isinstance(await reserve(ledger, MINUTE), Grant)
         store._url, connection, store._connection = "redis://127.0.0.1:9/0", store._connection, None
-        assert isinstance(await taken(ledger, MINUTE), Grant)
+        assert isinstance(await reserve(ledger, MINUTE), Grant)
         assert ledger._retry_store_at
         assert ledger._memory.window(MINUTE).used == 2, "what the store granted is known here too"
         store._connection, ledger._retry_store_at = connection, 0.0
-        assert isinstance(await taken(ledger, MINUTE), Grant)
+        assert isinstance(await reserve(ledger, MINUTE), Grant)
         await ledger.drain()
 
     asyncio.run(live())
 
 
-def test_words_of_a_store_hold_no_password() -> None:
+def test_errors_of_a_store_hold_no_password() -> None:
     async def live() -> str:
         with pytest.raises(StoreFailed) as caught:
             await RedisStore("redis://user:sesame@127.0.0.1:9/0").notes_since(0)
@@ -484,7 +484,7 @@ def test_words_of_a_store_hold_no_password() -> None:
     assert "sesame" not in str(caught.value)
 
 
-def test_no_key_is_in_the_file(serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_holds_no_key(serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = "sk-or-v1-very-secret-0123456789"
     monkeypatch.setenv("FREEROUTER_STATE", f"sqlite:///{tmp_path}/state.db")
     url = serve(
@@ -506,7 +506,7 @@ def test_no_key_is_in_the_file(serve: Any, tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("state", SHARED, indirect=True)
-def test_what_one_process_learnt_another_knows(state: str, serve: Any) -> None:
+def test_a_second_process_knows_what_the_first_learnt(state: str, serve: Any) -> None:
     """A second runtime of the same store, as another process would have it: benches, lacks, and who answers."""
 
     def objects(body: Any) -> str | None:
@@ -533,7 +533,7 @@ def test_what_one_process_learnt_another_knows(state: str, serve: Any) -> None:
         runtime.close()
 
 
-def test_a_refused_key_is_told_to_nobody(serve: Any, tmp_path: Path) -> None:
+def test_a_refused_key_is_not_noted_for_other_processes(serve: Any, tmp_path: Path) -> None:
     state = f"sqlite:///{tmp_path}/state.db"
     url = serve(
         World([SimModel("a/m:free", first_token=0.0)], [SimAccount("sk-right")], clock="real")
@@ -585,7 +585,9 @@ class Strict(World):
 @pytest.mark.timeout(240)  # four processes start and work for five seconds each
 @pytest.mark.parametrize("killed", [False, True], ids=["all live", "one is killed"])
 @pytest.mark.parametrize("state", SHARED, indirect=True)
-def test_four_processes_and_one_account(state: str, killed: bool, serve: Any) -> None:
+def test_four_processes_keep_to_the_limit_of_one_account(
+    state: str, killed: bool, serve: Any
+) -> None:
     """None is refused, and little of the budget is left unused. The long run is `benchmarks/state.py --hammer`."""
     world = Strict(
         [SimModel("a/m:free", first_token=0.0, speed=1e6)], [SimAccount("sk-shared")], clock="real"
@@ -610,14 +612,14 @@ def test_four_processes_and_one_account(state: str, killed: bool, serve: Any) ->
     assert json.dumps([process.exitcode for process in workers[1:]]) == "[0, 0, 0]"
 
 
-def test_a_fork_amid_traffic_locks_nobody_out(tmp_path: Path) -> None:
+def test_forks_during_traffic_lose_no_request(tmp_path: Path) -> None:
     """No connection crosses: not one within a transaction, nor one whose closing would take the child's log away."""
     many = Charge("account", Limit(requests=10_000, per=600.0))
     path = tmp_path / "state.db"
 
     async def live(ledger: Ledger, times: int) -> None:
         for _ in range(times):
-            assert isinstance(await taken(ledger, many), Grant)
+            assert isinstance(await reserve(ledger, many), Grant)
         await ledger.drain()
 
     def lost(event: Any) -> None:
@@ -645,7 +647,7 @@ def test_a_fork_amid_traffic_locks_nobody_out(tmp_path: Path) -> None:
 def test_after_a_fork_the_child_has_its_own_connection(tmp_path: Path) -> None:
     async def live(store: SqliteStore) -> None:
         ledger = Ledger(RealClock(), store)
-        assert isinstance(await taken(ledger, MINUTE), Grant)
+        assert isinstance(await reserve(ledger, MINUTE), Grant)
 
     store = SqliteStore(tmp_path / "state.db")
     asyncio.run(live(store))

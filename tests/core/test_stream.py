@@ -43,7 +43,7 @@ def calls(answer: Answer) -> list[tuple[str, str]]:
     cuts=st.lists(st.integers(1, len(STREAM) - 1), max_size=60).map(sorted),
     newline=st.sampled_from([b"\n", b"\r\n"]),
 )
-def test_any_cut_gives_the_same_answer(cuts: list[int], newline: bytes) -> None:
+def test_a_stream_cut_at_any_bytes_gives_the_same_answer(cuts: list[int], newline: bytes) -> None:
     decoder, assembler, shown = SSEDecoder(), Assembler(), ""
     data = STREAM.replace(b"\n", newline)
     for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
@@ -68,7 +68,7 @@ def test_any_cut_gives_the_same_answer(cuts: list[int], newline: bytes) -> None:
     assert answer.complete
 
 
-def test_usage_without_a_choice() -> None:
+def test_usage_in_a_chunk_without_a_choice_is_read() -> None:
     assembler = Assembler()
     assembler.feed({"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}]})
     assembler.feed({"choices": [], "usage": {"total_tokens": 3}})
@@ -96,14 +96,14 @@ def test_usage_without_a_choice() -> None:
         },
     ],
 )
-def test_errors_in_a_chunk(chunk: dict[str, Any]) -> None:
+def test_an_error_in_a_chunk_is_read(chunk: dict[str, Any]) -> None:
     assembler = Assembler()
     assembler.feed(chunk)
 
     assert assembler.answer().error == {"code": 502, "message": "boom"}
 
 
-def test_an_error_told_only_by_the_finish_reason() -> None:
+def test_an_error_that_only_the_finish_reason_states_is_read() -> None:
     assembler = Assembler()
     assembler.feed(
         {"choices": [{"delta": {}, "finish_reason": "error", "native_finish_reason": "OVERLOADED"}]}
@@ -112,7 +112,7 @@ def test_an_error_told_only_by_the_finish_reason() -> None:
     assert "OVERLOADED" in assembler.answer().error["message"]  # type: ignore[index]
 
 
-def test_tool_fragments_as_they_should_be() -> None:
+def test_regular_tool_fragments_become_calls() -> None:
     answer = assemble(
         fragment(index=0, id="c1", name="add", arguments=""),
         fragment(index=0, arguments='{"a":'),
@@ -151,7 +151,7 @@ def test_tool_fragments_as_they_should_be() -> None:
         ),
     ],
 )  # fmt: skip
-def test_tool_fragments_as_they_come(pieces: list[dict[str, Any]]) -> None:
+def test_irregular_tool_fragments_become_calls(pieces: list[dict[str, Any]]) -> None:
     answer = assemble(*pieces)
 
     assert calls(answer) == [("add", '{"a": 1}'), ("sub", "{}")]
@@ -160,11 +160,11 @@ def test_tool_fragments_as_they_come(pieces: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("spelling", ["reasoning", "reasoning_content"])
-def test_reasoning_in_either_spelling(spelling: str) -> None:
+def test_reasoning_is_read_in_either_spelling(spelling: str) -> None:
     assert assemble({spelling: "hm"}, {"content": "x"}).reasoning == "hm"
 
 
-def test_reasoning_only_in_details() -> None:
+def test_reasoning_is_read_from_its_details() -> None:
     answer = assemble(
         {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, {"content": "x"}
     )
@@ -187,7 +187,7 @@ def test_inline_think_is_split_off(thought: str, text: str, sizes: list[int]) ->
     assert (answer.reasoning, answer.text) == (thought.strip(), text)
 
 
-def test_text_that_only_begins_like_a_thought_is_text() -> None:
+def test_text_that_begins_like_a_think_tag_is_text() -> None:
     assert assemble({"content": "<th"}, {"content": "ree> is a tag"}).text == "<three> is a tag"
     assert assemble({"content": "<thi"}).text == "<thi"
 
@@ -211,7 +211,7 @@ def test_a_stream_without_an_end_is_incomplete() -> None:
     assert assemble({"content": "x"}, done=True).complete
 
 
-def test_comments_and_other_fields_are_no_data() -> None:
+def test_comments_and_other_fields_are_skipped() -> None:
     decoder = SSEDecoder()
 
     assert decoder.feed(b": hello\nevent: x\nid: 3\nretry: 5\n\ndata: a\ndata:b\n\ndata") == [
@@ -222,11 +222,11 @@ def test_comments_and_other_fields_are_no_data() -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", [], [{"type": "text", "text": ""}]])
-def test_whole_bodies_without_content(content: Any) -> None:
+def test_a_body_without_content_is_empty(content: Any) -> None:
     assert read_answer({"choices": [{"message": {"content": content}}]}).empty
 
 
-def test_whole_bodies_with_calls() -> None:
+def test_equal_calls_of_a_body_are_two_calls() -> None:
     call = {"id": None, "function": {"name": "f", "arguments": {"a": 1}}}
     answer = read_answer(
         {"id": "gen-9", "choices": [{"message": {"content": None, "tool_calls": [call, call]}}]}

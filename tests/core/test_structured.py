@@ -56,7 +56,7 @@ def model(*parameters: str) -> Model:
         (("structured_outputs", "tools"), "auto", True, "json_schema"),
     ],
 )
-def test_the_strongest_form_a_model_takes(
+def test_the_strongest_form_that_a_model_takes_is_chosen(
     has: tuple[str, ...], method: Any, with_tools: bool, form: str
 ) -> None:
     assert (
@@ -94,7 +94,7 @@ def test_every_form_of_answer_is_read(answer: Answer) -> None:
         ('{"name": "An', "no JSON"),
     ],
 )
-def test_what_does_not_match_says_why(text: str, problem: str) -> None:
+def test_an_answer_that_does_not_match_says_why(text: str, problem: str) -> None:
     assert problem in (read_structured(Answer(text=text), WISH).problem or "")
 
 
@@ -105,11 +105,11 @@ def test_what_does_not_match_says_why(text: str, problem: str) -> None:
         max_leaves=8,
     )
 )
-def test_json_is_found_as_it_was_written(value: Any) -> None:
+def test_json_is_read_as_it_was_written(value: Any) -> None:
     assert next(iter_json(json.dumps(value))) == value
 
 
-def test_violations() -> None:
+def test_violations_of_a_schema_are_found() -> None:
     schema = {
         "$defs": {
             "Pet": {
@@ -134,7 +134,7 @@ def test_violations() -> None:
     assert find_violation({"a": 1}, {"$ref": "#/loop", "loop": {"$ref": "#/loop"}}) is None
 
 
-def test_strict_schemas_and_back() -> None:
+def test_a_strict_schema_allows_null_for_optional_fields() -> None:
     closed = make_strict(PERSON)
 
     assert is_strict(closed)
@@ -144,7 +144,7 @@ def test_strict_schemas_and_back() -> None:
 
 
 @given(st.text())
-def test_names_are_what_endpoints_accept(name: str) -> None:
+def test_any_name_becomes_one_that_endpoints_accept(name: str) -> None:
     made = schema_name(name)
 
     assert 1 <= len(made) <= 64
@@ -161,7 +161,7 @@ def test_names_are_what_endpoints_accept(name: str) -> None:
     ],
 )
 @pytest.mark.parametrize("way", ["chat", "stream"])
-def test_each_kind_of_model_gives_the_object(flags: dict[str, Any], way: str) -> None:
+def test_each_kind_of_model_answers_with_the_object(flags: dict[str, Any], way: str) -> None:
     with World([SimModel("acme/a:free", **flags)]) as world:
         request = ChatRequest.of("Tell of Anna, 33").but(structured=WISH)
         router = world.router()
@@ -174,7 +174,7 @@ def test_each_kind_of_model_gives_the_object(flags: dict[str, Any], way: str) ->
         assert not world.requests[0].problem
 
 
-def test_an_answer_that_fails_validation_moves_on() -> None:
+def test_after_an_answer_that_fails_validation_another_model_is_asked() -> None:
     """Prose where JSON was asked, JSON of another shape, and a validator's no: three models, then the one that does it."""
     liar = SimModel(
         "acme/a:free",
@@ -206,7 +206,7 @@ def test_an_answer_that_fails_validation_moves_on() -> None:
         assert [a["fault"] for a in outcome.attempts] == ["broken", "broken", "broken", None]
 
 
-def test_what_was_shown_and_then_fails_is_a_broken_stream() -> None:
+def test_a_stream_whose_text_fails_validation_is_broken() -> None:
     with World([SimModel("acme/a:free", says=lambda body: '{"name": "Anna"}')]) as world:
         stream = world.router().stream(ChatRequest.of("x").but(structured=WISH))
         with pytest.raises(errors.StreamBroken) as caught:

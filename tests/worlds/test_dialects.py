@@ -37,7 +37,7 @@ def router_in(world: World, **options: Any) -> Router:
 
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
-def test_listed_and_answered(dialect: str) -> None:
+def test_each_dialect_lists_and_answers(dialect: str) -> None:
     with world_of(dialect, 3, per_minute=None) as world:
         router = router_in(world)
         message = ChatFreeRouter(router=router).invoke("hello")
@@ -48,7 +48,7 @@ def test_listed_and_answered(dialect: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", STATED)
-def test_a_stated_minute_is_kept_to_the_second(dialect: str) -> None:
+def test_a_stated_wait_for_the_minute_is_kept_to_the_second(dialect: str) -> None:
     """Four a minute, unknown at first: a refusal teaches it, and nothing is asked before it ends."""
     with world_of(dialect, per_minute=4) as world:
         router = router_in(world, timeout=200.0)
@@ -63,7 +63,7 @@ def test_a_stated_minute_is_kept_to_the_second(dialect: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["groq", "gemini"])
-def test_a_models_minute_is_not_the_accounts(dialect: str) -> None:
+def test_a_limit_of_a_model_is_not_the_accounts(dialect: str) -> None:
     with world_of(dialect, 3, per_minute=4) as world:
         router = router_in(world, timeout=20.0)
         for n in range(12):
@@ -73,7 +73,7 @@ def test_a_models_minute_is_not_the_accounts(dialect: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["openrouter", "gemini", "cloudflare"])
-def test_a_spent_day_ends_at_its_own_midnight(dialect: str) -> None:
+def test_a_spent_day_lasts_until_the_providers_midnight(dialect: str) -> None:
     with world_of(dialect, per_minute=None, per_day=3) as world:
         router = router_in(world, timeout=30.0)
         for _ in range(3):
@@ -88,7 +88,7 @@ def test_a_spent_day_ends_at_its_own_midnight(dialect: str) -> None:
         assert caught.value.retry_after > 600.0
 
 
-def test_headers_spare_the_refusal() -> None:
+def test_headers_of_answers_prevent_a_refusal() -> None:
     """Groq tells with each answer what is left: the limit is kept without ever being met."""
     with world_of("groq", per_minute=4) as world:
         router = router_in(world, timeout=200.0)
@@ -98,15 +98,15 @@ def test_headers_spare_the_refusal() -> None:
         assert {seen.fate for seen in world.requests} == {"answer"}
 
 
-def test_an_unknown_dialect_is_named() -> None:
+def test_an_unknown_dialect_is_a_bad_setting() -> None:
     with pytest.raises(errors.BadSetting, match="dialect"):
         World([SimModel("a")], dialect="klingon")
 
 
-def test_eight_providers_at_once() -> None:
+def test_concurrent_calls_spread_over_eight_providers() -> None:
     """Each with a model of its own and four requests a minute: together they answer thirty-two at once."""
 
-    async def crowd() -> list[Any]:
+    async def concurrent_calls() -> list[Any]:
         return await asyncio.gather(*(router.achat(f"n{n}") for n in range(24)))
 
     worlds = {name: world_of(name, per_minute=4) for name in DIALECTS}
@@ -124,7 +124,7 @@ def test_eight_providers_at_once() -> None:
         Provider(name, f"https://{name}.test/v1", "k", free="all", limits=[]) for name in worlds
     ]
     router = Router(providers=providers, runtime=runtime, timeout=60.0)
-    answers = asyncio.run(crowd())
+    answers = asyncio.run(concurrent_calls())
     runtime.close()
 
     assert len(answers) == 24
@@ -134,7 +134,7 @@ def test_eight_providers_at_once() -> None:
 @pytest.mark.parametrize(
     ("dialect", "models"), [("nvidia", 1), ("nvidia", 3), ("cloudflare", 1), ("cloudflare", 3)]
 )
-def test_a_rate_nobody_states_is_learnt(dialect: str, models: int) -> None:
+def test_an_unstated_rate_is_learnt(dialect: str, models: int) -> None:
     """Twelve a minute, and refusals that say neither that nor when: more is sent each clean minute, half after a refusal."""
     with world_of(dialect, models, per_minute=12) as world:
         router = router_in(world, timeout=1_200.0)
@@ -147,9 +147,7 @@ def test_a_rate_nobody_states_is_learnt(dialect: str, models: int) -> None:
 
 
 @pytest.mark.parametrize(("failing", "share"), [(4, 1.0), (8, 0.5)])
-def test_a_burst_that_half_of_the_models_refuse_slows_nobody_down(
-    failing: int, share: float
-) -> None:
+def test_refusals_by_half_of_the_models_slow_no_call_down(failing: int, share: float) -> None:
     """A hundred at once; the bare refusals come before any answer, and look like the account's limit until one does."""
     names = [f"m{n}/x:free" for n in range(8)]
     models = [
@@ -161,13 +159,13 @@ def test_a_burst_that_half_of_the_models_refuse_slows_nobody_down(
         for n, name in enumerate(names)
     ]
 
-    async def crowd(router: Router) -> list[Any]:
+    async def concurrent_calls(router: Router) -> list[Any]:
         return await asyncio.gather(*(router.achat(f"n{n}") for n in range(100)))
 
     with World(models, [SimAccount("k", None)]) as world:
         provider = Provider("openrouter", "https://sim.test/v1", "k", limits=[])
         router = Router(providers=[provider], runtime=world.runtime, timeout=60.0)
-        answers = asyncio.run(crowd(router))
+        answers = asyncio.run(concurrent_calls(router))
 
         assert len(answers) == 100
         assert world.elapsed < 20.0

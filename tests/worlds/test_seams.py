@@ -35,7 +35,7 @@ def router_in(world: World, **options: Any) -> Router:
     return world.router(strategy="context", on_stream_break="continue", **options)
 
 
-def told(world: World, way: str) -> tuple[str, dict[str, Any]]:
+def read(world: World, way: str) -> tuple[str, dict[str, Any]]:
     """(text, metadata) as a caller of `way` sees it in the end."""
     router = router_in(world)
     if way == "core":
@@ -68,9 +68,9 @@ def told(world: World, way: str) -> tuple[str, dict[str, Any]]:
     "way", ["core", "langchain", "langchain-async", "llamaindex", "llamaindex-async"]
 )
 @pytest.mark.parametrize("fault", BREAKS)
-def test_continued_however_it_broke(fault: str, way: str) -> None:
+def test_a_broken_stream_is_continued_however_it_broke(fault: str, way: str) -> None:
     with broken(fault, SimModel("b/m:free", says=lambda _: " time there was a cat.")) as world:
-        text, metadata = told(world, way)
+        text, metadata = read(world, way)
 
         assert text == STORY
         assert metadata["model_name"] == "b/m:free"
@@ -80,7 +80,7 @@ def test_continued_however_it_broke(fault: str, way: str) -> None:
 
 
 @pytest.mark.parametrize("says", GOES_ON)
-def test_nothing_is_said_twice(says: str) -> None:
+def test_a_continuation_repeats_nothing(says: str) -> None:
     with broken(
         "mid-stream-cut", SimModel("b/m:free", says=lambda _: says, reasoning=True)
     ) as world:
@@ -97,7 +97,7 @@ def test_nothing_is_said_twice(says: str) -> None:
         }
 
 
-def test_two_seams() -> None:
+def test_a_stream_may_be_continued_twice() -> None:
     with broken(
         "mid-stream-cut",
         SimModel("b/m:free", script=["mid-stream-half"], says=lambda _: "time there was a cat."),
@@ -110,7 +110,7 @@ def test_two_seams() -> None:
         assert len(stream.outcome.seams) == 2
 
 
-def test_who_begins_anew_is_passed_over() -> None:
+def test_a_model_that_begins_another_story_is_passed_over() -> None:
     with broken(
         "mid-stream-cut",
         SimModel("b/m:free", says=lambda _: "Once upon another day, a dog."),
@@ -122,7 +122,7 @@ def test_who_begins_anew_is_passed_over() -> None:
         assert world.asked == ["a/m:free", "b/m:free", "c/m:free"]
 
 
-def test_who_refuses_a_beginning_is_asked_in_words_and_remembered() -> None:
+def test_a_model_without_prefill_is_asked_in_words_from_then_on() -> None:
     def objects(body: Any) -> str | None:
         refused = body["messages"][-1]["role"] == "assistant"
         return "This model does not support assistant message prefill." if refused else None
@@ -141,7 +141,7 @@ def test_who_refuses_a_beginning_is_asked_in_words_and_remembered() -> None:
             world.clock.advance(700.0)
 
 
-def test_two_that_have_nothing_to_add_end_it() -> None:
+def test_the_text_is_whole_when_two_models_have_nothing_to_add() -> None:
     others = [SimModel(name, script=["empty"]) for name in ("b/m:free", "c/m:free")]
     with World(
         [SimModel("a/m:free", script=["mid-stream-half"], says=lambda _: "It ends.\n"), *others]
@@ -152,7 +152,7 @@ def test_two_that_have_nothing_to_add_end_it() -> None:
         assert stream.outcome.text == "It ends."
 
 
-def test_but_not_amid_a_sentence() -> None:
+def test_text_that_ends_inside_a_sentence_is_never_whole() -> None:
     others = [SimModel(name, script=["empty"] * 9) for name in ("b/m:free", "c/m:free")]
     with broken("mid-stream-eof", *others) as world:
         stream = router_in(world, max_retries=2).stream("hello")
@@ -160,7 +160,7 @@ def test_but_not_amid_a_sentence() -> None:
             list(stream)
 
 
-def test_waiting_for_a_limit_past_the_first_deadline_takes_no_steps() -> None:
+def test_a_continuation_may_wait_for_a_limit_past_the_first_deadline() -> None:
     """The break comes after the caller's deadline for a first token; those who continue have one of their own."""
     slow = SimModel("a/m:free", script=["stall"], first_token=1.0, jitter=0.0)
     with World(
@@ -182,7 +182,7 @@ def test_waiting_for_a_limit_past_the_first_deadline_takes_no_steps() -> None:
         assert len(stream.outcome.journal.entries) < 40
 
 
-def test_a_continued_object_must_be_one() -> None:
+def test_a_continued_object_must_be_valid_json() -> None:
     """Pieces that were shown and are no JSON together are no answer, whatever stands amid them."""
     whole = '{"name": "Anna", "age": 33}'
     with World(
@@ -196,7 +196,7 @@ def test_a_continued_object_must_be_one() -> None:
             list(llm.stream("A person named Anna, 33"))
 
 
-def test_where_nobody_can_continue_the_text_is_in_the_error() -> None:
+def test_when_no_model_can_continue_the_error_holds_the_text() -> None:
     with World(
         [SimModel(n, script=["mid-stream-cut", "502"]) for n in ("a/m:free", "b/m:free")]
     ) as world:
@@ -209,7 +209,7 @@ def test_where_nobody_can_continue_the_text_is_in_the_error() -> None:
         assert len(caught.value.attempts) == 3
 
 
-def test_tool_calls_once_shown_never_restart() -> None:
+def test_a_stream_never_restarts_after_a_tool_call_was_shown() -> None:
     tool = {
         "type": "function",
         "function": {"name": "delete_records", "parameters": {"type": "object", "properties": {}}},
@@ -225,7 +225,7 @@ def test_tool_calls_once_shown_never_restart() -> None:
                     list(stream)
 
 
-def test_a_structured_stream_goes_on_inside_the_object() -> None:
+def test_a_structured_stream_continues_inside_the_object() -> None:
     whole = '{"name": "Anna", "age": 33}'
 
     def rest(body: Any) -> str:

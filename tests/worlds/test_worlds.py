@@ -260,7 +260,7 @@ STREAMED = [core_stream, lc_stream, lc_astream, li_stream, li_astream]
 
 @pytest.mark.parametrize("way", WHOLE + STREAMED, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_world(case: Case, way: Way) -> None:
+def test_each_way_of_asking_meets_the_expected_attempts(case: Case, way: Way) -> None:
     streamed = way in STREAMED
     expected = case.streamed if streamed and case.streamed is not None else case.attempts
     error = (case.stream_error or case.error) if streamed else case.error
@@ -286,7 +286,7 @@ def test_world(case: Case, way: Way) -> None:
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.error is None], ids=lambda case: case.name)
-def test_structured_world(case: Case) -> None:
+def test_structured_answers_meet_the_same_attempts(case: Case) -> None:
     """The same failures before a structured answer, in both frameworks: the same attempts, and then the object."""
 
     def langchain(router: Router) -> Any:
@@ -308,7 +308,7 @@ def test_structured_world(case: Case) -> None:
             ]
 
 
-def test_every_fault_of_the_simulator_has_a_world() -> None:
+def test_every_fault_of_the_simulator_is_in_the_table() -> None:
     used = {fault for case in CASES for script in case.scripts for fault in script if fault}
 
     assert set(FAULTS) - used == {"400-context"}  # fit and context are `test_fit`'s
@@ -325,7 +325,7 @@ def test_a_stated_wait_is_kept_to_the_second() -> None:
     assert 30.0 <= second - first < 30.3
 
 
-def test_the_caller_waits_no_longer_than_its_timeout() -> None:
+def test_a_call_ends_at_its_timeout() -> None:
     with World([SimModel("acme/a:free", script=["hang"] * 9)]) as world:
         with pytest.raises(errors.DeadlineExceeded) as caught:
             world.router(timeout=12.0).chat("x")
@@ -334,7 +334,7 @@ def test_the_caller_waits_no_longer_than_its_timeout() -> None:
         assert caught.value.attempts[-1]["fault"] == "slow"
 
 
-def test_keep_alive_comments_do_not_pass_for_tokens() -> None:
+def test_keep_alive_comments_are_not_tokens() -> None:
     """A stream that only sends comments is left for another model, though bytes arrive every second."""
     with World(
         [SimModel("acme/a:free", context=900_000, script=["hang"]), SimModel("acme/b:free")]
@@ -346,7 +346,7 @@ def test_keep_alive_comments_do_not_pass_for_tokens() -> None:
         assert world.elapsed < 10
 
 
-def test_the_slow_one_may_still_win() -> None:
+def test_an_overdue_attempt_may_still_answer_first() -> None:
     """A model past its patience is not cut: if it answers before the other, its answer counts and nothing is lost."""
     models = [
         SimModel("acme/a:free", context=900_000, first_token=26.0, speed=1e6, jitter=0.0),
@@ -360,10 +360,10 @@ def test_the_slow_one_may_still_win() -> None:
         assert world.elapsed == pytest.approx(26.0, abs=0.1)
 
 
-def test_no_request_is_sent_that_the_minute_would_refuse() -> None:
+def test_no_request_is_sent_that_a_known_limit_would_refuse() -> None:
     """Sixty calls at once over an account of twenty a minute: all answered in three windows, none refused, in order."""
 
-    async def crowd(router: Router) -> list[str]:
+    async def concurrent_calls(router: Router) -> list[str]:
         return [o.text for o in await asyncio.gather(*(router.achat(f"n{n}") for n in range(60)))]
 
     with World(
@@ -371,7 +371,7 @@ def test_no_request_is_sent_that_the_minute_would_refuse() -> None:
     ) as world:
         router = world.router(timeout=300.0)
         router.refresh()  # at a cold start, whoever comes with the first list may go first
-        texts = asyncio.run(crowd(router))
+        texts = asyncio.run(concurrent_calls(router))
 
         assert [t.rpartition(" ")[2] for t in texts] == [f"n{n}" for n in range(60)]
         assert [seen.fate for seen in world.requests] == ["answer"] * 60
