@@ -1,0 +1,376 @@
+"""What a failure changes: for the rest of the request, and for later ones."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from freerouter_core.catalogue.model import Model
+from freerouter_core.errors import BadRequest, Exhausted, FreeRouterError
+from freerouter_core.routing.failures import MAX_HOLD, MAX_PLAINER
+from freerouter_core.routing.need import need_of
+from freerouter_core.routing.state import RoutingState
+from freerouter_core.wire.fault import Cause, Fault, Kind
+from freerouter_core.wire.request import ChatRequest
+
+from .driver import NOW, Fates, Play, account, answers, busy, fails, model, plan, play
+
+A, A2, B, C = model("a"), model("a2"), model("b", "two"), model("c", "three")
+GONE = Fault(Kind.GONE, Cause.GONE, status=404)
+GATEWAY = account("openrouter", dialect="openrouter")
+R, R2, R3 = (model(name, "openrouter") for name in ("r/1:free", "r/2:free", "r/3:free"))
+
+
+def failed(request: Any, fates: Any, **more: Any) -> tuple[Play, FreeRouterError]:
+    played = Play(request, fates, **more)
+    with pytest.raises(FreeRouterError) as error:
+        played.run()
+    return played, error.value
+
+
+# -- pauses -------------------------------------------------------------------------------------
+
+
+def test_a_model_pauses_longer_after_each_failure_up_to_the_most() -> None:
+    request = plan(A, retry_attempts=6, backoff_base=1.0, backoff_max=5.0)
+    played = play(request, {"a": [*[fails(after=0.0)] * 5, answers()]})
+
+    assert [at for at, _ in played.asked_at] == [0.0, 1.0, 3.0, 7.0, 12.0, 17.0]
+
+
+def test_pauses_are_jittered_within_their_bounds() -> None:
+    request = plan(A, retry_attempts=6, backoff_jitter=0.25, backoff_max=1.0)
+    played = play(request, {"a": [*[fails(after=0.0)] * 5, answers()]})
+    times = [at for at, _ in played.asked_at]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+
+    assert all(0.75 <= pause <= 1.25 for pause in pauses)
+    assert len(set(pauses)) == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "again"), [(Kind.BUSY, True), (Kind.SLOW, True), (Kind.BROKEN, True)]
+)
+def test_a_passing_fault_lets_the_model_try_again(kind: Kind, again: bool) -> None:
+    fates = {"a": [fails(Fault(kind, Cause.SERVER)), answers()]}
+
+    assert (play(plan(A), fates).asked == ["a", "a"]) is again
+
+
+@pytest.mark.parametrize("kind", [Kind.UNFIT, Kind.REFUSED, Kind.FATAL, Kind.GONE])
+def test_any_other_fault_of_the_model_takes_it_out_of_the_request(kind: Kind) -> None:
+    played, _ = failed(plan(A), {"a": fails(Fault(kind, Cause.TERMS))})
+
+    assert played.asked == ["a"]
+
+
+# -- the account --------------------------------------------------------------------------------
+
+
+def test_a_refusal_of_the_account_passes_over_all_its_models() -> None:
+    minute = Fault(Kind.ACCOUNT, Cause.ACCOUNT_MINUTE, status=429, until=NOW + 60.0, teaches=False)
+    played = play(plan(A, A2, B), {"a": fails(minute), "b": answers()})
+
+    assert played.asked == ["a", "b"]
+    assert played.state.health.models[A.identity].failures == 0, "law 6"
+    bench = played.state.health.accounts.get(account("one").scope)
+    assert bench is not None
+    assert (bench.stated, bench.until) == (True, NOW + 60.0)
+
+
+def test_three_unclear_refusals_are_taken_for_the_accounts() -> None:
+    models = [model(f"a{n}") for n in range(4)]
+    unclear = fails(Fault(Kind.BUSY, Cause.AMBIGUOUS_429, status=429, teaches=False), 0.0)
+    played = play(plan(*models, B), {**{m.id: unclear for m in models}, "b": answers()})
+    assert played.asked == ["a0", "b"], "breadth first"
+
+    state = RoutingState()
+    fates = {m.id: unclear for m in models[:3]} | {"a3": answers()}
+    played = play(plan(*models, timeout=60.0), fates, state=state)
+    bench = state.health.accounts.get(account("one").scope)
+    assert bench is not None
+    assert (bench.cause, bench.stated) == (Cause.ACCOUNT_GUESSED, False)
+    assert [at for at, _ in played.asked_at] == [0.0, 0.0, 0.0, 1.0], "held for a moment"
+
+
+def test_each_such_moment_is_longer_up_to_four_seconds() -> None:
+    models = [model(f"a{n}") for n in range(3)]
+    unclear = fails(Fault(Kind.BUSY, Cause.AMBIGUOUS_429, status=429, teaches=False), 0.0)
+    fates = {m.id: unclear for m in models}
+    request = plan(*models, retry_attempts=9, backoff_base=1.0, max_retries=8, backoff_max=0.1)
+    played, _ = failed(request, fates)
+
+    times = [at for at, _ in played.asked_at]
+    assert times == [0.0, 0.0, 0.0, 1.0, 3.0, 7.0, 11.0, 15.0, 19.0]
+    assert MAX_HOLD == 4.0
+
+
+def test_too_many_at_once_benches_for_two_seconds_and_teaches_how_many() -> None:
+    state = RoutingState()
+    crowded = Fault(Kind.BUSY, Cause.CONCURRENCY, status=429, teaches=False)
+    state.adaptive_limits.in_flight[account("one").scope] = 3
+    played = play(plan(A, B), {"a": fails(crowded, 0.0), "b": answers()}, state=state)
+
+    assert state.health.models[A.identity].benched_until == NOW + 2.0
+    assert state.adaptive_limits.concurrency[account("one").scope].concurrent == 3
+    assert played.asked == ["a", "b"]
+
+
+def test_a_local_model_rests_five_seconds_at_most() -> None:
+    state = RoutingState()
+    local = account("one", local=True)
+    play(plan(A, B, accounts=[local]), {"a": fails(after=0.0), "b": answers()}, state=state)
+
+    assert state.health.models[A.identity].benched_until == NOW + 5.0
+
+
+def test_the_owners_own_bench_replaces_the_guess() -> None:
+    state = RoutingState()
+    request = plan(A, B, exclude_failed=7.0, max_failures=1)
+    play(request, {"a": fails(after=0.0), "b": answers()}, state=state)
+
+    assert state.health.models[A.identity].benched_until == NOW + 7.0
+
+
+def test_max_failures_in_a_row_are_needed_for_a_bench() -> None:
+    state = RoutingState()
+    fates = {"a": fails(after=0.0), "b": answers()}
+    for expected in (False, True):
+        play(plan(A, B, max_failures=2), fates, state=state)
+        assert (state.health.models[A.identity].benched_until > NOW) is expected
+
+
+# -- a plainer form -----------------------------------------------------------------------------
+
+NO_SEED = Fault(
+    Kind.UNFIT, Cause.NO_PARAMETER, status=400, lacks=frozenset({"seed"}), teaches=False
+)
+SEEDED = ChatRequest.of("x").but(parameters={"seed": 1})
+
+
+def test_a_model_is_asked_again_at_once_without_what_it_refused() -> None:
+    request = plan(A, B, request=SEEDED, retry_attempts=1)
+    played = play(request, {"a": [fails(NO_SEED, 0.5), answers()], "b": answers()})
+
+    assert played.asked_at == [(0.0, "a"), (0.5, "a")]
+    assert [attempt.lacks for attempt in played.sent] == [frozenset(), {"seed"}]
+
+
+def test_a_model_that_would_be_asked_the_same_again_is_out() -> None:
+    request = plan(A, B, request=ChatRequest.of("x"))
+    played = play(request, {"a": fails(NO_SEED), "b": answers()})
+
+    assert played.asked == ["a", "b"]
+
+
+def test_a_model_that_lacks_what_is_needed_is_out() -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    request = ChatRequest([{"role": "user", "content": "x"}], [tool])
+    no_tools = Fault(Kind.UNFIT, Cause.NO_TOOLS, lacks=frozenset({"tools"}), teaches=False)
+    played = play(
+        plan(A, B, request=request, need=need_of(request)),
+        {"a": fails(no_tools), "b": answers()},
+    )
+    assert played.asked == ["a", "b"]
+
+
+def test_a_model_is_asked_in_a_plainer_form_three_times_at_most() -> None:
+    parameters = ("seed", "top_k", "min_p", "stop", "temperature")
+    request = ChatRequest.of("x").but(parameters=dict.fromkeys(parameters, 1))
+    refusals = [
+        fails(Fault(Kind.UNFIT, Cause.NO_PARAMETER, lacks=frozenset({name}), teaches=False))
+        for name in parameters
+    ]
+    played, _ = failed(plan(A, request=request), {"a": refusals})
+
+    assert MAX_PLAINER == 3
+    assert len(played.asked) == 1 + MAX_PLAINER
+
+
+# -- the prompt is too long ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stated", [None, 8_000])
+def test_only_larger_windows_follow_a_prompt_that_was_too_long(stated: int | None) -> None:
+    """Of equal windows, too, none follows."""
+    small = model("small", context=8_000)
+    equal, larger = model("equal", "two", context=8_000), model("larger", "three", context=8_001)
+    unlisted = model("named", "two", context=4_000, listed=False)
+    too_long = Fault(Kind.UNFIT, Cause.CONTEXT, status=400, context=stated)
+    fates: Fates = {"small": fails(too_long), "larger": answers()}
+    played = play(plan(small, equal, larger), fates)
+    assert played.asked == ["small", "larger"]
+
+    fates = {"small": fails(too_long), "named": answers()}
+    assert play(plan(small, unlisted, larger), fates).asked == ["small", "named"]
+    record = played.state.health.models[small.identity]
+    assert record.context == stated
+
+
+# -- gone ---------------------------------------------------------------------------------------
+
+
+def test_a_model_that_is_gone_is_left_out_until_the_next_catalogue() -> None:
+    state = RoutingState()
+    terms = Fault(Kind.GONE, Cause.TERMS, status=403)
+    play(plan(A, B), {"a": fails(terms), "b": answers()}, state=state)
+    assert state.health.models[A.identity].gone == NOW - 60.0
+    assert play(plan(A, B), {"b": answers()}, state=state).asked == ["b"]
+    later = play(plan(A, B, fetched=NOW), {"a": answers()}, state=state)
+    assert later.asked == ["a"]
+
+
+def gateway(*models: Model, **more: Any) -> Any:
+    return plan(*models, accounts=[GATEWAY], **more)
+
+
+def test_the_price_cap_is_suspected_when_a_second_model_in_a_row_is_gone() -> None:
+    """The second is asked once more without it, at once; an answer brings both models back."""
+    state = RoutingState()
+    fates: Fates = {R.id: fails(GONE), R2.id: [fails(GONE), answers()]}
+    played = play(gateway(R, R2, R3), fates, state=state)
+
+    assert played.asked == [R.id, R2.id, R2.id]
+    assert [attempt.price_cap for attempt in played.sent] == [True, True, False]
+    assert state.price_caps == {GATEWAY.scope: False}
+    assert f"g|{GATEWAY.scope}" in state.health.touched
+    assert [state.health.of(m.identity).gone for m in (R, R2)] == [None, None], "forgiven"
+    again = play(gateway(R), {R.id: answers()}, state=state)
+    assert not again.sent[0].price_cap, "remembered"
+
+
+def test_a_model_gone_without_the_price_cap_too_acquits_it() -> None:
+    state = RoutingState()
+    fates: Fates = {R.id: fails(GONE), R2.id: [fails(GONE), fails(GONE)], R3.id: answers()}
+    played = play(gateway(R, R2, R3), fates, state=state)
+
+    assert played.asked == [R.id, R2.id, R2.id, R3.id]
+    assert state.price_caps == {GATEWAY.scope: True}
+    assert [state.health.of(m.identity).gone for m in (R, R2)] == [NOW - 60.0] * 2
+    assert played.sent[-1].price_cap
+
+
+def test_any_other_failure_between_them_ends_the_row() -> None:
+    fates = {R.id: fails(GONE), R2.id: [fails(), answers()], R3.id: [fails(GONE), answers()]}
+    played, _ = failed(gateway(R, R2, R3, max_retries=2), fates)
+
+    assert [attempt.price_cap for attempt in played.sent] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("accounts", "policy", "learnt"),
+    [
+        ([account("openrouter")], {}, {}),
+        ([GATEWAY], {"allow_paid": True}, {}),
+        ([GATEWAY], {}, {GATEWAY.scope: True}),
+    ],
+)
+def test_who_sends_no_price_cap_or_knows_it_does_not_suspect_it(
+    accounts: Any, policy: dict[str, Any], learnt: dict[str, bool]
+) -> None:
+    state = RoutingState(price_caps=learnt)
+    fates = {R.id: fails(GONE), R2.id: fails(GONE), R3.id: answers()}
+    request = plan(R, R2, R3, accounts=accounts, **policy)
+
+    assert play(request, fates, state=state).asked == [R.id, R2.id, R3.id]
+
+
+def test_one_that_is_gone_for_a_known_reason_is_no_evidence() -> None:
+    terms = Fault(Kind.GONE, Cause.TERMS, status=403)
+    fates = {R.id: fails(terms), R2.id: fails(GONE), R3.id: answers()}
+
+    assert play(gateway(R, R2, R3), fates).asked == [R.id, R2.id, R3.id]
+
+
+def test_an_answer_that_blames_the_price_cap_is_asked_again_without_it() -> None:
+    state = RoutingState()
+    blamed = Fault(Kind.UNFIT, Cause.PRICE_CAP, status=400, teaches=False)
+    fates: Fates = {R.id: [fails(blamed), answers()], R2.id: answers()}
+    played = play(gateway(R, R2, retry_attempts=1), fates, state=state)
+
+    assert played.asked == [R.id, R.id]
+    assert [attempt.price_cap for attempt in played.sent] == [True, False]
+    assert state.price_caps == {GATEWAY.scope: False}
+
+
+def test_an_answer_that_blames_a_price_cap_that_was_not_sent_is_a_refusal() -> None:
+    blamed = Fault(Kind.UNFIT, Cause.PRICE_CAP, status=400, teaches=False)
+    played = play(gateway(R, R2, retry_attempts=1), {R.id: fails(blamed), R2.id: answers()})
+
+    assert played.asked == [R.id, R.id, R2.id]
+
+
+def test_an_answer_that_cost_money_proves_the_price_cap_right() -> None:
+    state = RoutingState()
+    charged = answers(usage={"cost": 0.01})
+    fates: Fates = {R.id: fails(GONE), R2.id: [fails(GONE), charged]}
+    play(gateway(R, R2), fates, state=state)
+
+    assert state.price_caps == {GATEWAY.scope: True}
+    assert state.health.models[R2.identity].gone == NOW - 60.0, "it is not asked again"
+    spent = [tally.get("usd") for tally in state.health.usage.untold.values()]
+    assert 0.01 in spent
+
+
+def test_who_may_pay_may_be_charged() -> None:
+    state = RoutingState()
+    play(gateway(R, allow_paid=True), {R.id: answers(usage={"cost": 0.01})}, state=state)
+
+    assert state.price_caps == {}
+    assert state.health.models[R.identity].gone is None
+
+
+def test_a_price_cap_is_remembered_once() -> None:
+    state = RoutingState()
+    state.remember_price_cap("x", True)
+    state.health.touched.clear()
+    state.remember_price_cap("x", True)
+    assert state.health.touched == set()
+    state.remember_price_cap("x", False)
+    assert state.health.touched == {"g|x"}
+
+
+# -- what an answer forgives --------------------------------------------------------------------
+
+
+def test_an_answer_shows_that_unclear_refusals_were_not_the_accounts() -> None:
+    state = RoutingState()
+    book = state.health.accounts
+    for n in range(2):
+        book.refused_unclearly(account("one").scope, model(f"x{n}").identity, NOW)
+    play(plan(A), {"a": answers()}, state=state)
+
+    assert not book.refused_unclearly(account("one").scope, A2.identity, NOW)
+
+
+def test_the_answer_to_a_later_request_of_a_burst_forgives_the_rate() -> None:
+    state = RoutingState()
+    minute = Fault(Kind.ACCOUNT, Cause.ACCOUNT_MINUTE, status=429)
+    limits = state.adaptive_limits
+    one = account("one")
+    for _ in range(9):
+        limits.sent(one, A, NOW)
+    limits.refused(one, A, minute, NOW, 5)
+    limits.rates[one.scope].burst = (5, 12)
+    play(plan(A), {"a": answers()}, state=state)
+
+    assert limits.charges(one, A, NOW) == ()
+
+
+def test_a_late_attempt_is_a_failure_of_its_model_by_the_policys_own_bench() -> None:
+    state = RoutingState()
+    request = plan(A, B, stream=True, exclude_failed=9.0)
+    play(request, {"a": (), "b": answers(1.0)}, state=state)
+    record = state.health.models[A.identity]
+
+    assert (record.benched_until, record.last_fault) == (NOW + 7.0 + 9.0, "no-token")
+
+
+def test_one_model_alone_is_proof_if_nobody_else_is_left() -> None:
+    wrong = Fault(Kind.UNFIT, Cause.BAD_REQUEST, "no such field", status=400)
+    with pytest.raises(BadRequest):
+        Play(plan(A), {"a": fails(wrong)}).run()
+    with pytest.raises(Exhausted):
+        Play(plan(A, max_retries=0), {"a": fails(busy())}).run()
