@@ -157,22 +157,19 @@ class Candidates:
                 continue
             if last_resort and fresh_only:
                 continue
-            key = (*self._drawbacks(candidate, last_resort), n)
+            # What speaks against asking it now, the gravest first; among equals the order decides.
+            paid = not (candidate.model.free or candidate.named)
+            failed = not candidate.named and candidate.account.scope in self.failed_scopes
+            key = (paid, last_resort, candidate.tries, failed, n)
             if best is None or key < best_key:
                 best, best_key = candidate, key
-                if not any(key[:-1]):
+                if not any(key[:4]):
                     break  # nobody later can be better
         if best is not None:
             if best_key[0] and paused < math.inf:
                 return Turn(until=paused)  # a free model that only pauses still precedes paid ones
             return Turn(best)
         return Turn(until=until if until < math.inf else None, scope=scope)
-
-    def _drawbacks(self, candidate: Candidate, last_resort: bool) -> tuple[float, ...]:
-        """What speaks against asking a candidate now, the gravest first; all zero: nothing."""
-        paid = not (candidate.model.free or candidate.named)
-        failed = not candidate.named and candidate.account.scope in self.failed_scopes
-        return (paid, last_resort, candidate.tries, failed)
 
     def returns(self, now: float) -> float | None:
         """When the first candidate can be asked again, guessed benches included; None: never."""

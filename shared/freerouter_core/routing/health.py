@@ -139,8 +139,10 @@ class Health(Timings):
         total = good + bad
         chance = good / total
         if self.outcome_at:
-            # Another machine's clock may be ahead of ours.
-            recent = 0.5 ** (max(0.0, now - self.outcome_at) / OUTCOME_HALF_LIFE)
+            age = now - self.outcome_at
+            if age < 0.0:  # another machine's clock may be ahead of ours
+                age = 0.0
+            recent = 0.5 ** (age / OUTCOME_HALF_LIFE)
             if self.up:
                 chance += SUCCESS_WEIGHT * recent * (1.0 - chance)
             else:

@@ -45,6 +45,8 @@ MIN_CHANCE, MAX_CHANCE = 0.02, 0.99
 """Bounds of a sampled chance: a model is never sure to fail, nor sure to answer."""
 NO_JSON_PENALTY = 1.25
 """Factor on the time of a structured answer from a model without native JSON: it may take two."""
+UNCONGESTED = (1.0, 0.0)
+"""Boldness and congestion of a provider that nobody waits for."""
 USUAL_ANSWER = 256
 """Tokens of the answer whose time the strategy `performance` compares."""
 
@@ -81,8 +83,9 @@ def _scores(models: Sequence[Model], situation: Situation) -> list[float]:
     blank_odds, blank_seconds = blank.odds(now), blank.expected(tokens)
     record_of, exp, sqrt, structured = book.models.get, math.exp, math.sqrt, need.structured
     draw = rng.random if rng is not None else None
-    boldness = {
-        name: 1.0 / (1.0 + seconds / HALF_EXPLORATION) for name, seconds in congestion.items()
+    by_provider = {
+        name: (1.0 / (1.0 + seconds / HALF_EXPLORATION), seconds)
+        for name, seconds in congestion.items()
     }
     in_flight, prior_only = book.in_flight, not (need.task or policy.quality)
     scores = []
@@ -97,10 +100,10 @@ def _scores(models: Sequence[Model], situation: Situation) -> list[float]:
             seconds = health.first_token + tokens / health.speed
             failure_seconds = health.failure_seconds
             unknown = not (health.answers or health.failures or health.provider_facts)
+        bold, congested = by_provider.get(model.provider, UNCONGESTED)
         if draw is not None:
             # Two uniforms stand in for a Beta deviate: right in mean and spread, and ten times
             # as fast.
-            bold = boldness.get(model.provider, 1.0)
             deviation = sqrt(6.0 * chance * (1.0 - chance) / (outcomes + 1.0))
             chance += bold * deviation * (draw() + draw() - 1.0)
             if unknown:
@@ -111,7 +114,7 @@ def _scores(models: Sequence[Model], situation: Situation) -> list[float]:
         if structured and "structured_outputs" not in model.parameters:
             seconds *= NO_JSON_PENALTY
         failure = (1.0 - chance) * failure_seconds
-        failing = (failure + REQUEST_COST + congestion.get(model.provider, 0.0)) / chance
+        failing = (failure + REQUEST_COST + congested) / chance
         quality = (
             model.quality if prior_only else quality_of(model, policy) + aptitude(model, need.task)
         )

@@ -11,7 +11,7 @@ from .need import Need
 from .policy import Policy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Situation:
     """One request at one moment.
 
