@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import re
 from dataclasses import replace
 from random import Random
@@ -12,7 +13,7 @@ import pytest
 
 from freerouter_core import Limit, Model, Need
 from freerouter_core.routing.congestion import MAX_CONGESTION, congestion
-from freerouter_core.routing.health import OUTCOME_HALF_LIFE, PRIOR_SAFETY, Health
+from freerouter_core.routing.health import LACKS_KEPT, OUTCOME_HALF_LIFE, PRIOR_SAFETY, Health
 from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.policy import Policy
 from freerouter_core.routing.rank import rank
@@ -210,3 +211,28 @@ def test_explain_is_the_ranking_that_requests_use() -> None:
             router.chat("x")
             assert world.asked[0] == first
             world.clock.advance(700.0)
+
+
+def test_reading_a_record_neither_creates_nor_changes_one() -> None:
+    book = book_of({SURE: (1, 0, 1.0)})
+    limited = Fault(Kind.UNFIT, Cause.NO_TOOLS, lacks=frozenset({"tools"}), teaches=False)
+    book.failed(SURE.identity, limited, NOW, Random(0))
+    before = copy.deepcopy(book)
+
+    assert book.of(SURE.identity).lacks_at(NOW + LACKS_KEPT) == {"tools"}
+    assert not book.of(SURE.identity).lacks_at(NOW + LACKS_KEPT + 1)
+    assert book.of(QUICK.identity).answers == 0
+    assert book.timings(QUICK.identity).first_token == book.pool.first_token
+    book.of(SURE.identity).odds(NOW + 1e6)
+    assert book == before
+
+
+def test_what_a_model_lacked_long_ago_is_forgotten_at_its_next_answer() -> None:
+    book = book_of({})
+    book.failed(
+        SURE.identity, Fault(Kind.UNFIT, Cause.NO_TOOLS, lacks=frozenset({"tools"})), NOW, Random(0)
+    )
+    later = NOW + LACKS_KEPT + 1
+    book.answered(SURE.identity, later, first_token=None, seconds=1.0, tokens=10)
+
+    assert not book.of(SURE.identity).lacks
