@@ -1,4 +1,4 @@
-"""What all tests share: no environment of the developer's, no state of another test's, servers on loopback."""
+"""What all tests share: an empty environment, no state of other tests, servers on loopback."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """What needs more than Python needs packages of its own, too: it is not even imported where it does not run."""
-    left = collection_path.name == "system" and config.option.markexpr == "not system"
-    return True if left else None
+    """Tests marked `system` need packages of their own: unless they run, they are not imported."""
+    ignored = collection_path.name == "system" and config.option.markexpr == "not system"
+    return True if ignored else None
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Models of both frameworks over a simulated world, what they are offered, and what streams give."""
+"""Models of both frameworks over a simulated world, their tools, and their streams."""
 
 from __future__ import annotations
 

@@ -17,8 +17,10 @@ CORE = ROOT / "shared" / "freerouter_core"
 PACKAGES = [CORE, ROOT / "langchain_freerouter", ROOT / "llamaindex_freerouter"]
 
 PURE_STDLIB = {
-    "__future__", "base64", "binascii", "collections", "collections.abc", "contextlib", "dataclasses", "email.utils", "enum",
-    "array", "bisect", "functools", "hashlib", "itertools", "json", "math", "operator", "random", "re", "struct", "tomllib", "types", "typing",
+    "__future__", "base64", "binascii", "collections", "collections.abc", "contextlib",
+    "dataclasses", "email.utils", "enum",
+    "array", "bisect", "functools", "hashlib", "itertools", "json", "math", "operator", "random",
+    "re", "struct", "tomllib", "types", "typing",
 }  # fmt: skip
 """What a pure folder may import besides its own. `random` for the type of what is handed in."""
 
@@ -39,10 +41,12 @@ BELOW: dict[str, set[str]] = {
     "reports": {"routing", "wire", "catalogue", "errors"},
     "runtime": {"routing", "wire", "catalogue", *GROUND},
     "client": {
-        "runtime", "guards", "reports", "settings", "routing", "wire", "catalogue", "simulator", *GROUND,
+        "runtime", "guards", "reports", "settings", "routing", "wire", "catalogue", "simulator",
+        *GROUND,
     },
     "apps": {
-        "client", "runtime", "guards", "reports", "settings", "routing", "wire", "catalogue", "simulator",
+        "client", "runtime", "guards", "reports", "settings", "routing", "wire", "catalogue",
+        "simulator",
         *GROUND,
     },
     "simulator": {"client", "runtime", "wire", "catalogue", "errors"},
@@ -143,8 +147,8 @@ def test_arrows_point_down(room: str) -> None:
 
 
 def test_there_is_no_circle_of_imports() -> None:
-    """No circle of imports, type-only ones and those inside functions included. What the simulator
-    imports does not count: `world.router()` hands out the front door, and DEV_MODE the simulator."""
+    """Imports for type checkers and inside functions count. What the simulator imports does not:
+    `world.router()` makes a client, and DEV_MODE a simulated world."""
     files = {module_name(path): path for path in modules(CORE)}
     arrows = {
         name: {target for target, _ in imports(path) if target in files and target != name}
@@ -224,8 +228,8 @@ def test_annotations_resolve_at_run_time() -> None:
 
 
 def test_importing_the_core_loads_neither_httpx_nor_settings() -> None:
-    """The core alone loads neither httpx nor settings; the LangChain adapter loads no httpx of ours."""
-    code = "import sys, freerouter_core; print([m for m in ('httpx', 'pydantic_settings', 'pydantic') if m in sys.modules])"
+    heavy = ("httpx", "pydantic_settings", "pydantic")
+    code = f"import sys, freerouter_core; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"

@@ -46,7 +46,7 @@ def account(provider: Provider, **environment: str) -> Account:
     return found
 
 
-# -- limits and providers -------------------------------------------------------------------------
+# -- limits and providers --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_secret_is_opened_and_is_in_no_repr() -> None:
     assert "hidden" not in repr(provider)
 
 
-# -- rows -----------------------------------------------------------------------------------------
+# -- rows ------------------------------------------------------------------------------------------
 
 
 def test_rows_have_limits_and_lists_that_cannot_change() -> None:
@@ -134,7 +134,7 @@ def test_another_address_inherits_nothing_that_belongs_to_the_old_one() -> None:
     assert row["keys"] == ROWS["acme"]["keys"]
 
 
-# -- accounts -------------------------------------------------------------------------------------
+# -- accounts --------------------------------------------------------------------------------------
 
 
 def test_a_row_and_a_key_make_an_account() -> None:

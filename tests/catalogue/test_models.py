@@ -20,7 +20,7 @@ def parsed(row: dict[str, Any], **how: Any) -> Model:
     return model
 
 
-# -- models ---------------------------------------------------------------------------------------
+# -- models ----------------------------------------------------------------------------------------
 
 
 def test_a_model_is_known_by_provider_address_and_wire_name() -> None:
@@ -69,7 +69,8 @@ def test_capabilities_come_in_a_fixed_order() -> None:
     )
 
     assert everything.capabilities == (
-        "text", "image", "audio", "video", "file", "tools", "tool_choice", "structured", "json", "reasoning",
+        "text", "image", "audio", "video", "file", "tools", "tool_choice", "structured", "json",
+        "reasoning",
     )  # fmt: skip
     assert Model("a").capabilities == ("text",)
 
@@ -94,7 +95,7 @@ def test_free_models_of_one_size_come_by_name_and_only_chat_models() -> None:
     assert [m.id for m in Catalogue.of(models, 0.0).free()] == ["big", "a", "b"]
 
 
-# -- rows -----------------------------------------------------------------------------------------
+# -- rows ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -233,7 +234,7 @@ def test_fields_of_a_wrong_type_say_nothing() -> None:
     assert not odd.reasoning_mandatory
 
 
-# -- quality --------------------------------------------------------------------------------------
+# -- quality ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Questions leave everything as it was: health, limits, sessions and models that were never asked."""
+"""Queries change nothing: neither health nor limits nor sessions."""
 
 from __future__ import annotations
 

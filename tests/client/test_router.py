@@ -1,4 +1,4 @@
-"""A router is immutable but for its filter, which changes no other router and no running request."""
+"""A router is immutable but for its filter, which changes no other router or running call."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ COPIES: dict[str, Copy] = {
 }
 
 
-# -- hash and equality ----------------------------------------------------------------------------
+# -- hash and equality -----------------------------------------------------------------------------
 
 
 def test_the_hash_stays_when_the_filter_changes() -> None:
@@ -112,7 +112,7 @@ def test_equal_routers_share_limits_and_health(world: World) -> None:
     assert health.answers == 1
 
 
-# -- assignment and attributes --------------------------------------------------------------------
+# -- assignment and attributes ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["model", "min_context", "runtime", "config", "_context", "new"])
@@ -153,7 +153,7 @@ def test_a_half_made_router_has_no_options() -> None:
         _ = Router.__new__(Router).model
 
 
-# -- copies ---------------------------------------------------------------------------------------
+# -- copies ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", COPIES.values(), ids=COPIES)
@@ -216,7 +216,7 @@ def test_options_can_bring_another_client_and_runtime(router: Router, world: Wor
     assert (router.http_client, router.runtime, router.min_context) == (None, world.runtime, 0)
 
 
-# -- the filter -----------------------------------------------------------------------------------
+# -- the filter ------------------------------------------------------------------------------------
 
 
 def test_a_filter_changes_no_equal_router(world: World) -> None:

@@ -31,15 +31,19 @@ def only(entry: dict[str, Any], **how: Any) -> Model:
     [
         (row("a/b:free"), True),
         (row("a/b:free", {"prompt": "0", "completion": "0", "request": "0", "image": "0.0"}), True),
-        (row("google/gemini-2.0-flash-exp:free", {"prompt": "0.0000001", "completion": "0.0000004"}), False),
+        (row("google/gemini-2.0-flash-exp:free",
+          {"prompt": "0.0000001", "completion": "0.0000004"}), False),
         (row("moonshotai/kimi-k2.5"), False),
         (row("google/lyria-3-pro-preview"), False),
         (row("openrouter/auto", {"prompt": "-1", "completion": "-1"}), False),
         (row("a/b:free", {"prompt": "0", "completion": "0", "web_search": "0.004"}), False),
         (row("a/b:free", {"prompt": "free", "completion": "0"}), False),
-        (row("a/b:free", {}), True),  # a missing key means nothing, and the zero-price guard is sent with every request
+        # a missing key means nothing, and the zero-price guard is sent with every request
+        (row("a/b:free", {}), True),
         (row("a/b:free", {"prompt": 0, "completion": 0, "discount": 0.5}), True),
-        (row("a/b:free", {"prompt": "0", "completion": "0", "overrides": [{"min_prompt_tokens": 9, "prompt": "0.1"}]}), False),
+        (row("a/b:free",
+          {"prompt": "0", "completion": "0",
+           "overrides": [{"min_prompt_tokens": 9, "prompt": "0.1"}]}), False),
     ],
 )  # fmt: skip
 def test_a_model_is_free_with_the_suffix_and_every_price_zero(
@@ -130,7 +134,8 @@ def test_a_catalogue_lists_free_models_by_context() -> None:
 
 def test_a_provider_inherits_what_it_leaves_out() -> None:
     rows = read_rows(
-        '[acme]\nbase_url = "https://acme.test/v1"\nkeys = ["ACME_KEY"]\nlimits = [{requests = 3}]\n'
+        '[acme]\nbase_url = "https://acme.test/v1"\nkeys = ["ACME_KEY"]\n'
+        "limits = [{requests = 3}]\n"
     )
 
     assert resolve_account(Provider("acme"), rows, {}) is None
@@ -141,7 +146,9 @@ def test_a_provider_inherits_what_it_leaves_out() -> None:
         "k",
         3,
     )
-    assert resolve_account(Provider("acme", limits=[]), rows, {"ACME_KEY": "k"}).limits == ()  # type: ignore[union-attr]
+    unlimited = resolve_account(Provider("acme", limits=[]), rows, {"ACME_KEY": "k"})
+    assert unlimited is not None
+    assert unlimited.limits == ()
     with pytest.raises(errors.BadSetting, match="not known"):
         resolve_account(Provider("nobody"), rows, {})
     with pytest.raises(errors.BadSetting):

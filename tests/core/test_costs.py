@@ -29,7 +29,7 @@ def test_an_estimate_goes_by_the_prices_of_the_catalogue() -> None:
 
 
 def test_max_cost_per_request_keeps_long_requests_from_paid_models() -> None:
-    """The free model is broken; the paid one may answer what is short, and is not asked what is long."""
+    """The free model is broken. The paid one may answer a short request, not a long one."""
     with World([SimModel("a/free:free", script=["502"] * 99), SimModel("b/paid", **PAID)]) as world:
         router = world.router(allow_paid=True, max_cost_per_request=0.002, max_retries=3)
         short = ChatRequest([{"role": "user", "content": "hi"}], parameters={"max_tokens": 100})
@@ -95,7 +95,7 @@ def test_quota_reports_usage_and_waits() -> None:
 
 
 def test_quota_believes_openrouters_count_of_the_day() -> None:
-    """Someone else spent the day; then credits were bought. Both are believed without a request being refused."""
+    """Someone else spent the day, then credits were bought: both are believed at once."""
     account = SimAccount("k", None, per_day=50)
     with World([SimModel("a/m:free")], [account]) as world:
         router = world.router(timeout=5.0)

@@ -1,4 +1,4 @@
-"""The catalogue: fetched once, kept on disk, served stale while it is renewed, and never the reason for a failure."""
+"""The catalogue: fetched once, kept on disk, served stale while it is refreshed."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def test_a_failed_fetch_keeps_the_last_list_and_backs_off(
 ) -> None:
     models = respx.get(f"{URL}/models").mock(return_value=listing("a/b:free"))
     router = start()
-    told: list[object] = []
-    router.subscribe(told.append)
+    seen: list[object] = []
+    router.subscribe(seen.append)
     ids(router)
     models.mock(side_effect=httpx.ConnectError("down"))
     clock.advance(4000)
@@ -114,7 +114,7 @@ def test_a_failed_fetch_keeps_the_last_list_and_backs_off(
     with pytest.raises(errors.CatalogueUnavailable):
         router.refresh()
     router.close()
-    assert any(isinstance(event, events.FetchFailed) for event in told)
+    assert any(isinstance(event, events.FetchFailed) for event in seen)
 
 
 @respx.mock

@@ -73,8 +73,10 @@ def test_every_variable_is_read_from_the_environment_and_dotenv_files(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("OPENROUTER_TIMEOUT", "-1"), ("OPENROUTER_TIMEOUT", "soon"), ("OPENROUTER_RETRY_ATTEMPTS", "0"),
-        ("OPENROUTER_RETRY_JITTER", "2"), ("FREE_MODELS_REFRESH", "often"), ("FREE_MODELS_REFRESH", "-1h"), ("DEV_MODE", "perhaps"),
+        ("OPENROUTER_TIMEOUT", "-1"), ("OPENROUTER_TIMEOUT", "soon"),
+        ("OPENROUTER_RETRY_ATTEMPTS", "0"),
+        ("OPENROUTER_RETRY_JITTER", "2"), ("FREE_MODELS_REFRESH", "often"),
+        ("FREE_MODELS_REFRESH", "-1h"), ("DEV_MODE", "perhaps"),
     ],
 )  # fmt: skip
 def test_an_invalid_variable_is_named_with_a_hint(
@@ -158,7 +160,7 @@ def test_whitespace_around_a_key_is_ignored(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_models_are_preferred_in_the_documented_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requested, then the default, then the fallback list: FEATURES E2. OPENROUTER_* is over CHAT_*."""
+    """FEATURES E2: the requested model, the default, the fallbacks. OPENROUTER_* beats CHAT_*."""
     monkeypatch.setenv("CHAT_MODEL", "chat/default:free")
     monkeypatch.setenv("CHAT_FALLBACK_MODELS", "chat/fallback:free")
     assert resolved().policy.preferred == ("chat/default:free", "chat/fallback:free")
@@ -218,13 +220,13 @@ def test_dev_mode_answers_without_a_provider(
 @respx.mock
 def test_dev_mode_yields_to_a_key_in_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEV_MODE", "true")
-    asked = respx.route(host="openrouter.ai").mock(
+    route = respx.route(host="openrouter.ai").mock(
         httpx.Response(401, json={"error": {"message": "no", "code": 401}})
     )
     with pytest.raises(errors.AuthenticationFailed):
         ChatFreeRouter(api_key="sk-code", model="a/b:free", fallback_models=()).invoke("x")
 
-    assert asked.called
+    assert route.called
 
 
 def test_models_of_dev_mode_are_named_simulated(monkeypatch: pytest.MonkeyPatch) -> None:

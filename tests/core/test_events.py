@@ -181,11 +181,11 @@ def test_a_hedge_that_lost_is_not_a_fallback() -> None:
 
 
 def test_closing_while_an_observer_is_slow_raises_nothing() -> None:
-    going, held = threading.Event(), threading.Event()
+    going, waiting = threading.Event(), threading.Event()
 
     def slow(event: Event) -> None:
         going.set()
-        held.wait(30)
+        waiting.wait(30)
 
     with World([SimModel("a/x:free")]) as world:
         router = world.router()
@@ -198,7 +198,7 @@ def test_closing_while_an_observer_is_slow_raises_nothing() -> None:
         try:
             for closer in closers:
                 closer.start()
-            held.set()
+            waiting.set()
             for closer in closers:
                 closer.join(30)
         finally:

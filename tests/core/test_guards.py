@@ -11,6 +11,7 @@ from freerouter_core import Exchange, Guard, Verdict
 from freerouter_core.errors import BadSetting, DeadlineExceeded, NoCandidates, Refused
 from freerouter_core.guards import CrisisGuard, ModerationGuard, PatternGuard, read_classifier
 from freerouter_core.simulator import SimModel, World
+from freerouter_core.wire.json_values import Json
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 
@@ -20,12 +21,14 @@ BAD, GOOD, JUDGE = "a/bad:free", "b/good:free", "acme/llama-guard-4:free"
 
 
 def world(**more: Any) -> World:
-    judged = lambda request: "unsafe\nS2" if "secret" in str(request["messages"]) else "safe"  # noqa: E731
+    def classify(request: Json) -> str:
+        return "unsafe\nS2" if "secret" in str(request["messages"]) else "safe"
+
     return World(
         [
             SimModel(BAD, says=lambda request: "the secret is out"),
             SimModel(GOOD, says=lambda request: "all is well"),
-            SimModel(JUDGE, says=judged),
+            SimModel(JUDGE, says=classify),
         ],
         **more,
     )

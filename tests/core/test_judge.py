@@ -88,18 +88,18 @@ def test_law_5_every_transport_failure_is_some_fault(name: str) -> None:
 
 
 def test_law_5_every_exception_of_httpx_has_a_row() -> None:
-    found = [
+    kinds = [
         kind
         for kind in vars(httpx).values()
         if isinstance(kind, type) and issubclass(kind, (httpx.TransportError, httpx.DecodingError))
     ]
 
-    assert len(found) > 10
-    for kind in found:
-        made = kind.__new__(kind)
-        assert failure_name(made) in TRANSPORT
+    assert len(kinds) > 10
+    for kind in kinds:
+        error = kind.__new__(kind)
+        assert failure_name(error) in TRANSPORT
         if kind is not httpx.TransportError:
-            assert failure_name(made) != "other", kind
+            assert failure_name(error) != "other", kind
     assert all(name in TRANSPORT for _, name in _FAILURE_NAMES)
 
 
@@ -110,26 +110,42 @@ def test_law_5_the_last_row_matches_everything() -> None:
 
 RECORDED = [
     # (status, message, metadata, kind, cause, seconds until or None)
-    (429, "Rate limit exceeded: free-models-per-day. Add 10 credits", {"headers": {"X-RateLimit-Reset": str(NOW + 500)}}, "account", "account-day", 500),
-    (429, "Rate limit exceeded: free-models-per-day-high-balance. ", {"headers": {"X-RateLimit-Reset": str(int((NOW + 600) * 1000))}}, "account", "account-day", 600),
-    (429, "Rate limit exceeded: free-models-per-min. ", {"limit_source": "openrouter_free_tier_per_minute"}, "account", "account-minute", 60),
-    (429, "Provider returned error", {"raw": "x:free is temporarily rate-limited upstream.", "provider_name": "Chutes"}, "busy", "upstream-429", None),
-    (429, "Provider returned error", {"raw": "Quota GenerateRequestsPerDayPerProject", "provider_name": "Google"}, "busy", "upstream-429", None),
+    (429, "Rate limit exceeded: free-models-per-day. Add 10 credits",
+     {"headers": {"X-RateLimit-Reset": str(NOW + 500)}}, "account", "account-day", 500),
+    (429, "Rate limit exceeded: free-models-per-day-high-balance. ",
+     {"headers": {"X-RateLimit-Reset": str(int((NOW + 600) * 1000))}}, "account", "account-day",
+     600),
+    (429, "Rate limit exceeded: free-models-per-min. ",
+     {"limit_source": "openrouter_free_tier_per_minute"}, "account", "account-minute", 60),
+    (429, "Provider returned error",
+     {"raw": "x:free is temporarily rate-limited upstream.", "provider_name": "Chutes"}, "busy",
+     "upstream-429", None),
+    (429, "Provider returned error",
+     {"raw": "Quota GenerateRequestsPerDayPerProject", "provider_name": "Google"}, "busy",
+     "upstream-429", None),
     (429, "Rate limit exceeded", {}, "busy", "ambiguous-429", None),
     (402, "Insufficient credits. Add more", {}, "account", "debt", None),
-    (402, "This request requires more credits, or fewer max_tokens.", {}, "unfit", "max-tokens-402", None),
+    (402, "This request requires more credits, or fewer max_tokens.", {}, "unfit", "max-tokens-402",
+     None),
     (404, "No endpoints found for a/b:free.", {}, "gone", "gone", None),
-    (404, "This model is unavailable for free. The paid version is available now - use this slug instead: a/b", {}, "gone", "gone", None),
-    (404, "No endpoints found that support tool use. Try disabling \"question\".", {}, "unfit", "no-tools", None),
-    (404, "No endpoints found that support the provided 'tool_choice' value.", {}, "unfit", "no-tool-choice", None),
+    (404,
+     ("This model is unavailable for free. The paid version is available now - use this slug "
+      "instead: a/b"), {}, "gone", "gone", None),
+    (404, "No endpoints found that support tool use. Try disabling \"question\".", {}, "unfit",
+     "no-tools", None),
+    (404, "No endpoints found that support the provided 'tool_choice' value.", {}, "unfit",
+     "no-tool-choice", None),
     (404, "No endpoints found that support image input", {}, "unfit", "no-image", None),
-    (404, "No endpoints found matching your data policy (Free model publication)", {}, "gone", "data-policy", None),
+    (404, "No endpoints found matching your data policy (Free model publication)", {}, "gone",
+     "data-policy", None),
     (404, "Provider returned error", {"provider_name": "X"}, "busy", "upstream-404", None),
     (403, "a/b:free is only available on agentic harnesses.", {}, "gone", "harness-gated", None),
-    (403, "flagged", {"reasons": ["violence"], "flagged_input": "…"}, "refused", "moderation", None),
+    (403, "flagged", {"reasons": ["violence"], "flagged_input": "…"}, "refused", "moderation",
+     None),
     (400, "gpt-x is not a valid model ID", {}, "gone", "not-a-model", None),
     (400, "'models' array must have 3 items or fewer.", {}, "unfit", "bad-request", None),
-    (400, "Provider returned error", {"raw": "INVALID_ARGUMENT", "provider_name": "Google"}, "unfit", "upstream-400", None),
+    (400, "Provider returned error", {"raw": "INVALID_ARGUMENT", "provider_name": "Google"},
+     "unfit", "upstream-400", None),
     (401, "User not found.", {}, "account", "key-refused", None),
     (503, "overloaded", {"retry_after_seconds": 12}, "busy", "server", 12),
     (524, "timeout", {}, "slow", "timeout", None),
@@ -194,29 +210,70 @@ def test_an_answer_without_the_required_call_is_a_fault() -> None:
     other = Answer(tool_calls=(ToolCall("1", "g", "{}"),), finish_reason="tool_calls")
     both = frozenset({"f", "g"})
 
-    assert judge_answer(text, tools=both, must_call=True).cause == "no-tool-call"  # type: ignore[union-attr]
-    assert judge_answer(other, tools=both, must_call="f").cause == "other-tool"  # type: ignore[union-attr]
+    missing = judge_answer(text, tools=both, must_call=True)
+    wrong = judge_answer(other, tools=both, must_call="f")
+
+    assert missing is not None
+    assert missing.cause == "no-tool-call"
+    assert wrong is not None
+    assert wrong.cause == "other-tool"
     assert judge_answer(other, tools=both, must_call=True) is None
 
 
 DAY_END = (NOW // 86_400 + 1) * 86_400
 DIALECTS: list[tuple[str, int, dict[str, str], Any, Kind, str, float | None]] = [
-    ("Groq's minute", 429, {"retry-after": "3"}, {"message": "Rate limit reached for model `openai/gpt-oss-20b` in organization `org_x` on requests per minute (RPM): Limit 30, Used 30, Requested 1. Please try again in 2s."}, Kind.BUSY, "model-minute", NOW + 3),
-    ("Groq's day", 429, {}, {"message": "Rate limit reached for model `llama` in organization `org_x` on tokens per day (TPD): Limit 200000, Used 199999. Please try again in 2m59.56s."}, Kind.BUSY, "model-day", NOW + 179.56),
-    ("Groq, resets by header", 429, {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "2m59.56s", "x-ratelimit-remaining-tokens": "7000", "x-ratelimit-reset-tokens": "7.66s"}, {"message": "Rate limit reached"}, Kind.BUSY, "ambiguous-429", NOW + 179.56),
-    ("Groq, too large", 413, {}, {"message": "Request too large for model `x` in organization `o` on tokens per minute (TPM): Limit 8000, Requested 9999"}, Kind.UNFIT, "too-large", None),
-    ("Gemini's minute", 429, {}, [{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "You exceeded your current quota", "details": [{"violations": [{"quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"}]}, {"retryDelay": "38.601s"}]}}], Kind.BUSY, "model-minute", NOW + 38.601),
-    ("Gemini's day", 429, {}, [{"error": {"code": 429, "message": "You exceeded your current quota", "details": [{"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}, {"retryDelay": "38s"}]}}], Kind.BUSY, "model-day", None),
-    ("Gemini without a free tier", 429, {}, {"message": "Quota exceeded for metric, limit: 0, model: gemini-3-pro"}, Kind.GONE, "no-free-quota", None),
-    ("Mistral without a free tier", 429, {"x-ratelimit-limit-req-minute": "0"}, {"message": "Requests rate limit exceeded"}, Kind.GONE, "no-free-quota", None),
-    ("Cloudflare's day", 429, {}, {"message": "you have used up your daily free allocation of 10,000 neurons"}, Kind.ACCOUNT, "account-day", DAY_END),
-    ("Cerebras' minute", 429, {"x-ratelimit-remaining-tokens-minute": "0", "x-ratelimit-reset-tokens-minute": "11.382867"}, {"message": "Tokens per minute limit exceeded"}, Kind.BUSY, "ambiguous-429", NOW + 11.382867),
-    ("Hugging Face's month", 402, {}, {"message": "You have exceeded your monthly included credits for Inference Providers."}, Kind.ACCOUNT, "account-month", None),
-    ("Cohere's month", 429, {}, {"message": "You are using a Trial key, which is limited to 1000 API calls / month."}, Kind.ACCOUNT, "account-month", None),
-    ("ModelScope, retired", 429, {}, {"message": "insufficient balance (1008)"}, Kind.GONE, "no-free-quota", None),
-    ("NVIDIA, degraded", 400, {}, {"detail": "DEGRADED function cannot be invoked"}, Kind.BUSY, "degraded", None),
-    ("NVIDIA, not for this account", 404, {}, {"detail": "Function 'x': Not found for account 'y'"}, Kind.GONE, "gone", None),
-    ("OpenCode, for itself", 403, {}, {"type": "FreeTierError", "message": "can only be used from within OpenCode"}, Kind.GONE, "terms", None),
+    ("Groq's minute", 429, {"retry-after": "3"},
+     {"message": "Rate limit reached for model `openai/gpt-oss-20b` in organization `org_x` on "
+      "requests per minute (RPM): Limit 30, Used 30, Requested 1. Please try again in 2s."},
+     Kind.BUSY, "model-minute", NOW + 3),
+    ("Groq's day", 429, {},
+     {"message": "Rate limit reached for model `llama` in organization `org_x` on tokens per day "
+      "(TPD): Limit 200000, Used 199999. Please try again in 2m59.56s."}, Kind.BUSY, "model-day",
+     NOW + 179.56),
+    ("Groq, resets by header", 429,
+     {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "2m59.56s",
+      "x-ratelimit-remaining-tokens": "7000", "x-ratelimit-reset-tokens": "7.66s"},
+     {"message": "Rate limit reached"}, Kind.BUSY, "ambiguous-429", NOW + 179.56),
+    ("Groq, too large", 413, {},
+     {"message": "Request too large for model `x` in organization `o` on tokens per minute "
+      "(TPM): Limit 8000, Requested 9999"}, Kind.UNFIT, "too-large", None),
+    ("Gemini's minute", 429, {},
+     [{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED",
+        "message": "You exceeded your current quota",
+        "details": [
+         {"violations": [{"quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"}]},
+         {"retryDelay": "38.601s"}]}}], Kind.BUSY, "model-minute", NOW + 38.601),
+    ("Gemini's day", 429, {},
+     [{"error": {"code": 429, "message": "You exceeded your current quota",
+        "details": [
+         {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},
+         {"retryDelay": "38s"}]}}], Kind.BUSY, "model-day", None),
+    ("Gemini without a free tier", 429, {},
+     {"message": "Quota exceeded for metric, limit: 0, model: gemini-3-pro"}, Kind.GONE,
+     "no-free-quota", None),
+    ("Mistral without a free tier", 429, {"x-ratelimit-limit-req-minute": "0"},
+     {"message": "Requests rate limit exceeded"}, Kind.GONE, "no-free-quota", None),
+    ("Cloudflare's day", 429, {},
+     {"message": "you have used up your daily free allocation of 10,000 neurons"}, Kind.ACCOUNT,
+     "account-day", DAY_END),
+    ("Cerebras' minute", 429,
+     {"x-ratelimit-remaining-tokens-minute": "0", "x-ratelimit-reset-tokens-minute": "11.382867"},
+     {"message": "Tokens per minute limit exceeded"}, Kind.BUSY, "ambiguous-429", NOW + 11.382867),
+    ("Hugging Face's month", 402, {},
+     {"message": "You have exceeded your monthly included credits for Inference Providers."},
+     Kind.ACCOUNT, "account-month", None),
+    ("Cohere's month", 429, {},
+     {"message": "You are using a Trial key, which is limited to 1000 API calls / month."},
+     Kind.ACCOUNT, "account-month", None),
+    ("ModelScope, retired", 429, {}, {"message": "insufficient balance (1008)"}, Kind.GONE,
+     "no-free-quota", None),
+    ("NVIDIA, degraded", 400, {}, {"detail": "DEGRADED function cannot be invoked"}, Kind.BUSY,
+     "degraded", None),
+    ("NVIDIA, not for this account", 404, {}, {"detail": "Function 'x': Not found for account 'y'"},
+     Kind.GONE, "gone", None),
+    ("OpenCode, for itself", 403, {},
+     {"type": "FreeTierError", "message": "can only be used from within OpenCode"}, Kind.GONE,
+     "terms", None),
 ]  # fmt: skip
 
 

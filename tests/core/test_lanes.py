@@ -1,4 +1,4 @@
-"""Bytes out and in: through aiohttp where it is installed, through httpx elsewhere; the same of both."""
+"""The transport: through aiohttp where it is installed, else through httpx, with equal results."""
 
 from __future__ import annotations
 
@@ -72,7 +72,13 @@ async def open_transport() -> AsyncIterator[Transport]:
 
 async def test_a_compressed_response_with_long_headers_is_read(backend: str) -> None:
     packed = gzip.compress(b'{"a": 1}')
-    head = f"HTTP/1.1 200 OK\r\nX-Long: {'y' * 20_000}\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+    fields = [
+        "HTTP/1.1 200 OK",
+        f"X-Long: {'y' * 20_000}",
+        "Content-Encoding: gzip",
+        f"Content-Length: {len(packed)}",
+    ]
+    head = "\r\n".join([*fields, "\r\n"])
     async with server(always(head.encode() + packed)) as account, open_transport() as transport:
         for _ in range(3):
             status, headers, body = await get(transport, account)

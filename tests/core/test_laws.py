@@ -35,8 +35,11 @@ def world_of(scripts: list[list[str | None]], seed: int, **account: Any) -> Worl
 def test_laws_4_and_9_no_known_limit_is_exceeded_and_nothing_is_paid(
     scripts: list[list[str | None]], seed: int, stream: bool
 ) -> None:
-    """Thirty calls in whatever weather: the account's minute is never overdrawn, no paid model is ever asked, and the guard
-    is on every request but those of one model at a time."""
+    """Thirty calls over scripted failures.
+
+    The account's minute is never exceeded, no paid model is asked, and the price cap is left out
+    only after a bare 404 or an error that names it.
+    """
     with world_of(scripts, seed, per_minute=7) as world:
         provider = Provider(
             "openrouter", "https://simulated.invalid/api/v1", "sk-law", limits=[Limit(requests=7)]
@@ -184,7 +187,7 @@ def test_max_retries_bounds_the_attempts(
 
 
 def test_law_8_a_guessed_bench_doubles_and_is_probed_once() -> None:
-    """A model that always fails: asked again after about 20, 40, 80 s …, by one request at a time, never sooner."""
+    """A model that always fails is asked again after about 20, 40, 80 s, …, by one request."""
     always = SimModel(
         "acme/bad:free", context=900_000, phases=[Phase(0, 1e9, "502")], first_token=0.0
     )

@@ -107,8 +107,8 @@ def test_a_refusal_limits_the_account_or_the_model(
     for n in range(8):
         paces.sent(account, MODEL, START + n)
     paces.refused(account, MODEL, Fault(Kind.BUSY, Cause(cause), status=429), START + 9)
-    found = {charge.scope for charge in paces.charges(account, MODEL, START + 9)}
-    assert (account.scope in found, f"{account.scope}|a" in found) == (whole, own)
+    scopes = {charge.scope for charge in paces.charges(account, MODEL, START + 9)}
+    assert (account.scope in scopes, f"{account.scope}|a" in scopes) == (whole, own)
 
 
 def test_the_number_of_concurrent_requests_is_learnt() -> None:

@@ -1,4 +1,4 @@
-"""The rows of providers.toml, as they are used: joining, free models, privacy, and a request through each."""
+"""The rows of providers.toml in use: joining, free models, privacy, a request through each."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_every_row_is_complete(name: str) -> None:
     assert resolve_account(Provider(name), ROWS, environment) is not None
 
 
-# -- on this machine -------------------------------------------------------------------------------------------------
+# -- on this machine -------------------------------------------------------------------------------
 
 
 def test_local_models_that_fit_in_memory_come_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The table of quirks: each row's effect, that nothing of the caller's is changed, and that what an answer tells is remembered."""
+"""The quirks of models: the effect of each row, and what an error teaches."""
 
 from __future__ import annotations
 
@@ -67,22 +67,22 @@ def body_for(
     resumes: str | None = None,
     **request: Any,
 ) -> dict[str, Any]:
-    asked = ChatRequest(
+    chat_request = ChatRequest(
         copy.deepcopy(request.pop("messages", HISTORY)),
         tools=request.pop("tools", [TOOL, OTHER]),
         **request,
     )
-    before = copy.deepcopy(asked)
+    before = copy.deepcopy(chat_request)
     dialect = "openrouter" if provider == "openrouter" else "openai"
     model = Model(wire_name, provider, wire_name, lacks=lacks)
     body, _ = build_body(
-        asked,
+        chat_request,
         model,
         Account(provider, "https://x.example/v1", "k", dialect=dialect),
         stream=True,
         prefill=resumes,
     )
-    assert asked == before, "the caller's own messages were changed"
+    assert chat_request == before, "the caller's own messages were changed"
     return body
 
 
@@ -146,10 +146,10 @@ def test_rewritten_ids_still_pair_and_stay_unique(ids: list[str], name: str) -> 
         {"role": "assistant", "content": "", "tool_calls": [{**CALL, "id": i} for i in ids]},
     ]
     messages += [{"role": "tool", "tool_call_id": i, "content": "r"} for i in ids]
-    made = body_for(name, messages=messages)["messages"]
-    sent = [call["id"] for call in made[1]["tool_calls"]]
+    sent_messages = body_for(name, messages=messages)["messages"]
+    sent = [call["id"] for call in sent_messages[1]["tool_calls"]]
 
-    assert [m["tool_call_id"] for m in made[2:]] == sent
+    assert [m["tool_call_id"] for m in sent_messages[2:]] == sent
     assert len(set(sent)) == len(ids)
 
 
@@ -237,7 +237,7 @@ def test_reasoning_goes_back_to_its_writer_in_the_writers_own_field() -> None:
         "reasoning": "hm",
         "reasoning_details": [{"type": "reasoning.text", "text": "hm"}],
     }
-    for provider, model, told in (
+    for provider, model, fields in (
         ("openrouter", "a/m", {"reasoning_details"}),
         ("mistral", "a/m", set()),
         ("siliconflow", "deepseek-v3", {"reasoning_content"}),
@@ -252,7 +252,7 @@ def test_reasoning_goes_back_to_its_writer_in_the_writers_own_field() -> None:
         messages[1]["model"] = ["another/model"]
         foreign = body_for(model, provider, messages=messages)["messages"][1]
 
-        assert own.keys() - {"role", "content"} == told
+        assert own.keys() - {"role", "content"} == fields
         assert foreign.keys() == {"role", "content"}
 
 
@@ -284,11 +284,11 @@ def test_any_history_is_a_valid_request_for_every_model(
     assert open_calls == [m["tool_call_id"] for m in body["messages"] if m["role"] == "tool"]
 
 
-# -- reasoning -------------------------------------------------------------------------------------------------------
+# -- reasoning -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("provider", "model", "wanted", "sent"),
+    ("provider", "model", "reasoning", "sent"),
     [
         ("openrouter", "a/m", True, {"reasoning": {"enabled": True}}),
         ("openrouter", "a/m", "low", {"reasoning": {"effort": "low"}}),
@@ -323,35 +323,45 @@ def test_any_history_is_a_valid_request_for_every_model(
     ],
 )
 def test_reasoning_is_requested_as_each_provider_spells_it(
-    provider: str, model: str, wanted: Any, sent: dict[str, Any]
+    provider: str, model: str, reasoning: Any, sent: dict[str, Any]
 ) -> None:
     plain = body_for(model, provider, messages=[{"role": "user", "content": "x"}])
-    body = body_for(model, provider, messages=[{"role": "user", "content": "x"}], reasoning=wanted)
+    body = body_for(
+        model, provider, messages=[{"role": "user", "content": "x"}], reasoning=reasoning
+    )
 
     assert {key: value for key, value in body.items() if key not in plain} == sent
 
 
-# -- learning --------------------------------------------------------------------------------------------------------
+# -- learning --------------------------------------------------------------------------------------
 
 SAID = [
     ("System message must be at the beginning.", "later-system"),
     ("Developer instruction is not enabled for models/gemma-9", "no-system"),
-    ("developer is not one of ['system', 'assistant', 'user', 'tool', 'function'] - 'messages.[6].role'", "developer"),
+    (("developer is not one of ['system', 'assistant', 'user', 'tool', 'function'] - "
+      "'messages.[6].role'"), "developer"),
     ("Conversation roles must alternate user/assistant/user/assistant/...", "alternation"),
     ("Unexpected role 'user' after role 'tool'", "user-after-tool"),
     ("Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9.", "tool-ids-9"),
-    ("Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant", "prefill"),
-    ("'messages.0' : for 'role:system' the following must be satisfied[('messages.0.content' : value must be a string)]", "flat-content"),
+    (("Expected last role User or Tool (or Assistant with prefix True) for serving but got "
+      "assistant"), "prefill"),
+    (("'messages.0' : for 'role:system' the following must be satisfied[('messages.0.content' : "
+      "value must be a string)]"), "flat-content"),
     ("json mode cannot be combined with tool/function calling", "json-with-tools"),
     ("This response_format type is unavailable now", "structured_outputs"),
-    ("Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got 10 instead.", "max-tokens-16"),
-    ("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", "max_completion_tokens"),
+    (("Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got "
+      "10 instead."), "max-tokens-16"),
+    (("Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+      "'max_completion_tokens' instead."), "max_completion_tokens"),
     ("Reasoning is mandatory for this endpoint and cannot be disabled.", "reasoning-off"),
-    ("Unsupported parameter: 'parallel_tool_calls' is not supported with this model.", "parallel_tool_calls"),
-    ("Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.", "temperature"),
+    ("Unsupported parameter: 'parallel_tool_calls' is not supported with this model.",
+     "parallel_tool_calls"),
+    (("Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) "
+      "value is supported."), "temperature"),
     ("Unrecognized request argument supplied: top_k", "top_k"),
     ("property 'logprobs' is unsupported", "logprobs"),
-    ("messages.2.assistant.reasoning_content: property 'messages.2.assistant.reasoning_content' is unsupported", "reasoning-fields"),
+    (("messages.2.assistant.reasoning_content: property 'messages.2.assistant.reasoning_content' "
+      "is unsupported"), "reasoning-fields"),
     ("Invalid JSON payload received. Unknown name \"seed\": Cannot find field.", "seed"),
     ("unknown field: parameter 'strict' is not a valid field.", "strict"),
     ("Value error, current model does not support parameter `enable_thinking`.", "enable_thinking"),
@@ -361,14 +371,14 @@ SAID = [
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-@pytest.mark.parametrize(("said", "lacks"), SAID, ids=[lacks for _, lacks in SAID])
-def test_an_error_says_what_the_model_lacks(said: str, lacks: str, wrapped: bool) -> None:
-    error: dict[str, Any] = {"message": said, "code": 400}
+@pytest.mark.parametrize(("message", "lacks"), SAID, ids=[lacks for _, lacks in SAID])
+def test_an_error_says_what_the_model_lacks(message: str, lacks: str, wrapped: bool) -> None:
+    error: dict[str, Any] = {"message": message, "code": 400}
     if wrapped:  # as OpenRouter hands on an upstream's words
         error = {
             "message": "Provider returned error",
             "code": 400,
-            "metadata": {"raw": json.dumps({"error": {"message": said}})},
+            "metadata": {"raw": json.dumps({"error": {"message": message}})},
         }
     fault = judge_rejection(Rejection(400, {}, error), 0.0)
 
@@ -410,7 +420,7 @@ def test_pydantics_errors_name_the_unknown_field() -> None:
 def test_only_an_unknown_field_is_a_lack_of_the_model(
     loc: list[Any], kind: str, lacks: set[str]
 ) -> None:
-    """A value that is refused is the caller's mistake: learnt from, it would be held against every later request."""
+    """A refused value is the caller's mistake. It must not change later requests."""
     error = {"detail": [{"type": kind, "loc": loc, "msg": "no", "input": {"x": 1}}]}
 
     assert judge_rejection(Rejection(422, {}, error), 0.0).lacks == lacks
@@ -463,7 +473,7 @@ def test_a_plain_bad_request_is_the_callers_mistake() -> None:
 
 
 def test_a_lack_is_learnt_once_for_all_requests() -> None:
-    """The same model is asked again at once in the form it takes, and next time in that form to begin with."""
+    """The model is asked again at once in the form it takes, and next time in that form first."""
 
     def objects(body: dict[str, Any]) -> str | None:
         if "seed" in body:
@@ -488,7 +498,7 @@ def test_a_lack_is_learnt_once_for_all_requests() -> None:
 
 
 def test_concurrent_callers_all_learn_a_lack() -> None:
-    """Four of them are refused after the first has told: they, too, ask again in the form that is known by then."""
+    """All are refused at once. Each asks again in the form that is known by then."""
 
     def objects(body: dict[str, Any]) -> str | None:
         return (
@@ -508,14 +518,14 @@ def test_concurrent_callers_all_learn_a_lack() -> None:
 
 
 def test_a_model_that_objects_to_a_field_that_was_not_sent_is_left() -> None:
-    words = iter(
+    objections = iter(
         [
             f"property '{name}' is unsupported"
             for name in ("top_k", "min_p", "user", "store", "verbosity", "logprobs")
         ]
     )
     with World(
-        [SimModel("a/m:free", objects=lambda _: next(words)), SimModel("b/m:free")]
+        [SimModel("a/m:free", objects=lambda _: next(objections)), SimModel("b/m:free")]
     ) as world:
         world.router(model="a/m:free").chat("x")
 

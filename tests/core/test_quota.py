@@ -1,4 +1,4 @@
-"""Law 4: no more is granted than a limit allows in any window, whatever the order of reserving, settling and dying."""
+"""Law 4: no window ever grants more than its limit allows, whoever reserves, settles or dies."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Book:
 
 
 class Quotas(RuleBasedStateMachine):
-    """Several callers against five kinds of limit at once, compared with the plain history of what was sent."""
+    """Several callers against five kinds of limit, compared with a plain list of what was sent."""
 
     grants: Bundle[Any] = Bundle("grants")
 
@@ -154,7 +154,7 @@ def test_a_refusal_says_when_the_window_has_room() -> None:
 
 
 def test_a_new_request_does_not_overtake_one_in_line() -> None:
-    """A slot frees, and somebody new comes before the head of the line was woken: the slot is the head's."""
+    """A slot gets free and a new request comes before the first in line is woken."""
 
     async def live() -> list[type]:
         clock = VirtualClock(START)
@@ -253,7 +253,7 @@ def test_a_spent_limit_resets_at_the_providers_own_time(
 def test_a_clock_that_is_slightly_off_exceeds_no_limit_at_a_boundary(
     reset: Any, skew: float
 ) -> None:
-    """Ten in each period by the provider's clock, asked for every tenth of a second over three of them."""
+    """Ten requests a period by the provider's clock. One is tried every tenth of a second."""
     per = 10.0 if reset == "fixed" else DAY
     book, charge = Book(), Charge("a", Limit(requests=10, per=per, reset=reset))
     begins = 1_800_000_000.0 // per * per

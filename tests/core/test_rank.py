@@ -1,4 +1,4 @@
-"""In which order models are asked: what a request costs, a record and a mood, and what others are finding out."""
+"""The order in which models are asked: congestion, records, recent outcomes, untried models."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ def test_a_recent_answer_outweighs_a_poor_record_for_a_while() -> None:
 @pytest.mark.parametrize("up", [True, False])
 def test_a_record_from_a_clock_that_is_ahead_counts_as_new(ahead: float, up: bool) -> None:
     counts = Health(good=3.0, bad=1.0, up=up, strikes=int(not up))
-    told = replace(counts, decayed_at=NOW + ahead, outcome_at=NOW + ahead)
+    from_ahead = replace(counts, decayed_at=NOW + ahead, outcome_at=NOW + ahead)
     fresh = replace(counts, decayed_at=NOW, outcome_at=NOW)
 
-    assert told.odds(NOW) == fresh.odds(NOW)
+    assert from_ahead.odds(NOW) == fresh.odds(NOW)
 
 
 def test_expected_seconds_follow_whole_answers() -> None:
@@ -137,10 +137,10 @@ def test_no_request_is_sent_whose_answer_would_come_too_late() -> None:
         async def together() -> list[str]:
             return await asyncio.gather(*(one() for _ in range(26)))
 
-        told = world.runtime.call(together)
-        asked = len(world.requests)
+        results = world.runtime.call(together)
+        sent = len(world.requests)
 
-    assert told.count("answered") == asked - 1, "every request that was sent was answered in time"
+    assert results.count("answered") == sent - 1, "every request that was sent was answered in time"
 
 
 def test_a_new_record_has_nothing_against_the_model() -> None:

@@ -36,14 +36,14 @@ def test_models_made_for_a_task_are_asked_first() -> None:
             world.router(task=task, prefer="quality").explain("def f(): pass").candidates[0].id
             for task in ("code", "auto")
         ]
-        asked = (
+        model = (
             ChatFreeRouter(router=world.router(prefer="quality"), task="code")
             .make_router()
             .explain("x")
         )
 
     assert coder == ["acme/qwen-coder:free"] * 2
-    assert asked.candidates[0].id == "acme/qwen-coder:free"
+    assert model.candidates[0].id == "acme/qwen-coder:free"
     for make in (ChatFreeRouter, FreeRouter):
         with pytest.raises(BadSetting, match="code"):
             make(task="dancing")

@@ -63,10 +63,10 @@ def test_each_report_draws_itself(name: str, router: Router) -> None:
     from matplotlib import pyplot
 
     report: Drawn = getattr(router, name)()
-    given = pyplot.subplots()[1]
+    own_axes = pyplot.subplots()[1]
     axes = report.plot()
 
-    assert report.plot(given) is given
+    assert report.plot(own_axes) is own_axes
     labels = [tick.get_text() for tick in axes.get_yticklabels()]
     assert any("acme/" in label or "openrouter" in label for label in labels)
     assert axes.get_xlabel()
@@ -130,14 +130,14 @@ def test_a_narrow_terminal_shows_fewer_columns(name: str, width: int, router: Ro
 
 
 def test_models_are_a_list(router: Router) -> None:
-    found = router.free_models()
+    models = router.free_models()
 
-    assert isinstance(found, list)
-    assert found == [*found]
-    assert pickle.loads(pickle.dumps(found)) == found
+    assert isinstance(models, list)
+    assert models == [*models]
+    assert pickle.loads(pickle.dumps(models)) == models
     assert isinstance(router.affordable_models(1.0), Models)
     assert "1.00 in, 2.00 out" in str(router.affordable_models(1.0).table())
-    assert "USD" not in str(found.table())
+    assert "USD" not in str(models.table())
 
 
 def test_an_explanation_has_chances_and_expected_seconds(router: Router) -> None:

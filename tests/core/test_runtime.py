@@ -1,4 +1,4 @@
-"""Law 3: one object, every kind of caller; a cancelled caller cancels its request; nothing is left behind."""
+"""Law 3: one router serves every kind of caller, cancels with its caller, and leaks nothing."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def _achat(router: Router, prompt: str) -> str:
 
 
 async def test_a_synchronous_call_inside_a_running_loop_is_answered(router: Router) -> None:
-    """As in a Jupyter cell: the loop is blocked for the length of the call, and nothing deadlocks."""
+    """As in a Jupyter cell: the loop is blocked during the call, and nothing deadlocks."""
     assert "sync" in router.chat("sync").text
     assert "async" in (await router.achat("async")).text
     assert "".join(d.text for d in router.stream("streamed")).endswith("streamed")
@@ -102,11 +102,11 @@ def test_parent_and_child_work_after_a_fork(router: Router) -> None:
         finally:
             os._exit(0)
     os.close(writing)
-    said = os.read(reading, 100)
+    text = os.read(reading, 100)
     os.close(reading)
     os.waitpid(child, 0)
 
-    assert said == b"child"
+    assert text == b"child"
     assert router.chat("parent").text.endswith("parent")
 
 
@@ -205,7 +205,7 @@ def test_ctrl_c_cancels_the_request(serve: Serve) -> None:
 
 
 def test_calls_failures_and_streams_leak_nothing(serve: Serve) -> None:
-    """Threads, sockets and tasks are what they were, after calls, failures, streams and closings."""
+    """Threads, sockets and tasks are as before."""
     fates = [None, "cut", None, "429-upstream", "mid-stream-error"] * 9
     names = [f"acme/{letter}:free" for letter in "abcdef"]
     world = World([SimModel(name, first_token=0.0, script=fates) for name in names], clock="real")

@@ -1,4 +1,4 @@
-"""First beliefs from what is told of endpoints: looked up once a week, beside the requests, never of paid models."""
+"""First beliefs from endpoint lists: scanned weekly, in the background, free models only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No key is ever shown: not by a repr, a log record, an error (pickled or not), an event, a journal, a trace or a file."""
+"""No repr, log record, error, pickle, event, journal, trace or file ever shows a key."""
 
 from __future__ import annotations
 
@@ -105,16 +105,16 @@ def test_no_fault_shows_the_key(fault: str, stream: bool, written: Callable[[], 
 def test_a_key_that_a_server_quotes_is_not_repeated(
     status: int, written: Callable[[], str]
 ) -> None:
-    said = {
+    body = {
         "error": {
             "message": f"Incorrect API key provided: {KEY}",
             "code": status or 401,
             "metadata": {"raw": f"Bearer {KEY}"},
         }
     }
-    respx.get("https://openrouter.ai/api/v1/models").mock(httpx.Response(500, json=said))
+    respx.get("https://openrouter.ai/api/v1/models").mock(httpx.Response(500, json=body))
     respx.post("https://openrouter.ai/api/v1/chat/completions").mock(
-        httpx.Response(status, json=said)
+        httpx.Response(status, json=body)
     )
     router = Router(model="acme/a:free", fallback_models=(), api_key=KEY, max_retries=0)
     with pytest.raises(errors.FreeRouterError) as caught:
@@ -169,8 +169,10 @@ def test_no_repr_and_no_serialization_holds_the_key(monkeypatch: pytest.MonkeyPa
     chat = ChatFreeRouter(api_key=KEY, providers=[provider])
     llm = FreeRouter(api_key=KEY, providers=[provider])
     texts = [
-        repr(provider), repr(chat), str(chat), json.dumps(dumpd(chat)), dumps(chat), str(chat._identifying_params),
-        str(chat.model_dump(exclude={"api_key"})), repr(llm), str(llm), llm.to_json(), str(llm.to_dict()), str(llm.to_payload()),
+        repr(provider), repr(chat), str(chat), json.dumps(dumpd(chat)), dumps(chat),
+        str(chat._identifying_params),
+        str(chat.model_dump(exclude={"api_key"})), repr(llm), str(llm), llm.to_json(),
+        str(llm.to_dict()), str(llm.to_payload()),
         llm.model_dump_json(), str(chat.invoke.__doc__),
     ]  # fmt: skip
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
@@ -239,12 +241,12 @@ def test_keys_are_redacted_before_messages_are_shortened() -> None:
 
 
 def test_a_key_that_a_model_quotes_is_not_in_the_journal() -> None:
-    said = {
+    body = {
         "choices": [
             {"message": {"content": f"your key is {SCRIPTED_KEY}"}, "finish_reason": "stop"}
         ]
     }
-    outcome = scripted_router(httpx.Response(200, json=said)).chat("x")
+    outcome = scripted_router(httpx.Response(200, json=body)).chat("x")
 
     assert SCRIPTED_KEY in outcome.text  # the model's own words are the caller's
     assert SCRIPTED_KEY not in repr(outcome.journal.entries) + repr(pickle.dumps(outcome.journal))

@@ -91,10 +91,10 @@ def test_run_takes_several_steps_in_one_conversation() -> None:
     with World([SimModel("a/x:free")]) as world:
         session = world.router().session("steps")
         outcome = session.run([("plan", "plan it"), ("do", "do it")])
-        said = [message["content"] for message in world.requests[-1].body["messages"]]
+        contents = [message["content"] for message in world.requests[-1].body["messages"]]
 
-        assert said[0] == "plan it"
-        assert said[2] == "do it"
+        assert contents[0] == "plan it"
+        assert contents[2] == "do it"
         assert outcome.text
         assert [step.label for step in session.stats().steps] == ["plan", "do"]
 

@@ -34,7 +34,11 @@ YAML = """
 openrouter_timeout: 7
 chat_fallback_models: a/b:free, c/d:free
 providers:
-  mine: {base_url: "http://127.0.0.1:9/v1", keys: [MY_KEY], free: ["good-*"], limits: [{requests: 5, per: 60.0}]}
+  mine:
+    base_url: "http://127.0.0.1:9/v1"
+    keys: [MY_KEY]
+    free: ["good-*"]
+    limits: [{requests: 5, per: 60.0}]
   groq: {limits: []}
 """
 
@@ -105,8 +109,12 @@ def test_an_error_in_a_file_is_named_without_its_value(
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("freerouter.toml", '[router]\nstrategy = "cost_based"\nmax_latency_ms = 2500\nmax_retries = 2\nexclude_failed = 1800'),
-        ("freerouter.yaml", "router: {strategy: cost_based, max_latency_ms: 2500, max_retries: 2, exclude_failed: 1800}"),
+        ("freerouter.toml",
+         ('[router]\nstrategy = "cost_based"\nmax_latency_ms = 2500\nmax_retries = '
+          '2\nexclude_failed = 1800')),
+        ("freerouter.yaml",
+         ("router: {strategy: cost_based, max_latency_ms: 2500, max_retries: 2, exclude_failed: "
+          "1800}")),
     ],
 )  # fmt: skip
 def test_router_options_of_a_file_replace_defaults(

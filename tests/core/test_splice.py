@@ -1,4 +1,4 @@
-"""Joining a continuation to what was shown: nothing twice, nothing lost, whatever the model repeats."""
+"""A continuation is joined to the text shown so far: nothing twice, nothing lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One set of tests over the three stores: memory, SQLite, and Redis (fakeredis' server; the real one in the group marked `system`)."""
+"""The ledger over three stores: memory, SQLite and Redis.
+
+fakeredis stands in for Redis. The tests marked `system` use the real server.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ LANES = Charge("account|m", Limit(concurrent=1))
 
 REDIS_SERVER = pytest.param("redis-server", marks=pytest.mark.system)
 SHARED = ["sqlite", "redis", REDIS_SERVER]
-"""What processes share: a file, fakeredis' TCP server, and a real Redis where the marked group runs."""
+"""The stores that processes share."""
 
 
 @pytest.fixture(scope="session")
@@ -147,11 +150,11 @@ async def settled(ledger: Ledger) -> None:
 
 def test_a_warning_comes_once_at_four_fifths_of_a_limit(state: str) -> None:
     async def live() -> None:
-        told: list[Any] = []
-        ledger = ledger_at(state, told.append)
+        seen: list[Any] = []
+        ledger = ledger_at(state, seen.append)
         for _ in range(9):
             await reserve(ledger, DAY)
-        assert [(type(e), e.used, e.limit) for e in told] == [(QuotaLow, 8, 9)]
+        assert [(type(e), e.used, e.limit) for e in seen] == [(QuotaLow, 8, 9)]
         await ledger.drain()
 
     asyncio.run(live())
@@ -213,8 +216,8 @@ def test_usage_of_two_processes_adds_up(state: str) -> None:
         await (other if one.store.shared else one).store.add(
             mine | {(500_100, "x"): {"answers": 1}}, 500_100
         )
-        told = await one.store.history(500_000)
-        assert told == {
+        usage = await one.store.history(500_000)
+        assert usage == {
             (500_000, '["p", "o", "m"]'): {
                 "answers": 2,
                 "failures": 4,
@@ -297,7 +300,7 @@ def holding(path: Path) -> Iterator[None]:
     db.close()
 
 
-# -- notes ------------------------------------------------------------------------------------------------------------
+# -- notes -----------------------------------------------------------------------------------------
 
 KEY = ("p", "o", "m")
 
@@ -370,7 +373,7 @@ def test_a_note_that_cannot_be_read_is_ignored(state: str, text: str) -> None:
     asyncio.run(live())
 
 
-# -- stores that fail ------------------------------------------------------------------------------------------------
+# -- stores that fail ------------------------------------------------------------------------------
 
 
 def damaged(path: Path) -> str:
@@ -412,10 +415,10 @@ def held() -> Iterator[None]:
 )
 def test_a_store_that_fails_fails_no_request(broken: Callable[[Path], str], tmp_path: Path) -> None:
     """Memory takes over, with one word about it, and still knows the limits."""
-    told: list[Any] = []
+    seen: list[Any] = []
 
     async def live() -> None:
-        ledger = ledger_at(broken(tmp_path / "state.db"), told.append)
+        ledger = ledger_at(broken(tmp_path / "state.db"), seen.append)
         began = time.monotonic()
         got = [await reserve(ledger, MINUTE) for _ in range(7)]
         assert sum(isinstance(g, Grant) for g in got) == 5
@@ -425,7 +428,7 @@ def test_a_store_that_fails_fails_no_request(broken: Callable[[Path], str], tmp_
 
     asyncio.run(live())
 
-    assert [type(event) for event in told] == [StoreLost]
+    assert [type(event) for event in seen] == [StoreLost]
 
 
 def test_a_damaged_file_is_renamed(tmp_path: Path) -> None:
@@ -494,20 +497,20 @@ def test_the_file_holds_no_key(serve: Any, tmp_path: Path, monkeypatch: pytest.M
     )
     Router(base_url=url, api_key=key).chat("hello")
     Runtime.current().close()
-    held = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    content = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
-    assert b"windows" in held
-    assert key.encode() not in held
-    assert key[6:].encode() not in held
+    assert b"windows" in content
+    assert key.encode() not in content
+    assert key[6:].encode() not in content
     assert (tmp_path / "state.db").stat().st_mode & 0o077 == 0
 
 
-# -- what is learnt is shared ----------------------------------------------------------------------------------------
+# -- what is learnt is shared ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("state", SHARED, indirect=True)
 def test_a_second_process_knows_what_the_first_learnt(state: str, serve: Any) -> None:
-    """A second runtime of the same store, as another process would have it: benches, lacks, and who answers."""
+    """A second runtime over the same store knows benches and lacks."""
 
     def objects(body: Any) -> str | None:
         return "property 'seed' is unsupported" if "seed" in body else None
@@ -547,7 +550,7 @@ def test_a_refused_key_is_not_noted_for_other_processes(serve: Any, tmp_path: Pa
         runtime.close()
 
 
-# -- several processes -----------------------------------------------------------------------------------------------
+# -- several processes -----------------------------------------------------------------------------
 
 
 def worker(url: str, state: str, seconds: float) -> None:
@@ -588,7 +591,7 @@ class Strict(World):
 def test_four_processes_keep_to_the_limit_of_one_account(
     state: str, killed: bool, serve: Any
 ) -> None:
-    """None is refused, and little of the budget is left unused. The long run is `benchmarks/state.py --hammer`."""
+    """None is refused and little of the budget is left. See also `benchmarks/state.py --hammer`."""
     world = Strict(
         [SimModel("a/m:free", first_token=0.0, speed=1e6)], [SimAccount("sk-shared")], clock="real"
     )
@@ -613,7 +616,7 @@ def test_four_processes_keep_to_the_limit_of_one_account(
 
 
 def test_forks_during_traffic_lose_no_request(tmp_path: Path) -> None:
-    """No connection crosses: not one within a transaction, nor one whose closing would take the child's log away."""
+    """No connection crosses a fork: neither in a transaction, nor to be closed by the child."""
     many = Charge("account", Limit(requests=10_000, per=600.0))
     path = tmp_path / "state.db"
 

@@ -127,26 +127,34 @@ def test_regular_tool_fragments_become_calls() -> None:
     "pieces",
     [
         pytest.param(
-            [fragment(index=0, id="c1", name="add", arguments='{"a": 1}'), fragment(index=0, id="c2", name="sub", arguments="{}")],
+            [fragment(index=0, id="c1", name="add", arguments='{"a": 1}'),
+             fragment(index=0, id="c2", name="sub", arguments="{}")],
             id="index used again with another id",
         ),
         pytest.param(
-            [fragment(id="c1", name="add", arguments='{"a": 1}'), fragment(id="c2", name="sub", arguments="{}")],
+            [fragment(id="c1", name="add", arguments='{"a": 1}'),
+             fragment(id="c2", name="sub", arguments="{}")],
             id="no index",
         ),
         pytest.param(
-            [fragment(name="add", arguments='{"a": 1}'), fragment(name="sub", arguments="{}")], id="no index, no id"
+            [fragment(name="add", arguments='{"a": 1}'), fragment(name="sub", arguments="{}")],
+            id="no index, no id"
         ),
         pytest.param(
-            [fragment(index=0, id="c1", name="add", arguments='{"a"'), fragment(index=0, id="c1", name="add", arguments=": 1}"), fragment(index=1, id="c2", name="sub", arguments="{}")],
+            [fragment(index=0, id="c1", name="add", arguments='{"a"'),
+             fragment(index=0, id="c1", name="add", arguments=": 1}"),
+             fragment(index=1, id="c2", name="sub", arguments="{}")],
             id="id and name repeated",
         ),
         pytest.param(
-            [{"tool_calls": [fragment(index=0, id="c1", name="add", arguments='{"a": 1}')["tool_calls"][0], fragment(index=1, id="c2", name="sub", arguments="{}")["tool_calls"][0]]}],
+            [{"tool_calls": [fragment(index=0, id="c1", name="add",
+                arguments='{"a": 1}')["tool_calls"][0],
+               fragment(index=1, id="c2", name="sub", arguments="{}")["tool_calls"][0]]}],
             id="both in one chunk",
         ),
         pytest.param(
-            [fragment(index=0, id="", name="add", arguments={"a": 1}), fragment(index=1, id=None, name="sub", arguments=None)],
+            [fragment(index=0, id="", name="add", arguments={"a": 1}),
+             fragment(index=1, id=None, name="sub", arguments=None)],
             id="arguments as an object, ids empty",
         ),
     ],

@@ -127,8 +127,8 @@ def test_violations_of_a_schema_are_found() -> None:
     }
 
     assert find_violation({"pets": [{"kind": "cat"}], "size": None}, schema) is None
-    assert "$.pets[0].kind" in find_violation({"pets": [{"kind": "cow"}]}, schema)  # type: ignore[operator]
-    assert "fewer" in find_violation({"pets": []}, schema)  # type: ignore[operator]
+    assert "$.pets[0].kind" in (find_violation({"pets": [{"kind": "cow"}]}, schema) or "")
+    assert "fewer" in (find_violation({"pets": []}, schema) or "")
     assert find_violation({"size": -1}, schema)
     assert find_violation({"other": 1}, schema)
     assert find_violation({"a": 1}, {"$ref": "#/loop", "loop": {"$ref": "#/loop"}}) is None
@@ -145,10 +145,10 @@ def test_a_strict_schema_allows_null_for_optional_fields() -> None:
 
 @given(st.text())
 def test_any_name_becomes_one_that_endpoints_accept(name: str) -> None:
-    made = schema_name(name)
+    schema = schema_name(name)
 
-    assert 1 <= len(made) <= 64
-    assert made.isascii()
+    assert 1 <= len(schema) <= 64
+    assert schema.isascii()
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_each_kind_of_model_answers_with_the_object(flags: dict[str, Any], way: 
 
 
 def test_after_an_answer_that_fails_validation_another_model_is_asked() -> None:
-    """Prose where JSON was asked, JSON of another shape, and a validator's no: three models, then the one that does it."""
+    """Three models fail: with prose, with another shape, and before a validator."""
     liar = SimModel(
         "acme/a:free",
         context=900_000,

@@ -37,16 +37,16 @@ class Leaky(Guard):
 
 def test_the_error_of_a_guard_leaks_no_key() -> None:
     with World(PAIR, [SimAccount("own-key-of-mine-99")]) as world:
-        told = str(world.router(guards=[Leaky()]).chat("x").metadata)
+        metadata = str(world.router(guards=[Leaky()]).chat("x").metadata)
         strict = Leaky()
         strict.when_unsure = "reject"
         with pytest.raises(Refused) as caught:
             world.router(guards=[strict]).chat("x")
 
-    for words in (told, str(caught.value)):
-        assert "could not judge" in words
-        assert "SECRET" not in words
-        assert "own-key" not in words
+    for text in (metadata, str(caught.value)):
+        assert "could not judge" in text
+        assert "SECRET" not in text
+        assert "own-key" not in text
 
 
 def test_a_key_in_what_a_guard_prepends_is_redacted() -> None:
@@ -172,7 +172,7 @@ def test_moderation_asks_its_classifier_whatever_answers_must_be_able_to_do() ->
 
 
 @pytest.mark.parametrize(
-    ("said", "safe"),
+    ("reply", "safe"),
     [
         ("Safety: unsafe", False),
         ("safety concerns: this is unsafe", False),
@@ -180,8 +180,8 @@ def test_moderation_asks_its_classifier_whatever_answers_must_be_able_to_do() ->
         ("It is safe.", True),
     ],
 )
-def test_unsafe_is_never_read_as_safe(said: str, safe: bool) -> None:
-    assert read_classifier(said)[0] is safe
+def test_unsafe_is_never_read_as_safe(reply: str, safe: bool) -> None:
+    assert read_classifier(reply)[0] is safe
 
 
 def test_help_in_a_crisis_stands_beside_a_structured_answer() -> None:

@@ -47,7 +47,7 @@ def receive(clock: VirtualClock, drive: Drive) -> Any:
     return run
 
 
-# -- the end of a response -----------------------------------------------------------------------
+# -- the end of a response -------------------------------------------------------------------------
 
 
 def test_after_done_the_response_is_read_to_its_end_but_not_for_long(receive: Any) -> None:
@@ -97,7 +97,7 @@ def test_a_line_without_an_end_is_no_stream(receive: Any) -> None:
     assert failed(event).cause == Cause.PROTOCOL
 
 
-# -- an error ------------------------------------------------------------------------------------
+# -- an error --------------------------------------------------------------------------------------
 
 
 def test_the_status_of_an_error_is_enough_if_its_body_does_not_come(receive: Any) -> None:

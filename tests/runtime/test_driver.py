@@ -46,7 +46,7 @@ from .rig import (
     thinks,
 )
 
-# -- each step ---------------------------------------------------------------------------------
+# -- each step -------------------------------------------------------------------------------------
 
 
 def test_an_attempt_from_reserve_to_its_answer(rig: Rig, drive: Drive, world: World) -> None:
@@ -154,7 +154,7 @@ def test_who_sleeps_at_a_scope_is_woken_when_room_is_freed(
     rig.runtime.call(both)
 
 
-# -- cancelling --------------------------------------------------------------------------------
+# -- cancelling ------------------------------------------------------------------------------------
 
 
 def test_a_cancelled_attempt_is_closed_and_stays_spent(clock: VirtualClock, drive: Drive) -> None:
@@ -267,7 +267,7 @@ def test_the_tokens_that_were_used_replace_those_that_were_reserved(rig: Rig, dr
     assert rig.used(TOKENS) == (answers[0].usage or {})["total_tokens"] < 900
 
 
-# -- failures ----------------------------------------------------------------------------------
+# -- failures --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_an_answer_that_is_not_streamed_does_not_stall(rig: Rig, drive: Drive) -
     assert drive(rig, route).text
 
 
-# -- what a caller is shown --------------------------------------------------------------------
+# -- what a caller is shown ------------------------------------------------------------------------
 
 
 def texts(deltas: Iterable[Delta]) -> list[str]:
@@ -604,7 +604,7 @@ def test_what_a_request_taught_is_pushed_whatever_became_of_it(
     assert pushes == [1]
 
 
-# -- validating --------------------------------------------------------------------------------
+# -- validating ------------------------------------------------------------------------------------
 
 
 def judged(
@@ -687,7 +687,7 @@ def test_validating_ends_at_its_deadline(slow: str, rig: Rig, drive: Drive) -> N
     assert round(event.at - rig.start, 3) == 2.0
 
 
-# -- what observers see ------------------------------------------------------------------------
+# -- what observers see ----------------------------------------------------------------------------
 
 
 def test_observers_see_what_is_chosen_and_each_failure_once(rig: Rig, drive: Drive) -> None:

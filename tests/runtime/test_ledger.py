@@ -39,7 +39,7 @@ def runtime() -> Runtime:
     return Runtime(clock=VirtualClock(), cache=None)
 
 
-# -- the line ----------------------------------------------------------------------------------
+# -- the line --------------------------------------------------------------------------------------
 
 
 def test_the_first_to_come_is_the_first_to_be_served(runtime: Runtime) -> None:
@@ -243,7 +243,7 @@ def test_an_owner_is_warned_once_in_each_period_from_four_fifths_on(runtime: Run
     assert seen[0] == QuotaLow("account", 4, 5, 3_600.0)
 
 
-# -- a store that others share -------------------------------------------------------------------
+# -- a store that others share ---------------------------------------------------------------------
 
 
 class Shared(MemoryStore):
@@ -332,7 +332,7 @@ def test_a_lost_store_is_told_once_and_left_alone_for_a_while(runtime: Runtime) 
     assert events == [StoreLost("it is broken", STORE_RETRY_AFTER)] * 2
 
 
-# -- notes -------------------------------------------------------------------------------------
+# -- notes -----------------------------------------------------------------------------------------
 
 
 def stated(until: float) -> Fault:

@@ -209,9 +209,9 @@ def streams(router: Router) -> None:
     assert_type(stream.outcome, Outcome)
     assert stream.outcome.answer.text.endswith(text)
 
-    with router.stream([{"role": "user", "content": "Hello"}]) as held:
-        assert_type(held, Stream)
-        assert_type(next(held).reasoning, str)
+    with router.stream([{"role": "user", "content": "Hello"}]) as stream_in_block:
+        assert_type(stream_in_block, Stream)
+        assert_type(next(stream_in_block).reasoning, str)
     router.stream("Hello").close()
 
 
@@ -223,8 +223,8 @@ async def asynchronous(router: Router) -> None:
     async for delta in stream:
         assert_type(delta, Delta)
     assert_type(stream.outcome.text, str)
-    async with router.astream("Hello") as held:
-        async for delta in held:
+    async with router.astream("Hello") as stream_in_block:
+        async for delta in stream_in_block:
             assert_type(delta.text, str)
             break
     await router.astream("Hello").aclose()

@@ -25,7 +25,7 @@ def call(*, arguments: object = None, name: object = None, **fields: object) -> 
     return {"tool_calls": [{**fields, "function": {"name": name, "arguments": arguments}}]}
 
 
-# -- server-sent events ---------------------------------------------------------------------------
+# -- server-sent events ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
@@ -76,7 +76,7 @@ def test_the_end_of_a_line_makes_room_for_the_next() -> None:
     assert decoder.close() == ["x"]
 
 
-# -- what a chunk shows ---------------------------------------------------------------------------
+# -- what a chunk shows ----------------------------------------------------------------------------
 
 
 def test_text_and_reasoning_come_as_they_are_sent() -> None:
@@ -172,7 +172,7 @@ def test_half_a_letter_at_the_end_is_replaced() -> None:
     assert assembler.answer().text == "a\ufffd"
 
 
-# -- think tags -----------------------------------------------------------------------------------
+# -- think tags ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_space_after_the_thoughts_counts_only_in_a_continuation(
     assert assembler.answer().text == text
 
 
-# -- the end and errors ---------------------------------------------------------------------------
+# -- the end and errors ----------------------------------------------------------------------------
 
 
 def test_done_ends_a_stream_and_releases_what_was_held_back() -> None:
@@ -323,7 +323,7 @@ def test_usage_is_taken_from_any_chunk_and_the_last_counts() -> None:
     assert assembler.answer().usage == {"total_tokens": 2}
 
 
-# -- tool calls -----------------------------------------------------------------------------------
+# -- tool calls ------------------------------------------------------------------------------------
 
 
 def fragments(assembler: Assembler, *deltas: Json) -> list[ToolCallFragment]:

@@ -66,7 +66,7 @@ def asked(**fields: Any) -> ChatRequest:
     return ChatRequest([USER], **fields)
 
 
-# -- parameters -----------------------------------------------------------------------------------
+# -- parameters ------------------------------------------------------------------------------------
 
 
 def test_a_plain_request_is_a_model_and_messages() -> None:
@@ -124,7 +124,7 @@ def test_a_parameter_that_the_model_proved_to_lack_is_dropped() -> None:
     assert (body["top_k"], body["messages"]) == (5, [USER])
 
 
-# -- tools ----------------------------------------------------------------------------------------
+# -- tools -----------------------------------------------------------------------------------------
 
 KNOWS_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 
@@ -173,7 +173,7 @@ def test_parallel_calls_are_mentioned_where_the_field_is_known(
     )
 
 
-# -- a beginning to continue ----------------------------------------------------------------------
+# -- a beginning to continue -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_structured_answer_is_continued_as_text() -> None:
     assert build_body(request, model, account, stream=False, prefill="{")[1] == "prompt"
 
 
-# -- reasoning ------------------------------------------------------------------------------------
+# -- reasoning -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_openrouter_is_asked_in_its_own_words() -> None:
     assert body["reasoning"] == {"effort": "low"}
 
 
-# -- never pay ------------------------------------------------------------------------------------
+# -- never pay -------------------------------------------------------------------------------------
 
 CAP = {"prompt": "0", "completion": "0"}
 
@@ -310,7 +310,7 @@ def test_no_further_field_lifts_the_price(own: object, preferences: Json) -> Non
     assert request.extra_body["provider"] == own
 
 
-# -- quirks ---------------------------------------------------------------------------------------
+# -- quirks ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -404,7 +404,7 @@ def test_only_fields_whose_loss_leaves_an_answer_may_be_dropped() -> None:
     assert not DROPPABLE & {"model", "messages", "tools", "max_tokens", "stop", "response_format"}
 
 
-# -- transforms -----------------------------------------------------------------------------------
+# -- transforms ------------------------------------------------------------------------------------
 
 
 def system(content: object, role: str = "system") -> Json:
@@ -435,7 +435,8 @@ def test_leading_instructions_are_joined_and_later_ones_are_the_users() -> None:
     [
         ([system("a"), user("x")], [user("a\n\nx")]),
         ([system("a"), system("b"), user("x")], [user("a\n\nb\n\nx")]),
-        ([system("a"), {"role": "assistant", "content": "y"}], [user("a"), {"role": "assistant", "content": "y"}]),
+        ([system("a"), {"role": "assistant", "content": "y"}],
+         [user("a"), {"role": "assistant", "content": "y"}]),
         ([system("a")], [user("a")]),
         ([user("x"), system("a")], [user("x"), user("a")]),
         ([system("a"), user([PICTURE])], [user([{"type": "text", "text": "a"}, PICTURE])]),

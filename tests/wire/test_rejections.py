@@ -34,7 +34,7 @@ def judged(
     return judge_rejection(Rejection(status, headers or {}, error), now)
 
 
-# -- reading --------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_the_message_is_the_upstreams_if_the_gateway_says_nothing(
     assert message_of(error) == message
 
 
-# -- rules ----------------------------------------------------------------------------------------
+# -- rules -----------------------------------------------------------------------------------------
 
 MEANINGS = [
     # whose key it was
@@ -265,7 +265,7 @@ def test_a_fault_says_what_to_do(status: int, message: str, hint: str) -> None:
     assert hint or not judged(status, message).hint
 
 
-# -- waits ----------------------------------------------------------------------------------------
+# -- waits -----------------------------------------------------------------------------------------
 
 
 def test_a_refused_key_states_no_wait() -> None:
@@ -347,7 +347,7 @@ def test_the_stated_context_window_is_learnt(message: str, context: int | None) 
     assert judged(404, message + " No endpoints").context is None
 
 
-# -- refused parameters ---------------------------------------------------------------------------
+# -- refused parameters ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -431,7 +431,7 @@ def test_a_named_parameter_is_a_lack_and_the_request_may_go_to_the_same_model_ag
     assert judged(500, "Unsupported parameter: 'seed'").cause == "server"
 
 
-# -- answers and transports -----------------------------------------------------------------------
+# -- answers and transports ------------------------------------------------------------------------
 
 
 def answered(arguments: str = "{}", name: str = "f", **fields: object) -> Answer:

@@ -224,7 +224,8 @@ def test_a_schema_is_strict_if_every_object_in_it_is(schema: object, strict: boo
         ({"properties": {"a": {"type": ["string", "null"]}}}, {"a": None}, {"a": None}),
         ({"properties": {"a": {"type": "string"}}}, {"a": "x"}, {"a": "x"}),
         ({"items": {"properties": {"a": {"type": "string"}}}}, [{"a": None}], [{}]),
-        ({"properties": {"x": {"properties": {"a": {"type": "string"}}}}}, {"x": {"a": None}}, {"x": {}}),
+        ({"properties": {"x": {"properties": {"a": {"type": "string"}}}}}, {"x": {"a": None}},
+         {"x": {}}),
         (LIST, {"a~b/c": 1, "next": None}, {"a~b/c": 1}),
         ({"type": "string"}, "x", "x"),
         (True, {"a": None}, {"a": None}),
@@ -238,7 +239,8 @@ def test_nulls_of_optional_properties_that_allow_none_are_taken_back(
 
 @pytest.mark.parametrize(
     ("name", "accepted"),
-    [("my name!", "my_name"), ("", "answer"), ("日本", "answer"), ("a" * 70, "a" * 64), ("a-b_1", "a-b_1")],
+    [("my name!", "my_name"), ("", "answer"), ("日本", "answer"), ("a" * 70, "a" * 64),
+     ("a-b_1", "a-b_1")],
 )  # fmt: skip
 def test_names_are_made_acceptable(name: str, accepted: str) -> None:
     assert schema_name(name) == accepted

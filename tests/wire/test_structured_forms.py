@@ -33,7 +33,7 @@ def model(parameters: frozenset[str] = FULL, *lacks: str) -> Model:
     return Model("a/m", parameters=parameters, lacks=frozenset(lacks))
 
 
-# -- what is asked for ----------------------------------------------------------------------------
+# -- what is asked for -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_equal_requests_have_equal_hashes_whatever_the_order_of_keys() -> None:
     assert hash(one) == hash(other)
 
 
-# -- forms ----------------------------------------------------------------------------------------
+# -- forms -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_the_instruction_joins_a_leading_system_message(head: Json, roles: list[
     assert messages[-1] is user
 
 
-# -- reading --------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_a_value_that_is_nested_too_deeply_is_a_problem_and_no_crash() -> None:
     assert "nested too deeply" in str(read_structured(Answer(text), Structured(schema)).problem)
 
 
-# -- streams --------------------------------------------------------------------------------------
+# -- streams ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

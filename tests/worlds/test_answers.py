@@ -69,10 +69,12 @@ def test_a_call_cut_by_length_before_its_arguments_is_truncated() -> None:
 
 
 def test_an_empty_answer_counts_when_a_second_model_agrees() -> None:
-    """After a tool's result an empty answer counts when a second model gives it, not when the first repeats itself."""
+    """After a tool's result. One model that repeats itself does not count."""
     history: list[Json] = [
         {"role": "user", "content": "x"},
-        {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "assistant", "content": None,
+         "tool_calls": [{"id": "c", "type": "function",
+           "function": {"name": "f", "arguments": "{}"}}]},
         {"role": "tool", "tool_call_id": "c", "content": "done"},
     ]  # fmt: skip
     empty = [Phase(0, 1e9, "empty")]
@@ -162,7 +164,7 @@ def test_text_before_a_tool_call_is_kept_when_json_was_requested(tools: str) -> 
     "request_",
     [
         ChatRequest([{"role": "user", "content": [{"type": []}]}]),
-        ChatRequest([{"role": "user", "content": "x"}], tools=[None]),  # type: ignore[list-item]  # refused, whatever its type
+        ChatRequest.of("x").but(tools=[None]),
         ChatRequest([]),
         ChatRequest.of("x").but(timeout=-3),
     ],

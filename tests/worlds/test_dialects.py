@@ -1,4 +1,4 @@
-"""Limits in each provider's own words, met without knowing them beforehand: learnt from the first refusal and kept from then on."""
+"""Limits in each provider's own words. The first refusal teaches them, and they are kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from freerouter_core.simulator import DIALECTS, Phase, SimAccount, SimModel, Wor
 from langchain_freerouter import ChatFreeRouter
 
 NAMES: dict[str, str] = {
-    "openrouter": "acme/{}:free", "groq": "openai/{}", "gemini": "gemini-{}-flash", "mistral": "mistral-{}",
+    "openrouter": "acme/{}:free", "groq": "openai/{}", "gemini": "gemini-{}-flash",
+    "mistral": "mistral-{}",
     "cerebras": "{}", "nvidia": "nvidia/{}", "cloudflare": "@cf/{}", "ollama": "{}:8b",
 }  # fmt: skip
 STATED = sorted(set(DIALECTS) - {"nvidia", "cloudflare"})
@@ -49,7 +50,7 @@ def test_each_dialect_lists_and_answers(dialect: str) -> None:
 
 @pytest.mark.parametrize("dialect", STATED)
 def test_a_stated_wait_for_the_minute_is_kept_to_the_second(dialect: str) -> None:
-    """Four a minute, unknown at first: a refusal teaches it, and nothing is asked before it ends."""
+    """Four requests a minute. The first refusal says until when, and nothing is sent before."""
     with world_of(dialect, per_minute=4) as world:
         router = router_in(world, timeout=200.0)
         for n in range(9):
@@ -81,9 +82,9 @@ def test_a_spent_day_lasts_until_the_providers_midnight(dialect: str) -> None:
         for _ in range(3):
             with pytest.raises(errors.Exhausted) as caught:
                 router.chat("x")
-        asked = len(world.requests)
+        sent = len(world.requests)
 
-        assert asked == 4, "nobody is asked again before it"
+        assert sent == 4, "nobody is asked again before it"
         assert caught.value.retry_after is not None
         assert caught.value.retry_after > 600.0
 
@@ -104,7 +105,7 @@ def test_an_unknown_dialect_is_a_bad_setting() -> None:
 
 
 def test_concurrent_calls_spread_over_eight_providers() -> None:
-    """Each with a model of its own and four requests a minute: together they answer thirty-two at once."""
+    """Each has one model and allows four requests a minute: thirty-two at once together."""
 
     async def concurrent_calls() -> list[Any]:
         return await asyncio.gather(*(router.achat(f"n{n}") for n in range(24)))
@@ -135,7 +136,7 @@ def test_concurrent_calls_spread_over_eight_providers() -> None:
     ("dialect", "models"), [("nvidia", 1), ("nvidia", 3), ("cloudflare", 1), ("cloudflare", 3)]
 )
 def test_an_unstated_rate_is_learnt(dialect: str, models: int) -> None:
-    """Twelve a minute, and refusals that say neither that nor when: more is sent each clean minute, half after a refusal."""
+    """Twelve requests a minute, and refusals that state neither the limit nor a wait."""
     with world_of(dialect, models, per_minute=12) as world:
         router = router_in(world, timeout=1_200.0)
         for n in range(120):
@@ -148,7 +149,7 @@ def test_an_unstated_rate_is_learnt(dialect: str, models: int) -> None:
 
 @pytest.mark.parametrize(("failing", "share"), [(4, 1.0), (8, 0.5)])
 def test_refusals_by_half_of_the_models_slow_no_call_down(failing: int, share: float) -> None:
-    """A hundred at once; the bare refusals come before any answer, and look like the account's limit until one does."""
+    """Bare refusals come before any answer. They look like the account's limit until one comes."""
     names = [f"m{n}/x:free" for n in range(8)]
     models = [
         SimModel(

@@ -15,7 +15,7 @@ from ..scripted import answer_response, error_response, scripted_router
 
 
 def test_a_price_cap_that_works_is_kept() -> None:
-    """The server says that only the price limit excludes the model: it is gone, and nothing is sent without the limit."""
+    """The server says that the price cap alone excludes the model: it is gone."""
     availability = {"code": "constraint_filtered", "excluded_by": ["max_price"]}
     excluded = httpx.Response(
         404, json={"error": {"message": "No endpoints", "code": 404, "availability": availability}}
@@ -48,9 +48,9 @@ def test_only_a_404_without_a_reason_puts_the_price_cap_in_doubt() -> None:
 
 def test_a_model_that_charges_is_not_asked_again() -> None:
     router = scripted_router(answer_response(usage={"cost": 0.01}), models=2)
-    asked = [router.chat("x").attempt.model.id for _ in range(2)]
+    models = [router.chat("x").attempt.model.id for _ in range(2)]
 
-    assert asked == ["acme/m0:free", "acme/m1:free"]
+    assert models == ["acme/m0:free", "acme/m1:free"]
 
 
 @pytest.mark.parametrize(

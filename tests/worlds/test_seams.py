@@ -161,7 +161,7 @@ def test_text_that_ends_inside_a_sentence_is_never_whole() -> None:
 
 
 def test_a_continuation_may_wait_for_a_limit_past_the_first_deadline() -> None:
-    """The break comes after the caller's deadline for a first token; those who continue have one of their own."""
+    """The models that continue have a first-token deadline of their own."""
     slow = SimModel("a/m:free", script=["stall"], first_token=1.0, jitter=0.0)
     with World(
         [slow, SimModel("b/m:free", says=lambda _: STORY)], [SimAccount("k", None)]

@@ -169,13 +169,13 @@ def test_headers_of_an_answer_that_say_a_limit_is_spent_are_believed() -> None:
         "x-ratelimit-remaining-tokens": "9",
         "x-ratelimit-reset-tokens": "90s",
     }
-    asked: list[str] = []
+    models: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
             return httpx.Response(200, json={"data": [{"id": "a"}, {"id": "b"}]})
         name = json.loads(request.content)["model"]
-        asked.append(name)
+        models.append(name)
         message = {"role": "assistant", "content": "hi"}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         return httpx.Response(
@@ -194,4 +194,4 @@ def test_headers_of_an_answer_that_say_a_limit_is_spent_are_believed() -> None:
     clock.advance(41.0)
     router.chat("x")
 
-    assert asked == ["a", "b", "b", "a"]
+    assert models == ["a", "b", "b", "a"]

@@ -1,5 +1,8 @@
-"""One table of scripted worlds. Each is lived through in every way a caller can ask, and its attempts are asserted, not just its
-answer: what was asked, in which order, and how each failure was understood."""
+"""One table of scripted worlds. Every way of asking lives through each of them.
+
+Each test asserts the attempts, not just the answer: what was asked, in which order, and how each
+failure was understood.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,17 @@ Attempts = list[tuple[str, str | None]]
 
 @dataclass(frozen=True)
 class Case:
-    """`scripts`: the fates of models a, b, … in the order they are asked. `attempts`: (model, fault) as they must come.
-    `streamed`: where a stream goes another way; `error`: what must be raised (for streams: `stream_error`)."""
+    """One world and what must happen in it.
+
+    Attributes:
+        scripts: what models a, b, … meet, in the order they are asked.
+        attempts: (model, fault) of each attempt.
+        streamed: the attempts of a stream. None: those of a whole call.
+        error: what must be raised.
+        stream_error: what a stream must raise. None: as `error`.
+        partial: the text that a `StreamBroken` must hold.
+        policy: arguments of the router.
+    """
 
     name: str
     scripts: tuple[tuple[str | None, ...], ...]
@@ -38,12 +50,12 @@ class Case:
 
 
 def one(fault: str, kind: str) -> Case:
-    """The first model fails with `fault`, the second answers: in every way of asking, before the first token."""
+    """The first model fails with `fault` before its first token, and the second answers."""
     return Case(fault, ((fault,), ()), [("a", kind), ("b", None)])
 
 
 def broken(fault: str, kind: str) -> Case:
-    """The first model fails after text was shown: a whole call goes on to the second, a stream is broken."""
+    """The first model fails after text was shown. A whole call goes on; a stream breaks."""
     return Case(
         fault,
         ((fault,), ()),
@@ -121,8 +133,10 @@ CASES = [
         (("429-minute", None), ("429-minute", None)),
         [("a", "account"), ("a", None)],
     ),
-    Case("the account's day is spent", (("429-day",), ()), [("a", "account")], error=errors.Exhausted),
-    Case("the key is refused", (("401",), ()), [("a", "account")], error=errors.AuthenticationFailed),
+    Case("the account's day is spent", (("429-day",), ()), [("a", "account")],
+     error=errors.Exhausted),
+    Case("the key is refused", (("401",), ()), [("a", "account")],
+     error=errors.AuthenticationFailed),
     Case(
         "two refuse the content",
         (("403-moderation",), ("403-moderation",), ()),
@@ -287,7 +301,7 @@ def test_each_way_of_asking_meets_the_expected_attempts(case: Case, way: Way) ->
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.error is None], ids=lambda case: case.name)
 def test_structured_answers_meet_the_same_attempts(case: Case) -> None:
-    """The same failures before a structured answer, in both frameworks: the same attempts, and then the object."""
+    """In both frameworks, and then the object."""
 
     def langchain(router: Router) -> Any:
         return (
@@ -311,7 +325,7 @@ def test_structured_answers_meet_the_same_attempts(case: Case) -> None:
 def test_every_fault_of_the_simulator_is_in_the_table() -> None:
     used = {fault for case in CASES for script in case.scripts for fault in script if fault}
 
-    assert set(FAULTS) - used == {"400-context"}  # fit and context are `test_fit`'s
+    assert set(FAULTS) - used == {"400-context"}  # see test_discovery
 
 
 def test_a_stated_wait_is_kept_to_the_second() -> None:
@@ -335,7 +349,7 @@ def test_a_call_ends_at_its_timeout() -> None:
 
 
 def test_keep_alive_comments_are_not_tokens() -> None:
-    """A stream that only sends comments is left for another model, though bytes arrive every second."""
+    """A stream of comments alone is left for another model, though bytes come every second."""
     with World(
         [SimModel("acme/a:free", context=900_000, script=["hang"]), SimModel("acme/b:free")]
     ) as world:
@@ -347,7 +361,7 @@ def test_keep_alive_comments_are_not_tokens() -> None:
 
 
 def test_an_overdue_attempt_may_still_answer_first() -> None:
-    """A model past its patience is not cut: if it answers before the other, its answer counts and nothing is lost."""
+    """An overdue attempt goes on beside the next one. The first answer counts."""
     models = [
         SimModel("acme/a:free", context=900_000, first_token=26.0, speed=1e6, jitter=0.0),
         SimModel("acme/b:free", first_token=20.0, speed=1e6, jitter=0.0),
@@ -361,7 +375,7 @@ def test_an_overdue_attempt_may_still_answer_first() -> None:
 
 
 def test_no_request_is_sent_that_a_known_limit_would_refuse() -> None:
-    """Sixty calls at once over an account of twenty a minute: all answered in three windows, none refused, in order."""
+    """Sixty calls at once, twenty a minute: three windows answer them, in order, none refused."""
 
     async def concurrent_calls(router: Router) -> list[str]:
         return [o.text for o in await asyncio.gather(*(router.achat(f"n{n}") for n in range(60)))]
