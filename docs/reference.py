@@ -125,7 +125,11 @@ UNTOLD = {
 }
 """Names and `Class.name`s that frameworks and our own modules call, and users do not."""
 
-BASES = {"freerouter_core.reports.tables.Tabled", "freerouter_core.reports.tables.Drawn"}
+BASES = {
+    "freerouter_core.guards.base.Guard",
+    "freerouter_core.reports.tables.Drawn",
+    "freerouter_core.reports.tables.Tabled",
+}
 """Classes with a section of their own: what they define is not repeated for those that inherit."""
 
 CONFIG: Any = {
