@@ -3,7 +3,7 @@
 That test calls `load(..., allowed_objects="all")`, which admits only classes in LangChain's own
 mapping. Here, and only in these tests, our class is added to that mapping. The package never
 touches it: that would widen what every user's process deserializes. The round trip without this
-is in `tests/adapters/test_langchain_identity.py`.
+is in `tests/langchain/test_identity.py`.
 """
 
 from __future__ import annotations

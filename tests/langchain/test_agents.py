@@ -30,7 +30,7 @@ from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
 
 from ..frameworks import Person, langchain_model, langchain_weather
-from .worlds import langchain_storm
+from ..storms import langchain_storm
 
 
 class Weather(BaseModel):

@@ -18,7 +18,7 @@ from freerouter_core.simulator import SimModel, World
 from llamaindex_freerouter import FreeRouter
 
 from ..frameworks import Person, llamaindex_model, llamaindex_weather
-from .worlds import llamaindex_storm
+from ..storms import llamaindex_storm
 
 
 async def ran(agent: Any, question: str, **options: Any) -> tuple[Any, list[Any]]:

@@ -33,7 +33,7 @@ from freerouter_core.simulator import SimModel, World
 from llamaindex_freerouter import FreeRouter
 
 from ..frameworks import Person, llamaindex_model
-from .worlds import llamaindex_storm
+from ..storms import llamaindex_storm
 
 DOCUMENTS = [
     Document(text="The bridge opened in 1998. It is long."),

@@ -23,8 +23,8 @@ from freerouter_core.wire.redact import redact
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 
-from ..scripted import KEY as SCRIPTED_KEY
-from ..scripted import answer_response, error_response, scripted_router
+from .scripted import KEY as SCRIPTED_KEY
+from .scripted import answer_response, error_response, scripted_router
 
 KEY = "5eC7e7-no-known-shape-c0ffee"
 

@@ -17,8 +17,8 @@ import pytest
 
 from freerouter_core.simulator import SimModel, World
 
-from .conftest import Serve
-from .terminal import COMMAND, in_terminal
+from ..conftest import Serve
+from ..terminal import COMMAND, in_terminal
 
 pytestmark = pytest.mark.timeout(300)  # each test starts processes
 

@@ -19,7 +19,7 @@ from freerouter_core import errors
 from freerouter_core.simulator import SimModel, World
 
 from ..frameworks import Person, collect_awaited, llamaindex_model
-from .worlds import llamaindex_storm
+from ..storms import llamaindex_storm
 
 T = TypeVar("T")
 
