@@ -15,6 +15,7 @@ from ..catalogue.model import Catalogue, Model
 from ..catalogue.providers import Account
 from .charges import Charge, charges_of
 from .health_book import HealthBook
+from .last_resort import worth_asking_at
 from .selection import Selection, select
 from .situation import Situation
 
@@ -88,8 +89,11 @@ class Candidates:
         book: HealthBook,
         *,
         max_tries: int,
+        congestion: Mapping[str, float] | None = None,
     ) -> None:
         self.book, self.max_tries = book, max_tries
+        self.congestion = congestion or {}
+        """What a request costs others, in seconds by provider."""
         self.skipped = selection.skipped
         self.blocked: dict[str, float] = {}
         """Scopes whose limit refused this call, and until when."""
@@ -111,7 +115,13 @@ class Candidates:
         """The candidates for a request."""
         selection = select(catalogue, accounts, situation)
         max_tries = max(1, situation.policy.retry_attempts)
-        return cls(selection, accounts, situation.book, max_tries=max_tries)
+        return cls(
+            selection,
+            accounts,
+            situation.book,
+            max_tries=max_tries,
+            congestion=situation.congestion,
+        )
 
     @property
     def all(self) -> list[Candidate]:
@@ -139,9 +149,15 @@ class Candidates:
         self._made.insert(0, candidate)
 
     def next(
-        self, now: float, *, fresh_only: bool = False, avoid: frozenset[str] = frozenset()
+        self,
+        now: float,
+        *,
+        fresh_only: bool = False,
+        avoid: frozenset[str] = frozenset(),
+        time_left: float | None = None,
     ) -> Turn:
-        """Whose turn it is. `fresh_only`: no last resorts. `avoid`: ids of models to pass over."""
+        """Whose turn it is. `fresh_only`: no last resorts. `avoid`: ids of models to pass over.
+        `time_left`: seconds until the caller's deadline; None: there is none."""
         best: Candidate | None = None
         best_key: tuple[float, ...] = ()
         until, scope, paused = math.inf, None, math.inf
@@ -149,6 +165,8 @@ class Candidates:
             if not self.alive(candidate) or candidate.model.id in avoid:
                 continue
             when, last_resort, line = self._ready(candidate, now)
+            if last_resort and when <= now and not fresh_only:
+                when = self._worth_asking_at(candidate, now, time_left)
             if when > now:
                 if when < until:
                     until, scope = when, line
@@ -170,6 +188,20 @@ class Candidates:
                 return Turn(until=paused)  # a free model that only pauses still precedes paid ones
             return Turn(best)
         return Turn(until=until if until < math.inf else None, scope=scope)
+
+    def _worth_asking_at(self, candidate: Candidate, now: float, time_left: float | None) -> float:
+        """When a last resort is worth a request; see `last_resort`."""
+        identity = candidate.model.identity
+        record = self.book.models.get(identity)
+        if record is None:
+            return now
+        return worth_asking_at(
+            record,
+            now,
+            congestion=self.congestion.get(candidate.account.provider, 0.0),
+            time_left=time_left,
+            probed=record.probing and identity in self.book.in_flight,
+        )
 
     def returns(self, now: float) -> float | None:
         """When the first candidate can be asked again, guessed benches included; None: never."""

@@ -116,7 +116,12 @@ class _Run:
         while True:
             self._raise_if_hopeless()
             late = self.flights.all_overdue
-            turn = self.candidates.next(self.now, fresh_only=not late, avoid=self.flights.model_ids)
+            turn = self.candidates.next(
+                self.now,
+                fresh_only=not late,
+                avoid=self.flights.model_ids,
+                time_left=None if self.deadline is None else self.deadline - self.now,
+            )
             candidate = turn.candidate
             if candidate is not None and too_late(
                 self.plan, self.book, candidate, self.now, self.deadline
@@ -393,6 +398,7 @@ class _Run:
             first_token=None if token_at is None else token_at - flight.sent,
             seconds=self.now - flight.sent,
             tokens=tokens_of(answer),
+            ways=self.plan.need.ways,
         )
         self.failures.answered(candidate, flight.attempt, answer.cost, self.now, event.spent_until)
         self.journal.attempted(flight.attempt, None, flight.sent, self.now)

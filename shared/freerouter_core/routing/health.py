@@ -20,13 +20,15 @@ lacks expire for good at the next write.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from random import Random
 
 from ..wire.fault import Fault, Kind
 from .guessed_bench import BenchRule
 from .ruling import Ruling
 from .timings import Timings
+from .ways import Way
 
 HALF_LIFE = 3_600.0
 """Seconds after which an answer or a failure counts half."""
@@ -107,6 +109,9 @@ class Health(Timings):
     unsafe: float = 0.0
     """Answers that guards rejected; a flagged one counts half."""
 
+    ways: dict[str, Way] = field(default_factory=dict)
+    """How well it does the ways of asking that it was seen at."""
+
     # -- reading --------------------------------------------------------------------------------
 
     @property
@@ -151,6 +156,14 @@ class Health(Timings):
                 chance *= 1.0 - down * recent
         return chance, total
 
+    def way_chance(self, ways: Iterable[str], now: float) -> float:
+        """The chance that it does all these ways, if it answers at all."""
+        chance = 1.0
+        for name in ways:
+            if name in self.ways:
+                chance *= self.ways[name].chance(now)
+        return chance
+
     def stated_wait(self, now: float) -> bool:
         """Whether the provider's own wait has not ended yet."""
         return self.bench_stated and self.benched_until > now
@@ -185,6 +198,16 @@ class Health(Timings):
         if fault.kind.passing:
             self.strikes += 1
             self._bench(fault, now, rng, rule)
+
+    def did(self, way: str) -> None:
+        """Take in that it did a way of asking."""
+        self.ways.setdefault(way, Way()).good += 1.0
+
+    def failed_at(self, way: str, now: float) -> None:
+        """Take in that it answered, and did a way of asking badly."""
+        record = self.ways.setdefault(way, Way())
+        record.bad, record.failed_at = record.bad + 1.0, now
+        self.probing = False
 
     def limit_spent(self, until: float) -> None:
         """An answer's headers said that nothing is left of a limit until then."""

@@ -6,6 +6,7 @@ past tense (`sent`, `answered`, `failed`, …), which are the only writers.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -80,12 +81,16 @@ class HealthBook:
         first_token: float | None,
         seconds: float,
         tokens: int,
+        ways: Iterable[str] = (),
     ) -> None:
-        """A model answered. Seconds count from when the attempt was sent."""
+        """A model answered. Seconds count from when the attempt was sent. `ways`: the ways of
+        asking that it did."""
         self.usage.answered(identity, now, first_token=first_token, seconds=seconds, tokens=tokens)
         self._touched_record(identity).answered(
             now, first_token=first_token, seconds=seconds, tokens=tokens
         )
+        for way in ways:
+            self._record(identity).did(way)
         self.pool.answered(first_token, seconds, tokens)
 
     def failed(
@@ -101,6 +106,10 @@ class HealthBook:
         """An attempt failed after so many seconds. `rule`: when and how long that benches."""
         self.usage.failed(identity, now, fault)
         record = self._record(identity)
+        if fault.effect.way is not None:  # it answered: only this way of asking went wrong
+            record.failed_at(fault.effect.way, now)
+            self._touch(identity)
+            return
         if fault.lacks or fault.context is not None or fault.teaches or fault.kind is Kind.BUSY:
             self._touch(identity)
         record.failed(fault, now, rng, rule, seconds)

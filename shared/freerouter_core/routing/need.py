@@ -60,6 +60,11 @@ class Need:
     """Whether the last message is a tool's result: then an empty answer can be right."""
 
     @property
+    def ways(self) -> tuple[str, ...]:
+        """The ways of asking that not every model does well; see `ways`."""
+        return (("tools",) if self.tools else ()) + (("structured",) if self.structured else ())
+
+    @property
     def kind(self) -> tuple[frozenset[str], bool, bool]:
         """What of it decides fitness, besides sizes."""
         return (self.inputs, self.tools, self.tool_choice)

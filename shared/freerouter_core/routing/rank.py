@@ -82,7 +82,7 @@ def _scores(models: Sequence[Model], situation: Situation) -> list[float]:
     blank = book.blank()
     blank_odds, blank_seconds = blank.odds(now), blank.expected(tokens)
     record_of, exp, sqrt, structured = book.models.get, math.exp, math.sqrt, need.structured
-    draw = rng.random if rng is not None else None
+    draw, ways = rng.random if rng is not None else None, need.ways
     by_provider = {
         name: (1.0 / (1.0 + seconds / HALF_EXPLORATION), seconds)
         for name, seconds in congestion.items()
@@ -97,6 +97,8 @@ def _scores(models: Sequence[Model], situation: Situation) -> list[float]:
             failure_seconds, unknown = PRIOR_FAILURE_SECONDS, True
         else:
             chance, outcomes = health.odds(now)
+            if health.ways and ways:
+                chance *= health.way_chance(ways, now)
             seconds = health.first_token + tokens / health.speed
             failure_seconds = health.failure_seconds
             unknown = not (health.answers or health.failures or health.provider_facts)

@@ -44,7 +44,10 @@ def soft_timeout(
         seconds = max(MIN_SOFT, timings.within(expected, LATE_DEVIATIONS))
     if deadline is None:
         return seconds
-    return min(seconds, max(SHARE_OF_TIME_LEFT * (deadline - now), MIN_WAIT))
+    left = deadline - now
+    usual = timings.first_token if plan.stream else expected_seconds(plan, book, model)
+    share = max(SHARE_OF_TIME_LEFT * left, min(usual, left), MIN_WAIT)
+    return min(seconds, share)
 
 
 def stall_timeout(book: HealthBook, model: Model) -> float:

@@ -67,6 +67,8 @@ class Effect:
     """The caller's own `max_tokens` ended the answer."""
     empty: bool = False
     """No text and no tool call came."""
+    way: Literal["tools", "structured"] | None = None
+    """The way of asking that the model did badly. It says nothing of how well it does the others."""
 
 
 class Cause(StrEnum):
@@ -178,13 +180,13 @@ class Cause(StrEnum):
     ODD_SUCCESS = "odd-success"
     REFUSAL = "refusal"
     CONTENT_FILTER = "content-filter"
-    TRUNCATED_TOOL = "truncated-tool"
-    UNKNOWN_TOOL = "unknown-tool", Effect(at_end=True)
-    OTHER_TOOL = "other-tool", Effect(at_end=True)
-    NO_TOOL_CALL = "no-tool-call", Effect(at_end=True)
+    TRUNCATED_TOOL = "truncated-tool", Effect(way="tools")
+    UNKNOWN_TOOL = "unknown-tool", Effect(at_end=True, way="tools")
+    OTHER_TOOL = "other-tool", Effect(at_end=True, way="tools")
+    NO_TOOL_CALL = "no-tool-call", Effect(at_end=True, way="tools")
     UNINVITED_CALL = "uninvited-call"
-    CALL_AS_TEXT = "call-as-text", Effect(at_end=True)
-    NOT_THE_SCHEMA = "not-the-schema", Effect(unaccepted=True, at_end=True)
+    CALL_AS_TEXT = "call-as-text", Effect(at_end=True, way="tools")
+    NOT_THE_SCHEMA = "not-the-schema", Effect(unaccepted=True, at_end=True, way="structured")
     INVALID = "invalid", Effect(unaccepted=True, at_end=True)
     """The caller's own validator rejected it."""
     GUARD = "guard", Effect(by_guard=True)

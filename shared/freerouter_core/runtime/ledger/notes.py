@@ -15,13 +15,15 @@ from typing import TypeVar
 from ...catalogue.model import ModelIdentity
 from ...routing.account_benches import Bench
 from ...routing.health import Health
+from ...routing.ways import Way
 from ...wire.fault import Cause
 
-T = TypeVar("T", Bench, Health)
+T = TypeVar("T", Bench, Health, Way)
 _NO_BENCH = Bench(0.0, False, Cause.UNKNOWN, 0)
 _BENCH_FIELDS = tuple(field.name for field in fields(Bench))
-_HEALTH_FIELDS = tuple(f.name for f in fields(Health) if f.name not in ("probing", "lacks"))
-"""A probe is this process's own. What a model lacks is a set, which JSON has not."""
+_HEALTH_FIELDS = tuple(f.name for f in fields(Health) if f.name not in ("probing", "lacks", "ways"))
+"""The fields that are plain values. A probe is this process's own."""
+_WAY_FIELDS = tuple(field.name for field in fields(Way))
 
 
 def write_bench(bench: Bench | None) -> str | None:
@@ -47,7 +49,8 @@ def read_bench(text: str) -> Bench | None:
 def write_health(health: Health) -> str:
     """The note of a model's health."""
     values = {name: getattr(health, name) for name in _HEALTH_FIELDS}
-    return json.dumps(values | {"lacks": sorted(health.lacks)})
+    ways = {name: [way.good, way.bad, way.failed_at] for name, way in health.ways.items()}
+    return json.dumps(values | {"lacks": sorted(health.lacks), "ways": ways})
 
 
 def read_health(text: str) -> Health:
@@ -60,6 +63,12 @@ def read_health(text: str) -> Health:
         raise ValueError(f"without {missing[0]}")
     health = _checked(Health(), _HEALTH_FIELDS, [values[name] for name in _HEALTH_FIELDS])
     health.lacks = frozenset(str(lack) for lack in values["lacks"])
+    ways = values.get("ways", {})
+    if not isinstance(ways, dict) or not all(isinstance(way, list) for way in ways.values()):
+        raise ValueError("ways of another form")
+    health.ways = {
+        str(name): _checked(Way(), _WAY_FIELDS, numbers) for name, numbers in ways.items()
+    }
     return health
 
 
