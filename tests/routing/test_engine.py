@@ -13,6 +13,7 @@ from freerouter_core.routing.engine import MAX_IN_FLIGHT, route
 from freerouter_core.routing.journal import Journal
 from freerouter_core.routing.ruling import Flag, Ruling
 from freerouter_core.routing.state import RoutingState
+from freerouter_core.routing.timings import USUAL_TOKENS, Timings
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.request import ChatRequest
 
@@ -357,7 +358,16 @@ def test_one_attempt_has_only_a_share_of_the_time_left_alone() -> None:
     """A hanging model leaves time for others."""
     played = play(plan(A, B, C, timeout=20.0), {"a": HANGS, "b": HANGS, "c": answers(0.5)})
 
-    assert played.asked_at[:3] == [(0.0, "a"), (8.0, "b"), (12.8, "c")]
+    assert played.asked_at[:2] == [(0.0, "a"), (8.0, "b")]
+
+
+def test_the_share_is_never_less_than_the_time_that_an_answer_takes() -> None:
+    """Near the deadline, attempts would cut each other short, and none would answer."""
+    played = play(plan(A, B, C, timeout=20.0), {"a": HANGS, "b": HANGS, "c": answers(0.5)})
+    usual = Timings().expected(USUAL_TOKENS)
+
+    assert usual > 0.4 * 12.0
+    assert played.asked_at[2] == (pytest.approx(8.0 + usual), "c")
 
 
 def test_who_could_hardly_answer_in_time_is_not_asked_while_others_wait() -> None:

@@ -4,7 +4,7 @@ A guessed bench says only that a model has failed lately. Where no better candid
 model may be asked all the same: a last resort. But a request of a limited account is not free. It
 makes others wait, or takes one of the day's few. So both sides are weighed in one unit, seconds:
 
-    gain = chance that the model answers × seconds that an answer saves its caller
+    gain = chance that the model answers * seconds that an answer saves its caller
     cost = what the request costs others (congestion), and a little for the attempt itself
 
 While the cost is higher, the request waits, and asks again when the chance has grown: a model that
