@@ -14,7 +14,7 @@ from langchain_core.language_models import ModelProfile
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import override
 
 import freerouter_core
@@ -34,12 +34,6 @@ SPELLINGS = {"model_name": "model", "request_timeout": "timeout"}
 class BaseFreeRouter(RouterOptions, BaseChatModel):
     """The options of `ChatFreeRouter`, and how LangChain identifies a model with them."""
 
-    model_config = ConfigDict(
-        arbitrary_types_allowed=True,
-        populate_by_name=True,
-        protected_namespaces=(),
-        hide_input_in_errors=True,
-    )
     also_accepted: ClassVar[frozenset[str]] = frozenset(SPELLINGS)
 
     api_key: ApiKey = Field(default_factory=key_from_environment)

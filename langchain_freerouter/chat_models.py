@@ -22,6 +22,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableMap
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ConfigDict
 from typing_extensions import override
 
 from freerouter_core.errors import FreeRouterError
@@ -65,6 +66,8 @@ class ChatFreeRouter(BaseFreeRouter):
     `upstream_provider`), its cost in USD (`cost`), and every attempt. Errors are of the
     `freerouter_core.errors` tree, and each is a LangChain `ModelError` as well.
     """
+
+    model_config = ConfigDict(defer_build=False)
 
     # -- answers ------------------------------------------------------------------------------
 

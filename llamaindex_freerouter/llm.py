@@ -31,7 +31,7 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
     MessageRole,
 )
-from llama_index.core.bridge.pydantic import Field
+from llama_index.core.bridge.pydantic import ConfigDict, Field
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
 
@@ -65,6 +65,8 @@ class FreeRouter(RouterOptions, StructuredPrediction):
     `raw["freerouter"]` tells which model answered, its cost in USD, and every attempt. Errors are
     of the `freerouter_core.errors` tree.
     """
+
+    model_config = ConfigDict(defer_build=False)
 
     api_key: str | None = Field(default=None, exclude=True, repr=False)
     """OpenRouter's key; else `OPENROUTER_API_KEY`."""

@@ -74,6 +74,7 @@ class RouterOptions(BaseModel):
         populate_by_name=True,
         protected_namespaces=(),
         hide_input_in_errors=True,
+        defer_build=True,  # only the subclasses are made, and building both takes time at import
     )
 
     model: str = "auto"
