@@ -1,4 +1,4 @@
-"""Write `docs/reference` from docstrings and the commands' help: `python docs/reference.py [FOLDER]`."""
+"""Write `docs/reference` from docstrings and help texts: `python docs/reference.py [FOLDER]`."""
 
 from __future__ import annotations
 

@@ -17,10 +17,18 @@ from langchain_freerouter import ChatFreeRouter
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"strategy": "best"}, {"prefer": "cheap"}, {"privacy": "none"}, {"timeout": 0}, {"max_retries": -1},
-        {"max_failures": 0}, {"tool_streaming": "no"}, {"hedge": "always"}, {"on_stream_break": "carry on"}, {"http_client": httpx.Client()},
+        {"strategy": "best"},
+        {"prefer": "cheap"},
+        {"privacy": "none"},
+        {"timeout": 0},
+        {"max_retries": -1},
+        {"max_failures": 0},
+        {"tool_streaming": "no"},
+        {"hedge": "always"},
+        {"on_stream_break": "carry on"},
+        {"http_client": httpx.Client()},
     ],
-)  # fmt: skip
+)
 def test_options_that_make_no_sense_are_errors(wrong: dict[str, Any]) -> None:
     with pytest.raises(errors.BadSetting):
         Router(api_key="k", base_url="http://127.0.0.1:9", **wrong).chat("x")

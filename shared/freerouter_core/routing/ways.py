@@ -1,8 +1,8 @@
 """`Ways`: how well a model does each way of asking (law 6).
 
 A model that answers in fine prose may be unable to call a tool, or to keep to a schema. Its own
-odds say nothing of that, and its failures there say nothing of its prose. So the ways that not every
-model can do have a record of their own: "tools" and "structured".
+odds say nothing of that, and its failures there say nothing of its prose. So the ways that not
+every model can do have a record of their own: "tools" and "structured".
 
 Until a way was seen, the model is believed to do it. One clear failure, with no success before it,
 is taken for inability: the model comes last for that way, and is tried again rarely. A model that

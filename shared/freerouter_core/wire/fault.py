@@ -68,7 +68,7 @@ class Effect:
     empty: bool = False
     """No text and no tool call came."""
     way: Literal["tools", "structured"] | None = None
-    """The way of asking that the model did badly. It says nothing of how well it does the others."""
+    """The way of asking that the model did badly. Its other ways may be good."""
 
 
 class Cause(StrEnum):
