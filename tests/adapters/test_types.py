@@ -60,7 +60,7 @@ def methods(kind: type) -> Iterator[tuple[str, Any]]:
     """The methods and properties of a class that are written in this project."""
     ours = ("freerouter_core", "langchain_freerouter", "llamaindex_freerouter")
     for base in kind.__mro__:
-        for name, member in vars(base).items():
+        for name, member in dict(vars(base)).items():
             function = getattr(member, "fget", None) or getattr(member, "__func__", member)
             if inspect.isfunction(function) and function.__module__.startswith(ours):
                 yield f"{base.__name__}.{name}", function
