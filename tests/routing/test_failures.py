@@ -95,6 +95,17 @@ def test_three_unclear_refusals_are_taken_for_the_accounts() -> None:
     assert [at for at, _ in played.asked_at] == [0.0, 0.0, 0.0, 1.0], "held for a moment"
 
 
+def test_other_accounts_are_not_held() -> None:
+    """The third refusal comes when B is late as well."""
+    models = [model(f"a{n}") for n in range(3)]
+    unclear = fails(Fault(Kind.BUSY, Cause.AMBIGUOUS_429, status=429, teaches=False), 0.0)
+    fates: Fates = {**{m.id: unclear for m in models}, "b": [fails(after=0.0), answers()]}
+    request = plan(*models, B, timeout=60.0, retry_attempts=2, backoff_base=0.5)
+    played = play(request, fates)
+
+    assert played.asked_at[-1] == (0.5, "b"), "its own pause and no longer"
+
+
 def test_each_such_moment_is_longer_up_to_four_seconds() -> None:
     models = [model(f"a{n}") for n in range(3)]
     unclear = fails(Fault(Kind.BUSY, Cause.AMBIGUOUS_429, status=429, teaches=False), 0.0)

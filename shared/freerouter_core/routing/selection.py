@@ -111,7 +111,7 @@ def _fitting(
         reason = _gone(health, catalogue) or ready(model, need, policy, health, now)
         if reason is None:
             fitting.append(model)
-        elif model.free or policy.allow_paid:
+        else:
             skipped.setdefault(model.id, reason)
     return fitting
 

@@ -1,0 +1,493 @@
+"""What is learnt about a model: odds, benches, lacks, grades and times."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+import pytest
+
+from freerouter_core.routing.guessed_bench import (
+    ANY_FAILURE,
+    LONGEST_GUESS,
+    BenchRule,
+    guessed_bench,
+)
+from freerouter_core.routing.health import (
+    LACKS_KEPT,
+    MAX_GRADES,
+    MAX_VERDICTS,
+    OUTCOME_HALF_LIFE,
+    PRIOR_FAILURE_SECONDS,
+    Health,
+)
+from freerouter_core.routing.health_book import HealthBook
+from freerouter_core.routing.ruling import Flag, Ruling
+from freerouter_core.routing.timings import AnswerSize, Pool, Timings
+from freerouter_core.wire.fault import Cause, Fault, Kind
+
+from .driver import NOW, busy, model
+
+A = model("a")
+
+
+def failing(record: Health, fault: Fault | None = None, at: float = NOW) -> Health:
+    record.failed(fault or busy(), at, Random(0), ANY_FAILURE, 0.5)
+    return record
+
+
+def answering(record: Health, at: float = NOW) -> Health:
+    record.answered(at, first_token=1.0, seconds=2.0, tokens=45)
+    return record
+
+
+# -- guesses ------------------------------------------------------------------------------------
+
+
+def test_a_guess_doubles_with_each_failure_in_a_row_up_to_ten_minutes() -> None:
+    for strikes, seconds in enumerate((20.0, 40.0, 80.0, 160.0, 320.0, 600.0, 600.0), start=1):
+        guesses = [guessed_bench(strikes, Random(n)) for n in range(200)]
+        assert 0.8 * seconds <= min(guesses) < 0.82 * seconds
+        assert 1.18 * seconds < max(guesses) <= 1.2 * seconds
+    assert guessed_bench(10_000, Random(0)) <= 1.2 * LONGEST_GUESS
+
+
+def test_a_rule_says_how_many_failures_bench_and_for_how_long() -> None:
+    assert BenchRule(max_failures=2).seconds(1, Random(0)) is None
+    assert BenchRule(max_failures=2).seconds(2, Random(0)) == guessed_bench(1, Random(0))
+    assert BenchRule(exclude=7.0).seconds(9, Random(0)) == 7.0
+    assert BenchRule(exclude=0.0).seconds(9, Random(0)) == 0.0
+    assert BenchRule(longest=2.0).seconds(1, Random(0)) == 2.0
+
+
+# -- benches ------------------------------------------------------------------------------------
+
+
+def test_a_later_guess_never_replaces_a_stated_wait() -> None:
+    """Law 8."""
+    record = failing(Health(), busy(until=NOW + 600.0))
+    for n in range(5):
+        failing(record, at=NOW + n)
+
+    assert (record.benched_until, record.bench_stated) == (NOW + 600.0, True)
+    failing(record, at=NOW + 600.0)
+    assert not record.bench_stated, "it has ended"
+    assert record.benched_until > NOW + 600.0
+
+
+def test_a_shorter_stated_wait_never_shortens_a_longer_one() -> None:
+    """Law 8."""
+    record = failing(Health(), busy(until=NOW + 600.0))
+    failing(record, busy(until=NOW + 30.0))
+    assert record.benched_until == NOW + 600.0
+
+    failing(record, busy(until=NOW + 700.0))
+    assert record.benched_until == NOW + 700.0
+
+
+def test_a_stated_wait_replaces_a_guess_even_a_longer_one() -> None:
+    record = Health(benched_until=NOW + 300.0)
+    failing(record, busy(until=NOW + 30.0))
+
+    assert (record.benched_until, record.bench_stated) == (NOW + 30.0, True)
+
+
+@pytest.mark.parametrize(("seconds", "stated"), [(-60.0, False), (1.0, False), (1.1, True)])
+def test_a_stated_wait_of_a_second_or_less_says_nothing(seconds: float, stated: bool) -> None:
+    record = failing(Health(), busy(until=NOW + seconds))
+
+    assert record.bench_stated is stated
+    assert record.benched_until > NOW + 1.0
+
+
+def test_an_answer_ends_a_guessed_bench_and_no_stated_one() -> None:
+    guessed = answering(failing(Health()))
+    assert (guessed.benched_until, guessed.strikes, guessed.last_fault) == (0.0, 0, "")
+
+    stated = answering(failing(Health(), busy(until=NOW + 60.0)))
+    assert stated.stated_wait(NOW + 59.0)
+    assert not stated.stated_wait(NOW + 60.0)
+
+
+def test_only_a_passing_fault_benches() -> None:
+    gone = Fault(Kind.GONE, Cause.GONE)
+    record = failing(Health(), gone)
+
+    assert (record.failures, record.strikes, record.benched_until) == (1, 0, 0.0)
+
+
+def test_a_busy_model_rests_though_nothing_is_said_about_it() -> None:
+    record = failing(Health(), busy(teaches=False))
+    assert (record.failures, record.strikes, record.last_fault) == (0, 1, "server")
+    assert record.benched_until > NOW
+
+    broken = failing(Health(), Fault(Kind.BROKEN, Cause.CUT, teaches=False))
+    assert (broken.strikes, broken.benched_until) == (0, 0.0)
+
+
+def test_headers_of_an_answer_state_a_wait() -> None:
+    record = Health(benched_until=NOW + 90.0)
+    record.limit_spent(NOW + 60.0)
+    assert (record.benched_until, record.bench_stated, record.last_fault) == (
+        NOW + 60.0,
+        True,
+        "limit spent",
+    )
+    record.limit_spent(NOW + 30.0)
+    assert record.benched_until == NOW + 60.0
+    record.limit_spent(NOW + 61.0)
+    assert record.benched_until == NOW + 61.0
+
+
+# -- probes -------------------------------------------------------------------------------------
+
+
+def test_the_first_attempt_after_a_guessed_bench_is_the_probe() -> None:
+    book = HealthBook()
+    book.failed(A.identity, busy(), NOW, Random(0))
+    book.sent(A.identity, NOW + 1.0)
+    assert not book.models[A.identity].probing, "the bench has not ended"
+    book.sent(A.identity, NOW + 60.0)
+    assert book.models[A.identity].probing
+
+    book.called_off(A.identity)
+    assert not book.models[A.identity].probing
+
+
+@pytest.mark.parametrize("fault", [None, busy(), Fault(Kind.UNFIT, Cause.CONTEXT, teaches=False)])
+def test_any_end_of_the_probe_ends_it(fault: Fault | None) -> None:
+    record = Health(strikes=1, probing=True)
+    if fault is None:
+        answering(record)
+    else:
+        failing(record, fault)
+
+    assert not record.probing
+
+
+def test_after_a_stated_wait_there_is_no_probe() -> None:
+    book = HealthBook()
+    book.failed(A.identity, busy(until=NOW + 5.0), NOW, Random(0))
+    book.sent(A.identity, NOW + 6.0)
+    assert not book.models[A.identity].probing
+
+    fresh = HealthBook()
+    fresh.sent(A.identity, NOW)
+    assert not fresh.models[A.identity].probing
+
+
+# -- odds ---------------------------------------------------------------------------------------
+
+
+def test_an_unknown_model_answers_twice_out_of_three_times() -> None:
+    assert Health().odds(NOW) == (2.0 / 3.0, 3.0)
+
+
+def test_counts_halve_within_an_hour() -> None:
+    record = Health(good=4.0, bad=2.0, decayed_at=NOW)
+
+    assert record.odds(NOW) == (6.0 / 9.0, 9.0)
+    assert record.odds(NOW + 3_600.0) == (4.0 / 6.0, 6.0)
+    answering(record, NOW + 3_600.0)
+    assert (record.good, record.bad) == (3.0, 1.0)
+
+
+def test_the_last_answer_lifts_the_chance_and_fades() -> None:
+    record = Health(outcome_at=NOW, decayed_at=NOW, up=True)
+    prior = 2.0 / 3.0
+
+    assert record.odds(NOW)[0] == pytest.approx(prior + 0.75 * (1.0 - prior))
+    half = record.odds(NOW + OUTCOME_HALF_LIFE)[0]
+    assert half == pytest.approx(prior + 0.375 * (1.0 - prior), rel=0.01)
+
+
+def test_each_failure_in_a_row_lowers_the_chance() -> None:
+    chances = [
+        Health(good=20.0, outcome_at=NOW, decayed_at=NOW, up=False, strikes=n).odds(NOW)[0]
+        for n in range(4)
+    ]
+    assert chances[0] == chances[1] > chances[2] > chances[3]
+
+
+def test_reading_changes_nothing() -> None:
+    book = HealthBook()
+    book.of(A.identity).odds(NOW)
+    book.timings(A.identity)
+    assert book.models == {}
+
+    record = failing(answering(Health()))
+    before = repr(record)
+    record.odds(NOW + 9e6)
+    record.lacks_at(NOW + 9e6)
+    record.quality(5.0)
+    assert repr(record) == before
+
+
+# -- lacks --------------------------------------------------------------------------------------
+
+
+def test_what_a_model_refused_is_believed_for_six_hours() -> None:
+    record = failing(Health(), Fault(Kind.UNFIT, Cause.NO_TOOLS, lacks=frozenset({"tools"})))
+
+    assert record.lacks_at(NOW + LACKS_KEPT) == {"tools"}
+    assert record.lacks_at(NOW + LACKS_KEPT + 1.0) == frozenset()
+    assert not record.plain
+    answering(record, NOW + LACKS_KEPT + 1.0)
+    assert record.lacks == frozenset()
+    assert record.plain
+
+
+def test_lacks_add_up_and_an_expired_one_is_dropped_by_the_next() -> None:
+    record = failing(Health(), Fault(Kind.UNFIT, Cause.NO_TOOLS, lacks=frozenset({"tools"})))
+    image = Fault(Kind.UNFIT, Cause.NO_IMAGE, lacks=frozenset({"image"}))
+    failing(record, image, NOW + 1.0)
+    assert record.lacks == {"tools", "image"}
+
+    failing(record, image, NOW + 2.0 * LACKS_KEPT)
+    assert record.lacks == {"image"}
+
+
+def test_a_stated_window_is_remembered() -> None:
+    record = failing(Health(), Fault(Kind.UNFIT, Cause.CONTEXT, context=8_000, teaches=False))
+
+    assert (record.context, record.failures, record.plain) == (8_000, 0, False)
+
+
+# -- what providers, graders and guards say -----------------------------------------------------
+
+
+def test_published_times_count_until_the_first_answer() -> None:
+    record = Health()
+    record.learn_facts(0.5, None, True, NOW)
+    assert (record.first_token, record.speed, record.provider_facts) == (0.5, 45.0, True)
+    record.learn_facts(None, 90.0, True, NOW)
+    assert (record.first_token, record.speed) == (0.5, 90.0)
+
+    answering(record)
+    record.learn_facts(9.0, 9.0, True, NOW)
+    assert record.first_token == 1.0
+
+    silent = Health()
+    silent.learn_facts(None, None, True, NOW)
+    assert (silent.provider_facts, silent.lacks) == (False, frozenset())
+
+
+def test_a_published_lack_is_learnt_once() -> None:
+    record = Health()
+    record.learn_facts(None, None, False, NOW)
+    record.learn_facts(None, None, False, NOW + 9.0)
+    assert (record.lacks, record.lacks_since) == (frozenset({"tool_choice"}), NOW)
+
+    record.learn_facts(None, None, False, NOW + LACKS_KEPT + 1.0)
+    assert record.lacks_since == NOW + LACKS_KEPT + 1.0
+
+
+def test_grades_move_the_prior() -> None:
+    record = Health()
+    assert record.quality(5.0) == 5.0
+    record.graded(10.0)
+    assert record.quality(5.0) == (3.0 * 5.0 + 10.0) / 4.0
+    record.graded(8.0)
+    assert (record.grade, record.grades) == (9.0, 2.0)
+    for _ in range(50):
+        record.graded(9.0)
+    assert record.grades == MAX_GRADES
+
+
+def test_guards_move_the_safety_score() -> None:
+    record = Health()
+    assert record.safety == 8.0
+    record.judged(Ruling())
+    record.judged(Ruling(flags=(Flag("g", "x"),)))
+    record.judged(Ruling(refused="no"))
+    assert (record.safe, record.unsafe) == (1.5, 1.5)
+    assert record.safety == pytest.approx(10.0 * 9.5 / 13.0)
+    assert not record.plain
+
+
+def test_early_verdicts_fade() -> None:
+    record = Health(safe=MAX_VERDICTS - 1.0, unsafe=1.0)
+    record.judged(Ruling())
+
+    assert (record.safe, record.unsafe) == ((MAX_VERDICTS - 1.0) / 2 + 1.0, 0.5)
+
+
+def test_nothing_is_learnt_from_a_guard_that_failed() -> None:
+    book = HealthBook()
+    book.judged(A.identity, Ruling(refused="x", unsure=True))
+    assert book.models == {}
+
+    book.judged(A.identity, Ruling(refused="x"))
+    assert book.models[A.identity].unsafe == 1.0
+
+
+def test_failures_take_as_long_as_they_took_on_average() -> None:
+    record = Health()
+    for seconds in (4.0, 2.0):
+        record.failed(busy(), NOW, Random(0), ANY_FAILURE, seconds)
+    assert record.failure_seconds == 3.0
+    record.failed(busy(), NOW, Random(0), ANY_FAILURE, None)
+    assert record.failure_seconds == 3.0
+    assert Health().failure_seconds == PRIOR_FAILURE_SECONDS
+
+
+def test_a_fresh_answer_weighs_a_fifth_at_least() -> None:
+    record = Health()
+    for _ in range(10):
+        answering(record)
+    record.answered(NOW, first_token=2.0, seconds=3.0, tokens=45)
+
+    assert record.first_token == pytest.approx(1.2)
+
+
+# -- the book -----------------------------------------------------------------------------------
+
+
+def test_attempts_under_way_are_counted_by_model() -> None:
+    book = HealthBook()
+    book.sent(A.identity, NOW)
+    book.sent(A.identity, NOW)
+    assert book.in_flight == {A.identity: 2}
+    book.ended(A.identity)
+    assert book.in_flight == {A.identity: 1}
+    book.ended(A.identity)
+    assert book.in_flight == {}
+
+
+def test_an_unknown_model_is_as_fast_as_all_models_are() -> None:
+    book = HealthBook()
+    for _ in range(50):
+        book.answered(A.identity, NOW, first_token=6.0, seconds=8.0, tokens=40)
+    other = model("b").identity
+
+    assert book.timings(other).first_token == book.pool.first_token > 5.0
+    assert book.of(other).first_token == book.pool.first_token
+    assert book.timings(A.identity) is book.models[A.identity]
+    book.sent(other, NOW)
+    assert book.timings(other).speed == book.pool.speed, "it has a record and no answer"
+    book.described(other, first_token=0.1, speed=None, tool_choice=True, now=NOW)
+    assert book.timings(other).first_token == 0.1
+
+
+def test_what_other_processes_are_to_be_told() -> None:
+    book, written = HealthBook(), f'm|["one", "{A.origin}", "a"]'
+    book.sent(A.identity, NOW)
+    book.called_off(A.identity)
+    book.reappeared(A.identity)
+    book.failed(A.identity, Fault(Kind.REFUSED, Cause.GUARD, teaches=False), NOW, Random(0))
+    assert book.touched == set()
+
+    def untold() -> set[str]:
+        touched, book.touched = book.touched, set()
+        return touched
+
+    book.answered(A.identity, NOW, first_token=1.0, seconds=2.0, tokens=45)
+    assert untold() == {written}
+    for fault in (
+        busy(),
+        busy(teaches=False),
+        Fault(Kind.UNFIT, Cause.NO_TOOLS, lacks=frozenset({"tools"}), teaches=False),
+        Fault(Kind.UNFIT, Cause.CONTEXT, context=9, teaches=False),
+    ):
+        book.failed(A.identity, fault, NOW, Random(0))
+        assert untold() == {written}
+    book.limit_spent(A.identity, NOW + 9.0)
+    book.graded(A.identity, 9.0)
+    book.judged(A.identity, Ruling())
+    assert untold() == {written}
+    book.vanished(A.identity, NOW)
+    assert untold() == {written}
+    book.account_refused("scope", Fault(Kind.ACCOUNT, Cause.DEBT), NOW, Random(0))
+    assert untold() == {"a|scope"}
+
+
+def test_a_reset_forgets_records_benches_and_averages_and_keeps_what_was_used() -> None:
+    book = HealthBook()
+    book.answered(A.identity, NOW, first_token=9.0, seconds=9.0, tokens=45)
+    book.account_refused("scope", Fault(Kind.ACCOUNT, Cause.DEBT), NOW, Random(0))
+    book.touched.clear()
+    book.reset()
+
+    assert (book.models, book.pool) == ({A.identity: Health()}, Pool())
+    assert book.accounts.get("scope") is None
+    assert book.touched == {"a|scope", f'm|["one", "{A.origin}", "a"]'}
+    assert book.usage.untold
+
+
+def test_the_providers_own_count_of_a_day_is_told_if_it_changes_anything() -> None:
+    book = HealthBook()
+    book.reconcile_day("scope", True, NOW + 60.0)
+    assert book.touched == {"a|scope"}
+    book.touched.clear()
+    book.reconcile_day("scope", True, NOW + 60.0)
+    assert book.touched == set()
+
+
+# -- times --------------------------------------------------------------------------------------
+
+
+def test_the_expected_time_grows_with_the_answer() -> None:
+    timings = Timings(first_token=2.0, speed=50.0, spread=0.5)
+
+    assert timings.expected(100) == 4.0
+    assert timings.within(4.0, 2.0) == 8.0
+
+
+def test_a_streamed_answer_teaches_the_first_token_and_the_speed() -> None:
+    timings = Timings(first_token=2.0, speed=50.0, spread=0.5)
+    timings.learn(0.5, 1.0, 2.0, 100)
+
+    assert (timings.first_token, timings.speed, timings.spread) == (1.5, 75.0, 0.5)
+
+
+@pytest.mark.parametrize(("seconds", "tokens"), [(1.05, 100), (9.0, 15)])
+def test_a_short_answer_tells_no_speed(seconds: float, tokens: int) -> None:
+    timings = Timings()
+    timings.learn(1.0, 1.0, seconds, tokens)
+
+    assert (timings.first_token, timings.speed) == (1.0, 45.0)
+
+
+def test_a_whole_answer_changes_both_by_the_same_factor() -> None:
+    timings = Timings(first_token=1.0, speed=50.0)
+    timings.learn(1.0, None, 6.0, 100)
+
+    assert (timings.first_token, timings.speed) == (2.0, 25.0)
+    assert timings.expected(100) == 6.0
+
+
+def test_one_absurd_time_changes_little() -> None:
+    timings = Timings(first_token=1.0, speed=50.0, spread=0.5)
+    timings.learn(0.1, None, 1e9, 100)
+
+    assert timings.spread == pytest.approx(0.55)
+    assert timings.first_token == pytest.approx(50.0**0.1)
+    quick = Timings(first_token=1.0, speed=50.0)
+    quick.learn(1.0, None, 0.0, 100)
+    assert quick.first_token == pytest.approx(0.02)
+    assert math.isfinite(quick.speed)
+
+
+def test_how_long_answers_are() -> None:
+    size = AnswerSize()
+    assert (size.usual(None), size.usual(100), size.usual(1_000)) == (160.0, 100, 160.0)
+    assert (size.likely(None), size.likely(100), size.likely(1_000)) == (320.0, 100, 320.0)
+    size.learn(260)
+    assert [size.mean, size.deviation] == pytest.approx([170.0, 82.0])
+
+
+def test_an_absurd_size_counts_like_a_long_or_an_empty_answer() -> None:
+    size = AnswerSize()
+    size.learn(10**9)
+    assert size.mean == pytest.approx(160.0 + 0.1 * 320.0)
+    size = AnswerSize()
+    size.learn(-(10**9))
+    assert size.mean == pytest.approx(160.0 - 0.1 * 160.0)
+
+
+def test_the_pool_learns_a_tenth_of_every_answer() -> None:
+    pool = Pool()
+    pool.answered(3.0, 4.0, 160)
+
+    assert pool.first_token == pytest.approx(2.1)
+    assert pool.size.mean == 160.0
