@@ -305,6 +305,27 @@ def test_an_error_is_found_wherever_it_stands(event: str, error: Json | None) ->
     assert assembler.error == error
 
 
+def test_the_last_of_several_errors_and_finish_reasons_counts() -> None:
+    assembler = Assembler()
+    assembler.feed({"error": {"code": 1}})
+    assembler.feed({"error": {"code": 2}})
+    assembler.feed(chunk({}, finish_reason="stop"))
+
+    assert assembler.error == {"code": 2}
+    assembler.feed(chunk({}, finish_reason="length", error={"code": 3}))
+    assert assembler.error == {"code": 3}
+    assert assembler.answer().finish_reason == "length"
+
+
+@pytest.mark.parametrize("odd", [7, True, ["stop"]])
+def test_a_finish_reason_that_is_no_word_is_written_as_one(odd: object) -> None:
+    assembler = Assembler()
+    assembler.feed(chunk({}, finish_reason=odd, native_finish_reason=odd))
+    answer = assembler.answer()
+
+    assert (answer.finish_reason, answer.native_finish_reason) == (str(odd), str(odd))
+
+
 def test_rubbish_and_a_finish_reason_hide_no_error_that_was_told() -> None:
     assembler = Assembler()
     assembler.feed({"error": {"code": 429}})

@@ -184,6 +184,7 @@ MEANINGS = [
     (400, "The model x does not exist", "gone", "not-a-model", True),
     (400, "DEGRADED function cannot be invoked", "busy", "degraded", True),
     (413, "maximum context length is 8192 tokens", "unfit", "context", False),
+    (413, "Request too large for the context window", "unfit", "too-large", False),
     (500, "the input of 9 tokens is too long", "unfit", "context", False),
     # the request
     (413, "payload", "unfit", "too-large", False),
@@ -218,11 +219,291 @@ def test_what_a_rejection_means(
     assert fault.status == status
 
 
-def test_the_meanings_above_leave_out_only_rows_that_teach_a_form_of_the_request() -> None:
-    """Those are in the tests of quirks: each names a word that the row puts among the lacks."""
-    left_out = [r for r in RULES if r.cause not in {Cause(cause) for *_, cause, _ in MEANINGS}]
+WORDS: list[tuple[str, Cause, list[Json | str]]] = [
+    ("401", Cause.UPSTREAM_401, ["Provider returned error", {"provider_name": "Chutes"}]),
+    (
+        "429",
+        Cause.UPSTREAM_429,
+        ["upstream_provider_shared_pool", "Provider returned error", "rate-limited upstream"],
+    ),
+    ("413 429", Cause.TOO_LARGE, ["Request too large for model `x`"]),
+    (
+        "429",
+        Cause.NO_FREE_QUOTA,
+        ["limit: 0", {"quotaValue": "0"}, "ratelimit-limit-req-minute: 0", "balance (1008)"],
+    ),
+    (
+        "429",
+        Cause.MODEL_DAY,
+        [
+            "for model `x` per day",
+            "for model 'x' (TPD)",
+            'for model "x" (RPD)',
+            "today's quota for model `x`",
+            {"quotaId": "PerDayPerModel"},
+            {"quotaId": "PerModelPerDay"},
+        ],
+    ),
+    ("429", Cause.MODEL_MINUTE, ["for model `x`", "for model 'x'", {"quotaId": "PerModel"}]),
+    (
+        "402 403 429",
+        Cause.ACCOUNT_MONTH,
+        [
+            "monthly credits",
+            "monthly included credits",
+            "9 calls/month",
+            "9 tokens per month",
+            "9 requests / month",
+            "monthly quota",
+            "monthly limit",
+        ],
+    ),
+    (
+        "403 429",
+        Cause.ACCOUNT_DAY,
+        [
+            "free-models-per-day",
+            "openrouter_free_tier_daily",
+            "daily free allocation",
+            "50 per day",
+            "per_day",
+            "perday",
+            "today's quota",
+            "tokens (TPD)",
+            "requests (RPD)",
+            "PerDay",
+        ],
+    ),
+    (
+        "403 429",
+        Cause.ACCOUNT_MINUTE,
+        ["free-models-per-min", "free_tier_per_minute", {"X-RateLimit-Remaining": "0"}],
+    ),
+    ("200 404 503", Cause.NOT_FREE, ['excluded_by "max_price"', "constraint_filtered"]),
+    ("400 422", Cause.PRICE_CAP, ["unknown max_price"]),
+    ("402", Cause.MAX_TOKENS_402, ["or fewer max_tokens"]),
+    (
+        "403",
+        Cause.ACCOUNT_BUDGET,
+        ["guardrail_budget", "workspace_budget", "key_limit", "Key limit exceeded"],
+    ),
+    (
+        "429 503",
+        Cause.CONCURRENCY,
+        ["concurrency", "concurrent", "simultaneous requests", "in parallel", "code 1302"],
+    ),
+    ("403", Cause.HARNESS_GATED, ["on agentic harnesses"]),
+    (
+        "403",
+        Cause.TERMS,
+        [
+            "FreeTierError",
+            "can only be used from within OpenCode",
+            "your region",
+            "a country",
+            "not available in your plan",
+        ],
+    ),
+    (
+        "400 404 422",
+        Cause.NO_TOOLS,
+        ["support tool use", "does not support tools", "does not support functions"],
+    ),
+    (
+        "400 404 422",
+        Cause.NO_TOOL_CHOICE,
+        ["support the provided 'tool_choice' value", "tool_choice is not supported"],
+    ),
+    (
+        "400 404 422",
+        Cause.NO_IMAGE,
+        ["support image input", "image input is not enabled", "does not support images"],
+    ),
+    (
+        "400 404 422",
+        Cause.NO_AUDIO,
+        ["support audio", "support input audio", "audio input is not enabled"],
+    ),
+    ("400 404 422", Cause.NO_FILE, ["support files", "support pdf", "support documents"]),
+    ("404", Cause.NO_PARAMETERS, ["can handle the requested parameters"]),
+    ("404", Cause.DATA_POLICY, ["data policy", "guardrail restrictions", "settings/privacy"]),
+    ("404", Cause.NO_PROVIDER, ["No allowed providers"]),
+    ("404", Cause.UPSTREAM_404, ["Provider returned error"]),
+    (
+        "400",
+        Cause.NOT_A_MODEL,
+        [
+            "x is not a valid model ID",
+            "model_not_found",
+            "Unknown model: x",
+            "model x does not exist",
+            "The model `x` doesn't exist",
+        ],
+    ),
+    ("400", Cause.DEGRADED, ["DEGRADED"]),
+    (
+        "400 413 422 500 502",
+        Cause.CONTEXT,
+        [
+            "context length",
+            "context window",
+            "context_length_exceeded",
+            "the maximum context",
+            "prompt is too long",
+            "too many tokens",
+            "the input is too long",
+        ],
+    ),
+    (
+        "400 422 500",
+        Cause.NO_SYSTEM,
+        ["Developer instruction is not enabled", "System role not supported"],
+    ),
+    (
+        "400 422 500",
+        Cause.LATER_SYSTEM,
+        [
+            "System message must be at the beginning",
+            "system message must be first",
+            "system messages must come first",
+        ],
+    ),
+    (
+        "400 422",
+        Cause.DEVELOPER,
+        ["developer is not one of", "Input tag 'developer'", "Incorrect role information"],
+    ),
+    ("400 422 500", Cause.ALTERNATION, ["roles must alternate"]),
+    ("400 422", Cause.USER_AFTER_TOOL, ["Unexpected role 'user' after role 'tool'"]),
+    ("400 422", Cause.TOOL_IDS, ["tool call id was x but must have a length of 9"]),
+    (
+        "400 422 500",
+        Cause.PREFILL,
+        [
+            "assistant message prefill",
+            "must end with a user message",
+            "ending with a model turn",
+            "Expected last role User",
+            "prefill is incompatible",
+            "ends with a user role",
+        ],
+    ),
+    (
+        "400",
+        Cause.TOOL_NAME,
+        ["function_response.name: Name cannot be empty", "REQUIRED_FIELD_MISSING: name"],
+    ),
+    (
+        "400",
+        Cause.CONTENT_NULL,
+        ["required properties at '/messages/2' are 'role,content'"],
+    ),
+    (
+        "400 422",
+        Cause.FLAT_CONTENT,
+        [
+            "content : value must be a string",
+            "content: Input should be a valid string",
+            "content Expected one of: ['str']",
+            "list is only supported for user",
+            "Type mismatch of '/messages/2/content'",
+        ],
+    ),
+    (
+        "400",
+        Cause.JSON_WITH_TOOLS,
+        [
+            "json mode cannot be combined",
+            "json_object' cannot be combined",
+            "with a response mime type",
+            "'tools' is incompatible with 'response_format'",
+        ],
+    ),
+    (
+        "400 422",
+        Cause.NO_JSON_SCHEMA,
+        [
+            "response_format type is unavailable",
+            "response_format is not supported",
+            "json_schema is unavailable",
+            "json_schema is not supported",
+        ],
+    ),
+    ("400", Cause.NAMED_TOOL_CHOICE, ["Invalid tool_choice type: 'object'"]),
+    ("400", Cause.MAX_TOKENS_16, ["Expected a value >= 16"]),
+    ("400", Cause.MAX_COMPLETION_TOKENS, ["Use 'max_completion_tokens' instead"]),
+    (
+        "400",
+        Cause.REASONING_OFF,
+        [
+            "Reasoning is mandatory",
+            "always engages in thinking",
+            "only works in thinking",
+            "Budget 0 is invalid",
+        ],
+    ),
+    ("400", Cause.PENALTIES, ["Penalty is not enabled"]),
+    (
+        "400",
+        Cause.SCHEMAS,
+        ["Unknown name \"x\" at 'tools[0]'", 'Unknown name "x" at \'generation_config'],
+    ),
+    ("400 422", Cause.TOKEN_LIMIT, ["Token limit reached"]),
+    (
+        "400 403",
+        Cause.MODERATION,
+        [
+            "flagged_input",
+            "moderation",
+            "content_policy_violation",
+            "content policy",
+            "refusal",
+            {"reasons": ["violence"]},
+        ],
+    ),
+    ("403", Cause.GUARDRAIL, ["guardrail", {"patterns": ["x"]}]),
+    (
+        "400 409 422",
+        Cause.UPSTREAM_400,
+        ["Provider returned error", {"provider_name": "Google"}, "upstream"],
+    ),
+]
+"""What is said, in every wording of a row, and the statuses that it is said with."""
 
-    assert all(rule.lacks for rule in left_out)
+
+@pytest.mark.parametrize(("statuses", "cause", "words"), WORDS, ids=[str(c) for _, c, _ in WORDS])
+def test_every_wording_means_the_same_with_every_status_of_its_row(
+    statuses: str, cause: Cause, words: list[Json | str]
+) -> None:
+    for status in map(int, statuses.split()):
+        for word in words:
+            assert judged(status, word).cause is cause, (status, word)
+            upper = word.upper() if isinstance(word, str) else word
+            assert judged(status, upper).cause is cause, (status, upper)
+
+
+@pytest.mark.parametrize(
+    ("header", "cause"),
+    [
+        ({"x-ratelimit-limit-req-minute": "0"}, Cause.NO_FREE_QUOTA),
+        ({"x-ratelimit-limit-requests": "0"}, Cause.NO_FREE_QUOTA),
+        ({"x-ratelimit-limit-tokens-minute": "0"}, Cause.NO_FREE_QUOTA),
+        ({"x-ratelimit-remaining": "0"}, Cause.ACCOUNT_MINUTE),
+        ({"x-ratelimit-limit-requests": "05"}, Cause.AMBIGUOUS_429),
+        ({"x-ratelimit-remaining": "1"}, Cause.AMBIGUOUS_429),
+        ({"x-ratelimit-remaining-requests": "0"}, Cause.AMBIGUOUS_429),
+    ],
+)
+def test_some_headers_tell_whose_limit_it_was(header: dict[str, str], cause: Cause) -> None:
+    assert judged(429, "Rate limit exceeded", header).cause is cause
+
+
+def test_every_row_that_looks_at_words_is_above_with_all_its_statuses() -> None:
+    rows = {(rule.cause, rule.statuses) for rule in RULES if rule.pattern is not None}
+    above = {(cause, frozenset(map(int, statuses.split()))) for statuses, cause, _ in WORDS}
+
+    assert {row for row in rows if row[1] is not None} <= above
+    assert len(rows) == len(WORDS)
 
 
 @pytest.mark.parametrize(

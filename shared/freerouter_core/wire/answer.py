@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
-from .json_values import Json, as_dicts, as_mapping
-from .message import error_of, join_surrogates, reasoning_of, text_of
+from .json_values import Json, JsonMapping, as_dicts, as_mapping
+from .message import error_of, join_surrogates, reasoning_of, text_of, word_of
 from .think_tags import split_think
 from .tool_calls import ToolCall, read_tool_calls
 
@@ -84,8 +84,8 @@ def read_answer(body: object, requested_model: str = "") -> Answer:
         reasoning_details=as_dicts(message.get("reasoning_details")),
         tool_calls=read_tool_calls(message, answer_id),
         refusal=str(message.get("refusal") or ""),
-        finish_reason=choice.get("finish_reason") or None,
-        native_finish_reason=choice.get("native_finish_reason"),
+        finish_reason=word_of(choice.get("finish_reason")),
+        native_finish_reason=word_of(choice.get("native_finish_reason")),
         usage=dict(usage) if isinstance(usage, Mapping) else None,
         model=str(body.get("model") or requested_model),
         upstream="" if isinstance(upstream, Mapping) else str(upstream or ""),
@@ -97,12 +97,12 @@ def read_answer(body: object, requested_model: str = "") -> Answer:
     )
 
 
-def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
+def _first_choice(body: JsonMapping) -> JsonMapping:
     choices = body.get("choices")
     return as_mapping(choices[0]) if isinstance(choices, list) and choices else {}
 
 
-def _error_in(body: Mapping[str, Any], choice: Mapping[str, Any]) -> Json | None:
+def _error_in(body: JsonMapping, choice: JsonMapping) -> Json | None:
     error = error_of(body.get("error")) or error_of(choice.get("error"))
     if error is None and choice.get("finish_reason") == "error":
         reason = choice.get("native_finish_reason")

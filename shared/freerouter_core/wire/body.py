@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from ..catalogue.providers import Account
 from .json_values import Json
 from .quirks import DROPPABLE, lacks_of, quirks_of
 from .reasoning import ReasoningSetting, turns_reasoning_off, write_reasoning
-from .request import ChatRequest
+from .request import ChatRequest, Messages
 from .structured import Form, choose_form, write_form
 
 ZERO_PRICE = {"prompt": "0", "completion": "0"}
@@ -98,7 +98,7 @@ def _write_tools(body: Json, request: ChatRequest, model: Model) -> None:
         body["parallel_tool_calls"] = request.parallel_tool_calls
 
 
-def _with_prefill(messages: Sequence[Mapping[str, Any]], prefill: str) -> list[Mapping[str, Any]]:
+def _with_prefill(messages: Messages, prefill: str) -> Messages:
     """The conversation with the beginning of its answer, after a beginning of the caller's own."""
     last = messages[-1]
     content = last.get("content")
@@ -107,9 +107,7 @@ def _with_prefill(messages: Sequence[Mapping[str, Any]], prefill: str) -> list[M
     return [*messages, {"role": "assistant", "content": prefill}]
 
 
-def _without_foreign_reasoning(
-    messages: Sequence[Mapping[str, Any]], model: Model, kept_key: str
-) -> Sequence[Mapping[str, Any]]:
+def _without_foreign_reasoning(messages: Messages, model: Model, kept_key: str) -> Messages:
     """Messages with reasoning only if this very model wrote it: others refuse its signatures.
 
     `model` on a message lists the writer's names (as requested, as answered) and is never sent.

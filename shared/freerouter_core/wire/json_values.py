@@ -30,7 +30,7 @@ def parse_json(text: str | bytes | bytearray) -> Any:
         raise ValueError("the JSON is nested too deeply") from None
 
 
-def as_mapping(value: object) -> Mapping[str, Any]:
+def as_mapping(value: object) -> JsonMapping:
     """`value` if it is a JSON object, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 

@@ -47,7 +47,7 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
         parameter = refused_parameter(text, rejection.error)
         if parameter is not None:
             lacks = frozenset({parameter})
-            rule = replace(rule, cause=Cause.NO_PARAMETER, kind=Kind.UNFIT, lacks=lacks, hint="")
+            rule = replace(rule, cause=Cause.NO_PARAMETER, lacks=lacks)
             effect = rule.cause.effect
     until = None
     if rule.kind in (Kind.BUSY, Kind.ACCOUNT, Kind.SLOW) and not effect.key_refused:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from .json_values import Json, as_dicts
+from .json_values import Json, JsonMapping, as_dicts
 
 
 def text_of(content: object) -> str:
@@ -18,7 +17,7 @@ def text_of(content: object) -> str:
     return ""
 
 
-def reasoning_of(message: Mapping[str, Any]) -> str:
+def reasoning_of(message: JsonMapping) -> str:
     """The reasoning of a message as text.
 
     Spellings: `reasoning` (OpenRouter, newer vLLM), `reasoning_content` (DeepSeek, older vLLM;
@@ -65,6 +64,11 @@ def _continues(detail: Json, last: Json, key: str) -> bool:
     if last.get("signature") and detail.get(key):
         return False  # a signature ends the text that it signs
     return (last.get("id") or None) == (detail.get("id") or None)
+
+
+def word_of(value: object) -> str | None:
+    """A field that is a word, such as a finish reason; None if it is absent or empty."""
+    return str(value) if value else None
 
 
 def error_of(value: object) -> Json | None:

@@ -8,12 +8,12 @@ ignored, and a value that would silently change the meaning (`n` above one) is r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import BadRequest
 from .answer import Answer
 from .delta import Delta
-from .json_values import Json
+from .json_values import Json, JsonMapping
 from .request import ChatRequest
 from .structured import Structured
 from .tool_calls import ToolCall, ToolCallFragment
@@ -81,7 +81,7 @@ def read_request(body: object) -> ClientRequest:
     return ClientRequest(request, bool(stream), include_usage)
 
 
-def _picked(body: Mapping[str, Any], names: tuple[str, ...]) -> Json:
+def _picked(body: JsonMapping, names: tuple[str, ...]) -> Json:
     return {name: body[name] for name in names if body.get(name) is not None}
 
 
@@ -101,7 +101,7 @@ def _structured(response_format: object) -> Structured | None:
     return structured
 
 
-def write_answer(answer: Answer, ident: str, created: int, metadata: Mapping[str, Any]) -> Json:
+def write_answer(answer: Answer, ident: str, created: int, metadata: JsonMapping) -> Json:
     """A `chat.completion`; `freerouter` holds the attempts that led to it."""
     message: Json = {
         "role": "assistant",
@@ -145,7 +145,7 @@ def write_delta(delta: Delta, ident: str, created: int, model: str, first: bool)
 
 
 def write_end(
-    answer: Answer, ident: str, created: int, metadata: Mapping[str, Any], include_usage: bool
+    answer: Answer, ident: str, created: int, metadata: JsonMapping, include_usage: bool
 ) -> Iterator[Json]:
     """The last chunks: the finish reason and the attempts; then usage, if it is wanted."""
     last = _streamed_choice({}, _finish_reason(answer))

@@ -69,7 +69,7 @@ _PRIVACY = "openrouter.ai/settings/privacy decides which endpoints your key may 
 _REDIRECT = "base_url redirects; keys never follow a redirect, so set the final address"
 
 _OF_MODEL = r"for model [`'\"\\]|PerModel"
-_PER_DAY = r"per[-_ ]?day|today's quota|\(TPD\)|\(RPD\)|PerDay"
+_PER_DAY = r"per[-_ ]?day|today's quota|\(TPD\)|\(RPD\)"
 
 RULES: tuple[Rule, ...] = (
     # -- the account: whose key or limit it was ---------------------------------------------------
@@ -104,8 +104,7 @@ RULES: tuple[Rule, ...] = (
           r"|(?:calls|requests|tokens) ?(?:/|per) ?month"
           r"|monthly (?:quota|limit)", teaches=False, hint=_MONTH),
     _rule(Cause.ACCOUNT_DAY, Kind.ACCOUNT, "403 429",
-          r"free-models-per-day"
-          r"|free_tier_daily"
+          r"free_tier_daily"
           r"|daily free allocation"
           rf"|{_PER_DAY}", teaches=False, hint=_DAY),
     _rule(Cause.ACCOUNT_MINUTE, Kind.ACCOUNT, "403 429",
@@ -173,7 +172,7 @@ RULES: tuple[Rule, ...] = (
           r"|model .{0,80}(?:does not|doesn't) exist"),
     _rule(Cause.DEGRADED, Kind.BUSY, "400", r"DEGRADED"),
     _rule(Cause.CONTEXT, Kind.UNFIT, "400 413 422 500 502",
-          r"context.{0,12}(?:length|window)|context_length_exceeded|maximum context"
+          r"context.{0,12}(?:length|window)|maximum context"
           r"|prompt is too long|too many tokens"
           r"|input.{0,20}too long", teaches=False),
 

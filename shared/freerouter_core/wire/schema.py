@@ -161,25 +161,27 @@ def resolve_root(schema: Schema | None) -> dict[str, Any]:
     return {**dereference(schema, schema), **definitions}
 
 
-def make_strict(schema: Any) -> Any:
+def make_strict(schema: Schema) -> dict[str, Any]:
     """A copy for strict endpoints: objects closed, properties required, optional ones nullable."""
-    if isinstance(schema, list):
-        return [make_strict(part) for part in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    copy = {
-        key: part if key in ("enum", "const", "required") else make_strict(part)
+    strict: dict[str, Any] = {
+        key: part if key in ("enum", "const", "required") else _strict_part(part)
         for key, part in schema.items()
     }
-    if isinstance(copy.get("properties"), Mapping):
+    if isinstance(strict.get("properties"), Mapping):
         required = set(schema.get("required") or ())
-        copy["properties"] = {
+        strict["properties"] = {
             name: part if name in required else _nullable(part)
-            for name, part in copy["properties"].items()
+            for name, part in strict["properties"].items()
         }
-        copy["required"] = list(copy["properties"])
-        copy["additionalProperties"] = False
-    return copy
+        strict["required"] = list(strict["properties"])
+        strict["additionalProperties"] = False
+    return strict
+
+
+def _strict_part(part: object) -> object:
+    if isinstance(part, list):
+        return [_strict_part(item) for item in part]
+    return make_strict(part) if isinstance(part, Mapping) else part
 
 
 def is_strict(schema: object) -> bool:
@@ -197,7 +199,7 @@ def is_strict(schema: object) -> bool:
     return all(is_strict(part) for key, part in schema.items() if key not in values)
 
 
-def _nullable(schema: Any) -> Any:
+def _nullable(schema: object) -> object:
     """A schema that allows null too. Its default goes: strict endpoints refuse defaults."""
     if _allows_null(schema):
         return schema

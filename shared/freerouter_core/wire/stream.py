@@ -7,12 +7,18 @@ repeated, or followed by a null one; errors in a chunk with choices, without, or
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from .answer import Answer
 from .delta import Delta
-from .json_values import Json, as_dicts, parse_json
-from .message import error_of, join_surrogates, merge_reasoning_details, reasoning_of, text_of
+from .json_values import Json, JsonMapping, as_dicts, parse_json
+from .message import (
+    error_of,
+    join_surrogates,
+    merge_reasoning_details,
+    reasoning_of,
+    text_of,
+    word_of,
+)
 from .think_tags import ThinkSplitter
 from .tool_calls import ToolCallAssembler, ToolCallFragment
 
@@ -83,20 +89,19 @@ class Assembler:
             self._error = error or self._error
             return None
         error = error or error_of(choice.get("error"))
-        finish_reason = choice.get("finish_reason")
+        finish_reason = word_of(choice.get("finish_reason"))
         if finish_reason:  # later chunks may repeat it, or have an empty or null one
             self._finish_reason = finish_reason
-            self._native_finish_reason = (
-                choice.get("native_finish_reason") or self._native_finish_reason
-            )
+            native = word_of(choice.get("native_finish_reason"))
+            self._native_finish_reason = native or self._native_finish_reason
             if finish_reason == "error" and error is None and self._error is None:
-                native = self._native_finish_reason
-                error = {"message": f"finish_reason error ({native})", "code": 502}
+                reason = self._native_finish_reason
+                error = {"message": f"finish_reason error ({reason})", "code": 502}
         self._error = error or self._error
         delta = choice.get("delta") or choice.get("message")
         return self._add(delta) if isinstance(delta, Mapping) else None
 
-    def _add(self, delta: Mapping[str, Any]) -> Delta | None:
+    def _add(self, delta: JsonMapping) -> Delta | None:
         content = delta.get("content")
         text = content if isinstance(content, str) else text_of(content)
         if text and (self._half_character or not text.isascii()):
@@ -119,8 +124,9 @@ class Assembler:
             self._annotations += as_dicts(delta["annotations"])
         if delta.get("images"):
             self._images += as_dicts(delta["images"])
-        if isinstance(delta.get("audio"), Mapping):
-            self._add_audio(delta["audio"])
+        audio = delta.get("audio")
+        if isinstance(audio, Mapping):
+            self._add_audio(audio)
         if text:
             self._text.append(text)
         if reasoning:
@@ -136,7 +142,7 @@ class Assembler:
             text, self._half_character = text[:-1], text[-1]
         return join_surrogates(text)
 
-    def _add_audio(self, piece: Mapping[str, Any]) -> None:
+    def _add_audio(self, piece: JsonMapping) -> None:
         for key, value in piece.items():
             so_far = self._audio.get(key)
             if key in ("data", "transcript") and isinstance(so_far, str):
@@ -187,7 +193,7 @@ class Assembler:
         )
 
 
-def _bare_error(chunk: Mapping[str, Any]) -> Json | None:
+def _bare_error(chunk: JsonMapping) -> Json | None:
     """An error that is the chunk itself (vLLM's `object: error`)."""
     if "choices" in chunk or not isinstance(chunk.get("message"), str):
         return None

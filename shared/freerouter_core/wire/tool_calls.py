@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from .json_values import Json, as_dicts, as_mapping, is_complete_json, parse_json
+from .json_values import Json, JsonMapping, as_dicts, as_mapping, is_complete_json, parse_json
+from .message import word_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class ToolCallFragment:
     arguments: str
 
 
-def read_tool_calls(message: Mapping[str, Any], answer_id: str) -> tuple[ToolCall, ...]:
+def read_tool_calls(message: JsonMapping, answer_id: str) -> tuple[ToolCall, ...]:
     """The complete calls of a message."""
     ids = _UniqueIds()
     calls: list[ToolCall] = []
@@ -81,7 +80,7 @@ class ToolCallAssembler:
     def add(self, fragment: Json, answer_id: str) -> ToolCallFragment:
         """Add a fragment to its call and return it with what the server left out."""
         function = as_mapping(fragment.get("function"))
-        wire_id, name = fragment.get("id") or None, function.get("name") or None
+        wire_id, name = fragment.get("id") or None, word_of(function.get("name"))
         arguments = function.get("arguments")
         if arguments is not None and not isinstance(arguments, str):
             arguments = json.dumps(arguments)
@@ -95,14 +94,14 @@ class ToolCallAssembler:
                 self._by_index[index] = call
         call.wire_id = call.wire_id or wire_id
         first_name = name if name and not call.name else None
-        call.name = call.name or str(name or "")
+        call.name = call.name or name or ""
         if arguments:
             call.arguments.append(arguments)
         return ToolCallFragment(
             self._calls.index(call), call.id if is_new else None, first_name, arguments or ""
         )
 
-    def _find(self, index: object, wire_id: object, name: object) -> _PartialCall | None:
+    def _find(self, index: object, wire_id: object, name: str | None) -> _PartialCall | None:
         """The call a fragment belongs to; None: it begins one.
 
         New calls: an unknown index; a known index with another id; or, without an index, an

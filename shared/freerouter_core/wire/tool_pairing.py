@@ -6,8 +6,6 @@ ran, a result whose call was trimmed away or that names none. Strict servers ref
 
 from __future__ import annotations
 
-from typing import Any
-
 from .json_values import Json
 
 CALL_NOT_RUN = "(The call was not run.)"
@@ -84,6 +82,6 @@ def _without_marks(message: Json, messages: list[Json], position: int) -> Json:
     return {**rest, "tool_calls": kept} if kept else {**rest, "content": rest.get("content") or ""}
 
 
-def _as_user_content(result: Json) -> Any:
+def _as_user_content(result: Json) -> object:
     content = result.get("content")
     return f"Result of a tool: {content}" if isinstance(content, str) else content

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from .json_values import Json
+from .json_values import Json, JsonMapping, as_mapping
 from .request_transforms import Transform
 
 # -- ids of calls ---------------------------------------------------------------------------------
@@ -145,8 +144,8 @@ def only_the_named_tool(body: Json) -> None:
         body["tool_choice"] = "required"
 
 
-def _function_name(tool: Mapping[str, Any]) -> object:
-    return (tool.get("function") or {}).get("name")
+def _function_name(tool: JsonMapping) -> object:
+    return as_mapping(tool.get("function")).get("name")
 
 
 def plain_schemas(body: Json) -> None:
