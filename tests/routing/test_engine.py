@@ -11,11 +11,13 @@ from freerouter_core.errors import BadRequest, DeadlineExceeded, Exhausted, NoCa
 from freerouter_core.routing import steps as s
 from freerouter_core.routing.engine import MAX_IN_FLIGHT, route
 from freerouter_core.routing.journal import Journal
+from freerouter_core.routing.need import Need
 from freerouter_core.routing.ruling import Flag, Ruling
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.routing.timings import USUAL_TOKENS, Timings
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.request import ChatRequest
+from freerouter_core.wire.structured import Structured
 
 from .driver import (
     HANGS,
@@ -61,6 +63,17 @@ def test_an_answer_without_a_token_teaches_only_its_whole_time() -> None:
     play(plan(A), {"a": answers(3.0)}, state=state)
 
     assert "timed" not in next(iter(state.health.usage.untold.values()))
+
+
+def test_an_answer_and_a_bad_one_teach_the_way_of_asking() -> None:
+    state = RoutingState()
+    schema = Structured({"type": "object"})
+    request = ChatRequest.of("x").but(structured=schema)
+    fates = {"a": answers(text="no JSON"), "b": answers(text="{}")}
+    play(plan(A, B, request=request, need=Need(structured=True)), fates, state=state)
+
+    assert state.health.models[A.identity].ways["structured"].bad == 1.0
+    assert state.health.models[B.identity].ways["structured"].good == 1.0
 
 
 def test_the_headers_of_an_answer_say_when_a_limit_is_spent() -> None:

@@ -24,6 +24,7 @@ from freerouter_core.routing.health import (
 from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.ruling import Flag, Ruling
 from freerouter_core.routing.timings import AnswerSize, Pool, Timings
+from freerouter_core.routing.ways import UNABLE_CHANCE, UNABLE_SECONDS, Way
 from freerouter_core.wire.fault import Cause, Fault, Kind
 
 from .driver import NOW, busy, model
@@ -201,6 +202,12 @@ def test_the_last_answer_lifts_the_chance_and_fades() -> None:
     assert half == pytest.approx(prior + 0.375 * (1.0 - prior), rel=0.01)
 
 
+def test_a_clock_that_is_ahead_makes_an_outcome_no_fresher_than_now() -> None:
+    record = Health(outcome_at=NOW + 60.0, decayed_at=NOW)
+
+    assert record.odds(NOW) == Health(outcome_at=NOW, decayed_at=NOW).odds(NOW)
+
+
 def test_each_failure_in_a_row_lowers_the_chance() -> None:
     chances = [
         Health(good=20.0, outcome_at=NOW, decayed_at=NOW, up=False, strikes=n).odds(NOW)[0]
@@ -251,6 +258,60 @@ def test_a_stated_window_is_remembered() -> None:
     record = failing(Health(), Fault(Kind.UNFIT, Cause.CONTEXT, context=8_000, teaches=False))
 
     assert (record.context, record.failures, record.plain) == (8_000, 0, False)
+
+
+# -- ways of asking -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("way", "ago", "chance"),
+    [
+        (Way(), 0.0, 1.0),
+        (Way(bad=1.0), UNABLE_SECONDS - 1.0, UNABLE_CHANCE),
+        (Way(bad=1.0), UNABLE_SECONDS, 0.5),
+        (Way(bad=3.0), UNABLE_SECONDS, 0.25),
+        (Way(good=1.0, bad=1.0), 0.0, 2.0 / 3.0),
+        (Way(good=9.0), 0.0, 1.0),
+    ],
+)
+def test_one_failure_before_any_success_is_taken_for_inability(
+    way: Way, ago: float, chance: float
+) -> None:
+    way.failed_at = NOW - ago
+
+    assert way.chance(NOW) == chance
+
+
+def test_a_model_must_do_all_the_ways_that_are_asked_of_it() -> None:
+    record = Health()
+    assert record.way_chance(("tools", "structured"), NOW) == 1.0
+    record.did("tools")
+    record.failed_at("tools", NOW)
+    record.failed_at("structured", NOW)
+
+    assert record.way_chance(("tools",), NOW) == 2.0 / 3.0
+    assert record.way_chance(("tools", "structured"), NOW) == 2.0 / 3.0 * UNABLE_CHANCE
+
+
+def test_a_way_that_went_wrong_says_nothing_of_the_model_itself() -> None:
+    """It answered: no failure, no bench, and the probe has its result."""
+    book = HealthBook()
+    book.failed(A.identity, busy(), NOW - 3_600.0, Random(0))
+    book.sent(A.identity, NOW)
+    book.touched.clear()
+    book.failed(A.identity, Fault(Kind.BROKEN, Cause.NOT_THE_SCHEMA), NOW, Random(0))
+    record = book.models[A.identity]
+
+    assert (record.failures, record.probing) == (1, False)
+    assert record.ways["structured"] == Way(bad=1.0, failed_at=NOW)
+    assert book.touched
+
+
+def test_an_answer_is_a_success_at_the_ways_it_was_asked_in() -> None:
+    book = HealthBook()
+    book.answered(A.identity, NOW, first_token=1.0, seconds=2.0, tokens=9, ways=("tools",))
+
+    assert book.models[A.identity].ways == {"tools": Way(good=1.0)}
 
 
 # -- what providers, graders and guards say -----------------------------------------------------

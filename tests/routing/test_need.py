@@ -115,6 +115,11 @@ def test_what_the_user_asked_last(content: Any, text: str) -> None:
     assert asked([{"role": "system", "content": "x"}]) == ""
 
 
+def test_the_ways_of_asking_that_not_every_model_does_well() -> None:
+    assert Need().ways == ()
+    assert Need(tools=True, structured=True).ways == ("tools", "structured")
+
+
 # -- checks -------------------------------------------------------------------------------------
 
 

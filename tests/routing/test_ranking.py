@@ -14,6 +14,7 @@ from freerouter_core.routing.need import Need
 from freerouter_core.routing.policy import STRATEGIES, Policy
 from freerouter_core.routing.rank import rank
 from freerouter_core.routing.situation import Situation
+from freerouter_core.routing.ways import Way
 
 from .driver import NOW, model
 
@@ -186,6 +187,15 @@ def test_published_times_make_a_model_known() -> None:
     book.described(B.identity, first_token=0.2, speed=200.0, tool_choice=True, now=NOW)
 
     assert ids([A, B], book=book) == "ba"
+
+
+def test_a_model_that_cannot_do_a_way_of_asking_comes_last_for_it_and_no_other() -> None:
+    unable = known(0.5, ways={"tools": Way(bad=1.0, failed_at=NOW)})
+    book = book_of(a=unable, b=known(2.0))
+
+    assert ids([A, B], book=book, need=Need(tools=True)) == "ba"
+    assert ids([A, B], book=book, need=Need(structured=True)) == "ab"
+    assert ids([A, B], book=book) == "ab"
 
 
 # -- exploration --------------------------------------------------------------------------------

@@ -228,12 +228,12 @@ def test_tokens_and_dollars_become_what_was_used() -> None:
 def test_tokens_that_were_not_used_are_free_at_once() -> None:
     windows = Windows()
     for one in (charge(tokens=100), charge(tokens=100, per=3_600.0, reset="fixed")):
-        grant = windows.reserve(one, tokens=90)
-        assert isinstance(windows.reserve(one, tokens=70, number=2), Refusal)
+        grant = windows.reserve(one, at=99.0, tokens=90)
+        assert isinstance(windows.reserve(one, at=99.0, tokens=70, number=2), Refusal)
         windows.settle(grant, sent=True, tokens=30)
 
         assert windows[one].used == 30.0
-        assert isinstance(windows.reserve(one, tokens=70, number=2), Grant)
+        assert isinstance(windows.reserve(one, at=99.0, tokens=70, number=2), Grant)
 
 
 # -- windows ------------------------------------------------------------------------------------
