@@ -1,8 +1,7 @@
-"""The quirks of models: the effect of each row, and what an error teaches."""
+"""The quirks of models: the effect of each row on a request."""
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import json
 import re
@@ -14,15 +13,11 @@ from hypothesis import strategies as st
 
 from freerouter_core.catalogue.model import Model
 from freerouter_core.catalogue.providers import Account
-from freerouter_core.simulator import SimModel, World
 from freerouter_core.simulator.request_validation import validation_error
 from freerouter_core.wire.body import build_body
-from freerouter_core.wire.fault import Kind
 from freerouter_core.wire.json_values import Json
-from freerouter_core.wire.judge import judge_rejection
 from freerouter_core.wire.quirks import QUIRKS, lacks_of, quirks_of
 from freerouter_core.wire.reasoning import WRITERS
-from freerouter_core.wire.rejection import Rejection
 from freerouter_core.wire.request import ChatRequest
 
 CALL = {"id": "call_abc:1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
@@ -284,9 +279,6 @@ def test_any_history_is_a_valid_request_for_every_model(
     assert open_calls == [m["tool_call_id"] for m in body["messages"] if m["role"] == "tool"]
 
 
-# -- reasoning -------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("provider", "model", "reasoning", "sent"),
     [
@@ -333,205 +325,6 @@ def test_reasoning_is_requested_as_each_provider_spells_it(
     assert {key: value for key, value in body.items() if key not in plain} == sent
 
 
-# -- learning --------------------------------------------------------------------------------------
-
-SAID = [
-    ("System message must be at the beginning.", "later-system"),
-    ("Developer instruction is not enabled for models/gemma-9", "no-system"),
-    (("developer is not one of ['system', 'assistant', 'user', 'tool', 'function'] - "
-      "'messages.[6].role'"), "developer"),
-    ("Conversation roles must alternate user/assistant/user/assistant/...", "alternation"),
-    ("Unexpected role 'user' after role 'tool'", "user-after-tool"),
-    ("Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9.", "tool-ids-9"),
-    (("Expected last role User or Tool (or Assistant with prefix True) for serving but got "
-      "assistant"), "prefill"),
-    (("'messages.0' : for 'role:system' the following must be satisfied[('messages.0.content' : "
-      "value must be a string)]"), "flat-content"),
-    ("json mode cannot be combined with tool/function calling", "json-with-tools"),
-    ("This response_format type is unavailable now", "structured_outputs"),
-    (("Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got "
-      "10 instead."), "max-tokens-16"),
-    (("Unsupported parameter: 'max_tokens' is not supported with this model. Use "
-      "'max_completion_tokens' instead."), "max_completion_tokens"),
-    ("Reasoning is mandatory for this endpoint and cannot be disabled.", "reasoning-off"),
-    ("Unsupported parameter: 'parallel_tool_calls' is not supported with this model.",
-     "parallel_tool_calls"),
-    (("Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) "
-      "value is supported."), "temperature"),
-    ("Unrecognized request argument supplied: top_k", "top_k"),
-    ("property 'logprobs' is unsupported", "logprobs"),
-    (("messages.2.assistant.reasoning_content: property 'messages.2.assistant.reasoning_content' "
-      "is unsupported"), "reasoning-fields"),
-    ("Invalid JSON payload received. Unknown name \"seed\": Cannot find field.", "seed"),
-    ("unknown field: parameter 'strict' is not a valid field.", "strict"),
-    ("Value error, current model does not support parameter `enable_thinking`.", "enable_thinking"),
-    ("parallel_tool_calls=False is not supported by this model.", "parallel_tool_calls"),
-    ("Validation: Unsupported parameter(s): `chat_template_kwargs`", "chat_template_kwargs"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("wrapped", [False, True])
-@pytest.mark.parametrize(("message", "lacks"), SAID, ids=[lacks for _, lacks in SAID])
-def test_an_error_says_what_the_model_lacks(message: str, lacks: str, wrapped: bool) -> None:
-    error: dict[str, Any] = {"message": message, "code": 400}
-    if wrapped:  # as OpenRouter hands on an upstream's words
-        error = {
-            "message": "Provider returned error",
-            "code": 400,
-            "metadata": {"raw": json.dumps({"error": {"message": message}})},
-        }
-    fault = judge_rejection(Rejection(400, {}, error), 0.0)
-
-    assert (fault.kind, fault.lacks, fault.teaches) == (Kind.UNFIT, frozenset({lacks}), False)
-
-
-def test_pydantics_errors_name_the_unknown_field() -> None:
-    error = {
-        "detail": [
-            {
-                "type": "extra_forbidden",
-                "loc": ["body", "seed"],
-                "msg": "Extra inputs are not permitted",
-            }
-        ]
-    }
-
-    assert judge_rejection(Rejection(422, {}, error), 0.0).lacks == {"seed"}
-
-
-@pytest.mark.parametrize(
-    ("loc", "kind", "lacks"),
-    [
-        (
-            ["body", "messages", 2, "assistant", "reasoning_content"],
-            "extra_forbidden",
-            {"reasoning-fields"},
-        ),
-        (["body", "messages", 2, "name"], "extra_forbidden", {"message-name"}),
-        (["body", "stream_options", "include_usage"], "extra_forbidden", {"stream_options"}),
-        (["body", "tools", 0, "function", "strict"], "extra_forbidden", {"strict"}),
-        (["body", "tools"], "extra_forbidden", {"tools"}),
-        (["body", "tools", 0, "function", "parameters"], "missing", set()),
-        (["body", "tools", 0, "function", "junk"], "extra_forbidden", set()),
-        (["body", "temperature"], "less_than_equal", set()),
-        (["body", "max_tokens"], "greater_than", set()),
-    ],
-)
-def test_only_an_unknown_field_is_a_lack_of_the_model(
-    loc: list[Any], kind: str, lacks: set[str]
-) -> None:
-    """A refused value is the caller's mistake. It must not change later requests."""
-    error = {"detail": [{"type": kind, "loc": loc, "msg": "no", "input": {"x": 1}}]}
-
-    assert judge_rejection(Rejection(422, {}, error), 0.0).lacks == lacks
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        {
-            "message": "bad",
-            "failed_generation": "json mode cannot be combined with tool/function calling",
-        },
-        {
-            "detail": [
-                {"type": "missing", "loc": ["body", "x"], "input": "it does not support tools"}
-            ]
-        },
-        {
-            "message": "Provider returned error",
-            "metadata": {"raw": '{"flagged_input": "System message must be at the beginning"}'},
-        },
-        {"message": "Guess the mime type of this tool"},
-    ],
-)
-def test_text_quoted_in_an_error_says_nothing_about_the_model(error: dict[str, Any]) -> None:
-    assert judge_rejection(Rejection(400, {}, error), 0.0).lacks == frozenset()
-
-
-def test_null_content_is_told_from_list_content() -> None:
-    error = {
-        "detail": [
-            {
-                "type": "string_type",
-                "loc": ["body", "messages", 1, "content"],
-                "msg": "Input should be a valid string",
-                "input": None,
-            }
-        ]
-    }
-
-    assert judge_rejection(Rejection(422, {}, error), 0.0).lacks == {"content-null"}
-
-
-def test_a_plain_bad_request_is_the_callers_mistake() -> None:
-    fault = judge_rejection(
-        Rejection(400, {}, {"message": "'messages' must be an array", "code": 400}), 0.0
-    )
-
-    assert (fault.cause, fault.lacks) == ("bad-request", frozenset())
-
-
-def test_a_lack_is_learnt_once_for_all_requests() -> None:
-    """The model is asked again at once in the form it takes, and next time in that form first."""
-
-    def objects(body: dict[str, Any]) -> str | None:
-        if "seed" in body:
-            return "Unsupported parameter: 'seed' is not supported with this model."
-        later = any(m["role"] == "system" for m in body["messages"][1:])
-        return "System message must be at the beginning." if later else None
-
-    request = ChatRequest(
-        [{"role": "user", "content": "hi"}, {"role": "system", "content": "end now"}],
-        parameters={"seed": 1, "temperature": 0.5},
-    )
-    with World([SimModel("a/m:free", objects=objects), SimModel("b/m:free")]) as world:
-        router = world.router(model="a/m:free")
-        first = router.chat(request)
-        second = router.chat(request)
-
-        assert (first.answer.model, second.answer.model) == ("a/m:free", "a/m:free")
-        assert [a["fault"] for a in first.attempts] == ["unfit", "unfit", None]
-        assert [a["fault"] for a in second.attempts] == [None]
-        assert world.requests[-1].body["temperature"] == 0.5
-        assert world.runtime.state.health.of(router.free_models()[0].identity).failures == 0
-
-
-def test_concurrent_callers_all_learn_a_lack() -> None:
-    """All are refused at once. Each asks again in the form that is known by then."""
-
-    def objects(body: dict[str, Any]) -> str | None:
-        return (
-            "Unsupported parameter: 'temperature' is not supported with this model."
-            if "temperature" in body
-            else None
-        )
-
-    request = ChatRequest([{"role": "user", "content": "hi"}], parameters={"temperature": 0.5})
-    with World([SimModel("a/m:free", objects=objects, jitter=0.0)]) as world:
-        router = world.router(model="a/m:free", fallback_models=())
-
-        async def crowd() -> list[Any]:
-            return await asyncio.gather(*(router.achat(request) for _ in range(5)))
-
-        assert len(asyncio.run(crowd())) == 5
-
-
-def test_a_model_that_objects_to_a_field_that_was_not_sent_is_left() -> None:
-    objections = iter(
-        [
-            f"property '{name}' is unsupported"
-            for name in ("top_k", "min_p", "user", "store", "verbosity", "logprobs")
-        ]
-    )
-    with World(
-        [SimModel("a/m:free", objects=lambda _: next(objections)), SimModel("b/m:free")]
-    ) as world:
-        world.router(model="a/m:free").chat("x")
-
-        assert world.asked == ["a/m:free", "b/m:free"]
-
-
 @pytest.mark.parametrize("unwanted", [False, "none", {"enabled": False}, {"effort": "none"}])
 def test_mandatory_reasoning_is_switched_off_in_no_spelling(unwanted: Any) -> None:
     body = body_for(
@@ -542,30 +335,6 @@ def test_mandatory_reasoning_is_switched_off_in_no_spelling(unwanted: Any) -> No
     )
 
     assert "reasoning" not in body
-
-
-def test_a_model_is_asked_again_only_while_it_names_something_new() -> None:
-    objections = iter(["property 'seed' is unsupported"] * 9)
-    with World(
-        [SimModel("a/m:free", objects=lambda _: next(objections)), SimModel("b/m:free")]
-    ) as world:
-        answer = world.router(model="a/m:free").chat(
-            ChatRequest([{"role": "user", "content": "x"}], parameters={"seed": 1})
-        )
-
-        assert world.asked == ["a/m:free", "a/m:free", "b/m:free"]
-        assert answer.answer.model == "b/m:free"
-
-
-def test_a_request_that_needs_what_the_model_lacks_goes_to_another() -> None:
-    def objects(body: dict[str, Any]) -> str | None:
-        return "Unrecognized request argument supplied: tools" if body.get("tools") else None
-
-    with World([SimModel("a/m:free", objects=objects), SimModel("b/m:free")]) as world:
-        router = world.router(strategy="context")
-        for expected in (["a/m:free", "b/m:free"], ["a/m:free", "b/m:free", "b/m:free"]):
-            router.chat(ChatRequest([{"role": "user", "content": "add"}], tools=[OTHER]))
-            assert world.asked == expected
 
 
 def test_reasoning_is_not_switched_off_for_a_model_that_must_reason() -> None:
