@@ -31,7 +31,7 @@ class QuotaWarnings:
 
 
 def low_quotas(windows: Windows, charges: Iterable[Charge]) -> list[QuotaLow]:
-    """A warning for each long limit of which little is left. Budgets in USD are left out."""
+    """A warning for each long limit that is nearly used up. Budgets in USD are left out."""
     warnings = []
     for charge in charges:
         limit, used = charge.limit, windows(charge).used

@@ -148,7 +148,7 @@ class StateSync:
     def _merge_bench(self, scope: str, theirs: Bench | None, touched: bool) -> None:
         """`touched`: this process has learnt something of the account that is not written yet.
 
-        A stated wait is kept to the second, whoever heard it (law 8). Only a reset ends it.
+        A stated wait is kept to the second, in every process (law 8). Only a reset ends it.
         """
         benches = self._state.health.accounts.benches
         own = benches.get(scope)

@@ -31,7 +31,7 @@ class WorkerThread:
         future: asyncio.Future[T] = loop.create_future()
 
         def resolve(value: T) -> None:
-            if not future.done():  # whoever asked may have gone
+            if not future.done():  # the caller may be cancelled
                 future.set_result(value)
 
         def fail(error: Exception) -> None:

@@ -16,7 +16,7 @@ from .clock import Clock
 
 T = TypeVar("T")
 AsyncCall = Coroutine[Any, Any, T]
-"""A coroutine, of which only the result matters."""
+"""A coroutine. Only its result matters."""
 Work = Callable[[], AsyncCall[T]]
 """A function that makes one, called on the runtime's loop."""
 CANCEL_ROUNDS = 3
