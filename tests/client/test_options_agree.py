@@ -80,6 +80,7 @@ NOT_IN_THE_FILE = {
 }
 """Options that the settings file's table `router` neither takes nor has a hint for."""
 NOT_IN_THE_POLICY = {
+    "max_wait": "Resolved.max_wait bounds the line",
     "model": "resolved to `preferred`",
     "fallback_models": "resolved to `preferred` and `others`",
     "api_key": "resolved to accounts",

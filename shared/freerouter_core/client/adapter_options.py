@@ -110,6 +110,7 @@ class RouterOptions(BaseModel):
     )
     """Seconds. A number given here overrules `OPENROUTER_TIMEOUT`, 60.0 too."""
     max_retries: int | None = Field(default=None, ge=0)
+    max_wait: float | None = Field(default=None, ge=0)
     on_stream_break: OnStreamBreak = "raise"
     tool_streaming: ToolStreaming = "whole"
     hedge: HedgeMode = "auto"

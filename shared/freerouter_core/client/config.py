@@ -59,6 +59,7 @@ class RouterConfig:
     privacy: Privacy = "any"
     timeout: float | Unset | None = UNSET
     max_retries: int | None = None
+    max_wait: float | None = None
     max_failures: int = 1
     exclude_failed: float | None = None
     on_stream_break: OnStreamBreak = "raise"
@@ -107,6 +108,8 @@ class RouterConfig:
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise BadSetting(f"{name}={value} must not be negative")
+        if self.max_wait is not None and not 0 <= self.max_wait < math.inf:
+            raise BadSetting(f"max_wait={self.max_wait} must be seconds, 0 or more")
         if self.max_failures < 1:
             raise BadSetting(f"max_failures={self.max_failures} must be at least 1")
         if self.exclude_failed is not None and not 0 <= self.exclude_failed < math.inf:

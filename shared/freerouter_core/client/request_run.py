@@ -133,6 +133,7 @@ class RequestRun:
             accounts=accounts,
             stream=self.show is not None,
             deadline=deadline,
+            max_wait=resolved.max_wait if request.timeout is None else None,
             run_guards=run_guards,
             flags=flags,
             congestion=runtime.ledger.congestion(accounts.values()),

@@ -15,6 +15,9 @@ from ..settings.environment import Settings
 from .accounts import accounts_of
 from .config import RouterConfig
 
+LONGEST_LINE = 600.0
+"""Seconds to stand in line for the limits of one's own account, if nothing else is given."""
+
 
 @dataclass(frozen=True)
 class Resolved:
@@ -25,12 +28,15 @@ class Resolved:
         accounts: the accounts that may be used, by provider.
         policy: what the router allows and prefers.
         timeout: seconds for a call. None: no limit.
+        max_wait: seconds to stand in line for own limits, besides the timeout. None: the timeout
+            was given, and bounds this wait, too.
     """
 
     settings: Settings
     accounts: dict[str, Account]
     policy: Policy
     timeout: float | None
+    max_wait: float | None = None
 
 
 def resolve(config: RouterConfig, settings: Settings) -> Resolved:
@@ -42,8 +48,11 @@ def resolve(config: RouterConfig, settings: Settings) -> Resolved:
     """
     config = _with_file_options(config, settings)
     accounts = accounts_of(config, settings)
-    timeout = settings.openrouter_timeout if isinstance(config.timeout, Unset) else config.timeout
-    return Resolved(settings, accounts, _policy(config, settings, accounts), timeout)
+    policy = _policy(config, settings, accounts)
+    if not isinstance(config.timeout, Unset):
+        return Resolved(settings, accounts, policy, config.timeout)
+    max_wait = LONGEST_LINE if config.max_wait is None else config.max_wait
+    return Resolved(settings, accounts, policy, settings.openrouter_timeout, max_wait)
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:

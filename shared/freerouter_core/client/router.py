@@ -76,6 +76,8 @@ class Router(RouterReports):
         timeout: seconds to an answer, or to a stream's first token, failover included. None: no
             limit.
         max_retries: attempts after the first. None: as many as the timeout allows.
+        max_wait: seconds to stand in line for the limits of one's own account. None: up to 600. A
+            `timeout` that is given bounds this wait, too; the default timeout does not count it.
         max_failures: failures in a row before a model is benched.
         exclude_failed: seconds of such a bench. None: 20 seconds at first, doubling to 600. What
             a provider states is kept either way.
@@ -121,6 +123,7 @@ class Router(RouterReports):
         privacy: Privacy = "any",
         timeout: float | Unset | None = UNSET,
         max_retries: int | None = None,
+        max_wait: float | None = None,
         max_failures: int = 1,
         exclude_failed: float | None = None,
         on_stream_break: OnStreamBreak = "raise",

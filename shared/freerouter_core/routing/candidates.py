@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..catalogue.model import Catalogue, Model
 from ..catalogue.providers import Account
@@ -74,6 +74,8 @@ class Turn:
     candidate: Candidate | None = None
     until: float | None = None
     scope: str | None = None
+    in_line: bool = field(default=False, compare=False)
+    """Whether it is the caller's own limits that are waited for."""
 
 
 class Candidates:
@@ -160,7 +162,7 @@ class Candidates:
         `time_left`: seconds until the caller's deadline; None: there is none."""
         best: Candidate | None = None
         best_key: tuple[float, ...] = ()
-        until, scope, paused = math.inf, None, math.inf
+        until, scope, paused, in_line = math.inf, None, math.inf, False
         for n, candidate in enumerate(self._each()):
             if not self.alive(candidate) or candidate.model.id in avoid:
                 continue
@@ -170,6 +172,7 @@ class Candidates:
             if when > now:
                 if when < until:
                     until, scope = when, line
+                    in_line = line is not None or self._account_limited(candidate, when)
                 if when == candidate.not_before and candidate.model.free:
                     paused = min(paused, when)
                 continue
@@ -187,7 +190,12 @@ class Candidates:
             if best_key[0] and paused < math.inf:
                 return Turn(until=paused)  # a free model that only pauses still precedes paid ones
             return Turn(best)
-        return Turn(until=until if until < math.inf else None, scope=scope)
+        return Turn(until=until if until < math.inf else None, scope=scope, in_line=in_line)
+
+    def _account_limited(self, candidate: Candidate, until: float) -> bool:
+        """Whether a candidate waits for its account's own limit, which the account stated."""
+        bench = self.book.accounts.get(candidate.account.scope)
+        return bench is not None and bench.until == until and bench.cause.effect.limit == "account"
 
     def _worth_asking_at(self, candidate: Candidate, now: float, time_left: float | None) -> float:
         """When a last resort is worth a request; see `last_resort`."""

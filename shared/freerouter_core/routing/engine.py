@@ -102,6 +102,12 @@ class _Run:
         self.count = 0
         """Attempts that were sent."""
         self.deadline = plan.deadline
+        self.line_deadline: float | None = None
+        """Until when the request may stand in line for its own limits; None: as `deadline`."""
+        if plan.max_wait is not None:
+            self.line_deadline = now + plan.max_wait
+            if plan.deadline is not None:  # counts from here: nothing was sent before
+                self.deadline = now + plan.deadline - journal.started
         self.ran_late = False
         """Whether a candidate was left out because too little time is left."""
         self.committed: InFlight | None = None
@@ -175,10 +181,15 @@ class _Run:
 
     def _sleep(self, turn: Turn) -> Steps[None]:
         """Wait for the candidate that returns first, if it does so in time."""
-        deadline, wake = self.deadline, math.inf if turn.until is None else turn.until
+        in_line = turn.in_line and self.line_deadline is not None
+        deadline = self.line_deadline if in_line else self.deadline
+        wake = math.inf if turn.until is None else turn.until
         if wake == math.inf or (deadline is not None and wake >= deadline):
             raise self._final_error(exhausted=True) or deadline_exceeded(self.journal, self.plan)
+        before = self.now
         yield from self._do(s.Sleep(wake, turn.scope, deadline))
+        if in_line and self.deadline is not None:
+            self.deadline += self.now - before
         if turn.scope is not None:
             self.candidates.blocked.pop(turn.scope, None)
 

@@ -35,6 +35,9 @@ class Plan:
     stream: bool = False
     deadline: float | None = None
     """Unix seconds by which the answer (streamed: its first token) must be there; None: never."""
+    max_wait: float | None = None
+    """Seconds that the request may stand in line for its own limits. The deadline is put off by as
+    much: it counts from the first attempt. None: the deadline bounds this wait, too."""
     run_guards: Callable[[Answer, str], Ruling] | None = None
     """The guards' opinion of an answer from the model of that id. The driver asks, on a thread."""
     flags: tuple[Flag, ...] = ()

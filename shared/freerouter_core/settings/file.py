@@ -82,6 +82,7 @@ class _RouterTable(BaseModel):
     keyless: bool | None = None
     privacy: str | None = None
     max_retries: int | None = None
+    max_wait: float | None = None
     max_failures: int | None = None
     exclude_failed: float | None = None
     on_stream_break: str | None = None

@@ -1,0 +1,76 @@
+"""Standing in line for one's own limits is no error (the default timeout does not count it)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from freerouter_core import Outcome, Router, errors
+from freerouter_core.simulator import SimAccount, SimModel, World
+
+MODELS = [SimModel("a/x:free"), SimModel("b/x:free")]
+
+
+async def ask(router: Router, calls: int) -> list[Outcome | BaseException]:
+    return await asyncio.gather(
+        *(router.achat(f"Question {n}") for n in range(calls)), return_exceptions=True
+    )
+
+
+def failures(results: list[Outcome | BaseException]) -> Counter[str]:
+    return Counter(type(one).__name__ for one in results if isinstance(one, BaseException))
+
+
+async def test_25_calls_at_once_under_20_a_minute_all_answer_in_about_a_minute() -> None:
+    with World(MODELS, [SimAccount("k", per_minute=20)]) as world:
+        assert not failures(await ask(world.router(), 25))
+        assert 60.0 <= world.elapsed < 75.0
+        assert not [seen for seen in world.requests if seen.fate != "answer"]
+
+
+async def test_100_calls_at_once_under_20_a_minute_all_answer_in_about_five() -> None:
+    with World(MODELS, [SimAccount("k", per_minute=20)]) as world:
+        assert not failures(await ask(world.router(), 100))
+        assert world.elapsed < 5.5 * 60.0
+
+
+async def test_a_timeout_that_is_given_bounds_the_wait_too() -> None:
+    with World(MODELS, [SimAccount("k", per_minute=20)]) as world:
+        results = failures(await ask(world.router(timeout=30.0), 25))
+
+        assert sum(results.values()) == 5
+        assert world.elapsed < 31.0
+
+
+async def test_max_wait_bounds_the_line() -> None:
+    with World(MODELS, [SimAccount("k", per_minute=20)]) as world:
+        results = failures(await ask(world.router(max_wait=10.0), 25))
+
+        assert results == {"Exhausted": 5}
+
+
+async def test_a_request_that_stood_in_line_has_its_whole_timeout_afterwards() -> None:
+    slow = [SimModel("a/x:free", first_token=50.0, jitter=0.0)]
+    with World(slow, [SimAccount("k", per_minute=1)]) as world:
+        assert not failures(await ask(world.router(hedge="off"), 2))
+
+
+def test_a_spent_day_is_told_at_once() -> None:
+    with World(MODELS, [SimAccount("k", per_minute=None, per_day=1)]) as world:
+        router = world.router(daily_cap=1)
+        router.chat("first")
+        before = world.elapsed
+        with pytest.raises(errors.Exhausted) as caught:
+            router.chat("second")
+
+        assert world.elapsed - before < 1.0
+        assert caught.value.retry_after is not None
+        assert caught.value.retry_after > 600.0
+
+
+@pytest.mark.parametrize("wrong", [-1.0, float("inf")])
+def test_a_wait_must_be_seconds(wrong: float) -> None:
+    with pytest.raises(errors.BadSetting, match="max_wait"):
+        Router(max_wait=wrong)
