@@ -15,10 +15,8 @@ import argparse
 import asyncio
 import contextlib
 import multiprocessing
-import os
 import random
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -119,7 +117,7 @@ class Trial:
         """Kill and replace a worker, if it is time."""
         if self.killing and time.monotonic() > self.next_kill:
             n = random.randrange(WORKERS)
-            os.kill(self.workers[n].pid, signal.SIGKILL)
+            self.workers[n].kill()
             self.workers[n] = self._start()
             self.killed += 1
             self.next_kill = time.monotonic() + random.uniform(5, 30)

@@ -317,7 +317,9 @@ def _command() -> str:
     def add(command: click.Command, context: click.Context) -> None:
         usage = command.get_help(context).rstrip()
         parts.append(f"## `{context.command_path}`\n\n```text\n{usage}\n```\n")
-        for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+        if not isinstance(command, click.Group):
+            return
+        for name in command.list_commands(context):
             inner = command.get_command(context, name)
             if inner is not None:
                 add(inner, click.Context(inner, info_name=name, parent=context, **width))

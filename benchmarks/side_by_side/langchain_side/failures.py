@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from behaviours import OTHER, Package, failing, quick, raises, staged
 from langchain.agents import create_agent
 from langchain.agents.structured_output import ToolStrategy
@@ -9,6 +12,10 @@ from langchain_core import exceptions
 from langchain_core.messages import HumanMessage
 
 from .fixtures import Person, get_weather, shows, whole
+
+
+def _read_stream(llm: Any) -> Any:
+    return whole(llm.stream("hi")).content
 
 
 @shows("another model answers where one is limited, empty, gone or broken")
@@ -29,8 +36,7 @@ def _(package: Package) -> None:
 def _(package: Package) -> None:
     for fault in ("mid-stream-error", "mid-stream-finish-error", "mid-stream-cut"):
         with staged(package, quick(script=[fault] * 9)) as stage:
-            llm = stage.llm(max_retries=0)
-            raises(Exception, lambda llm=llm: whole(llm.stream("hi")).content)
+            raises(Exception, partial(_read_stream, stage.llm(max_retries=0)))
 
 
 @shows("a broken stream can be continued, nothing said twice")
@@ -57,7 +63,7 @@ def _(package: Package) -> None:
     }
     for fault, (kind, retryable) in kinds.items():
         with staged(package, quick(script=[fault] * 9)) as stage:
-            caught = raises(kind, lambda stage=stage: stage.llm(max_retries=0).invoke("hi"))
+            caught = raises(kind, partial(stage.llm(max_retries=0).invoke, "hi"))
             assert caught.is_retryable is retryable, fault
 
 

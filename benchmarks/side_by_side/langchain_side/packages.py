@@ -19,8 +19,9 @@ def free_router(url: str, model: str, **options: Any) -> Any:
 
 def chat_openai(url: str, model: str, **options: Any) -> Any:
     from langchain_openai import ChatOpenAI
+    from pydantic import SecretStr
 
-    return ChatOpenAI(model=model, base_url=url, api_key=KEY, **options)
+    return ChatOpenAI(model=model, base_url=url, api_key=SecretStr(KEY), **options)
 
 
 def chat_openrouter(url: str, model: str, **options: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 from behaviours import Package, mistral_ids, no_later_system, quick, staged
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
@@ -45,15 +46,16 @@ def _(package: Package) -> None:
 @shows("pictures in tool messages, Anthropic's history")
 def _(package: Package) -> None:
     picture = {"type": "image", "base64": "aGk=", "mime_type": "image/png"}
-    use = [
+    use: list[str | dict[Any, Any]] = [
         {"type": "text", "text": "I look"},
         {"type": "tool_use", "id": "t1", "name": "look", "input": {}},
     ]
     calls = [{"name": "look", "args": {}, "id": "t1"}]
     with staged(package, quick(inputs=("text", "image"))) as stage:
-        for content, result in (("", [picture]), (use, "seen")):
-            call = AIMessage(content, tool_calls=calls)
-            answer = ToolMessage(result, tool_call_id="t1")
+        for call, answer in (
+            (AIMessage("", tool_calls=calls), ToolMessage([{**picture}], tool_call_id="t1")),
+            (AIMessage(use, tool_calls=calls), ToolMessage("seen", tool_call_id="t1")),
+        ):
             stage.llm().invoke([HumanMessage("look"), call, answer])
         assert not stage.refused, stage.refused
 

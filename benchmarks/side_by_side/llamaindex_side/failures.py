@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from behaviours import Package, failing, quick, raises, staged
 from llama_index.core.agent.workflow import FunctionAgent
 
 from .fixtures import WEATHER, shows
+
+
+def _read_stream(llm: Any) -> Any:
+    return list(llm.stream_complete("hi"))[-1]
 
 
 @shows("another model answers where one is limited, empty, gone or broken")
@@ -29,8 +34,7 @@ def _(package: Package) -> None:
 def _(package: Package) -> None:
     for fault in ("mid-stream-error", "mid-stream-finish-error", "mid-stream-cut"):
         with staged(package, quick(script=[fault] * 9)) as stage:
-            llm = stage.llm(max_retries=0)
-            raises(Exception, lambda llm=llm: list(llm.stream_complete("hi"))[-1])
+            raises(Exception, partial(_read_stream, stage.llm(max_retries=0)))
 
 
 @shows("an empty answer is not taken for one")
