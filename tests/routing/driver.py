@@ -29,6 +29,9 @@ from freerouter_core.wire.request import ChatRequest
 NOW = 1_800_000_000.0
 """When every request begins, unix seconds."""
 
+MAX_STEPS = 1_000
+"""Steps after which a request is taken for endless."""
+
 StepType = TypeVar("StepType", bound=s.Step)
 
 
@@ -170,6 +173,7 @@ class Play:
             step = next(steps)
             while True:
                 self.steps.append((self.now - self.began, step))
+                assert len(self.steps) < MAX_STEPS, "the request goes round in circles"
                 step = steps.send(self._event(step))
         except StopIteration as stop:
             self.outcome = stop.value

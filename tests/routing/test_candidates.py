@@ -79,23 +79,21 @@ def test_a_model_that_was_not_tried_comes_before_one_that_failed() -> None:
 def test_a_failed_account_weighs_less_than_a_try() -> None:
     candidates = of(plan(A, B))
     first, second = candidates.all
-    first.tries = 1
+    first.tries, second.tries = 2, 1
     candidates.failed_scopes.add(second.account.scope)
 
     assert candidates.next(NOW).candidate is second
 
 
-def test_a_last_resort_weighs_more_than_tries() -> None:
+def test_a_last_resort_weighs_more_than_a_failed_account() -> None:
     candidates = of(plan(A, B), book_with((busy(), 1.0)))
     benched, other = candidates.all
-    other.tries = 2
-
-    assert candidates.next(NOW).candidate is not None
-    assert candidates.next(NOW, fresh_only=True).candidate is None
-    other.tries = 0
     candidates.failed_scopes.add(other.account.scope)
     assert candidates.next(NOW).candidate is other
-    assert benched.tries == 0
+
+    other.tries = 1
+    assert candidates.next(NOW).candidate is benched, "what failed in this call is one, too"
+    assert candidates.next(NOW, fresh_only=True).candidate is None
 
 
 def test_every_free_model_comes_before_a_paid_one() -> None:
