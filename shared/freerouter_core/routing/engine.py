@@ -46,6 +46,7 @@ from ..wire.redact import redact_fault
 from . import steps as s
 from .answer_check import AnswerCheck, Checked, tokens_of
 from .candidates import Candidate, Candidates, Turn
+from .deadline import Deadline
 from .failures import Failures
 from .final_error import deadline_exceeded, final_error, stream_broken
 from .hedge import HEDGE_RESERVE, within_hedge_budget
@@ -90,7 +91,7 @@ class _Run:
         self, plan: Plan, state: RoutingState, journal: Journal, rng: Random, now: float
     ) -> None:
         self.plan, self.state, self.journal = plan, state, journal
-        self.started = self.now = now
+        self.now = now
         self.book = state.health
         state.requests += 1
         situation = plan.situation(state.health, now, rng, state.requests)
@@ -101,13 +102,7 @@ class _Run:
         self.flights = Flights(state)
         self.count = 0
         """Attempts that were sent."""
-        self.deadline = plan.deadline
-        self.line_deadline: float | None = None
-        """Until when the request may stand in line for its own limits; None: as `deadline`."""
-        if plan.max_wait is not None:
-            self.line_deadline = now + plan.max_wait
-            if plan.deadline is not None:  # counts from here: nothing was sent before
-                self.deadline = now + plan.deadline - journal.started
+        self.deadline = Deadline(plan, journal.started, now)
         self.ran_late = False
         """Whether a candidate was left out because too little time is left."""
         self.committed: InFlight | None = None
@@ -126,11 +121,11 @@ class _Run:
                 self.now,
                 fresh_only=not late,
                 avoid=self.flights.model_ids,
-                time_left=None if self.deadline is None else self.deadline - self.now,
+                time_left=self.deadline.left(self.now),
             )
             candidate = turn.candidate
             if candidate is not None and too_late(
-                self.plan, self.book, candidate, self.now, self.deadline
+                self.plan, self.book, candidate, self.now, self.deadline.at
             ):
                 candidate.out = self.ran_late = True
                 continue
@@ -181,15 +176,13 @@ class _Run:
 
     def _sleep(self, turn: Turn) -> Steps[None]:
         """Wait for the candidate that returns first, if it does so in time."""
-        in_line = turn.in_line and self.line_deadline is not None
-        deadline = self.line_deadline if in_line else self.deadline
+        deadline = self.deadline.of_wait(in_line=turn.in_line)
         wake = math.inf if turn.until is None else turn.until
         if wake == math.inf or (deadline is not None and wake >= deadline):
             raise self._final_error(exhausted=True) or deadline_exceeded(self.journal, self.plan)
         before = self.now
         yield from self._do(s.Sleep(wake, turn.scope, deadline))
-        if in_line and self.deadline is not None:
-            self.deadline += self.now - before
+        self.deadline.waited(self.now - before, in_line=turn.in_line)
         if turn.scope is not None:
             self.candidates.blocked.pop(turn.scope, None)
 
@@ -235,7 +228,7 @@ class _Run:
             number=self.count + 1,
             model=model,
             account=account,
-            soft_timeout=soft_timeout(plan, self.book, model, self.now, self.deadline),
+            soft_timeout=soft_timeout(plan, self.book, model, self.now, self.deadline.at),
             stall_timeout=stall_timeout(self.book, model),
             price_cap=candidate.price_cap and cap_understood,
             hedge=not self.flights.all_overdue,
@@ -270,7 +263,7 @@ class _Run:
         if until is not None and self._may_send():
             moment = min(moment, until)
         event = yield from self._do(s.Watch(moment))
-        self.flights.review(self.plan, self.now, self.deadline)
+        self.flights.review(self.plan, self.now, self.deadline.at)
         return (yield from self._handle(event))
 
     def _next_moment(self) -> float:
@@ -280,12 +273,12 @@ class _Run:
         moments = [flight.review_at for flight in self.flights if not flight.overdue]
         if self._hedges() and self.flights.first.hedge_at > self.now:
             moments.append(self.flights.first.hedge_at)
-        if self.deadline is not None:
-            moments.append(self.deadline)
+        if self.deadline.at is not None:
+            moments.append(self.deadline.at)
         return min(moments, default=math.inf)
 
     def _past_deadline(self) -> bool:
-        return self.deadline is not None and self.committed is None and self.now >= self.deadline
+        return self.committed is None and self.deadline.passed(self.now)
 
     def _handle(self, event: s.Event) -> Steps[Outcome | None]:
         """What follows from an event. News of a cancelled attempt changes nothing."""
@@ -355,8 +348,7 @@ class _Run:
         self.committed, self.resumes = None, shown.text
         self.answer_check.restart()
         self.seams.append(Seam(shown.length, flight.attempt, fault))
-        if self.plan.deadline is not None:
-            self.deadline = self.now + self.plan.deadline - self.started
+        self.deadline.restart(self.now)
 
     # -- answers --------------------------------------------------------------------------------
 
@@ -390,7 +382,7 @@ class _Run:
         """Ask the validator and the guards, if there are any."""
         if self.plan.request.validate is None and self.plan.run_guards is None:
             return checked
-        deadline = None if self.committed is flight else self.deadline
+        deadline = None if self.committed is flight else self.deadline.at
         event = yield from self._do(s.Validate(flight.attempt, checked.answer, deadline))
         if not isinstance(event, s.Judged):
             return checked
@@ -402,14 +394,7 @@ class _Run:
         """Learn from the answer, and cancel the other attempts."""
         self.flights.remove(flight)
         yield from self._cancel_all("another answered")
-        candidate, token_at = flight.candidate, flight.token_at
-        self.book.answered(
-            candidate.model.identity,
-            self.now,
-            first_token=None if token_at is None else token_at - flight.sent,
-            seconds=self.now - flight.sent,
-            tokens=tokens_of(answer),
-            ways=self.plan.need.ways,
-        )
-        self.failures.answered(candidate, flight.attempt, answer.cost, self.now, event.spent_until)
+        flight.answered(self.book, tokens_of(answer), self.plan.need.ways, self.now)
+        cost, spent_until = answer.cost, event.spent_until
+        self.failures.answered(flight.candidate, flight.attempt, cost, self.now, spent_until)
         self.journal.attempted(flight.attempt, None, flight.sent, self.now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .candidates import Candidate
@@ -42,6 +42,17 @@ class InFlight:
         model = self.candidate.model
         ends = self.sent + soft_timeout(plan, book, model, self.sent, deadline)
         self.overdue, self.review_at = now >= ends, min(ends, now + REVIEW_INTERVAL)
+
+    def answered(self, book: HealthBook, tokens: int, ways: Sequence[str], now: float) -> None:
+        """Learn from its answer: how long it took, and which ways of asking the model did."""
+        book.answered(
+            self.candidate.model.identity,
+            now,
+            first_token=None if self.token_at is None else self.token_at - self.sent,
+            seconds=now - self.sent,
+            tokens=tokens,
+            ways=ways,
+        )
 
 
 class Flights:
