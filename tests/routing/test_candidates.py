@@ -224,6 +224,24 @@ def test_a_blocked_limit_names_its_line() -> None:
     assert candidates.next(NOW) == Turn(until=NOW + 8.0), "a longer pause is in no line"
 
 
+def test_who_waits_for_the_callers_own_limits_stands_in_line() -> None:
+    def in_line(cause: Cause, pause: float = 0.0) -> bool:
+        book = HealthBook()
+        fault = Fault(Kind.ACCOUNT, cause, until=NOW + 30.0)
+        book.account_refused(account("one").scope, fault, NOW, Random(0))
+        candidates = of(plan(A), book)
+        candidates.all[0].not_before = NOW + pause
+        return candidates.next(NOW).in_line
+
+    assert in_line(Cause.ACCOUNT_DAY)
+    assert not in_line(Cause.ACCOUNT_DAY, pause=31.0), "it waits for itself"
+    assert not in_line(Cause.DEBT)
+    assert not of(plan(A), book_with((STATED, 1.0))).next(NOW).in_line
+    blocked = of(plan(A))
+    blocked.blocked[account("one").scope] = NOW + 7.0
+    assert blocked.next(NOW).in_line
+
+
 def test_one_request_probes_while_the_others_hold_back() -> None:
     """A guessed bench has ended: the first request is the probe, the second asks another model."""
     state = RoutingState()

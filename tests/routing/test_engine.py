@@ -225,6 +225,64 @@ def test_a_limit_that_frees_after_the_deadline_is_not_waited_for() -> None:
     assert (error.value.retry_after, error.value.status_code, played.now) == (20.0, 429, NOW)
 
 
+# -- standing in line ---------------------------------------------------------------------------
+
+
+def in_line(max_wait: float, timeout: float | None = None, started: float = NOW) -> Play:
+    """A request whose account is full for thirty seconds."""
+    request = plan(A, accounts=[LIMITED], timeout=timeout, extra={"max_wait": max_wait})
+    played = Play(request, {"a": HANGS}, full={LIMITED.scope: NOW + 30.0})
+    played.journal.started = started
+    return played
+
+
+def test_a_deadline_does_not_count_the_time_in_line_for_the_callers_own_limits() -> None:
+    played = in_line(60.0, timeout=10.0)
+    with pytest.raises(DeadlineExceeded):
+        played.run()
+
+    assert played.all(s.Sleep) == [s.Sleep(NOW + 30.0, LIMITED.scope, NOW + 60.0)]
+    assert (played.asked_at[0], played.seconds) == ((30.0, "a"), 40.0)
+
+
+def test_a_request_stands_in_line_no_longer_than_its_max_wait() -> None:
+    played = in_line(30.0, timeout=99.0)
+    with pytest.raises(Exhausted):
+        played.run()
+
+    assert played.now == NOW
+
+
+def test_a_deadline_counts_from_the_first_step_if_the_line_has_its_own() -> None:
+    """What came before, such as the first list of models, is not counted.
+
+    The timeout is fourteen seconds: the call began four seconds before.
+    """
+    played = in_line(60.0, timeout=10.0, started=NOW - 4.0)
+    with pytest.raises(DeadlineExceeded):
+        played.run()
+
+    assert played.seconds == 30.0 + 14.0, "the whole timeout, after the line"
+
+
+def test_without_a_deadline_only_the_line_is_bounded() -> None:
+    played = in_line(60.0)
+    played.fates = {"a": answers()}
+    played.run()
+
+    assert played.all(s.Sleep)[0].deadline == NOW + 60.0
+
+
+def test_any_other_wait_counts_against_the_deadline() -> None:
+    request = plan(A, timeout=10.0, extra={"max_wait": 99.0})
+    played = Play(request, {"a": [fails(after=0.0), HANGS]})
+    with pytest.raises(DeadlineExceeded):
+        played.run()
+
+    assert played.all(s.Sleep) == [s.Sleep(NOW + 1.0, None, NOW + 10.0)]
+    assert played.seconds == 10.0
+
+
 # -- late attempts ------------------------------------------------------------------------------
 
 
