@@ -223,6 +223,10 @@ TEXT, SUMMARY = "reasoning.text", "reasoning.summary"
             [{"type": TEXT, "text": "a", "signature": "s"}, {"type": TEXT, "text": "b"}],
             [{"type": TEXT, "text": "a", "signature": "s"}, {"type": TEXT, "text": "b"}],
         ),
+        (
+            [{"type": TEXT, "text": "a", "signature": "s"}, {"type": TEXT, "format": "f"}],
+            [{"type": TEXT, "text": "a", "signature": "s", "format": "f"}],
+        ),
         ([{"type": TEXT, "text": 7}, {"type": TEXT, "text": "b"}], [{"type": TEXT, "text": "b"}]),
         ([{"type": TEXT}, {"type": TEXT, "text": "b"}], [{"type": TEXT, "text": "b"}]),
     ],

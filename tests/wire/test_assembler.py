@@ -183,6 +183,7 @@ def test_half_a_letter_at_the_end_is_replaced() -> None:
         (["  <think>\n hm  ", " so \n</think> Four. "], "Four. ", "hm   so"),
         (["<think>a </thin", "g> b</think>x"], "x", "a </thing> b"),
         (["<think></think>x"], "x", ""),
+        (["<think>", " \n", " hm</think>x"], "x", "hm"),
         (["<thing>", "x"], "<thing>x", ""),
         ([" ", " x"], "  x", ""),
         (["x <think>hm</think>"], "x <think>hm</think>", ""),

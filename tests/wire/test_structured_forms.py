@@ -259,6 +259,7 @@ def test_json_is_found_in_the_text_in_fences_and_in_prose(text: str, values: lis
         (Answer('{"a": 1, "b": null}'), {"a": 1}),
         (Answer('first {"a": "x"}, then {"a": 2}'), {"a": 2}),
         (Answer("x", tool_calls=(ToolCall("1", "answer", '{"a": 3}'),)), {"a": 3}),
+        (Answer('{"a": 4}', tool_calls=(ToolCall("1", "answer", '{"a": 3}'),)), {"a": 3}),
         (Answer('{"a": 4}', tool_calls=(ToolCall("1", "other", '{"a": 3}'),)), {"a": 4}),
         (Answer('{"a": 4}', tool_calls=(ToolCall("1", "answer", '{"a": '),)), {"a": 4}),
     ],
