@@ -41,9 +41,9 @@ ROWS = read_rows(
 
 
 def account(provider: Provider, **environment: str) -> Account:
-    found = resolve_account(provider, ROWS, environment)
-    assert found is not None
-    return found
+    resolved = resolve_account(provider, ROWS, environment)
+    assert resolved is not None
+    return resolved
 
 
 # -- limits and providers --------------------------------------------------------------------------

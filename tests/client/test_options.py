@@ -68,15 +68,15 @@ def test_each_named_strategy_has_its_order(strategy: str) -> None:
         router = world.router(strategy=strategy)
         for _ in range(8):
             router.chat("x")
-        asked = world.asked
+        order = world.asked
 
     if strategy == "round_robin":
-        assert sorted(asked) == sorted([m.id for m in models] * 2)
-        assert len(set(asked[:4])) == 4
+        assert sorted(order) == sorted([m.id for m in models] * 2)
+        assert len(set(order[:4])) == 4
     if strategy == "context":
-        assert set(asked) == {"d/m:free"}
+        assert set(order) == {"d/m:free"}
     if strategy == "random":
-        assert len(set(asked)) > 1
+        assert len(set(order)) > 1
 
 
 @pytest.mark.parametrize("name", ["performance", "cost", "availability"])
@@ -113,11 +113,11 @@ def test_a_threshold_that_leaves_no_model_names_the_nearest_one() -> None:
     with World(
         [SimModel("a/7b:free", context=8_192), SimModel("b/70b:free", context=32_768)]
     ) as world:
-        for policy, words in (
+        for policy, message in (
             ({"min_quality": 9.9}, "b/70b:free, has a quality prior"),
             ({"min_context": 100_000}, "b/70b:free, has 32,768 tokens"),
         ):
-            with pytest.raises(NoCandidates, match=words):
+            with pytest.raises(NoCandidates, match=message):
                 world.router(**policy).chat("x")
 
 

@@ -20,18 +20,18 @@ def deadline(of: Plan = GIVEN) -> Deadline:
 
 
 def test_a_timeout_that_is_given_counts_from_the_start_of_the_call() -> None:
-    given = deadline()
+    explicit = deadline()
 
-    assert (given.at, given.left(BEGAN)) == (STARTED + 30.0, 25.0)
-    assert not given.passed(STARTED + 29.0)
-    assert given.passed(STARTED + 30.0)
+    assert (explicit.at, explicit.left(BEGAN)) == (STARTED + 30.0, 25.0)
+    assert not explicit.passed(STARTED + 29.0)
+    assert explicit.passed(STARTED + 30.0)
 
 
 def test_a_timeout_that_is_given_counts_time_in_line() -> None:
-    given = deadline()
-    given.waited(20.0, in_line=True)
+    explicit = deadline()
+    explicit.waited(20.0, in_line=True)
 
-    assert given.at == given.of_wait(in_line=True) == STARTED + 30.0
+    assert explicit.at == explicit.of_wait(in_line=True) == STARTED + 30.0
 
 
 def test_the_default_timeout_counts_from_the_first_step() -> None:
@@ -65,9 +65,9 @@ def test_without_a_timeout_nothing_is_ever_late() -> None:
 
 
 def test_who_continues_a_broken_stream_has_as_long_as_the_first_attempt_had() -> None:
-    given, default = deadline(), deadline(DEFAULT)
-    given.restart(BEGAN + 12.0)
+    explicit, default = deadline(), deadline(DEFAULT)
+    explicit.restart(BEGAN + 12.0)
     default.restart(BEGAN + 12.0)
 
-    assert given.at == BEGAN + 12.0 + 25.0
+    assert explicit.at == BEGAN + 12.0 + 25.0
     assert default.at == BEGAN + 12.0 + 30.0

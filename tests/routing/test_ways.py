@@ -84,8 +84,8 @@ def test_a_model_that_answers_prose_to_json_is_asked_for_it_once() -> None:
         messages = [{"role": "user", "content": "How many?"}]
         for _ in range(10):
             router.chat(ChatRequest(messages, structured=Structured(schema)))
-        asked = world.asked.count("a/prose:free")
+        requests = world.asked.count("a/prose:free")
         router.chat("plain")
 
-        assert asked <= 2
+        assert requests <= 2
         assert world.asked[-1] == "a/prose:free", "plain requests still find it"

@@ -231,8 +231,8 @@ def test_a_cancelled_caller_cancels_all_and_closes_the_engine(
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.gather(*left, return_exceptions=True)
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     rig.runtime.call(cancelled)
 
@@ -577,7 +577,8 @@ def test_the_timer_of_an_attempt_ends_with_it(clock: VirtualClock, drive: Drive)
 
 
 def pending_timers() -> list[asyncio.TimerHandle]:
-    timers: list[asyncio.TimerHandle] = getattr(asyncio.get_running_loop(), "_scheduled")  # noqa: B009  # no public way
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]  # no public way
     return timers
 
 
@@ -649,15 +650,15 @@ def test_a_bug_in_the_validator_says_nothing_of_the_model(rig: Rig, drive: Drive
 
 def test_guards_rule_after_the_validator(rig: Rig, drive: Drive) -> None:
     ruling = Ruling(refused="no")
-    asked: list[tuple[str, str]] = []
+    judged_answers: list[tuple[str, str]] = []
 
     def guards(answer: Answer, model: str) -> Ruling:
-        asked.append((answer.text, model))
+        judged_answers.append((answer.text, model))
         return ruling
 
     assert judged(rig, drive, run_guards=guards).ruling == ruling
     assert judged(rig, drive, raising(ValueError("no")), run_guards=guards).ruling is None
-    assert asked == [("an answer", "acme/a:free")]
+    assert judged_answers == [("an answer", "acme/a:free")]
 
 
 def test_a_guard_that_ends_its_thread_is_a_problem_that_teaches_nothing(
@@ -672,15 +673,15 @@ def test_a_guard_that_ends_its_thread_is_a_problem_that_teaches_nothing(
 
 @pytest.mark.parametrize("slow", ["validator", "guard"])
 def test_validating_ends_at_its_deadline(slow: str, rig: Rig, drive: Drive) -> None:
-    wanted = threading.Event()
+    never = threading.Event()
 
     def wait(*_: object) -> Ruling:
-        wanted.wait(20.0)
+        never.wait(20.0)
         return Ruling()
 
     options: dict[str, Any] = {"validate": wait} if slow == "validator" else {"run_guards": wait}
     event = judged(rig, drive, **options)
-    wanted.set()
+    never.set()
 
     assert not event.teaches
     assert "took longer" in (event.problem or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -232,7 +233,7 @@ def test_an_owner_is_warned_once_in_each_period_from_four_fifths_on(runtime: Run
 
     warnings = []
     for requests in (3, 1, 1):
-        runtime.call(lambda n=requests: spend(n))  # type: ignore[misc]  # mypy takes n for a parameter
+        runtime.call(partial(spend, requests))
         runtime.flush()
         warnings.append(len(seen))
     runtime.clock.advance(3_601.0)  # type: ignore[attr-defined]  # the fixture's clock is virtual

@@ -65,13 +65,13 @@ async def test_a_redirect_to_another_host_is_an_answer_and_no_second_request(
     async with server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as (elsewhere, stolen):
         location = f"http://localhost:{elsewhere}/v1/chat/completions"
         moved = f"HTTP/1.1 {status} Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
-        async with server(moved.encode()) as (port, asked):
+        async with server(moved.encode()) as (port, requests):
             account = Account("openrouter", f"http://127.0.0.1:{port}/v1", "sk-mine")
             transport = Transport(client)
             async with transport.open(account, "POST", "/chat/completions", b"{}") as response:
                 assert response.status == status
             await transport.close()
 
-    assert len(asked) == 1
-    assert b"sk-mine" in asked[0]
+    assert len(requests) == 1
+    assert b"sk-mine" in requests[0]
     assert stolen == []

@@ -126,8 +126,8 @@ def test_failed_fetches_are_tried_again_ever_more_rarely_until_one_succeeds() ->
     process = Process(lists)
 
     def seconds_to_the_next_fetch() -> float:
-        asked, started = lists.asked["two"], process.elapsed
-        while lists.asked["two"] == asked:
+        fetches, started = lists.asked["two"], process.elapsed
+        while lists.asked["two"] == fetches:
             process.clock.advance(1.0)
             process.models(ONE, TWO)
             process.passes(0.001)
@@ -152,11 +152,11 @@ def test_a_list_is_renewed_once_it_is_old() -> None:
     lists = Lists({"one": (0.0, ["a"])})
     process = Process(lists)
     process.models(ONE)
-    for seconds, asked in ((REFRESH - 1.0, 1), (1.0, 2)):
+    for seconds, fetches in ((REFRESH - 1.0, 1), (1.0, 2)):
         process.clock.advance(seconds)
         process.models(ONE)
         process.passes(0.001)
-        assert lists.asked["one"] == asked
+        assert lists.asked["one"] == fetches
 
 
 def test_a_server_without_the_providers_path_is_asked_at_openais() -> None:

@@ -349,10 +349,10 @@ def test_no_further_field_lifts_the_price(own: object, preferences: Json) -> Non
     ],
 )
 def test_which_rows_apply_to_a_model(model: str, provider: str, names: set[str]) -> None:
-    found = [quirk.name for quirk in quirks_of(model, provider)]
+    applied = [quirk.name for quirk in quirks_of(model, provider)]
 
-    assert set(found) == names
-    assert len(found) == len(set(found))
+    assert set(applied) == names
+    assert len(applied) == len(set(applied))
 
 
 def test_a_row_is_learnt_by_its_name_and_comes_once() -> None:
@@ -550,11 +550,11 @@ def result(call_id: str) -> Json:
 
 
 def ids(messages: list[Json]) -> list[str]:
-    found: list[str] = []
+    ids_in_order: list[str] = []
     for message in messages:
-        found += [c["id"] for c in message.get("tool_calls") or ()]
-        found += [message["tool_call_id"]] if "tool_call_id" in message else []
-    return found
+        ids_in_order += [c["id"] for c in message.get("tool_calls") or ()]
+        ids_in_order += [message["tool_call_id"]] if "tool_call_id" in message else []
+    return ids_in_order
 
 
 def test_an_id_that_is_used_again_in_a_later_turn_is_another_calls() -> None:

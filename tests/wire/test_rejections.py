@@ -471,12 +471,12 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
 """What is said, in every wording of a row, and the statuses that it is said with."""
 
 
-@pytest.mark.parametrize(("statuses", "cause", "words"), WORDS, ids=[str(c) for _, c, _ in WORDS])
+@pytest.mark.parametrize(("statuses", "cause", "texts"), WORDS, ids=[str(c) for _, c, _ in WORDS])
 def test_every_wording_means_the_same_with_every_status_of_its_row(
-    statuses: str, cause: Cause, words: list[Json | str]
+    statuses: str, cause: Cause, texts: list[Json | str]
 ) -> None:
     for status in map(int, statuses.split()):
-        for word in words:
+        for word in texts:
             assert judged(status, word).cause is cause, (status, word)
             upper = word.upper() if isinstance(word, str) else word
             assert judged(status, upper).cause is cause, (status, upper)

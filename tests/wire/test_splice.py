@@ -64,11 +64,11 @@ WORDS = st.lists(
 )
 
 
-@given(words=WORDS, cut=st.integers(1, 80), back=st.integers(0, 80), size=st.integers(1, 9))
-@example(words=["the", "cat", "sat", "on"], cut=7, back=7, size=1)
-def test_a_repeated_end_leaves_no_trace(words: list[str], cut: int, back: int, size: int) -> None:
+@given(terms=WORDS, cut=st.integers(1, 80), back=st.integers(0, 80), size=st.integers(1, 9))
+@example(terms=["the", "cat", "sat", "on"], cut=7, back=7, size=1)
+def test_a_repeated_end_leaves_no_trace(terms: list[str], cut: int, back: int, size: int) -> None:
     """Numbered words, so that every word of a repetition tells where it is from."""
-    text = " ".join(f"{word}{n}" for n, word in enumerate(words))
+    text = " ".join(f"{word}{n}" for n, word in enumerate(terms))
     cut = min(cut, len(text) - 1)
     start = max(0, text.rfind(" ", 0, max(0, cut - back)) + 1)
     if 0 < cut - start < 4 and start:

@@ -14,8 +14,8 @@ USER: Json = {"role": "user", "content": "x"}
 
 def turn(*calls: str, **marks: bool) -> Json:
     """An assistant's turn with calls of these ids; `marks`: their "invalid" marks."""
-    made = [{"id": c, **({"invalid": marks[c]} if c in marks else {})} for c in calls]
-    return {"role": "assistant", "content": None, "tool_calls": made}
+    tool_calls = [{"id": c, **({"invalid": marks[c]} if c in marks else {})} for c in calls]
+    return {"role": "assistant", "content": None, "tool_calls": tool_calls}
 
 
 def result(call_id: str | None, content: object = "r") -> Json:

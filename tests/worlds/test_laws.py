@@ -37,8 +37,8 @@ def test_laws_4_and_9_no_known_limit_is_exceeded_and_nothing_is_paid(
 ) -> None:
     """Thirty calls over scripted failures.
 
-    The account's minute is never exceeded, no paid model is asked, and the price cap is left out
-    only after a bare 404 or an error that names it.
+    The account's minute is never exceeded, and no paid model is asked. The price cap is left out
+    only after a 404 or an error that names it.
     """
     with world_of(scripts, seed, per_minute=7) as world:
         provider = Provider(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import pytest
@@ -42,6 +42,7 @@ class Case:
     name: str
     scripts: tuple[tuple[str | None, ...], ...]
     attempts: Attempts
+    _: KW_ONLY
     streamed: Attempts | None = None
     error: type[errors.FreeRouterError] | None = None
     stream_error: type[errors.FreeRouterError] | None = None
