@@ -24,7 +24,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from freerouter_core.errors import BadRequest
-from freerouter_core.wire.json_values import Json
+from freerouter_core.wire.json_values import Json, parse_json
 from freerouter_core.wire.tool_pairing import pair_tool_calls
 
 from .tools import foreign_call, sent_name
@@ -140,7 +140,7 @@ def _call(ident: str | None, name: str, kwargs: object, n: int) -> Json:
         kwargs if isinstance(kwargs, str) else json.dumps(kwargs, ensure_ascii=False, default=str)
     )
     try:
-        if not isinstance(json.loads(arguments), dict):
+        if not isinstance(parse_json(arguments), dict):
             arguments = "{}"
     except ValueError:
         arguments = "{}"

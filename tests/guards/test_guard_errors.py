@@ -178,9 +178,10 @@ def test_moderation_asks_its_classifier_whatever_answers_must_be_able_to_do() ->
         ("safety concerns: this is unsafe", False),
         ('{"safety": "not safe"}', False),
         ("It is safe.", True),
+        ('{"a": ' * 100_000 + "}", None),
     ],
 )
-def test_unsafe_is_never_read_as_safe(reply: str, safe: bool) -> None:
+def test_unsafe_is_never_read_as_safe(reply: str, safe: bool | None) -> None:
     assert read_classifier(reply)[0] is safe
 
 

@@ -126,6 +126,17 @@ def test_without_a_list_and_a_copy_the_error_says_why(start: Callable[[], Router
     assert caught.value.should_retry
 
 
+@pytest.mark.parametrize("body", ["<html>", "[" * 100_000])
+@respx.mock
+def test_a_list_that_is_no_json_or_nested_too_deeply_is_none(
+    start: Callable[[], Router], body: str
+) -> None:
+    respx.get(f"{URL}/models").mock(return_value=httpx.Response(200, text=body))
+
+    with pytest.raises(errors.CatalogueUnavailable, match="the list of models is not JSON"):
+        start().free_models()
+
+
 @respx.mock
 def test_a_named_model_needs_no_list(start: Callable[[], Router]) -> None:
     respx.get(f"{URL}/models").mock(side_effect=httpx.ConnectError("down"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Any, Literal
 
 from ..catalogue.model import Model
 from ..errors import BadSetting, FreeRouterError
+from ..wire.json_values import parse_json
 from .base import Action, ChatClient, Exchange, Guard, Verdict, check_action
 
 MAX_CLASSIFIERS = 2
@@ -127,7 +127,7 @@ def _read_json(text: str) -> tuple[bool | None, str] | None:
     if start < 0:
         return None
     try:
-        value = json.loads(text[start : text.rfind("}") + 1])
+        value = parse_json(text[start : text.rfind("}") + 1])
     except ValueError:
         return None
     if not isinstance(value, dict):

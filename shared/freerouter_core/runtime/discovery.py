@@ -8,7 +8,6 @@ try waits longer each time.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from ..catalogue.parse import parse_models
 from ..catalogue.providers import Account
 from ..errors import CatalogueUnavailable
 from ..events import Event, FetchFailed, ModelsFetched
+from ..wire.json_values import parse_json
 from ..wire.judge import judge_rejection
 from ..wire.redact import redact
 from ..wire.rejection import read_rejection
@@ -264,7 +264,7 @@ async def _get_models(account: Account, transport: Transport, now: float) -> obj
             fault = judge_rejection(read_rejection(response.status, response.headers, body), now)
             raise TransportFailed("protocol", f"HTTP {response.status} {fault.message}".strip())
     try:
-        payload: object = json.loads(body)
+        payload: object = parse_json(body)
     except ValueError:
         raise TransportFailed("protocol", "the list of models is not JSON") from None
     return payload

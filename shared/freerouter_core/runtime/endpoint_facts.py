@@ -7,12 +7,12 @@ Uptime is not read: it leaves rate limits out. It was 99.8 % for models where mo
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..catalogue.model import Model
 from ..catalogue.providers import Account
+from ..wire.json_values import parse_json
 from .http.transport import Transport, TransportFailed
 
 FETCH_TIMEOUT = 5.0
@@ -57,9 +57,9 @@ async def fetch_endpoint_facts(
             body = await response.read(MAX_BODY)
         if response.status != 200:
             return None
-        rows = json.loads(body)["data"]["endpoints"]
+        rows = parse_json(body)["data"]["endpoints"]
         return None if rows is None else parse_endpoints(rows, now)
-    except (TransportFailed, TimeoutError, ValueError, KeyError, TypeError, RecursionError):
+    except (TransportFailed, TimeoutError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -7,10 +7,10 @@ refused requests too, and lags by up to a minute.
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
 
 from ..catalogue.providers import Account
+from ..wire.json_values import parse_json
 from .http.transport import Transport, TransportFailed
 
 TIMEOUT = 5.0
@@ -41,7 +41,7 @@ async def fetch_key_status(account: Account, transport: Transport) -> KeyStatus 
             body = await response.read(MAX_BODY)
         if response.status != 200:
             return None
-        counts = json.loads(body)["data"]["free_model_daily_requests"]
+        counts = parse_json(body)["data"]["free_model_daily_requests"]
         return KeyStatus(int(counts["used"]), int(counts["limit"]))
     except (TransportFailed, TimeoutError, ValueError, KeyError, TypeError):
         return None

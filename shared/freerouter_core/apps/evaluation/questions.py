@@ -5,13 +5,13 @@ Each question has an answer that can be checked without opinion.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ...wire.answer import Answer
+from ...wire.json_values import parse_json
 from ...wire.request import ChatRequest
 
 Grader = Callable[[Answer], float]
@@ -60,7 +60,7 @@ def _json_fields(expected: Mapping[str, object]) -> Grader:
     def grade(answer: Answer) -> float:
         start, end = answer.text.find("{"), answer.text.rfind("}")
         try:
-            fields = json.loads(answer.text[start : end + 1])
+            fields = parse_json(answer.text[start : end + 1])
         except ValueError:
             return 0.0
         if not isinstance(fields, dict):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from ...client.router import Router
 from ...errors import BadRequest, FreeRouterError
 from ...events import log
+from ...wire.json_values import parse_json
 from .auth import MAX_BODY
 from .errors import error_response, refusal
 
@@ -42,8 +42,8 @@ async def read_json(request: Request) -> object:
             raise HTTPException(413, f"the body is larger than {MAX_BODY:,} bytes")
         chunks.append(chunk)
     try:
-        body: object = json.loads(b"".join(chunks))
-    except (ValueError, RecursionError):
+        body: object = parse_json(b"".join(chunks))
+    except ValueError:
         raise BadRequest("the body is not valid JSON") from None
     return body
 
