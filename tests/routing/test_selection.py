@@ -80,7 +80,8 @@ def test_without_any_account_a_name_means_nothing() -> None:
 
 
 def test_a_prefix_with_a_slash_is_an_authors() -> None:
-    named = find_named("one/x:free", Catalogue(), {"openrouter": account("openrouter")})
+    both = {name: account(name) for name in ("openrouter", "one/x")}
+    named = find_named("one/x:free", Catalogue(), both)
 
     assert named is not None
     assert named.provider == "openrouter"
