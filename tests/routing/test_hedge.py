@@ -115,6 +115,23 @@ def test_a_hedge_that_a_limit_refuses_is_not_tried_again_nor_blocks_the_account(
     assert played.asked_at == [(0.0, "a"), (5.0, "b")]
 
 
+def test_an_early_wake_starts_no_second_hedge_after_a_refused_one() -> None:
+    limited = account("two", limits=(Limit(requests=20),))
+    request = plan(A, B, stream=True, hedge="auto", accounts=[limited])
+
+    class Restless(Play):
+        """Wakes every tenth of a second, whatever it was told."""
+
+        def _watch(self, until: float) -> s.Event:
+            return super()._watch(min(until, self.now + 0.1))
+
+    fates = {"a": answers(4.0, "x", token(3.9))}
+    played = Restless(request, fates, state=known(), full={limited.scope: NOW + 9.0})
+    played.run()
+
+    assert len(played.all(s.Reserve)) == 1
+
+
 def test_a_hedge_asks_no_last_resort() -> None:
     state = known()
     state.health.failed(B.identity, busy(), NOW, Random(0))

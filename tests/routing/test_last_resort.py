@@ -96,11 +96,12 @@ def test_a_caller_without_a_deadline_has_a_minute(time_left: float | None, same_
 
 
 def test_a_slow_model_saves_its_caller_half_of_the_time_left_at_least() -> None:
-    slow, half = down(first_token=50.0), down(first_token=30.0)
+    """Its first token is expected after fifty of the sixty seconds left."""
+    slow, half = (down(2, first_token=seconds) for seconds in (50.0, 30.0))
+    even = (30.0 * slow.odds(NOW)[0] - ATTEMPT_SHARE * 60.0) / CONGESTION_FACTOR
 
-    for congestion in (0.5, 1.0, 2.0, 3.0):
-        assert worth(slow, congestion=congestion) == worth(half, congestion=congestion)
-    assert worth(down(first_token=1.0), congestion=2.0) <= worth(slow, congestion=2.0)
+    assert [worth(record, congestion=even - 0.001) for record in (slow, half)] == [0.0, 0.0]
+    assert worth(slow, congestion=even + 0.001) > 0.0
 
 
 # -- among candidates ---------------------------------------------------------------------------

@@ -26,7 +26,7 @@ class InFlight:
     candidate: Candidate
     sent: float
     review_at: float
-    """When to look again whether it is overdue."""
+    """When to look again whether it is overdue; infinite once its first token came."""
     hedge_at: float
     """When it is later than 95 % of the model's answers."""
     token_at: float | None = None
@@ -109,7 +109,7 @@ class Flights:
     def review(self, plan: Plan, now: float, deadline: float | None) -> None:
         """Find out which of the silent attempts are overdue."""
         for flight in self._flights:
-            if now >= flight.review_at and flight.token_at is None:
+            if now >= flight.review_at:
                 flight.review(plan, self._state.health, now, deadline)
 
     def remove(self, flight: InFlight) -> None:
