@@ -193,7 +193,7 @@ def test_the_address_is_the_providers_own_or_the_environments_or_the_rows(
     assert (acme.base_url, acme.models) == (address, models)
 
 
-def test_a_path_of_models_is_at_whatever_host_is_asked() -> None:
+def test_a_path_to_the_model_list_follows_the_base_url() -> None:
     assert account(Provider("mine")).models == "http://localhost:1/api/tags"
     assert account(Provider("mine", "http://h:2/v1")).models == "http://h:2/api/tags"
 

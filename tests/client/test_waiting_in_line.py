@@ -57,7 +57,7 @@ async def test_a_request_that_stood_in_line_has_its_whole_timeout_afterwards() -
         assert not failures(await ask(world.router(hedge="off"), 2))
 
 
-def test_a_spent_day_is_told_at_once() -> None:
+def test_a_spent_day_is_an_error_at_once() -> None:
     with World(MODELS, [SimAccount("k", per_minute=None, per_day=1)]) as world:
         router = world.router(daily_cap=1)
         router.chat("first")

@@ -159,7 +159,7 @@ def test_a_guarded_stream_yields_its_tool_calls(mode: ToolStreaming) -> None:
     assert [call.name for delta in deltas for call in delta.tool_calls] == ["f"]
 
 
-def test_moderation_asks_its_classifier_whatever_answers_must_be_able_to_do() -> None:
+def test_moderation_asks_its_classifier_though_it_lacks_required_capabilities() -> None:
     judge = SimModel(
         "acme/llama-guard:free", tools=False, context=8_192, says=lambda request: "safe"
     )

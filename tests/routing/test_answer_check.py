@@ -54,7 +54,7 @@ def test_an_error_inside_an_answer_is_judged_as_a_rejection() -> None:
     assert (fault.kind, fault.status) == (Kind.BUSY, 503)
 
 
-def test_a_call_that_nobody_wanted_is_dropped_if_there_is_a_text() -> None:
+def test_an_uninvited_call_is_dropped_if_there_is_text() -> None:
     request = ChatRequest(ASK.messages, [TOOL]).but(tool_choice="none")
 
     assert cause(request, Answer(tool_calls=(CALL,))) == "uninvited-call"
@@ -71,7 +71,7 @@ def test_a_tool_on_offer_may_be_called_and_no_other() -> None:
     assert cause(must, Answer("Hello.")) == "no-tool-call"
 
 
-def test_json_is_read_in_whatever_form_it_came() -> None:
+def test_json_is_read_in_every_form() -> None:
     request = ASK.but(structured=WISH)
     for answer in (
         Answer('Here: ```json\n{"n": 1}\n```'),
@@ -152,7 +152,7 @@ def test_a_text_that_is_whole_must_be_what_was_asked_for_too() -> None:
     assert agreed.fault.cause == Cause.NOT_THE_SCHEMA
 
 
-def test_another_text_is_agreed_upon_anew() -> None:
+def test_agreement_on_an_empty_answer_starts_again_with_another_text() -> None:
     check = AnswerCheck(ASK, Need(after_tool=True))
     check.check(EMPTY, "a", NOW, shown=False, resumes=None)
     check.restart()
@@ -294,7 +294,7 @@ def test_which_broken_streams_may_be_continued(
     assert resumable(policy, fault, shown) is expected
 
 
-def test_a_seam_says_where_whose_text_ended_and_why() -> None:
+def test_a_seam_records_its_place_its_model_and_the_fault() -> None:
     attempt = Attempt(
         number=1, model=model("a"), account=account(), soft_timeout=5.0, stall_timeout=20.0
     )

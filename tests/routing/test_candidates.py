@@ -142,7 +142,7 @@ def test_models_in_flight_are_passed_over() -> None:
     assert candidates.next(NOW, avoid=frozenset({"a", "b"})) == Turn()
 
 
-def test_who_is_put_first_is_asked_next() -> None:
+def test_a_candidate_that_is_put_first_is_asked_next() -> None:
     candidates = of(plan(A, B))
     candidates.put_first(candidates.all[1])
 
@@ -150,7 +150,7 @@ def test_who_is_put_first_is_asked_next() -> None:
     assert candidates.all[0].model is B
 
 
-def test_who_is_out_is_asked_no_more() -> None:
+def test_a_candidate_that_is_out_is_not_asked() -> None:
     candidates = of(plan(A))
     candidates.all[0].out = True
 
@@ -224,7 +224,7 @@ def test_a_blocked_limit_names_its_line() -> None:
     assert candidates.next(NOW) == Turn(until=NOW + 8.0), "a longer pause is in no line"
 
 
-def test_who_waits_for_the_callers_own_limits_stands_in_line() -> None:
+def test_a_candidate_that_waits_for_the_callers_own_limits_is_in_line() -> None:
     def in_line(cause: Cause, pause: float = 0.0) -> bool:
         book = HealthBook()
         fault = Fault(Kind.ACCOUNT, cause, until=NOW + 30.0)
@@ -307,7 +307,7 @@ def test_a_refused_key_never_returns() -> None:
 # -- where limits are counted -------------------------------------------------------------------
 
 
-def test_a_free_candidate_waits_where_learnt_limits_are_counted_too() -> None:
+def test_the_scopes_of_a_candidate_are_its_account_and_its_model() -> None:
     limited = account("one", limits=(Limit(requests=20), Limit(requests=5, scope="model")))
     candidate = Candidate(model=A, account=limited)
 
@@ -324,7 +324,7 @@ def test_a_paid_candidate_falls_under_no_limit_of_the_free_tier() -> None:
 # -- in words -----------------------------------------------------------------------------------
 
 
-def test_explain_says_who_is_ready_and_who_waits_for_what() -> None:
+def test_explain_says_which_models_are_ready_and_what_others_wait_for() -> None:
     book = book_with((STATED, 1.0))
     book.failed(A2.identity, busy(), NOW, Random(0))
     book.account_refused(account("two").scope, Fault(Kind.ACCOUNT, Cause.DEBT), NOW, Random(0))

@@ -64,7 +64,7 @@ def test_without_a_timeout_nothing_is_ever_late() -> None:
     assert (lined.at, lined.of_wait(in_line=True)) == (None, BEGAN + 60.0)
 
 
-def test_who_continues_a_broken_stream_has_as_long_as_the_first_attempt_had() -> None:
+def test_a_continuation_has_as_long_as_the_first_attempt_had() -> None:
     explicit, default = deadline(), deadline(DEFAULT)
     explicit.restart(BEGAN + 12.0)
     default.restart(BEGAN + 12.0)

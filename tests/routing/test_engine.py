@@ -91,7 +91,7 @@ def test_an_error_inside_an_answer_is_a_failure() -> None:
     assert played.journal.tries[0].status == 503
 
 
-def test_an_answer_that_is_none_failed_with_status_200() -> None:
+def test_an_empty_answer_is_a_failure_with_status_200() -> None:
     played = play(plan(A, B), {"a": answers(text=""), "b": answers()})
 
     assert [(t.fault, t.status) for t in played.journal.tries] == [("broken", 200), (None, 200)]
@@ -107,7 +107,7 @@ def test_the_next_model_is_asked_at_once_after_a_failure() -> None:
     assert played.state.health.models[A.identity].failures == 1
 
 
-def test_nobody_is_left_ends_in_an_error_that_lists_every_attempt() -> None:
+def test_with_no_candidate_left_the_error_lists_every_attempt() -> None:
     with pytest.raises(Exhausted) as error:
         play(plan(A, B, max_retries=1), {"a": fails(), "b": fails()})
 
@@ -204,7 +204,7 @@ def test_an_earlier_wake_from_the_line_asks_the_limit_again() -> None:
     assert len(played.all(s.Reserve)) == 2
 
 
-def test_a_limit_elsewhere_holds_only_the_model_that_met_it() -> None:
+def test_an_upstreams_limit_benches_only_the_model_that_met_it() -> None:
     by_ip = account("one", limits=(Limit(requests=20, scope="ip"),))
     paid = model("p", free=False, prompt_price=1e-6, completion_price=1e-6)
     budgeted = plan(
@@ -411,7 +411,7 @@ def test_at_the_deadline_all_attempts_are_cancelled() -> None:
     assert len(played.all(s.Cancel)) == 2
 
 
-def test_nobody_is_asked_after_the_deadline() -> None:
+def test_no_model_is_asked_after_the_deadline() -> None:
     """The news of a failure reaches a busy process only after the deadline."""
 
     class Busy(Play):
@@ -441,7 +441,7 @@ def test_the_share_is_never_less_than_the_time_that_an_answer_takes() -> None:
     assert played.asked_at[2] == (round(8.0 + usual, 3), "c")
 
 
-def test_who_could_hardly_answer_in_time_is_not_asked_while_others_wait() -> None:
+def test_a_model_that_could_hardly_answer_in_time_is_not_asked_while_others_wait() -> None:
     state = RoutingState()
     for _ in range(20):
         state.health.answered(A.identity, NOW, first_token=8.0, seconds=9.0, tokens=40)
@@ -463,7 +463,7 @@ def test_who_could_hardly_answer_in_time_is_not_asked_while_others_wait() -> Non
 VALIDATED = ChatRequest.of("Good morning").but(validate=lambda answer: None)
 
 
-def test_without_a_validator_and_guards_nobody_is_asked_about_an_answer() -> None:
+def test_without_a_validator_and_guards_no_answer_is_validated() -> None:
     assert play(plan(A), {"a": answers()}).all(s.Validate) == []
 
 

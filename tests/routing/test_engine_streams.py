@@ -136,7 +136,7 @@ def test_another_model_continues_a_broken_stream() -> None:
     assert played.outcome.metadata["seams"] == [seam]
 
 
-def test_who_continues_has_as_long_for_a_first_token_as_the_first_had() -> None:
+def test_a_continuation_has_as_long_for_its_first_token_as_the_first_attempt() -> None:
     """The stream broke long after the deadline for its own first token."""
     fates: Fates = {
         "a": [fails(None, 100.0, token(1.0), shown="Once upon"), HANGS],
@@ -152,7 +152,7 @@ def test_who_continues_has_as_long_for_a_first_token_as_the_first_had() -> None:
     assert late.seconds == 110.0
 
 
-def test_a_stream_that_nobody_continues_is_broken() -> None:
+def test_a_stream_that_no_model_continues_is_broken() -> None:
     fates = {"a": fails(None, 2.0, token(1.0), shown="Once upon"), "b": fails()}
     with pytest.raises(StreamBroken, match="the stream of a broke") as error:
         play(continuing(A, B, max_retries=1), fates)
@@ -178,7 +178,7 @@ def test_two_models_with_nothing_to_add_end_a_broken_stream_that_is_whole() -> N
     assert Play(continuing(), fates).run().text == "Once upon a time."
 
 
-def test_after_a_second_break_two_models_must_agree_anew() -> None:
+def test_after_a_second_break_two_models_must_agree_again() -> None:
     fates: Fates = {
         "a": fails(None, 2.0, token(1.0), shown="Once upon"),
         "b": answers(text=""),

@@ -279,7 +279,7 @@ def test_any_other_failure_between_them_ends_the_row() -> None:
         ([GATEWAY], {}, {GATEWAY.scope: True}),
     ],
 )
-def test_who_sends_no_price_cap_or_knows_it_does_not_suspect_it(
+def test_the_price_cap_is_not_in_doubt_if_it_is_not_sent_or_known_to_work(
     accounts: Any, policy: dict[str, Any], learnt: dict[str, bool]
 ) -> None:
     state = RoutingState(price_caps=learnt)
@@ -326,7 +326,7 @@ def test_an_answer_that_cost_money_proves_the_price_cap_right() -> None:
     assert 0.01 in spent
 
 
-def test_who_may_pay_may_be_charged() -> None:
+def test_with_allow_paid_a_charge_is_no_surprise() -> None:
     state = RoutingState()
     play(gateway(R, allow_paid=True), {R.id: answers(usage={"cost": 0.01})}, state=state)
 
@@ -380,7 +380,7 @@ def test_a_late_attempt_is_a_failure_of_its_model_by_the_policys_own_bench() -> 
     assert (record.benched_until, record.last_fault) == (NOW + 7.0 + 9.0, "no-token")
 
 
-def test_one_model_alone_is_proof_if_nobody_else_is_left() -> None:
+def test_one_model_is_proof_if_no_other_is_left() -> None:
     wrong = Fault(Kind.UNFIT, Cause.BAD_REQUEST, "no such field", status=400)
     with pytest.raises(BadRequest):
         Play(plan(A), {"a": fails(wrong)}).run()

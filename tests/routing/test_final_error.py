@@ -115,7 +115,7 @@ def test_the_same_model_at_two_providers_is_one() -> None:
     assert Case(WRONG, WRONG, models=twins).error() is None
 
 
-def test_one_is_proof_enough_if_nobody_is_left() -> None:
+def test_one_fault_is_proof_if_no_candidate_is_left() -> None:
     assert type(Case(WRONG).out().error()) is BadRequest
 
 
@@ -223,7 +223,7 @@ def test_whether_the_same_call_may_work_later(
     assert (error.rate_limited, error.should_retry) == (limited, retry)
 
 
-def test_who_returned_already_is_waited_for_no_second() -> None:
+def test_a_model_that_is_back_already_has_a_retry_after_of_zero() -> None:
     error = exhausted(Case(busy(), models=[A]))
     assert error.retry_after == 0.0
 
@@ -309,7 +309,7 @@ def test_the_nearest_model_to_each_threshold_is_named() -> None:
     assert list(case.book.models) == [models[0].identity], "reading creates no record"
 
 
-def test_without_a_threshold_nobody_is_near() -> None:
+def test_without_a_threshold_the_hint_names_no_nearest_model() -> None:
     error = Case(models=[model("a", expires=NOW - 1.0)]).error()
 
     assert error is not None

@@ -117,7 +117,7 @@ def test_only_a_passing_fault_benches() -> None:
     assert (record.failures, record.strikes, record.benched_until) == (1, 0, 0.0)
 
 
-def test_a_busy_model_rests_though_nothing_is_said_about_it() -> None:
+def test_a_busy_model_is_benched_even_if_the_fault_says_nothing_about_it() -> None:
     record = failing(Health(), busy(teaches=False))
     assert (record.failures, record.strikes, record.last_fault) == (0, 1, "server")
     assert record.benched_until > NOW
@@ -430,7 +430,7 @@ def test_an_unknown_model_is_as_fast_as_all_models_are() -> None:
     assert book.timings(other).first_token == 0.1
 
 
-def test_what_other_processes_are_to_be_told() -> None:
+def test_changes_that_other_processes_should_know_are_marked() -> None:
     book, written = HealthBook(), f'm|["one", "{A.origin}", "a"]'
     book.sent(A.identity, NOW)
     book.called_off(A.identity)
@@ -475,7 +475,7 @@ def test_a_reset_forgets_records_benches_and_averages_and_keeps_what_was_used() 
     assert book.usage.untold
 
 
-def test_the_providers_own_count_of_a_day_is_told_if_it_changes_anything() -> None:
+def test_the_providers_count_of_a_day_is_marked_if_it_changes_anything() -> None:
     book = HealthBook()
     book.reconcile_day("scope", True, NOW + 60.0)
     assert book.touched == {"a|scope"}

@@ -42,7 +42,7 @@ def test_a_request_reads_line_by_line() -> None:
     assert repr(journal) == f"<Journal {len(journal.entries)} entries, 2 attempts>"
 
 
-def test_limits_waits_hedges_and_cancellations_are_told() -> None:
+def test_a_journal_shows_limits_waits_hedges_and_cancellations() -> None:
     limited = account("one", limits=(Limit(requests=20),))
     played = play(plan(A, accounts=[limited]), {"a": answers()}, full={limited.scope: NOW + 30.0})
     assert played.journal.render()[:2] == [
@@ -171,7 +171,7 @@ def test_what_both_adapters_tell_of_an_answer() -> None:
     }
 
 
-def test_what_is_told_only_if_there_is_something_to_tell() -> None:
+def test_optional_metadata_appears_only_if_it_is_known() -> None:
     played = play(plan(A), {"a": answers()})
     further: dict[str, Any] = Outcome(
         answer=Answer("x", simulated=True, upstream="host"),

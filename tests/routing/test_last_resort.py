@@ -51,7 +51,7 @@ def test_a_model_without_any_outcome_may_be_tried() -> None:
     assert worth(Health(), probed=True) == 0.0
 
 
-def test_one_probe_serves_all_who_wait() -> None:
+def test_one_probe_serves_all_waiting_requests() -> None:
     assert worth(down(), probed=True) == PROBE_POLL
 
 

@@ -93,7 +93,7 @@ def test_after_a_tools_result_an_empty_answer_can_be_right() -> None:
     assert not need_of(ChatRequest([result, user("x")])).after_tool
 
 
-def test_the_task_is_told_from_the_last_message_of_the_user() -> None:
+def test_the_task_is_read_from_the_last_message_of_the_user() -> None:
     messages = [user("Write a poem"), user("Fix this python code"), {"role": "tool"}]
 
     assert need_of(ChatRequest(messages), "auto").task == "code"

@@ -40,7 +40,7 @@ def book_of(**records: Health) -> HealthBook:
 # -- strategies that sort by one number ---------------------------------------------------------
 
 
-def test_an_owners_order_decides_and_leaves_out_whom_it_does_not_name() -> None:
+def test_a_strategys_order_decides_and_leaves_out_other_models() -> None:
     assert ids([A, B, C], order={"c": 0, "a": 1}) == "ca"
 
 

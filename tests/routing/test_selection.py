@@ -106,7 +106,7 @@ def test_named_models_come_in_the_order_they_were_named_and_once() -> None:
     assert (selection.named, selection.ranked) == ([C, A], [B])
 
 
-def test_nobody_follows_the_named_ones_if_the_policy_says_so() -> None:
+def test_no_model_follows_the_named_ones_if_the_policy_says_so() -> None:
     selection = chosen(A, B, preferred=("two:b",), others=False)
 
     assert (selection.named, selection.ranked) == ([B], [])
@@ -139,7 +139,7 @@ def test_what_the_catalogue_decides_is_worked_out_once_for_each_kind_of_request(
     assert len(catalogue.memo) == 1
 
 
-def test_a_paid_model_is_not_said_to_be_skipped_unless_paying_is_allowed() -> None:
+def test_skipped_paid_models_are_listed_only_if_paying_is_allowed() -> None:
     paid = model("p", free=False, context=10)
     need = Need(least_tokens=100)
 
@@ -187,7 +187,7 @@ def test_an_expired_entry_and_a_window_that_is_too_small_leave_a_model_out() -> 
     }
 
 
-def test_why_a_named_model_is_left_out_is_told_once() -> None:
+def test_the_reason_why_a_named_model_is_left_out_is_listed_once() -> None:
     selection = chosen(A, preferred=("one:a",), min_quality=6.0)
 
     assert selection.skipped == {"a": "its quality prior of 5.0 is under min_quality=6"}
@@ -196,7 +196,7 @@ def test_why_a_named_model_is_left_out_is_told_once() -> None:
 # -- rules that outweigh the rank ---------------------------------------------------------------
 
 
-def test_a_sessions_model_comes_first_among_those_that_nobody_named() -> None:
+def test_a_sessions_model_comes_first_after_the_named_ones() -> None:
     selection = chosen(A, B, C, kept="c", preferred=("two:b",))
 
     assert (selection.named, selection.ranked) == ([B], [C, A])
@@ -222,7 +222,7 @@ def test_a_local_model_that_the_memory_does_not_hold_comes_last() -> None:
     assert chosen(large, small, order=order).ranked == [large, small]
 
 
-def test_every_free_model_comes_before_a_paid_one_whatever_else_counts() -> None:
+def test_every_free_model_comes_before_every_paid_one() -> None:
     paid = model("p", "two", free=False)
     tight_one = model("t", context=3_000)
     order = {"p": 0, "t": 1}

@@ -65,7 +65,7 @@ def test_a_benched_gone_or_unlikely_model_is_given_up(record: dict[str, Any], ke
     assert (remembering("a").keeps(book, NOW) == "a") is kept
 
 
-def test_the_kept_model_comes_before_whom_nobody_named() -> None:
+def test_the_sessions_model_comes_before_models_that_were_not_named() -> None:
     policy = Policy(preferred=("x", "y", "a", "z"))
     kept = remembering("a").keeping(policy, HealthBook(), NOW)
 

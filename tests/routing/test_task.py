@@ -108,7 +108,7 @@ def test_the_best_comes_first_and_of_equals_the_first_by_name() -> None:
     assert [row.model.id for row in rows] == ["a", "c", "b"]
 
 
-def test_what_a_model_has_and_lacks_is_told() -> None:
+def test_reasons_name_what_a_model_has_and_lacks() -> None:
     blind = model("a", parameters=frozenset({"tools"}))
     (row,) = best(blind, text="what is in this image", capabilities=("tools", "tools"))
 
@@ -116,7 +116,7 @@ def test_what_a_model_has_and_lacks_is_told() -> None:
     assert row.parts["capability"] == round(45.0 * (0.6 * 0.5 + 0.4 * 0.5), 2)
 
 
-def test_a_model_made_for_the_task_and_a_small_window_are_told() -> None:
+def test_reasons_name_a_model_made_for_the_task_and_a_small_window() -> None:
     (row,) = best(
         model("qwen-coder", context=4_096), text="Summarise this python code, class, def f("
     )

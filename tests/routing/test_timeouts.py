@@ -88,7 +88,7 @@ def test_a_stream_is_given_up_after_twice_its_models_usual_first_token(
         (2.8, False, 1, False, False),
     ],
 )
-def test_who_could_hardly_answer_in_time_is_too_late_while_others_wait(
+def test_a_model_that_could_hardly_answer_in_time_is_too_late_while_others_wait(
     remaining: float | None, named: bool, waiting: int, stream: bool, late: bool
 ) -> None:
     """The first token of an unknown model is expected after two seconds, half of it give or take.

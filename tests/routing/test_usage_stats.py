@@ -55,7 +55,7 @@ def test_each_hour_has_its_own_tally() -> None:
     assert [tally["usd"] for tally in usage.untold.values()] == [0.5, 1.0]
 
 
-def test_what_was_told_is_kept_no_longer() -> None:
+def test_usage_that_was_taken_is_forgotten() -> None:
     usage = UsageStats()
     usage.paid(A, NOW, 0.25)
 

@@ -283,7 +283,7 @@ def test_a_bucket_refills_evenly() -> None:
     assert window.since == NOW + 10.01, "a clock that is behind changes nothing"
 
 
-def test_a_fixed_period_starts_anew_and_keeps_what_was_sent_at_its_end() -> None:
+def test_a_fixed_period_resets_but_keeps_requests_sent_at_its_end() -> None:
     """By the provider's clock, that may be in the new period."""
     one = charge(requests=5, per=60.0, reset="fixed")
     begins = NOW // 60.0 * 60.0 - NOW

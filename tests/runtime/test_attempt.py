@@ -167,7 +167,7 @@ def test_a_model_that_calls_a_tool_instead_loses_no_word(receive: Any) -> None:
     assert shown(rig) == [("I will look. ", "hm")]
 
 
-def test_pieces_of_a_call_are_shown_only_where_they_are_asked_for(receive: Any) -> None:
+def test_pieces_of_a_call_are_shown_only_if_the_caller_wants_fragments(receive: Any) -> None:
     script = [says("Look: "), calls("{}", "f", "tool_calls")]
     request = ChatRequest.of("x").but(tools=TOOLS)
     pieces = {}

@@ -132,7 +132,7 @@ def test_sleeping(step: Callable[[float], s.Sleep], seconds: float, rig: Rig, dr
     assert [type(event) for event in rig.seen] == [events.Waiting]
 
 
-def test_who_sleeps_at_a_scope_is_woken_when_room_is_freed(
+def test_a_request_that_sleeps_at_a_scope_is_woken_when_room_is_freed(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def holds() -> Route:
@@ -419,7 +419,7 @@ def test_a_held_piece_of_a_tool_call_is_a_token_that_is_not_visible(
     assert [(c.name, c.arguments) for c in whole.tool_calls] == [("f", '{"a":1}')]
 
 
-def test_pieces_of_a_tool_call_are_shown_where_they_are_asked_for_and_then_not_again(
+def test_pieces_of_a_tool_call_are_shown_once_if_the_caller_wants_fragments(
     clock: VirtualClock, drive: Drive
 ) -> None:
     rig = Rig(Chunks([calls('{"a":', "f"), 0.1, calls("1}", finish="tool_calls")]), clock)
@@ -440,7 +440,7 @@ def test_pieces_of_a_tool_call_are_shown_where_they_are_asked_for_and_then_not_a
     assert not any(delta.tool_calls for delta in rig.shown)
 
 
-def test_an_answer_nobody_saw_is_shown_when_it_is_accepted(
+def test_an_answer_that_was_held_is_shown_when_it_is_accepted(
     clock: VirtualClock, drive: Drive
 ) -> None:
     rig = Rig(Chunks([thinks("hm"), says("all", "stop")]), clock)
@@ -510,7 +510,9 @@ def test_an_attempt_that_continues_repeats_nothing(clock: VirtualClock, drive: D
     assert "".join(texts(rig.shown)) == "The sea was calm and grey all day."
 
 
-def test_an_attempt_that_starts_anew_is_rejected(clock: VirtualClock, drive: Drive) -> None:
+def test_an_attempt_that_starts_from_the_beginning_is_rejected(
+    clock: VirtualClock, drive: Drive
+) -> None:
     first: Script = [says("The sea was calm and grey"), 500.0]
     rig = Rig(Chunks(first, [says("The sea was wild, and the wind rose.", "stop")]), clock)
 
@@ -544,7 +546,7 @@ def test_a_broken_stream_carries_what_was_shown(clock: VirtualClock, drive: Driv
     assert caught.value.partial == "half of it"
 
 
-def test_a_continued_answer_to_which_nobody_had_anything_to_add_is_what_was_shown(
+def test_a_continued_answer_without_additions_is_the_text_shown(
     clock: VirtualClock, drive: Drive
 ) -> None:
     rig = Rig(Chunks([says("all of it"), 500.0]), clock)
@@ -583,7 +585,7 @@ def pending_timers() -> list[asyncio.TimerHandle]:
 
 
 @pytest.mark.parametrize("error", [None, errors.NoCandidates("nobody is left")])
-def test_what_a_request_taught_is_pushed_whatever_became_of_it(
+def test_what_a_request_taught_is_pushed_even_if_it_failed(
     error: errors.FreeRouterError | None,
     rig: Rig,
     drive: Drive,

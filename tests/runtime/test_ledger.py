@@ -66,7 +66,7 @@ def test_the_first_to_come_is_the_first_to_be_served(runtime: Runtime) -> None:
     assert served == [1, 2, 3, 4, 5]
 
 
-def test_who_joins_the_line_waits_until_the_last_in_it_expects_room(runtime: Runtime) -> None:
+def test_a_new_request_waits_until_the_last_in_line_expects_room(runtime: Runtime) -> None:
     async def live() -> None:
         ledger, now = runtime.ledger, runtime.clock.now()
         waiting = [
@@ -113,7 +113,7 @@ def test_only_the_head_is_woken_and_a_head_that_leaves_hands_its_turn_on(
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_nobody_is_held_up_by_those_who_came_later_or_by_oneself(
+def test_a_request_does_not_wait_for_later_ones_or_for_itself(
     number: int, runtime: Runtime
 ) -> None:
     async def live() -> None:
@@ -314,7 +314,7 @@ def test_what_ended_while_the_store_was_lost_is_reported_later(runtime: Runtime)
     runtime.call(live)
 
 
-def test_a_lost_store_is_told_once_and_left_alone_for_a_while(runtime: Runtime) -> None:
+def test_a_lost_store_is_reported_once_and_left_alone_for_a_while(runtime: Runtime) -> None:
     events: list[Event] = []
 
     async def live() -> None:
@@ -371,7 +371,7 @@ class Process:
 
 @pytest.mark.parametrize("ours", ["nothing", "guessed", "stated earlier"])
 @pytest.mark.parametrize("ours_first", [True, False])
-async def test_a_wait_that_another_process_was_told_is_never_shortened(
+async def test_a_stated_wait_of_another_process_is_never_shortened(
     ours: str, ours_first: bool, tmp_path: Path
 ) -> None:
     """Whoever writes first: all, and a process that starts later, keep to the later end."""

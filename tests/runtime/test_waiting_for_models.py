@@ -111,7 +111,7 @@ def test_a_local_server_is_asked_before_its_copy_is_used(tmp_path: Path) -> None
     assert slow.elapsed == LOCAL_GRACE
 
 
-def test_a_server_elsewhere_is_not_waited_for_where_there_is_a_copy(tmp_path: Path) -> None:
+def test_with_a_copy_on_disk_no_request_waits_for_a_remote_list(tmp_path: Path) -> None:
     lists = Lists({"one": (0.1, ["old"])})
     Process(lists, tmp_path).models(ONE)
     lists.hosts["one"] = (0.1, ["new"])

@@ -114,7 +114,7 @@ def test_a_cost_is_a_finite_number_or_not_known(cost: object, usd: float | None)
         Answer(audio={"id": "1"}),
     ],
 )
-def test_whatever_a_caller_can_use_is_no_empty_answer(answer: Answer) -> None:
+def test_an_answer_with_anything_usable_is_not_empty(answer: Answer) -> None:
     assert not answer.empty
     assert Answer(" \n", reasoning="thoughts alone").empty
 

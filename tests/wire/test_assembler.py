@@ -104,14 +104,14 @@ def test_a_chunk_without_a_choice_shows_nothing(junk: object) -> None:
     assert assembler.answer().empty
 
 
-def test_a_whole_message_may_stand_where_a_delta_is_expected() -> None:
+def test_a_whole_message_in_place_of_a_delta_is_read() -> None:
     assembler = Assembler()
 
     assert assembler.feed({"choices": [{"message": {"content": "x"}}]}) == Delta("x")
     assert assembler.feed({"choices": [{"delta": "odd"}]}) is None
 
 
-def test_what_is_shown_to_nobody_is_in_the_answer() -> None:
+def test_refusals_annotations_and_images_are_in_the_answer() -> None:
     assembler = Assembler("requested")
     feed(
         assembler,
@@ -327,7 +327,7 @@ def test_a_finish_reason_that_is_no_word_is_written_as_one(odd: object) -> None:
     assert (answer.finish_reason, answer.native_finish_reason) == (str(odd), str(odd))
 
 
-def test_rubbish_and_a_finish_reason_hide_no_error_that_was_told() -> None:
+def test_an_earlier_error_is_kept_over_junk_and_a_finish_reason() -> None:
     assembler = Assembler()
     assembler.feed({"error": {"code": 429}})
     assembler.feed_data("rubbish")

@@ -73,7 +73,7 @@ def test_a_plain_request_is_a_model_and_messages() -> None:
     assert body_of() == {"model": "a/m", "messages": [USER]}
 
 
-def test_a_stream_asks_for_usage_whatever_further_fields_say() -> None:
+def test_a_stream_always_asks_for_usage() -> None:
     request = asked(extra_body={"stream": False, "stream_options": {}, "user": "u"})
 
     assert body_of(request, stream=True) == {
@@ -142,7 +142,7 @@ KNOWS_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
         (frozenset({"tools"}), "required", True, "required"),
     ],
 )
-def test_a_choice_of_tools_goes_where_it_is_known(
+def test_tool_choice_is_sent_only_to_models_that_know_it(
     parameters: frozenset[str], choice: Any, tools: bool, sent: object
 ) -> None:
     request = asked(tools=[TOOL], tool_choice=choice)
@@ -162,7 +162,7 @@ def test_no_tools_are_no_empty_list_and_have_no_choice() -> None:
     ("parameters", "parallel", "sent"),
     [(KNOWS_TOOLS, False, False), (KNOWS_TOOLS, None, None), (frozenset({"tools"}), False, None)],
 )
-def test_parallel_calls_are_mentioned_where_the_field_is_known(
+def test_parallel_tool_calls_is_sent_only_to_models_that_know_it(
     parameters: frozenset[str], parallel: bool | None, sent: bool | None
 ) -> None:
     request = asked(tools=[TOOL], parallel_tool_calls=parallel)
@@ -194,7 +194,7 @@ def test_a_beginning_goes_behind_the_callers_own(messages: list[Json], last: Jso
     assert body_of(ChatRequest(messages), prefill="Once upon \n")["messages"][-1] == last
 
 
-def test_a_beginning_of_spaces_is_none() -> None:
+def test_a_prefill_of_spaces_is_left_out() -> None:
     assert body_of(prefill=" \n")["messages"] == [USER]
 
 
@@ -261,7 +261,7 @@ def test_reasoning_without_a_writers_name_is_the_callers_own_business() -> None:
         (Model("a/m", lacks=frozenset({"reasoning-off"})), "none", None),
     ],
 )
-def test_reasoning_is_asked_for_where_it_is_known_and_never_off_where_it_must_be(
+def test_reasoning_is_requested_from_models_that_know_it_and_never_switched_off_if_mandatory(
     model: Model, setting: Any, sent: str | None
 ) -> None:
     assert body_of(asked(reasoning=setting), model=model).get("reasoning_effort") == sent
@@ -289,7 +289,7 @@ CAP = {"prompt": "0", "completion": "0"}
         ("openai", {"no_train": True}, None),
     ],
 )
-def test_openrouter_is_told_the_price_and_who_may_read(
+def test_openrouter_gets_the_price_cap_and_the_data_policy(
     dialect: str, options: dict[str, Any], preferences: Json | None
 ) -> None:
     assert body_of(dialect=dialect, **options).get("provider") == preferences
@@ -571,7 +571,7 @@ def test_a_call_that_is_repeated_before_its_result_keeps_its_id() -> None:
     assert ids(after(rewrite_tool_ids(numbered), *turns)) == ["functions.f:0"] * 3
 
 
-def test_ids_that_would_meet_are_made_anew() -> None:
+def test_rewritten_ids_that_collide_are_made_unique() -> None:
     def same(_old: str, _function: str, number: int) -> str:
         return "x" if number < 2 else f"x{number}"
 
@@ -613,9 +613,7 @@ def test_an_id_that_is_accepted_stays(make: Any, old: str) -> None:
         (numbered, "functions.f", r"functions\.g:7"),
     ],
 )
-def test_any_other_id_is_made_anew_and_the_same_in_every_turn(
-    make: Any, old: str, form: str
-) -> None:
+def test_any_other_id_is_rewritten_alike_in_every_turn(make: Any, old: str, form: str) -> None:
     assert re.fullmatch(form, make(old, "g", 7))
     assert make(old, "g", 7) == make(old, "g", 7)
 

@@ -106,7 +106,7 @@ def test_a_repetition_is_looked_for_near_the_end_and_at_the_very_start() -> None
         ("ab cd ef", "ab cd x"),
     ],
 )
-def test_a_text_that_begins_like_the_first_and_leaves_it_is_begun_anew(
+def test_a_text_that_begins_like_the_first_and_then_differs_is_a_new_beginning(
     before: str, new: str
 ) -> None:
     with pytest.raises(CannotSplice):

@@ -794,7 +794,7 @@ def test_faults_of_an_answer_say_whether_they_say_anything_about_the_model() -> 
     assert "raise max_tokens" in length.hint
 
 
-def test_a_transports_failure_is_told_in_its_own_words_if_it_has_any() -> None:
+def test_a_transport_failure_keeps_its_message_if_it_has_one() -> None:
     assert judge_transport("connect", "no route") == Fault(Kind.BUSY, Cause.CONNECT, "no route")
     assert judge_transport("read-timeout") == Fault(
         Kind.SLOW, Cause.READ_TIMEOUT, "no bytes in time"

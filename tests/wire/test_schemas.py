@@ -88,7 +88,7 @@ from freerouter_core.wire.schema import (
         ({"minimum": 2}, True, None),
     ],
 )
-def test_the_first_violation_is_told_with_its_path(
+def test_the_first_violation_is_reported_with_its_path(
     schema: object, value: object, violation: str | None
 ) -> None:
     assert find_violation(value, schema) == violation
@@ -125,7 +125,7 @@ def test_references_are_followed_to_any_depth() -> None:
         ({"$ref": "#/loop"}, {}),
     ],
 )
-def test_a_reference_ends_somewhere_or_constrains_nothing(
+def test_a_reference_is_followed_or_constrains_nothing(
     schema: dict[str, Any], followed: dict[str, Any]
 ) -> None:
     root = {"a/b": {"c~d": {"type": "string"}}, "text": "x", "loop": {"$ref": "#/loop"}}

@@ -61,7 +61,7 @@ def test_a_response_format_is_read(response_format: Json, structured: Structured
     assert Structured.from_response_format(response_format) == structured
 
 
-def test_equal_requests_have_equal_hashes_whatever_the_order_of_keys() -> None:
+def test_equal_wishes_have_equal_hashes_in_any_order_of_keys() -> None:
     one = Structured({"type": "object", "title": "t"})
     other = Structured({"title": "t", "type": "object"})
 
@@ -139,7 +139,7 @@ def written(structured: Structured, form: Any, *messages: Json) -> Json:
         ),
     ],
 )
-def test_a_schema_goes_as_a_response_format_and_is_strict_where_it_can_be(
+def test_a_schema_becomes_a_response_format_that_is_strict_if_possible(
     structured: Structured, inner: Json
 ) -> None:
     assert written(structured, "json_schema")["response_format"] == {
@@ -194,7 +194,7 @@ def test_a_strict_tool_says_so() -> None:
         (Structured(None), "prompt", "give me JSON", True),
     ],
 )
-def test_a_model_is_told_in_words_where_no_field_says_it(
+def test_a_model_without_a_fitting_field_gets_the_schema_in_the_prompt(
     structured: Structured, form: Any, message: str, instructed: bool
 ) -> None:
     body = written(structured, form, {"role": "user", "content": message})

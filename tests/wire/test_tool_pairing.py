@@ -65,7 +65,7 @@ def test_a_result_that_names_no_call_answers_the_next_open_one(call_id: str | No
     ]
 
 
-def test_a_result_without_its_call_is_told_by_the_user() -> None:
+def test_a_result_without_its_call_becomes_a_user_message() -> None:
     parts = [{"type": "text", "text": "r"}]
 
     assert paired(USER, result("gone"), result("gone", parts)) == [
@@ -79,7 +79,7 @@ def test_a_result_without_its_call_is_told_by_the_user() -> None:
     }
 
 
-def test_open_calls_are_closed_before_a_lost_result_is_told() -> None:
+def test_open_calls_are_closed_before_a_lost_result() -> None:
     assert paired(turn("a"), result("gone"))[1:] == [
         result("a", CALL_NOT_RUN),
         {"role": "user", "content": "Result of a tool: r"},
