@@ -204,7 +204,7 @@ def test_an_earlier_wake_from_the_line_asks_the_limit_again() -> None:
     assert len(played.all(s.Reserve)) == 2
 
 
-def test_an_upstreams_limit_benches_only_the_model_that_met_it() -> None:
+def test_a_spent_budget_holds_only_the_paid_model() -> None:
     by_ip = account("one", limits=(Limit(requests=20, scope="ip"),))
     paid = model("p", free=False, prompt_price=1e-6, completion_price=1e-6)
     budgeted = plan(

@@ -116,5 +116,5 @@ def test_what_could_cost_money_is_refused_unless_it_is_permitted(
         {"model": "a/m:free"},
     ],
 )
-def test_all_other_parameters_are_sent(fields: Json) -> None:
+def test_all_other_parameters_are_accepted(fields: Json) -> None:
     check_request(request(**fields), allow_paid=False)
