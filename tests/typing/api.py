@@ -145,6 +145,7 @@ def routers() -> None:
         allow_paid=True,
         privacy="no-train",
         timeout=30,
+        max_wait=120,
         max_retries=3,
         max_failures=2,
         exclude_failed=1_800,
@@ -403,6 +404,7 @@ def langchain(router: Router) -> None:
         reasoning="low",
         extra_body={"top_k": 3},
         timeout=30,
+        max_wait=None,
         streaming=True,
     )
     ChatFreeRouter(api_key=SecretStr("sk-…"), session="report", reasoning=False, stop="END")
