@@ -580,7 +580,7 @@ def test_the_timer_of_an_attempt_ends_with_it(clock: VirtualClock, drive: Drive)
 
 def pending_timers() -> list[asyncio.TimerHandle]:
     loop = asyncio.get_running_loop()
-    timers: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]  # no public way
+    timers: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]  # not public
     return timers
 
 
