@@ -8,6 +8,8 @@ from typing import Any
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.request import ChatRequest
 
+from ..inspection import health_of
+
 OTHER = {
     "type": "function",
     "function": {"name": "sub", "parameters": {"type": "object", "properties": {}}},
@@ -36,7 +38,7 @@ def test_a_lack_is_learnt_once_for_all_requests() -> None:
         assert [a["fault"] for a in first.attempts] == ["unfit", "unfit", None]
         assert [a["fault"] for a in second.attempts] == [None]
         assert world.requests[-1].body["temperature"] == 0.5
-        assert world.runtime.state.health.of(router.free_models()[0].identity).failures == 0
+        assert health_of(world.runtime, "a/m:free").failures == 0
 
 
 def test_concurrent_callers_all_learn_a_lack() -> None:
