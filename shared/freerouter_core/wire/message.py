@@ -50,7 +50,9 @@ def merge_reasoning_details(details: list[Json]) -> tuple[Json, ...]:
         if isinstance(detail.get(key), str):
             so_far = last.get(key)
             last[key] = (so_far if isinstance(so_far, str) else "") + detail[key]
-        last.update({k: v for k, v in detail.items() if k != key and v is not None})
+        for name, value in detail.items():
+            if name != key and value is not None:
+                last[name] = value
     return tuple(merged)
 
 
