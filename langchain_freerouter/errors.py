@@ -14,6 +14,7 @@ from langchain_core import exceptions as lc
 from langchain_core.exceptions import ModelError
 
 from freerouter_core import errors as core
+from freerouter_core.wire.fault import Kind
 
 
 class AuthenticationFailed(core.AuthenticationFailed, lc.ModelAuthenticationError):
@@ -143,7 +144,11 @@ def as_model_error(error: core.FreeRouterError) -> core.FreeRouterError:
 def _exhausted(attempts: Sequence[core.AttemptRecord]) -> type[core.Exhausted]:
     """The class for what all attempts have in common."""
     faults = {attempt["fault"] for attempt in attempts}
-    if faults == {"busy"} and all(attempt["status"] is None for attempt in attempts):
+    if faults == {Kind.BUSY} and all(attempt["status"] is None for attempt in attempts):
         return Unreachable
-    kinds: dict[str, type[core.Exhausted]] = {"gone": Gone, "slow": TimedOut, "unfit": Unwilling}
+    kinds: dict[str, type[core.Exhausted]] = {
+        Kind.GONE: Gone,
+        Kind.SLOW: TimedOut,
+        Kind.UNFIT: Unwilling,
+    }
     return kinds.get(str(next(iter(faults))), Exhausted) if len(faults) == 1 else Exhausted

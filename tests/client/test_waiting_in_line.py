@@ -7,7 +7,9 @@ from collections import Counter
 
 import pytest
 
-from freerouter_core import Outcome, Router, errors
+from freerouter_core import Outcome, Router, Settings, errors
+from freerouter_core.client.config import RouterConfig
+from freerouter_core.client.resolve import resolve
 from freerouter_core.simulator import SimAccount, SimModel, World
 
 MODELS = [SimModel("a/x:free"), SimModel("b/x:free")]
@@ -49,6 +51,16 @@ async def test_max_wait_bounds_the_line() -> None:
         results = failures(await ask(world.router(max_wait=10.0), 25))
 
         assert results == {"Exhausted": 5}
+        assert world.elapsed < 11.0
+
+
+def test_the_line_is_bounded_by_ten_minutes_unless_something_else_is_given() -> None:
+    settings = Settings.load()
+    key = "sk-test"
+
+    assert resolve(RouterConfig(api_key=key), settings).max_wait == 600.0
+    assert resolve(RouterConfig(api_key=key, max_wait=5.0), settings).max_wait == 5.0
+    assert resolve(RouterConfig(api_key=key, timeout=60.0, max_wait=5.0), settings).max_wait is None
 
 
 async def test_a_request_that_stood_in_line_has_its_whole_timeout_afterwards() -> None:

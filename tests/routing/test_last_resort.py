@@ -47,6 +47,10 @@ def test_while_requests_are_plenty_anything_may_be_tried() -> None:
     assert worth(down(), congestion=PLENTY, probed=True) == PROBE_POLL
 
 
+def test_a_request_that_makes_others_wait_a_third_of_a_second_is_weighed() -> None:
+    assert worth(down(strikes=6), congestion=0.3) > 0.0
+
+
 def test_a_model_without_any_outcome_may_be_tried() -> None:
     assert worth(Health(), probed=True) == 0.0
 

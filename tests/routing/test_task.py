@@ -166,7 +166,7 @@ def test_a_paid_model_gets_no_points_for_being_free() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((7, 1, {}, {}), "a request in plain words is wanted, not int"),
+        ((7, 1, {}, {}), "text must be a string, not int"),
         (("x", 0, {}, {}), "limit=0 must be 1 or more"),
         (("x", 1.5, {}, {}), "limit=1.5 must be 1 or more"),
         (("x", 1, {}, {"speed": 1.0}), "no part is called 'speed'"),

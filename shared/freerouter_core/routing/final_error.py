@@ -24,7 +24,7 @@ from ..errors import (
 from ..wire.answer import Answer
 from ..wire.fault import Fault, Kind
 from .candidates import Candidate, Candidates
-from .fit import quality_of
+from .fit import TOO_LONG, quality_of
 from .health_book import HealthBook
 from .journal import Journal
 from .plan import Plan
@@ -106,7 +106,7 @@ def stream_broken(
 
 def _no_candidates(plan: Plan, candidates: Candidates) -> FreeRouterError:
     reasons = set(candidates.skipped.values())
-    if reasons and all(reason.startswith("context of") for reason in reasons):
+    if reasons and all(reason.startswith(TOO_LONG) for reason in reasons):
         return ContextTooLong("the prompt fits no free model's context window")
     skipped = list(candidates.skipped.items())
     detail = "; ".join(f"{name}: {reason}" for name, reason in skipped[:NAMED_REASONS])

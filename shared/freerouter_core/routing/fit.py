@@ -31,6 +31,9 @@ CAPABILITIES = frozenset(
 ) - {""}
 """Words for capabilities; every request parameter is one, too."""
 
+TOO_LONG = "context of"
+"""What the reason begins with if the prompt is longer than the model's context window."""
+
 
 def fit(
     model: Model, need: Need, policy: Policy, health: Health | None, now: float, *, named: bool
@@ -75,7 +78,7 @@ def ready(
 def _size(model: Model, need: Need, policy: Policy, health: Health | None) -> str | None:
     context = window(model, health)
     if model.listed and context < need.least_tokens:
-        return f"context of {context:,} tokens is under the {need.least_tokens:,} needed at least"
+        return f"{TOO_LONG} {context:,} tokens is under the {need.least_tokens:,} needed at least"
     if model.listed and context < policy.min_context:
         return (
             f"its {context:,} tokens of context are under min_context={policy.min_context:,} "

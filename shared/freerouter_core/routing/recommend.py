@@ -53,7 +53,7 @@ def check_wish(
 ) -> None:
     """Check the arguments of a recommendation. Raises `BadSetting`."""
     if not isinstance(text, str):
-        raise BadSetting(f"a request in plain words is wanted, not {type(text).__name__}")
+        raise BadSetting(f"text must be a string, not {type(text).__name__}")
     if not isinstance(limit, int) or limit < 1:
         raise BadSetting(f"limit={limit!r} must be 1 or more")
     unknown = sorted(map(str, set(weights) - set(WEIGHTS)))

@@ -54,7 +54,7 @@ def read_request(body: object) -> ClientRequest:
     if not isinstance(messages, list) or not isinstance(tools, list):
         raise BadRequest("messages and tools must be lists")
     if body.get("n") not in (None, 1):
-        raise BadRequest("n must be 1: one answer is given a request", hint="ask several times")
+        raise BadRequest("n must be 1: each request returns one answer", hint="ask several times")
     model = body.get("model")
     if model is not None and not isinstance(model, str):
         raise BadRequest("model must be a name")

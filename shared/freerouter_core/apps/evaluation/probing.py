@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from ...catalogue.model import Model
 from ...client.router import Router
+from ...wire.fault import Kind
 from ...wire.request import ChatRequest
 from ..as_json import JsonObject
 from .report_file import ReportFile
@@ -54,7 +55,7 @@ def probe_models(
         began = time.monotonic()
         result = probe_model(router, model, prompt, timeout)
         yield result
-        if result.fault == "account":
+        if result.fault == Kind.ACCOUNT:
             return
         if result.asked and n < len(models):
             time.sleep(max(0.0, spacing - (time.monotonic() - began)))

@@ -30,6 +30,6 @@ def open_store(url: str) -> Store | None:
         return RedisStore(url)
     scheme = url.partition(":")[0]
     raise BadSetting(
-        f"FREEROUTER_STATE={scheme}… names no store",
+        f"FREEROUTER_STATE={scheme}… is not a known store",
         hint='"sqlite", "sqlite:///path", "redis://host:port/0" or "memory"',
     )
