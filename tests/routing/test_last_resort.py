@@ -51,6 +51,12 @@ def test_a_request_that_makes_others_wait_a_third_of_a_second_is_weighed() -> No
     assert worth(down(strikes=6), congestion=0.3) > 0.0
 
 
+def test_a_low_chance_ends_no_request_before_its_time() -> None:
+    """A later look would lie behind the deadline, and the request would end on a guess."""
+    for left in (40.0, 20.0, 5.0, 2.0):
+        assert 0.0 < worth(down(strikes=9), congestion=30.0, time_left=left) < left
+
+
 def test_a_model_without_any_outcome_may_be_tried() -> None:
     assert worth(Health(), probed=True) == 0.0
 
@@ -80,7 +86,7 @@ def test_more_time_left_makes_an_answer_worth_more() -> None:
         worth(down(), congestion=2.0, time_left=seconds) for seconds in (1.0, 10.0, 60.0, 600.0)
     ]
 
-    assert waits == [LONGEST_POLL, LONGEST_POLL, 8.0, 0.0]
+    assert waits == [PROBE_POLL, 6.0, 8.0, 0.0]  # looked at again while there is time
 
 
 def test_a_chance_that_is_good_enough_is_worth_any_request() -> None:

@@ -31,6 +31,9 @@ PROBE_POLL = 1.0
 """Seconds until the result of another request's probe is looked at."""
 POLLS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds after which the chance is looked at, to find out when to ask again."""
+SHARE_OF_TIME_LEFT = 0.6
+"""The part of the time left after which a model is looked at again at the latest: a low chance is
+a guess, and a guess ends no request before its time (law 11)."""
 LONGEST_POLL = 32.0
 """Seconds until a model is looked at again that is worth no request within the other polls."""
 
@@ -55,8 +58,9 @@ def worth_asking_at(
     left = UNKNOWN_TIME_LEFT if time_left is None else time_left
     cost = ATTEMPT_SHARE * left + CONGESTION_FACTOR * congestion
     saved = max(left / 2.0, left - record.first_token)
+    in_time = max(PROBE_POLL, SHARE_OF_TIME_LEFT * left)
     for wait in (0.0, *POLLS):
-        worth = max(0.0, saved - wait) * record.odds(now + wait)[0]
-        if worth >= cost or record.odds(now + wait)[0] >= SURE_ENOUGH:
-            return now + wait
-    return now + LONGEST_POLL
+        chance = record.odds(now + wait)[0]
+        if chance * max(0.0, saved - wait) >= cost or chance >= SURE_ENOUGH:
+            return now + min(wait, in_time)
+    return now + min(LONGEST_POLL, in_time)
