@@ -1,0 +1,7 @@
+"""Streams of odd shapes."""
+
+from __future__ import annotations
+
+from ..row import Row
+
+ROWS: tuple[Row, ...] = ()

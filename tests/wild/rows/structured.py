@@ -1,0 +1,7 @@
+"""Structured answers of odd shapes."""
+
+from __future__ import annotations
+
+from ..row import Row
+
+ROWS: tuple[Row, ...] = ()
