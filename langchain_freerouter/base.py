@@ -77,12 +77,27 @@ class BaseFreeRouter(RouterOptions, BaseChatModel):
 
     @override
     def _resolve_model_profile(self) -> ModelProfile | None:
+        # What some models take is promised only if every model that may be asked must take it.
+        # What is not said counts as yes for some middleware, so what is not promised is False.
+        promised = frozenset(self.capabilities)
+        sees = not promised.isdisjoint({"vision", "image", "multimodal"})
         return {
             "max_input_tokens": max(self.min_context, CONTEXT_PROMISE),
             "tool_calling": True,
+            "tool_choice": True,
             "structured_output": True,
             "text_inputs": True,
             "text_outputs": True,
+            "image_inputs": sees,
+            "image_url_inputs": sees,
+            "image_tool_message": sees,
+            "pdf_inputs": "file" in promised,
+            "pdf_tool_message": False,
+            "audio_inputs": "audio" in promised,
+            "video_inputs": "video" in promised,
+            "image_outputs": False,
+            "audio_outputs": False,
+            "video_outputs": False,
         }
 
     # -- serialized form ----------------------------------------------------------------------

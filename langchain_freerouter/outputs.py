@@ -71,7 +71,7 @@ def last_chunk_of(outcome: freerouter_core.Outcome, *, usage: bool) -> ChatGener
 
 def _call_chunks(delta: Delta) -> list[ToolCallChunk]:
     whole = [
-        tool_call_chunk(name=call.name, args=call.arguments, id=call.id, index=n)
+        tool_call_chunk(name=call.name, args=call.json_arguments, id=call.id, index=n)
         for n, call in enumerate(delta.tool_calls)
     ]
     fragments = [

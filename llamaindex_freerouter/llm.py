@@ -44,7 +44,7 @@ from freerouter_core.wire.request import ChatRequest
 from .callbacks import chat_events, completion_events
 from .messages import to_wire
 from .response_format import structured_in
-from .responses import OwnNames, ResponseBuilder, to_response
+from .responses import ResponseBuilder, to_response
 from .structured import StructuredPrediction
 from .tools import selections, wire_tool_choice, wire_tools, with_one_call
 
@@ -161,21 +161,21 @@ class FreeRouter(RouterOptions, StructuredPrediction):
     # -- the work behind them: no events ------------------------------------------------------
 
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        request, names = self._request(messages, kwargs)
+        request = self._request(messages, kwargs)
         outcome = self._router.chat(request)
-        return to_response(outcome.answer, outcome.metadata, names)
+        return to_response(outcome.answer, outcome.metadata)
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        request, names = self._request(messages, kwargs)
+        request = self._request(messages, kwargs)
         outcome = await self._router.achat(request)
-        return to_response(outcome.answer, outcome.metadata, names)
+        return to_response(outcome.answer, outcome.metadata)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         max_calls = kwargs.pop("most_tool_calls", None)
-        request, names = self._request(messages, kwargs)
+        request = self._request(messages, kwargs)
 
         def generate() -> ChatResponseGen:
-            response = ResponseBuilder(names, max_calls)
+            response = ResponseBuilder(max_calls)
             stream = self._router.stream(request)
             try:
                 for delta in stream:
@@ -190,10 +190,10 @@ class FreeRouter(RouterOptions, StructuredPrediction):
         self, messages: Sequence[ChatMessage], **kwargs: Any
     ) -> ChatResponseAsyncGen:
         max_calls = kwargs.pop("most_tool_calls", None)
-        request, names = self._request(messages, kwargs)
+        request = self._request(messages, kwargs)
 
         async def generate() -> ChatResponseAsyncGen:
-            response = ResponseBuilder(names, max_calls)
+            response = ResponseBuilder(max_calls)
             stream = self._router.astream(request)
             try:
                 async for delta in stream:
@@ -215,10 +215,8 @@ class FreeRouter(RouterOptions, StructuredPrediction):
         policy["min_context"] = max(self.min_context, self.context_window, base)
         return policy
 
-    def _request(
-        self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]
-    ) -> tuple[ChatRequest, OwnNames]:
-        """The core's request, and the tools' own names by those sent where the two differ."""
+    def _request(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatRequest:
+        """The core's request: the options of this model, overruled by those of the call."""
         try:
             return self._translated(messages, kwargs)
         except FreeRouterError:
@@ -229,15 +227,12 @@ class FreeRouter(RouterOptions, StructuredPrediction):
                 hint="check messages and options",
             ) from error
 
-    def _translated(
-        self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]
-    ) -> tuple[ChatRequest, OwnNames]:
+    def _translated(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatRequest:
         options = {**self.additional_kwargs, **kwargs}
         for name in _NOT_SENT:
             options.pop(name, None)
-        names = options.pop("tool_names", None) or {}
         structured, validate = structured_in(options.pop("response_format", None))
-        request = ChatRequest(
+        return ChatRequest(
             messages=to_wire(messages),
             tools=list(options.pop("tools", None) or ()),
             tool_choice=options.pop("tool_choice", None),
@@ -250,7 +245,6 @@ class FreeRouter(RouterOptions, StructuredPrediction):
             timeout=options.pop("timeout", None),
             parameters=self._parameters(options),
         )
-        return request, names
 
     # -- tools --------------------------------------------------------------------------------
 
@@ -275,11 +269,9 @@ class FreeRouter(RouterOptions, StructuredPrediction):
             messages.append(user_msg)
         if not tools:
             return {"messages": messages, **kwargs}
-        wire, names = wire_tools(tools, strict)
+        wire = wire_tools(tools, strict)
         choice = wire_tool_choice(tool_choice, required=tool_required)
         prepared = {"messages": messages, "tools": wire, "tool_choice": choice, **kwargs}
-        if names:
-            prepared["tool_names"] = names
         if not allow_parallel_tool_calls:
             prepared["most_tool_calls"] = 1
         return prepared

@@ -1,9 +1,8 @@
-"""LlamaIndex messages as OpenAI wire dicts. Nothing is mutated."""
+"""LlamaIndex messages as dicts that the core reads. Nothing is mutated."""
 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Sequence
 from io import IOBase
 
@@ -24,10 +23,9 @@ from llama_index.core.base.llms.types import (
 )
 
 from freerouter_core.errors import BadRequest
-from freerouter_core.wire.json_values import Json, parse_json
-from freerouter_core.wire.tool_pairing import pair_tool_calls
+from freerouter_core.wire.json_values import Json
 
-from .tools import foreign_call, sent_name
+from .tools import foreign_call
 
 _ROLES = {
     MessageRole.SYSTEM: "system",
@@ -52,7 +50,7 @@ def to_wire(messages: Sequence[ChatMessage]) -> list[Json]:
     wire = [_wire_message(message) for message in messages]
     for n, message in enumerate(wire):
         _give_ids(message.get("tool_calls") or [], wire[n + 1 :])
-    return pair_tool_calls(wire)
+    return wire
 
 
 def _give_ids(calls: list[Json], following: list[Json]) -> None:
@@ -72,34 +70,22 @@ def _wire_message(message: ChatMessage) -> Json:
     for block in message.blocks:
         if not isinstance(block, ToolCallBlock):
             parts += _parts(block)
-    if role == "assistant":  # a model is not shown the pictures and sounds that a model made
-        parts = [part for part in parts if part["type"] == "text"]
-    wire: Json = {"role": role, "content": _content(parts)}
+    wire: Json = {"role": role, "content": parts}
     if role == "assistant":
         calls = _calls(message)
         if calls:
             wire["tool_calls"] = calls
-            wire["content"] = wire["content"] or None
         thoughts = _thoughts(message)
         if thoughts:
             # `wire.body` returns thoughts to the model that had them, and drops them for others.
             wire |= thoughts
-            wire["model"] = [
-                str(extras.get("requested_model") or ""),
-                str(extras.get("model_name") or ""),
-            ]
+            names = ("model_id", "requested_model", "model_name")
+            wire["model"] = [str(extras[name]) for name in names if extras.get(name)]
     elif role == "tool":
         wire["tool_call_id"] = str(extras.get("tool_call_id") or "")
     if extras.get("name") and role != "tool":
         wire["name"] = extras["name"]
     return wire
-
-
-def _content(parts: list[Json]) -> str | list[Json]:
-    """Parts that are all text become a string: many free backends take nothing else."""
-    if all(part["type"] == "text" for part in parts):
-        return "".join(part["text"] for part in parts)
-    return parts
 
 
 def _thoughts(message: ChatMessage) -> Json:
@@ -134,21 +120,8 @@ def _calls(message: ChatMessage) -> list[Json]:
 
 
 def _call(ident: str | None, name: str, kwargs: object, n: int) -> Json:
-    """`kwargs` may be a dict or its JSON (llama_index#21378). Anything else is sent as no
-    arguments."""
-    arguments = (
-        kwargs if isinstance(kwargs, str) else json.dumps(kwargs, ensure_ascii=False, default=str)
-    )
-    try:
-        if not isinstance(parse_json(arguments), dict):
-            arguments = "{}"
-    except ValueError:
-        arguments = "{}"
-    return {
-        "id": ident or f"{_NO_ID}{n}",
-        "type": "function",
-        "function": {"name": sent_name(name), "arguments": arguments},
-    }
+    """`kwargs` may be a dict or its JSON (llama_index#21378)."""
+    return {"id": ident or f"{_NO_ID}{n}", "name": name, "args": kwargs}
 
 
 # -- content ---------------------------------------------------------------------------------------
@@ -174,8 +147,8 @@ def _parts(block: BaseContentBlock) -> list[Json]:
         case DocumentBlock():
             mime = block.document_mimetype or "application/pdf"
             url = str(block.url) if block.url else _data_url(block.resolve_document(), mime)
-            file = {"filename": block.title or "document.pdf", "file_data": url}
-            return [{"type": "file", "file": file}]
+            title = None if block.title == "input_document" else block.title  # their default
+            return [{"type": "document", "mime_type": mime, "url": url, "title": title}]
         case CitableBlock():
             return [part for inner in block.content for part in _parts(inner)]
         case CitationBlock():

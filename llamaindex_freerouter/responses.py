@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from llama_index.core.base.llms.types import (
     AudioBlock,
@@ -22,15 +21,9 @@ from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.tool_calls import ToolCall
 
-OwnNames = Mapping[str, str]
-"""The tools' own names, by those that were sent in their place. Other names are the tools' own."""
 
-
-def to_response(
-    answer: Answer, metadata: Mapping[str, object], names: OwnNames | None = None
-) -> ChatResponse:
+def to_response(answer: Answer, metadata: Mapping[str, object]) -> ChatResponse:
     """A whole answer."""
-    answer = _with_own_names(answer, names or {})
     return ChatResponse(
         message=_whole_message(answer, metadata),
         raw=_raw(answer, metadata),
@@ -44,8 +37,8 @@ class ResponseBuilder:
     `max_calls`: tool calls beyond this number are left out.
     """
 
-    def __init__(self, names: OwnNames, max_calls: int | None = None) -> None:
-        self._names, self._max_calls = names, max_calls
+    def __init__(self, max_calls: int | None = None) -> None:
+        self._max_calls = max_calls
         self._text, self._reasoning = "", ""
         self._calls: dict[int, ToolCall] = {}
 
@@ -54,12 +47,12 @@ class ResponseBuilder:
         self._text += delta.text
         self._reasoning += delta.reasoning
         for n, call in enumerate(delta.tool_calls):
-            self._calls[n] = _with_own_name(call, self._names)
+            self._calls[n] = call
         for piece in delta.fragments:
             call = self._calls.get(piece.index) or ToolCall(
                 piece.id or f"call_{piece.index}", "", ""
             )
-            name = call.name or self._names.get(piece.name or "", piece.name or "")
+            name = call.name or piece.name or ""
             self._calls[piece.index] = ToolCall(call.id, name, call.arguments + piece.arguments)
         choice = {"index": 0, "delta": {"content": delta.text}, "finish_reason": None}
         return ChatResponse(
@@ -71,7 +64,6 @@ class ResponseBuilder:
 
     def finish(self, answer: Answer, metadata: Mapping[str, object]) -> ChatResponse:
         """The last response: the whole message, with usage where token counters look for it."""
-        answer = _with_own_names(answer, self._names)
         shown = answer.with_(
             text=self._text or answer.text,
             reasoning=self._reasoning or answer.reasoning,
@@ -86,16 +78,6 @@ class ResponseBuilder:
 
     def _shown_calls(self) -> tuple[ToolCall, ...]:
         return tuple(self._calls.values())[: self._max_calls]
-
-
-def _with_own_names(answer: Answer, names: OwnNames) -> Answer:
-    if not names:
-        return answer
-    return answer.with_(tool_calls=tuple(_with_own_name(call, names) for call in answer.tool_calls))
-
-
-def _with_own_name(call: ToolCall, names: OwnNames) -> ToolCall:
-    return replace(call, name=names.get(call.name, call.name))
 
 
 # -- messages --------------------------------------------------------------------------------------
@@ -117,6 +99,7 @@ def _whole_message(answer: Answer, metadata: Mapping[str, object]) -> ChatMessag
         extras["annotations"] = [dict(annotation) for annotation in answer.annotations]
     extras["model_name"] = answer.model
     extras["requested_model"] = str(metadata.get("requested_model") or "")
+    extras["model_id"] = str(metadata.get("model_id") or "")
     if answer.refusal:
         extras["refusal"] = answer.refusal
     return message

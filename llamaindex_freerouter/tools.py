@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,9 +12,7 @@ from llama_index.core.tools.types import BaseTool
 
 from freerouter_core.errors import BadRequest
 from freerouter_core.wire.json_values import Json
-from freerouter_core.wire.schema import schema_name
 
-_ACCEPTED = re.compile(r"[A-Za-z0-9_-]{1,64}")
 ForeignCall = tuple[str | None, str, object]
 """(id, name, arguments) of a call. The arguments are a dict, its JSON, or a part of that JSON."""
 
@@ -24,29 +20,11 @@ ForeignCall = tuple[str | None, str, object]
 # -- what is sent ----------------------------------------------------------------------------------
 
 
-def sent_name(name: str) -> str:
-    """A tool's name as endpoints accept it.
-
-    A name that must change ends with a hash of itself, so two names never become one. The result is
-    the same wherever it is worked out.
-    """
-    if _ACCEPTED.fullmatch(name):
-        return name
-    return f"{schema_name(name)[:54]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def wire_tools(tools: Sequence[BaseTool], strict: bool | None) -> tuple[list[Json], dict[str, str]]:
-    """(tools as wire dicts, their own names by those that are sent where the two differ)."""
-    wire, own_names = [], {}
-    for tool in tools:
-        own = str(tool.metadata.name)
-        sent = sent_name(own)
-        if sent != own:
-            own_names[sent] = own
-        exact = {} if strict is None else {"strict": strict}
-        described = tool.metadata.to_openai_tool(skip_length_check=True)
-        wire.append({**described, "function": {**described["function"], "name": sent, **exact}})
-    return wire, own_names
+def wire_tools(tools: Sequence[BaseTool], strict: bool | None) -> list[Json]:
+    """Tools as wire dicts."""
+    exact = {} if strict is None else {"strict": strict}
+    described = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
+    return [{**tool, "function": {**tool["function"], **exact}} for tool in described]
 
 
 def wire_tool_choice(choice: str | Json | None, *, required: bool) -> str | Json:
@@ -65,7 +43,7 @@ def wire_tool_choice(choice: str | Json | None, *, required: bool) -> str | Json
             f"tool_choice={choice!r} names no tool",
             hint='use "auto", "none", "required", or the name of a tool',
         )
-    return {"type": "function", "function": {"name": sent_name(choice)}}
+    return {"type": "function", "function": {"name": choice}}
 
 
 # -- what comes back -------------------------------------------------------------------------------

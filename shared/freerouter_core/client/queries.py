@@ -39,6 +39,7 @@ from ..routing.recommend import WEIGHTS, check_wish, recommend
 from ..routing.task import analyse
 from ..routing.usage_stats import HISTORY_HOURS, HOUR, Tally, add
 from ..runtime.key_status import KeyStatus, fetch_key_status
+from ..wire.history import readable
 from ..wire.request import ChatRequest
 from .context import Context
 from .custom_strategy import apply_strategy
@@ -122,7 +123,7 @@ async def health(context: Context, wait: float | None = None) -> HealthReport:
 async def explain(context: Context, request: ChatRequest) -> Explanation:
     runtime, resolved = context.runtime, await context.opened()
     catalogue = await context.catalogue(resolved)
-    need, policy = need_of(request, resolved.policy.task), resolved.policy
+    need, policy = need_of(readable(request), resolved.policy.task), resolved.policy
     if request.model and request.model != "auto":
         policy = replace(policy, preferred=unique((request.model, *policy.preferred)))
     name = context.config.session_name
@@ -141,7 +142,7 @@ async def estimate_cost(
 ) -> CostEstimate:
     resolved = await context.opened()
     catalogue = await context.catalogue(resolved)
-    need = need_of(request, resolved.policy.task)
+    need = need_of(readable(request), resolved.policy.task)
     if model is None:
         rows = await model_statuses(context.runtime, catalogue, resolved, need, resolved.policy)
         chosen = at_least_one([row.model for row in rows if row.reason is None])[0]

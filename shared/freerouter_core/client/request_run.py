@@ -23,6 +23,7 @@ from ..routing.ruling import Flag, Ruling
 from ..runtime.driver import Driver
 from ..runtime.stream_output import Show
 from ..wire.answer import Answer
+from ..wire.history import readable
 from ..wire.request import ChatRequest
 from .context import Context
 from .custom_strategy import apply_strategy
@@ -104,9 +105,10 @@ class RequestRun:
             self.runtime.emit(Charged(outcome.attempt.model.id, answer.cost))
 
     async def _answer(self) -> Outcome:
-        context, runtime, request = self.context, self.runtime, self.request
+        context, runtime = self.context, self.runtime
         resolved = await context.opened()
         accounts, policy = resolved.accounts, self._policy(resolved.policy)
+        request = self.request = readable(self.request)
         need = checked_need(request, allow_paid=context.config.allow_paid, task=policy.task)
         timeout = request.timeout if request.timeout is not None else resolved.timeout
         deadline = None if timeout is None else self.started + timeout

@@ -101,8 +101,9 @@ def tight(model: Model, need: Need, health: Health | None) -> bool:
 
 
 def _capabilities(model: Model, need: Need, policy: Policy, lacks: frozenset[str]) -> str | None:
-    if need.inputs and model.listed:
-        missing = (need.inputs - model.inputs) | (need.inputs & lacks)
+    if need.inputs:
+        unknown = need.inputs - model.inputs if model.listed else frozenset()
+        missing = unknown | (need.inputs & (lacks | model.lacks))
         if missing:
             return f"takes no {', '.join(sorted(missing))}"
     if need.tools and (not model.takes("tools") or "tools" in lacks):

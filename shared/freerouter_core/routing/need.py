@@ -50,7 +50,11 @@ class Need:
     limit: int | None = None
     """The caller's `max_tokens`; None: not given."""
     inputs: frozenset[str] = frozenset()
-    """Inputs besides text: "image", "audio", "video", "file"."""
+    """Inputs besides text that the user's own words are about: "image", "audio", "video", "file".
+    A model that does not take them cannot answer."""
+    older_inputs: frozenset[str] = frozenset()
+    """Inputs that stand in earlier turns and in results of tools. Models that take them come first;
+    others are told in words what was left out."""
     tools: bool = False
     tool_choice: bool = False
     structured: bool = False
@@ -94,12 +98,16 @@ def need_of(request: ChatRequest, task: str | None = None) -> Need:
 
     `task` "auto": the task is told from the user's last message.
     """
-    size, media, inputs = 0, 0, set()
-    for message in request.messages:
+    size, media = 0, 0
+    inputs: set[str] = set()
+    older: set[str] = set()
+    turn = _current_turn(request.messages)
+    for n, message in enumerate(request.messages):
         text_size, kinds = _content_size(message.get("content"))
         size += MESSAGE_BYTES + text_size
         media += len(kinds)
-        inputs.update(kinds)
+        if kinds:
+            (inputs if n >= turn and message.get("role") == "user" else older).update(kinds)
         for call in message.get("tool_calls") or ():
             size += _size(str(call.get("function", {}).get("arguments", ""))) + CALL_BYTES
     for tool in request.tools:
@@ -114,12 +122,21 @@ def need_of(request: ChatRequest, task: str | None = None) -> Need:
         output_tokens=USUAL_LIMIT if limit is None else limit,
         limit=limit,
         inputs=frozenset(inputs),
+        older_inputs=frozenset(older - inputs),
         tools=bool(request.tools) and request.tool_choice != "none",
         tool_choice=bool(request.must_call),
         structured=structured is not None,
         task=analyse(asked(request.messages), tokens).task if task == "auto" else task,
         after_tool=bool(request.messages) and request.messages[-1].get("role") == "tool",
     )
+
+
+def _current_turn(messages: Sequence[Mapping[str, Any]]) -> int:
+    """Where the turn begins that is to be answered: after the last answer that called no tool."""
+    for n in range(len(messages) - 1, -1, -1):
+        if messages[n].get("role") == "assistant" and not messages[n].get("tool_calls"):
+            return n + 1
+    return 0
 
 
 def asked(messages: Sequence[Mapping[str, Any]]) -> str:

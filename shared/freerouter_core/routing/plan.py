@@ -71,6 +71,8 @@ class Outcome:
     """Where another model continued a broken stream, in the order of the text."""
     flags: tuple[Flag, ...] = ()
     """What guards remarked about the prompt and the answer."""
+    asked_for: str = ""
+    """The model that the caller named, in the caller's words; empty: any."""
     aside: str = ""
     """The text that guards prepend, if the answer is no text it could be added to."""
 
@@ -95,7 +97,8 @@ class Outcome:
         answer = self.answer
         metadata: dict[str, Any] = {
             "model_name": answer.model,
-            "requested_model": self.attempt.model.id,
+            "requested_model": self.asked_for or self.attempt.model.id,
+            "model_id": self.attempt.model.id,
             "upstream_provider": answer.upstream or self.provider,
             "provider": self.provider,
             "finish_reason": answer.finish_reason,

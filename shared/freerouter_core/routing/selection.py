@@ -15,6 +15,7 @@ from ..catalogue.providers import Account
 from .fit import able, fit, ready, tight
 from .health import PRIOR_SAFETY, Health
 from .named import find_named
+from .need import Need
 from .rank import rank
 from .situation import Situation
 
@@ -79,11 +80,19 @@ def _ordered(fitting: list[Model], situation: Situation) -> list[Model]:
         ranked.sort(key=lambda m: m.id != policy.kept)
     if need.prompt_tokens > SMALL_PROMPT:
         ranked.sort(key=lambda m: tight(m, need, records.get(m.identity)))
+    if need.older_inputs:
+        ranked.sort(key=lambda m: not _sees(m, need, records.get(m.identity), situation.now))
     if policy.memory:
         ranked.sort(key=lambda m: m.size * MEMORY_FACTOR > policy.memory)
     if policy.allow_paid:
         ranked.sort(key=lambda m: not m.free)
     return ranked
+
+
+def _sees(model: Model, need: Need, health: Health | None, now: float) -> bool:
+    """Whether a model takes what earlier turns and results of tools hold besides text."""
+    lacks = model.lacks if health is None else model.lacks | health.lacks_at(now)
+    return need.older_inputs <= model.inputs - lacks
 
 
 def _fitting(

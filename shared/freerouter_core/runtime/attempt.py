@@ -25,6 +25,7 @@ from ..wire.splice import CannotSplice
 from ..wire.sse import SSEDecoder
 from ..wire.stream import Assembler
 from ..wire.structured import JsonGate
+from ..wire.tool_names import answer_with_own_names, delta_with_own_names, own_names
 from .continuation import Continuation
 from .http.transport import Response, Transport, TransportFailed
 from .loop.clock import Clock
@@ -91,11 +92,12 @@ class AttemptRun:
         self._gate: JsonGate | None = None
         self._tool_as_text = False
         """Whether the structured object comes as the arguments of a forced tool call."""
+        self._own_names = own_names(plan.request)
         self._continuation = None if attempt.resumes is None else Continuation(shown_before)
 
     async def ask(self) -> Answer:
         """Send the attempt and return its answer. Raises `Rejected` and `TransportFailed`."""
-        answer = self._cleaned(await self._fetch())
+        answer = answer_with_own_names(self._cleaned(await self._fetch()), self._own_names)
         if self._continuation is None or answer.error is not None:
             return answer
         with _new_start_is_rejected():
@@ -195,6 +197,7 @@ class AttemptRun:
                 return  # reasoning, or a repetition of what was shown: no token yet
             # How to go on is not shown: it would stand in the middle of the text.
             delta = replace(delta, text=text, reasoning="", reasoning_details=())
+        delta = delta_with_own_names(delta, self._own_names)
         if self._gate is not None and self.plan.request.tools and delta.fragments:
             delta = self._released(delta, self._gate)
         if self._gate is not None:

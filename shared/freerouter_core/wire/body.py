@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..catalogue.model import Model
 from ..catalogue.providers import Account
+from .content import MEDIA, in_words, joined
 from .json_values import Json
-from .quirks import DROPPABLE, lacks_of, quirks_of
+from .quirks import DROPPABLE, Quirk, lacks_of, quirks_of
 from .reasoning import ReasoningSetting, turns_reasoning_off, write_reasoning
 from .request import ChatRequest, Messages
 from .structured import Form, choose_form, write_form
+from .tool_names import rename_tools
 
 ZERO_PRICE = {"prompt": "0", "completion": "0"}
 """OpenRouter's price cap. As strings: numbers make an SDK drop the whole `provider` object."""
@@ -37,9 +39,8 @@ def build_body(
     quirks = quirks_of(model.wire_name, account.provider, model.lacks)
     lacks = model.lacks | lacks_of(model.wire_name, account.provider)
     model = replace(model, lacks=lacks) if lacks else model
-    wants_reasoning_back = any(quirk.name == "reasoning-back" for quirk in quirks)
-    kept_key = "reasoning" if wants_reasoning_back else "reasoning_details"
-    messages = _without_foreign_reasoning(request.messages, model, kept_key)
+    messages = _with_words_for_media(request.messages, model)
+    messages = _without_foreign_reasoning(messages, model, _reasoning_kept(quirks, account))
     # Some refuse a beginning that ends with whitespace (BerriAI/litellm#2438).
     prefill = (prefill or "").rstrip()
     if prefill:
@@ -61,6 +62,7 @@ def build_body(
         _write_openrouter_preferences(body, free_only and price_cap, no_train)
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
+    rename_tools(body)
     for quirk in quirks:
         if quirk.transform is not None:
             quirk.transform(body)
@@ -107,24 +109,70 @@ def _with_prefill(messages: Messages, prefill: str) -> Messages:
     return [*messages, {"role": "assistant", "content": prefill}]
 
 
-def _without_foreign_reasoning(messages: Messages, model: Model, kept_key: str) -> Messages:
-    """Messages with reasoning only if this very model wrote it: others refuse its signatures.
+# -- what a model takes of a history --------------------------------------------------------------
+
+
+def _with_words_for_media(messages: Messages, model: Model) -> Messages:
+    """Pictures, sounds, films and files in words if this model does not take them."""
+    if not any(isinstance(message.get("content"), list) for message in messages):
+        return messages
+    taken = {kind for kind in MEDIA.values() if _takes(model, kind)}
+    return [_in_words(message, taken) for message in messages]
+
+
+def _takes(model: Model, kind: str) -> bool:
+    return kind not in model.lacks and (kind in model.inputs or not model.listed)
+
+
+def _in_words(message: Mapping[str, Any], taken: set[str]) -> Mapping[str, Any]:
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    parts = [
+        part if MEDIA.get(part.get("type", ""), "") in {"", *taken} else in_words(part)
+        for part in content
+    ]
+    return message if parts == content else {**message, "content": joined(parts)}
+
+
+def _reasoning_kept(quirks: Sequence[Quirk], account: Account) -> dict[bool | None, str]:
+    """The field of thoughts that is kept, by whether this model wrote them (None: not known).
+
+    Signed details go back to their writer only; another model refuses them (LiteLLM and others
+    report it). Plain text is kept for models that want it back.
+    """
+    if any(quirk.name in ("reasoning-back", "reasoning-required") for quirk in quirks):
+        return {True: "reasoning", None: "reasoning"}
+    if account.dialect == "openrouter":
+        return {True: "reasoning_details", None: "reasoning_details"}
+    return {True: "reasoning_details"}
+
+
+def _without_foreign_reasoning(
+    messages: Messages, model: Model, kept: Mapping[bool | None, str]
+) -> Messages:
+    """Messages with thoughts only as far as this model may be sent them.
 
     `model` on a message lists the writer's names (as requested, as answered) and is never sent.
-    `kept_key`: the model's own reasoning is kept as OpenRouter's "reasoning_details", or as text
-    ("reasoning") for models that want it back.
     """
-    if not any("model" in message for message in messages):
+    if not any(_THOUGHTS & message.keys() for message in messages):
         return messages
     return [
-        _without_reasoning(message, model, kept_key) if "model" in message else message
+        _without_reasoning(message, model, kept) if _THOUGHTS & message.keys() else message
         for message in messages
     ]
 
 
-def _without_reasoning(message: Mapping[str, Any], model: Model, kept_key: str) -> Json:
-    is_own = not {model.wire_name, model.id}.isdisjoint(message["model"] or ())
-    dropped = {"model", "reasoning", "reasoning_details"} - ({kept_key} if is_own else set())
+_THOUGHTS = frozenset({"model", "reasoning", "reasoning_details"})
+
+
+def _without_reasoning(
+    message: Mapping[str, Any], model: Model, kept: Mapping[bool | None, str]
+) -> Json:
+    is_own = None
+    if "model" in message:
+        is_own = not {model.wire_name, model.id}.isdisjoint(message["model"] or ())
+    dropped = _THOUGHTS - {kept.get(is_own, "")}
     return {key: value for key, value in message.items() if key not in dropped}
 
 

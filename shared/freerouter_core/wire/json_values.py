@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,13 +14,40 @@ JsonMapping = Mapping[str, object]
 
 
 def encode_json(value: object) -> bytes:
-    """JSON for the wire. Any mapping is an object, and what JSON does not know is its text."""
+    """JSON for the wire. Any mapping is an object; `unwritable` says what has no form in it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_json_form)
     return text.encode("utf-8", "replace")
 
 
 def _json_form(value: object) -> object:
-    return dict(value) if isinstance(value, Mapping) else str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__} has no form in JSON")
+
+
+def unwritable(value: object, path: str = "", depth: int = 0) -> str | None:
+    """Where in `value` something stands that JSON has no form for; None: nowhere.
+
+    NaN and infinity are such things, too: the wire's JSON has no words for them.
+    """
+    if value is None or isinstance(value, (str, bool, int)):
+        return None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else path or str(value)
+    if depth > _MAX_DEPTH:
+        return path
+    if isinstance(value, Mapping):
+        named = ((f"{path}.{key}" if path else str(key), item) for key, item in value.items())
+    elif isinstance(value, (list, tuple)):
+        named = ((f"{path}[{n}]", item) for n, item in enumerate(value))
+    else:
+        return path or type(value).__name__
+    found = (unwritable(item, name, depth + 1) for name, item in named)
+    return next((name for name in found if name is not None), None)
+
+
+_MAX_DEPTH = 200
+"""Levels of nesting that a request may have."""
 
 
 def parse_json(text: str | bytes | bytearray) -> Any:

@@ -169,8 +169,7 @@ def _streamed_choice(delta: Json, finish_reason: str | None) -> Json:
 
 
 def _call(call: ToolCall) -> Json:
-    function = {"name": call.name, "arguments": call.arguments}
-    return {"id": call.id, "type": "function", "function": function}
+    return call.wire()
 
 
 def _fragment(fragment: ToolCallFragment) -> Json:

@@ -69,8 +69,16 @@ def _quirk(
 
 _MISTRAL = r"(?:^|[/:])(?:open-)?(?:mistral|mixtral|ministral|codestral|devstral|magistral|pixtral)"
 _OPENAI = r"(?:^|/)(?:gpt-[45]|o[134](?:-|$)|chatgpt)"
+_NONE = r"(?!)"
+"""For a row that applies only where a refusal taught it."""
+_THINKING_TOOLS = r"deepseek-v(?:[4-9]|3\.[2-9])|kimi-k(?:2\.[5-9]|2-thinking|[3-9])|mimo-v[2-9]"
+"""Families that think between calls, and want those thoughts on every turn that calls tools."""
 
 QUIRKS: tuple[Quirk, ...] = (
+    # -- contents, which later rows may move or join ----------------------------------------------
+    _quirk("flat-content", "OpenHands/OpenHands#4643", transforms.flat_content,
+           providers="groq cerebras sambanova nvidia"),
+
     # -- roles ------------------------------------------------------------------------------------
     _quirk("developer", "earendil-works/pi#5117", each_message(transforms.developer_as_system),
            models=r"^(?!openai/|gpt-|o[134])"),
@@ -115,14 +123,20 @@ QUIRKS: tuple[Quirk, ...] = (
     # -- contents ---------------------------------------------------------------------------------
     _quirk("content-null", "devoxx/DevoxxGenieIDEAPlugin#1262",
            each_message(transforms.empty_content_for_null), providers="cloudflare"),
-    _quirk("flat-content", "OpenHands/OpenHands#4643", transforms.flat_content,
-           providers="groq cerebras sambanova nvidia"),
+    _quirk("content-empty", "HKUDS/nanobot#949", each_message(transforms.words_for_no_content),
+           models=_NONE),
     _quirk("message-name", "microsoft/autogen#2748", each_message(transforms.without_name),
            providers="mistral groq cohere"),
     _quirk("reasoning-back", "continuedev/continue#11711",
            each_message(transforms.reasoning_as_content), models=r"kimi|deepseek",
            providers="nvidia siliconflow modelscope ollama ollama-cloud huggingface cloudflare"
                      " vllm kilo"),
+    _quirk("reasoning-required", "anomalyco/opencode#25356",
+           each_message(transforms.reasoning_on_tool_turns("reasoning")),
+           providers="openrouter kilo", models=_THINKING_TOOLS),
+    _quirk("reasoning-required", "continuedev/continue#11711",
+           each_message(transforms.reasoning_on_tool_turns("reasoning_content")),
+           models=_THINKING_TOOLS),
     _quirk("reasoning-fields", "BerriAI/litellm#30884", each_message(transforms.without_reasoning),
            providers="mistral groq cerebras"),
 
@@ -166,11 +180,18 @@ QUIRKS: tuple[Quirk, ...] = (
 @lru_cache(maxsize=4096)
 def quirks_of(model: str, provider: str, learnt: frozenset[str] = frozenset()) -> tuple[Quirk, ...]:
     """The rows for a model (by its wire name) at a provider, and those `learnt` of it."""
-    quirks: dict[str, Quirk] = {}
+    chosen: dict[str, Quirk] = {}
     for quirk in QUIRKS:
-        if quirk.name in learnt or quirk.applies_to(model, provider):
-            quirks.setdefault(quirk.name, quirk)
-    return tuple(quirks.values())
+        if quirk.applies_to(model, provider):
+            chosen.setdefault(quirk.name, quirk)
+    for quirk in sorted(QUIRKS, key=lambda quirk: provider not in quirk.providers):
+        # Of a row that was learnt, the variant for this provider counts.
+        if quirk.name in learnt and (not quirk.providers or provider in quirk.providers):
+            chosen.setdefault(quirk.name, quirk)
+    for quirk in QUIRKS:
+        if quirk.name in learnt:
+            chosen.setdefault(quirk.name, quirk)
+    return tuple(quirk for quirk in QUIRKS if chosen.get(quirk.name) is quirk)
 
 
 @lru_cache(maxsize=4096)

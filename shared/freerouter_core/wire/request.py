@@ -9,6 +9,7 @@ from typing import Any
 from ..catalogue.model import is_plausible_name
 from ..errors import BadRequest
 from .answer import Answer
+from .json_values import unwritable
 from .reasoning import ReasoningSetting
 from .structured import Structured
 
@@ -101,12 +102,7 @@ def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
             hint="name an offered tool, or use 'auto' or 'required'",
         )
     fields = {**request.parameters, **request.extra_body}
-    reserved = sorted(_RESERVED & fields.keys()) + sorted(_BODY_ONLY & request.parameters.keys())
-    if reserved:
-        raise BadRequest(
-            f"{reserved[0]!r} may not be given as a further field of the request",
-            hint=_RESERVED_HINT,
-        )
+    _check_fields(request, fields)
     paid = [] if allow_paid else _paid_features(request, fields)
     if paid:
         raise BadRequest(
@@ -115,25 +111,78 @@ def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
         )
 
 
-_RESERVED = frozenset(
+def _check_fields(request: ChatRequest, fields: Mapping[str, Any]) -> None:
+    """Raise for a further field that is the router's, that is no JSON, or that is not served."""
+    reserved = sorted(ROUTER_OPTIONS & fields.keys())
+    reserved += sorted(_BODY_ONLY & request.parameters.keys())
+    if reserved:
+        raise BadRequest(
+            f"{reserved[0]!r} may not be given as a further field of the request",
+            hint=_RESERVED_HINT,
+        )
+    if fields.get("n") not in (None, 1):
+        raise BadRequest("n must be 1: each request returns one answer", hint="ask several times")
+    if fields.get("logprobs") or fields.get("top_logprobs"):
+        raise BadRequest(
+            "logprobs are not served: answers carry none",
+            hint="leave it out, or ask a model of your own directly",
+        )
+    for place, value in (("", fields), ("tools", request.tools)):
+        path = unwritable(value, place)
+        if path is not None:
+            raise BadRequest(
+                f"{path} is an object that has no form on the wire",
+                hint="pass plain data: text, numbers, lists and dicts",
+            )
+
+
+ROUTER_OPTIONS = frozenset(
     {
         "allow_paid",
         "api_key",
         "base_url",
+        "capabilities",
+        "daily_budget_usd",
+        "daily_cap",
+        "exclude_failed",
         "fallback_models",
+        "guards",
+        "hedge",
+        "http_client",
+        "keyless",
+        "max_cost_per_request",
+        "max_cost_per_token",
+        "max_failures",
+        "max_latency",
         "max_retries",
+        "max_wait",
+        "min_context",
+        "min_quality",
+        "min_safety",
         "model",
+        "on_stream_break",
+        "prefer",
+        "prefer_free",
         "privacy",
         "providers",
+        "quality",
+        "router",
+        "session",
+        "session_name",
+        "show_free_only",
         "strategy",
+        "task",
+        "timeout",
+        "tool_streaming",
     }
 )
-"""The router decides these, as it knows what is free; no further field may."""
+"""The router's own options. No further field of a request may have such a name: it would change
+nothing, and go out on the wire."""
 _BODY_ONLY = frozenset({"messages", "provider", "stream"})
 """Fields that are no parameters. `extra_body` may have them."""
 _RESERVED_HINT = (
-    "set it on the model or the router, e.g. model=…, Router(allow_paid=…); "
-    "provider preferences go into extra_body"
+    "set it on the model or the router, e.g. model=…, Router(allow_paid=…), "
+    "llm.model_copy(update={…}); provider preferences go into extra_body"
 )
 
 

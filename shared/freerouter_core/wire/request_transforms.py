@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from .content import join_texts
 from .json_values import Json
 
 Transform = Callable[[Json], None]
@@ -145,8 +146,8 @@ def _flattened(message: Json) -> tuple[Json, list[Json]]:
     media = [dict(part) for part in parts if part.get("type") != "text"]
     if media and message.get("role") == "user":
         return message, []
-    texts = (str(part.get("text") or "") for part in parts if part.get("type") == "text")
-    return {**message, "content": "\n".join(texts)}, media
+    texts = [str(part.get("text") or "") for part in parts if part.get("type") == "text"]
+    return {**message, "content": join_texts(texts)}, media
 
 
 # -- reasoning ------------------------------------------------------------------------------------
@@ -162,6 +163,34 @@ def reasoning_as_content(message: Json) -> Json:
     reasoning = message.get("reasoning") or message.get("reasoning_content")
     message = without_reasoning(message)
     return {**message, "reasoning_content": reasoning} if reasoning else message
+
+
+SOME_REASONING = "(The thoughts of this turn were not kept.)"
+"""For a turn that another model made. It must not be empty (anomalyco/opencode#10996)."""
+
+
+def reasoning_on_tool_turns(field: str) -> Callable[[Json], Json]:
+    """A change that puts reasoning on every turn of an assistant that calls tools, as `field`."""
+
+    def change(message: Json) -> Json:
+        reasoning = message.get("reasoning") or message.get("reasoning_content")
+        if message.get("tool_calls") and not message.get("reasoning_details"):
+            reasoning = reasoning or SOME_REASONING
+        if not reasoning:
+            return message
+        return {**_without(message, "reasoning", "reasoning_content"), field: reasoning}
+
+    return change
+
+
+# -- empty contents -------------------------------------------------------------------------------
+
+
+def words_for_no_content(message: Json) -> Json:
+    """Words on a turn that only calls tools, for servers that want text on every message."""
+    if message.get("tool_calls") and not message.get("content"):
+        return {**message, "content": "(calling tools)"}
+    return message
 
 
 # -- parameters -----------------------------------------------------------------------------------

@@ -23,19 +23,41 @@ class ToolCall:
         Nothing is repaired: a call cut inside a path or an amount would still parse, and run
         (langchain-ai/langchain#39275).
         """
-        try:
-            value = parse_json(self.arguments or "{}")
-        except ValueError:
-            return None
-        return value if isinstance(value, dict) else None
+        text = arguments_text(self.arguments)
+        return None if text is None else dict(parse_json(text))
 
     def wire(self) -> Json:
         """The call as it stands in a message, in OpenAI's form."""
         return {
             "id": self.id,
             "type": "function",
-            "function": {"name": self.name, "arguments": self.arguments or "{}"},
+            "function": {"name": self.name, "arguments": self.json_arguments},
         }
+
+    @property
+    def json_arguments(self) -> str:
+        """The arguments as clients read them: an object where they mean one."""
+        text = arguments_text(self.arguments)
+        return self.arguments if text is None else text
+
+
+def arguments_text(arguments: str) -> str | None:
+    """Arguments as the text of a JSON object; None if they are none.
+
+    Nothing and `null` mean no arguments (vllm-project/vllm#19423, ollama/ollama#8337), and some
+    models encode their object twice.
+    """
+    if not arguments.strip():
+        return "{}"
+    try:
+        value = parse_json(arguments)
+        if isinstance(value, str):
+            arguments, value = value, parse_json(value)
+    except ValueError:
+        return None
+    if value is None:
+        return "{}"
+    return arguments if isinstance(value, dict) else None
 
 
 @dataclass(frozen=True, slots=True)

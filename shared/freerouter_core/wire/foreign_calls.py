@@ -1,0 +1,112 @@
+"""Tool calls and results as any API words them: Anthropic's blocks, Gemini's parts, the Responses
+API's items, Bedrock's, the AI SDK's, and OpenAI's own, old and new."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from .json_values import Json, JsonMapping, as_dicts, as_mapping
+from .tool_calls import arguments_text
+
+CALL_ITEMS = frozenset({"function_call", "custom_tool_call", "tool_call", "mcp_call"})
+"""Items of the Responses API that are calls."""
+RESULT_ITEMS = frozenset({
+    "function_call_output", "custom_tool_call_output", "tool_call_output", "tool_result",
+})  # fmt: skip
+"""Items of the Responses API that are results."""
+_CALLS = frozenset({
+    "tool_use", "tool_call", "function_call", "invalid_tool_call", "tool-call", "custom_tool_call",
+})  # fmt: skip
+"""Blocks of an assistant's content that are calls."""
+
+Result = tuple[object, object]
+"""(the id of the call, the content)."""
+
+
+def calls_in(message: JsonMapping, content: object) -> list[Json]:
+    """The calls of an assistant's message: its own, else those in its content."""
+    calls = as_dicts(message.get("tool_calls"))
+    single = message.get("function_call")
+    if not calls and isinstance(single, Mapping):
+        calls = (dict(single),)
+    if not calls:
+        calls = as_dicts(content) if isinstance(content, list) else ()
+        calls = tuple(block for block in map(_unwrapped, calls) if block is not None)
+    return [{**call_of(call), "id": _id_of(call) or f"call_{n}"} for n, call in enumerate(calls)]
+
+
+def _unwrapped(block: Json) -> Json | None:
+    """The call in a block of content; None: it holds none."""
+    if block.get("type") in _CALLS:
+        return block
+    for key in ("function_call", "functionCall", "toolUse"):
+        if "type" not in block and isinstance(block.get(key), Mapping):
+            return dict(block[key])
+    return None
+
+
+def call_of(call: JsonMapping) -> Json:
+    """A call in OpenAI's form. The mark "invalid" stays, for `tool_pairing`."""
+    function = as_mapping(call.get("function")) or call
+    places = ("arguments", "input", "args")
+    arguments = next((function[key] for key in places if function.get(key) is not None), None)
+    name = function.get("name") or function.get("toolName") or ""
+    wire: Json = {
+        "id": _id_of(call) or "call_0",
+        "type": "function",
+        "function": {"name": str(name), "arguments": _whole(arguments)},
+    }
+    for mark in ("invalid", "extra_content"):
+        if call.get(mark):
+            wire[mark] = call[mark]
+    if call.get("type") == "invalid_tool_call":
+        wire["invalid"] = True
+    return wire
+
+
+def _id_of(call: JsonMapping) -> str:
+    names = ("call_id", "id", "toolUseId", "toolCallId", "tool_call_id")
+    return str(next((call[name] for name in names if call.get(name)), ""))
+
+
+def _whole(arguments: object) -> str:
+    """Arguments as the text of a JSON object. What is no object is sent as none."""
+    if isinstance(arguments, str):
+        return arguments_text(arguments) or "{}"
+    if isinstance(arguments, Mapping):
+        return json.dumps(arguments, ensure_ascii=False, default=_readable)
+    return "{}"
+
+
+def _readable(value: object) -> object:
+    """An argument that is no JSON, such as a date: the words of it, as its tool was given it."""
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+# -- results ---------------------------------------------------------------------------------------
+
+
+def results_in(content: object) -> list[Result]:
+    """The results among the blocks of a message, with the ids of their calls."""
+    found: list[Result] = []
+    for block in as_dicts(content):
+        if block.get("type") in ("tool_result", "tool-result"):
+            found.append(result_of(block))
+        elif "type" not in block:
+            inner = block.get("function_response") or block.get("functionResponse")
+            inner = inner or block.get("toolResult")
+            if isinstance(inner, Mapping):
+                found.append(result_of(inner))
+    return found
+
+
+def result_of(block: JsonMapping) -> Result:
+    """(the id of the call, the content) of a result in any shape."""
+    ids = ("call_id", "tool_use_id", "toolUseId", "toolCallId", "tool_call_id", "id")
+    call_id = next((block[name] for name in ids if block.get(name)), "")
+    places = ("output", "content", "response", "result")
+    content = next((block[name] for name in places if block.get(name) is not None), None)
+    if isinstance(content, Mapping) and content.get("type") in ("text", "json", "error-text"):
+        content = content.get("value", content)  # the AI SDK's `output`
+    return call_id, content

@@ -1,0 +1,93 @@
+"""Tool names that every server takes, and their own names in what comes back.
+
+OpenAI allows `[A-Za-z0-9_-]{1,64}`, Gemini asks for a letter or `_` at the beginning. MCP allows
+dots and slashes (openai/codex#8174), and a name in another script is somebody's tool, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from .answer import Answer
+from .delta import Delta
+from .json_values import Json, JsonMapping, as_mapping
+from .request import ChatRequest
+from .schema import schema_name
+from .tool_calls import ToolCall, ToolCallFragment
+
+_ACCEPTED = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+OwnNames = Mapping[str, str]
+"""The tools' own names, by those that were sent in their place."""
+
+
+def sent_name(name: str) -> str:
+    """A tool's name as servers accept it.
+
+    A name that must change ends with a hash of itself, so two names never become one, and the
+    result is the same wherever it is worked out.
+    """
+    if _ACCEPTED.fullmatch(name):
+        return name
+    plain = schema_name(name)
+    plain = plain if plain[0].isalpha() else f"t_{plain}"
+    return f"{plain[:54]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def own_names(request: ChatRequest) -> OwnNames:
+    """The own names of a request's tools whose names have to change."""
+    names = set(request.offered)
+    if request.structured is not None:
+        names.add(schema_name(request.structured.name))  # it may be asked for as a tool
+    return {sent: name for name in names if (sent := sent_name(name)) != name}
+
+
+def rename_tools(body: Json) -> None:
+    """Write accepted names into tools, choices and calls of a body, which is the request's own."""
+    if body.get("tools"):
+        body["tools"] = [_renamed(tool) for tool in body["tools"]]
+    if isinstance(body.get("tool_choice"), Mapping):
+        body["tool_choice"] = _renamed(body["tool_choice"])
+    if any(message.get("tool_calls") for message in body["messages"]):
+        body["messages"] = [
+            {**message, "tool_calls": [_renamed(call) for call in message["tool_calls"]]}
+            if message.get("tool_calls")
+            else message
+            for message in body["messages"]
+        ]
+
+
+def _renamed(holder: JsonMapping) -> Json:
+    function = as_mapping(holder.get("function"))
+    if "name" not in function:
+        return dict(holder)
+    return {**holder, "function": {**function, "name": sent_name(str(function["name"]))}}
+
+
+def answer_with_own_names(answer: Answer, names: OwnNames) -> Answer:
+    """An answer whose calls name the caller's tools."""
+    if not (names and answer.tool_calls):
+        return answer
+    return answer.with_(tool_calls=tuple(_call(call, names) for call in answer.tool_calls))
+
+
+def delta_with_own_names(delta: Delta, names: OwnNames) -> Delta:
+    """A delta whose calls name the caller's tools."""
+    if not (names and (delta.tool_calls or delta.fragments)):
+        return delta
+    return replace(
+        delta,
+        tool_calls=tuple(_call(call, names) for call in delta.tool_calls),
+        fragments=tuple(_fragment(fragment, names) for fragment in delta.fragments),
+    )
+
+
+def _call(call: ToolCall, names: OwnNames) -> ToolCall:
+    return replace(call, name=names.get(call.name, call.name))
+
+
+def _fragment(fragment: ToolCallFragment, names: OwnNames) -> ToolCallFragment:
+    name = fragment.name
+    return fragment if name is None else replace(fragment, name=names.get(name, name))
