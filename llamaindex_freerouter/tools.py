@@ -23,8 +23,13 @@ ForeignCall = tuple[str | None, str, object]
 def wire_tools(tools: Sequence[BaseTool], strict: bool | None) -> list[Json]:
     """Tools as wire dicts."""
     exact = {} if strict is None else {"strict": strict}
-    described = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
-    return [{**tool, "function": {**tool["function"], **exact}} for tool in described]
+    wire = []
+    for tool in tools:
+        described = tool.metadata.to_openai_tool(skip_length_check=True)
+        # Their own name: LlamaIndex replaces letters, so that two names may become one.
+        function = {**described["function"], "name": str(tool.metadata.name), **exact}
+        wire.append({**described, "function": function})
+    return wire
 
 
 def wire_tool_choice(choice: str | Json | None, *, required: bool) -> str | Json:

@@ -78,7 +78,7 @@ def test_requests_that_cannot_be_answered_raise_the_matching_model_error() -> No
         langchain_model(world).bind_tools([langchain_weather]).invoke("x")
     for way in (llm.invoke, lambda x: list(llm.stream(x))):
         with pytest.raises(ModelInvalidRequestError):
-            way([HumanMessage([{"type": "weird"}])])
+            way([HumanMessage("")])
     with pytest.raises(ModelInvalidRequestError):
         list(ChatFreeRouter(api_key="k", strategy="zz").stream("x"))
 

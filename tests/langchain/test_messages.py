@@ -86,7 +86,7 @@ def test_every_medium_is_sent_to_a_model_that_takes_it(block: dict[str, Any], ki
 
         assert not seen.problem
         if kind == "text":
-            assert content == "what?hello"
+            assert content == "what?\nhello"
         else:
             assert seen.model == "b/m:free"
             assert content[1]["type"] == kind

@@ -159,6 +159,7 @@ def test_what_both_adapters_tell_of_an_answer() -> None:
     assert outcome.metadata == {
         "model_name": "a-1",
         "requested_model": "a",
+        "model_id": "a",
         "upstream_provider": "one",
         "provider": "one",
         "finish_reason": "stop",

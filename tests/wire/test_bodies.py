@@ -245,9 +245,18 @@ def test_reasoning_goes_as_text_to_models_that_want_it_back() -> None:
 
 
 def test_reasoning_without_a_writers_name_is_the_callers_own_business() -> None:
-    message = {"role": "assistant", "content": "y", "reasoning_details": [1]}
+    message = {"role": "assistant", "content": "y", "reasoning": "r", "reasoning_details": [1]}
+    plain_one = {"role": "assistant", "content": "y"}
 
-    assert body_of(ChatRequest([USER, message]))["messages"][1] == message
+    def sent(**where: Any) -> Json:
+        return dict(body_of(ChatRequest([USER, message]), **where)["messages"][1])
+
+    assert sent() == plain_one, "a server that nobody named may know no such field"
+    assert sent(provider="openrouter", dialect="openrouter") == {
+        **plain_one,
+        "reasoning_details": [1],
+    }
+    assert sent(model=Model("deepseek-v4-flash", "x")) == {**plain_one, "reasoning_content": "r"}
 
 
 @pytest.mark.parametrize(
@@ -330,7 +339,14 @@ def test_no_further_field_lifts_the_price(own: object, preferences: Json) -> Non
         (
             "moonshotai/kimi-k2.5",
             "nvidia",
-            {"developer", "tool-ids-numbered", "flat-content", "reasoning-back", "temperature"},
+            {
+                "developer",
+                "tool-ids-numbered",
+                "flat-content",
+                "reasoning-back",
+                "reasoning-required",
+                "temperature",
+            },
         ),
         ("qwen/qwen3.5-9b", "acme", {"developer", "tool-ids-plain", "later-system"}),
         ("qwen/qwen3-8b", "acme", {"developer", "tool-ids-plain"}),
@@ -474,9 +490,9 @@ def test_a_reply_stands_between_a_result_and_the_user() -> None:
 def test_text_is_flat_and_media_of_others_move_behind_them() -> None:
     parts = [{"type": "text", "text": "a"}, "b", {"type": "text", "text": None}]
     result: Json = {"role": "tool", "content": [*parts, PICTURE]}
-    flat: Json = {"role": "tool", "content": "a\nb\n"}
+    flat: Json = {"role": "tool", "content": "a\nb"}
 
-    assert after(flat_content, user(parts)) == [user("a\nb\n")]
+    assert after(flat_content, user(parts)) == [user("a\nb")]
     assert after(flat_content, user([*parts, PICTURE])) == [user([*parts, PICTURE])]
     assert after(flat_content, result, result, USER) == [flat, flat, user([PICTURE, PICTURE]), USER]
     assert after(flat_content, result) == [flat, user([PICTURE])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
 from uuid import UUID
 
@@ -13,9 +14,18 @@ from freerouter_core.wire.json_values import (
     encode_json,
     is_complete_json,
     parse_json,
+    unwritable,
 )
 
 DEEP = "[" * 100_000
+
+
+def deep(levels: int) -> object:
+    """A list in a list, so many times."""
+    value: object = 1
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 def test_json_that_is_nested_too_deeply_is_a_value_error() -> None:
@@ -45,12 +55,25 @@ def test_only_the_objects_of_an_array_are_read_and_as_copies() -> None:
     assert as_dicts({"a": 1}) == ()
 
 
-def test_any_mapping_is_written_as_an_object_and_any_other_thing_as_text() -> None:
-    value = {"message": MappingProxyType({"role": "user"}), "id": UUID(int=0)}
+def test_any_mapping_is_written_as_an_object_and_no_other_thing_at_all() -> None:
+    assert encode_json({"m": MappingProxyType({"role": "user"})}) == b'{"m":{"role":"user"}}'
+    with pytest.raises(TypeError, match="a UUID has no form in JSON"):
+        encode_json({"id": UUID(int=0)})
 
-    assert encode_json(value) == (
-        b'{"message":{"role":"user"},"id":"00000000-0000-0000-0000-000000000000"}'
-    )
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"a": [1, 2.5, "x", None, True, (), MappingProxyType({})]}, None),
+        ({"a": {"b": [0, UUID(int=0)]}}, "a.b[1]"),
+        ({"t": math.inf}, "t"),
+        (math.nan, "nan"),
+        ({1, 2}, "set"),
+        (deep(250), "[0]" * 201),
+    ],
+)
+def test_what_json_has_no_form_for_is_found(value: object, path: str | None) -> None:
+    assert unwritable(value) == path
 
 
 def test_letters_are_written_as_they_are_and_half_a_letter_as_a_question_mark() -> None:

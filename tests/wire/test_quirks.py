@@ -69,7 +69,8 @@ def body_for(
     )
     before = copy.deepcopy(chat_request)
     dialect = "openrouter" if provider == "openrouter" else "openai"
-    model = Model(wire_name, provider, wire_name, lacks=lacks)
+    eyes = frozenset({"text", "image"})
+    model = Model(wire_name, provider, wire_name, lacks=lacks, inputs=eyes)
     body, _ = build_body(
         chat_request,
         model,

@@ -35,6 +35,7 @@ from ..routing.charges import Charge, charges_of
 from ..routing.fit import able
 from ..routing.named import find_named
 from ..routing.need import Need, need_of
+from ..routing.policy import Policy
 from ..routing.recommend import WEIGHTS, check_wish, recommend
 from ..routing.task import analyse
 from ..routing.usage_stats import HISTORY_HOURS, HOUR, Tally, add
@@ -123,7 +124,7 @@ async def health(context: Context, wait: float | None = None) -> HealthReport:
 async def explain(context: Context, request: ChatRequest) -> Explanation:
     runtime, resolved = context.runtime, await context.opened()
     catalogue = await context.catalogue(resolved)
-    need, policy = need_of(readable(request), resolved.policy.task), resolved.policy
+    need, policy = _need(request, resolved.policy), resolved.policy
     if request.model and request.model != "auto":
         policy = replace(policy, preferred=unique((request.model, *policy.preferred)))
     name = context.config.session_name
@@ -137,12 +138,19 @@ async def explain(context: Context, request: ChatRequest) -> Explanation:
     return Explanation(tuple(rows))
 
 
+def _need(request: ChatRequest, policy: Policy) -> Need:
+    """The need of a request that is only asked about. An empty text stands for any request."""
+    if request.messages != ChatRequest.of("").messages:
+        request = readable(request)
+    return need_of(request, policy.task)
+
+
 async def estimate_cost(
     context: Context, request: ChatRequest, model: str | None = None
 ) -> CostEstimate:
     resolved = await context.opened()
     catalogue = await context.catalogue(resolved)
-    need = need_of(readable(request), resolved.policy.task)
+    need = _need(request, resolved.policy)
     if model is None:
         rows = await model_statuses(context.runtime, catalogue, resolved, need, resolved.policy)
         chosen = at_least_one([row.model for row in rows if row.reason is None])[0]

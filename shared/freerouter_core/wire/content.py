@@ -105,7 +105,7 @@ def _parts(block: object, *, tell: bool) -> list[Json]:
         return [_text(block)] if block else []
     if not isinstance(block, Mapping):
         raise _not_json(block)
-    kind = block.get("type")
+    kind = None if block.get("type") is None else str(block["type"])
     if kind in NO_CONTENT or kind in ("tool_result", "tool-result"):
         return []
     if kind == "non_standard" and isinstance(block.get("value"), Mapping):

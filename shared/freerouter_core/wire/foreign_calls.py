@@ -33,7 +33,13 @@ def calls_in(message: JsonMapping, content: object) -> list[Json]:
     if not calls:
         calls = as_dicts(content) if isinstance(content, list) else ()
         calls = tuple(block for block in map(_unwrapped, calls) if block is not None)
-    return [{**call_of(call), "id": _id_of(call) or f"call_{n}"} for n, call in enumerate(calls)]
+    wire: list[Json] = []
+    for n, call in enumerate(calls):
+        ident = _id_of(call) or f"call_{n}"
+        if any(other["id"] == ident for other in wire):
+            ident = f"{ident}#{n}"  # `tool_pairing` knows whose result it is
+        wire.append({**call_of(call), "id": ident})
+    return wire
 
 
 def _unwrapped(block: Json) -> Json | None:

@@ -50,7 +50,8 @@ def read_messages(messages: Sequence[JsonMapping]) -> list[Json]:
             raise _no_messages()
         for wire in _read(message):
             _append(read, wire)
-    return pair_tool_calls(_without_empty(read))
+    paired = pair_tool_calls(_without_empty(read))
+    return [message for message in paired if _says_something(message)]
 
 
 def readable(request: ChatRequest) -> ChatRequest:
@@ -118,7 +119,9 @@ def _read(message: JsonMapping) -> list[Json]:
     if content is None and "parts" in message:
         content = message["parts"]
     if known == "assistant":
-        return [_assistant(message, content)]
+        # An item of the Responses API may be a part of its turn; a message of the chat API is all.
+        item = {"item": True} if kind == "message" else {}
+        return [_assistant(message, content) | item]
     if known == "tool" and not results_in(content):
         call_id = message.get("tool_call_id") or message.get("tool_use_id")
         return [_result(call_id, content)]
@@ -222,13 +225,17 @@ def _without_empty(messages: Iterable[Json]) -> list[Json]:
         else message
         for message in messages
     ]
-    said = [message for message in kept if message.get("tool_calls") or not _is_empty(message)]
+    said = [message for message in kept if _says_something(message)]
     if not said:
         raise BadRequest("every message of the request is empty", hint="say something in it")
     last = kept[-1]
     if last["role"] == "user" and _is_empty(last):
         said.append({**last, "content": NO_TEXT})
     return said
+
+
+def _says_something(message: JsonMapping) -> bool:
+    return bool(message.get("tool_calls")) or not _is_empty(message)
 
 
 def _is_empty(message: JsonMapping) -> bool:

@@ -50,6 +50,9 @@ def _as_result(message: Json, before: list[Json]) -> Json | None:
     call_id = message.get("tool_call_id")
     if any(call["id"] == call_id for call in open_calls):
         return message
+    for call in open_calls:  # a second call of the same id, which was told apart
+        if call_id and call["id"].startswith(f"{call_id}#"):
+            return {**message, "tool_call_id": call["id"]}
     if not call_id and open_calls:
         return {**message, "tool_call_id": open_calls[0]["id"]}
     return None
