@@ -26,6 +26,7 @@ from freerouter_core.client.config import RouterConfig
 from freerouter_core.client.filters import FILTER
 from freerouter_core.routing.policy import Policy
 from freerouter_core.settings.file import HINTS, KEY_NAMES, _RouterTable
+from freerouter_core.wire.request import ROUTER_OPTIONS
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 
@@ -296,3 +297,12 @@ def test_the_documents_mark_options_that_not_all_take() -> None:
     assert {name for name, mark in marks.items() if mark == "framework classes"} == (
         ONLY_THE_ADAPTERS.keys() - {"session"}
     )
+
+
+def test_no_field_of_a_request_has_the_name_of_a_routers_option() -> None:
+    """Such a field would change nothing, and go out on the wire. The request has two of its own."""
+    of_requests = {"model", "timeout"}
+    options = {field.name for field in fields(RouterConfig)} | set(POLICY) | {"router"}
+
+    assert options - set(PARAMETERS) == ROUTER_OPTIONS
+    assert of_requests < ROUTER_OPTIONS

@@ -160,3 +160,31 @@ def test_what_may_cost_money_must_be_permitted() -> None:
         checked_need(request, allow_paid=False)
 
     checked_need(request, allow_paid=True)
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "https://x.test/a.png"}}
+ASKED = {"role": "user", "content": [PICTURE]}
+CALLED = {"role": "assistant", "content": None, "tool_calls": [{"function": {"arguments": "{}"}}]}
+SHOWN = {"role": "tool", "content": [PICTURE]}
+SAID = {"role": "assistant", "content": "a cat"}
+TEXT = {"role": "user", "content": "and?"}
+
+
+@pytest.mark.parametrize(
+    ("messages", "needed", "older"),
+    [
+        ([ASKED], {"image"}, set()),
+        ([ASKED, CALLED, SHOWN], {"image"}, set()),
+        ([TEXT, CALLED, SHOWN], set(), {"image"}),
+        ([ASKED, SAID, TEXT], set(), {"image"}),
+        ([ASKED, SAID, ASKED], {"image"}, set()),
+        ([TEXT, SAID, TEXT], set(), set()),
+    ],
+)
+def test_only_the_users_own_pictures_of_this_turn_must_be_seen(
+    messages: list[Any], needed: set[str], older: set[str]
+) -> None:
+    need = need_of(ChatRequest(messages))
+
+    assert need.inputs == frozenset(needed)
+    assert need.older_inputs == frozenset(older)

@@ -384,3 +384,36 @@ def test_what_of_a_policy_and_a_need_decides_fitness() -> None:
     assert Policy(quality={"a": 9.0}).kind != Policy().kind
     assert Need(tools=True).kind != Need().kind
     assert Need(prompt_tokens=9).kind == Need().kind
+
+
+# -- pictures of earlier turns --------------------------------------------------------------------
+
+EYES = frozenset({"text", "image"})
+
+
+def test_models_that_see_come_first_where_a_tool_showed_a_picture() -> None:
+    """The others still may answer: they are told in words (Stack-Cairn/LiveAgent#729)."""
+    blind, seeing = model("a", context=900_000), model("b", inputs=EYES)
+    need = Need(older_inputs=frozenset({"image"}))
+
+    assert chosen(blind, seeing, need=need).ranked == [seeing, blind]
+    assert chosen(blind, seeing).ranked == [blind, seeing]
+    assert chosen(blind, need=need).ranked == [blind]
+
+
+def test_a_model_that_turned_out_blind_comes_after_those_that_see() -> None:
+    first, second = model("a", inputs=EYES, context=900_000), model("b", inputs=EYES)
+    book = HealthBook()
+    book.models[first.identity] = Health(lacks=frozenset({"image"}), lacks_since=NOW)
+    need = Need(older_inputs=frozenset({"image"}))
+
+    assert chosen(first, second, need=need, book=book).ranked == [second, first]
+
+
+def test_an_unlisted_model_is_believed_to_see_until_it_refuses() -> None:
+    named = model("x", listed=False)
+    image = Need(inputs=frozenset({"image"}))
+    blind = Health(lacks=frozenset({"image"}), lacks_since=NOW)
+
+    assert fit(named, image, Policy(), None, NOW, named=True) is None
+    assert fit(named, image, Policy(), blind, NOW, named=True) == "takes no image"

@@ -610,7 +610,7 @@ def test_a_call_without_a_function_has_no_name() -> None:
     [
         (nine_characters, "abcDEF123"),
         (plain, "call_a-1"),
-        (plain, "x" * 64),
+        (plain, "x" * 40),
         (numbered, "functions.f:3"),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from datetime import date
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -82,6 +84,19 @@ HISTORIES: list[tuple[str, list[Any], list[Json]]] = [
           {"type": "input_text", "text": "4"}]}],
      [USER, {**turn(call(), call("c2", arguments="{}"), content="y"), "reasoning": "hm"},
       result(), result("4", "c2")]),
+    ("two texts of one turn (responses)",
+     [USER, {"type": "message", "role": "assistant", "content": [{"type": "output_text",
+                                                                 "text": "One."}]},
+      {"type": "message", "role": "assistant", "content": [{"type": "output_text",
+                                                            "text": "Two."}]}],
+     [USER, {"role": "assistant", "content": "One.\nTwo."}]),
+    ("Gemini's signature on a call",
+     [USER, {"role": "assistant", "tool_calls": [{**call(), "extra_content": {"google": {}}}]},
+      result()], [USER, {**turn({**call(), "extra_content": {"google": {}}})}, result()]),
+    ("arguments that hold a date",
+     [USER, {"role": "assistant", "tool_calls": [{"id": "c1", "name": "f", "args": {
+         "a": date(2026, 1, 2)}}]}, result()],
+     [USER, turn(call(arguments='{"a": "2026-01-02"}')), result()]),
     ("a call that begins a turn (responses)",
      [USER, {"type": "function_call", "call_id": "c1", "name": "f", "arguments": {"a": 1}},
       {"type": "function_call_output", "call_id": "c1", "output": 3}], CALLED),
@@ -201,6 +216,17 @@ def test_the_writer_of_thoughts_stays_for_the_body_to_decide() -> None:
 def test_what_is_no_conversation_is_refused_in_words(messages: Any, says: str) -> None:
     with pytest.raises(errors.BadRequest, match=says):
         read_messages(messages)
+
+
+def test_arguments_may_be_any_mapping_and_no_other_object() -> None:
+    def asked(argument: object) -> list[Json]:
+        calls = [{"id": "c1", "name": "f", "args": {"a": argument}}]
+        return [USER, {"role": "assistant", "tool_calls": calls}, result()]
+
+    read = read_messages(asked(MappingProxyType({"b": 1})))
+    assert read[1]["tool_calls"][0]["function"]["arguments"] == '{"a": {"b": 1}}'
+    with pytest.raises(errors.BadRequest, match="argument of the type object"):
+        readable(ChatRequest(asked(object())))
 
 
 def test_malformed_messages_are_an_error_of_the_tree() -> None:

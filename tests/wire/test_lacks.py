@@ -43,11 +43,47 @@ MESSAGES = [
     ("Value error, current model does not support parameter `enable_thinking`.", "enable_thinking"),
     ("parallel_tool_calls=False is not supported by this model.", "parallel_tool_calls"),
     ("Validation: Unsupported parameter(s): `chat_template_kwargs`", "chat_template_kwargs"),
+    ("facebook/opt-125m is not a multimodal model None", "image"),
+    ("At most 0 image(s) may be provided in one prompt.", "image"),
+    ("messages[13]: unknown variant `image_url`, expected `text` at line 1 column 9", "image"),
+    ("Invalid content type. image_url is only supported by certain models.", "image"),
+    ("DeepSeek Responses does not support image tool results.", "image"),
+    ("Model do not support image input. Request id: 02", "image"),
+    ("<400> Unexpected item type in content.", "image"),
+    ("image input is not supported - hint: you may need to provide the mmproj", "image"),
+    ("The server was not compiled for multimodal", "image"),
+    ("this model is missing data required for image input", "image"),
+    ("Multimodal inputs are not supported by this deployment", "image"),
+    ("Vision is not enabled for this model", "image"),
+    ("At most 0 audio(s) may be provided in one prompt.", "audio"),
+    ("messages[1]: unknown variant `input_audio`, expected `text`", "audio"),
+    ("At most 0 video(s) may be provided in one prompt.", "video"),
+    ("messages[1]: unknown variant `file`, expected `text` or `image_url`", "file"),
+    ("messages: text content blocks must be non-empty", "content-empty"),
+    ("messages.3: text content blocks must contain non-whitespace text", "content-empty"),
+    (("messages.1: all messages must have non-empty content except for the optional final assistant"
+      " message"), "content-empty"),
+    ("* GenerateContentRequest.contents[6].parts: contents.parts must not be empty.",
+     "content-empty"),
+    ("The content field in the Message object at messages.1 is empty. Add a ContentBlock",
+     "content-empty"),
+    ("The `reasoning_content` in the thinking mode must be passed back to the API.",
+     "reasoning-required"),
+    (("thinking is enabled but reasoning_content is missing in assistant tool call message at index"
+      " 7"), "reasoning-required"),
+    ("messages.1.content.0: Invalid `signature` in `thinking` block", "reasoning-fields"),
+    ("`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens`",
+     "max-output-8192"),
+    ("max_tokens is too large: 32000. This model supports at most 16384 completion tokens",
+     "max-output-16384"),
+    ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", "max-output-8192"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-@pytest.mark.parametrize(("message", "lacks"), MESSAGES, ids=[lacks for _, lacks in MESSAGES])
+@pytest.mark.parametrize(
+    ("message", "lacks"), MESSAGES, ids=[message[:40] for message, _ in MESSAGES]
+)
 def test_an_error_says_what_the_model_lacks(message: str, lacks: str, wrapped: bool) -> None:
     error: dict[str, Any] = {"message": message, "code": 400}
     if wrapped:  # as OpenRouter hands on an upstream's words
@@ -119,6 +155,9 @@ def test_only_an_unknown_field_is_a_lack_of_the_model(
             "metadata": {"raw": '{"flagged_input": "System message must be at the beginning"}'},
         },
         {"message": "Guess the mime type of this tool"},
+        {"message": "the image could not be downloaded from its address"},
+        {"message": "Invalid image data: cannot be decoded"},
+        {"message": "your messages are empty of sense"},
     ],
 )
 def test_text_quoted_in_an_error_says_nothing_about_the_model(error: dict[str, Any]) -> None:

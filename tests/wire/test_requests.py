@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -74,6 +75,14 @@ def test_only_functions_are_on_offer_by_name() -> None:
         ({"parameters": {"allow_paid": True}}, "'allow_paid' may not be given"),
         ({"extra_body": {"api_key": "k"}}, "'api_key' may not be given"),
         ({"extra_body": {"model": "m"}}, "'model' may not be given"),
+        ({"parameters": {"guards": [print]}}, "'guards' may not be given"),
+        ({"extra_body": {"strategy": "random"}}, "'strategy' may not be given"),
+        ({"parameters": {"n": 2}}, "n must be 1"),
+        ({"parameters": {"logprobs": True}}, "logprobs are not served"),
+        ({"extra_body": {"top_logprobs": 3}}, "logprobs are not served"),
+        ({"parameters": {"image_documents": [UUID(int=0)]}}, r"image_documents\[0\] is an object"),
+        ({"parameters": {"temperature": float("nan")}}, "temperature is an object"),
+        ({"tools": [{**TOOL, "x": UUID(int=0)}]}, r"tools\[0\].x is an object"),
         ({"parameters": {"provider": {}}}, "'provider' may not be given"),
         ({"parameters": {"stream": True}}, "'stream' may not be given"),
         ({"parameters": {"messages": []}}, "'messages' may not be given"),

@@ -12,6 +12,7 @@ from .content import MEDIA, in_words, joined
 from .json_values import Json
 from .quirks import DROPPABLE, Quirk, lacks_of, quirks_of
 from .reasoning import ReasoningSetting, turns_reasoning_off, write_reasoning
+from .refused_parameter import MAX_OUTPUT
 from .request import ChatRequest, Messages
 from .structured import Form, choose_form, write_form
 from .tool_names import rename_tools
@@ -77,10 +78,18 @@ def _write_parameters(body: Json, request: ChatRequest, model: Model, prefill: s
             body[key] = value
     if not isinstance(body.get("max_tokens"), int):
         return
-    if model.max_output:
-        body["max_tokens"] = min(body["max_tokens"], model.max_output)
+    body["max_tokens"] = min(body["max_tokens"], *_output_limits(model))
     if prefill:  # its tokens count
         body["max_tokens"] = max(16, body["max_tokens"] - len(prefill) // 4)
+
+
+def _output_limits(model: Model) -> list[int]:
+    """What the catalogue says a model writes at most, and what its refusals said; never none."""
+    stated = [word.removeprefix(MAX_OUTPUT) for word in model.lacks if word.startswith(MAX_OUTPUT)]
+    return [model.max_output or _NO_LIMIT, *map(int, stated)]
+
+
+_NO_LIMIT = 10**9
 
 
 def _write_tools(body: Json, request: ChatRequest, model: Model) -> None:

@@ -45,6 +45,8 @@ _KINDS = {
 }
 _MIME = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "file": ""}
 """The MIME type of data where nobody says it."""
+_WORDS = {"image": "picture", "audio": "recording"}
+"""What sentences call an input, where that is another word."""
 _SOUNDS = {"mpeg": "mp3", "wave": "wav", "vnd.wave": "wav"}
 """The wire's names for audio formats where they differ from the MIME type's."""
 _TEXT_TYPES = frozenset({"json", "xml", "yaml", "x-yaml", "javascript", "sql", "toml", "svg+xml"})
@@ -61,15 +63,12 @@ def parts_of(content: object, *, tell: bool = True) -> list[Json]:
     `tell`: whether an unknown block becomes words; False: it is passed over, too. Raises
     `BadRequest` for an object of Python, which has no form on the wire.
     """
-    if content is None or content == "":
+    if content is None:
         return []
-    if isinstance(content, str):
-        return [_text(content)]
-    if isinstance(content, Mapping):
-        return _parts(content, tell=tell)
-    if isinstance(content, (list, tuple)):
-        return [part for item in content for part in _parts(item, tell=tell)]
-    raise _not_json(content)
+    if not isinstance(content, (list, tuple)):
+        content = (content,)
+    parts = (part for item in content for part in _parts(item, tell=tell))
+    return [part for part in parts if part.get("text") != ""]
 
 
 def joined(parts: list[Json], *, prose: bool = False) -> str | list[Json]:
@@ -102,7 +101,7 @@ def _needs_line(before: str, after: str, *, prose: bool) -> bool:
 
 def _parts(block: object, *, tell: bool) -> list[Json]:
     if isinstance(block, str):
-        return [_text(block)] if block else []
+        return [_text(block)]
     if not isinstance(block, Mapping):
         raise _not_json(block)
     kind = None if block.get("type") is None else str(block["type"])
@@ -162,8 +161,6 @@ _CALLS_OF_PARTS = frozenset({
 
 
 def _with_cache_mark(block: JsonMapping) -> list[Json]:
-    if not block["text"]:
-        return []
     cache = block.get("cache_control")
     return [_text(str(block["text"])) | ({"cache_control": cache} if cache else {})]
 
@@ -241,7 +238,7 @@ def _medium(
         if text is not None:
             return _file_as_text(name, text)
     if data is None and (url is None or kind == "audio"):
-        return _text(left_out({"image": "picture"}.get(kind, kind), name or url or ""))
+        return _text(left_out(_WORDS.get(kind, kind), name or url or ""))
     address = url if data is None else f"data:{mime or 'application/pdf'};base64,{data}"
     if kind == "image":
         return {"type": "image_url", "image_url": {"url": address}}
@@ -289,8 +286,7 @@ def in_words(part: JsonMapping) -> Json:
     address = str(inner.get("url") or "")
     name = str(inner.get("filename") or ("" if address.startswith("data:") else address))
     kind = MEDIA.get(str(part.get("type")), "block")
-    what = {"image": "picture"}.get(kind, kind)
-    return _text(left_out(what, name, "this model does not take it"))
+    return _text(left_out(_WORDS.get(kind, kind), name, "this model does not take it"))
 
 
 def left_out(what: str, name: str = "", why: str = "") -> str:

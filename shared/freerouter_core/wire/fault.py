@@ -130,6 +130,7 @@ class Cause(StrEnum):
     NO_TOOL_CHOICE = "no-tool-choice"
     NO_IMAGE = "no-image"
     NO_AUDIO = "no-audio"
+    NO_VIDEO = "no-video"
     NO_FILE = "no-file"
     NO_PARAMETERS = "no-parameters"
     NO_PARAMETER = "no-parameter"
@@ -144,6 +145,9 @@ class Cause(StrEnum):
     TOOL_NAME = "tool-name"
     PREFILL = "prefill"
     CONTENT_NULL = "content-null"
+    CONTENT_EMPTY = "content-empty"
+    REASONING_REQUIRED = "reasoning-required"
+    REASONING_FIELDS = "reasoning-fields"
     FLAT_CONTENT = "flat-content", Effect(names_field=True)
     JSON_WITH_TOOLS = "json-with-tools"
     NO_JSON_SCHEMA = "no-json-schema"

@@ -5,6 +5,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import date, time
+from decimal import Decimal
+from pathlib import PurePath
+from uuid import UUID
 
 from .json_values import Json, JsonMapping, as_dicts, as_mapping
 from .tool_calls import arguments_text
@@ -86,8 +90,12 @@ def _whole(arguments: object) -> str:
 
 
 def _readable(value: object) -> object:
-    """An argument that is no JSON, such as a date: the words of it, as its tool was given it."""
-    return dict(value) if isinstance(value, Mapping) else str(value)
+    """An argument that is no JSON and has one text, such as a date. Raises `TypeError`."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (date, time, Decimal, PurePath, UUID)):
+        return str(value)
+    raise TypeError(f"an argument of the type {type(value).__name__} has no form on the wire")
 
 
 # -- results ---------------------------------------------------------------------------------------

@@ -149,13 +149,27 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.NO_TOOL_CHOICE, Kind.UNFIT, "400 404 422",
           r"support the provided 'tool_choice'"
           r"|tool_choice.{0,40}not support", lacks="tool_choice"),
-    _rule(Cause.NO_IMAGE, Kind.UNFIT, "400 404 422",
-          r"support image input|image input is not"
-          r"|does not support image", lacks="image"),
-    _rule(Cause.NO_AUDIO, Kind.UNFIT, "400 404 422",
-          r"support (?:input )?audio|audio input is not", lacks="audio"),
-    _rule(Cause.NO_FILE, Kind.UNFIT, "400 404 422",
-          r"support (?:file|pdf|document)", lacks="file"),
+    # vLLM (studio-dots-ai/dots.ocr#61), DeepSeek (yilewang/llm-for-zotero#143), OpenAI
+    # (browser-use/web-ui#274), Qwen (open-octo/octo-agent#947), llama.cpp
+    # (mozilla-ai/llamafile#298), Ollama, Ark (anomalyco/opencode#47994).
+    _rule(Cause.NO_IMAGE, Kind.UNFIT, "400 404 415 422 500 501",
+          r"support (?:image|vision)|(?:image|vision) input is not"
+          r"|is not a (?:multimodal|vision)|not compiled for multimodal|mmproj"
+          r"|At most 0 image|only supported by certain models"
+          r"|unknown variant \W{0,3}(?:image|input_image)"
+          r"|Unexpected item type in content|text[- ]only model|image tool results"
+          r"|missing data required for image"
+          r"|\b(?:images?|image_url|vision|multimodal)\W{0,3}(?: inputs?| contents?)? (?:is |are )?"
+          r"not (?:supported|enabled)", lacks="image"),
+    _rule(Cause.NO_AUDIO, Kind.UNFIT, "400 404 415 422 500 501",
+          r"support (?:input )?audio|audio input is not|At most 0 audio"
+          r"|unknown variant \W{0,3}(?:input_)?audio", lacks="audio"),
+    _rule(Cause.NO_VIDEO, Kind.UNFIT, "400 404 415 422 500 501",
+          r"support (?:input )?video|video input is not|At most 0 video"
+          r"|unknown variant \W{0,3}(?:input_)?video", lacks="video"),
+    _rule(Cause.NO_FILE, Kind.UNFIT, "400 404 415 422 500 501",
+          r"support (?:file|pdf|document)|(?:file|pdf|document)s? input is not"
+          r"|unknown variant \W{0,3}(?:input_)?file|Invalid content type\W+file", lacks="file"),
     _rule(Cause.NO_PARAMETERS, Kind.UNFIT, "404",
           r"can handle the requested parameters", lacks="structured_outputs response_format"),
     # The caller's settings hide it: unoplat/unoplat-code-confluence#1080.
@@ -203,6 +217,20 @@ RULES: tuple[Rule, ...] = (
           r"|REQUIRED_FIELD_MISSING.{0,60}name", lacks="tool-name"),
     _rule(Cause.CONTENT_NULL, Kind.UNFIT, "400",
           r"required properties at '/messages/\d+' are 'role,content'", lacks="content-null"),
+    # Anthropic and Bedrock (NousResearch/hermes-agent#9486), Gemini (agno-agi/agno#2649).
+    _rule(Cause.CONTENT_EMPTY, Kind.UNFIT, "400 422 500",
+          r"must (?:be|have|contain) non-(?:empty|whitespace)|parts must not be empty"
+          r"|\bcontent\b.{0,60} (?:is|must not be|cannot be|can't be) empty"
+          r"|required oneof field 'data'|at least one parts field", lacks="content-empty"),
+    # DeepSeek (anomalyco/opencode#25356), Moonshot (continuedev/continue#11711).
+    _rule(Cause.REASONING_REQUIRED, Kind.UNFIT, "400 422",
+          r"reasoning_content\W.{0,60}(?:must be passed|is missing|is required)"
+          r"|missing (?:field |a )?\W{0,3}reasoning_content", lacks="reasoning-required"),
+    # Another model's signed thoughts: anthropics/anthropic-sdk-python#1598.
+    _rule(Cause.REASONING_FIELDS, Kind.UNFIT, "400 422",
+          r"Invalid \W{0,3}signature\W{0,3} in \W{0,3}thinking"
+          r"|thinking\W{1,3} or \W{0,3}redacted_thinking\W{1,3} blocks"
+          r"|encrypted content .{0,60}could not be verified", lacks="reasoning-fields"),
     _rule(Cause.FLAT_CONTENT, Kind.UNFIT, "400 422",
           r"content.{0,40}(?:value must be a string|Input should be a valid string"
           r"|Expected one of: \['str'\])"

@@ -73,7 +73,7 @@ class _Ids:
 
 
 _NINE = re.compile(r"[A-Za-z0-9]{9}")
-_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _NUMBERED = re.compile(r"functions\..+:\d+")
 
 
@@ -83,7 +83,7 @@ def nine_characters(old: str, _function: str, _number: int) -> str:
 
 
 def plain(old: str, _function: str, _number: int) -> str:
-    """Up to 64 letters, digits, `_` and `-`."""
+    """Up to 40 letters, digits, `_` and `-` (vercel/ai#5171)."""
     if _PLAIN.fullmatch(old):
         return old
     return f"call_{hashlib.sha256(old.encode()).hexdigest()[:24]}"
