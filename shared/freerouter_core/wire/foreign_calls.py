@@ -5,10 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date, time
-from decimal import Decimal
-from pathlib import PurePath
-from uuid import UUID
 
 from .json_values import Json, JsonMapping, as_dicts, as_mapping
 from .tool_calls import arguments_text
@@ -24,6 +20,8 @@ _CALLS = frozenset({
 })  # fmt: skip
 """Blocks of an assistant's content that are calls."""
 
+_WITH_ONE_TEXT = frozenset({"datetime", "decimal", "pathlib", "uuid"})
+"""Modules whose objects are words for plain data: dates, numbers, paths, ids."""
 Result = tuple[object, object]
 """(the id of the call, the content)."""
 
@@ -93,7 +91,7 @@ def _readable(value: object) -> object:
     """An argument that is no JSON and has one text, such as a date. Raises `TypeError`."""
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, (date, time, Decimal, PurePath, UUID)):
+    if type(value).__module__ in _WITH_ONE_TEXT:
         return str(value)
     raise TypeError(f"an argument of the type {type(value).__name__} has no form on the wire")
 
