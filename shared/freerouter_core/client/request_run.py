@@ -11,11 +11,14 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from ..catalogue.model import Catalogue
 from ..catalogue.providers import Account
+from ..errors import FreeRouterError
 from ..events import Answered, CalledOff, Charged, GaveUp, RequestTrace
 from ..guards.base import ChatClient
 from ..guards.run import RequestGuards
 from ..routing.journal import Journal
+from ..routing.named import find_named
 from ..routing.need import checked_need
 from ..routing.plan import Outcome, Plan
 from ..routing.policy import Policy
@@ -25,12 +28,16 @@ from ..runtime.stream_output import Show
 from ..wire.answer import Answer
 from ..wire.history import readable
 from ..wire.request import ChatRequest
+from .asked_model import AskedModel
 from .context import Context
 from .custom_strategy import apply_strategy
 from .resolve import unique
 
 NAMED_WAIT = 2.0
 """The most seconds that a request for a named model waits for a first catalogue."""
+
+SUGGESTION_WAIT = 1.0
+"""The most seconds that an error waits for a list, to suggest a model from it."""
 
 
 class RequestRun:
@@ -51,17 +58,23 @@ class RequestRun:
         self.started = self.runtime.clock.now()
         self.memory = context.session_memory()
         self.journal = Journal(started=self.started, number=self.runtime.next_number())
+        self.asked = AskedModel("")
+        self.catalogue = Catalogue()
 
     async def run(self) -> Outcome:
         """Return the outcome. Raises an error of the `FreeRouterError` tree."""
         memory, label = self.memory, self.request.label
         try:
             outcome = await self._answer()
+            outcome = replace(outcome, asked_for=self.asked.name)
+            self.asked.told(outcome, self.catalogue, self.runtime)
         except asyncio.CancelledError:
             seconds, trace = self._trace()
             self.runtime.emit(CalledOff(len(trace.tries), seconds, trace))
             raise
         except Exception as error:
+            if isinstance(error, FreeRouterError) and self.asked.reason(self.journal) is not None:
+                self.asked.explain(error, await self._known_models())
             seconds, trace = self._trace()
             if memory is not None:
                 memory.failed(label, error, seconds)
@@ -74,6 +87,14 @@ class RequestRun:
             memory.answered(label, outcome, seconds, self.started + seconds)
         self._emit_answered(outcome, seconds, trace)
         return outcome
+
+    async def _known_models(self) -> Catalogue:
+        """The models to suggest one of. A list that is still on its way is waited for a little."""
+        if not len(self.catalogue):
+            self.catalogue = await self.context.catalogue(
+                self.context.resolved, wait=SUGGESTION_WAIT, required=False
+            )
+        return self.catalogue
 
     def _trace(self) -> tuple[float, RequestTrace]:
         """(seconds since the start, the request's trace so far)."""
@@ -122,6 +143,7 @@ class RequestRun:
             resolved, wait=_catalogue_wait(policy, left()), required=not policy.preferred
         )
         runtime.endpoint_stats.schedule(accounts.values(), catalogue, context.transport)
+        self.asked, self.catalogue = _asked(policy, catalogue, accounts), catalogue
         strategy = context.config.strategy
         if callable(strategy):
             policy = await apply_strategy(
@@ -166,6 +188,15 @@ class RequestRun:
 def _count(usage: Mapping[str, object], name: str) -> int | None:
     tokens = usage.get(name)
     return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else None
+
+
+def _asked(policy: Policy, catalogue: Catalogue, accounts: Mapping[str, Account]) -> AskedModel:
+    """The model that is to be asked first, if somebody named one."""
+    if not policy.preferred:
+        return AskedModel("")
+    name = policy.preferred[0]
+    model = find_named(name, catalogue, accounts)
+    return AskedModel(name, "" if model is None else model.id)
 
 
 def _catalogue_wait(policy: Policy, timeout: float | None) -> float | None:

@@ -48,7 +48,8 @@ def fit(
 def able(model: Model, need: Need, policy: Policy, *, named: bool = False) -> str | None:
     """Why not, by the catalogue alone: the same for every request of this kind."""
     if not policy.allow_paid and not model.free:
-        return "not free; allow_paid=True would permit it"
+        known = "not free" if model.listed else "not listed, and not known to be free"
+        return f"{known}; allow_paid=True would permit it"
     if not (model.chat or named):
         return "not a chat model for plain clients"
     quality = quality_of(model, policy)

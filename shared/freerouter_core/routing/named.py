@@ -18,6 +18,9 @@ def find_named(name: str, catalogue: Catalogue, accounts: Mapping[str, Account])
     prefix, colon, rest = name.partition(":")
     if colon and prefix in accounts and "/" not in prefix:
         provider, wire_name = prefix, rest
+    elif colon and "/" not in prefix and "openrouter" in accounts:
+        # OpenRouter's names have an author; this one has a provider that is not among the accounts.
+        return next((model for model in catalogue if model.wire_name == name), None)
     elif "openrouter" in accounts or not accounts:
         provider, wire_name = "openrouter", name
     elif len(accounts) == 1:
