@@ -19,7 +19,7 @@ from typing_extensions import override
 
 import freerouter_core
 from freerouter_core.client.adapter_options import POLICY, RouterOptions
-from freerouter_core.errors import FreeRouterError
+from freerouter_core.errors import FreeRouterError, forgets_locals
 from freerouter_core.guards import mark_of
 
 from .api_key import ApiKey, key_from_environment
@@ -64,6 +64,7 @@ class BaseFreeRouter(RouterOptions, BaseChatModel):
         return self.model
 
     @property
+    @forgets_locals
     def _router(self) -> freerouter_core.Router:
         key = self.api_key.get_secret_value() if self.api_key is not None else None
         # DEV_MODE yields to a key given in code, not to one that merely lies in the environment.

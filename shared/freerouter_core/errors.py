@@ -20,8 +20,49 @@ the cause. No error ever holds a key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict, Unpack
+import functools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict, TypeVar, Unpack, cast
+
+_LIKE_A_KEY = re.compile(
+    r"\b(?:sk-[A-Za-z0-9_\-]{6,}"
+    r"|(?:gsk|hf|xai|csk|tgp|r8|ghp|github_pat)_[A-Za-z0-9_]{8,}"
+    r"|(?:xai|csk|nvapi|pplx)-[A-Za-z0-9_\-]{8,}"
+    r"|AIza[A-Za-z0-9_\-]{16,}"
+    r"|AKIA[A-Z0-9]{12,}"
+    r"|eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-.]{10,})"
+    r"|(?<=[Bb]earer )[A-Za-z0-9._\-]{6,}"
+)
+_USERINFO = re.compile(r"(?<=://)[^/?#\s@]+@")
+
+
+def hide_keys(text: str) -> str:
+    """`text` without what looks like a key, and without the user and password of an address."""
+    return _USERINFO.sub("[key]@", _LIKE_A_KEY.sub("[key]", text))
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def forgets_locals(call: F) -> F:
+    """Let no error of `call` carry its local variables, nor those of what it calls.
+
+    It is for what handles keys in the open. Many tools show the locals of every frame of a
+    traceback: rich, Sentry, pytest. The message and the hint of such an error say all that helps.
+    """
+
+    @functools.wraps(call)
+    def clean(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return call(*args, **kwargs)
+        except (FreeRouterError, ValueError, TypeError, AttributeError) as error:
+            failed = error.with_traceback(None)
+        del args, kwargs
+        failed.__context__ = None  # its frames would be reachable from here
+        raise failed from None
+
+    return cast(F, clean)
 
 
 class AttemptRecord(TypedDict):
@@ -65,9 +106,10 @@ class FreeRouterError(Exception):
         rate_limited: bool | None = None,
         attempts: Sequence[AttemptRecord] = (),
     ) -> None:
+        message = hide_keys(message)  # a key may be pasted where any other value belongs
         super().__init__(message)
         self.message = message
-        self.hint = self.default_hint if hint is None else hint
+        self.hint = self.default_hint if hint is None else hide_keys(hint)
         self.status_code = status_code
         self.model = model
         self.attempts = list(attempts)

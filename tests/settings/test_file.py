@@ -21,7 +21,7 @@ chat_fallback_models = ["a/b:free", "c/d:free"]
 
 [providers.mine]
 base_url = "http://127.0.0.1:9/v1"
-keys = ["MY_KEY"]
+keys = ["MINE_KEY"]
 free = ["good-*"]
 limits = [{ requests = 5, per = 60.0 }]
 
@@ -36,7 +36,7 @@ chat_fallback_models: a/b:free, c/d:free
 providers:
   mine:
     base_url: "http://127.0.0.1:9/v1"
-    keys: [MY_KEY]
+    keys: [MINE_KEY]
     free: ["good-*"]
     limits: [{requests: 5, per: 60.0}]
   groq: {limits: []}
@@ -53,19 +53,23 @@ def test_a_file_sets_variables_and_adds_providers(
     (folder / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("MY_KEY", "sk-mine")
+    monkeypatch.setenv("MINE_KEY", "sk-mine")
     monkeypatch.setenv("GROQ_API_KEY", "sk-groq")
     assert Settings.load().openrouter_timeout == 7
     assert Settings.load().fallback_models == ("a/b:free", "c/d:free")
+    if not home:  # found in the working directory: a provider of its own waits to be named
+        assert list(resolved().accounts) == ["openrouter", "groq"]
+        assert list(resolved(providers=["mine"]).accounts) == ["mine"]
+        monkeypatch.setenv("FREEROUTER_PROVIDERS", "mine")
     accounts = resolved().accounts
-    assert list(accounts) == ["openrouter", "mine", "groq"]
+    assert sorted(accounts) == ["groq", "mine", "openrouter"]
     mine = accounts["mine"]
     assert (mine.key, mine.base_url, mine.free) == ("sk-mine", "http://127.0.0.1:9/v1", ("good-*",))
     assert mine.limits == (Limit(requests=5, per=60.0),)
     assert accounts["groq"].limits == () and accounts["groq"].base_url.startswith(
         "https://api.groq.com"
     )
-    assert list(resolved(privacy="no-train").accounts) == ["openrouter", "mine", "groq"]
+    assert resolved(privacy="no-train").accounts.keys() == accounts.keys()
     monkeypatch.setenv("OPENROUTER_TIMEOUT", "3")
     assert Settings.load().openrouter_timeout == 3
 

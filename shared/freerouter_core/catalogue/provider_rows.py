@@ -5,13 +5,23 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from ..errors import BadSetting
+from ..errors import BadSetting, forgets_locals
+from .addresses import address_at_host, check_address
 from .providers import Account, Limit, Provider, frozen_rule
 
 ProviderRow = Mapping[str, Any]
 """The facts about one provider; providers.toml explains its keys."""
+
+LONGEST_NAME = 24
+"""Characters of a provider's name that is shown though nobody knows it. Keys are longer."""
+
+
+class Variables(Protocol):
+    """Environment variables: a mapping, or what shows none of their values."""
+
+    def get(self, name: str, /) -> str | None: ...
 
 
 def read_rows(toml: str) -> dict[str, ProviderRow]:
@@ -46,8 +56,9 @@ def merge_rows(
     return merged
 
 
+@forgets_locals
 def resolve_account(
-    provider: Provider, rows: Mapping[str, ProviderRow], environment: Mapping[str, str]
+    provider: Provider, rows: Mapping[str, ProviderRow], environment: Variables
 ) -> Account | None:
     """The account of a `Provider`, or None if it needs a key and has none.
 
@@ -61,17 +72,17 @@ def resolve_account(
         or row.get("base_url")
     )
     if not address:
+        name = shown_name(provider.name)
         raise BadSetting(
-            f"provider {provider.name!r} is not known, and no base_url is given",
-            hint=f"known: {', '.join(sorted(rows))};"
-            f" else Provider({provider.name!r}, base_url='https://…/v1')",
+            f"provider {name!r} is not known, and no base_url is given",
+            hint=f"known: {', '.join(sorted(rows))}; else Provider({name!r}, base_url='https://…/v1')",
         )
     key = _key(provider, row, environment)
     if not key and row.get("keys") and not row.get("keyless"):
         return None
     return Account(
         provider.name,
-        _with_variables(address, provider.name, environment).rstrip("/"),
+        check_address(_with_variables(address, provider.name, environment), provider.name),
         key,
         dialect=row.get("dialect", "openai"),
         free=frozen_rule(row.get("free", "all") if provider.free is None else provider.free),
@@ -80,10 +91,16 @@ def resolve_account(
         models=_models_address(row, address, provider, environment),
         privacy=row.get("privacy", "unknown"),
         local=bool(row.get("local")),
+        notional_costs=bool(row.get("notional_costs")),
     )
 
 
-def _key(provider: Provider, row: ProviderRow, environment: Mapping[str, str]) -> str:
+def shown_name(name: str) -> str:
+    """A name as it may be shown. One that is too long for a name may be a key in a wrong place."""
+    return name if len(name) <= LONGEST_NAME else "[hidden: too long for a name]"
+
+
+def _key(provider: Provider, row: ProviderRow, environment: Variables) -> str:
     variables = (environment.get(name) for name in row.get("keys", ()))
     key = (provider.api_key or next((value for value in variables if value), "")).strip()
     if not key.isascii() or any(letter.isspace() or not letter.isprintable() for letter in key):
@@ -95,18 +112,17 @@ def _key(provider: Provider, row: ProviderRow, environment: Mapping[str, str]) -
 
 
 def _models_address(
-    row: ProviderRow, address: str, provider: Provider, environment: Mapping[str, str]
+    row: ProviderRow, address: str, provider: Provider, environment: Variables
 ) -> str:
     """The address of its list of models: the row's own, or a path at whatever host is used."""
     models = str(row.get("models", ""))
     if models.startswith("/"):
-        scheme, _, rest = address.partition("://")
-        return f"{scheme}://{rest.partition('/')[0]}{models}"
+        return address_at_host(_with_variables(address, provider.name, environment), models)
     is_known_address = provider.base_url is None
     return _with_variables(models, provider.name, environment) if is_known_address else ""
 
 
-def _with_variables(address: str, provider: str, environment: Mapping[str, str]) -> str:
+def _with_variables(address: str, provider: str, environment: Variables) -> str:
     """An address with its `{VARIABLE}`s replaced."""
 
     def value_of(match: re.Match[str]) -> str:
@@ -118,4 +134,4 @@ def _with_variables(address: str, provider: str, environment: Mapping[str, str])
             )
         return value
 
-    return re.sub(r"\{([A-Z_]+)\}", value_of, address)
+    return re.sub(r"\{([A-Z][A-Z0-9_]*)\}", value_of, address)

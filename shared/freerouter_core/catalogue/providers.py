@@ -8,7 +8,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Literal, get_args
 
-from ..errors import BadSetting
+from ..errors import BadSetting, forgets_locals
+from .addresses import address_name, shown_address
 
 Scope = Literal["account", "model", "ip"]
 Reset = Literal["rolling", "fixed", "bucket", "utc-day", "pacific-day", "utc-month"]
@@ -56,16 +57,18 @@ class Provider:
     """An OpenAI-compatible endpoint. One named in providers.toml inherits what it leaves out.
 
     `free`: its free models, as "suffix", "price", "all" or a list of ids. `limits` replace the
-    row's; `[]` means none are known. `api_key` is in no repr, and is sent to `base_url` only.
+    row's; `[]` means none are known. `api_key` is in no repr, and is sent to `base_url` only. A
+    user and password in `base_url` are sent as basic authentication, and are in no repr either.
     """
 
     name: str
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     api_key: str | None = field(default=None, repr=False)
     free: str | tuple[str, ...] | None = None
     limits: tuple[Limit, ...] | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
+    @forgets_locals
     def __init__(
         self,
         name: str,
@@ -84,17 +87,25 @@ class Provider:
             raise BadSetting(
                 f'Provider({name!r}): free is "suffix", "price", "all" or a list of model ids'
             )
+        key = getattr(api_key, "get_secret_value", lambda: api_key)() or None
+        if not isinstance(key, str | None):
+            raise BadSetting(f"Provider({name!r}): api_key must be text, not {type(key).__name__}")
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         values = {
             "name": name,
             "base_url": base_url.rstrip("/") if base_url else None,
-            "api_key": getattr(api_key, "get_secret_value", lambda: api_key)() or None,
+            "api_key": key,
             "free": free if free is None else frozen_rule(free),
             "limits": None if limits is None else tuple(limits),
             "headers": tuple((str(header), str(value)) for header, value in pairs),
         }
-        for key, value in values.items():
-            object.__setattr__(self, key, value)
+        for attribute, value in values.items():
+            object.__setattr__(self, attribute, value)
+
+    def __repr__(self) -> str:
+        shown = {"name": self.name, "base_url": shown_address(self.base_url)}
+        values = shown | {"free": self.free, "limits": self.limits}
+        return f"Provider({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 
 def frozen_rule(free: str | Iterable[str]) -> str | tuple[str, ...]:
@@ -107,7 +118,7 @@ class Account:
     """A provider with a key, as requests use it. `scope` names it without the key."""
 
     provider: str
-    base_url: str
+    base_url: str = field(repr=False)
     key: str = field(repr=False)
     _: KW_ONLY
     dialect: str = "openai"
@@ -115,10 +126,12 @@ class Account:
     limits: tuple[Limit, ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     simulated: bool = False
-    models: str = ""
+    models: str = field(default="", repr=False)
     """The address of the list of models; empty: `<base_url>/models`."""
     privacy: str = "unknown"
     local: bool = False
+    notional_costs: bool = False
+    """Whether the costs that its answers tell are taken from a free allowance."""
     scope: str = field(init=False)
     """Provider, base URL and key hash: equal for all objects that share the budget."""
 
@@ -129,27 +142,22 @@ class Account:
     @property
     def address(self) -> str:
         """The base URL as it may be shown and stored: with a hash for a password or a query."""
-        scheme, _, rest = self.base_url.partition("://")
-        host, _, path = rest.partition("/")
-        plain, _, query = path.partition("?")
-        if "@" not in host and not query:
-            return self.base_url
-        digest = hashlib.sha256(self.base_url.encode()).hexdigest()[:8]
-        return f"{scheme}://{host.rpartition('@')[2]}/{plain}#{digest}"
+        return address_name(self.base_url)
 
     def __reduce__(self) -> tuple[Callable[[], Account], tuple[()]]:
         """Pickled as part of a journal and never used again, so without its secrets."""
         account = partial(
             Account,
             self.provider,
-            self.base_url,
+            shown_address(self.base_url) or "",
             "",
             dialect=self.dialect,
             free=self.free,
             limits=self.limits,
             simulated=self.simulated,
-            models=self.models,
+            models=shown_address(self.models) or "",
             privacy=self.privacy,
             local=self.local,
+            notional_costs=self.notional_costs,
         )
         return account, ()

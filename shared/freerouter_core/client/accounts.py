@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..catalogue.provider_rows import merge_rows, resolve_account
+from ..catalogue.provider_rows import merge_rows, resolve_account, shown_name
 from ..catalogue.providers import Account, Limit, Provider
-from ..errors import AuthenticationFailed, NoCandidates
+from ..errors import AuthenticationFailed, BadSetting, NoCandidates, forgets_locals
 from ..events import log
 from ..settings.environment import Settings
-from ..settings.known_providers import check_key_owners, known_providers
+from ..settings.key_owners import check_pair, check_rows, is_named_by_user
+from ..settings.known_providers import known_providers
 from .config import RouterConfig
 
 _SIMULATED = Account(
@@ -37,15 +38,16 @@ def _warn_once(message: str) -> None:
         log.warning(message)
 
 
+@forgets_locals
 def accounts_of(config: RouterConfig, settings: Settings) -> dict[str, Account]:
     """The accounts by provider, in the order the providers were named.
 
     Raises:
         AuthenticationFailed: no provider has a key.
-        BadSetting: a provider is unknown, or the settings file misuses a key.
+        BadSetting: a provider is unknown, or a key and an address do not belong together.
         NoCandidates: `privacy="no-train"` leaves no provider.
     """
-    check_key_owners(settings.providers, settings.file)
+    check_rows(settings)
     rows = merge_rows(known_providers(), settings.providers)
     providers = _providers(config, settings, rows)
     key_in_code = config.api_key or any(p.api_key or p.base_url for p in providers)
@@ -54,7 +56,7 @@ def accounts_of(config: RouterConfig, settings: Settings) -> dict[str, Account]:
         return {"openrouter": _SIMULATED}
     if settings.chat_model and not settings.openrouter_default_model:
         log.info("CHAT_MODEL is set: %s is asked first", settings.chat_model)
-    accounts, missing = _with_keys(providers, rows, settings.environment)
+    accounts, missing = _with_keys(providers, rows, settings)
     if config.daily_cap is not None:
         cap = Limit(requests=config.daily_cap, per=_DAY, reset="utc-day")
         for name, account in accounts.items():
@@ -79,14 +81,19 @@ def accounts_of(config: RouterConfig, settings: Settings) -> dict[str, Account]:
 def _providers(config: RouterConfig, settings: Settings, rows: Rows) -> list[Provider]:
     """The providers a router names, with OpenRouter's own options filled in."""
     names: Iterable[str | Provider]
+    foreign: frozenset[str] = frozenset()
+    if config.keyless or config.providers in (None, "all"):
+        foreign = _foreign(settings)
     if config.providers == "all":
-        names = [name for name, row in rows.items() if _belongs_to_all(row)]
+        names = [name for name, row in rows.items() if _belongs_to_all(row) and name not in foreign]
     elif config.providers is None:
         names = ["openrouter", *settings.freerouter_providers, *settings.providers]
+        names = [name for name in names if name not in foreign]
     else:
         names = config.providers
     if config.keyless:
-        names = [*names, *(name for name, row in rows.items() if row.get("keyless"))]
+        keyless = (name for name, row in rows.items() if row.get("keyless"))
+        names = [*names, *(name for name in keyless if name not in foreign)]
     providers: dict[str, Provider] = {}
     for item in names:
         provider = Provider(item) if isinstance(item, str) else item
@@ -100,8 +107,28 @@ def _providers(config: RouterConfig, settings: Settings, rows: Rows) -> list[Pro
     return list(providers.values())
 
 
+def _foreign(settings: Settings) -> frozenset[str]:
+    """The providers of a found settings file that only that file names. Code may name them."""
+    if not settings.found:
+        return frozenset()
+    own = [name for name in settings.providers if name not in known_providers()]
+    foreign = frozenset(name for name in own if not is_named_by_user(name, settings))
+    for name in foreign:
+        if not settings.providers[name].get("base_url"):
+            raise BadSetting(
+                f"{settings.file}: providers.{shown_name(name)} has no base_url",
+                hint="add it, or give it in code: Provider(name, base_url=…)",
+            )
+    if foreign:
+        _warn_once(
+            f"{settings.file}: {', '.join(map(shown_name, sorted(foreign)))} not asked until you "
+            "name it: providers=[…], FREEROUTER_PROVIDERS, or `freerouter trust`"
+        )
+    return foreign
+
+
 def _with_keys(
-    providers: Iterable[Provider], rows: Rows, environment: Mapping[str, str]
+    providers: Iterable[Provider], rows: Rows, settings: Settings
 ) -> tuple[dict[str, Account], list[str]]:
     """(the accounts of providers that have a key or need none, the variables of the others)."""
     accounts: dict[str, Account] = {}
@@ -110,7 +137,8 @@ def _with_keys(
         ended = rows.get(provider.name, {}).get("ended")
         if ended and provider.base_url is None:
             _warn_once(f"provider {provider.name}: {ended}")
-        account = resolve_account(provider, rows, environment)
+        check_pair(provider, rows.get(provider.name, {}), settings)
+        account = resolve_account(provider, rows, settings.environment)
         if account is None:
             missing += rows[provider.name].get("keys", [])
         else:

@@ -19,9 +19,10 @@ from pydantic import (
     field_validator,
 )
 
+from ..catalogue.addresses import shown_address
 from ..catalogue.providers import Provider
 from ..checks import UnsetNumber
-from ..errors import BadSetting
+from ..errors import BadSetting, forgets_locals
 from ..guards.base import GuardLike, checked
 from ..routing.policy import Ranker
 from ..routing.task import TASKS
@@ -79,7 +80,7 @@ class RouterOptions(BaseModel):
 
     model: str = "auto"
     fallback_models: Sequence[str] | None = None
-    base_url: str | None = None
+    base_url: str | None = Field(default=None, repr=False)
     providers: Sequence[str | Provider] | Provider | None = None
     strategy: str | Ranker = "adaptive"
     prefer: Prefer = "balanced"
@@ -124,6 +125,7 @@ class RouterOptions(BaseModel):
     _cached: tuple[object, Router] | None = PrivateAttr(default=None)
     """The router of the last request, and all that it was made of."""
 
+    @forgets_locals
     def __init__(self, **options: Any) -> None:
         try:
             check_names(type(self), options)
@@ -136,6 +138,7 @@ class RouterOptions(BaseModel):
 
     # -- the router ---------------------------------------------------------------------------
 
+    @forgets_locals
     def make_router(self, api_key: str | None = None) -> Router:
         """The `Router` these options stand for: made at first use, and again after a change."""
         base, policy = self._base_router, self._policy()
@@ -263,6 +266,10 @@ class RouterOptions(BaseModel):
     def _write_providers(self, value: Sequence[str | Provider] | None) -> object:
         return providers_as_data(value)
 
+    @field_serializer("base_url")
+    def _write_base_url(self, value: str | None) -> str | None:
+        return shown_address(value)
+
     @field_serializer("capabilities", "fallback_models")
     def _write_names(self, value: Sequence[str] | None) -> list[str] | None:
         """A list, whether a list or a tuple was given: caches compare the text."""
@@ -277,6 +284,7 @@ class RouterOptions(BaseModel):
         router."""
         router = self._base_router
         return {
+            "base_url": shown_address(self.base_url),
             "strategy": strategy_as_data(self.strategy),
             "providers": providers_as_data(self.providers),
             "guards": guards_as_data(self.guards),

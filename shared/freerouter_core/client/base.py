@@ -6,6 +6,7 @@ import dataclasses
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from ..errors import forgets_locals
 from ..runtime.http.transport import HttpClient
 from ..runtime.runtime import Runtime
 from .config import RouterConfig
@@ -89,6 +90,7 @@ class RouterBase(_Options):
         `fallback_models`."""
         return self._resolved.policy.preferred
 
+    @forgets_locals
     def with_options(self, **options: Any) -> Self:
         """A copy of this router, filter included, with other options.
 

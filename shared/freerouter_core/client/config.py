@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, Protocol, get_args
 
+from ..catalogue.addresses import shown_address
 from ..catalogue.model import is_plausible_name
 from ..catalogue.providers import Provider
 from ..checks import UNSET, Unset, as_names, check_one_of, quality_pairs
-from ..errors import BadSetting
+from ..errors import BadSetting, hide_keys
 from ..guards.base import GuardLike, checked
 from ..routing.policy import ALIASES, STRATEGIES, Ranker
 from ..routing.task import TASKS
@@ -74,6 +75,11 @@ class RouterConfig:
         self._normalise()
         self._check()
 
+    def __repr__(self) -> str:
+        values = {f.name: getattr(self, f.name) for f in fields(RouterConfig) if f.repr}
+        values["base_url"] = shown_address(self.base_url)
+        return f"RouterConfig({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+
     def _normalise(self) -> None:
         """Store lists as tuples and secrets as text, so that equal options compare equal."""
         put = object.__setattr__
@@ -90,7 +96,7 @@ class RouterConfig:
 
     def _check(self) -> None:
         for name in (self.model, *(self.fallback_models or ())):
-            if not is_plausible_name(name):
+            if not is_plausible_name(name) or hide_keys(name) != name:
                 hint = 'use "auto", or an id such as "author/name:free"'
                 raise BadSetting("no model has such a name", hint=hint)
         if self.task is not None:
@@ -126,7 +132,10 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 
 def _plain(key: str | Secret | None) -> str | None:
-    return (key if isinstance(key, str) or key is None else key.get_secret_value()) or None
+    plain = getattr(key, "get_secret_value", lambda: key)() or None
+    if not isinstance(plain, str | None):
+        raise BadSetting(f"api_key must be text, not {type(plain).__name__}")
+    return plain
 
 
 def _providers(

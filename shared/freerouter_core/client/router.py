@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ..catalogue.providers import Provider
 from ..checks import UNSET, Unset
-from ..errors import BadSetting
+from ..errors import BadSetting, forgets_locals
 from ..events import Observer
 from ..guards.base import GuardLike
 from ..reports import SessionStats
@@ -97,6 +97,7 @@ class Router(RouterReports):
         BadSetting: an argument makes no sense.
     """
 
+    @forgets_locals
     def __init__(
         self,
         model: str | None = "auto",

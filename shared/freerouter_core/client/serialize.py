@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Protocol
 
+from ..catalogue.addresses import shown_address
 from ..catalogue.providers import Limit, Provider
 from ..checks import Unset
 from ..guards.base import GuardLike, name_of
@@ -15,9 +16,11 @@ from .config import RouterConfig
 
 
 def config_as_data(config: RouterConfig) -> Json:
-    """Every option that is set, without the key."""
+    """Every option that is set, without the key and the secrets of addresses."""
     values = {f.name: getattr(config, f.name) for f in fields(config) if f.name != "api_key"}
     data = {name: value for name, value in values.items() if value is not None}
+    if config.base_url is not None:
+        data["base_url"] = shown_address(config.base_url)
     data["strategy"] = strategy_as_data(config.strategy)
     data["providers"] = providers_as_data(config.providers)
     data["guards"] = guards_as_data(config.guards)
@@ -65,7 +68,7 @@ def _provider_as_data(provider: Provider) -> Json:
     free, limits = provider.free, provider.limits
     return {
         "name": provider.name,
-        "base_url": provider.base_url,
+        "base_url": shown_address(provider.base_url),
         "free": list(free) if isinstance(free, tuple) else free,
         "limits": None if limits is None else [asdict(limit) for limit in limits],
     }

@@ -30,7 +30,7 @@ def find_named(name: str, catalogue: Catalogue, accounts: Mapping[str, Account])
     account = accounts.get(provider)
     if account is None:
         return None
-    listed = catalogue.by_identity.get((provider, account.base_url, wire_name))
+    listed = catalogue.by_identity.get((provider, account.address, wire_name))
     return _unlisted(account, provider, wire_name) if listed is None else listed
 
 

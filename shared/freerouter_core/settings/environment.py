@@ -8,13 +8,11 @@ file. Nothing is read at import or when a model is made: the first call reads.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -24,27 +22,13 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from ..errors import BadSetting
+from ..errors import BadSetting, forgets_locals
 from ..wire.retry_after import parse_duration
 from .file import SettingsFile, find_file, read_file
+from .sources import ENVIRONMENT, Source, Variables, read_dotenv, source_of_mapping
 
-DOTENV_FILES = (".env", "secrets.env")
-"""The last one wins."""
-
-
-def _read_dotenv(path: str) -> dict[str, str]:
-    """The variables of a dotenv file. Raises `BadSetting` if it cannot be read."""
-    try:
-        return {name: value for name, value in dotenv_values(path).items() if value is not None}
-    except (OSError, ValueError) as error:
-        raise BadSetting(
-            f"{path} cannot be read: {type(error).__name__}", hint="it must be text in UTF-8"
-        ) from None
-
-
-def _has(variables: Mapping[str, str], name: str) -> bool:
-    """Whether a variable is set, in any case, and not empty."""
-    return any(value and variable.lower() == name for variable, value in variables.items())
+DOTENV_FILES = ("secrets.env", ".env")
+"""The first one that sets a variable counts."""
 
 
 def _split_names(value: object) -> object:
@@ -70,9 +54,9 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
 Seconds = Annotated[float, BeforeValidator(_parse_seconds)]
 Name = Annotated[str | None, BeforeValidator(_blank_to_none)]
 Positive = Annotated[float, Field(gt=0)]
-_file_settings: ContextVar[dict[str, Any]] = ContextVar("freerouter_file")
-"""The file's settings while `Settings` is made: pydantic-settings builds its sources in a class
-method, which gets no argument of ours."""
+_file_settings: ContextVar[Sequence[Mapping[str, Any]]] = ContextVar("freerouter_files", default=())
+"""What the files set while `Settings` is made, the weightiest first: pydantic-settings builds its
+sources in a class method, which gets no argument of ours."""
 
 
 class Settings(BaseSettings):
@@ -103,6 +87,7 @@ class Settings(BaseSettings):
     dev_mode: bool = False
     _content: SettingsFile = PrivateAttr(default_factory=SettingsFile)
     _path: Path | None = PrivateAttr(default=None)
+    _variables: Variables = PrivateAttr(default_factory=lambda: Variables([_environment()]))
 
     @classmethod
     def settings_customise_sources(
@@ -113,14 +98,11 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (
-            init_settings,
-            env_settings,
-            dotenv_settings,
-            InitSettingsSource(settings_cls, _file_settings.get({})),
-        )
+        files = (InitSettingsSource(settings_cls, dict(values)) for values in _file_settings.get())
+        return (init_settings, env_settings, *files)
 
     @classmethod
+    @forgets_locals
     def load(cls, directory: str | Path | None = None) -> Settings:
         """Read the settings.
 
@@ -136,30 +118,35 @@ class Settings(BaseSettings):
             raise BadSetting(
                 "the working directory does not exist any more", hint="change to another directory"
             ) from None
-        dotenv_paths = tuple(folder / name for name in DOTENV_FILES)
-        for dotenv_path in dotenv_paths:
-            _read_dotenv(str(dotenv_path))  # raises a clearer error than pydantic-settings
         path = find_file(folder)
-        content = read_file(path, cls.model_fields)
-        token = _file_settings.set(content.settings)
+        content = read_file(path, cls.model_fields, found=_is_in(path, folder))
+        dotenv = [read_dotenv(folder / name, os.environ) for name in DOTENV_FILES]
+        variables = Variables([_environment(), *dotenv, content.source])
+        by_name = [
+            {name.lower(): value for name, value in source.values.items()} for source in dotenv
+        ]
+        token = _file_settings.set([*by_name, content.settings])
         try:
-            settings = cls(_env_file=dotenv_paths)  # type: ignore[call-arg]  # a private argument
+            settings = cls()
         except ValidationError as error:
-            raise _error(error, path, content) from None
+            raise _error(error, variables) from None
         finally:
             _file_settings.reset(token)
-        settings._content, settings._path = content, path
+        settings._content, settings._path, settings._variables = content, path, variables
         return settings
 
     def origin(self, name: str) -> str:
-        """Where a setting comes from: "environment", a dotenv file's name, the settings file's
-        path, or "default"."""
-        if _has(os.environ, name):
-            return "environment"
-        for dotenv in reversed(DOTENV_FILES):
-            if _has(_read_dotenv(dotenv), name):
-                return dotenv
-        return str(self._path) if name in self._content.settings else "default"
+        """Where a setting or a key comes from: "environment", a dotenv file's name, the settings
+        file's path, or "default"."""
+        source = self._variables.source_of(name)
+        if source is not None:
+            return source.name
+        return str(self._path) if name.lower() in self._content.settings else "default"
+
+    @property
+    def found(self) -> bool:
+        """Whether the settings file was merely found in the working directory; see `sources`."""
+        return self._content.source.found
 
     @property
     def file(self) -> str | None:
@@ -176,14 +163,11 @@ class Settings(BaseSettings):
         """The options of `Router` in the settings file. They replace its defaults."""
         return self._content.router
 
-    @cached_property
-    def environment(self) -> Mapping[str, str]:
-        """The environment over the dotenv files. Empty variables count as not set. Providers look
-        for their keys here."""
-        variables: dict[str, str] = {}
-        for source in (*map(_read_dotenv, DOTENV_FILES), os.environ):
-            variables |= {name: value for name, value in source.items() if value}
-        return variables
+    @property
+    def environment(self) -> Variables:
+        """The environment over the files, as it was when they were read. Empty variables count as
+        not set. Providers look for their keys here."""
+        return self._variables
 
     @property
     def default_models(self) -> tuple[str, ...]:
@@ -197,10 +181,24 @@ class Settings(BaseSettings):
         return self.openrouter_fallback_models or self.chat_fallback_models
 
 
-def _error(error: ValidationError, path: Path | None, content: SettingsFile) -> BadSetting:
+def _environment() -> Source:
+    return source_of_mapping(ENVIRONMENT, os.environ)
+
+
+def _is_in(path: Path | None, folder: Path) -> bool:
+    """Whether the settings file is the working directory's, and not the user's own."""
+    from platformdirs import user_config_path
+
+    own = user_config_path("freerouter")
+    return path is not None and path.parent == folder and folder.resolve() != own.resolve()
+
+
+def _error(error: ValidationError, variables: Variables) -> BadSetting:
     """What pydantic found wrong in a variable, without the value."""
     first = error.errors(include_input=False, include_url=False)[0]
     name = "_".join(str(part) for part in first["loc"])
-    in_file = name.lower() in content.settings and not _has(os.environ, name.lower())
-    hint = f"correct it in {path.name}" if path and in_file else "correct or unset this variable"
+    source = variables.source_of(name)
+    hint = "correct or unset this variable"
+    if source is not None and source.name != ENVIRONMENT:
+        hint = f"correct it in {Path(source.name).name}"
     return BadSetting(f"{name.upper()}: {first['msg']}", hint=hint)

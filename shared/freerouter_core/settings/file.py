@@ -18,7 +18,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from ..errors import BadSetting
+from ..errors import BadSetting, forgets_locals
+from .sources import Source
+from .trust import is_trusted
 
 FILE_NAMES = ("freerouter.toml", "freerouter.yaml", "freerouter.yml")
 KEY_NAMES = ("api_key", "key", "openrouter_api_key")
@@ -38,13 +40,17 @@ class _LimitTable(BaseModel):
     reset: str = "rolling"
 
 
+VariableName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=64)]
+"""The name of a variable. A key that was pasted in its place has other letters, and is not shown."""
+
+
 class _ProviderTable(BaseModel):
     """One provider. It extends the row of providers.toml that has its name, if there is one."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     base_url: Annotated[str, Field(pattern=r"^https?://")] = ""
-    keys: list[str] = []
+    keys: list[VariableName] = []
     free: Literal["suffix", "price", "all"] | list[str] = "all"
     limits: list[_LimitTable] = []
     privacy: Literal["no-train", "trains", "endpoint", "unknown"] = "unknown"
@@ -120,11 +126,13 @@ class SettingsFile:
         settings: settings by name.
         router: options of `Router` by name.
         providers: rows of providers by name, as in providers.toml.
+        source: the file, and its settings that are text, as variables.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
     router: dict[str, Any] = field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    source: Source = field(default_factory=lambda: Source("no file"))
 
 
 def find_file(folder: Path) -> Path | None:
@@ -139,19 +147,22 @@ def find_file(folder: Path) -> Path | None:
     return None
 
 
-def read_file(path: Path | None, names: Collection[str]) -> SettingsFile:
+@forgets_locals  # somebody may have put a key into it
+def read_file(path: Path | None, names: Collection[str], *, found: bool = False) -> SettingsFile:
     """Read a settings file.
 
     Args:
         path: the file. None: nothing is set.
         names: the settings it may hold.
+        found: whether it was merely found in the working directory.
 
     Raises:
         BadSetting: something in the file is wrong. It is named, and its value is not shown.
     """
     if path is None:
         return SettingsFile()
-    settings = {str(name).lower(): value for name, value in _parse(path).items()}
+    content = _content_of(path)
+    settings = {str(name).lower(): value for name, value in _parse(path, content).items()}
     providers, router = settings.pop("providers", None) or {}, settings.pop("router", None) or {}
     _refuse_keys(path, settings, providers)
     _refuse_unknown(path, settings, names)
@@ -164,7 +175,9 @@ def read_file(path: Path | None, names: Collection[str]) -> SettingsFile:
     except ValidationError as error:
         raise _error(path, "router", error, _RouterTable) from None
     rows = {name: table.model_dump(exclude_unset=True) for name, table in tables.items()}
-    return SettingsFile(settings, options, rows)
+    texts = {name.upper(): value for name, value in settings.items() if isinstance(value, str)}
+    source = Source(str(path), found and not is_trusted(content), texts)
+    return SettingsFile(settings, options, rows, source)
 
 
 def _refuse_keys(path: Path, settings: Mapping[str, Any], providers: object) -> None:
@@ -204,16 +217,25 @@ def _error(
     return BadSetting(f"{path.name}: {where}: {first['msg']}", hint=hint)
 
 
-def _parse(path: Path) -> Mapping[str, Any]:
+def _content_of(path: Path) -> bytes:
     try:
-        text = path.read_text("utf-8-sig")
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> BadSetting:
+    return BadSetting(f"{path.name} cannot be read: {error}", hint="correct it, or move it away")
+
+
+def _parse(path: Path, raw: bytes) -> Mapping[str, Any]:
+    try:
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
         content = tomllib.loads(text) if path.suffix == ".toml" else _parse_yaml(text, path)
     except BadSetting:
         raise
-    except (OSError, ValueError) as error:
-        raise BadSetting(
-            f"{path.name} cannot be read: {error}", hint="correct it, or move it away"
-        ) from None
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(path, error) from None
     if content is None:
         return {}
     if not isinstance(content, dict):

@@ -98,8 +98,8 @@ def _check_keys(out: Console) -> bool:
     selected = {"openrouter", *settings.freerouter_providers, *settings.providers}
     for name, row in merge_rows(known_providers(), settings.providers).items():
         for variable in row.get("keys", ()):
-            present = bool(settings.environment.get(variable, "").strip())
-            origin = settings.origin(variable.lower())
+            present = bool((settings.environment.get(variable) or "").strip())
+            origin = settings.origin(variable)
             if name in selected:
                 has_key = has_key or present
                 _print_key(out, variable, origin if present else None, row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..._version import __version__
-from . import benchmark, catalogue, chat, config, doctor, local, probe, serve
+from . import benchmark, catalogue, chat, config, doctor, local, probe, serve, trust
 from .console import console, without_tracebacks
 
 
@@ -44,6 +44,7 @@ for command in (
     catalogue.explain,
     catalogue.stats,
     config.config,
+    trust.trust_files,
     local.local,
 ):
     cli.add_command(command)

@@ -11,17 +11,20 @@ address it belongs to and nowhere else.
 
 from __future__ import annotations
 
+import base64
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Literal
+from urllib.parse import unquote
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
 
 from ..._version import __version__
+from ...catalogue.addresses import join_address, split_address, without_userinfo
 from ...catalogue.providers import Account
 from ...errors import BadSetting
 from . import aiohttp_transport
@@ -142,19 +145,24 @@ class Transport:
 
         `path`: below the account's base URL, or a whole URL. Raises `TransportFailed`.
         """
-        url = self._url(path if "://" in path else account.base_url + path)
-        headers = headers_of(account, content is not None)
+        url = self._url(join_address(account.base_url, path))
         sender = self._sender(url)
         response: _HttpxResponse | AiohttpResponse | None = None
         try:
             try:
                 if isinstance(sender, AiohttpPool):
-                    response = await sender.send(method, str(url), headers, content, self._tls(url))
+                    response = await sender.send(
+                        method,
+                        str(url),
+                        headers_of(account, content is not None),
+                        content,
+                        self._tls(url),
+                    )
                 else:
                     request = httpx.Request(
                         method,
                         url,
-                        headers=headers,
+                        headers=headers_of(account, content is not None),
                         content=content,
                         extensions={"timeout": _TIMEOUT},
                     )
@@ -192,7 +200,7 @@ class Transport:
         if origin not in self._proxies:  # read once, as httpx does
             self._proxies[origin] = _proxy(url)
         proxy = self._proxies[origin]
-        if proxy is None and not url.userinfo and aiohttp_transport.supported() and not _patched():
+        if proxy is None and aiohttp_transport.supported() and not _patched():
             if self._aiohttp is None and (module := aiohttp_transport.load()) is not None:
                 self._aiohttp = AiohttpPool(
                     module, connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, idle=IDLE_TIMEOUT
@@ -224,7 +232,7 @@ class Transport:
         url = self._urls.get(text)
         if url is None:
             try:
-                url = self._urls[text] = httpx.URL(text)
+                url = self._urls[text] = httpx.URL(without_userinfo(text))
             except httpx.InvalidURL:
                 raise TransportFailed("protocol", "base_url is not a URL") from None
         return url
@@ -246,6 +254,9 @@ def headers_of(account: Account, with_body: bool) -> list[tuple[str, str]]:
         headers["content-type"] = "application/json"
     if account.key:
         headers["authorization"] = f"Bearer {account.key}"
+    elif "@" in account.base_url and (parts := split_address(account.base_url)) is not None:
+        login = base64.b64encode(unquote(parts.userinfo).encode()).decode()
+        headers["authorization"] = f"Basic {login}"
     if account.dialect == "openrouter":
         headers["x-title"] = "FreeRouter"
     headers |= {name.lower(): value for name, value in account.headers}
