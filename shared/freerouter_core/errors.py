@@ -42,6 +42,18 @@ def hide_keys(text: str) -> str:
     return _USERINFO.sub("[key]@", _LIKE_A_KEY.sub("[key]", text))
 
 
+def like_a_key(text: str) -> bool:
+    """Whether a text that should be a name is probably a key that was pasted in its place."""
+    digits = sum(letter.isdigit() for letter in text)
+    a_word = len(text) >= 20 and digits >= 4 and not any(mark in text for mark in "/: ")
+    return a_word or hide_keys(text) != text
+
+
+def shown_name(name: str) -> str:
+    """A name as a message may show it."""
+    return "[hidden: it looks like a key]" if like_a_key(name) else name
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -62,7 +74,7 @@ def forgets_locals(call: F) -> F:
         failed.__context__ = None  # its frames would be reachable from here
         raise failed from None
 
-    return cast(F, clean)
+    return cast("F", clean)
 
 
 class AttemptRecord(TypedDict):

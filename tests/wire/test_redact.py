@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from typing import Any
+from urllib.parse import quote
+
 import pytest
 
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.wire.answer import Answer
+from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.redact import (
     redact,
     redact_answer,
+    redact_delta,
     redact_fault,
     strip_control_characters,
 )
@@ -103,3 +110,94 @@ def test_an_answer_without_keys_is_the_same_object() -> None:
     answer = Answer("x", model="m", native_finish_reason=7)  # type: ignore[arg-type]  # as sent
 
     assert redact_answer(answer, ACCOUNT) is answer
+
+
+ODD = "a/b+c=\u00fc no known form 5ec7e7"
+ADDRESS = Account("p", "https://bob:sesame-opens@h/v1?token=q-5ec7e7-q", "")
+
+
+@pytest.mark.parametrize("before", ["", "x", "xy", "xyz", "Authorization: Bearer "])
+@pytest.mark.parametrize("after", ["", "1", "22", "333"])
+@pytest.mark.parametrize("secret", [KEY, KEY + "1", KEY + "22", ODD])
+def test_a_key_in_base64_is_found_wherever_it_begins(secret: str, before: str, after: str) -> None:
+    account = Account("p", "https://h/v1", "", headers=(("x", secret),))
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        text = encode(f"{before}{secret}{after}".encode()).decode()
+        clean = redact(f"got {text} back", account)
+
+        assert "[key]" in clean
+        assert len(clean) <= len("got [key] back") + len(before + after) * 4 // 3 + 8
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        KEY.encode().hex(),
+        KEY.encode().hex().upper(),
+        "".join(f"\\u{ord(letter):04x}" for letter in KEY),
+        " ".join(KEY),
+        "\n".join([KEY[:7], KEY[7:12], KEY[12:]]),
+        json.dumps([KEY[:9], KEY[9:]]),
+        f'"{KEY[:9]}" + "{KEY[9:]}"',
+        f"{KEY[:4]}\u200b{KEY[4:]}",
+    ],
+)
+def test_a_key_in_another_spelling_is_found(form: str) -> None:
+    assert "[key]" in redact(f"you sent {form}!", ACCOUNT)
+    assert form not in redact(f"you sent {form}!", ACCOUNT)
+
+
+def test_a_header_that_needs_escaping_is_found_escaped() -> None:
+    account = Account("p", "https://h/v1", "", headers=(("x", ODD),))
+    for form in (quote(ODD, safe=""), quote(ODD, safe="").lower(), json.dumps(ODD)[1:-1]):
+        assert redact(f"({form})", account) == "([key])"
+    assert redact(json.dumps(ODD).replace("/", "\\/"), account) == '"[key]"'
+
+
+@pytest.mark.parametrize("secret", ["bob:sesame-opens", "sesame-opens", "q-5ec7e7-q"])
+def test_the_secrets_of_an_address_are_redacted(secret: str) -> None:
+    assert redact(f"at {secret}.", ADDRESS) == "at [key]."
+    assert redact("nothing", Account("p", "no address", "")) == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("usage", {"prompt_tokens": 1, "echo": KEY, KEY: [KEY, {"x": (KEY,)}]}),
+        ("annotations", ({"url": f"https://x/?k={KEY}"},)),
+        ("reasoning_details", ({"type": "text", "text": KEY},)),
+        ("images", ({"image_url": {"url": KEY}},)),
+        ("audio", {"id": KEY}),
+        ("error", {"message": KEY, "metadata": {"raw": json.dumps({"k": KEY})}}),
+    ],
+)
+def test_no_part_of_an_answer_quotes_the_key(field: str, value: Any) -> None:
+    clean = redact_answer(Answer("x").with_(**{field: value}), ACCOUNT)
+
+    assert KEY not in repr(clean)
+    assert "[key]" in repr(getattr(clean, field))
+    assert clean.text == "x"
+
+
+def test_a_delta_quotes_no_key() -> None:
+    delta = redact_delta(Delta("x", reasoning_details=({"text": KEY},)), ACCOUNT)
+
+    assert delta.reasoning_details == ({"text": "[key]"},)
+    assert redact_delta(plain := Delta("x"), ACCOUNT) is plain
+
+
+def test_what_is_nested_too_deeply_to_be_read_is_left_out() -> None:
+    value: Any = KEY
+    for _ in range(30):
+        value = [value]
+    clean = redact_answer(Answer("x", usage={"deep": value}), ACCOUNT)
+
+    assert KEY not in repr(clean)
+    assert "None" in repr(clean.usage)
+
+
+def test_in_a_picture_only_the_key_itself_is_looked_for() -> None:
+    picture = "A" * 200_000
+
+    assert redact(picture + KEY, ACCOUNT) == picture + "[key]"
+    assert KEY.encode().hex() in redact(picture + KEY.encode().hex(), ACCOUNT)

@@ -14,7 +14,7 @@ from ..errors import BadSetting
 _ADDRESS = re.compile(
     r"(https?)://(?:([^/?#\s@\\]*)@)?"
     r"((?:\[[0-9A-Fa-f:.]+\]|[^/?#\s@:\\\[\]]+)(?::[0-9]{1,5})?)"
-    r"([^?#\s]*)(?:\?([^#\s]*))?(?:#\S*)?",
+    r"((?:/[^?#\s]*)?)(?:\?([^#\s]*))?(?:#\S*)?",
     re.IGNORECASE,
 )
 
@@ -90,7 +90,7 @@ def join_address(address: str, path: str) -> str:
     """
     if path.startswith(("http://", "https://")):
         return path
-    base, mark, query = address.partition("#")[0].partition("?")
+    base, _, query = address.partition("#")[0].partition("?")
     below, _, further = path.partition("?")
     query = "&".join(filter(None, (further, query)))
     return f"{base.rstrip('/')}{below}" + (f"?{query}" if query else "")

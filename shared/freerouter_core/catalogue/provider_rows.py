@@ -7,15 +7,12 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ..errors import BadSetting, forgets_locals
+from ..errors import BadSetting, forgets_locals, shown_name
 from .addresses import address_at_host, check_address
 from .providers import Account, Limit, Provider, frozen_rule
 
 ProviderRow = Mapping[str, Any]
 """The facts about one provider; providers.toml explains its keys."""
-
-LONGEST_NAME = 24
-"""Characters of a provider's name that is shown though nobody knows it. Keys are longer."""
 
 
 class Variables(Protocol):
@@ -66,12 +63,9 @@ def resolve_account(
     known of the provider, or if a part of its address is missing in `environment`.
     """
     row = rows.get(provider.name, {})
-    address = (
-        provider.base_url
-        or environment.get(row.get("base_url_variable", ""))
-        or row.get("base_url")
-    )
-    if not address:
+    address = provider.base_url or environment.get(row.get("base_url_variable", ""))
+    in_row = row.get("base_url")
+    if not (address or in_row):
         name = shown_name(provider.name)
         raise BadSetting(
             f"provider {name!r} is not known, and no base_url is given",
@@ -80,9 +74,11 @@ def resolve_account(
     key = _key(provider, row, environment)
     if not key and row.get("keys") and not row.get("keyless"):
         return None
+    # Only rows have variables in their addresses: in the value of a variable `{…}` stays text.
+    address = address or _with_variables(str(in_row), provider.name, environment)
     return Account(
         provider.name,
-        check_address(_with_variables(address, provider.name, environment), provider.name),
+        check_address(address, provider.name),
         key,
         dialect=row.get("dialect", "openai"),
         free=frozen_rule(row.get("free", "all") if provider.free is None else provider.free),
@@ -93,11 +89,6 @@ def resolve_account(
         local=bool(row.get("local")),
         notional_costs=bool(row.get("notional_costs")),
     )
-
-
-def shown_name(name: str) -> str:
-    """A name as it may be shown. One that is too long for a name may be a key in a wrong place."""
-    return name if len(name) <= LONGEST_NAME else "[hidden: too long for a name]"
 
 
 def _key(provider: Provider, row: ProviderRow, environment: Variables) -> str:
@@ -117,7 +108,7 @@ def _models_address(
     """The address of its list of models: the row's own, or a path at whatever host is used."""
     models = str(row.get("models", ""))
     if models.startswith("/"):
-        return address_at_host(_with_variables(address, provider.name, environment), models)
+        return address_at_host(address, models)
     is_known_address = provider.base_url is None
     return _with_variables(models, provider.name, environment) if is_known_address else ""
 

@@ -6,9 +6,15 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..catalogue.provider_rows import merge_rows, resolve_account, shown_name
+from ..catalogue.provider_rows import merge_rows, resolve_account
 from ..catalogue.providers import Account, Limit, Provider
-from ..errors import AuthenticationFailed, BadSetting, NoCandidates, forgets_locals
+from ..errors import (
+    AuthenticationFailed,
+    BadSetting,
+    NoCandidates,
+    forgets_locals,
+    shown_name,
+)
 from ..events import log
 from ..settings.environment import Settings
 from ..settings.key_owners import check_pair, check_rows, is_named_by_user

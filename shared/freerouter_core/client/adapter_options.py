@@ -22,7 +22,7 @@ from pydantic import (
 from ..catalogue.addresses import shown_address
 from ..catalogue.providers import Provider
 from ..checks import UnsetNumber
-from ..errors import BadSetting, forgets_locals
+from ..errors import BadSetting, forgets_locals, like_a_key
 from ..guards.base import GuardLike, checked
 from ..routing.policy import Ranker
 from ..routing.task import TASKS
@@ -205,6 +205,8 @@ class RouterOptions(BaseModel):
     def _read_providers(cls, value: object) -> str | tuple[str | Provider, ...] | None:
         """Providers as a user gives them, or as `providers_as_data` wrote them."""
         if isinstance(value, (list, tuple)):
+            if any(isinstance(item, str) and like_a_key(item) for item in value):
+                raise ValueError("a key in place of a name; it goes with its Provider")
             return tuple(provider_from_data(item) for item in value)
         if isinstance(value, Provider):
             return (value,)

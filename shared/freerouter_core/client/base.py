@@ -102,6 +102,7 @@ class RouterBase(_Options):
         """
         return self._of(self._context.with_options(**options))
 
+    @forgets_locals
     def set_filter(self, /, **changes: Any) -> dict[str, Any]:
         """Change what this router lists and asks, from the next request on. No other router
         changes. Returns the filter as it is now.

@@ -11,7 +11,7 @@ from ..catalogue.addresses import shown_address
 from ..catalogue.model import is_plausible_name
 from ..catalogue.providers import Provider
 from ..checks import UNSET, Unset, as_names, check_one_of, quality_pairs
-from ..errors import BadSetting, hide_keys
+from ..errors import BadSetting, hide_keys, like_a_key
 from ..guards.base import GuardLike, checked
 from ..routing.policy import ALIASES, STRATEGIES, Ranker
 from ..routing.task import TASKS
@@ -99,6 +99,10 @@ class RouterConfig:
             if not is_plausible_name(name) or hide_keys(name) != name:
                 hint = 'use "auto", or an id such as "author/name:free"'
                 raise BadSetting("no model has such a name", hint=hint)
+        names = self.providers if isinstance(self.providers, tuple) else ()
+        if any(isinstance(name, str) and like_a_key(name) for name in names):
+            hint = "a key goes with its provider: Provider(name, api_key=…)"
+            raise BadSetting("providers holds a key in place of a name", hint=hint)
         if self.task is not None:
             check_one_of("task", self.task, ("auto", *TASKS))
         for name, allowed in _CHOICES.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..catalogue.providers import Account
 from ..checks import Unset
-from ..errors import BadSetting
+from ..errors import BadSetting, forgets_locals, hide_keys
 from ..routing.policy import Policy
 from ..runtime.hardware import memory
 from ..settings.environment import Settings
@@ -39,6 +39,7 @@ class Resolved:
     max_wait: float | None = None
 
 
+@forgets_locals
 def resolve(config: RouterConfig, settings: Settings) -> Resolved:
     """Combine a configuration with settings.
 
@@ -80,6 +81,11 @@ def _with_file_options(config: RouterConfig, settings: Settings) -> RouterConfig
 def _preferred(config: RouterConfig, settings: Settings) -> tuple[str, ...]:
     """The models to ask first, in order."""
     named = (config.model,)
+    if any(hide_keys(name) != name for name in settings.default_models + settings.fallback_models):
+        raise BadSetting(
+            "a variable for the name of a model holds a key",
+            hint="correct OPENROUTER_DEFAULT_MODEL, CHAT_MODEL or the fallback models",
+        )
     if config.fallback_models is None:
         return unique((*named, *settings.default_models, *settings.fallback_models))
     preferred = unique((*named, *config.fallback_models))

@@ -176,6 +176,7 @@ class Router(RouterReports):
 
     # -- sessions -----------------------------------------------------------------------------
 
+    @forgets_locals
     def session(self, name: str, **options: Any) -> Session:
         """A conversation, or a job of several steps, that keeps to one model while it does well.
 

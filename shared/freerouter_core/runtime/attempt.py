@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 
@@ -18,7 +17,7 @@ from ..wire.delta import Delta
 from ..wire.fault import Cause, Fault, Kind
 from ..wire.json_values import encode_json, parse_json
 from ..wire.judge import judge_rejection
-from ..wire.redact import redact, redact_answer, redact_fault
+from ..wire.redact import redact_answer, redact_delta, redact_fault
 from ..wire.rejection import read_rejection
 from ..wire.retry_after import spent_limits_reset_at
 from ..wire.splice import CannotSplice
@@ -204,7 +203,7 @@ class AttemptRun:
             delta = self._gated(delta, self._gate)
         elif delta.fragments and self.plan.policy.tool_streaming == "whole":
             delta = replace(delta, fragments=())
-        self._on_delta(self, delta)
+        self._on_delta(self, redact_delta(delta, self.attempt.account))
 
     def _released(self, delta: Delta, gate: JsonGate) -> Delta:
         """The model calls a tool instead, so what was held back is no structured object."""
@@ -226,9 +225,6 @@ class AttemptRun:
     def _cleaned(self, answer: Answer) -> Answer:
         """The answer without keys in its metadata, marked if a simulated account gave it."""
         account = self.attempt.account
-        if answer.error is not None:
-            error = json.loads(redact(json.dumps(answer.error, default=str), account))
-            answer = answer.with_(error=error)
         answer = redact_answer(answer, account)
         return answer.with_(simulated=True) if account.simulated else answer
 

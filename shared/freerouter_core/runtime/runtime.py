@@ -30,7 +30,7 @@ from pathlib import Path
 from random import Random
 from typing import ClassVar, TypeVar
 
-from ..errors import FreeRouterError
+from ..errors import FreeRouterError, forgets_locals
 from ..events import Event, Observer
 from ..routing.session_memory import SessionMemory
 from ..routing.state import RoutingState
@@ -166,11 +166,12 @@ class Runtime(Portal):
         self.endpoint_stats.forget_tasks()
         self.ledger.forget()
 
+    @forgets_locals
     def open_state(self, url: str) -> None:
         """Keep limits and health where `url` (as FREEROUTER_STATE) says. Only the first counts."""
         if self._state_url is None:
-            self._state_url = url
             store = open_store(url)
+            self._state_url = url
             if store is not None:
                 self.ledger.store = store
 

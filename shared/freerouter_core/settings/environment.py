@@ -8,7 +8,7 @@ file. Nothing is read at import or when a model is made: the first call reads.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +22,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from ..errors import BadSetting, forgets_locals
+from ..catalogue.addresses import shown_address
+from ..errors import BadSetting, forgets_locals, shown_name
 from ..wire.retry_after import parse_duration
 from .file import SettingsFile, find_file, read_file
 from .sources import ENVIRONMENT, Source, Variables, read_dotenv, source_of_mapping
@@ -135,6 +136,11 @@ class Settings(BaseSettings):
         settings._content, settings._path, settings._variables = content, path, variables
         return settings
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """The settings without the secrets of addresses, and without keys in wrong places."""
+        for name, value in super().__repr_args__():
+            yield name, tuple(map(_shown, value)) if isinstance(value, tuple) else _shown(value)
+
     def origin(self, name: str) -> str:
         """Where a setting or a key comes from: "environment", a dotenv file's name, the settings
         file's path, or "default"."""
@@ -179,6 +185,12 @@ class Settings(BaseSettings):
     def fallback_models(self) -> tuple[str, ...]:
         """OPENROUTER_FALLBACK_MODELS, else CHAT_FALLBACK_MODELS."""
         return self.openrouter_fallback_models or self.chat_fallback_models
+
+
+def _shown(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return shown_address(value) if "://" in value else shown_name(value)
 
 
 def _environment() -> Source:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from ..errors import BadSetting, forgets_locals
+from ..errors import BadSetting, forgets_locals, shown_name
 from .sources import Source
 from .trust import is_trusted
 
@@ -41,7 +41,7 @@ class _LimitTable(BaseModel):
 
 
 VariableName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=64)]
-"""The name of a variable. A key that was pasted in its place has other letters, and is not shown."""
+"""The name of a variable. A key pasted in its place has other letters, and is not shown."""
 
 
 class _ProviderTable(BaseModel):
@@ -202,7 +202,7 @@ def _refuse_unknown(path: Path, settings: Mapping[str, Any], names: Collection[s
         hint = "settings are named as their variables, in lower case"
         if close and close[0] not in KEY_NAMES:
             hint = f"did you mean {close[0]}?"
-        raise BadSetting(f"{path.name}: {name} is not a setting", hint=hint)
+        raise BadSetting(f"{path.name}: {shown_name(name)} is not a setting", hint=hint)
 
 
 def _error(
@@ -210,7 +210,7 @@ def _error(
 ) -> BadSetting:
     """What pydantic found wrong in a table, without the value."""
     first = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part) for part in (table, *first["loc"]))
+    where = ".".join(shown_name(str(part)) for part in (table, *first["loc"]))
     hint = f"the names are {', '.join(kind.model_fields)}"
     if kind is _RouterTable and first["loc"]:
         hint = HINTS.get(str(first["loc"][-1]), hint)

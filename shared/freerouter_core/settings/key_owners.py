@@ -20,7 +20,7 @@ from ..catalogue.addresses import shown_address
 from ..catalogue.pricing import matches_free_list
 from ..catalogue.provider_rows import ProviderRow
 from ..catalogue.providers import Provider
-from ..errors import BadSetting
+from ..errors import BadSetting, shown_name
 from .environment import Settings
 from .known_providers import known_providers
 
@@ -39,18 +39,19 @@ def check_rows(settings: Settings) -> None:
         BadSetting: an address contains a secret, or a found file reaches for what is not its own.
     """
     for name, row in settings.providers.items():
+        what = f"providers.{shown_name(name)}"
         for variable in _variables_in(row):
             if _SECRET_NAME.search(variable):
                 raise BadSetting(
-                    f"{settings.file}: providers.{name} must not have {variable} in an address",
+                    f"{settings.file}: {what} must not have {variable} in an address",
                     hint="name the variable in keys, and it is sent as a key is",
                 )
         if not settings.found:
             continue
         if name in known_providers():
-            _check_known(name, row, known_providers()[name], settings.file)
+            _check_known(what, row, known_providers()[name], settings.file)
         else:
-            _check_own(name, row, settings.file)
+            _check_own(what, name, row, settings.file)
 
 
 def check_pair(provider: Provider, row: ProviderRow, settings: Settings) -> None:
@@ -89,22 +90,23 @@ def _variables_in(row: ProviderRow) -> list[str]:
     return [variable for address in addresses for variable in _VARIABLE.findall(address)]
 
 
-def _check_known(name: str, row: ProviderRow, known: ProviderRow, file: str | None) -> None:
+def _check_known(what: str, row: ProviderRow, known: ProviderRow, file: str | None) -> None:
     for field in row.keys() - _MOVABLE:
-        what = ", ".join(known.get("keys", ())) or "what you send"
+        keys = ", ".join(known.get("keys", ())) or "what you send"
         raise BadSetting(
-            f"{file}: providers.{name} must not set {field} of a known provider"
-            f"{_places(row, known) if field == 'base_url' else ''}: {what} belongs to {name}",
+            f"{file}: {what} must not set {field} of a known provider"
+            f"{_places(row, known) if field == 'base_url' else ''}: {keys} belongs there",
             hint=f"give your provider a name and a variable of its own, {_TRUST}",
         )
     if "free" in row and not _narrows(row["free"], known.get("free", "all")):
         raise BadSetting(
-            f"{file}: providers.{name} must not widen what is free at a known provider",
+            f"{file}: {what} must not widen what is free at a known provider",
             hint=f"name some of its free models, {_TRUST}",
         )
     if row.get("privacy", "trains") not in ("trains", known.get("privacy")):
         raise BadSetting(
-            f"{file}: providers.{name} must not promise more privacy than is known", hint=_TRUST
+            f"{file}: {what} must not promise more privacy than is known",
+            hint=_TRUST,
         )
 
 
@@ -121,20 +123,20 @@ def _narrows(free: object, known: object) -> bool:
     return bool(ids) and exact
 
 
-def _check_own(name: str, row: ProviderRow, file: str | None) -> None:
+def _check_own(what: str, name: str, row: ProviderRow, file: str | None) -> None:
     prefix = re.sub(r"\W", "_", name).upper()
     owners = _owners()
     for variable in [*row.get("keys", ()), *_variables_in(row)]:
         owner = owners.get(variable)
         if owner is not None:
             raise BadSetting(
-                f"{file}: providers.{name} must not use {variable}, which belongs to {owner}",
+                f"{file}: {what} must not use {variable}, which belongs to {owner}",
                 hint="give your provider a variable of its own, or pass "
                 "Provider(…, api_key=…) in code",
             )
         if variable != prefix and not variable.startswith(f"{prefix}_"):
             raise BadSetting(
-                f"{file}: providers.{name} must not use {variable}: the file was found in the "
+                f"{file}: {what} must not use {variable}: the file was found in the "
                 f"working directory, so its variables begin with the provider's name",
                 hint=f"call the variable {prefix}_API_KEY, {_TRUST}",
             )

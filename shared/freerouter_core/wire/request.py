@@ -46,6 +46,10 @@ class ChatRequest:
     """The name of this step in a session's statistics; not sent."""
 
     def __post_init__(self) -> None:
+        for name in ("parameters", "extra_body"):
+            fields = getattr(self, name)
+            if "api_key" in fields:  # refused later; until then it is in no repr
+                object.__setattr__(self, name, {**fields, "api_key": "[key]"})
         if self.model is not None and not is_plausible_name(self.model):
             raise BadRequest(
                 "no model has such a name", hint='"auto", or an id such as "author/name:free"'

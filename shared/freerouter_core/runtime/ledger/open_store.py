@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...errors import BadSetting
+from ...errors import BadSetting, forgets_locals, shown_name
 from .store import Store
 
 
+@forgets_locals  # an address may hold a password
 def open_store(url: str) -> Store | None:
     """The store for a value of FREEROUTER_STATE. Opens no file and no connection yet.
 
@@ -30,6 +31,6 @@ def open_store(url: str) -> Store | None:
         return RedisStore(url)
     scheme = url.partition(":")[0]
     raise BadSetting(
-        f"FREEROUTER_STATE={scheme}… is not a known store",
+        f"FREEROUTER_STATE={shown_name(scheme)}… is not a known store",
         hint='"sqlite", "sqlite:///path", "redis://host:port/0" or "memory"',
     )
