@@ -97,12 +97,58 @@ def test_what_no_model_could_take_is_refused(fields: Json, message: str) -> None
     ("fields", "feature"),
     [
         ({"tools": [{"type": "openrouter:web_search"}]}, "openrouter:web_search"),
-        ({"extra_body": {"tools": [7, {"type": "openrouter:fetch"}]}}, "openrouter:fetch"),
+        ({"extra_body": {"tools": [{"type": "openrouter:fetch"}]}}, "openrouter:fetch"),
         ({"extra_body": {"models": ["a/m"]}}, "models"),
         ({"extra_body": {"plugins": [{"id": "web"}]}}, "plugins"),
         ({"extra_body": {"route": "fallback"}}, "route"),
         ({"parameters": {"web_search_options": {"a": 1}}}, "web_search_options"),
         ({"model": "a/m:online"}, ":online"),
+        ({"model": "a/m:online:free"}, ":online"),
+        ({"model": "a/m@preset/x:free"}, "@preset"),
+        *(
+            ({"tools": [{"type": kind}]}, kind)
+            for kind in (
+                "web_search",
+                "web_search_preview",
+                "web_search_preview_2025_03_11",
+                "web_search_20250305",
+                "code_interpreter",
+                "file_search",
+                "image_generation",
+                "mcp",
+                "computer_use_preview",
+                "builtin_function",
+                "custom",
+                "web",
+                "Function",
+            )
+        ),
+        ({"tools": [{"google_search": {}}]}, "a tool without a function"),
+        ({"tools": [{**TOOL, "google_search": {}}]}, "google_search"),
+        ({"extra_body": {"tools": "odd"}}, "tools in no known form"),
+        ({"extra_body": {"tools": [7]}}, "a tool in no known form"),
+        ({"extra_body": {"tools": ({"type": "web_search"},)}}, "web_search"),
+        ({"extra_body": {"tool_choice": {"type": "web_search"}}}, "tool_choice web_search"),
+        *(
+            ({where: {name: value}}, name)
+            for where in ("parameters", "extra_body")
+            for name in (
+                "plugins",
+                "models",
+                "route",
+                "preset",
+                "web_search_options",
+                "search_parameters",
+                "enable_search",
+                "search_settings",
+                "connectors",
+                "service_tier",
+                "web_search",
+                "extra_body",
+                "a_field_of_next_year",
+            )
+            for value in ({}, [], "", 0, False, {"on": True})
+        ),
     ],
 )
 def test_what_could_cost_money_is_refused_unless_it_is_permitted(
@@ -119,9 +165,11 @@ def test_what_could_cost_money_is_refused_unless_it_is_permitted(
         {},
         {"messages": (MappingProxyType({"role": "user", "content": "x"}),)},
         {"tools": [TOOL], "tool_choice": FORCED},
-        {"tools": [{"type": "web"}]},
+        {"tools": [{"name": "f", "input_schema": {}}]},
+        {"tools": [{"function": {"name": "f"}, "cache_control": {"type": "ephemeral"}}]},
+        {"extra_body": {"tools": [TOOL], "tool_choice": {"type": "allowed_tools"}}},
+        {"extra_body": {"plugins": None, "chat_template_kwargs": {"enable_thinking": False}}},
         {"extra_body": {"provider": {"order": ["x"]}, "stream": True}},
-        {"extra_body": {"models": [], "tools": "odd"}},
         {"model": "a/m:free"},
     ],
 )

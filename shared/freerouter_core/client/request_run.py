@@ -130,7 +130,7 @@ class RequestRun:
         resolved = await context.opened()
         accounts, policy = resolved.accounts, self._policy(resolved.policy)
         request = self.request = readable(self.request)
-        need = checked_need(request, allow_paid=context.config.allow_paid, task=policy.task)
+        need = checked_need(request, allow_paid=resolved.may_charge, task=policy.task)
         timeout = request.timeout if request.timeout is not None else resolved.timeout
         deadline = None if timeout is None else self.started + timeout
 

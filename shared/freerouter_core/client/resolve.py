@@ -12,6 +12,7 @@ from ..errors import BadSetting, forgets_locals, hide_keys
 from ..routing.policy import Policy
 from ..runtime.hardware import memory
 from ..settings.environment import Settings
+from ..settings.known_providers import known_providers
 from .accounts import accounts_of
 from .config import RouterConfig
 
@@ -37,6 +38,16 @@ class Resolved:
     policy: Policy
     timeout: float | None
     max_wait: float | None = None
+
+    @property
+    def may_charge(self) -> bool:
+        """Whether requests may ask for what could cost money: the caller has allowed it, or every
+        server is the caller's own and charges for nothing."""
+        return self.policy.allow_paid or all(map(_is_own, self.accounts.values()))
+
+
+def _is_own(account: Account) -> bool:
+    return account.local or (account.free == "all" and account.provider not in known_providers())
 
 
 @forgets_locals

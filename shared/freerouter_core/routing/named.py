@@ -30,13 +30,29 @@ def find_named(name: str, catalogue: Catalogue, accounts: Mapping[str, Account])
     account = accounts.get(provider)
     if account is None:
         return None
-    listed = catalogue.by_identity.get((provider, account.address, wire_name))
+    listed = _listed(catalogue, provider, account.address, wire_name)
     return _unlisted(account, provider, wire_name) if listed is None else listed
+
+
+def _listed(catalogue: Catalogue, provider: str, origin: str, name: str) -> Model | None:
+    """The model in the catalogue. Providers accept names in any case, and Gemini's "models/x": a
+    spelling must not hide what the catalogue says of the price."""
+    model = catalogue.by_identity.get((provider, origin, name))
+    if model is not None:
+        return model
+    if "folded" not in catalogue.memo:
+        catalogue.memo["folded"] = {
+            (other.provider, other.origin, other.wire_name.casefold()): other for other in catalogue
+        }
+    folded = (provider, origin, name.removeprefix("models/").casefold())
+    found: Model | None = catalogue.memo["folded"].get(folded)
+    return found
 
 
 def _unlisted(account: Account, provider: str, wire_name: str) -> Model:
     if account.free == "suffix":
-        free = wire_name.endswith(":free")
+        _, _, variant = wire_name.partition(":")  # ":online:free" searches the web
+        free = variant == "free" and "@" not in wire_name  # "@preset/…" may do anything
     else:
         free = account.free == "all" or matches_free_list(wire_name, account.free)
     return Model(

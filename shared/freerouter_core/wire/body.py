@@ -60,6 +60,8 @@ def build_body(
     owned = ("stream", "stream_options")
     body.update({key: value for key, value in request.extra_body.items() if key not in owned})
     if account.dialect == "openrouter":
+        if free_only and "plugins" not in body and _has_file(messages):
+            body["plugins"] = [_free_parser(model)]
         _write_openrouter_preferences(body, free_only and price_cap, no_train)
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -194,6 +196,18 @@ def _write_reasoning(
     if not (cannot_turn_off and turns_reasoning_off(setting)):
         provider = "openrouter" if account.dialect == "openrouter" else account.provider
         write_reasoning(body, setting, provider, model.wire_name)
+
+
+def _has_file(messages: Messages) -> bool:
+    contents = (message.get("content") for message in messages)
+    parts = (part for content in contents if isinstance(content, list | tuple) for part in content)
+    return any(isinstance(part, Mapping) and part.get("type") == "file" for part in parts)
+
+
+def _free_parser(model: Model) -> Json:
+    """How OpenRouter is to read a PDF. It would choose a paid parser for models that cannot."""
+    engine = "native" if model.listed and "file" in model.inputs else "cloudflare-ai"
+    return {"id": "file-parser", "pdf": {"engine": engine}}
 
 
 def _write_openrouter_preferences(body: Json, price_cap: bool, no_train: bool) -> None:

@@ -10,6 +10,7 @@ from ..catalogue.model import is_plausible_name
 from ..errors import BadRequest
 from .answer import Answer
 from .json_values import unwritable
+from .paid import paid_features
 from .reasoning import ReasoningSetting
 from .structured import Structured
 
@@ -107,11 +108,13 @@ def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
         )
     fields = {**request.parameters, **request.extra_body}
     _check_fields(request, fields)
-    paid = [] if allow_paid else _paid_features(request, fields)
+    paid: list[str] = []
+    if not allow_paid:
+        paid = paid_features(request.tools, request.tool_choice, request.model, fields)
     if paid:
         raise BadRequest(
             f"{', '.join(paid)} can cost money even on a free model",
-            hint="pass allow_paid=True to permit it, or leave it out",
+            hint="only what is known to be free is sent: leave it out, or pass allow_paid=True",
         )
 
 
@@ -188,15 +191,3 @@ _RESERVED_HINT = (
     "set it on the model or the router, e.g. model=…, Router(allow_paid=…), "
     "llm.model_copy(update={…}); provider preferences go into extra_body"
 )
-
-
-def _paid_features(request: ChatRequest, fields: Mapping[str, Any]) -> list[str]:
-    """OpenRouter's server tools, plugins and fallback models, which a free model does not cover."""
-    further = fields.get("tools")
-    tools = [*request.tools, *(further if isinstance(further, list) else ())]
-    kinds = [str(tool.get("type", "")) for tool in tools if isinstance(tool, Mapping)]
-    paid = [kind for kind in kinds if kind.startswith("openrouter:")]
-    paid += [key for key in ("models", "plugins", "route", "web_search_options") if fields.get(key)]
-    if str(request.model or "").endswith(":online"):
-        paid.append(":online")
-    return paid
