@@ -72,7 +72,8 @@ def test_a_limit_may_be_zero_and_is_of_requests_first() -> None:
 
 def test_a_rule_for_free_models_is_a_known_word_or_a_list() -> None:
     assert Provider("acme", free="all").free == "all"
-    with pytest.raises(errors.BadSetting, match='free is "suffix", "price", "all" or a list'):
+    assert Provider("acme", free="tier=turbo").free == "tier=turbo"
+    with pytest.raises(errors.BadSetting, match='free is "suffix", "price", "all", "field=value"'):
         Provider("acme", free="sometimes")
 
 

@@ -48,6 +48,7 @@ def test_every_price_that_is_present_is_read(pricing: object, prices: dict[str, 
         ("a", {}, ["b"], False),
         ("a", {}, "odd", False),
         ("a", {}, None, False),
+        ("a", {}, "tier=turbo", False),
     ],
 )
 def test_a_model_is_free_by_its_providers_rule(
@@ -71,3 +72,19 @@ def test_a_model_is_free_by_its_providers_rule(
 def test_a_star_in_a_list_stands_for_any_characters(name: str, entries: Any, matches: bool) -> None:
     assert matches_free_list(name, entries) is matches
     assert not matches_free_list(name, name)
+
+
+def test_a_list_may_say_itself_which_models_are_free() -> None:
+    assert is_free("a", {}, "tier=turbo", row={"tier": "Turbo"})
+    assert is_free("a", {}, "isFree=true", row={"isFree": True})
+    assert not is_free("a", {}, "tier=turbo", row={"tier": "pro"})
+    assert not is_free("a", {}, "tier=turbo", row={})
+
+
+def test_a_rule_that_needs_proof_asks_for_a_price_of_zero() -> None:
+    for rule in ("all", ("a",), "price"):
+        assert is_free("a", {"prompt": 0.0}, rule, needs_proof=True)
+        assert not is_free("a", {"prompt": 0.1}, rule, needs_proof=True)
+        assert not is_free("a", {}, rule, needs_proof=True)
+    assert not is_free("a", {}, "all", paid=("a",))
+    assert is_free("b", {}, "all", paid=("a",))

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from freerouter_core import Provider, Router, errors
-from freerouter_core.catalogue.model import Catalogue
+from freerouter_core.catalogue.model import Catalogue, Model
 from freerouter_core.catalogue.parse import parse_models
 from freerouter_core.catalogue.provider_rows import resolve_account
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.client.resolve import resolve
 from freerouter_core.routing.candidates import Candidates
+from freerouter_core.routing.charges import charges_of
 from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.need import Need
 from freerouter_core.routing.policy import Policy
@@ -33,7 +34,7 @@ def accounts_of(**options: Any) -> dict[str, Any]:
 def free_name(name: str) -> str:
     """A model's name that the row takes for free."""
     free = ROWS[name]["free"]
-    return "acme/able:free" if isinstance(free, str) else free[0].replace("*", "1")
+    return "acme/able:free" if isinstance(free, str) else str(free[0])
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -41,7 +42,10 @@ def test_each_provider_answers_a_request(name: str, serve: Any) -> None:
     """LangChain, over HTTP: listed, taken for free, asked in its own way, answered."""
     wire = free_name(name)
     world = World([SimModel(wire, first_token=0.0, reasoning=True)], clock="real")
-    llm = ChatFreeRouter(providers=[Provider(name, serve(world), "sk-x", limits=[])], timeout=20.0)
+    # The simulator asks for a key, and lists nothing that only one provider lists.
+    own = "all" if ROWS[name].get("with_key") else None
+    provider = Provider(name, serve(world), "sk-x", limits=[], free=own)
+    llm = ChatFreeRouter(providers=[provider], timeout=20.0)
     message = llm.invoke("hello", max_tokens=64, temperature=0.5)
 
     assert message.response_metadata["provider"] == name
@@ -154,6 +158,125 @@ def test_the_model_list_of_each_provider_is_read(
         ),
         32_768,
     )
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_a_free_rule_is_exact_ids_a_price_a_suffix_or_what_the_list_says(name: str) -> None:
+    """Names do not tell a price: `glm-*-flash` took in glm-5.3-flash, which costs."""
+    row = ROWS[name]
+    free = row["free"]
+    words = ("suffix", "price", "tier=turbo")
+
+    if free == "all":
+        assert row.get("local") or row["plan"], "why is nobody charged for any of its models?"
+    else:
+        assert free in words or isinstance(free, tuple)
+    for wire in (*(free if isinstance(free, tuple) else ()), *row.get("paid", ())):
+        assert wire
+        assert not set(wire) & set("*?[]()|^$ "), f"{wire} is a pattern"
+    if row.get("ended"):
+        assert not free
+    assert "paid" not in row or free == "all"
+
+
+PROOF: list[tuple[str, dict[str, Any], bool]] = [
+    ("zai", {"id": "glm-4.7-flash"}, True),
+    ("zai", {"id": "glm-4.6v-flash"}, True),
+    ("zai", {"id": "glm-4.5-flash"}, True),
+    ("zai", {"id": "glm-5.3-flash"}, False),
+    ("zai", {"id": "glm-4.7-flashx"}, False),
+    ("gemini", {"id": "models/gemini-3.6-flash"}, True),
+    ("gemini", {"id": "models/gemini-flash-latest"}, True),
+    ("gemini", {"id": "models/gemini-3.6-pro"}, False),
+    ("ollama-cloud", {"id": "gpt-oss:120b"}, True),
+    ("ollama-cloud", {"id": "minimax-m3"}, True),
+    ("ollama-cloud", {"id": "kimi-k3"}, False),
+    ("cloudflare", {"id": "x", "name": "@cf/openai/gpt-oss-120b"}, True),
+    ("cloudflare", {"id": "x", "name": "@cf/moonshotai/kimi-k2.6"}, False),
+    ("cloudflare", {"id": "x", "name": "@cf/deepseek-ai/deepseek-v4-pro-0813"}, False),
+    ("huggingface", {"id": "meta-llama/Llama-3.1-8B-Instruct"}, False),
+    ("sambanova", {"id": "gpt-oss-120b"}, False),
+    ("llm7", {"id": "gpt-oss:20b", "tier": "turbo"}, True),
+    ("llm7", {"id": "gpt-6", "tier": "pro"}, False),
+    ("llm7", {"id": "unknown"}, False),
+    ("kilo", {"id": "a/m:free", "pricing": {"prompt": "0"}}, True),
+    ("kilo", {"id": "a/m", "pricing": {"prompt": "0"}}, False),
+    ("agnes", {"id": "agnes-2.5-flash"}, False),
+    ("agnes", {"id": "agnes-2.5-flash", "pricing": {"prompt": 0, "completion": 0}}, True),
+    ("agnes", {"id": "agnes-2.5-flash", "pricing": {"prompt": 0.1, "completion": 0}}, False),
+    ("requesty", {"id": "nvidia/x", "input_price": 0, "output_price": 0}, True),
+    ("requesty", {"id": "nvidia/x", "input_price": 0, "output_price": 1e-6}, False),
+    ("requesty", {"id": "nvidia/x"}, False),
+    ("pollinations", {"id": "openai"}, False),
+    ("aion", {"id": "aion-labs/aion-3.0"}, True),
+    ("gonka", {"id": "MiniMaxAI/MiniMax-M2.7"}, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("provider", "row", "free"), PROOF, ids=[f"{p}-{r['id']}-{f}" for p, r, f in PROOF]
+)
+def test_which_models_of_a_provider_are_free(
+    provider: str, row: dict[str, Any], free: bool
+) -> None:
+    account = resolve_account(Provider(provider, api_key="k"), ROWS, {"CLOUDFLARE_ACCOUNT_ID": "x"})
+    assert account is not None
+    [model] = parse_models(
+        [row],
+        provider=provider,
+        free=account.free,
+        paid=account.paid,
+        needs_proof=account.needs_proof,
+    )
+
+    assert model.free is free
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "canopylabs/orpheus-v1-english",
+        "gemini-2.5-flash-image",
+        "gemini-3.1-flash-live-preview",
+        "gemini-2.5-flash-native-audio-preview",
+        "gemini-2.5-computer-use-preview",
+        "gemini-2.5-flash-preview-tts",
+        "imagen-4",
+    ],
+)
+def test_models_that_put_out_no_text_are_no_chat_models(name: str) -> None:
+    assert not parse_models([{"id": name}], provider="gemini", free="all")[0].chat
+    assert parse_models([{"id": "gemini-flash-latest"}], free="all")[0].chat
+
+
+def test_a_limit_may_be_about_some_models_only() -> None:
+    account = resolve_account(Provider("groq", api_key="k"), ROWS, {})
+    assert account is not None
+
+    def a_day(name: str) -> int | None:
+        charges = charges_of(account, Model(f"groq:{name}", "groq", name, free=True))
+        return next(
+            c.limit.requests for c in charges if c.limit.per == 86_400.0 and c.limit.requests
+        )
+
+    assert (a_day("groq/compound"), a_day("openai/gpt-oss-20b")) == (250, 1000)
+
+
+def test_an_account_without_a_key_may_have_other_facts() -> None:
+    accounts = [resolve_account(Provider("ovh", api_key=key), ROWS, {}) for key in ("", "k")]
+    limits = [resolve_account(Provider("llm7", api_key=key), ROWS, {}) for key in ("", "k")]
+
+    assert [account and account.free for account in accounts] == ["all", ()]
+    assert [len(account.limits) for account in limits if account] == [4, 3]
+    assert [account.limits[0].scope for account in limits if account] == ["ip", "account"]
+
+
+def test_where_a_provider_does_not_train_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "k")
+    with pytest.raises(errors.NoCandidates) as caught:
+        accounts_of(providers=["gemini"], privacy="no-train")
+
+    assert "does not train on prompts from the EEA, Switzerland and the UK" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", sorted(ROWS))

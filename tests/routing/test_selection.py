@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -384,6 +385,29 @@ def test_what_of_a_policy_and_a_need_decides_fitness() -> None:
     assert Policy(quality={"a": 9.0}).kind != Policy().kind
     assert Need(tools=True).kind != Need().kind
     assert Need(prompt_tokens=9).kind == Need().kind
+
+
+# -- names of providers that are not there -------------------------------------------------------
+
+
+def test_a_name_of_a_provider_that_is_not_there_is_not_openrouters() -> None:
+    gateway = {"openrouter": account("openrouter", free="suffix"), "two": ACCOUNTS["two"]}
+    listed = model("gpt:20b", "two")
+
+    assert find_named("groq:able", Catalogue(), gateway) is None
+    assert find_named("gpt:20b", Catalogue.of([listed], NOW), gateway) is listed
+    assert find_named("two:models/x", Catalogue(), gateway) == find_named(
+        "two:x", Catalogue(), gateway
+    )
+
+
+@pytest.mark.parametrize("facts", [{"needs_proof": True}, {"paid": ("X",)}])
+def test_a_name_is_not_believed_to_be_free_where_a_rule_needs_proof(facts: dict[str, Any]) -> None:
+    careful = {"two": dataclasses.replace(ACCOUNTS["two"], **facts)}
+    named = find_named("two:x", Catalogue(), careful)
+
+    assert named is not None
+    assert not named.free
 
 
 # -- pictures of earlier turns --------------------------------------------------------------------

@@ -7,7 +7,8 @@ the other providers' lists. Each trap is named beside its rule.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from .calendar import DAY, days_from_civil
 from .fields import mapping_in, positive_in, strings_in
@@ -19,7 +20,9 @@ from .quality import quality_prior
 # describe layout, decision models return verdicts, lyria bills per song.
 _NOT_CHAT = re.compile(
     r"content-safety|llama-guard|-guard(?:[-:]|$)|shieldgemma|moderation"
-    r"|\bocr\b|-ocr|/decisions|span-\d|embed|rerank|whisper|tts\b|lyria",
+    r"|\bocr\b|-ocr|/decisions|span-\d|embed|rerank|whisper|tts\b|lyria|orpheus|imagen|\bveo-"
+    # Gemini lists these beside its chat models, without saying what they put out.
+    r"|gemini[\w.-]{0,60}-(?:image|live|native-audio|audio|robotics|computer-use)\b",
     re.IGNORECASE,
 )
 # "Only available on agentic harnesses": listed, free, and refused to every plain client with 403
@@ -35,14 +38,23 @@ Row = Mapping[str, object]
 
 
 def parse_models(
-    payload: object, *, provider: str = "openrouter", free: object = "suffix", origin: str = ""
+    payload: object,
+    *,
+    provider: str = "openrouter",
+    free: object = "suffix",
+    origin: str = "",
+    paid: tuple[str, ...] = (),
+    needs_proof: bool = False,
 ) -> list[Model]:
     """The models in the body of a catalogue: `{"data": [...]}`, a bare list, and the like.
 
     `free` is how the provider's free models are recognised: "suffix" (`:free`, and every price
-    zero), "price" (every price zero), "all", or a list of ids. `origin`: the base URL of the list.
+    zero), "price" (every price zero), "all", "field=value" (what the list says of them), or a list
+    of ids. `paid`: names that are not free all the same. `needs_proof`: the rule counts only where
+    the list states that every price is zero. `origin`: the base URL of the list.
     """
-    models = (_model(row, provider, free, origin) for row in _rows(payload))
+    rule = partial(is_free, free=free, paid=paid, needs_proof=needs_proof)
+    models = (_model(row, provider, rule, origin) for row in _rows(payload))
     return [model for model in models if model is not None]
 
 
@@ -55,14 +67,14 @@ def _rows(payload: object) -> Iterable[Row]:
     return [row for row in payload if isinstance(row, Mapping)]
 
 
-def _model(row: Row, provider: str, free: object, origin: str) -> Model | None:
+def _model(row: Row, provider: str, rule: Callable[..., bool], origin: str) -> Model | None:
     name = _wire_name(row)
     if name is None:
         return None
     architecture = mapping_in(row.get("architecture"))
     top_provider = mapping_in(row.get("top_provider"))
     max_output = top_provider.get("max_completion_tokens") or row.get("max_completion_tokens")
-    prices = read_prices(row.get("pricing"))
+    prices = read_prices(row.get("pricing")) or _flat_prices(row)
     return Model(
         id=name if provider == "openrouter" else f"{provider}:{name}",
         provider=provider,
@@ -72,7 +84,7 @@ def _model(row: Row, provider: str, free: object, origin: str) -> Model | None:
         max_output=positive_in(max_output),
         inputs=strings_in(architecture.get("input_modalities")) | TEXT,
         parameters=strings_in(row.get("supported_parameters")),
-        free=is_free(name, prices, free),
+        free=rule(name, prices, row=row),
         chat=_is_chat(name, strings_in(architecture.get("output_modalities"))),
         prompt_price=prices.get("prompt", 0.0),
         completion_price=prices.get("completion", 0.0),
@@ -81,6 +93,14 @@ def _model(row: Row, provider: str, free: object, origin: str) -> Model | None:
         quality=quality_prior(name, row),
         size=positive_in(row.get("size")) or 0,
     )
+
+
+def _flat_prices(row: Row) -> dict[str, float]:
+    """Prices as Requesty lists them: fields of the row itself."""
+    named = {key.removesuffix("_price"): row[key] for key in row if key.endswith("_price")}
+    prices = read_prices(named)
+    renamed = {"input": "prompt", "output": "completion"}
+    return {renamed.get(name, name): price for name, price in prices.items()}
 
 
 def _wire_name(row: Row) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
 from .fields import mapping_in, number_in
 
@@ -31,8 +32,22 @@ def _override_prices(override: object) -> dict[str, float]:
     return read_prices({key: value for key, value in items if not key.startswith(conditions)})
 
 
-def is_free(name: str, prices: dict[str, float], free: object) -> bool:
-    """Whether a model is free, by its provider's rule; see `parse.parse_models`."""
+def is_free(
+    name: str,
+    prices: dict[str, float],
+    free: object,
+    *,
+    row: Mapping[str, object] | None = None,
+    paid: tuple[str, ...] = (),
+    needs_proof: bool = False,
+) -> bool:
+    """Whether a model is free, by its provider's rule; see `parse.parse_models`.
+
+    `row`: what the provider's list says of it. `paid`: names that the rule does not cover.
+    `needs_proof`: the rule is not trusted, unless the list states that every price is zero.
+    """
+    if name in paid or (needs_proof and not (prices and not any(prices.values()))):
+        return False
     # -1 is the price of a router, which depends on the model it picks: not free.
     costs_nothing = not any(prices.values())
     if free == "suffix":
@@ -43,6 +58,9 @@ def is_free(name: str, prices: dict[str, float], free: object) -> bool:
         return bool(prices) and costs_nothing
     if free == "all":
         return True
+    if isinstance(free, str) and "=" in free:
+        field, _, value = free.partition("=")
+        return str((row or {}).get(field)).casefold() == value.casefold()
     return matches_free_list(name, free)
 
 

@@ -31,12 +31,18 @@ def rows_from_tables(tables: Mapping[str, ProviderRow]) -> dict[str, ProviderRow
     rows: dict[str, ProviderRow] = {}
     for name, table in tables.items():
         row = dict(table)
-        if "limits" in row:
-            row["limits"] = tuple(Limit(**limit) for limit in row["limits"])
-        if "free" in row:
-            row["free"] = frozen_rule(row["free"])
-        rows[name] = row
+        rows[name] = _typed(row)
     return rows
+
+
+def _typed(row: dict[str, Any]) -> dict[str, Any]:
+    if "limits" in row:
+        row["limits"] = tuple(Limit(**limit) for limit in row["limits"])
+    if "free" in row:
+        row["free"] = frozen_rule(row["free"])
+    if "with_key" in row:
+        row["with_key"] = _typed(dict(row["with_key"]))
+    return row
 
 
 def merge_rows(
@@ -76,12 +82,17 @@ def resolve_account(
         return None
     # Only rows have variables in their addresses: in the value of a variable `{…}` stays text.
     address = address or _with_variables(str(in_row), provider.name, environment)
+    if key:
+        row = {**row, **row.get("with_key", {})}
+    by_row = provider.free is None  # the user's own rule stands alone
     return Account(
         provider.name,
         check_address(address, provider.name),
         key,
         dialect=row.get("dialect", "openai"),
         free=frozen_rule(row.get("free", "all") if provider.free is None else provider.free),
+        paid=tuple(row.get("paid", ())) if by_row else (),
+        needs_proof=by_row and bool(row.get("needs_proof")),
         limits=tuple(row.get("limits", ())) if provider.limits is None else provider.limits,
         headers=provider.headers,
         models=_models_address(row, address, provider, environment),

@@ -22,6 +22,8 @@ class Limit:
     `scope`: "account" is shared by all free models of the key, "ip" by all keys of this machine;
     "model" is each model's own.
 
+    `models`: the names of the only models that it is about; empty: all.
+
     `reset`: "rolling" is any window of that length. "fixed" is a counter that starts anew every
     `per` seconds by the clock; "bucket" refills evenly. "utc-day", "pacific-day" and "utc-month"
     are counters that start anew with that day or month.
@@ -34,8 +36,10 @@ class Limit:
     per: float = 60.0
     scope: Scope = "account"
     reset: Reset = "rolling"
+    models: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "models", tuple(self.models))
         amounts = [n for n in (self.requests, self.tokens, self.concurrent) if n is not None]
         if len(amounts) != 1 or amounts[0] < 0:
             raise BadSetting(
@@ -56,9 +60,10 @@ class Limit:
 class Provider:
     """An OpenAI-compatible endpoint. One named in providers.toml inherits what it leaves out.
 
-    `free`: its free models, as "suffix", "price", "all" or a list of ids. `limits` replace the
-    row's; `[]` means none are known. `api_key` is in no repr, and is sent to `base_url` only. A
-    user and password in `base_url` are sent as basic authentication, and are in no repr either.
+    `free`: its free models, as "suffix", "price", "all", "field=value" (what its list of models
+    says of them) or a list of ids. `limits` replace the row's; `[]` means none are known.
+    `api_key` is in no repr, and is sent to `base_url` only. A user and password in `base_url` are
+    sent as basic authentication, and are in no repr either.
     """
 
     name: str
@@ -83,9 +88,10 @@ class Provider:
             raise BadSetting(
                 "a Provider needs a name", hint='for example Provider("openrouter", api_key=…)'
             )
-        if isinstance(free, str) and free not in ("suffix", "price", "all"):
+        if isinstance(free, str) and free not in ("suffix", "price", "all") and "=" not in free:
             raise BadSetting(
-                f'Provider({name!r}): free is "suffix", "price", "all" or a list of model ids'
+                f'Provider({name!r}): free is "suffix", "price", "all", "field=value" or a list of'
+                " model ids"
             )
         key = getattr(api_key, "get_secret_value", lambda: api_key)() or None
         if not isinstance(key, str | None):
@@ -132,6 +138,10 @@ class Account:
     local: bool = False
     notional_costs: bool = False
     """Whether the costs that its answers tell are taken from a free allowance."""
+    paid: tuple[str, ...] = ()
+    """Names of models that `free` does not cover."""
+    needs_proof: bool = False
+    """Whether a model is free only if its provider's list states that every price is zero."""
     scope: str = field(init=False)
     """Provider, base URL and key hash: equal for all objects that share the budget."""
 
@@ -159,5 +169,7 @@ class Account:
             privacy=self.privacy,
             local=self.local,
             notional_costs=self.notional_costs,
+            paid=self.paid,
+            needs_proof=self.needs_proof,
         )
         return account, ()

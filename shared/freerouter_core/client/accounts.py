@@ -71,7 +71,8 @@ def accounts_of(config: RouterConfig, settings: Settings) -> dict[str, Account]:
         accounts = {name: account for name, account in accounts.items() if _may_not_train(account)}
         if not accounts and not missing:
             raise NoCandidates(
-                'privacy="no-train" leaves no provider: all of them may train on prompts'
+                'privacy="no-train" leaves no provider: all of them may train on prompts',
+                hint=_places_without_training(providers, rows),
             )
     if not accounts:
         raise AuthenticationFailed(
@@ -157,6 +158,17 @@ def _may_not_train(account: Account) -> bool:
     of the user's own counts as one that does not."""
     own = account.privacy == "unknown" and account.provider not in known_providers()
     return own or account.privacy in ("no-train", "endpoint")
+
+
+def _places_without_training(providers: Iterable[Provider], rows: Rows) -> str | None:
+    """Where the named providers do not train on prompts, although they do elsewhere."""
+    places = [(p.name, rows.get(p.name, {}).get("no_train_in")) for p in providers]
+    hints = [
+        f"{name} does not train on prompts from {place}: there, leave privacy out"
+        for name, place in places
+        if place
+    ]
+    return "; ".join(hints) or None
 
 
 def _belongs_to_all(row: Mapping[str, Any]) -> bool:

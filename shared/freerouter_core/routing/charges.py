@@ -71,6 +71,8 @@ def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:
     scopes = {"account": account.scope, "ip": f"{account.provider}|{account.address}|ip"}
     tightest: dict[str, Charge] = {}
     for limit in account.limits:
+        if limit.models and model.wire_name not in limit.models:
+            continue
         charge = Charge(scopes.get(limit.scope) or f"{account.scope}|{model.wire_name}", limit)
         other = tightest.get(charge.window)
         if other is None or size_of(limit) < size_of(other.limit):

@@ -27,6 +27,7 @@ def find_named(name: str, catalogue: Catalogue, accounts: Mapping[str, Account])
         provider, wire_name = next(iter(accounts)), name
     else:
         return next((model for model in catalogue if model.wire_name == name), None)
+    wire_name = wire_name.removeprefix("models/")  # as Gemini's own list has it
     account = accounts.get(provider)
     if account is None:
         return None
@@ -50,7 +51,9 @@ def _listed(catalogue: Catalogue, provider: str, origin: str, name: str) -> Mode
 
 
 def _unlisted(account: Account, provider: str, wire_name: str) -> Model:
-    if account.free == "suffix":
+    if account.needs_proof or wire_name.casefold() in map(str.casefold, account.paid):
+        free = False
+    elif account.free == "suffix":
         _, _, variant = wire_name.partition(":")  # ":online:free" searches the web
         free = variant == "free" and "@" not in wire_name  # "@preset/…" may do anything
     else:

@@ -206,7 +206,12 @@ class Discovery:
             async with asyncio.timeout(FETCH_TIMEOUT):
                 payload = await _get_models(account, transport, self._clock.now())
             models = parse_models(
-                payload, provider=account.provider, free=account.free, origin=account.address
+                payload,
+                provider=account.provider,
+                free=account.free,
+                origin=account.address,
+                paid=account.paid,
+                needs_proof=account.needs_proof,
             )
             if not models:
                 message = "the list of models is empty, or has an unknown shape"
