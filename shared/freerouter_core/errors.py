@@ -150,9 +150,9 @@ class BadSetting(FreeRouterError, ValueError):
 
 
 class BadRequest(FreeRouterError):
-    """The request itself is wrong. Two models or the gateway said so."""
+    """The request itself is wrong. All who were asked refused it, or independent models agreed."""
 
-    default_hint = "correct the request; other models will not accept it either"
+    default_hint = "correct the request; its message says who refused it, and in which words"
 
 
 class ContextTooLong(BadRequest):
@@ -245,7 +245,7 @@ class AuthenticationFailed(FreeRouterError):
 class Refused(FreeRouterError):
     """A provider's policy or a guard refused the content."""
 
-    default_hint = "change the prompt; more than one model refused it"
+    default_hint = "change the prompt; its message says who refused it"
 
 
 class CatalogueUnavailable(FreeRouterError):

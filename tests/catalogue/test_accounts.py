@@ -149,6 +149,7 @@ def test_a_row_and_a_key_make_an_account() -> None:
         free=("a", "b*"),
         limits=(Limit(3), Limit(tokens=9, scope="model")),
         models="https://acme.test/list",
+        keys=("ACME_KEY", "ACME_OLD_KEY"),
         privacy="trains",
     )
 

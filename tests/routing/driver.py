@@ -144,6 +144,7 @@ class Play:
         judge: what the validator and the guards say of an answer.
         judge_seconds: how long they take.
         now: when the request begins.
+        lists: lists of models that come during the call: (seconds, models).
     """
 
     plan: Plan
@@ -154,6 +155,7 @@ class Play:
     judge: Callable[[s.Validate], s.Judged] = lambda step: s.Judged(0.0, None)
     judge_seconds: float = 0.0
     now: float = NOW
+    lists: Sequence[tuple[float, Sequence[Model]]] = ()
     steps: list[tuple[float, s.Step]] = field(default_factory=list)
     """Every step, and when it was taken (seconds since the beginning)."""
     journal: Journal = field(init=False)
@@ -193,6 +195,8 @@ class Play:
                 return replace(self.judge(step), at=self.now)
             case s.Sleep():
                 assert math.isfinite(step.until)
+                if (listed := self._listed(step.until)) is not None:
+                    return listed
                 self.now = max(self.now, step.until)
             case s.Watch():
                 return self._watch(step.until)
@@ -226,7 +230,18 @@ class Play:
                 return s.Refused(self.now, until, charge.scope)
         return s.Granted(self.now)
 
+    def _listed(self, until: float) -> s.Listed | None:
+        """The next list, if it comes by then."""
+        if not self.lists or self.began + self.lists[0][0] > until:
+            return None
+        (after, models), *self.lists = self.lists
+        self.now = max(self.now, self.began + after)
+        return s.Listed(self.now, Catalogue.of(models, self.now), bool(self.lists))
+
     def _watch(self, until: float) -> s.Event:
+        first = self._news[0][0] if self._news else math.inf
+        if (listed := self._listed(min(until, first))) is not None:
+            return listed
         if self._news and self._news[0][0] <= until:
             event = heapq.heappop(self._news)[2]
             self.now = event.at

@@ -8,52 +8,116 @@ from random import Random
 import pytest
 
 from freerouter_core.routing.account_benches import AccountBenches, Bench
-from freerouter_core.routing.guessed_bench import guessed_bench
-from freerouter_core.wire.fault import Cause, Fault, Kind
+from freerouter_core.wire.fault import BRIEF, KEY_REST, LASTING, Cause, Fault, Kind
 
-from .driver import NOW, model
+from .driver import NOW
 
 DEBT = Fault(Kind.ACCOUNT, Cause.DEBT)
+GUESSED = Fault(Kind.ACCOUNT, Cause.ACCOUNT_GUESSED)
+KEY = Fault(Kind.ACCOUNT, Cause.KEY_REFUSED)
+
+
+class Middle(Random):
+    """Draws the middle, so that no guess is longer or shorter."""
+
+    def random(self) -> float:
+        return 0.5
 
 
 def stated(seconds: float, cause: Cause = Cause.ACCOUNT_MINUTE) -> Fault:
     return Fault(Kind.ACCOUNT, cause, until=NOW + seconds)
 
 
-def after(*faults: Fault, at: float = NOW, benches: AccountBenches | None = None) -> Bench:
+def after(
+    *faults: Fault, at: float = NOW, benches: AccountBenches | None = None, model: str = ""
+) -> Bench:
     """The bench after these faults."""
     benches = benches or AccountBenches()
     for fault in faults:
-        benches.refused("scope", fault, at, Random(0))
+        benches.refused("scope", fault, at, Middle(), model=model)
     bench = benches.get("scope")
     assert bench is not None
     return bench
 
 
-def test_a_refused_key_is_never_asked_again() -> None:
-    assert after(Fault(Kind.ACCOUNT, Cause.KEY_REFUSED)) == Bench(math.inf, True, Cause.KEY_REFUSED)
-    assert after(stated(60.0), Fault(Kind.ACCOUNT, Cause.KEY_REFUSED)).until == math.inf
-    assert after(Fault(Kind.ACCOUNT, Cause.KEY_REFUSED), stated(60.0)).until == math.inf
+def asked_again(cause: Cause, times: int) -> list[float]:
+    """How long each bench lasts if every one ends with the same refusal."""
+    benches, at, seconds = AccountBenches(), NOW, []
+    for _ in range(times):
+        bench = after(Fault(Kind.ACCOUNT, cause), at=at, benches=benches)
+        seconds.append(bench.until - at)
+        at = bench.until + 9_999.0
+    return seconds
+
+
+# -- how long -----------------------------------------------------------------------------------
+
+
+def test_a_refused_key_is_not_even_a_last_resort_and_looked_at_rarely() -> None:
+    bench = after(KEY)
+
+    assert (bench.firm, bench.stated, bench.worth_waiting_until) == (True, False, math.inf)
+    assert bench.until == NOW + KEY_REST.first
+    assert after(stated(60.0), KEY).cause is Cause.KEY_REFUSED
+    assert after(KEY, stated(60.0)).cause is Cause.KEY_REFUSED
+    assert asked_again(Cause.KEY_REFUSED, 5) == [900.0, 3_600.0, 14_400.0, 57_600.0, 86_400.0]
+
+
+def test_what_lasts_is_asked_ever_more_rarely_though_each_bench_has_ended() -> None:
+    assert asked_again(Cause.DEBT, 4) == [900.0, 3_600.0, 14_400.0, LASTING.longest]
+    assert asked_again(Cause.ACCOUNT_GUESSED, 7) == [20, 40, 80, 160, 320, BRIEF.longest, 600.0]
+    assert len(asked_again(Cause.DEBT, 99)) == 99
+
+
+def test_a_guess_is_up_to_a_fifth_longer_or_shorter() -> None:
+    benches = AccountBenches()
+    ends = set()
+    for seed in range(99):
+        benches.reset()
+        benches.refused("scope", GUESSED, NOW, Random(seed))
+        ends.add(benches.benches["scope"].until - NOW)
+
+    assert 16.0 <= min(ends) < 17.0 < 23.0 < max(ends) <= 24.0
+
+
+def test_refusals_of_what_was_sent_before_are_no_further_strikes() -> None:
+    """Ten requests at once are refused alike: that is one refusal."""
+    benches = AccountBenches()
+    for n in range(10):
+        benches.refused("scope", DEBT, NOW + n, Middle(), sent=NOW - 1.0)
+
+    assert benches.benches["scope"].strikes == 1
+    benches.refused("scope", DEBT, NOW + 99.0, Middle(), sent=NOW + 98.0)
+    assert benches.benches["scope"].strikes == 2
+
+
+def test_another_cause_starts_again() -> None:
+    benches = AccountBenches()
+    after(DEBT, DEBT, benches=benches)
+
+    redirected = Fault(Kind.ACCOUNT, Cause.REDIRECTED)
+    assert after(redirected, benches=benches).strikes == 1
 
 
 def test_a_stated_wait_is_kept_to_the_second() -> None:
-    assert after(stated(61.0)) == Bench(NOW + 61.0, True, Cause.ACCOUNT_MINUTE)
+    bench = after(stated(61.0))
+
+    assert (bench.until, bench.stated, bench.cause) == (NOW + 61.0, True, Cause.ACCOUNT_MINUTE)
+    assert bench.worth_waiting_until == NOW + 61.0
 
 
 def test_a_later_guess_never_replaces_a_stated_wait() -> None:
     """Law 8."""
     assert after(stated(600.0), DEBT, DEBT).until == NOW + 600.0
     assert after(stated(600.0), DEBT).stated
-    assert after(stated(1.5), DEBT) == Bench(NOW + 1.5, True, Cause.ACCOUNT_MINUTE), (
-        "not even one that would last longer"
-    )
+    assert after(stated(1.5), DEBT).until == NOW + 1.5, "not even one that would last longer"
 
 
 def test_a_guess_follows_a_stated_wait_that_has_ended() -> None:
     benches = AccountBenches()
     after(stated(60.0), benches=benches)
 
-    assert not after(DEBT, at=NOW + 60.0, benches=benches).stated
+    assert not after(DEBT, at=NOW + 60.0, benches=benches).firm
     assert AccountBenches().get("scope") is None
 
 
@@ -65,28 +129,8 @@ def test_the_longer_of_two_stated_waits_is_kept() -> None:
 
 
 def test_a_stated_wait_replaces_a_guess() -> None:
-    assert after(DEBT, stated(5.0)) == Bench(NOW + 5.0, True, Cause.ACCOUNT_MINUTE)
-
-
-def test_a_guess_doubles_while_the_same_refusal_continues() -> None:
-    assert after(DEBT).until == NOW + guessed_bench(1, Random(0))
-    benches = AccountBenches()
-    first = after(DEBT, benches=benches)
-    soon = first.until + 59.0
-    assert after(DEBT, at=soon, benches=benches).strikes == 2
-
-    benches = AccountBenches()
-    first = after(DEBT, benches=benches)
-    later = after(DEBT, at=first.until + 60.0, benches=benches)
-    assert (later.strikes, later.until) == (1, first.until + 60.0 + guessed_bench(1, Random(0)))
-
-
-def test_another_cause_starts_again() -> None:
-    benches = AccountBenches()
-    after(DEBT, DEBT, benches=benches)
-
-    redirected = Fault(Kind.ACCOUNT, Cause.REDIRECTED)
-    assert after(redirected, benches=benches).strikes == 1
+    bench = after(DEBT, stated(5.0))
+    assert (bench.until, bench.stated) == (NOW + 5.0, True)
 
 
 @pytest.mark.parametrize(("times", "seconds"), [(1, 1.0), (2, 2.0), (4, 8.0), (9, 60.0)])
@@ -95,42 +139,67 @@ def test_resets_in_the_past_start_no_storm(times: int, seconds: float) -> None:
     at = NOW
     last = at
     for _ in range(times):
-        benches.refused("scope", stated(-5.0), at, Random(0))
+        benches.refused("scope", stated(-5.0), at, Middle())
         bench = benches.get("scope")
         assert bench is not None
         last, at = at, bench.until
     assert at == last + seconds
 
 
-# -- refusals that do not say whose limit it was ------------------------------------------------
+# -- what an answer disproves -------------------------------------------------------------------
 
 
-def test_three_models_within_a_minute_are_taken_for_the_account() -> None:
+def test_an_answer_ends_a_guess_and_its_growth() -> None:
     benches = AccountBenches()
-    verdicts = [
-        benches.refused_unclearly("scope", model(name).identity, NOW + at)
-        for at, name in ((0, "a"), (1, "a"), (2, "b"), (59, "c"))
-    ]
-    assert verdicts == [False, False, False, True]
+    after(GUESSED, GUESSED, benches=benches)
+
+    assert benches.answered("scope", "a", NOW + 9.0) is None
+    assert benches.get("scope") is None
+    assert benches.answered("scope", "a", NOW + 9.0) is None
 
 
-def test_what_is_a_minute_old_does_not_count() -> None:
+def test_an_answer_to_what_was_sent_before_says_nothing() -> None:
     benches = AccountBenches()
-    verdicts = [
-        benches.refused_unclearly("scope", model(name).identity, NOW + at)
-        for at, name in ((0, "a"), (1, "b"), (60, "c"))
-    ]
-    assert verdicts == [False, False, False]
+    after(DEBT, benches=benches)
+
+    assert benches.answered("scope", "a", NOW - 0.5) is None
+    assert benches.get("scope") is not None
 
 
-def test_an_answer_between_them_clears_the_account() -> None:
+def test_no_answer_ends_a_stated_wait_before_its_time() -> None:
     benches = AccountBenches()
+    after(stated(60.0), benches=benches)
+    benches.answered("scope", "a", NOW + 9.0)
+
+    assert benches.get("scope") is not None
+    benches.answered("scope", "a", NOW + 61.0)
+    assert benches.get("scope") is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "answering", "own"),
+    [(DEBT, "b", "a"), (DEBT, "a", None), (GUESSED, "b", None)],
+)
+def test_a_debt_was_the_models_own_if_another_of_the_account_answers(
+    fault: Fault, answering: str, own: str | None
+) -> None:
+    benches = AccountBenches()
+    after(fault, benches=benches, model="a")
+
+    assert benches.answered("scope", answering, NOW + 9.0) == own
+
+
+def test_suspicions_are_kept_by_account_and_ended_by_an_answer() -> None:
+    benches = AccountBenches()
+    forbidden = Fault(Kind.BUSY, Cause.FORBIDDEN, "Forbidden", status=403)
     for name in "ab":
-        benches.refused_unclearly("scope", model(name).identity, NOW)
-    benches.answered("scope")
+        assert benches.suspect("scope", name, forbidden, NOW) is None
+    assert benches.suspected("scope")
+    assert not benches.suspected("other")
+    benches.answered("scope", "c", NOW)
 
-    assert not benches.refused_unclearly("scope", model("c").identity, NOW)
-    benches.answered("unknown")
+    assert not benches.suspected("scope")
+    assert benches.suspect("scope", "d", forbidden, NOW) is None
 
 
 # -- the provider's own count of the day --------------------------------------------------------

@@ -80,7 +80,7 @@ def test_a_failed_account_weighs_less_than_a_try() -> None:
     candidates = of(plan(A, B))
     first, second = candidates.all
     first.tries, second.tries = 2, 1
-    candidates.failed_scopes.add(second.account.scope)
+    candidates.kinship.failed(second.account)
 
     assert candidates.next(NOW).candidate is second
 
@@ -88,7 +88,7 @@ def test_a_failed_account_weighs_less_than_a_try() -> None:
 def test_a_last_resort_weighs_more_than_a_failed_account() -> None:
     candidates = of(plan(A, B), book_with((busy(), 1.0)))
     benched, other = candidates.all
-    candidates.failed_scopes.add(other.account.scope)
+    candidates.kinship.failed(other.account)
     assert candidates.next(NOW).candidate is other
 
     other.tries = 1

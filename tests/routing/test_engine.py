@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
 from freerouter_core import Limit
-from freerouter_core.errors import BadRequest, DeadlineExceeded, Exhausted, NoCandidates
+from freerouter_core.errors import (
+    BadRequest,
+    DeadlineExceeded,
+    Exhausted,
+    FreeRouterError,
+    NoCandidates,
+)
 from freerouter_core.routing import steps as s
 from freerouter_core.routing.engine import MAX_IN_FLIGHT, route
 from freerouter_core.routing.journal import Journal
@@ -144,13 +151,61 @@ def test_a_request_that_no_model_can_serve_is_sent_to_none() -> None:
     assert played.steps == []
 
 
-def test_two_models_that_agree_end_a_request() -> None:
+def test_no_number_of_refusals_that_are_not_understood_is_proof() -> None:
     wrong = Fault(Kind.UNFIT, Cause.BAD_REQUEST, "no such field", status=400)
     played = Play(plan(A, B, C), {name: fails(wrong) for name in "abc"})
-    with pytest.raises(BadRequest, match="no such field"):
+    with pytest.raises(BadRequest, match=r"a: bad-request \(no such field\).*b:.*c:"):
+        played.run()
+
+    assert played.asked == ["a", "b", "c"]
+
+
+def test_two_independent_models_that_agree_end_a_request() -> None:
+    value = Fault(Kind.UNFIT, Cause.BAD_VALUE, "temperature must be less than 2", status=400)
+    played = Play(plan(A, B, C), {name: fails(value) for name in "abc"})
+    with pytest.raises(BadRequest, match="temperature"):
         played.run()
 
     assert played.asked == ["a", "b"]
+
+
+# -- lists that come during the call --------------------------------------------------------------
+
+PENDING: dict[str, Any] = {
+    "accounts": [account("two"), account("three")],
+    "extra": {"pending": True},
+    "order": {"a": 0, "b": 1, "c": 2},
+}
+
+
+def test_a_model_of_a_late_list_is_asked_if_nobody_else_is_left() -> None:
+    gone = Fault(Kind.GONE, Cause.NOT_A_MODEL, status=400)
+    fates = {"a": fails(gone), "b": answers()}
+    played = play(plan(A, **PENDING), fates, lists=[(0.2, [A]), (7.0, [A, B])])
+
+    assert played.asked_at == [(0.0, "a"), (7.0, "b")]
+    assert len(played.all(s.Sleep)) < 20
+
+
+def test_a_request_that_found_nobody_waits_for_the_list_on_its_way() -> None:
+    nobody = plan(timeout=30.0, **PENDING)
+
+    assert play(nobody, {"b": answers()}, lists=[(3.0, [B])]).asked_at == [(3.0, "b")]
+    played = Play(nobody, {}, lists=[(3.0, ())])
+    with pytest.raises(NoCandidates):
+        played.run()
+    assert played.seconds == 3.0
+    hopeless = Play(nobody, {}, lists=[(99.0, [B])])
+    with pytest.raises(FreeRouterError):
+        hopeless.run()
+    assert hopeless.seconds <= 30.0
+
+
+def test_a_list_that_comes_during_an_attempt_joins_it() -> None:
+    request = plan(preferred=("two:b",), stream=True, **PENDING)
+    played = play(request, {"two:b": HANGS, "c": answers()}, lists=[(1.0, [B, C])])
+
+    assert played.asked == ["two:b", "c"]
 
 
 # -- limits -------------------------------------------------------------------------------------

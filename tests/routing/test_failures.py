@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from freerouter_core.catalogue.model import Model
+from freerouter_core.catalogue.providers import Account
 from freerouter_core.errors import BadRequest, Exhausted, FreeRouterError
 from freerouter_core.routing.failures import MAX_HOLD, MAX_PLAINER
-from freerouter_core.routing.need import need_of
+from freerouter_core.routing.need import Need, need_of
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.request import ChatRequest
@@ -89,10 +91,14 @@ def test_three_unclear_refusals_are_taken_for_the_accounts() -> None:
     state = RoutingState()
     fates = {m.id: unclear for m in models[:3]} | {"a3": answers()}
     played = play(plan(*models, timeout=60.0), fates, state=state)
+    assert [at for at, _ in played.asked_at] == [0.0, 0.0, 0.0, 1.0], "held for a moment"
+    assert state.health.accounts.get(account("one").scope) is None, "an answer disproves it"
+
+    state = RoutingState()
+    played, _ = failed(plan(*models[:3], max_retries=2), fates, state=state)
     bench = state.health.accounts.get(account("one").scope)
     assert bench is not None
-    assert (bench.cause, bench.stated) == (Cause.ACCOUNT_GUESSED, False)
-    assert [at for at, _ in played.asked_at] == [0.0, 0.0, 0.0, 1.0], "held for a moment"
+    assert (bench.cause, bench.firm) == (Cause.ACCOUNT_GUESSED, False)
 
 
 def test_other_accounts_are_not_held() -> None:
@@ -349,12 +355,62 @@ def test_a_price_cap_is_remembered_once() -> None:
 
 def test_an_answer_shows_that_unclear_refusals_were_not_the_accounts() -> None:
     state = RoutingState()
-    book = state.health.accounts
+    book, scope = state.health.accounts, account("one").scope
+    unclear = Fault(Kind.BUSY, Cause.AMBIGUOUS_429)
     for n in range(2):
-        book.refused_unclearly(account("one").scope, model(f"x{n}").identity, NOW)
+        book.suspect(scope, f"x{n}", unclear, NOW)
     play(plan(A), {"a": answers()}, state=state)
 
-    assert not book.refused_unclearly(account("one").scope, A2.identity, NOW)
+    assert book.suspect(scope, "a2", unclear, NOW) is None
+
+
+def test_an_answer_to_what_three_models_refused_means_their_account() -> None:
+    state = RoutingState()
+    odd = fails(Fault(Kind.UNFIT, Cause.BAD_REQUEST, "go away", status=400, teaches=False))
+    models = [model(f"a{n}") for n in range(3)]
+    fates = {m.id: odd for m in models} | {"b": answers()}
+    names = tuple(f"one:{m.id}" for m in models)
+    play(plan(*models, B, preferred=names), fates, state=state)
+    bench = state.health.accounts.get(account("one").scope)
+
+    assert bench is not None
+    assert (bench.cause, bench.firm) == (Cause.ACCOUNT_REFUSED, False)
+    assert all(state.health.models[m.identity].strikes == 1 for m in models), "they were wrong"
+    assert state.health.accounts.get(account("two").scope) is None
+
+
+def test_a_model_that_refused_a_way_of_asking_that_another_did_is_doubted_at_it() -> None:
+    state = RoutingState()
+    odd = fails(Fault(Kind.UNFIT, Cause.BAD_REQUEST, "go away", status=400, teaches=False))
+    need = Need(tools=True)
+    play(plan(A, A2, need=need), {"a": odd, "a2": answers()}, state=state)
+    record = state.health.models[A.identity]
+
+    assert record.ways["tools"].bad == 1.0
+    assert record.strikes == record.failures == 0, "it may be good at others"
+
+
+def test_a_debt_of_one_model_is_its_own_if_another_of_the_account_answers() -> None:
+    state = RoutingState()
+    debt = fails(Fault(Kind.ACCOUNT, Cause.DEBT, status=402, teaches=False))
+    request = plan(A, A2)
+    play(request, {"a": debt, "a2": answers()}, state=state)
+
+    assert state.health.models[A.identity].gone == request.catalogue.fetched
+    assert state.health.accounts.get(account("one").scope) is None
+
+
+def test_an_account_without_a_key_has_none_that_could_be_refused() -> None:
+    state = RoutingState()
+    refused = Fault(Kind.ACCOUNT, Cause.KEY_REFUSED, status=401, teaches=False)
+    request = plan(A, B)
+    keyless = Account("one", request.accounts["one"].base_url, "")
+    request = replace(request, accounts=request.accounts | {"one": keyless})
+    play(request, {"a": fails(refused), "b": answers()}, state=state)
+    bench = state.health.accounts.get(keyless.scope)
+
+    assert bench is not None
+    assert (bench.cause, bench.firm) == (Cause.ANONYMOUS_LIMIT, False)
 
 
 def test_the_answer_to_a_later_request_of_a_burst_forgives_the_rate() -> None:

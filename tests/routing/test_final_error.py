@@ -20,12 +20,7 @@ from freerouter_core.errors import (
 from freerouter_core.events import AttemptTrace
 from freerouter_core.routing import steps as s
 from freerouter_core.routing.candidates import Candidate, Candidates
-from freerouter_core.routing.final_error import (
-    GUARDED_MODELS,
-    deadline_exceeded,
-    final_error,
-    stream_broken,
-)
+from freerouter_core.routing.final_error import deadline_exceeded, final_error, stream_broken
 from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.journal import Journal
 from freerouter_core.routing.need import Need
@@ -42,7 +37,6 @@ WRONG = Fault(Kind.UNFIT, Cause.BAD_REQUEST, "no such field", status=400, hint="
 UNFIT = Fault(Kind.UNFIT, Cause.NO_TOOLS, "no tools", status=404)
 GUARD = Fault(Kind.REFUSED, Cause.GUARD, "unsafe", status=200, hint="change the prompt")
 MODERATION = Fault(Kind.REFUSED, Cause.MODERATION, "no", status=403)
-FATAL = Fault(Kind.FATAL, Cause.BAD_REQUEST, "", status=400)
 LONG = Fault(Kind.UNFIT, Cause.CONTEXT, "too long", status=400)
 
 
@@ -96,27 +90,41 @@ def test_while_somebody_returns_there_is_no_error() -> None:
 # -- proof --------------------------------------------------------------------------------------
 
 
-def test_two_models_prove_that_the_request_is_wrong() -> None:
-    error = Case(WRONG, WRONG).error()
+def test_refusals_that_are_not_understood_are_no_proof() -> None:
+    assert Case(WRONG).error() is None
+    assert Case(WRONG, WRONG, WRONG).error() is None
+
+
+def test_enough_of_them_end_the_request_and_all_are_told() -> None:
+    many = [model(f"m{n}", "p0") for n in range(10)]
+    assert Case(*[WRONG] * 7, models=many).error() is None
+    error = Case(*[WRONG] * 8, models=many).error()
 
     assert isinstance(error, BadRequest)
     assert (error.message, error.hint, error.status_code, error.model) == (
-        "no such field",
+        "8 models of p0: bad-request (no such field)",
         "drop it",
         400,
-        "b",
+        "m7",
     )
-    assert Case(WRONG).error() is None
 
 
-def test_the_same_model_at_two_providers_is_one() -> None:
+def test_two_accounts_and_families_that_agree_prove_that_a_value_is_wrong() -> None:
+    value = Fault(Kind.UNFIT, Cause.BAD_VALUE, "temperature must be less than 2", status=400)
+    error = Case(value, value).error()
+
+    assert type(error) is BadRequest
+    assert error.message.count("temperature must be less than 2") == 2
     twins = [model("x", "p0"), model("x", "p1"), C]
-
-    assert Case(WRONG, WRONG, models=twins).error() is None
+    assert Case(value, value, models=twins).error() is None, "the same model is one"
 
 
 def test_one_fault_is_proof_if_no_candidate_is_left() -> None:
-    assert type(Case(WRONG).out().error()) is BadRequest
+    error = Case(WRONG).out().error()
+
+    assert type(error) is BadRequest
+    assert error.message == "no such field"
+    assert type(Case(WRONG, busy()).out().error()) is Exhausted, "it may pass"
 
 
 def test_what_a_model_cannot_do_proves_nothing() -> None:
@@ -124,22 +132,16 @@ def test_what_a_model_cannot_do_proves_nothing() -> None:
     assert type(Case(UNFIT, UNFIT).out().error()) is Exhausted
 
 
-def test_one_fatal_fault_is_proof() -> None:
-    error = Case(FATAL).error()
-
-    assert type(error) is BadRequest
-    assert error.message == "the request was refused"
-    assert error.hint == BadRequest.default_hint
-
-
-def test_two_refusals_of_the_content_are_proof() -> None:
+def test_two_refusals_of_the_content_by_independent_models_are_proof() -> None:
+    neighbours = [model("a", "p0"), model("b", "p0"), C]
     assert Case(MODERATION).error() is None
     assert type(Case(MODERATION, MODERATION).error()) is Refused
-    assert type(Case(MODERATION, GUARD).error()) is Refused
+    assert Case(MODERATION, MODERATION, models=neighbours).error() is None
+    assert Case(MODERATION, GUARD).error() is None
+    assert type(Case(WRONG, MODERATION).out().error()) is Refused, "what was understood counts"
 
 
 def test_guards_must_reject_four_models_answers() -> None:
-    assert GUARDED_MODELS == 4
     assert Case(*[GUARD] * 3).error() is None
     assert type(Case(*[GUARD] * 4).error()) is Refused
 
@@ -160,7 +162,11 @@ def test_a_guards_rejection_is_the_error_if_it_came_last() -> None:
     error = Case(busy(), GUARD).error(exhausted=True)
 
     assert type(error) is Refused
-    assert (error.message, error.hint, error.model) == ("unsafe", "change the prompt", "b")
+    assert (error.message, error.hint, error.model) == (
+        "a: server; b: guard (unsafe)",
+        "change the prompt",
+        "b",
+    )
     assert type(Case(GUARD, busy()).error(exhausted=True)) is Exhausted
 
 
@@ -173,15 +179,37 @@ def exhausted(case: Case, **more: Any) -> Exhausted:
     return error
 
 
-def test_the_error_names_the_last_fault_and_counts_the_candidates() -> None:
+def test_the_error_tells_every_fault_and_counts_the_candidates() -> None:
     error = exhausted(Case(WRONG, busy(message="overloaded")))
 
     assert error.message == (
-        "all 6 candidates are waiting or have failed; the last, b: server (overloaded)"
+        "all 6 candidates are waiting or have failed: "
+        "a: bad-request (no such field); b: server (overloaded)"
     )
     assert (error.status_code, error.model) == (502, "b")
     silent = exhausted(Case(busy()))
-    assert silent.message.endswith("the last, a: server")
+    assert silent.message.endswith("failed: a: server")
+
+
+def test_faults_alike_are_told_once_and_of_many_the_last_six() -> None:
+    alike = [model(name, "p0") for name in "abc"]
+    assert exhausted(Case(busy(), busy(), busy(), models=alike)).message.endswith(
+        "failed: 3 models of p0: server"
+    )
+    many = [model(f"m{n}") for n in range(9)]
+    told = exhausted(Case(*[busy(message=f"no {n}") for n in range(9)], models=many)).message
+    assert "failed: 3 more; m3: server (no 3); m4" in told
+    assert told.endswith("m8: server (no 8)")
+
+
+def test_an_account_that_was_not_asked_says_why_it_waits() -> None:
+    case = Case(busy(), models=[A, B])
+    day = Fault(Kind.ACCOUNT, Cause.ACCOUNT_DAY, until=NOW + 90.0)
+    case.book.account_refused(account("p1").scope, day, NOW, Random(0))
+    error = exhausted(case)
+
+    assert error.message.endswith("a: server; p1 waits: account-day")
+    assert error.hint.startswith("the day's free requests of p1 are spent")
 
 
 def test_the_error_holds_the_last_answer_that_was_rejected() -> None:
@@ -199,7 +227,7 @@ def test_a_request_that_only_waits_was_rate_limited() -> None:
 
     assert (error.rate_limited, error.should_retry, error.status_code) == (True, True, 429)
     assert (error.retry_after, error.model) == (30.0, None)
-    assert error.message == "all 1 candidates are waiting or have failed"
+    assert error.message == "all 1 candidates are waiting or have failed: each of them waits"
     assert error.hint == "the earliest candidate returns in 30 s"
 
 
@@ -235,7 +263,9 @@ def test_what_to_do() -> None:
     assert exhausted(Case(busy())).hint == "wait a little, or add a provider"
     assert exhausted(Case(UNFIT).out()).hint == "choose another model, or let any follow it"
     hinted = exhausted(Case(busy(hint="first"), busy(hint="last"), busy()))
-    assert hinted.hint == "last"
+    assert hinted.hint == "last; first"
+    four = exhausted(Case(*[busy(hint=str(n)) for n in range(4)]))
+    assert four.hint == "3; 2; 1"
     both = Case(busy(hint="raise it"), models=[A])
     both.candidates.all[0].not_before = NOW + 30.4
     assert exhausted(both).hint == "raise it; the earliest candidate returns in 30 s"
@@ -250,13 +280,41 @@ def test_refused_keys_of_all_accounts_are_a_failed_authentication() -> None:
     error = case.error(exhausted=True)
 
     assert type(error) is AuthenticationFailed
-    assert error.message == "every key was refused; the last, b: key-refused (invalid key)"
+    assert error.message == (
+        "every key was refused: a: key-refused (invalid key); b: key-refused (invalid key)"
+    )
     assert (error.status_code, error.model) == (401, "b")
+    assert error.hint.startswith("check the api_key of p0")
+    later = Case(models=[A, B])
+    later.book.accounts = case.book.accounts
+    asked_nobody = later.error(exhausted=True)
+    assert type(asked_nobody) is AuthenticationFailed
+    assert asked_nobody.message == (
+        "every key was refused: p0 waits: key-refused; p1 waits: key-refused"
+    )
 
     debt = Case(refused, models=[A])
     owing = Fault(Kind.ACCOUNT, Cause.DEBT)
     debt.book.account_refused(account("p0").scope, owing, NOW, Random(0))
     assert type(debt.error(exhausted=True)) is Exhausted
+
+
+def test_accounts_that_forbid_every_model_are_a_failed_authentication_too() -> None:
+    forbidden = Fault(Kind.BUSY, Cause.FORBIDDEN, "Forbidden", status=403)
+    error = Case(forbidden, models=[A]).error(exhausted=True)
+
+    assert type(error) is AuthenticationFailed
+    assert error.status_code == 403
+    other = [model("a", "p0"), model("b", "p0")]
+    assert type(Case(forbidden, busy(), models=other).error(exhausted=True)) is Exhausted
+
+
+def test_while_a_list_is_on_its_way_there_is_no_error() -> None:
+    for case in (Case(models=[model("x", free=False)]), Case(WRONG, models=[A]).out()):
+        assert case.error() is not None
+        case.candidates.pending = True
+        assert case.error() is None
+    assert case.error(exhausted=True) is not None
 
 
 # -- nobody to ask ------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from freerouter_core.routing.charges import Charge, Grant, Refusal
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.runtime.ledger import Ledger, MemoryStore, StoreFailed
 from freerouter_core.runtime.ledger.ledger import STORE_RETRY_AFTER
-from freerouter_core.runtime.ledger.notes import write_bench
 from freerouter_core.runtime.ledger.open_store import open_store
 from freerouter_core.runtime.ledger.state_sync import StateSync
 from freerouter_core.runtime.ledger.store import Decide
@@ -486,17 +485,60 @@ async def test_a_probe_is_a_process_s_own_and_the_newer_list_of_lacks_is_kept(
         await process.close()
 
 
-async def test_a_refused_key_is_no_news_and_a_reset_is(tmp_path: Path) -> None:
+async def test_a_refused_key_and_a_suspicion_survive_a_restart_until_a_reset(
+    tmp_path: Path,
+) -> None:
+    """A mended key is another one, so its account is another one, too."""
+    us, they = (Process(tmp_path / "state.db") for _ in range(2))
+    now = time.time()
+    refused = Fault(kind=Kind.ACCOUNT, cause=Cause.KEY_REFUSED, status=401)
+    forbidden = Fault(kind=Kind.BUSY, cause=Cause.FORBIDDEN, status=403)
+    us.state.health.account_refused("scope", refused, now, Random(1), model="a")
+    for name in ("one", "two"):
+        us.state.health.account_suspected("other", name, forbidden, now)
+    await us.exchanges()
+    await they.sync.pull()
+    bench = they.state.health.accounts.benches["scope"]
+
+    assert (bench.cause, bench.firm, bench.model) == (Cause.KEY_REFUSED, True, "a")
+    assert bench == us.state.health.accounts.benches["scope"]
+    third = they.state.health.account_suspected("other", "three", forbidden, now)
+    assert third is not None
+    us.state.health.reset()
+    await us.exchanges()
+    await they.exchanges()
+
+    assert "scope" not in they.state.health.accounts.benches
+    for process in (us, they):
+        await process.close()
+
+
+async def test_what_processes_suspect_is_added_up_and_an_answer_ends_it_for_all(
+    tmp_path: Path,
+) -> None:
+    us, they = (Process(tmp_path / "state.db") for _ in range(2))
+    now = time.time()
+    forbidden = Fault(kind=Kind.BUSY, cause=Cause.FORBIDDEN, status=403)
+    us.state.health.account_suspected("scope", "one", forbidden, now)
+    they.state.health.account_suspected("scope", "two", forbidden, now)
+    for process in (us, they, us):
+        await process.exchanges()
+    [suspicion] = us.state.health.accounts.suspicions.by_scope["scope"].values()
+    assert suspicion.refusals == {"one": 1, "two": 1}
+    assert us.state.health.account_answered("scope", "three", now) is None
+    for process in (us, they):
+        await process.exchanges()
+
+    assert they.state.health.accounts.suspicions.by_scope == {}
+    for process in (us, they):
+        await process.close()
+
+
+async def test_a_reset_ends_benches_everywhere(tmp_path: Path) -> None:
     us, they = (Process(tmp_path / "state.db") for _ in range(2))
     us.learns(GUESSED)
     await us.exchanges()
     await they.exchanges()
-    us.state.health.accounts.benches["scope"].until = float("inf")
-    us.state.health.touched.add("a|scope")
-    await us.exchanges()
-    await they.exchanges()
-    assert they.state.health.accounts.benches["scope"].until < float("inf")
-    assert write_bench(us.state.health.accounts.benches["scope"]) is None
     us.state.health.reset()
     await us.exchanges()
     await they.exchanges()

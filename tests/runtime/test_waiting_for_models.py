@@ -70,13 +70,28 @@ class Process:
 @pytest.mark.parametrize(("seconds", "joins"), [(JOIN_TIMEOUT - 0.1, True), (5.0, False)])
 def test_a_second_list_is_waited_for_only_a_little(seconds: float, joins: bool) -> None:
     """Counted from when it was asked for; and it joins when it comes."""
-    process = Process(Lists({"one": (0.5, ["a"]), "two": (seconds, ["b"])}))
+    process = Process(Lists({"one": (0.1, ["a"]), "two": (seconds, ["b"])}))
     models = process.models(ONE, TWO)
 
     assert models == (["one:a", "two:b"] if joins else ["one:a"])
     assert process.elapsed == (seconds if joins else JOIN_TIMEOUT)
     process.passes(5.0)
     assert process.models(ONE, TWO) == ["one:a", "two:b"]
+
+
+def test_a_list_that_comes_later_is_told_to_who_waits_for_it() -> None:
+    process = Process(Lists({"one": (0.1, ["a"]), "two": (5.0, ["b"])}))
+    discovery = process.runtime.discovery
+    assert not discovery.pending([ONE, TWO])
+    process.models(ONE, TWO)
+    assert discovery.pending([ONE, TWO])
+    assert not discovery.pending([ONE])
+    catalogue, more = process.runtime.call(lambda: discovery.next_list([ONE, TWO]))
+
+    assert (sorted(m.id for m in catalogue), more) == (["one:a", "two:b"], False)
+    assert process.elapsed == 5.0
+    catalogue, more = process.runtime.call(lambda: discovery.next_list([ONE]))
+    assert ([m.id for m in catalogue], more) == (["one:a"], False)
 
 
 def test_a_caller_without_time_waits_for_nothing() -> None:

@@ -176,7 +176,7 @@ class Unfit:
 
 @dataclass(frozen=True)
 class Doubted:
-    """`router.explain()`: a model is believed to have at most this chance for the same request."""
+    """`router.explain()`: a model that was asked has at most this chance for the same request."""
 
     model: str
     chance: float = 0.2

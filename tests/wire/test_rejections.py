@@ -222,9 +222,65 @@ def test_what_a_rejection_means(
 WORDS: list[tuple[str, Cause, list[Json | str]]] = [
     ("401", Cause.UPSTREAM_401, ["Provider returned error", {"provider_name": "Chutes"}]),
     (
+        "400 402 403",
+        Cause.UPSTREAM_DEBT,
+        [
+            "Upstream error from Minimax: insufficient balance (1008)",
+            "Provider returned error: out of credits",
+        ],
+    ),
+    (
+        "401 402 403 429",
+        Cause.NOT_FREE,
+        [
+            "PAID_MODEL_AUTH_REQUIRED",
+            "this model requires a subscription",
+            "the model needs a paid plan",
+            "models of this kind are only available in a higher tier",
+            "this model requires signing in",
+        ],
+    ),
+    (
+        "401 403 429",
+        Cause.ANONYMOUS_LIMIT,
+        ["Or come back later", "PROMOTION_MODEL_LIMIT_REACHED", "anonymous requests"],
+    ),
+    (
+        "400 403",
+        Cause.KEY_REFUSED,
+        [
+            "API key not valid. Please pass a valid API key.",
+            "API Key not found.",
+            "API_KEY_INVALID",
+            "invalid_api_key",
+            "API key expired. Please renew the API key.",
+            "Your API key was reported as leaked.",
+            "api key has been revoked",
+            "the api-key is disabled",
+            "Incorrect API key provided",
+            "invalid authentication credentials",
+            "missing access token",
+            "no auth credentials",
+        ],
+    ),
+    (
+        "400 403",
+        Cause.LOCATION,
+        ["User location is not supported for the API use.", "unsupported_country_region"],
+    ),
+    (
         "429",
         Cause.UPSTREAM_429,
         ["upstream_provider_shared_pool", "Provider returned error", "rate-limited upstream"],
+    ),
+    (
+        "413 429",
+        Cause.OUTPUT_TOO_LARGE,
+        [
+            "too large on output tokens per minute (OTPM)",
+            "output-token limit",
+            "Request too large: 9 output tokens",
+        ],
     ),
     ("413 429", Cause.TOO_LARGE, ["Request too large for model `x`"]),
     (
@@ -272,7 +328,19 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
             "tokens (TPD)",
             "requests (RPD)",
             "PerDay",
+            "daily limit",
+            "daily request quota",
         ],
+    ),
+    (
+        "402 403 429",
+        Cause.ACCOUNT_WEEK,
+        ["your weekly usage limit", "weekly quota", "9 requests per week", "9 tokens/week"],
+    ),
+    (
+        "402 403 429",
+        Cause.ACCOUNT_WINDOW,
+        ["session usage limit", "hourly limit", "5-hour limit", "24 hours quota", "9 per hour"],
     ),
     (
         "403 429",
@@ -283,9 +351,49 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
     ("400 422", Cause.PRICE_CAP, ["unknown max_price"]),
     ("402", Cause.MAX_TOKENS_402, ["or fewer max_tokens"]),
     (
-        "403",
+        "400 403 429",
         Cause.ACCOUNT_BUDGET,
-        ["guardrail_budget", "workspace_budget", "key_limit", "Key limit exceeded"],
+        [
+            "guardrail_budget",
+            "workspace_budget",
+            "key_limit",
+            "Key limit exceeded",
+            "its spending cap",
+            "spend_limit",
+        ],
+    ),
+    (
+        "401 402 403",
+        Cause.NO_PLAN,
+        [
+            "Inactive subscription",
+            "no active plan",
+            "expired subscription",
+            "Your subscription has expired",
+            "subscription is required",
+            "plan was cancelled",
+        ],
+    ),
+    (
+        "400 403 429",
+        Cause.DEBT,
+        [
+            "Insufficient balance or no resource package",
+            "insufficient account funds",
+            "insufficient credits",
+            "out of credits",
+            "You have no more credits",
+            "Please recharge",
+            "please top up",
+            "in arrears",
+            "Arrearage",
+            "invoice overdue",
+            "余额不足",
+            "欠费",
+            "insufficient_quota",
+            "payment method",
+            "billing hard limit",
+        ],
     ),
     (
         "429 503",
@@ -422,14 +530,48 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
     ("404", Cause.NO_PROVIDER, ["No allowed providers"]),
     ("404", Cause.UPSTREAM_404, ["Provider returned error"]),
     (
-        "400",
+        "400 422",
+        Cause.TOKEN_LIMIT,
+        ["Token limit reached", "max completion tokens reached before a valid document"],
+    ),
+    (
+        "400 422",
+        Cause.JSON_FAILED,
+        ["json_validate_failed", "Failed to generate JSON", "Failed to validate JSON"],
+    ),
+    (
+        "400 422",
+        Cause.CALL_FAILED,
+        ["tool_use_failed", "tool call validation failed", "Failed to call a function"],
+    ),
+    ("400 422", Cause.GENERATION_FAILED, ["output_parse_failed"]),
+    (
+        "400 422",
         Cause.NOT_A_MODEL,
         [
             "x is not a valid model ID",
             "model_not_found",
             "Unknown model: x",
+            "unknown_model",
+            "invalid model name",
+            "No such model @cf/a/x or task",
+            "The model `x` has been decommissioned",
+            "the model x was retired",
             "model x does not exist",
             "The model `x` doesn't exist",
+        ],
+    ),
+    (
+        "400 409 422",
+        Cause.NOT_LOADED,
+        [
+            "Failed to load model",
+            "model_unavailable",
+            "unavailable_model",
+            "the model is not loaded",
+            "model x is loading",
+            "The model is temporarily unavailable",
+            "overloaded",
         ],
     ),
     ("400", Cause.DEGRADED, ["DEGRADED"]),
@@ -540,7 +682,6 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
         Cause.SCHEMAS,
         ["Unknown name \"x\" at 'tools[0]'", 'Unknown name "x" at \'generation_config'],
     ),
-    ("400 422", Cause.TOKEN_LIMIT, ["Token limit reached"]),
     (
         "400 403",
         Cause.MODERATION,
@@ -549,11 +690,35 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
             "moderation",
             "content_policy_violation",
             "content policy",
-            "refusal",
+            "content management policy",
+            "content_filter",
+            "DataInspectionFailed",
+            {"error_type": "refusal"},
+            {"code": "refusal"},
             {"reasons": ["violence"]},
         ],
     ),
     ("403", Cause.GUARDRAIL, ["guardrail", {"patterns": ["x"]}]),
+    (
+        "400 422",
+        Cause.OUTPUT_TOO_LARGE,
+        [
+            "max_tokens is too large: 99999",
+            "max_completion_tokens exceeds the model's",
+            "max_output_tokens must be at most 8192",
+            "max_tokens: 9 is over the maximum",
+        ],
+    ),
+    (
+        "400 422",
+        Cause.BAD_VALUE,
+        [
+            "temperature must be less than 2",
+            "top_p should be between 0 and 1",
+            "presence_penalty is out of range",
+            "frequency_penalty: greater than 2",
+        ],
+    ),
     (
         "400 409 422",
         Cause.UPSTREAM_400,
@@ -619,23 +784,24 @@ def test_what_a_model_lacks_is_learnt_and_is_not_its_fault(
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "hint"),
+    "echo",
     [
-        (401, "", "check the key"),
-        (402, "", "negative balance"),
-        (402, "fewer max_tokens", "lower max_tokens"),
-        (404, "data policy", "settings/privacy"),
-        (404, "No allowed providers", "settings/privacy"),
-        (429, "monthly credits", "on the first"),
-        (429, "per-day", "midnight UTC"),
-        (400, "Token limit reached", "raise max_tokens"),
-        (302, "", "final address"),
-        (500, "", ""),
+        {"detail": [{"loc": ["body"], "msg": "no", "input": {"refusal": "refusal"}}]},
+        {"message": "no", "messages": [{"content": "content policy"}]},
+        {"message": "no", "got": {"role": "user", "content": "content policy"}},
+        "[{'type': 'x', 'input': {'a': 'content policy'}}, {'loc': ('body',), 'input': 'refusal'}]",
+        '[{"input": "content policy", "loc": ["body"]} broken',
+        {"message": "no", "refusal": None},
     ],
 )
-def test_a_fault_says_what_to_do(status: int, message: str, hint: str) -> None:
-    assert hint in judged(status, message).hint
-    assert hint or not judged(status, message).hint
+def test_words_in_an_echo_of_the_request_mean_nothing(echo: Json | str) -> None:
+    assert judged(400, echo).cause is Cause.BAD_REQUEST
+
+
+def test_what_stands_beside_an_echo_is_read() -> None:
+    text = "{'input': 'x', 'loc': ('body', 'seed'), 'msg': 'content policy'}"
+
+    assert judged(400, text).cause is Cause.MODERATION
 
 
 # -- waits -----------------------------------------------------------------------------------------

@@ -139,8 +139,13 @@ CASES = [
     Case("the key is refused", (("401",), ()), [("a", "account")],
      error=errors.AuthenticationFailed),
     Case(
-        "two refuse the content",
+        "two models of one account refuse the content: that proves nothing",
         (("403-moderation",), ("403-moderation",), ()),
+        [("a", "refused"), ("b", "refused"), ("c", None)],
+    ),
+    Case(
+        "all refuse the content",
+        (("403-moderation",), ("403-moderation",)),
         [("a", "refused"), ("b", "refused")],
         error=errors.Refused,
     ),

@@ -99,6 +99,9 @@ def resolve_account(
         privacy=row.get("privacy", "unknown"),
         local=bool(row.get("local")),
         notional_costs=bool(row.get("notional_costs")),
+        keys=tuple(row.get("keys", ())),
+        signup=str(row.get("signup", "")),
+        pages=tuple(row.get("pages", {}).items()),
     )
 
 

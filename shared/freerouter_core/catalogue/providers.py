@@ -142,6 +142,12 @@ class Account:
     """Names of models that `free` does not cover."""
     needs_proof: bool = False
     """Whether a model is free only if its provider's list states that every price is zero."""
+    keys: tuple[str, ...] = ()
+    """The variables that may hold its key."""
+    signup: str = ""
+    """The page where a key is to be had."""
+    pages: tuple[tuple[str, str], ...] = ()
+    """By cause of a failure, the page where it can be mended."""
     scope: str = field(init=False)
     """Provider, base URL and key hash: equal for all objects that share the budget."""
 
@@ -171,5 +177,8 @@ class Account:
             notional_costs=self.notional_costs,
             paid=self.paid,
             needs_proof=self.needs_proof,
+            keys=self.keys,
+            signup=self.signup,
+            pages=self.pages,
         )
         return account, ()

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from ..catalogue.model import Catalogue, Model, ModelIdentity
 from ..reports import Candidacy
 from ..routing.candidates import Candidate, Candidates, explain
-from ..routing.health_book import HealthBook
 from ..routing.need import Need
 from ..routing.policy import Policy
 from ..routing.situation import Situation
@@ -35,7 +34,7 @@ async def model_statuses(
     candidates = Candidates.of(catalogue, accounts, situation)
     free_at = await _free_at(runtime, candidates.all)
     rows = [
-        _candidacy(candidate, state, until, free_at[candidate.model.identity], book, now)
+        _candidacy(candidate, state, until, free_at[candidate.model.identity], situation)
         for candidate, state, until in explain(candidates.all, book, now)
     ]
     by_id = {model.id: model for model in catalogue}
@@ -62,11 +61,10 @@ def _candidacy(
     state: str,
     until: float | None,
     free_at: float,
-    book: HealthBook,
-    now: float,
+    situation: Situation,
 ) -> Candidacy:
     """`until`: when its bench ends. `free_at`: when its limits allow a request."""
-    model = candidate.model
+    model, book, now = candidate.model, situation.book, situation.now
     if free_at == math.inf:
         return Candidacy(model=model, reason="its limit allows none")
     if free_at > (until or now):
@@ -79,6 +77,6 @@ def _candidacy(
         state=state,
         returns=None if until is None else until - now,
         health=health,
-        chance=believed.odds(now)[0],
+        chance=believed.odds(now)[0] * believed.way_chance(situation.need.ways, now),
         seconds=believed.expected(book.pool.size.mean),
     )

@@ -155,6 +155,7 @@ class RequestRun:
             policy=policy,
             catalogue=catalogue,
             accounts=accounts,
+            pending=runtime.discovery.pending(accounts.values()),
             stream=self.show is not None,
             deadline=deadline,
             max_wait=resolved.max_wait if request.timeout is None else None,

@@ -1,8 +1,13 @@
 """`AccountBenches`: accounts that are at a limit, in debt, or whose key is refused.
 
-A bench of an account stops all its models, so it needs better proof than a bench of one model. Some
-refusals do not say whose limit it was. They are taken for the account's if several of its models
-were refused within a minute, and none of them answered meanwhile.
+A bench of an account stops all its models, so it needs better proof than a bench of one model. A
+refusal that names the account is proof enough. One that does not is a suspicion; `suspicion` says
+when several of them mean the account.
+
+A wait that the provider states is kept to the second (law 8). Else each cause has its `Rest`, which
+grows with every refusal that finds it still true. That a bench has ended proves nothing, so it is
+remembered until the account answers. Only a stated wait and a proof keep the account from being
+asked as a last resort.
 """
 
 from __future__ import annotations
@@ -11,30 +16,38 @@ import math
 from dataclasses import dataclass, field
 from random import Random
 
-from ..catalogue.model import ModelIdentity
 from ..wire.fault import Cause, Fault
-from .guessed_bench import guessed_bench
-
-UNCLEAR_MODELS = 3
-"""Models of one account that an unexplained 429 must meet before it is taken for the account's."""
-UNCLEAR_SECONDS = 60.0
-"""Seconds within which that must happen."""
-SAME_FAILURE = 60.0
-"""Seconds after the end of a bench within which the same refusal continues it."""
+from .guessed_bench import JITTER
+from .suspicion import Conclusion, Suspicions
 
 
 @dataclass(slots=True)
 class Bench:
-    """Why an account is not asked, and until when (unix seconds).
+    """Why an account is not asked, and until when. Times are unix seconds.
 
     `stated`: the provider named the time; else it is a guess, and one probe ends it. `strikes`:
-    refusals in a row for this cause.
+    refusals for this cause, each after the bench of the one before. `proved`: it is no guess,
+    although nobody named the time. `since`: when it began. `model`: the name of the model that was
+    refused.
     """
 
     until: float
     stated: bool
     cause: Cause
     strikes: int = 1
+    proved: bool = False
+    since: float = 0.0
+    model: str = ""
+
+    @property
+    def firm(self) -> bool:
+        """Whether the account is not even a last resort."""
+        return self.stated or self.proved
+
+    @property
+    def worth_waiting_until(self) -> float:
+        """When a request that waits for it may go on. A refused key is not waited for."""
+        return math.inf if self.cause.effect.key_refused else self.until
 
 
 @dataclass(slots=True)
@@ -42,26 +55,59 @@ class AccountBenches:
     """The benches of all accounts, by scope. Only the book's methods change them."""
 
     benches: dict[str, Bench] = field(default_factory=dict)
-    _unclear: dict[str, dict[ModelIdentity, float]] = field(default_factory=dict)
-    """When each model of a scope last met a 429 that did not say whose limit it was."""
+    suspicions: Suspicions = field(default_factory=Suspicions)
 
     def get(self, scope: str) -> Bench | None:
         """The account's bench, ended or not; None: it has none."""
         return self.benches.get(scope)
 
-    def refused(self, scope: str, fault: Fault, now: float, rng: Random) -> None:
-        """Bench an account. A guess never replaces a stated wait that has not ended."""
-        if fault.effect.key_refused:
-            self.benches[scope] = Bench(math.inf, True, fault.cause)
-            return
+    def refused(
+        self,
+        scope: str,
+        fault: Fault,
+        now: float,
+        rng: Random,
+        *,
+        model: str = "",
+        sent: float | None = None,
+        proved: bool = False,
+    ) -> None:
+        """Bench an account. A guess never replaces a stated wait that has not ended.
+
+        `model`: who was refused. `sent`: when it was asked; None: just now.
+        """
         before = self.benches.get(scope)
-        bench = _next_bench(before, fault, now, rng)
+        strikes = _strikes(before, fault, now if sent is None else sent)
+        bench = _bench(fault, strikes, now, rng)
+        bench.model, bench.proved = model, proved or fault.effect.key_refused
         if (
             before is None
-            or not before.stated
+            or bench.proved
+            or not before.firm
             or before.until <= max(now, bench.until if bench.stated else now)
         ):
             self.benches[scope] = bench
+
+    def suspected(self, scope: str) -> bool:
+        """Whether anything is held against the account that an answer would disprove."""
+        return scope in self.benches or scope in self.suspicions.by_scope
+
+    def suspect(self, scope: str, model: str, fault: Fault, now: float) -> Conclusion | None:
+        """Take in a refusal that may be the account's; what to conclude."""
+        return self.suspicions.refused(scope, model, fault.cause, fault.message, now)
+
+    def answered(self, scope: str, model: str, sent: float) -> str | None:
+        """A model of the account answered what was sent then.
+
+        That ends guesses and their growth. Returns the name of another model, if the refusal that
+        benched the account was then that model's own.
+        """
+        self.suspicions.answered(scope)
+        bench = self.benches.get(scope)
+        if bench is None or sent < bench.since or (bench.stated and bench.until > sent):
+            return None
+        del self.benches[scope]
+        return bench.model if bench.cause.effect.of_model and bench.model != model else None
 
     def reconcile_day(self, scope: str, spent: bool, ends: float) -> bool:
         """Apply the provider's own count of an account's day; whether that changed anything.
@@ -77,25 +123,26 @@ class AccountBenches:
             return True
         return False
 
-    def refused_unclearly(self, scope: str, identity: ModelIdentity, now: float) -> bool:
-        """Note a 429 that does not say whose limit it was; whether to take it for the account's."""
-        since = now - UNCLEAR_SECONDS
-        recent = {other: at for other, at in self._unclear.get(scope, {}).items() if at > since}
-        self._unclear[scope] = recent | {identity: now}
-        return len(self._unclear[scope]) >= UNCLEAR_MODELS
-
-    def answered(self, scope: str) -> None:
-        """One of its models answered: the unclear refusals were not the account's limit."""
-        self._unclear.pop(scope, None)
+    def reset(self) -> None:
+        """Forget everything."""
+        self.benches.clear()
+        self.suspicions.by_scope.clear()
 
 
-def _next_bench(before: Bench | None, fault: Fault, now: float, rng: Random) -> Bench:
-    continued = (
-        before is not None and before.cause == fault.cause and before.until > now - SAME_FAILURE
-    )
-    strikes = before.strikes + 1 if before is not None and continued else 1
-    if fault.until is None:
-        return Bench(now + guessed_bench(strikes, rng), False, fault.cause, strikes)
-    # A reset in the past means that the clocks differ: a storm of retries would not help.
-    until = max(fault.until, now + min(60.0, 2.0 ** (strikes - 1)))
-    return Bench(until, True, fault.cause, strikes)
+def _strikes(before: Bench | None, fault: Fault, sent: float) -> int:
+    """One more, if the same refusal came after the last bench had begun: what was sent before it
+    says nothing new."""
+    if before is None or before.cause != fault.cause:
+        return 1
+    return before.strikes + (sent >= before.since)
+
+
+def _bench(fault: Fault, strikes: int, now: float, rng: Random) -> Bench:
+    if fault.until is not None:
+        # A reset in the past means that the clocks differ: a storm of retries would not help.
+        until = max(fault.until, now + min(60.0, 2.0 ** (strikes - 1)))
+        return Bench(until, True, fault.cause, strikes, since=now)
+    rest = fault.effect.rest
+    seconds = min(rest.longest, rest.first * rest.growth ** min(strikes - 1, 16))
+    seconds *= 1 + JITTER * (2 * rng.random() - 1)
+    return Bench(now + seconds, False, fault.cause, strikes, since=now)

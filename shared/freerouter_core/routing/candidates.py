@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..catalogue.model import Catalogue, Model
 from ..catalogue.providers import Account
 from .charges import Charge, charges_of
 from .health_book import HealthBook
+from .kinship import Kinship
 from .last_resort import worth_asking_at
 from .selection import Selection, select
 from .situation import Situation
 
+LIST_POLL = 0.5
+"""Seconds to wait for a list of models on its way, if nobody can be asked before."""
 ACCOUNT_PROBES = 2
 """Guessed faults of one account (a debt, a redirect) after which a call leaves it alone: the second
 proves the first."""
@@ -88,19 +91,19 @@ class Candidates:
         self,
         selection: Selection,
         accounts: Mapping[str, Account],
-        book: HealthBook,
-        *,
-        max_tries: int,
-        congestion: Mapping[str, float] | None = None,
+        situation: Situation,
     ) -> None:
-        self.book, self.max_tries = book, max_tries
-        self.congestion = congestion or {}
+        self._situation, self.book = situation, situation.book
+        self.max_tries = max(1, situation.policy.retry_attempts)
+        self.congestion = situation.congestion
         """What a request costs others, in seconds by provider."""
         self.skipped = selection.skipped
         self.blocked: dict[str, float] = {}
         """Scopes whose limit refused this call, and until when."""
-        self.failed_scopes: set[str] = set()
-        """Accounts with a failed attempt in this call."""
+        self.kinship = Kinship()
+        """Who failed in this call: their kin come later."""
+        self.pending = situation.pending
+        """Whether a list of models is still on its way."""
         self.account_faults: dict[str, int] = {}
         """Guessed faults in this call, by account."""
         self._accounts = accounts
@@ -115,15 +118,7 @@ class Candidates:
         cls, catalogue: Catalogue, accounts: Mapping[str, Account], situation: Situation
     ) -> Candidates:
         """The candidates for a request."""
-        selection = select(catalogue, accounts, situation)
-        max_tries = max(1, situation.policy.retry_attempts)
-        return cls(
-            selection,
-            accounts,
-            situation.book,
-            max_tries=max_tries,
-            congestion=situation.congestion,
-        )
+        return cls(select(catalogue, accounts, situation), accounts, situation)
 
     @property
     def all(self) -> list[Candidate]:
@@ -144,6 +139,20 @@ class Candidates:
             or candidate.tries >= self.max_tries
             or self.account_faults.get(candidate.account.scope, 0) >= ACCOUNT_PROBES
         )
+
+    def grow(self, catalogue: Catalogue, *, more: bool, now: float) -> None:
+        """A list has come: its models join those that were not asked yet. `more`: whether another
+        is on its way."""
+        self.pending = more
+        selection = select(catalogue, self._accounts, replace(self._situation, now=now))
+        known = {candidate.model.identity for candidate in self._made}
+        self.skipped.clear()
+        self.skipped.update(selection.skipped)
+        self._rest = [
+            model
+            for model in (*selection.ranked[::-1], *selection.named[::-1])
+            if model.identity not in known
+        ]
 
     def put_first(self, candidate: Candidate) -> None:
         """Ask this one next."""
@@ -180,8 +189,8 @@ class Candidates:
                 continue
             # What speaks against asking it now, the gravest first; among equals the order decides.
             paid = not (candidate.model.free or candidate.named)
-            failed = not candidate.named and candidate.account.scope in self.failed_scopes
-            key = (paid, last_resort, candidate.tries, failed, n)
+            kin = 0 if candidate.named else self.kinship.count(candidate.model, candidate.account)
+            key = (paid, last_resort, candidate.tries, kin, n)
             if best is None or key < best_key:
                 best, best_key = candidate, key
                 if not any(key[:4]):
@@ -190,6 +199,8 @@ class Candidates:
             if best_key[0] and paused < math.inf:
                 return Turn(until=paused)  # a free model that only pauses still precedes paid ones
             return Turn(best)
+        if self.pending and until > now + LIST_POLL:
+            return Turn(until=now + LIST_POLL)
         return Turn(until=until if until < math.inf else None, scope=scope, in_line=in_line)
 
     def _account_limited(self, candidate: Candidate, until: float) -> bool:
@@ -231,8 +242,8 @@ class Candidates:
                 when, line = until, scope
         bench = self.book.accounts.get(candidate.account.scope)
         if bench is not None and bench.until > now:
-            if bench.stated:
-                when, line = max(when, bench.until), None
+            if bench.firm:
+                when, line = max(when, bench.worth_waiting_until), None
             else:
                 last_resort = True
         record = self.book.models.get(candidate.model.identity)

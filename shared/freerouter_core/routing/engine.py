@@ -17,8 +17,8 @@ second.
 
 **The life of a request.** Ask the candidate whose turn it is (`candidates`). If it fails, the fault
 says what changes (`failures`): for this request, and in what is known about the model (`health`).
-Then ask the next. Once no candidate is left, or two agree that none can help, the request ends with
-an error that lists every refusal (`final_error`).
+Then ask the next. Once no candidate is left, or it is proved that none can help, the request ends
+with an error that lists every refusal (`final_error`).
 
 **Late attempts go on.** An attempt that outlives its soft timeout (`timeouts`) is not cut. Another
 model is asked beside it, and whoever answers first wins. That costs no more requests than cutting
@@ -42,12 +42,11 @@ from typing import TypeVar
 from ..errors import FreeRouterError, StreamBroken
 from ..wire.answer import Answer
 from ..wire.fault import Fault
-from ..wire.redact import redact_fault
 from . import steps as s
 from .answer_check import AnswerCheck, Checked, tokens_of
 from .candidates import Candidate, Candidates, Turn
 from .deadline import Deadline
-from .failures import Failures
+from .failures import Failures, understood
 from .final_error import deadline_exceeded, final_error, stream_broken
 from .hedge import HEDGE_RESERVE, within_hedge_budget
 from .in_flight import Flights, InFlight
@@ -145,6 +144,8 @@ class _Run:
         self.journal.add(self.now, step)
         event = yield step
         self.now = max(self.now, event.at)
+        if isinstance(event, s.Listed):
+            self.candidates.grow(event.catalogue, more=event.more, now=self.now)
         if isinstance(event, (s.Done, s.Failed)):
             flight = self.flights.find(event.number)
             self.journal.add_end(event, None if flight is None else flight.attempt)
@@ -331,7 +332,7 @@ class _Run:
 
     def _failed(self, flight: InFlight, fault: Fault, shown: s.Shown | None) -> None:
         self.flights.remove(flight)
-        fault = redact_fault(fault, flight.attempt.account)
+        fault = understood(fault, flight.attempt)
         seconds = self.now - flight.sent
         self.failures.record(flight.candidate, flight.attempt, fault, self.now, seconds)
         self.journal.attempted(flight.attempt, fault, flight.sent, self.now)
@@ -395,6 +396,5 @@ class _Run:
         self.flights.remove(flight)
         yield from self._cancel_all("another answered")
         flight.answered(self.book, tokens_of(answer), self.plan.need.ways, self.now)
-        cost, spent_until = answer.cost, event.spent_until
-        self.failures.answered(flight.candidate, flight.attempt, cost, self.now, spent_until)
+        self.failures.answered(flight, answer.cost, self.now, event.spent_until)
         self.journal.attempted(flight.attempt, None, flight.sent, self.now)

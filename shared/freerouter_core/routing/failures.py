@@ -8,6 +8,10 @@ A fault says what changes next, not which status came (law 5). Its kind decides:
     | GONE               | this model is out until the next catalogue
     | FATAL              | nothing helps
 
+**Who it was.** A refusal that does not say is put together with others (`suspicion`): several of
+one account may mean the account. An answer says more: whoever refused what another model then
+answered was itself at fault, or its account.
+
 **The price cap** (law 9) is not verified against the live service, so it is suspected before a
 model is. If an answer blames it, or a second model in a row is GONE, one model is tried without
 it, and the result is remembered for the account.
@@ -18,11 +22,15 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from ..catalogue.model import ModelIdentity
 from ..wire.body import build_body
 from ..wire.fault import Cause, Fault, Kind
+from ..wire.redact import redact_fault
+from ..wire.remedies import remedy
 from .candidates import Candidate, Candidates
 from .fit import ready
 from .guessed_bench import LONGEST_CROWDED, LONGEST_GUESS, LONGEST_LOCAL, BenchRule
+from .in_flight import InFlight
 from .plan import Plan
 from .state import RoutingState
 from .steps import Attempt
@@ -34,6 +42,18 @@ MAX_HOLD = 4.0
 """Most seconds for which a call leaves an account alone that only seems to be at its limit."""
 GONE_IN_A_ROW = 2
 """Models in a row that are GONE before the price cap is suspected."""
+
+
+def understood(fault: Fault, attempt: Attempt) -> Fault:
+    """The fault as it is told: without keys, and with what the owner of the account can do.
+
+    An account without a key has none that could be refused: it is at a limit for such accounts.
+    """
+    account = attempt.account
+    fault = redact_fault(fault, account)
+    if fault.effect.key_refused and not account.key and not account.local:
+        fault = replace(fault, cause=Cause.ANONYMOUS_LIMIT)
+    return fault if fault.hint else replace(fault, hint=remedy(fault.cause, account))
 
 
 class Failures:
@@ -64,8 +84,10 @@ class Failures:
         self._teach(candidate, fault, now, seconds)
         if fault.kind is not Kind.GONE:
             self._gone_streak.clear()
+        if fault.effect.unrecognised:
+            self._candidates.kinship.refused(candidate.model, candidate.account)
         if fault.kind is Kind.ACCOUNT:
-            self._account_refused(candidate, fault, now)
+            self._account_refused(candidate, fault, now, now - (seconds or 0.0))
         elif fault.effect.blames_price_cap and attempt.price_cap:
             candidate.price_cap = False
             candidate.tries -= 1
@@ -100,12 +122,7 @@ class Failures:
         return fault
 
     def answered(
-        self,
-        candidate: Candidate,
-        attempt: Attempt,
-        cost: float | None,
-        now: float,
-        spent_until: float | None = None,
+        self, flight: InFlight, cost: float | None, now: float, spent_until: float | None = None
     ) -> None:
         """Take in a success. `cost`: USD. `spent_until`: when a limit resets, from the headers.
 
@@ -113,8 +130,9 @@ class Failures:
         there, and the models that it cost are not gone. If it cost money, the cap was right: the
         model is not asked again.
         """
+        candidate, attempt = flight.candidate, flight.attempt
         state, identity = self._state, candidate.model.identity
-        state.health.accounts.answered(candidate.account.scope)
+        self._disproved(candidate, flight.sent, now)
         state.adaptive_limits.answered(candidate.account, candidate.model, candidate.place)
         if cost:
             state.health.usage.paid(identity, now, cost)
@@ -141,13 +159,44 @@ class Failures:
         rule = self._bench_rule(longest)
         book.failed(model.identity, fault, now, self._rng, rule=rule, seconds=seconds)
         limits.refused(account, model, fault, now, candidate.place)
-        if fault.effect.limit == "unclear" and book.accounts.refused_unclearly(
-            account.scope, model.identity, now
-        ):
-            promoted = replace(fault, kind=Kind.ACCOUNT, cause=Cause.ACCOUNT_GUESSED)
-            limits.refused(account, model, promoted, now, candidate.place)
-            book.account_refused(account.scope, promoted, now, self._rng)
+        if fault.effect.suspect:
+            self._suspect(candidate, fault, now)
+
+    def _suspect(self, candidate: Candidate, fault: Fault, now: float) -> None:
+        """It may have been the account that was refused."""
+        account, model, book = candidate.account, candidate.model, self._state.health
+        conclusion = book.account_suspected(account.scope, model.wire_name, fault, now)
+        if conclusion is None:
+            return
+        promoted = replace(fault, kind=Kind.ACCOUNT, cause=conclusion.cause)
+        self._state.adaptive_limits.refused(account, model, promoted, now, candidate.place)
+        book.account_refused(account.scope, promoted, now, self._rng, proved=conclusion.proved)
+        if fault.effect.limit == "unclear":
             self._hold(account.scope, now)
+
+    def _disproved(self, answering: Candidate, sent: float, now: float) -> None:
+        """What an answer says of those who refused the same request, and of its own account."""
+        book, scope = self._state.health, answering.account.scope
+        own = book.account_answered(scope, answering.model.wire_name, sent)
+        if own is not None:
+            provider, origin, _ = answering.model.identity
+            book.vanished((provider, origin, own), self._plan.catalogue.fetched)
+        for candidate, fault in self.faults:
+            if fault.effect.unrecognised and candidate is not answering:
+                self._was_wrong(candidate.model.identity, fault, now)
+                if candidate.account.scope != scope:
+                    self._suspect(candidate, fault, now)
+
+    def _was_wrong(self, identity: ModelIdentity, fault: Fault, now: float) -> None:
+        """A model refused what another one answered: it cannot do this way of asking, or it is
+        down."""
+        ways = self._plan.need.ways
+        for way in ways:
+            self._state.health.failed_way(identity, way, now)
+        if not ways:
+            failure = replace(fault, kind=Kind.BUSY, teaches=not fault.teaches)  # counted once
+            rule = self._bench_rule(LONGEST_GUESS)
+            self._state.health.failed(identity, failure, now, self._rng, rule=rule)
 
     def _bench_rule(self, longest: float) -> BenchRule:
         policy = self._plan.policy
@@ -155,9 +204,9 @@ class Failures:
 
     # -- for the rest of this one -----------------------------------------------------------------
 
-    def _account_refused(self, candidate: Candidate, fault: Fault, now: float) -> None:
-        scope = candidate.account.scope
-        self._state.health.account_refused(scope, fault, now, self._rng)
+    def _account_refused(self, candidate: Candidate, fault: Fault, now: float, sent: float) -> None:
+        scope, name = candidate.account.scope, candidate.model.wire_name
+        self._state.health.account_refused(scope, fault, now, self._rng, model=name, sent=sent)
         if fault.until is not None:
             candidate.tries -= 1  # a stated wait of the account says nothing against the model
         else:
@@ -166,7 +215,7 @@ class Failures:
 
     def _pause(self, candidate: Candidate, now: float) -> None:
         """The model may answer a little later; until then others come first."""
-        self._candidates.failed_scopes.add(candidate.account.scope)
+        self._candidates.kinship.failed(candidate.account)
         policy = self._plan.policy
         pause = min(policy.backoff_max, policy.backoff_base * 2.0 ** (candidate.tries - 1))
         jittered = pause * (1 + policy.backoff_jitter * (2 * self._rng.random() - 1))

@@ -1,15 +1,17 @@
 """When a request has failed for good, and with which error.
 
 Only proof ends a request early (law 11): while there is time and a candidate that may be asked, it
-goes on. Proof is that no further model would change anything, because two of them agree, or because
-nobody else is left.
+goes on. `proof` says what is proof. Every error lists all refusals, and says what can be done about
+each, by provider.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 
 from ..catalogue.model import Model
+from ..catalogue.providers import Account
 from ..errors import (
     AuthenticationFailed,
     BadRequest,
@@ -22,21 +24,23 @@ from ..errors import (
     StreamBroken,
 )
 from ..wire.answer import Answer
-from ..wire.fault import Fault, Kind
-from .candidates import Candidate, Candidates
+from ..wire.fault import Cause, Fault, Kind
+from ..wire.remedies import remedy
+from .account_benches import Bench
+from .candidates import Candidates
 from .fit import TOO_LONG, quality_of
 from .health_book import HealthBook
 from .journal import Journal
 from .plan import Plan
+from .proof import Faults, enough, of_request, proved
 from .steps import Attempt
 
-GUARDED_MODELS = 4
-"""Models whose answers guards must reject before that is taken for the prompt's fault."""
-AGREEING_MODELS = 2
-"""Models that must agree on any other refusal."""
 NAMED_REASONS = 4
 """Models whose reasons `NoCandidates` spells out."""
-Faults = Sequence[tuple[Candidate, Fault]]
+LISTED_REFUSALS = 6
+"""Different refusals that an error spells out."""
+LISTED_HINTS = 3
+"""Different hints that an error gives."""
 
 
 def final_error(
@@ -55,17 +59,12 @@ def final_error(
     accepted.
     """
     if not candidates.all:
-        return _no_candidates(plan, candidates)
-    decided = _decided(faults, candidates, journal)
+        return None if candidates.pending else _no_candidates(plan, candidates)
+    decided = _decided(faults, candidates, journal, exhausted=exhausted)
     if decided is not None:
         return decided
     if not exhausted and _somebody_returns(candidates, now):
         return None
-    if faults and faults[-1][1].effect.by_guard:
-        candidate, fault = faults[-1]
-        return Refused(
-            fault.message, model=candidate.model.id, hint=fault.hint, attempts=journal.attempts
-        )
     error = _exhausted(candidates, journal, faults, now)
     if isinstance(error, Exhausted):
         error.answer = rejected
@@ -147,53 +146,42 @@ def _nearest(plan: Plan, book: HealthBook) -> str | None:
 
 # -- no further model would help ----------------------------------------------------------------
 
-_REFUSALS: tuple[tuple[Kind, type[BadRequest | Refused]], ...] = (
-    (Kind.FATAL, BadRequest),
-    (Kind.UNFIT, BadRequest),
-    (Kind.REFUSED, Refused),
-)
-"""The kinds of faults that can be proof, and the error of each."""
 
-
-def _decided(faults: Faults, candidates: Candidates, journal: Journal) -> FreeRouterError | None:
-    """The error that no further model would change; None: nothing is proved."""
-    alone = all(candidate.out for candidate in candidates.all)
-    for kind, error in _REFUSALS:
-        proof = _proof(kind, faults, alone=alone)
-        if proof is not None:
-            candidate, fault = proof
-            return error(
-                fault.message or "the request was refused",
-                hint=fault.hint or None,
-                status_code=fault.status,
-                model=candidate.model.id,
-                attempts=journal.attempts,
-            )
-    if alone and faults and all(fault.effect.too_long for _, fault in faults):
-        candidate, fault = faults[-1]
-        return ContextTooLong(
-            fault.message or "the prompt is too long for every candidate",
+def _decided(
+    faults: Faults, candidates: Candidates, journal: Journal, *, exhausted: bool
+) -> FreeRouterError | None:
+    """The error of a request that is itself at fault; None: that is not proved."""
+    if not faults:
+        return None
+    alive = [candidate for candidate in candidates.all if not candidate.out]
+    nobody = not alive and not candidates.pending
+    certain = proved(faults) or enough(faults, alive)
+    guarded = exhausted and faults[-1][1].effect.by_guard
+    if not (nobody or certain or guarded):
+        return None
+    last = faults[-1][0].model.id
+    refused = [fault for _, fault in faults if of_request(fault)]
+    if refused and not (nobody and any(fault.kind.passing for _, fault in faults)):
+        contents = [fault for fault in refused if fault.kind is Kind.REFUSED]
+        kind = Refused if contents else BadRequest
+        fault = (contents or refused)[-1]
+        alone = len({candidate.model.identity for candidate, _ in faults}) == 1
+        return kind(
+            fault.message if alone and fault.message else _listing(candidates, faults),
+            hint=fault.hint or None,
             status_code=fault.status,
-            model=candidate.model.id,
+            model=last,
             attempts=journal.attempts,
         )
-    return None
-
-
-def _proof(kind: Kind, faults: Faults, *, alone: bool) -> tuple[Candidate, Fault] | None:
-    """The last fault of that kind, if there is proof enough. `alone`: nobody else is left."""
-    refusals = [
-        (candidate, fault)
-        for candidate, fault in faults
-        if fault.kind is kind and (kind is not Kind.UNFIT or fault.effect.wrong_request)
-    ]
-    if not refusals:
-        return None
-    models = {candidate.model.id for candidate, _ in refusals}
-    by_guards = all(fault.effect.by_guard for _, fault in refusals)
-    enough = GUARDED_MODELS if by_guards else AGREEING_MODELS
-    if kind is Kind.FATAL or alone or len(models) >= enough:
-        return refusals[-1]
+    if nobody and all(fault.effect.too_long for _, fault in faults):
+        fault = faults[-1][1]
+        return ContextTooLong(
+            fault.message or "the prompt is too long for every candidate",
+            hint=fault.hint or None,
+            status_code=fault.status,
+            model=last,
+            attempts=journal.attempts,
+        )
     return None
 
 
@@ -202,6 +190,8 @@ def _proof(kind: Kind, faults: Faults, *, alone: bool) -> tuple[Candidate, Fault
 
 def _somebody_returns(candidates: Candidates, now: float) -> bool:
     """Whether a candidate can be asked again, now or later. One with a refused key never can."""
+    if candidates.pending:
+        return True
     if not any(map(candidates.alive, candidates.all)):
         return False
     turn = candidates.next(now)
@@ -213,10 +203,12 @@ def _exhausted(
 ) -> FreeRouterError:
     last = faults[-1] if faults else None
     model = last[0].model.id if last else None
-    if _all_keys_refused(candidates):
+    hints = _hints(candidates, faults, now)
+    if _all_keys_refused(candidates, faults, now):
         return AuthenticationFailed(
-            _with_last("every key was refused", last),
-            status_code=401,
+            f"every key was refused: {_listing(candidates, faults, now)}",
+            hint="; ".join(hints) or None,
+            status_code=(last[1].status if last else None) or 401,
             model=model,
             attempts=journal.attempts,
         )
@@ -225,10 +217,18 @@ def _exhausted(
     waiting = not faults
     passing = waiting or any(f.kind.passing or f.until is not None for _, f in faults)
     limited = waiting or all(f.status == 429 or f.effect.limit == "account" for _, f in faults)
+    if retry_after:
+        hints.append(f"the earliest candidate returns in {retry_after:.0f} s")
     return Exhausted(
-        _with_last(f"all {len(candidates.all)} candidates are waiting or have failed", last),
+        f"all {len(candidates.all)} candidates are waiting or have failed: "
+        + _listing(candidates, faults, now),
         retry_after=retry_after,
-        hint=_hint(faults, retry_after, passing=passing),
+        hint="; ".join(hints)
+        or (
+            "wait a little, or add a provider"
+            if passing
+            else "choose another model, or let any follow it"
+        ),
         status_code=last[1].status if last else 429,
         model=model,
         rate_limited=limited,
@@ -237,26 +237,58 @@ def _exhausted(
     )
 
 
-def _all_keys_refused(candidates: Candidates) -> bool:
-    benches = [candidates.book.accounts.get(c.account.scope) for c in candidates.all]
-    return bool(benches) and all(b is not None and b.cause.effect.key_refused for b in benches)
+def _all_keys_refused(candidates: Candidates, faults: Faults, now: float) -> bool:
+    """Whether every account has refused its key, now or lately."""
+    forbidden = {
+        candidate.account.scope for candidate, fault in faults if fault.cause is Cause.FORBIDDEN
+    }
+    others = {
+        candidate.account.scope for candidate, fault in faults if fault.cause is not Cause.FORBIDDEN
+    }
+    refused = {
+        candidate.account.scope
+        for candidate in candidates.all
+        if (bench := candidates.book.accounts.get(candidate.account.scope)) is not None
+        and bench.until > now
+        and bench.cause.effect.key_refused
+    }
+    scopes = {candidate.account.scope for candidate in candidates.all}
+    return bool(scopes) and scopes <= refused | (forbidden - others)
 
 
-def _hint(faults: Faults, retry_after: float | None, *, passing: bool) -> str:
-    hints = [fault.hint for _, fault in reversed(faults) if fault.hint][:1]
-    if retry_after:
-        hints.append(f"the earliest candidate returns in {retry_after:.0f} s")
-    if hints:
-        return "; ".join(hints)
-    if passing:
-        return "wait a little, or add a provider"
-    return "choose another model, or let any follow it"
+def _waiting(candidates: Candidates, now: float) -> list[tuple[Account, Bench]]:
+    """The accounts that are benched now, and their benches."""
+    accounts = {candidate.account.scope: candidate.account for candidate in candidates.all}
+    benches = ((accounts[scope], candidates.book.accounts.get(scope)) for scope in accounts)
+    return [(account, bench) for account, bench in benches if bench and bench.until > now]
 
 
-def _with_last(what: str, last: tuple[Candidate, Fault] | None) -> str:
-    """The message, with the last fault."""
-    if last is None:
-        return what
-    candidate, fault = last
-    message = f" ({fault.message})" if fault.message else ""
-    return f"{what}; the last, {candidate.model.id}: {fault.cause}{message}"
+def _hints(candidates: Candidates, faults: Faults, now: float) -> list[str]:
+    """What can be done, the last refusal's first, then about accounts that wait."""
+    hints = [fault.hint for _, fault in reversed(faults)]
+    hints += [remedy(bench.cause, account) for account, bench in _waiting(candidates, now)]
+    return [hint for hint in dict.fromkeys(hints) if hint][:LISTED_HINTS]
+
+
+def _listing(candidates: Candidates, faults: Faults, now: float = math.inf) -> str:
+    """Every refusal: by whom, for which cause, in which words. Those alike are told once."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for candidate, fault in faults:
+        key = (candidate.account.provider, fault.cause.value, fault.message)
+        alike.setdefault(key, []).append(candidate.model.id)
+    refusals = []
+    for (provider, cause, message), ids in alike.items():
+        models = list(dict.fromkeys(ids))
+        who = models[0] if len(models) == 1 else f"{len(models)} models of {provider}"
+        refusals.append(f"{who}: {cause}" + (f" ({message})" if message else ""))
+    told = {candidate.account.scope for candidate, _ in faults}
+    refusals += [
+        f"{account.provider} waits: {bench.cause.value}"
+        for account, bench in _waiting(candidates, now)
+        if account.scope not in told
+    ]
+    more = len(refusals) - LISTED_REFUSALS
+    shown = refusals[-LISTED_REFUSALS:]
+    if more > 0:
+        shown.insert(0, f"{more} more")
+    return "; ".join(shown) or "each of them waits"

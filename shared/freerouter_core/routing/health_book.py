@@ -16,6 +16,7 @@ from .account_benches import AccountBenches
 from .guessed_bench import ANY_FAILURE, BenchRule
 from .health import Health
 from .ruling import Ruling
+from .suspicion import Conclusion
 from .timings import Pool, Timings
 from .usage_stats import UsageStats, written
 
@@ -114,6 +115,10 @@ class HealthBook:
             self._touch(identity)
         record.failed(fault, now, rng, rule, seconds)
 
+    def failed_way(self, identity: ModelIdentity, way: str, now: float) -> None:
+        """It refused a way of asking that another model then did."""
+        self._touched_record(identity).failed_at(way, now)
+
     # -- what else is learnt about a model ------------------------------------------------------
 
     def described(
@@ -151,10 +156,33 @@ class HealthBook:
 
     # -- accounts -------------------------------------------------------------------------------
 
-    def account_refused(self, scope: str, fault: Fault, now: float, rng: Random) -> None:
-        """A fault concerns a whole account."""
+    def account_refused(
+        self,
+        scope: str,
+        fault: Fault,
+        now: float,
+        rng: Random,
+        *,
+        model: str = "",
+        sent: float | None = None,
+        proved: bool = False,
+    ) -> None:
+        """A fault concerns a whole account; see `AccountBenches.refused`."""
         self.touched.add(f"a|{scope}")
-        self.accounts.refused(scope, fault, now, rng)
+        self.accounts.refused(scope, fault, now, rng, model=model, sent=sent, proved=proved)
+
+    def account_suspected(
+        self, scope: str, model: str, fault: Fault, now: float
+    ) -> Conclusion | None:
+        """A fault may concern a whole account; what to conclude."""
+        self.touched.add(f"a|{scope}")
+        return self.accounts.suspect(scope, model, fault, now)
+
+    def account_answered(self, scope: str, model: str, sent: float) -> str | None:
+        """A model of an account answered; see `AccountBenches.answered`."""
+        if self.accounts.suspected(scope):
+            self.touched.add(f"a|{scope}")
+        return self.accounts.answered(scope, model, sent)
 
     def reconcile_day(self, scope: str, spent: bool, ends: float) -> None:
         """The provider's own count of an account's day came; see `AccountBenches`."""
@@ -167,7 +195,7 @@ class HealthBook:
         """Forget benches, records and averages. What was used stays counted."""
         self.pool = Pool()
         self.touched |= {f"a|{scope}" for scope in self.accounts.benches}
-        self.accounts.benches.clear()
+        self.accounts.reset()
         for identity in self.models:
             self._touch(identity)
             self.models[identity] = Health()

@@ -32,6 +32,8 @@ class Plan:
     catalogue: Catalogue
     accounts: dict[str, Account]
     """By provider."""
+    pending: bool = False
+    """Whether the list of an account is still on its way: it may come during the call."""
     stream: bool = False
     deadline: float | None = None
     """Unix seconds by which the answer (streamed: its first token) must be there; None: never."""
@@ -57,6 +59,7 @@ class Plan:
             rng=rng,
             turn=turn,
             congestion=self.congestion,
+            pending=self.pending,
         )
 
 

@@ -23,6 +23,7 @@ class Situation:
         rng: draws samples of uncertain odds; None: means are used, as `explain` wants.
         turn: how many requests came before; moves the round robin.
         congestion: what a request costs others, in seconds by provider; see `congestion`.
+        pending: whether the list of models of an account is still on its way.
     """
 
     need: Need
@@ -32,3 +33,4 @@ class Situation:
     rng: Random | None = None
     turn: int = 0
     congestion: Mapping[str, float] = field(default_factory=dict)
+    pending: bool = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..catalogue.model import Model
+from ..catalogue.model import Catalogue, Model
 from ..catalogue.providers import Account
 from ..wire.answer import Answer
 from ..wire.fault import Fault
@@ -79,14 +79,17 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Wait for news of the attempts in flight, until then. → Token | Failed | Done | Woke"""
+    """Wait until then for news of the attempts in flight.
+
+    → Token | Failed | Done | Listed | Woke
+    """
 
     until: float
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Nothing is in flight: wait, but not past `deadline`. → Woke
+    """Nothing is in flight: wait, but not past `deadline`. → Listed | Woke
 
     With a `scope`, wait in line with the others who wait for its limit.
     """
@@ -188,6 +191,15 @@ class Woke:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """Another list of models has come. `more`: whether a further one is on its way."""
+
+    at: float
+    catalogue: Catalogue
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """What the validator and the guards say of an answer.
 
@@ -202,4 +214,4 @@ class Judged:
     ruling: Ruling | None = None
 
 
-Event = Granted | Refused | Token | Failed | Done | Woke | Judged
+Event = Granted | Refused | Token | Failed | Done | Listed | Woke | Judged

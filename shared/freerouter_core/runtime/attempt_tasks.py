@@ -89,6 +89,11 @@ class AttemptTasks:
         for number in list(self._runs):
             self.cancel(number)
 
+    def post(self, event: s.Event) -> None:
+        """Put an event into the inbox."""
+        self._inbox.append(event)
+        self._wake()
+
     async def next_event(self, until: float) -> s.Event:
         """The next event of any attempt. `Woke` if none comes before `until` (unix seconds)."""
         if not self._inbox:
@@ -141,7 +146,7 @@ class AttemptTasks:
             usage = (answer.usage or {}).get("total_tokens")
             run.tokens, run.cost = (usage if isinstance(usage, int) else None), answer.cost
             now, spent_until = self._clock.now(), run.spent_until
-            self._post(s.Done(now, attempt.number, answer, spent_until=spent_until))
+            self.post(s.Done(now, attempt.number, answer, spent_until=spent_until))
         finally:
             self._settle(run, sent=True)
 
@@ -170,16 +175,12 @@ class AttemptTasks:
         visible = delta.visible or bool(delta.fragments)
         if run.token_stage < 1 + visible:
             run.token_stage = 1 + visible
-            self._post(s.Token(self._clock.now(), run.attempt.number, visible))
+            self.post(s.Token(self._clock.now(), run.attempt.number, visible))
         if visible or delta.reasoning_details:
             self._output.add(run, delta)
 
     def _post_failure(self, run: AttemptRun, fault: Fault) -> None:
-        self._post(s.Failed(self._clock.now(), run.attempt.number, fault))
-
-    def _post(self, event: s.Event) -> None:
-        self._inbox.append(event)
-        self._wake()
+        self.post(s.Failed(self._clock.now(), run.attempt.number, fault))
 
     def _wake(self) -> None:
         if self._news is not None and not self._news.done():

@@ -33,8 +33,9 @@ FETCH_TIMEOUT = 15.0
 """Seconds a fetch may take."""
 LOCAL_GRACE = 1.0
 """Seconds to wait for a server on this machine before its copy on disk is used."""
-JOIN_TIMEOUT = 1.0
-"""Seconds a request waits for the lists of further accounts once it has one."""
+JOIN_TIMEOUT = 0.25
+"""Seconds a request waits for the lists of further accounts once it has one. Those that come later
+join it on its way."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 30.0, 1_800.0
 """Seconds until a failed fetch is tried again: doubled each time, up to the second number."""
 
@@ -100,6 +101,20 @@ class Discovery:
         if missing:
             await self._await_lists(missing, wait, others_known=len(missing) < len(accounts))
         return self._merge(accounts, required=required)
+
+    def pending(self, accounts: Iterable[Account]) -> bool:
+        """Whether the first list of an account is on its way."""
+        sources = map(self._source, accounts)
+        return any(source.models is None and source.task is not None for source in sources)
+
+    async def next_list(self, accounts: Iterable[Account]) -> tuple[Catalogue, bool]:
+        """Wait until a first list has come or failed: (all models then, whether more may come)."""
+        accounts = list(accounts)
+        sources = map(self._source, accounts)
+        tasks = {source.task for source in sources if source.models is None and source.task}
+        if tasks:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return self._merge(accounts, required=False), self.pending(accounts)
 
     async def refresh(self, accounts: Iterable[Account], transport_of: TransportOf) -> Catalogue:
         """Fetch every account's list now. Raises `CatalogueUnavailable` if none was fetched."""

@@ -66,12 +66,16 @@ class Driver:
             output=self._output,
             transport_of=transport_of,
         )
+        self._lists: asyncio.Task[None] | None = None
+        """Waits for lists of models that are still on their way."""
         self._grant: Grant | None = None
         """Taken by `Reserve`, and not yet used by `Send`."""
         self._failures_emitted = 0
 
     async def run(self) -> Outcome:
         """Drive to the end. Raises an error of the tree, whose message holds no key."""
+        if self._plan.pending:
+            self._lists = asyncio.get_running_loop().create_task(self._await_lists())
         try:
             step = next(self._route)
             while True:
@@ -100,6 +104,8 @@ class Driver:
 
     def _abandon(self) -> None:
         """Cancel every attempt, and give back a grant that was never used."""
+        if self._lists is not None:
+            self._lists.cancel()
         self._attempts.cancel_all()
         grant, self._grant = self._grant, None
         if grant is not None:
@@ -114,6 +120,8 @@ class Driver:
                 self._attempts.start(step.attempt, grant)
             case s.Watch():
                 return await self._attempts.next_event(step.until)
+            case s.Sleep() if self._lists is not None and step.scope is None:
+                return await self._attempts.next_event(step.until)
             case s.Sleep():
                 await self._sleep(step)
             case s.Commit():
@@ -123,6 +131,13 @@ class Driver:
             case s.Validate():
                 return await self._validate(step)
         return s.Woke(self._clock.now())
+
+    async def _await_lists(self) -> None:
+        """Tell the engine of each list that comes during the call."""
+        more, accounts = True, self._plan.accounts.values()
+        while more:
+            catalogue, more = await self._runtime.discovery.next_list(accounts)
+            self._attempts.post(s.Listed(self._clock.now(), catalogue, more))
 
     async def _reserve(self, step: s.Reserve) -> s.Granted | s.Refused:
         granted = await self._runtime.ledger.reserve(

@@ -32,12 +32,41 @@ class Kind(StrEnum):
 Reset = Literal["rolling", "utc-day", "utc-month"]
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """How long an account rests if nobody says how long: seconds at first, by how much each
+    further refusal multiplies them, and seconds at most."""
+
+    first: float
+    growth: float
+    longest: float
+
+
+BRIEF = Rest(20.0, 2.0, 600.0)
+"""What may pass within minutes."""
+LASTING = Rest(900.0, 4.0, 6 * 3_600.0)
+"""What stays until somebody acts, or for days: a debt, a week's limit, a permission."""
+KEY_REST = Rest(900.0, 4.0, 86_400.0)
+"""A refused key is refused until it is another one. But providers have refused good keys for
+minutes (RooCodeInc/Roo-Code#6459, anomalyco/opencode#14252), so one request looks again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
     """What a cause changes besides what its kind does."""
 
     limit: Literal["account", "model", "unclear"] | None = None
     """Whose limit on requests refused: the account's, the model's own, or nobody said whose."""
+    rest: Rest = BRIEF
+    """How long the account rests, if it is the account's."""
+    suspect: bool = False
+    """Whether it may have been the account that was refused, although the refusal does not say."""
+    of_model: bool = False
+    """Whether it is the model's alone if another model of the same account answers."""
+    universal: bool = False
+    """Whether what refuses it is the request itself, whoever is asked."""
+    unrecognised: bool = False
+    """Whether it says no more than that this request was refused."""
     paced: bool = False
     """Whether the refusal says that requests came too fast, so that a slower rate is learnt."""
     reset: Reset | None = None
@@ -55,8 +84,6 @@ class Effect:
     context: bool = False
     names_field: bool = False
     """The message may name the field of the request that the model does not take."""
-    wrong_request: bool = False
-    """Another model would refuse the same request, if a second one does."""
     by_guard: bool = False
     """A content guard of the caller's rejected a whole answer."""
     unaccepted: bool = False
@@ -87,29 +114,51 @@ class Cause(StrEnum):
         return member
 
     # -- the account ------------------------------------------------------------------------------
-    KEY_REFUSED = "key-refused", Effect(key_refused=True)
+    KEY_REFUSED = "key-refused", Effect(key_refused=True, rest=KEY_REST)
+    ACCOUNT_FORBIDDEN = "account-forbidden", Effect(key_refused=True, rest=LASTING)
+    """Several models of one account were forbidden alike: the key is good for nothing."""
+    LOCATION = "location", Effect(rest=LASTING)
+    ANONYMOUS_LIMIT = "anonymous-limit", Effect(limit="account", rest=LASTING)
     ACCOUNT_MINUTE = "account-minute", Effect(limit="account", paced=True, reset="rolling")
     ACCOUNT_DAY = "account-day", Effect(limit="account", reset="utc-day")
     ACCOUNT_MONTH = "account-month", Effect(limit="account", reset="utc-month")
-    ACCOUNT_BUDGET = "account-budget", Effect(limit="account")
+    ACCOUNT_WINDOW = "account-window", Effect(limit="account", rest=Rest(300.0, 2.0, 3_600.0))
+    """A limit of some hours."""
+    ACCOUNT_WEEK = "account-week", Effect(limit="account", rest=LASTING)
+    ACCOUNT_BUDGET = "account-budget", Effect(limit="account", rest=LASTING)
     ACCOUNT_GUESSED = "account-guessed", Effect(limit="account", paced=True)
     """Several models of one account were refused alike, and nobody said whose limit it was."""
-    DEBT = "debt"
+    ACCOUNT_SPENT = "account-spent", Effect(limit="account", rest=LASTING)
+    """So it went on for longer than any limit of minutes lasts."""
+    UNREACHABLE = "unreachable"
+    """Several models of one account could not be reached: nobody listens there."""
+    ACCOUNT_REFUSED = "account-refused", Effect(rest=LASTING)
+    """Its models refused in the same words what other accounts answered."""
+    DEBT = "debt", Effect(rest=LASTING, of_model=True)
+    NO_PLAN = "no-plan", Effect(rest=LASTING, of_model=True)
+    """The account has no subscription, or one that does not include this."""
     REDIRECTED = "redirected"
 
     # -- the model, for now -----------------------------------------------------------------------
     UPSTREAM_401 = "upstream-401"
+    UPSTREAM_DEBT = "upstream-debt"
     UPSTREAM_404 = "upstream-404"
     UPSTREAM_429 = "upstream-429"
-    AMBIGUOUS_429 = "ambiguous-429", Effect(limit="unclear", paced=True)
+    AMBIGUOUS_429 = "ambiguous-429", Effect(limit="unclear", paced=True, suspect=True)
     MODEL_MINUTE = "model-minute", Effect(limit="model")
     MODEL_DAY = "model-day", Effect(limit="model", reset="utc-day")
     CONCURRENCY = "concurrency", Effect(crowded=True)
     DEGRADED = "degraded"
-    FORBIDDEN = "forbidden"
+    NOT_LOADED = "not-loaded"
+    FORBIDDEN = "forbidden", Effect(suspect=True)
     SERVER = "server"
     TIMEOUT = "timeout"
     UNKNOWN = "unknown"
+
+    # -- one generation ---------------------------------------------------------------------------
+    JSON_FAILED = "json-failed", Effect(way="structured")
+    CALL_FAILED = "call-failed", Effect(way="tools")
+    GENERATION_FAILED = "generation-failed"
 
     # -- the model, for good ----------------------------------------------------------------------
     GONE = "gone", Effect(unexplained=True)
@@ -124,6 +173,7 @@ class Cause(StrEnum):
     # -- what the model cannot do -----------------------------------------------------------------
     CONTEXT = "context", Effect(too_long=True, context=True)
     TOO_LARGE = "too-large", Effect(too_long=True)
+    OUTPUT_TOO_LARGE = "output-too-large"
     MAX_TOKENS_402 = "max-tokens-402"
     PRICE_CAP = "price-cap", Effect(blames_price_cap=True)
     NO_TOOLS = "no-tools"
@@ -159,15 +209,17 @@ class Cause(StrEnum):
     SCHEMAS = "schemas"
 
     # -- the request ------------------------------------------------------------------------------
-    UPSTREAM_400 = "upstream-400", Effect(names_field=True)
-    BAD_REQUEST = "bad-request", Effect(names_field=True, wrong_request=True)
+    UPSTREAM_400 = "upstream-400", Effect(names_field=True, unrecognised=True)
+    BAD_REQUEST = "bad-request", Effect(names_field=True, unrecognised=True)
+    BAD_VALUE = "bad-value", Effect(names_field=True, universal=True)
+    """A value that the interface itself does not allow."""
     TOKEN_LIMIT = "token-limit", Effect(out_of_tokens=True)
-    MODERATION = "moderation"
+    MODERATION = "moderation", Effect(universal=True)
     GUARDRAIL = "guardrail"
 
     # -- the transport ----------------------------------------------------------------------------
-    CONNECT = "connect"
-    CONNECT_TIMEOUT = "connect-timeout"
+    CONNECT = "connect", Effect(suspect=True)
+    CONNECT_TIMEOUT = "connect-timeout", Effect(suspect=True)
     READ_TIMEOUT = "read-timeout"
     PROTOCOL = "protocol"
     OTHER = "other"
@@ -182,8 +234,8 @@ class Cause(StrEnum):
     EMPTY = "empty", Effect(empty=True)
     LENGTH = "length", Effect(out_of_tokens=True)
     ODD_SUCCESS = "odd-success"
-    REFUSAL = "refusal"
-    CONTENT_FILTER = "content-filter"
+    REFUSAL = "refusal", Effect(universal=True)
+    CONTENT_FILTER = "content-filter", Effect(universal=True)
     TRUNCATED_TOOL = "truncated-tool", Effect(way="tools")
     UNKNOWN_TOOL = "unknown-tool", Effect(at_end=True, way="tools")
     OTHER_TOOL = "other-tool", Effect(at_end=True, way="tools")

@@ -64,7 +64,6 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
         lacks=rule.lacks,
         context=_context_window(text) if effect.context else None,
         teaches=rule.teaches and not rule.lacks,
-        hint=rule.hint,
     )
 
 

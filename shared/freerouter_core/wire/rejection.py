@@ -92,8 +92,13 @@ _LIMIT_HEADERS = frozenset(
         "x-ratelimit-limit-tokens-minute",
     }
 )
-_QUOTATIONS = frozenset({"input", "ctx", "failed_generation", "flagged_input"})
+_QUOTATIONS = frozenset(
+    {"input", "ctx", "failed_generation", "flagged_input", "messages", "request_body", "prompt"}
+)
 """Keys under which errors quote the request or the answer: those words mean nothing here."""
+_QUOTED_INPUT = re.compile(r"['\"]input['\"]\s*:")
+_QUOTED_END = re.compile(r"['\"]loc['\"]\s*:")
+"""A pydantic server's errors as text: each quotes its input last, and names its place before."""
 _MAX_DEPTH, _MAX_PARSED_DEPTH = 50, 8
 """Levels that are searched, and levels down to which strings are parsed as JSON."""
 
@@ -104,6 +109,8 @@ def _without_quotations(value: object, depth: int = 0) -> object:
         return None
     if isinstance(value, Mapping):
         items = value.items()
+        if "role" in value and "content" in value:
+            return None  # a message of the request
         return {k: _without_quotations(v, depth + 1) for k, v in items if k not in _QUOTATIONS}
     if isinstance(value, list):
         return [_without_quotations(item, depth + 1) for item in value]
@@ -111,8 +118,16 @@ def _without_quotations(value: object, depth: int = 0) -> object:
         try:
             return _without_quotations(parse_json(value), depth + 1)
         except ValueError:
-            return value
-    return value
+            pass
+    return _without_quoted_input(value) if isinstance(value, str) else value
+
+
+def _without_quoted_input(text: str) -> str:
+    """A text without the inputs that pydantic's errors quote in it."""
+    first, *quoted = _QUOTED_INPUT.split(text)
+    rests = (_QUOTED_END.search(part) for part in quoted)
+    kept = [part[m.start() :] for part, m in zip(quoted, rests, strict=True) if m is not None]
+    return " ".join((first, *kept))
 
 
 def message_of(error: JsonMapping) -> str:

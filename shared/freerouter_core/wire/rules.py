@@ -4,6 +4,10 @@ Statuses lie. OpenRouter's 429 is an account's minute, its day, or one upstream'
 vanished model, a missing capability, a privacy setting or a passing upstream fault; a 200 may carry
 any of them. So the table looks at the words. It is read from the top, the first row that matches
 decides, and the last row matches everything.
+
+A row says what is recognised, never more (law 11). What no row knows is a bare refusal: of this
+request by this model. `routing` may conclude more from several of them. What can be done about a
+cause is in `remedies`.
 """
 
 from __future__ import annotations
@@ -26,7 +30,6 @@ class Rule:
     """What the model turned out to lack, in the words of `quirks` and of a catalogue."""
     teaches: bool = True
     """Whether the refusal says anything about the model."""
-    hint: str = ""
 
     def matches(self, status: int, text: str) -> bool:
         """Whether the row is about a response of this status and text."""
@@ -43,7 +46,6 @@ def _rule(
     *,
     lacks: str = "",
     teaches: bool = True,
-    hint: str = "",
 ) -> Rule:
     """A row from statuses ("400 500-599"), a pattern without regard to case, and words."""
     numbers: set[int] = set()
@@ -57,35 +59,65 @@ def _rule(
         pattern=re.compile(pattern, re.IGNORECASE) if pattern else None,
         lacks=frozenset(lacks.split()),
         teaches=teaches,
-        hint=hint,
     )
 
-
-_KEY = "check the key: it is missing, mistyped, expired or revoked"
-_MONTH = "the month's free allowance is spent; it returns on the first"
-_DAY = "the day's free requests are spent; they return at the stated reset, usually midnight UTC"
-_DEBT = "a negative balance blocks free models too; see openrouter.ai/settings/credits"
-_PRIVACY = "openrouter.ai/settings/privacy decides which endpoints your key may use"
-_REDIRECT = "base_url redirects; keys never follow a redirect, so set the final address"
 
 _OF_MODEL = r"for model [`'\"\\]|PerModel"
 _PER_DAY = r"per[-_ ]?day|today's quota|\(TPD\)|\(RPD\)"
 
+_UPSTREAM = r"provider returned error|\"provider_name\": \"|\bupstream error\b|limited upstream"
+_NO_CREDIT = (
+    r"insufficient[ _](?:account )?(?:balance|credits?|funds)|out of credits|no (?:more )?credits"
+    r"|please (?:recharge|top[- ]?up)|top up your|in arrears|\barrearage\b|overdue|余额不足|欠费"
+    r"|\binsufficient_quota\b|payment (?:required|method)|billing (?:hard )?limit"
+)
+
 RULES: tuple[Rule, ...] = (
-    # -- the account: whose key or limit it was ---------------------------------------------------
-    # An upstream's refused key is not ours: OpenRouter names the upstream.
-    _rule(Cause.UPSTREAM_401, Kind.BUSY, "401",
-          r"provider returned error"
-          r"|\"provider_name\": \""),
-    _rule(Cause.KEY_REFUSED, Kind.ACCOUNT, "401", teaches=False, hint=_KEY),
+    # -- an upstream of a gateway: its key, its debt and its limits are not ours ------------------
+    _rule(Cause.UPSTREAM_401, Kind.BUSY, "401", _UPSTREAM),
+    # anomalyco/opencode#14252
+    _rule(Cause.UPSTREAM_DEBT, Kind.BUSY, "400 402 403",
+          rf"(?:{_UPSTREAM}).{{0,400}}(?:{_NO_CREDIT})"),
+
+    # -- the model is not free, so the account may still be good ----------------------------------
+    # Ollama Cloud (ollama/ollama#16773), Kilo (Kilo-Org/cloud#328).
+    _rule(Cause.NOT_FREE, Kind.GONE, "401-403 429",
+          r"PAID_MODEL"
+          r"|\bmodels?\b.{0,60}\b(?:requires?|needs?|only available)\b.{0,40}"
+          r"\b(?:subscription|paid|plan|upgrade|tier|sign(?:ing)? in|log(?:ging)? in)\b",
+          teaches=False),
+
+    # -- the account: its key, its plan, its place ------------------------------------------------
+    # Kilo (Kilo-Org/cloud#328): free models without a key, a number of times an hour.
+    _rule(Cause.ANONYMOUS_LIMIT, Kind.ACCOUNT, "401 403 429",
+          r"come back later|PROMOTION_MODEL_LIMIT"
+          r"|anonymous (?:users?|requests?|access|usage|limit|quota)", teaches=False),
+    # Mistral's 403 "Inactive subscription", and plans that have ended.
+    _rule(Cause.NO_PLAN, Kind.ACCOUNT, "401-403",
+          r"(?:inactive|expired|no active) (?:subscription|plan)"
+          r"|(?:subscription|plan) (?:is |has |was )*(?:inactive|expired|required|ended|cancel)",
+          teaches=False),
+    _rule(Cause.KEY_REFUSED, Kind.ACCOUNT, "401", teaches=False),
+    # Gemini says 400 (cequence-io/openai-scala-client#109, google-gemini/gemini-cli#25198).
+    _rule(Cause.KEY_REFUSED, Kind.ACCOUNT, "400 403",
+          r"API_KEY_INVALID|invalid_api_key|\bapi[ _-]?key (?:is )?(?:not valid|not found|invalid)"
+          r"|\bapi[ _-]?key (?:has |was |is |been |reported as )*"
+          r"(?:expired|revoked|disabled|deleted|leaked|suspended)"
+          r"|(?:invalid|incorrect|expired|revoked|missing|no) (?:api|access|auth\w*)[ _-]?"
+          r"(?:key|token|credential)", teaches=False),
+    # poenl/gemini-api#4
+    _rule(Cause.LOCATION, Kind.ACCOUNT, "400 403",
+          r"user location is not supported|unsupported_country", teaches=False),
+
+    # -- limits -----------------------------------------------------------------------------------
     # An upstream's "per day" is no limit of the account, so upstreams come first
     # (HacxGPT-Official/HacxGPT-CLI#31, open-webui/computer#293).
-    _rule(Cause.UPSTREAM_429, Kind.BUSY, "429",
-          r"upstream_provider_shared_pool"
-          r"|provider returned error"
-          r"|limited upstream"),
+    _rule(Cause.UPSTREAM_429, Kind.BUSY, "429", rf"upstream_provider_shared_pool|{_UPSTREAM}"),
     # Limits of one model. Groq: "for model `x`", "request too large"; Gemini: quotaId …PerModel,
     # "limit: 0"; Mistral: x-ratelimit-limit-req-minute: 0; ModelScope: (1008).
+    _rule(Cause.OUTPUT_TOO_LARGE, Kind.UNFIT, "413 429",
+          r"output[ _-]tokens?.{0,60}(?:per[ _-]?min|limit|too large)"
+          r"|too large.{0,200}output[ _-]tokens?", teaches=False),
     _rule(Cause.TOO_LARGE, Kind.UNFIT, "413 429", r"request too large", teaches=False),
     _rule(Cause.NO_FREE_QUOTA, Kind.GONE, "429",
           r"\blimit: 0\b"
@@ -102,17 +134,23 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.ACCOUNT_MONTH, Kind.ACCOUNT, "402 403 429",
           r"monthly (?:included )?credits"
           r"|(?:calls|requests|tokens) ?(?:/|per) ?month"
-          r"|monthly (?:quota|limit)", teaches=False, hint=_MONTH),
+          r"|monthly (?:quota|limit)", teaches=False),
     _rule(Cause.ACCOUNT_DAY, Kind.ACCOUNT, "403 429",
           r"free_tier_daily"
-          r"|daily free allocation"
-          rf"|{_PER_DAY}", teaches=False, hint=_DAY),
+          r"|daily free allocation|daily (?:\w+ )?(?:limit|quota)"
+          rf"|{_PER_DAY}", teaches=False),
+    # Ollama Cloud (diegosouzapw/OmniRoute#3709, continuedev/continue#11444 and #9233).
+    _rule(Cause.ACCOUNT_WEEK, Kind.ACCOUNT, "402 403 429",
+          r"\bweekly\b.{0,30}(?:limit|quota|allowance)|(?:per|/|each) ?week\b", teaches=False),
+    _rule(Cause.ACCOUNT_WINDOW, Kind.ACCOUNT, "402 403 429",
+          r"\b(?:session|hourly|\d+[- ]?h(?:ou)?rs?)\b.{0,20}(?:limit|quota|allowance)"
+          r"|(?:per|/|each) ?hour\b", teaches=False),
     _rule(Cause.ACCOUNT_MINUTE, Kind.ACCOUNT, "403 429",
           r"free-models-per-min"
           r"|free_tier_per_minute"
           r"|x-ratelimit-remaining\W+0", teaches=False),
 
-    # -- the account: what may be spent (OpenRouter) ----------------------------------------------
+    # -- the account: what may be spent -----------------------------------------------------------
     # A price cap that does its work is not at fault: only an unknown field blames it.
     _rule(Cause.NOT_FREE, Kind.GONE, "",
           r"excluded_by.{0,200}max_price"
@@ -120,12 +158,15 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.PRICE_CAP, Kind.UNFIT, "400 422", r"\bmax_price\b", teaches=False),
     # astrio-labs/forall#76
     _rule(Cause.MAX_TOKENS_402, Kind.UNFIT, "402", r"fewer max_tokens",
-          teaches=False, hint="lower max_tokens"),
-    # open-assistant-org/open-assistant#80, iagooar/qqqa#39
-    _rule(Cause.DEBT, Kind.ACCOUNT, "402", teaches=False, hint=_DEBT),
-    _rule(Cause.ACCOUNT_BUDGET, Kind.ACCOUNT, "403",
+          teaches=False),
+    _rule(Cause.ACCOUNT_BUDGET, Kind.ACCOUNT, "400 403 429",
           r"guardrail_budget|workspace_budget"
-          r"|key_limit|key limit", teaches=False),
+          r"|key_limit|key limit"
+          r"|\bspend(?:ing)?[ _-](?:cap|limit)", teaches=False),
+    # open-assistant-org/open-assistant#80, iagooar/qqqa#39; Z.ai's 1113 is a 429
+    # (musistudio/claude-code-router#1071), others say 400 (Tongyi-MAI/Z-Image#44).
+    _rule(Cause.DEBT, Kind.ACCOUNT, "402", teaches=False),
+    _rule(Cause.DEBT, Kind.ACCOUNT, "400 403 429", _NO_CREDIT, teaches=False),
 
     # -- the model, for now -----------------------------------------------------------------------
     # Requests at once, not requests a minute: Z.ai's 1302, Ollama Cloud's one at a time.
@@ -133,6 +174,17 @@ RULES: tuple[Rule, ...] = (
           r"concurren|simultaneous|in parallel"
           r"|\b1302\b", teaches=False),
     _rule(Cause.AMBIGUOUS_429, Kind.BUSY, "429"),
+
+    # -- one generation went wrong: the next may be good -------------------------------------------
+    # Groq checks what its models write (thepersonalaicompany/amurex-backend#38,
+    # groq/groq-typescript#28, HunorLaczko/ha-groq-cloud-api#20).
+    _rule(Cause.TOKEN_LIMIT, Kind.UNFIT, "400 422",
+          r"Token limit reached|max completion tokens reached", teaches=False),
+    _rule(Cause.JSON_FAILED, Kind.BROKEN, "400 422",
+          r"json_validate_failed|Failed to (?:generate|validate) JSON"),
+    _rule(Cause.CALL_FAILED, Kind.BROKEN, "400 422",
+          r"tool_use_failed|tool call validation failed|Failed to call a function"),
+    _rule(Cause.GENERATION_FAILED, Kind.BROKEN, "400 422", r"output_parse_failed"),
 
     # -- the model, for good ----------------------------------------------------------------------
     # Listed, and refused to every plain client: OpenRouter's agentic harnesses, OpenCode Zen's
@@ -174,16 +226,23 @@ RULES: tuple[Rule, ...] = (
           r"can handle the requested parameters", lacks="structured_outputs response_format"),
     # The caller's settings hide it: unoplat/unoplat-code-confluence#1080.
     _rule(Cause.DATA_POLICY, Kind.GONE, "404",
-          r"data policy|guardrail restrictions|privacy", teaches=False, hint=_PRIVACY),
+          r"data policy|guardrail restrictions|privacy", teaches=False),
     _rule(Cause.NO_PROVIDER, Kind.GONE, "404",
-          r"No allowed providers", teaches=False, hint=_PRIVACY),
+          r"No allowed providers", teaches=False),
     # It is gone: stepfun-ai/Step-3.5-Flash#45, sepandhaghighi/mytext#111,
     # OpenRouterTeam/openrouter-examples#74.
     _rule(Cause.UPSTREAM_404, Kind.BUSY, "404", r"provider returned error"),
     _rule(Cause.GONE, Kind.GONE, "404 410"),
-    _rule(Cause.NOT_A_MODEL, Kind.GONE, "400",
-          r"is not a valid model|model_not_found|unknown model"
-          r"|model .{0,80}(?:does not|doesn't) exist"),
+    # Groq (RightNow-AI/openfang#834), GitHub (github/gh-models#65), Cloudflare's 5007.
+    _rule(Cause.NOT_A_MODEL, Kind.GONE, "400 422",
+          r"is not a valid model|model_not_found|unknown[ _]model|invalid model\b|no such model"
+          r"|model .{0,80}(?:does not|doesn't) exist"
+          r"|decommissioned|model .{0,80}(?:has been|was|is) (?:retired|removed|discontinued)"),
+    # LM Studio loads on demand; others take a model out for a while.
+    _rule(Cause.NOT_LOADED, Kind.BUSY, "400 409 422",
+          r"failed to load|model_unavailable|unavailable_model"
+          r"|model .{0,60}(?:is |are )?(?:not loaded|loading|(?:currently|temporarily) unavailable)"
+          r"|overloaded"),
     _rule(Cause.DEGRADED, Kind.BUSY, "400", r"DEGRADED"),
     _rule(Cause.CONTEXT, Kind.UNFIT, "400 413 422 500 502",
           r"context.{0,12}(?:length|window)|maximum context"
@@ -259,13 +318,19 @@ RULES: tuple[Rule, ...] = (
 
     # -- the request ------------------------------------------------------------------------------
     _rule(Cause.TOO_LARGE, Kind.UNFIT, "413", teaches=False),
-    _rule(Cause.TOKEN_LIMIT, Kind.UNFIT, "400 422",
-          r"Token limit reached", teaches=False, hint="raise max_tokens"),
     # OpenRouter's metadata: `reasons` and `flagged_input` (moderation), `patterns` (guardrails).
     _rule(Cause.MODERATION, Kind.REFUSED, "400 403",
-          r"flagged_input|moderation|content_policy|content policy"
-          r"|\brefusal\b|\breasons\b.{0,9}\[", teaches=False),
+          r"flagged_input|moderation|content[_ ]policy|content management policy"
+          r"|content_filter|data_?inspection_?failed"
+          r"|(?:type|code|reason)\W{1,6}refusal\b|\breasons\b.{0,9}\[", teaches=False),
     _rule(Cause.GUARDRAIL, Kind.REFUSED, "403", r"guardrail|\bpatterns\b", teaches=False),
+    _rule(Cause.OUTPUT_TOO_LARGE, Kind.UNFIT, "400 422",
+          r"max_(?:completion_|output_)?tokens.{0,60}"
+          r"(?:too (?:large|high)|exceeds|at most|maximum)",
+          teaches=False),
+    _rule(Cause.BAD_VALUE, Kind.UNFIT, "400 422",
+          r"\b(?:temperature|top_p|presence_penalty|frequency_penalty)\b.{0,60}"
+          r"(?:must be|should be|between|less than|greater than|out of range)", teaches=False),
     _rule(Cause.UPSTREAM_400, Kind.UNFIT, "400 409 422",
           r"provider returned error|provider_name|upstream"),
     _rule(Cause.BAD_REQUEST, Kind.UNFIT, "400 405 406 409 411 412 414-422", teaches=False),
@@ -273,7 +338,7 @@ RULES: tuple[Rule, ...] = (
 
     # -- the provider's trouble -------------------------------------------------------------------
     _rule(Cause.TIMEOUT, Kind.SLOW, "408 504 524"),
-    _rule(Cause.REDIRECTED, Kind.ACCOUNT, "300-399", teaches=False, hint=_REDIRECT),
+    _rule(Cause.REDIRECTED, Kind.ACCOUNT, "300-399", teaches=False),
     _rule(Cause.SERVER, Kind.BUSY, "500-599"),
     _rule(Cause.ODD_SUCCESS, Kind.BROKEN, "100-299"),
     _rule(Cause.UNKNOWN, Kind.BUSY),

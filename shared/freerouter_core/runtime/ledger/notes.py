@@ -1,20 +1,21 @@
 """Notes: what requests learnt, as JSON texts that processes exchange through a store.
 
 A key names what a note is about: "m|" and a model's identity as JSON, "a|" and an account's scope
-for its bench, "g|" and a scope for whether it understands the price cap.
+for its bench and suspicions, "g|" and a scope for whether it understands the price cap.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TypeVar
 
 from ...catalogue.model import ModelIdentity
 from ...routing.account_benches import Bench
 from ...routing.health import Health
+from ...routing.suspicion import Suspicion
 from ...routing.ways import Way
 from ...wire.fault import Cause
 
@@ -26,24 +27,47 @@ _HEALTH_FIELDS = tuple(f.name for f in fields(Health) if f.name not in ("probing
 _WAY_FIELDS = tuple(field.name for field in fields(Way))
 
 
-def write_bench(bench: Bench | None) -> str | None:
-    """The note of an account's bench; None for one that was reset. No note for a refused key:
-    it may be mended before the next process starts."""
-    if bench is None:
-        bench = _NO_BENCH
-    if bench.until == math.inf:
-        return None
-    return json.dumps([bench.until, bench.stated, bench.cause, bench.strikes])
+def write_account(bench: Bench | None, suspicions: Mapping[str, Suspicion]) -> str:
+    """The note of an account: its bench and what it is suspected of; of one that was reset:
+    neither."""
+    bench = bench or _NO_BENCH
+    values = [getattr(bench, name) for name in _BENCH_FIELDS]
+    suspected = {
+        kind: [suspicion.since, suspicion.refusals, suspicion.last]
+        for kind, suspicion in suspicions.items()
+    }
+    return json.dumps([values, suspected])
 
 
-def read_bench(text: str) -> Bench | None:
-    """The bench in a note; None for one that was reset. Raises ValueError."""
-    values = json.loads(text)
-    if not isinstance(values, list) or len(values) != len(_BENCH_FIELDS):
-        raise ValueError("not a bench")
-    until, stated, cause, strikes = values
-    bench = _checked(_NO_BENCH, _BENCH_FIELDS, [until, stated, Cause(cause), strikes])
-    return bench if bench.until or bench.stated or bench.strikes else None
+def read_account(text: str) -> tuple[Bench | None, dict[str, Suspicion]]:
+    """The bench (None: it was reset) and the suspicions in a note. Raises ValueError."""
+    note = json.loads(text)
+    if not isinstance(note, list) or len(note) != 2 or not isinstance(note[0], list):
+        raise ValueError("not an account's note")
+    values, suspected = note
+    if len(values) != len(_BENCH_FIELDS) or not isinstance(suspected, dict):
+        raise ValueError("not an account's note")
+    values[_BENCH_FIELDS.index("cause")] = Cause(values[_BENCH_FIELDS.index("cause")])
+    bench = _checked(_NO_BENCH, _BENCH_FIELDS, values)
+    suspicions = {str(kind): _read_suspicion(fields) for kind, fields in suspected.items()}
+    return (bench if bench.until or bench.firm or bench.strikes else None), suspicions
+
+
+def _read_suspicion(note: object) -> Suspicion:
+    """Raises ValueError."""
+    if not isinstance(note, list) or len(note) != 3:
+        raise ValueError("not a suspicion")
+    since, refusals, last = note
+    numbers = [since]
+    for by_model in (refusals, last):
+        if not isinstance(by_model, dict):
+            raise ValueError("not a suspicion")
+        numbers += by_model.values()
+    if not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers):
+        raise ValueError("not a suspicion")
+    if not last or refusals.keys() != last.keys():
+        raise ValueError("not a suspicion")
+    return Suspicion(since, refusals, last)
 
 
 def write_health(health: Health) -> str:

@@ -17,10 +17,11 @@ from ...catalogue.model import ModelIdentity
 from ...routing.account_benches import Bench
 from ...routing.health import Health
 from ...routing.state import RoutingState
+from ...routing.suspicion import Suspicion
 from ...routing.usage_stats import merge
 from ..loop.clock import Clock
 from .ledger import Ledger
-from .notes import read_bench, read_health, read_identity, write_bench, write_health
+from .notes import read_account, read_health, read_identity, write_account, write_health
 
 INTERVAL = 1.0
 """Seconds between two exchanges with the store, at least."""
@@ -124,7 +125,8 @@ class StateSync:
         kind, _, name = key.partition("|")
         book = self._state.health
         if kind == "a":
-            return write_bench(book.accounts.get(name))
+            suspicions = book.accounts.suspicions.by_scope.get(name, {})
+            return write_account(book.accounts.get(name), suspicions)
         if kind == "g":
             return json.dumps(self._state.price_caps.get(name))
         health = book.models.get(read_identity(name))
@@ -136,7 +138,9 @@ class StateSync:
         touched = key in self._state.health.touched
         try:
             if kind == "a":
-                self._merge_bench(name, read_bench(note), touched)
+                bench, suspicions = read_account(note)
+                self._merge_bench(name, bench, touched)
+                self._merge_suspicions(name, suspicions, touched)
             elif kind == "g":
                 if not touched:
                     self._state.price_caps[name] = bool(json.loads(note))
@@ -148,7 +152,8 @@ class StateSync:
     def _merge_bench(self, scope: str, theirs: Bench | None, touched: bool) -> None:
         """`touched`: this process has learnt something of the account that is not written yet.
 
-        A stated wait is kept to the second, in every process (law 8). Only a reset ends it.
+        A stated wait is kept to the second, in every process (law 8), and so is what is proved.
+        Only a reset ends it.
         """
         benches = self._state.health.accounts.benches
         own = benches.get(scope)
@@ -156,9 +161,20 @@ class StateSync:
             if not touched:
                 benches.pop(scope, None)
             return
-        keep = own is not None and (touched or (own.stated and own.until > theirs.until))
-        if own is None or not keep or _stated_later(theirs, own):
+        keep = own is not None and (touched or (own.firm and own.until > theirs.until))
+        if own is None or not keep or _firmer(theirs, own):
             benches[scope] = theirs
+
+    def _merge_suspicions(self, scope: str, theirs: dict[str, Suspicion], touched: bool) -> None:
+        """All that any process saw since the account last answered one of them."""
+        by_scope = self._state.health.accounts.suspicions.by_scope
+        if not theirs:
+            if not touched:
+                by_scope.pop(scope, None)
+            return
+        own = by_scope.setdefault(scope, {})
+        for kind, suspicion in theirs.items():
+            own[kind] = own[kind].joined(suspicion) if kind in own else suspicion
 
     def _merge_health(self, identity: ModelIdentity, theirs: Health, touched: bool) -> None:
         """`touched`: this process has learnt something of the model that is not written yet."""
@@ -189,5 +205,5 @@ class StateSync:
             setattr(own, field.name, getattr(merged, field.name))
 
 
-def _stated_later(theirs: Bench, own: Bench) -> bool:
-    return theirs.stated and (not own.stated or theirs.until > own.until)
+def _firmer(theirs: Bench, own: Bench) -> bool:
+    return theirs.firm and (not own.firm or theirs.until > own.until)

@@ -1,0 +1,157 @@
+"""`Suspicions`: what refusals that name nobody say about an account.
+
+**The theory.** A refusal is evidence about one of four things: this answer, this model, this
+account, or the request itself. Many say which, in words that a row of `wire.rules` knows. The
+others are read together.
+
+*Several models of one account, refused alike, mean the account.* A bare 403 may be about the
+model; from three models in the same words, with no answer of any other in between, it hardly is.
+From five it is taken for proved. One model alone never proves anything of its account.
+
+*An answer of the account disproves it.* Then each refusal was its model's own.
+
+*The request is at fault only if independent accounts and families agree* (`final_error`). If
+another account answers it, the request was good: then those who refused it are at fault.
+
+    | refused alike                      | how many, by when           | what is concluded
+    | 429 without words                  | 3 models in a minute        | the account is at a limit
+    |                                    | 8 refusals, over 10 minutes | … that lasts
+    | forbidden                          | 3 models, or 2 six times    | its key is worth nothing
+    | no connection                      | 2 models in a minute        | nobody listens there
+    | what another account then answered | 3 models                    | the account is refused
+
+Being wrong costs little: the account's other models become last resorts, which are asked if nobody
+else is left. Only a proof closes them out, for as long as the bench lasts.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from ..wire.fault import Cause
+
+N = TypeVar("N", int, float)
+
+MINUTE = 60.0
+MEMORY = 86_400.0
+"""Seconds after which a suspicion that nothing renewed is dropped."""
+PROVED_BY = 5
+"""Models refused alike that prove it."""
+REPEATED = 6
+"""Refusals of at least two models that count as much as three models."""
+LASTS_AFTER, LASTS_BY = 600.0, 8
+"""Seconds over which, and refusals by which, a limit has outlasted any limit of minutes."""
+MAX_KINDS, MAX_MODELS = 8, 32
+"""Kinds of refusals, and models of each, that are remembered of an account."""
+WORDS = 80
+"""Letters of a refusal's message that must be alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What is believed of an account. `proved`: it is not even asked as a last resort."""
+
+    cause: Cause
+    proved: bool = False
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """Refusals alike, of models of one account. Times are unix seconds."""
+
+    since: float
+    refusals: dict[str, int] = field(default_factory=dict)
+    """By model."""
+    last: dict[str, float] = field(default_factory=dict)
+    """When each model was refused last."""
+
+    def models_since(self, at: float) -> int:
+        """How many models were refused after then."""
+        return sum(last > at for last in self.last.values())
+
+    @property
+    def total(self) -> int:
+        """All refusals."""
+        return sum(self.refusals.values())
+
+    def joined(self, other: Suspicion) -> Suspicion:
+        """What two processes saw, together: each may know of the other's refusals."""
+        return Suspicion(
+            min(self.since, other.since),
+            _larger(self.refusals, other.refusals),
+            _larger(self.last, other.last),
+        )
+
+
+@dataclass(slots=True)
+class Suspicions:
+    """The suspicions against all accounts."""
+
+    by_scope: dict[str, dict[str, Suspicion]] = field(default_factory=dict)
+
+    def refused(
+        self, scope: str, model: str, cause: Cause, message: str, now: float
+    ) -> Conclusion | None:
+        """Take in a refusal that may be the account's; what to conclude. `model`: its name."""
+        if cause is not Cause.AMBIGUOUS_429 and _names(message, model):
+            return None
+        kinds = self.by_scope.setdefault(scope, {})
+        kind = f"{_KINDS.get(cause, cause.value)}|{_words(cause, message)}"
+        suspicion = kinds.get(kind)
+        if suspicion is None or now - max(suspicion.last.values()) > MEMORY:
+            kinds.pop(kind, None)
+            while len(kinds) >= MAX_KINDS:
+                del kinds[next(iter(kinds))]
+            suspicion = kinds[kind] = Suspicion(now)
+        if model in suspicion.last or len(suspicion.last) < MAX_MODELS:
+            suspicion.refusals[model] = suspicion.refusals.get(model, 0) + 1
+            suspicion.last[model] = now
+        return _conclusion(cause, suspicion, now)
+
+    def answered(self, scope: str) -> bool:
+        """A model of the account answered; whether it was under suspicion."""
+        return self.by_scope.pop(scope, None) is not None
+
+
+_KINDS = {Cause.CONNECT_TIMEOUT: Cause.CONNECT.value}
+"""Causes that are the same for the account."""
+
+
+def _conclusion(cause: Cause, suspicion: Suspicion, now: float) -> Conclusion | None:
+    models, total = len(suspicion.last), suspicion.total
+    recent = suspicion.models_since(now - MINUTE)
+    match cause:
+        case Cause.AMBIGUOUS_429:
+            if total >= LASTS_BY and now - suspicion.since >= LASTS_AFTER:
+                return Conclusion(Cause.ACCOUNT_SPENT)
+            return Conclusion(Cause.ACCOUNT_GUESSED) if recent >= 3 else None
+        case Cause.CONNECT | Cause.CONNECT_TIMEOUT:
+            return Conclusion(Cause.UNREACHABLE) if recent >= 2 else None
+        case Cause.FORBIDDEN:
+            if models >= 3 or (models >= 2 and total >= REPEATED):
+                proved = models >= PROVED_BY or total > REPEATED
+                return Conclusion(Cause.ACCOUNT_FORBIDDEN, proved)
+            return None
+        case _:
+            return Conclusion(Cause.ACCOUNT_REFUSED) if models >= 3 else None
+
+
+def _larger(one: dict[str, N], other: dict[str, N]) -> dict[str, N]:
+    return one | {name: max(value, one.get(name, value)) for name, value in other.items()}
+
+
+def _names(message: str, model: str) -> bool:
+    """Whether a refusal speaks of the model."""
+    name = model.rpartition("/")[2].partition(":")[0].lower()
+    text = message.lower()
+    return (len(name) > 2 and name in text) or "this model" in text or "the model" in text
+
+
+def _words(cause: Cause, message: str) -> str:
+    """What must be alike in two refusals: their words, without numbers and identifiers."""
+    if cause in (Cause.CONNECT, Cause.CONNECT_TIMEOUT, Cause.AMBIGUOUS_429):
+        return ""
+    words = re.findall(r"[^\W\d_]+", message[: 4 * WORDS].lower())
+    return " ".join(word for word in words if len(word) < 20)[:WORDS]
