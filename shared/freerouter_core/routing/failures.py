@@ -84,8 +84,6 @@ class Failures:
         self._teach(candidate, fault, now, seconds)
         if fault.kind is not Kind.GONE:
             self._gone_streak.clear()
-        if fault.effect.unrecognised:
-            self._candidates.kinship.refused(candidate.model, candidate.account)
         if fault.kind is Kind.ACCOUNT:
             self._account_refused(candidate, fault, now, now - (seconds or 0.0))
         elif fault.effect.blames_price_cap and attempt.price_cap:
@@ -96,6 +94,7 @@ class Failures:
             candidate.plainer += 1
         elif fault.kind in (Kind.UNFIT, Kind.REFUSED, Kind.FATAL):
             candidate.out = True
+            self._candidates.kinship.refused(candidate.model, candidate.account)
         elif fault.kind is Kind.GONE:
             self._gone(candidate, attempt, fault)
         if fault.effect.context:

@@ -1,9 +1,9 @@
 """`Kinship`: which models would probably fail as another did.
 
 Models of one account share its key, its limits and its network. Models of one family share their
-template and their demands, whoever serves them. So a refusal that nobody understands is put to a
-model of another account and another family next: its answer says most. And only what independent
-ones say alike is proof (law 11).
+template and their demands, whoever serves them. So what one refused is put to a model of another
+account and another family next: its answer says most. And only what independent ones say alike is
+proof (law 11).
 """
 
 from __future__ import annotations
@@ -39,16 +39,15 @@ class Kinship:
 
     def __init__(self) -> None:
         self._accounts: dict[str, int] = {}
-        """Accounts with a failed attempt, and how many of their models refused without a reason."""
+        """Accounts with a failed attempt, and how many of their models refused the request."""
         self._refused: list[Model] = []
-        """Models that refused without a reason that is understood."""
 
     def failed(self, account: Account) -> None:
         """An attempt failed; the account's other models may well fail, too."""
         self._accounts.setdefault(account.scope, 1)
 
     def refused(self, model: Model, account: Account) -> None:
-        """A model refused, and nobody knows why."""
+        """A model refused the request."""
         self._accounts[account.scope] = self._accounts.get(account.scope, 0) + 1
         self._refused.append(model)
 

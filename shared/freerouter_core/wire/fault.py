@@ -173,7 +173,7 @@ class Cause(StrEnum):
     # -- what the model cannot do -----------------------------------------------------------------
     CONTEXT = "context", Effect(too_long=True, context=True)
     TOO_LARGE = "too-large", Effect(too_long=True)
-    OUTPUT_TOO_LARGE = "output-too-large"
+    OUTPUT_TOO_LARGE = "output-too-large", Effect(names_field=True)
     MAX_TOKENS_402 = "max-tokens-402"
     PRICE_CAP = "price-cap", Effect(blames_price_cap=True)
     NO_TOOLS = "no-tools"
