@@ -428,6 +428,10 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
         [
             "support image input",
             "support vision",
+            "support multimodal",
+            "only text content is supported",
+            "only supports text inputs",
+            "body -> messages -> 0 -> content -> 0 -> type, msg: Input should be 'text'",
             "image input is not",
             "vision input is not",
             "m is not a multimodal model",
@@ -485,6 +489,7 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
             "unknown variant `file`",
             "unknown variant input_file",
             "Invalid content type: file",
+            "expected to be either text or image_url type",
         ],
     ),
     (

@@ -205,12 +205,13 @@ RULES: tuple[Rule, ...] = (
     # (browser-use/web-ui#274), Qwen (open-octo/octo-agent#947), llama.cpp
     # (mozilla-ai/llamafile#298), Ollama, Ark (anomalyco/opencode#47994).
     _rule(Cause.NO_IMAGE, Kind.UNFIT, "400 404 415 422 500 501",
-          r"support (?:image|vision)|(?:image|vision) input is not"
+          r"support (?:image|vision|multi-?modal)|(?:image|vision) input is not"
           r"|is not a (?:multimodal|vision)|not compiled for multimodal|mmproj"
           r"|At most 0 image|only supported by certain models"
           r"|unknown variant \W{0,3}(?:image|input_image)"
           r"|Unexpected item type in content|text[- ]only model|image tool results"
-          r"|missing data required for image"
+          r"|missing data required for image|only (?:supports? )?text (?:content|input|message)"
+          r"|\bcontent\b.{0,80}Input should be 'text'"
           r"|\b(?:images?|image_url|vision|multimodal)\W{0,3}(?: inputs?| contents?)? (?:is |are )?"
           r"not (?:supported|enabled)", lacks="image"),
     _rule(Cause.NO_AUDIO, Kind.UNFIT, "400 404 415 422 500 501",
@@ -221,7 +222,8 @@ RULES: tuple[Rule, ...] = (
           r"|unknown variant \W{0,3}(?:input_)?video", lacks="video"),
     _rule(Cause.NO_FILE, Kind.UNFIT, "400 404 415 422 500 501",
           r"support (?:file|pdf|document)|(?:file|pdf|document)s? input is not"
-          r"|unknown variant \W{0,3}(?:input_)?file|Invalid content type\W+file", lacks="file"),
+          r"|unknown variant \W{0,3}(?:input_)?file|Invalid content type\W+file"
+          r"|either text or image_url", lacks="file"),
     _rule(Cause.NO_PARAMETERS, Kind.UNFIT, "404",
           r"can handle the requested parameters", lacks="structured_outputs response_format"),
     # The caller's settings hide it: unoplat/unoplat-code-confluence#1080.

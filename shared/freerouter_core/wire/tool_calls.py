@@ -44,8 +44,8 @@ class ToolCall:
 def arguments_text(arguments: str) -> str | None:
     """Arguments as the text of a JSON object; None if they are none.
 
-    Nothing and `null` mean no arguments (vllm-project/vllm#19423, ollama/ollama#8337), and some
-    models encode their object twice.
+    Nothing and `null` mean no arguments (openai/openai-agents-js#664, AIDotNet/OpenDeepWiki#392),
+    and some models encode their object twice (vllm-project/vllm#54964).
     """
     if not arguments.strip():
         return "{}"
