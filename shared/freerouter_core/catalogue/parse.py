@@ -28,6 +28,7 @@ _NOT_CHAT = re.compile(
 # "Only available on agentic harnesses": listed, free, and refused to every plain client with 403
 # since September 2026.
 _GATED = re.compile(r"^thinkingmachines/inkling", re.IGNORECASE)
+_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _NO_EXPIRY = ("2098", "2099", "9999")
 """Years that mean that a model does not expire."""
 _CONTEXT_KEYS = ("context_length", "context_window", "max_context_length", "max_model_len")
@@ -133,7 +134,7 @@ def _expiry(value: object) -> float | None:
     """The end of an `expiration_date`, in unix seconds."""
     if not isinstance(value, str) or value.startswith(_NO_EXPIRY):
         return None
-    match = re.match(r"(\d{4})-(\d{2})-(\d{2})", value)
+    match = _DATE.match(value)
     if not match:
         return None
     year, month, day = map(int, match.groups())

@@ -12,6 +12,7 @@ from .addresses import address_at_host, check_address
 from .providers import Account, Limit, Provider, frozen_rule
 
 ProviderRow = Mapping[str, Any]
+_VARIABLE = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
 """The facts about one provider; providers.toml explains its keys."""
 
 
@@ -139,4 +140,4 @@ def _with_variables(address: str, provider: str, environment: Variables) -> str:
             )
         return value
 
-    return re.sub(r"\{([A-Z][A-Z0-9_]*)\}", value_of, address)
+    return _VARIABLE.sub(value_of, address)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from .fields import mapping_in, number_in, positive_in
 
+_SIZE = re.compile(r"(?<![\d.])(\d{1,6}(?:\.\d{1,6})?)b(?![a-z])")
 _2024 = 1_704_067_200.0
 """2024-01-01 in unix seconds: models from before are not recent."""
 _YEAR = 31_557_600.0
@@ -23,7 +24,7 @@ def quality_prior(name: str, row: Mapping[str, object]) -> float:
     index = number_in(mapping_in(benchmarks.get("artificial_analysis")).get("intelligence_index"))
     if index is not None:
         return max(0.0, min(10.0, index / 7.0))
-    sizes = re.findall(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z])", name.lower())
+    sizes = _SIZE.findall(name.lower())
     prior = 5.0
     if sizes:
         billions = max(0.1, *map(float, sizes))

@@ -142,9 +142,9 @@ def _read_json(text: str) -> tuple[bool | None, str] | None:
 
 def _read_words(text: str) -> bool | None:
     """Whether a text says safe. One that says both says unsafe."""
-    if re.search(r"\bunsafe\b|\bnot safe\b|\bharmful\b", text, re.IGNORECASE):
+    if _UNSAFE.search(text):
         return False
-    if re.search(r"\bsafe\b|\bunharmful\b", text, re.IGNORECASE):
+    if _SAFE.search(text):
         return True
     return {"yes": False, "no": True}.get(text.strip().strip(".*\"'").lower())
 
@@ -158,4 +158,6 @@ def classifiers_in(models: Iterable[Model]) -> list[Model]:
     ]
 
 
+_UNSAFE = re.compile(r"\bunsafe\b|\bnot safe\b|\bharmful\b", re.IGNORECASE)
+_SAFE = re.compile(r"\bsafe\b|\bunharmful\b", re.IGNORECASE)
 _CLASSIFIER = re.compile(r"content-safety|llama-guard|shieldgemma|-guard(?:[-:]|$)", re.IGNORECASE)

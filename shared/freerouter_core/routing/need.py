@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BadRequest
+from ..wire.json_values import MAX_DEPTH, is_deep
 from ..wire.request import ChatRequest, check_request
 from .task import analyse
 
@@ -83,10 +84,16 @@ def checked_need(request: ChatRequest, *, allow_paid: bool, task: str | None = N
         )
     if model is not None and not isinstance(model, str):
         raise BadRequest(f"model={model!r} must be a name", hint='such as "author/name:free"')
+    schema = request.structured.schema if request.structured is not None else None
+    if is_deep((request.messages, request.tools, request.parameters, request.extra_body, schema)):
+        raise BadRequest(
+            "the request is nested too deeply",
+            hint=f"no message, tool or schema may have more than {MAX_DEPTH - 2} levels",
+        )
     try:
         check_request(request, allow_paid=allow_paid)
         return need_of(request, task)
-    except (TypeError, AttributeError, KeyError, ValueError) as error:
+    except (TypeError, AttributeError, KeyError, ValueError, OverflowError) as error:
         raise BadRequest(
             f"the request is malformed: {type(error).__name__}: {error}",
             hint="messages and tools must be dicts as the OpenAI API words them",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 
 from ..catalogue.providers import Account
@@ -15,7 +15,7 @@ from ..wire.answer import Answer, read_answer
 from ..wire.body import build_body
 from ..wire.delta import Delta
 from ..wire.fault import Cause, Fault, Kind
-from ..wire.json_values import encode_json, parse_json
+from ..wire.json_values import Json, encode_json, parse_json
 from ..wire.judge import judge_rejection
 from ..wire.redact import redact_answer, redact_delta, redact_fault
 from ..wire.rejection import read_rejection
@@ -26,7 +26,7 @@ from ..wire.stream import Assembler
 from ..wire.structured import JsonGate
 from ..wire.tool_names import answer_with_own_names, delta_with_own_names, own_names
 from .continuation import Continuation
-from .http.transport import Response, Transport, TransportFailed
+from .http.transport import MAX_BODY, Response, Transport, TransportFailed
 from .loop.clock import Clock
 
 ERROR_BODY_TIMEOUT = 2.0
@@ -50,7 +50,8 @@ class Rejected(Exception):
 class AttemptRun:
     """One attempt under way: its task, its grant, and what has come of it so far.
 
-    `on_delta` gets every delta that a caller may see. `shown_before` is the text that earlier
+    `on_delta` gets every delta that a caller may see, and `catch_up` waits for one that reads
+    slowly. `shown_before` is the text that earlier
     attempts of this request have already shown.
     """
 
@@ -63,10 +64,12 @@ class AttemptRun:
         clock: Clock,
         transport_of: Callable[[Account], Transport],
         on_delta: Callable[[AttemptRun, Delta], None],
+        catch_up: Callable[[AttemptRun], Awaitable[None]],
         shown_before: str = "",
     ) -> None:
         self.attempt, self.grant, self.plan = attempt, grant, plan
         self._clock, self._transport_of, self._on_delta = clock, transport_of, on_delta
+        self._catch_up = catch_up
         self.task: asyncio.Task[None] | None = None
         self.started = False
         """Whether the task has begun. One that is cancelled before has sent nothing."""
@@ -118,7 +121,7 @@ class AttemptRun:
             prefill=attempt.resumes,
         )
         self._tool_as_text = form == "tool"
-        account, content = attempt.account, encode_json(body)
+        account, content = attempt.account, _encoded(body)
         transport = self._transport_of(account)
         async with transport.open(account, "POST", "/chat/completions", content) as response:
             if not 200 <= response.status < 300:
@@ -144,7 +147,7 @@ class AttemptRun:
         if self.plan.request.structured is not None and not continues:
             self._gate = JsonGate()
         head = await self._read_chunks(chunks, decoder, assembler)
-        if not assembler.fed and head.lstrip()[:1] in (b"{", b"["):
+        if head and not assembler.fed:
             return read_answer(_load(head), name)  # plain JSON, whatever the content type says
         for data in decoder.close() if not assembler.done else ():
             delta = assembler.feed_data(data)
@@ -158,19 +161,26 @@ class AttemptRun:
     async def _read_chunks(
         self, chunks: AsyncIterator[bytes], decoder: SSEDecoder, assembler: Assembler
     ) -> bytes:
-        """Read the response into the assembler. Returns the bytes before the first event."""
+        """Read the response into the assembler. Returns its bytes, if it began as plain JSON."""
         head = bytearray()
+        begins_as_json: bool | None = None
         try:
             async with asyncio.timeout(None) as limit:
                 async for chunk in chunks:
-                    if not assembler.fed:
+                    if begins_as_json is None and chunk.lstrip():
+                        begins_as_json = chunk.lstrip()[:1] in (b"{", b"[")
+                    if begins_as_json and not assembler.fed:
                         head += chunk
+                        if len(head) > MAX_BODY:
+                            raise ValueError(f"the response is larger than {MAX_BODY:,} bytes")
                     for data in decoder.feed(chunk):
                         delta = assembler.feed_data(data)
                         if delta is not None and assembler.error is None:
                             self._on_chunk(delta)
                     if assembler.error is not None:
                         break
+                    if not assembler.finished:
+                        await self._catch_up(self)
                     # The answer is complete. Read on to the end of the response, so that the
                     # connection can be reused. Further comments do not extend the limit.
                     if assembler.finished and (assembler.done or limit.when() is None):
@@ -227,6 +237,14 @@ class AttemptRun:
         account = self.attempt.account
         answer = redact_answer(answer, account)
         return answer.with_(simulated=True) if account.simulated else answer
+
+
+def _encoded(body: Json) -> bytes:
+    try:
+        return encode_json(body)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        message = f"the request is no JSON: {type(error).__name__}: {error}"
+        raise Rejected(Fault(Kind.FATAL, Cause.BAD_REQUEST, message, teaches=False)) from None
 
 
 @contextlib.contextmanager

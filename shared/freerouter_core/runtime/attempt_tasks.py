@@ -59,6 +59,7 @@ class AttemptTasks:
             clock=self._clock,
             transport_of=self._transport_of,
             on_delta=self._on_delta,
+            catch_up=self._catch_up,
             shown_before="" if attempt.resumes is None else self._output.text,
         )
         run.task = asyncio.get_running_loop().create_task(self._run_attempt(run))
@@ -178,6 +179,18 @@ class AttemptTasks:
             self.post(s.Token(self._clock.now(), run.attempt.number, visible))
         if visible or delta.reasoning_details:
             self._output.add(run, delta)
+
+    async def _catch_up(self, run: AttemptRun) -> None:
+        """Wait for a caller that reads slowly: meanwhile the attempt reads nothing either."""
+        if not self._output.is_full_for(run):
+            return
+        if run.stall_timer is not None:  # a slow reader is no stall
+            run.stall_timer.cancel()
+        try:
+            await self._output.drain()
+        finally:
+            run.last_token_at = self._clock.now()
+        self._check_stall(run)
 
     def _post_failure(self, run: AttemptRun, fault: Fault) -> None:
         self.post(s.Failed(self._clock.now(), run.attempt.number, fault))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 from ..routing.journal import Journal
 from ..routing.plan import Outcome
@@ -16,6 +17,18 @@ Show = Callable[[Delta], None]
 """Gets the deltas of the attempt that won, in order."""
 
 
+@runtime_checkable
+class SlowReader(Protocol):
+    """A caller's end that may be read more slowly than a model writes."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the caller is far behind."""
+
+    async def drain(self) -> None:
+        """Wait until the caller has caught up."""
+
+
 class StreamOutput:
     """Shows deltas of the committed attempt and holds those of the others.
 
@@ -25,6 +38,7 @@ class StreamOutput:
     def __init__(self, show: Show | None, journal: Journal, clock: Clock) -> None:
         self._show, self._journal, self._clock = show, journal, clock
         self._texts: list[str] = []
+        self._reader = show if isinstance(show, SlowReader) else None
 
     @property
     def text(self) -> str:
@@ -56,6 +70,16 @@ class StreamOutput:
             self._write(Delta(reasoning=run.held_reasoning))
         if answer.tool_calls and not run.showed_fragments:
             self._write(Delta(tool_calls=answer.tool_calls))
+
+    def is_full_for(self, run: AttemptRun) -> bool:
+        """Whether the caller is far behind what this attempt says."""
+        return run.committed and self._reader is not None and self._reader.is_full
+
+    async def drain(self) -> None:
+        """Wait until the caller has caught up."""
+        if self._reader is not None:
+            with self._clock.held():  # the caller takes real time
+                await self._reader.drain()
 
     def shown_by(self, run: AttemptRun) -> Shown:
         """What the caller has seen by the time this attempt ended, for another to continue."""

@@ -22,6 +22,16 @@ class Delta:
     """Complete calls, released when the answer is accepted."""
 
     @property
+    def size(self) -> int:
+        """Characters, and something for the delta itself: what it counts for in a buffer."""
+        size = 100 + len(self.text) + len(self.reasoning)
+        if self.fragments or self.reasoning_details or self.tool_calls:
+            size += sum(100 + len(fragment.arguments) for fragment in self.fragments)
+            size += sum(100 + len(call.arguments) for call in self.tool_calls)
+            size += 1_000 * len(self.reasoning_details)
+        return size
+
+    @property
     def visible(self) -> bool:
         """Whether a caller would see something: text or reasoning, never a piece of a call."""
         return bool(self.text or self.reasoning)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Json = dict[str, Any]
@@ -50,12 +50,92 @@ _MAX_DEPTH = 200
 """Levels of nesting that a request may have."""
 
 
-def parse_json(text: str | bytes | bytearray) -> Any:
-    """Foreign JSON, parsed. Raises `ValueError`, for JSON that is nested too deeply as well."""
+MAX_DEPTH = 100
+"""Levels of foreign JSON. What walks a parsed value may so be recursive."""
+MAX_VALUES = 100_000
+"""Values of one foreign JSON text, and its keys: the parser holds the interpreter until its end."""
+_ESCAPES = 8
+"""Escapes that cost as much as a value."""
+
+
+def parse_json(text: str | bytes | bytearray, max_values: int = MAX_VALUES) -> Any:
+    """Foreign JSON, parsed: all of it is read here.
+
+    Raises `ValueError`, also for JSON with more than `MAX_DEPTH` levels or `max_values` values.
+    """
+    if not isinstance(text, (str, bytes, bytearray)):
+        raise ValueError("not a text")
+    if has_too_many_values(text, max_values):
+        raise ValueError(f"the JSON has more than {max_values:,} values")
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
+    if len(text) > 2 * MAX_DEPTH and _count(text, "[{") > MAX_DEPTH and is_deep(value):
+        raise ValueError("the JSON is nested too deeply")
+    return value
+
+
+def read_json_at(text: str, start: int) -> tuple[Any, int]:
+    """(the JSON value that begins at `start`, the characters that were read).
+
+    The value is None if none begins there, or if it is nested too deeply. The text must not have
+    too many values.
+    """
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        return None, max(1, error.pos - start)
+    except (RecursionError, ValueError):
+        return None, len(text) - start
+    return (None if is_deep(value) else value), end - start
+
+
+_DECODER = json.JSONDecoder()
+
+
+def has_too_many_values(text: str | bytes | bytearray, max_values: int = MAX_VALUES) -> bool:
+    """Whether a JSON text may have more than so many values and keys, or the like in escapes."""
+    if len(text) <= max_values:
+        return False
+    return _count(text, ",[{:") + _count(text, "\\") // _ESCAPES > max_values
+
+
+def _count(text: str | bytes | bytearray, characters: str) -> int:
+    """How often those characters stand in the text."""
+    if isinstance(text, str):
+        return sum(map(text.count, characters))
+    return sum(text.count(character.encode()) for character in characters)
+
+
+def is_deep(value: object, depth: int = MAX_DEPTH) -> bool:
+    """Whether arrays and objects stand inside each other more than `depth` levels deep."""
+    level = {id(value): value}
+    for _ in range(depth + 1):
+        # By identity, because a caller's value may hold the same part twice, or hold itself.
+        level = {
+            id(child): child
+            for item in level.values()
+            for child in _children(item)
+            if isinstance(child, (Mapping, list, tuple))
+        }
+        if not level:
+            return False
+    return True
+
+
+def _children(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def cut_middle(text: str, size: int) -> str:
+    """`text` with at most about `size` characters: its beginning and its end."""
+    if len(text) <= size:
+        return text
+    end = size // 4
+    return f"{text[: size - end]} … {text[-end:]}"
 
 
 def as_mapping(value: object) -> JsonMapping:

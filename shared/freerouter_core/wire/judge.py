@@ -69,8 +69,11 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
 
 def _context_window(text: str) -> int | None:
     """Tokens that the error states as the model's limit."""
-    match = re.search(r"(?:maximum context length|context window)[^\d]{0,24}(\d{3,9})", text)
+    match = _CONTEXT.search(text)
     return int(match[1]) if match else None
+
+
+_CONTEXT = re.compile(r"(?:maximum context length|context window)[^\d]{0,24}(\d{3,9})")
 
 
 def _until_reset(reset: Reset, stated: float | None, now: float, text: str) -> float:
@@ -111,7 +114,7 @@ def judge_answer(
         fault = _judge_call(call, tools, cut=answer.finish_reason == "length")
         if fault is not None:
             return fault
-    if tools and not answer.tool_calls and _CALL_AS_TEXT.match(answer.text):
+    if tools and not answer.tool_calls and _CALL_AS_TEXT.match(answer.text.lstrip()):
         return Fault(Kind.BROKEN, Cause.CALL_AS_TEXT, "wrote its tool call as text")
     if must_call and not answer.tool_calls:
         message = "answered in text where a tool call was required"
@@ -145,8 +148,8 @@ def _judge_call(call: ToolCall, tools: frozenset[str] | None, *, cut: bool) -> F
 
 
 _CALL_AS_TEXT = re.compile(
-    r"\s*(?:<tool_call>|<\|?tool[▁_ ]calls?|\[TOOL_CALLS\]|<function="
-    r"|\{\s*\"name\"\s*:\s*\"[\w-]+\"\s*,\s*\"(?:arguments|parameters)\")"
+    r"(?:<tool_call>|<\|?tool[▁_ ]calls?|\[TOOL_CALLS\]|<function="
+    r"|\{\s*\"name\"\s*:\s*\"[\w-]{1,200}\"\s*,\s*\"(?:arguments|parameters)\")"
 )
 """A call written as text, with finish reason "stop" (deepseek-ai/DeepSeek-V3#1244,
 vllm-project/vllm#28219)."""

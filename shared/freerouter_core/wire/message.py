@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from .json_values import Json, JsonMapping, as_dicts
 
@@ -34,26 +34,55 @@ def reasoning_of(message: JsonMapping) -> str:
     return "".join(part for part in parts if isinstance(part, str))
 
 
-def merge_reasoning_details(details: list[Json]) -> tuple[Json, ...]:
-    """Streamed `reasoning_details` in the form a whole answer has them.
+class ReasoningDetails:
+    """Streamed `reasoning_details`, put into the form that a whole answer has them in.
 
     Neighbours of the same type join if they are text or summaries; encrypted ones never do.
     `index` is unreliable and decides nothing.
     """
-    merged: list[Json] = []
-    for detail in details:
-        last = merged[-1] if merged else None
-        key = _JOINED_KEY.get(str(detail.get("type")))
-        if key is None or last is None or not _continues(detail, last, key):
-            merged.append(dict(detail))
-            continue
-        if isinstance(detail.get(key), str):
+
+    def __init__(self) -> None:
+        self._merged: list[Json] = []
+        self._pieces: list[str] = []
+        """Further texts of the last of them: joined once, when another begins."""
+
+    def add(self, details: Iterable[Json]) -> None:
+        """Add the details of one chunk."""
+        for detail in details:
+            last = self._merged[-1] if self._merged else None
+            key = _JOINED_KEY.get(str(detail.get("type")))
+            if key is None or last is None or not _continues(detail, last, key):
+                self._join()
+                self._merged.append(dict(detail))
+                continue
+            if isinstance(detail.get(key), str):
+                self._pieces.append(detail[key])
+            for name, value in detail.items():
+                if name != key and value is not None:
+                    last[name] = value
+
+    def __len__(self) -> int:
+        return len(self._merged)
+
+    def merged(self) -> tuple[Json, ...]:
+        """All details so far."""
+        self._join()
+        return tuple(map(dict, self._merged))
+
+    def _join(self) -> None:
+        if self._pieces:
+            last = self._merged[-1]
+            key = _JOINED_KEY[str(last["type"])]
             so_far = last.get(key)
-            last[key] = (so_far if isinstance(so_far, str) else "") + detail[key]
-        for name, value in detail.items():
-            if name != key and value is not None:
-                last[name] = value
-    return tuple(merged)
+            last[key] = "".join((so_far if isinstance(so_far, str) else "", *self._pieces))
+            self._pieces.clear()
+
+
+def merge_reasoning_details(details: Iterable[Json]) -> tuple[Json, ...]:
+    """All details of a stream, merged."""
+    merger = ReasoningDetails()
+    merger.add(details)
+    return merger.merged()
 
 
 _JOINED_KEY = {"reasoning.text": "text", "reasoning.summary": "summary"}

@@ -15,6 +15,8 @@ from .json_values import Json
 
 ReasoningSetting = bool | str | Mapping[str, Any]
 
+_THINKING = re.compile(r"deepseek|kimi|granite")
+"""Models whose chat template calls its switch "thinking"."""
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
@@ -96,7 +98,7 @@ def _chat_template(body: Json, options: ReasoningOptions, model: str) -> None:
     if "gpt-oss" in model:
         _LOW_TO_HIGH(body, options, model)
     elif options.enabled is not None:
-        name = "thinking" if re.search(r"deepseek|kimi|granite", model) else "enable_thinking"
+        name = "thinking" if _THINKING.search(model) else "enable_thinking"
         kwargs = body.get("chat_template_kwargs") or {}
         body["chat_template_kwargs"] = {**kwargs, name: options.enabled}
 

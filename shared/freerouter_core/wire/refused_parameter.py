@@ -17,7 +17,7 @@ def refused_parameter(text: str, error: object = None) -> str | None:
     limit = _OUTPUT_LIMIT.search(text)
     if limit is not None:
         return f"{MAX_OUTPUT}{next(number for number in limit.groups() if number)}"
-    unknown = _unknown_field(error)
+    unknown = _FieldSearch().find(error)
     if unknown is not None:
         return _word_for_path(*unknown)
     for match in _REFUSALS.finditer(text):
@@ -46,7 +46,7 @@ _REFUSALS = re.compile(
     # Groq, Cerebras
     r"|property '(?:[\w.]*\.)?(\w+)' is unsupported"
     # NVIDIA
-    r"|extra_forbidden', 'loc': \('body', (?:[^)]*, )?'(\w+)'\)|body -> (\w+)\s+Extra inputs"
+    r"|extra_forbidden', 'loc': \('body', (?:[^)]{0,200}, )?'(\w+)'\)|body -> (\w+)\s+Extra inputs"
     # OpenAI
     r"|Invalid 'messages\[\d+\]\.(name)'"
     # Gemini
@@ -58,7 +58,7 @@ _REFUSALS = re.compile(
     # Cerebras
     r"|\b(\w+)=\w+ is not supported by this model"
     # vLLM
-    r"|(\w+) is not supported for .{1,40} tokenizers",
+    r"|\b(\w{1,60}) is not supported for .{1,40} tokenizers",
     re.IGNORECASE,
 )
 _WORDS = {
@@ -92,31 +92,40 @@ def _word_for_path(path: tuple[str, ...], value: object) -> str | None:
     return _word_for(name) if is_known_place or name == "strict" else None
 
 
-_MAX_DEPTH = 50
+_MAX_DEPTH, _MAX_PARTS, _MAX_PARSED = 50, 1_000, 100_000
+"""Levels and parts of a body that are searched, and characters of a string that is parsed."""
 
 
-def _unknown_field(error: object, depth: int = 0) -> tuple[tuple[str, ...], object] | None:
-    """(path, value) of a field that a pydantic server did not know, e.g. (("body", "seed"), 7).
+class _FieldSearch:
+    """Finds the field of a request that a pydantic server did not know."""
 
-    Its list of errors may stand anywhere in the body. A value it does not take, in a field that
-    it knows, is the caller's mistake.
-    """
-    if depth > _MAX_DEPTH:
-        return None
-    if isinstance(error, str) and error[:1] in ("{", "["):
-        try:
-            return _unknown_field(parse_json(error), depth + 1)
-        except ValueError:
+    def __init__(self) -> None:
+        self._parts = _MAX_PARTS
+
+    def find(self, error: object, depth: int = 0) -> tuple[tuple[str, ...], object] | None:
+        """(path, value) of that field, e.g. (("body", "seed"), 7).
+
+        The server's list of errors may stand anywhere in the body. A value it does not take, in a
+        field that it knows, is the caller's mistake.
+        """
+        self._parts -= 1
+        if depth > _MAX_DEPTH or self._parts < 0:
             return None
-    if isinstance(error, Mapping):
-        text = f"{error.get('type')} {error.get('msg')}"
-        path = error.get("loc")
-        is_unknown = "extra_forbidden" in text or "not permitted" in text
-        is_null = "input" in error and error["input"] is None
-        if isinstance(path, list) and (is_unknown or (is_null and "content" in path)):
-            return tuple(str(part) for part in path), error.get("input")
-        error = list(error.values())
-    if isinstance(error, list):
-        fields = (_unknown_field(item, depth + 1) for item in error)
-        return next((field for field in fields if field is not None), None)
-    return None
+        if isinstance(error, str) and error[:1] in ("{", "[") and len(error) <= _MAX_PARSED:
+            try:
+                return self.find(parse_json(error), depth + 1)
+            except ValueError:
+                return None
+        if isinstance(error, Mapping):
+            texts = [value for value in (error.get("type"), error.get("msg")) if value]
+            text = " ".join(value[:200] for value in texts if isinstance(value, str))
+            path = error.get("loc")
+            is_unknown = "extra_forbidden" in text or "not permitted" in text
+            is_null = "input" in error and error["input"] is None
+            if isinstance(path, list) and (is_unknown or (is_null and "content" in path)):
+                return tuple(str(part)[:100] for part in path[:20]), error.get("input")
+            error = list(error.values())
+        if isinstance(error, list):
+            fields = (self.find(item, depth + 1) for item in error[:_MAX_PARTS])
+            return next((field for field in fields if field is not None), None)
+        return None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
-from .json_values import JsonMapping, as_mapping, parse_json
+from .json_values import JsonMapping, as_mapping, cut_middle, parse_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Reje
     try:
         parsed: object = parse_json(body)
     except ValueError:
-        text = re.sub(r"<[^>]+>", " ", body[:4000].decode("utf-8", "replace"))
+        text = _TAG.sub(" ", body[:4000].decode("utf-8", "replace"))
         return Rejection(status, headers, {"message": " ".join(text.split())})
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]  # Gemini's error is in an array
@@ -38,6 +40,9 @@ def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Reje
     return Rejection(
         status, headers, error if isinstance(error, Mapping) else {"message": str(error)}
     )
+
+
+_TAG = re.compile(r"<[^<>]{1,4000}>")
 
 
 def embedded_rejection(error: JsonMapping) -> Rejection:
@@ -76,11 +81,14 @@ _STATUS_OF_TYPE = {
 
 
 def searchable_text(rejection: Rejection) -> str:
-    """What patterns search: the error without quotations, and headers about limits."""
-    error = _without_quotations(rejection.error)
-    text = json.dumps(error, ensure_ascii=False, default=str)
+    """What patterns search: the error without quotations, and headers about limits.
+
+    It is cut, so that no error costs more than another.
+    """
+    error = _Excerpt().of(rejection.error)
+    text = cut_middle(json.dumps(error, ensure_ascii=False, default=str), _MAX_TEXT)
     headers = rejection.headers
-    limits = [f"{name}: {headers[name]}" for name in headers if name in _LIMIT_HEADERS]
+    limits = [f"{name}: {headers[name][:100]}" for name in headers if name in _LIMIT_HEADERS]
     return " ".join((text, *limits))
 
 
@@ -101,25 +109,43 @@ _QUOTED_END = re.compile(r"['\"]loc['\"]\s*:")
 """A pydantic server's errors as text: each quotes its input last, and names its place before."""
 _MAX_DEPTH, _MAX_PARSED_DEPTH = 50, 8
 """Levels that are searched, and levels down to which strings are parsed as JSON."""
+_MAX_PARTS = 300
+"""Strings, numbers and containers of an error that are searched."""
+_MAX_STRING, _MAX_TEXT = 2_000, 6_000
+"""Characters of each string, and of them all, that are searched."""
+_MAX_PARSED = 100_000
+"""Characters of a string that is parsed as JSON."""
 
 
-def _without_quotations(value: object, depth: int = 0) -> object:
-    """A copy without quotations. JSON inside strings, as gateways pass it on, is parsed."""
-    if depth > _MAX_DEPTH:
-        return None
-    if isinstance(value, Mapping):
-        items = value.items()
-        if "role" in value and "content" in value:
-            return None  # a message of the request
-        return {k: _without_quotations(v, depth + 1) for k, v in items if k not in _QUOTATIONS}
-    if isinstance(value, list):
-        return [_without_quotations(item, depth + 1) for item in value]
-    if isinstance(value, str) and value[:1] in ("{", "[") and depth < _MAX_PARSED_DEPTH:
-        try:
-            return _without_quotations(parse_json(value), depth + 1)
-        except ValueError:
-            pass
-    return _without_quoted_input(value) if isinstance(value, str) else value
+class _Excerpt:
+    """Makes one copy of an error: without quotations, and bounded in every way."""
+
+    def __init__(self) -> None:
+        self._parts = _MAX_PARTS
+
+    def of(self, value: object, depth: int = 0) -> object:
+        """The copy. JSON inside strings, as gateways pass it on, is parsed."""
+        self._parts -= 1
+        if depth > _MAX_DEPTH or self._parts < 0:
+            return None
+        if isinstance(value, Mapping):
+            if "role" in value and "content" in value:
+                return None  # a message of the request
+            return {
+                str(key)[:_MAX_STRING]: self.of(part, depth + 1)
+                for key, part in islice(value.items(), _MAX_PARTS)
+                if key not in _QUOTATIONS and self._parts > 0
+            }
+        if isinstance(value, list):
+            return [self.of(part, depth + 1) for part in value[:_MAX_PARTS] if self._parts > 0]
+        if not isinstance(value, str):
+            return value
+        may_be_json = value[:1] in ("{", "[") and len(value) <= _MAX_PARSED
+        if may_be_json and depth < _MAX_PARSED_DEPTH:
+            with suppress(ValueError):
+                return self.of(parse_json(value), depth + 1)
+        text = _without_quoted_input(cut_middle(value, _MAX_PARSED))
+        return cut_middle(text, _MAX_STRING)
 
 
 def _without_quoted_input(text: str) -> str:
@@ -132,10 +158,14 @@ def _without_quoted_input(text: str) -> str:
 
 def message_of(error: JsonMapping) -> str:
     """The message of an error: the upstream's own, if the gateway's says nothing."""
-    message = str(error.get("message") or error.get("detail") or error.get("type") or "")
+    message = _worded(error.get("message") or error.get("detail") or error.get("type") or "")
     raw = as_mapping(error.get("metadata")).get("raw")
     if isinstance(raw, Mapping):
         raw = raw.get("message")
     if isinstance(raw, str) and raw and message.lower() in ("", "provider returned error"):
-        message = raw
+        message = raw[:_MAX_STRING]
     return " ".join(message.split())[:2000]  # `redact_fault` shortens it, once keys are out
+
+
+def _worded(value: object) -> str:
+    return value[:_MAX_STRING] if isinstance(value, str) else str(_Excerpt().of(value))

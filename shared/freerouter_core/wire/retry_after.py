@@ -12,29 +12,35 @@ import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-from .json_values import JsonMapping, as_dicts, as_mapping
+from .json_values import JsonMapping, as_dicts, as_mapping, cut_middle
 
 MAX_WAIT = 40 * 86_400.0
 """Seconds: credits return with the month. What is longer was misread."""
 _CLOCK_SKEW = 86_400.0
 """Seconds a reset may lie in the past: clocks differ, and it means "now"."""
 
+_MAX_TIME, _MAX_MESSAGE = 100, 4_000
+"""Characters of a text that may be a time, and of a message that is searched for one."""
+
 _SECONDS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[dhms]))+", re.IGNORECASE)
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])", re.IGNORECASE)
+_DURATION = re.compile(r"(?:\d{1,12}(?:\.\d{1,12})?(?:ms|[dhms])){1,8}", re.IGNORECASE)
+_DURATION_PART = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|[dhms])", re.IGNORECASE)
 _ISO_8601 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?\s*(Z|[+-]\d\d:?\d\d)?"
 )
 _UNIT = r"(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|h|days?|d)(?![a-z])"
-_WORDED_PART = re.compile(rf"(\d+(?:\.\d+)?)\s?({_UNIT})", re.IGNORECASE)
+_WORDED_PART = re.compile(rf"(\d{{1,12}}(?:\.\d{{1,12}})?)\s?({_UNIT})", re.IGNORECASE)
 _WORDED_WAIT = re.compile(
-    rf"(?:retry|try again|available|wait)\D{{0,24}}?((?:\d+(?:\.\d+)?\s?{_UNIT}\s?)+)",
+    rf"(?:retry|try again|available|wait)\D{{0,24}}?"
+    rf"((?:\d{{1,12}}(?:\.\d{{1,12}})?\s?{_UNIT}\s?){{1,8}})",
     re.IGNORECASE,
 )
 
 
 def parse_duration(text: str) -> float | None:
     """Seconds of a duration ("1h", "2m59.56s", "250ms") or of a bare number; else None."""
+    if len(text) > _MAX_TIME:
+        return None
     text = text.strip()
     if _DURATION.fullmatch(text):
         parts = _DURATION_PART.findall(text)
@@ -52,8 +58,10 @@ def parse_retry_at(value: object, now: float) -> float | None:
         return None
     if isinstance(value, (int, float)):
         # Beyond it there is no time, and maybe an integer that no float can hold.
-        return _from_number(float(value), now) if value < 1e14 else None
-    text = str(value).strip()
+        return _from_number(float(value), now) if abs(value) < 1e14 else None
+    if not isinstance(value, str) or len(value) > _MAX_TIME:
+        return None
+    text = value.strip()
     seconds = parse_duration(text)
     if seconds is None:
         return _plausible(_from_date(text), now)
@@ -140,7 +148,10 @@ def _in_error(error: JsonMapping, metadata: JsonMapping, now: float) -> float | 
         moment = parse_retry_at(detail.get("retryDelay"), now)
         if moment is not None:
             return moment
-    match = _WORDED_WAIT.search(str(error.get("message") or ""))
+    message = error.get("message")
+    if not isinstance(message, str):
+        return None
+    match = _WORDED_WAIT.search(cut_middle(message, _MAX_MESSAGE))
     if not match:
         return None
     parts = _WORDED_PART.findall(match[1])

@@ -122,11 +122,10 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.NO_FREE_QUOTA, Kind.GONE, "429",
           r"\blimit: 0\b"
           r"|quotaValue\W+0\b"
-          r"|ratelimit-limit[\w-]*: 0\b"
+          r"|ratelimit-limit[\w-]{0,40}: 0\b"
           r"|\(1008\)"),
     _rule(Cause.MODEL_DAY, Kind.BUSY, "429",
-          rf"(?:{_OF_MODEL}).*(?:{_PER_DAY})"
-          rf"|(?:{_PER_DAY}).*(?:{_OF_MODEL})", teaches=False),
+          rf"\A(?=.*(?:{_OF_MODEL}))(?=.*(?:{_PER_DAY}))", teaches=False),
     _rule(Cause.MODEL_MINUTE, Kind.BUSY, "429", _OF_MODEL, teaches=False),
     # Limits of the account. OpenRouter: free-models-per-…, free_tier_…
     # (Gitlawb/openclaude#936); Cloudflare: "daily free allocation"; Hugging Face: "monthly

@@ -27,8 +27,7 @@ _START = re.compile(r"(?<!\S)\S|(?<!\w)\w|[\u3040-\u9fff]")
 """Where a repetition may begin: a word, anything after a space, any CJK character."""
 _WORD = re.compile(r"\w+")
 _CJK = re.compile(r"[\u3040-\u9fff]")
-_CLEAN_END = re.compile(r"[.!?…\u3002\uff01\uff1f\"'\u201d\u2019)\]}>|*`_]\s*$|\n\s*$")
-_PAUSE = re.compile(r"[^\w\s]\s*$|\n\s*$")
+_CLEAN_ENDS = frozenset(".!?…\u3002\uff01\uff1f\"'\u201d\u2019)]}>|*`_")
 
 
 class CannotSplice(Exception):
@@ -37,7 +36,15 @@ class CannotSplice(Exception):
 
 def ends_cleanly(text: str) -> bool:
     """Whether a text may be complete: it ends with a sentence, a bracket or a line."""
-    return _CLEAN_END.search(text) is not None
+    shown = text.rstrip()
+    return "\n" in text[len(shown) :] or shown[-1:] in _CLEAN_ENDS
+
+
+def _pauses(text: str) -> bool:
+    """Whether a text ends with punctuation or a line."""
+    shown = text.rstrip()
+    last = shown[-1:]
+    return "\n" in text[len(shown) :] or bool(last and not (last.isalnum() or last == "_"))
 
 
 class Splice:
@@ -126,7 +133,7 @@ class Splice:
             return False
         shared = _shared_length(text, shown)
         word_count = len(_WORD.findall(text[:shared]))
-        is_amid_a_sentence = not _PAUSE.search(self._before)
+        is_amid_a_sentence = not _pauses(self._before)
         return shared >= min(RESTART_CHARACTERS, len(shown)) or (
             word_count >= 2 and shared >= 6 and is_amid_a_sentence
         )

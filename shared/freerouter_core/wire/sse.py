@@ -4,6 +4,9 @@ from __future__ import annotations
 
 MAX_LINE_BYTES = 16_000_000
 """No honest server sends a longer line."""
+MAX_EVENT_BYTES = 16_000_000
+"""Nor a longer event. Each of its lines counts for `_LINE_COST` bytes more."""
+_LINE_COST = 64
 
 
 class SSEDecoder:
@@ -19,9 +22,10 @@ class SSEDecoder:
         """What came of that line since: joined once, when its end comes."""
         self._pieces_size = 0
         self._data: list[bytes] = []
+        self._data_size = 0
 
     def feed(self, piece: bytes) -> list[str]:
-        """The events that `piece` completes. Raises `ValueError` if a line is too long."""
+        """The events that `piece` completes. Raises `ValueError` if a line or event is too long."""
         events: list[str] = []
         if b"\n" not in piece and b"\r" not in piece:
             self._pieces.append(piece)
@@ -40,8 +44,12 @@ class SSEDecoder:
                 if self._data:
                     events.append(b"\n".join(self._data).decode("utf-8", "replace"))
                     self._data.clear()
+                    self._data_size = 0
             elif line.startswith(b"data:"):
                 self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+                self._data_size += len(line) + _LINE_COST
+                if self._data_size > MAX_EVENT_BYTES:
+                    raise ValueError(f"an event is longer than {MAX_EVENT_BYTES:,} bytes")
         return events
 
     def close(self) -> list[str]:

@@ -10,17 +10,24 @@ from collections.abc import Mapping
 
 from .answer import Answer
 from .delta import Delta
-from .json_values import Json, JsonMapping, as_dicts, parse_json
+from .json_values import MAX_VALUES, Json, JsonMapping, as_dicts, parse_json
 from .message import (
+    ReasoningDetails,
     error_of,
     join_surrogates,
-    merge_reasoning_details,
     reasoning_of,
     text_of,
     word_of,
 )
 from .think_tags import ThinkSplitter
-from .tool_calls import ToolCallAssembler, ToolCallFragment
+from .tool_calls import MAX_CALLS, ToolCallAssembler, ToolCallFragment
+
+MAX_ANSWER = 64_000_000
+"""Bytes of memory, roughly, that the parts of one answer may take."""
+MAX_TEXT = 2_000_000
+"""Characters of an answer's text, reasoning and calls: no model writes as many."""
+_DELTA_COST = 100
+"""Bytes that a delta takes beside its characters."""
 
 
 class Assembler:
@@ -41,12 +48,13 @@ class Assembler:
         """The first surrogate of a character that is cut between two chunks."""
         self._think = ThinkSplitter("\r\n" if continues else None)
         self._reasoning: list[str] = []
-        self._reasoning_details: list[Json] = []
+        self._reasoning_details = ReasoningDetails()
         self._tool_calls = ToolCallAssembler()
         self._refusal: list[str] = []
         self._annotations: list[Json] = []
         self._images: list[Json] = []
         self._audio: Json = {}
+        self._audio_pieces: dict[str, list[str]] = {"data": [], "transcript": []}
         self._finish_reason: str | None = None
         self._native_finish_reason: str | None = None
         self._usage: Json | None = None
@@ -54,6 +62,7 @@ class Assembler:
         self._upstream = ""
         self._id = ""
         self._error: Json | None = None
+        self._size = self._characters = self._values = 0
 
     def feed_data(self, data: str) -> Delta | None:
         """One event: a chunk as JSON, or `[DONE]`. Anything else is an error of the stream."""
@@ -67,10 +76,10 @@ class Assembler:
             if self._error is None:
                 self._error = {"message": "a chunk of the stream is no JSON", "code": 502}
             return None
-        return self.feed(chunk)
+        return self.feed(chunk, data)
 
-    def feed(self, chunk: object) -> Delta | None:
-        """One chunk; None if it shows nothing."""
+    def feed(self, chunk: object, data: str = "") -> Delta | None:
+        """One chunk; None if it shows nothing. `data`: its text, which tells its size."""
         if not isinstance(chunk, Mapping):
             return None
         if not self._id:
@@ -99,7 +108,31 @@ class Assembler:
                 error = {"message": f"finish_reason error ({reason})", "code": 502}
         self._error = error or self._error
         delta = choice.get("delta") or choice.get("message")
-        return self._add(delta) if isinstance(delta, Mapping) else None
+        if not isinstance(delta, Mapping):
+            return None
+        details = len(self._reasoning_details)
+        added = self._add(delta)
+        if not _KEPT_WHOLE.isdisjoint(delta) or len(self._reasoning_details) > details:
+            self._size += len(data)
+            self._values += sum(map(data.count, ",[{"))
+        self._check_size(added)
+        return added
+
+    def _check_size(self, added: Delta | None) -> None:
+        """End the stream with an error once the answer is larger than any honest one."""
+        if added is not None:
+            characters = len(added.text) + len(added.reasoning)
+            for fragment in added.fragments:
+                characters += len(fragment.arguments)
+            self._characters += characters
+            self._size += characters + _DELTA_COST
+        if (
+            self._size > MAX_ANSWER
+            or self._characters > MAX_TEXT
+            or self._values > MAX_VALUES
+            or len(self._tool_calls) > MAX_CALLS
+        ):
+            self._error = {"message": "the answer is larger than any honest one", "code": 502}
 
     def _add(self, delta: JsonMapping) -> Delta | None:
         content = delta.get("content")
@@ -113,7 +146,7 @@ class Assembler:
         details: tuple[Json, ...] = ()
         if delta.get("reasoning_details"):
             details = as_dicts(delta["reasoning_details"])
-            self._reasoning_details += details
+            self._reasoning_details.add(details)
         fragments: tuple[ToolCallFragment, ...] = ()
         if delta.get("tool_calls"):
             pieces = as_dicts(delta["tool_calls"])
@@ -144,10 +177,15 @@ class Assembler:
 
     def _add_audio(self, piece: JsonMapping) -> None:
         for key, value in piece.items():
-            so_far = self._audio.get(key)
-            if key in ("data", "transcript") and isinstance(so_far, str):
-                value = so_far + (value if isinstance(value, str) else "")
-            self._audio[key] = value
+            pieces = self._audio_pieces.get(key)
+            if pieces is None:
+                self._audio[key] = value
+            elif isinstance(value, str):
+                pieces.append(value)
+
+    def _whole_audio(self) -> Json | None:
+        joined = {key: "".join(pieces) for key, pieces in self._audio_pieces.items() if pieces}
+        return self._audio | joined or None
 
     def close(self) -> Delta | None:
         """The end of the stream: release what might have been the beginning of a `<think>` tag."""
@@ -176,7 +214,7 @@ class Assembler:
         return Answer(
             text="".join(self._text),
             reasoning="".join(self._reasoning),
-            reasoning_details=merge_reasoning_details(self._reasoning_details),
+            reasoning_details=self._reasoning_details.merged(),
             tool_calls=self._tool_calls.calls(),
             refusal="".join(self._refusal),
             finish_reason=self._finish_reason,
@@ -187,10 +225,14 @@ class Assembler:
             id=self._id,
             annotations=tuple(self._annotations),
             images=tuple(self._images),
-            audio=self._audio or None,
+            audio=self._whole_audio(),
             error=self._error,
             complete=self.done or self._finish_reason is not None,
         )
+
+
+_KEPT_WHOLE = frozenset({"annotations", "images", "audio", "refusal"})
+"""Fields of a delta that are kept as they are."""
 
 
 def _bare_error(chunk: JsonMapping) -> Json | None:

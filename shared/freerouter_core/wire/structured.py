@@ -11,13 +11,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from ..catalogue.model import Model
 from .answer import Answer
-from .json_values import Json, parse_json
+from .json_values import Json, has_too_many_values, parse_json, read_json_at
 from .schema import (
-    find_violation,
+    Checker,
     is_strict,
     make_strict,
     resolve_root,
@@ -163,25 +164,25 @@ class JsonGate:
 
     def __init__(self) -> None:
         self._is_open: bool | None = None
-        self._held_back = ""
+        self._held_back: list[str] = []
 
     def feed(self, text: str) -> str:
         """What may be shown now."""
         if self._is_open is None:
-            self._held_back += text
-            head = self._held_back.lstrip()
+            self._held_back.append(text)
+            head = text.lstrip()
             if not head:
                 return ""
             self._is_open = head[0] in "{["
             return head if self._is_open else ""
         if not self._is_open:
-            self._held_back += text
+            self._held_back.append(text)
         return text if self._is_open else ""
 
     def release(self) -> str:
         """What was held back. The gate is open from now on."""
-        held_back = "" if self._is_open else self._held_back
-        self._is_open, self._held_back = True, ""
+        held_back = "" if self._is_open else "".join(self._held_back)
+        self._is_open, self._held_back = True, []
         return held_back
 
 
@@ -202,9 +203,9 @@ def read_structured(answer: Answer, structured: Structured, *, bare: bool = Fals
     name = schema_name(structured.name)
     texts = [call.arguments for call in answer.tool_calls if call.name == name]
     texts.append(answer.text)
-    problem, first_container = "the answer holds no JSON", None
+    problem, first_container, checker = "the answer holds no JSON", None, Checker()
     for value in (value for text in texts for value in (_only_json if bare else iter_json)(text)):
-        value, violation = _checked(value, structured.schema)
+        value, violation = _checked(value, structured.schema, checker)
         if violation is None:
             return Parsed(value, json.dumps(value, ensure_ascii=False))
         problem = f"the JSON does not match the schema: {violation}"
@@ -215,17 +216,14 @@ def read_structured(answer: Answer, structured: Structured, *, bare: bool = Fals
     return Parsed(problem=problem)
 
 
-def _checked(value: Any, schema: Json | None) -> tuple[Any, str | None]:
+def _checked(value: Any, schema: Json | None, checker: Checker) -> tuple[Any, str | None]:
     """(value, violation): without the nulls of optional properties, if those are in the way."""
     if schema is None:
         return value, None if isinstance(value, Mapping) else "$: expected object"
-    try:
-        violation = find_violation(value, schema)
-        if violation is not None:
-            value = without_nulls(value, schema)
-            violation = find_violation(value, schema)
-    except RecursionError:
-        return None, "$: nested too deeply"
+    violation = checker.violation(value, schema)
+    if violation is not None:
+        value = without_nulls(value, schema, checker)
+        violation = checker.violation(value, schema)
     return value, violation
 
 
@@ -237,22 +235,46 @@ def _only_json(text: str) -> Iterator[Any]:
     yield value
 
 
-_FENCE = re.compile(r"```(?:json|JSON)?\s*\n?(.*?)```", re.DOTALL)
+MAX_CANDIDATES = 200
+"""JSON values of one text that are looked at: an answer has one, and perhaps an echo of the
+schema."""
 
 
 def iter_json(text: str) -> Iterator[Any]:
-    """Every JSON value in a text: the text itself, in fences, in prose; never a repaired piece."""
+    """Every JSON value in a text: the text itself, in fences, in prose; never a repaired piece.
+
+    At most `MAX_CANDIDATES` of them. Each part of the text is read a few times at most.
+    """
     text = split_think(text)[0].strip() or text.rpartition("</think>")[2].strip()
-    for candidate in (text, *(match[1].strip() for match in _FENCE.finditer(text))):
+    return islice(_all_json(text), MAX_CANDIDATES)
+
+
+def _all_json(text: str) -> Iterator[Any]:
+    fenced = text.split("```", 2 * MAX_CANDIDATES)[1:-1:2]
+    for candidate in (text, *map(_without_language, fenced)):
         yield from _only_json(candidate)
-    decoder, end = json.JSONDecoder(), 0
-    for match in re.finditer(r"[{\[]", text):
-        if match.start() < end:
+    if has_too_many_values(text):
+        return
+    # In prose a value may begin at any bracket, so the same text may be read again and again.
+    budget, end = 4 * len(text) + 1_000, 0
+    for match in _OPENING.finditer(text):
+        start = match.start()
+        if start < end:
             continue
-        try:
-            value, end = decoder.raw_decode(text, match.start())
-        except ValueError:
-            continue
-        except RecursionError:  # whatever begins further inside is nested too deeply as well
+        value, read = read_json_at(text, start)
+        budget -= read
+        if value is not None:
+            end = start + read
+            yield value
+        if budget < 0:
             return
-        yield value
+
+
+_OPENING = re.compile(r"[{\[]")
+
+
+def _without_language(fenced: str) -> str:
+    """The inside of a fence without the word that names its language."""
+    for word in ("json", "JSON"):
+        fenced = fenced.removeprefix(word)
+    return fenced.strip()

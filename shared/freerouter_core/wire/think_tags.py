@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 _OPEN, _CLOSE = "<think>", "</think>"
+MAX_PENDING = 10_000
+"""Characters of whitespace that are held back while a tag may follow."""
 
 
 def split_think(text: str) -> tuple[str, str]:
@@ -31,6 +33,8 @@ class ThinkSplitter:
 
     def feed(self, text: str) -> tuple[str, str]:
         """(text, reasoning) that are certain by now."""
+        if len(self._pending) > MAX_PENDING and self._pending.isspace():
+            self._pending = self._pending[:1]  # no honest text has so much space in it
         self._pending += text
         if self._stage == "before":
             head = self._pending.lstrip()

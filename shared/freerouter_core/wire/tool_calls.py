@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 
 from .json_values import Json, JsonMapping, as_dicts, as_mapping, is_complete_json, parse_json
 from .message import word_of
+
+MAX_CALLS = 1_000
+"""Calls in one answer: no agent has an answer with more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def read_tool_calls(message: JsonMapping, answer_id: str) -> tuple[ToolCall, ...
     """The complete calls of a message."""
     ids = _UniqueIds()
     calls: list[ToolCall] = []
-    for number, call in enumerate(as_dicts(message.get("tool_calls"))):
+    for number, call in enumerate(as_dicts(message.get("tool_calls"))[:MAX_CALLS]):
         function = as_mapping(call.get("function"))
         arguments = function.get("arguments")
         if not isinstance(arguments, str):
@@ -96,6 +100,7 @@ class ToolCallAssembler:
 
     def __init__(self) -> None:
         self._calls: list[_PartialCall] = []
+        self._by_wire_id: dict[str, _PartialCall] = {}
         self._by_index: dict[int, _PartialCall] = {}
         self._ids = _UniqueIds()
 
@@ -110,17 +115,20 @@ class ToolCallAssembler:
         call = self._find(index, wire_id, name)
         is_new = call is None
         if call is None:
-            call = _PartialCall(self._ids.pick(wire_id, answer_id, len(self._calls)))
+            number = len(self._calls)
+            call = _PartialCall(self._ids.pick(wire_id, answer_id, number), number)
             self._calls.append(call)
             if isinstance(index, int):
                 self._by_index[index] = call
-        call.wire_id = call.wire_id or wire_id
+        if wire_id and not call.wire_id:
+            call.wire_id = wire_id
+            self._by_wire_id.setdefault(str(wire_id), call)
         first_name = name if name and not call.name else None
         call.name = call.name or name or ""
         if arguments:
             call.arguments.append(arguments)
         return ToolCallFragment(
-            self._calls.index(call), call.id if is_new else None, first_name, arguments or ""
+            call.number, call.id if is_new else None, first_name, arguments or ""
         )
 
     def _find(self, index: object, wire_id: object, name: str | None) -> _PartialCall | None:
@@ -132,13 +140,16 @@ class ToolCallAssembler:
         if isinstance(index, int):
             call = self._by_index.get(index)
         elif wire_id:
-            call = next((call for call in self._calls if call.wire_id == wire_id), None)
+            call = self._by_wire_id.get(str(wire_id))
         else:
             call = self._calls[-1] if self._calls else None
         if call is None or (wire_id and call.wire_id and wire_id != call.wire_id):
             return None
         named_again = name and call.arguments and not wire_id
-        return None if named_again and is_complete_json("".join(call.arguments)) else call
+        return None if named_again and call.is_complete() else call
+
+    def __len__(self) -> int:
+        return len(self._calls)
 
     def calls(self) -> tuple[ToolCall, ...]:
         """Every call so far."""
@@ -149,10 +160,66 @@ class ToolCallAssembler:
 class _PartialCall:
     id: str
     """Unique in the answer, and final: callers may have seen it with the first fragment."""
+    number: int
+    """Its place among the calls of the answer."""
     wire_id: object = None
     """The id that the server sent."""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
+    _scanned: int = 0
+    """How many of the arguments' pieces were scanned for the end of the object."""
+    _end: _ObjectEnd = field(default_factory=lambda: _ObjectEnd())
+
+    def is_complete(self) -> bool:
+        """Whether the arguments are one whole JSON object. Reads each piece of them once."""
+        for piece in self.arguments[self._scanned :]:
+            self._end.feed(piece)
+        self._scanned = len(self.arguments)
+        if self._end.reached and not is_complete_json("".join(self.arguments)):
+            self._end.reached, self._end.passed = False, True
+        return self._end.reached
+
+
+_OUTSIDE = re.compile(r'[{}\[\]"]')
+_INSIDE = re.compile(r'["\\]')
+
+
+class _ObjectEnd:
+    """Finds the end of a JSON object that comes in pieces.
+
+    `reached`: its last bracket has come, and only whitespace since. `passed`: more has come.
+    """
+
+    def __init__(self) -> None:
+        self.reached = self.passed = False
+        self._depth = 0
+        self._in_string = self._escaped = False
+
+    def feed(self, piece: str) -> None:
+        at = 0
+        if self._escaped and piece:
+            self._escaped, at = False, 1
+        while not self.passed and at < len(piece):
+            if self.reached:
+                self.passed = bool(piece[at:].strip())
+                self.reached = not self.passed
+                return
+            match = (_INSIDE if self._in_string else _OUTSIDE).search(piece, at)
+            if match is None:
+                return
+            at = match.end()
+            self._take(match.group())
+            if self._escaped and at < len(piece):
+                self._escaped, at = False, at + 1
+
+    def _take(self, character: str) -> None:
+        if character == '"':
+            self._in_string = not self._in_string
+        elif character == "\\":
+            self._escaped = True
+        else:
+            self._depth += 1 if character in "{[" else -1
+            self.reached = self._depth == 0
 
 
 class _UniqueIds:

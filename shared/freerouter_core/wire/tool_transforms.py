@@ -74,7 +74,7 @@ class _Ids:
 
 _NINE = re.compile(r"[A-Za-z0-9]{9}")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,40}")
-_NUMBERED = re.compile(r"functions\..+:\d+")
+_NUMBERED = re.compile(r"functions\.[^\s:]{1,200}:\d{1,9}")
 
 
 def nine_characters(old: str, _function: str, _number: int) -> str:

@@ -11,6 +11,8 @@ from ...reports import Table
 from ...settings.environment import Settings
 from .console import console, json_option, print_json, without_tracebacks
 
+_VALUES = re.compile(r"(?<==)[^&#]*")
+
 
 @click.command()
 @json_option
@@ -50,7 +52,7 @@ def mask_url(value: object) -> object:
     if not isinstance(value, str) or "://" not in value:
         return value
     scheme, _, rest = value.partition("://")
-    rest = re.sub(r"(?<==)[^&#]*", "…", rest) if "?" in rest else rest
+    rest = _VALUES.sub("…", rest) if "?" in rest else rest
     return f"{scheme}://…@{rest.rpartition('@')[2]}" if "@" in rest else f"{scheme}://{rest}"
 
 

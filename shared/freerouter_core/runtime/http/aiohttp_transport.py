@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_HEADER_BYTES = 65_536
 """Bytes of one header, and of one header line."""
+READ_BUFFER = 16_384
+"""Bytes that wait to be read before the server must wait too; twice as many may."""
 IDLE_CLOSE_WINDOW = 0.1
 """A reused connection that fails within this many seconds was closed by the server while idle: send
 again. A later failure may have reached the model: do not."""
@@ -147,6 +149,8 @@ class AiohttpPool:
             connector=connector,
             cookie_jar=aio.DummyCookieJar(),
             timeout=aio.ClientTimeout(total=None, sock_connect=self._connect, sock_read=self._read),
+            auto_decompress=False,
+            read_bufsize=READ_BUFFER,
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
         )

@@ -11,6 +11,7 @@ address it belongs to and nowhere else.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
 import time
@@ -29,6 +30,7 @@ from ...catalogue.providers import Account
 from ...errors import BadSetting
 from . import aiohttp_transport
 from .aiohttp_transport import AiohttpPool, AiohttpResponse
+from .decoding import ACCEPT_ENCODING, Decoder, Undecodable
 
 HttpClient = httpx.AsyncClient | httpx.AsyncBaseTransport
 """What a user may hand in to send requests with."""
@@ -41,8 +43,10 @@ MAX_IDLE = 64
 """Idle connections kept for each origin."""
 IDLE_TIMEOUT = 30.0
 """Seconds for which an idle connection is kept."""
-MAX_BODY = 32_000_000
+MAX_BODY = 16_000_000
 """Bytes of a response that is read as a whole."""
+MAX_STREAM = 256_000_000
+"""Bytes of a response that is read piece by piece."""
 _TIMEOUT = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT).as_dict()
 
 
@@ -86,7 +90,10 @@ class _HttpxResponse:
         self.headers = {key.lower(): value for key, value in response.headers.items()}
 
     def chunks(self) -> AsyncIterator[bytes]:
-        return self._response.aiter_bytes()
+        if self._response.is_stream_consumed:  # a transport of the user's has read and decoded it
+            self.headers.pop("content-encoding", None)
+            return self._response.aiter_bytes()
+        return self._response.aiter_raw()
 
     async def close(self) -> None:
         await self._response.aclose()
@@ -99,26 +106,34 @@ class Response:
         self._response = response
         self.status, self.headers = response.status, response.headers
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body, in pieces. Raises `TransportFailed`."""
+    async def chunks(self, limit: int = MAX_STREAM) -> AsyncIterator[bytes]:
+        """The body, in small pieces. Raises `TransportFailed`, also beyond `limit` bytes."""
+        size = 0
         try:
-            async for chunk in self._response.chunks():
-                yield chunk
+            received = self._response.chunks()
+            decoder = Decoder(self.headers.get("content-encoding", ""))
+            async for chunk in received:
+                in_turn = False
+                for piece in decoder.pieces(chunk):
+                    if in_turn:
+                        await asyncio.sleep(0)  # what was received at once may be a lot
+                    in_turn = True
+                    size += len(piece)
+                    if size > limit:
+                        message = f"the response is larger than {limit:,} bytes"
+                        raise TransportFailed("protocol", message)
+                    yield piece
         except Exception as error:
             raise _failure(error) from None
 
     async def read(self, limit: int = MAX_BODY, *, whole: bool = True) -> bytes:
         """The body. Beyond `limit` bytes: raises `TransportFailed`, or without `whole` is cut."""
-        parts: list[bytes] = []
-        size = 0
-        async for chunk in self.chunks():
-            parts.append(chunk)
-            size += len(chunk)
-            if size > limit and not whole:
+        body = bytearray()
+        async for piece in self.chunks(limit if whole else MAX_STREAM):
+            body += piece
+            if len(body) > limit:
                 break
-            if size > limit:
-                raise TransportFailed("protocol", f"the response is larger than {limit:,} bytes")
-        return b"".join(parts)
+        return bytes(body)
 
 
 class Transport:
@@ -248,6 +263,7 @@ def headers_of(account: Account, with_body: bool) -> list[tuple[str, str]]:
     """The headers of a request to `account`. The user's own override the others."""
     headers = {
         "accept": "application/json, text/event-stream",
+        "accept-encoding": ACCEPT_ENCODING,
         "user-agent": f"freerouter/{__version__}",
     }
     if with_body:
@@ -301,6 +317,8 @@ def _patched() -> bool:
 def _failure(error: Exception) -> TransportFailed:
     if isinstance(error, TransportFailed):
         return error
+    if isinstance(error, Undecodable):
+        return TransportFailed("protocol", str(error))
     aiohttp = aiohttp_transport.loaded()
     name = aiohttp_transport.failure_name(error, aiohttp) if aiohttp is not None else None
     kind = type(error).__name__

@@ -7,6 +7,7 @@ futures are resolved in one wake-up. A greenlet waits on gevent's hub, so that o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -120,19 +121,33 @@ def new_thread_event() -> ThreadEvent:
     return _GeventEvent() if gevent_patched() else _LockEvent()
 
 
+MAX_UNREAD = 65_536
+"""The size of items that a consumer has not read yet, from which on `drain` waits for it."""
+
+
 class StreamBuffer(Generic[T]):
     """Items from the runtime's loop to one consumer, in batches.
 
-    It holds whatever was not taken yet. A slow consumer is no stall, and an answer is small.
+    It is called with each item. Whoever calls it awaits `drain` now and then, so that a slow
+    consumer slows down where the items come from. `wake` is called when there is news. `post` runs
+    a call on the runtime's loop.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, wake: Callable[[], None], post: Callable[[Callable[[], object]], None]
+    ) -> None:
         self._items: deque[T] = deque()
-        self._wake = wake
+        self._wake, self._post = wake, post
         self._ended = False
+        self._put_size = 0
+        """Of all items put. Written by the producer only, `_taken_size` by the consumer only."""
+        self._taken_size = 0
+        self._room: asyncio.Future[None] | None = None
+        """Resolved when there is room, while the producer waits for it."""
 
-    def put(self, item: T) -> None:
+    def __call__(self, item: T) -> None:
         """Add an item and wake the consumer."""
+        self._put_size += getattr(item, "size", 1)
         self._items.append(item)
         self._wake()
 
@@ -140,6 +155,18 @@ class StreamBuffer(Generic[T]):
         """No item follows."""
         self._ended = True
         self._wake()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the consumer is far behind."""
+        return self._put_size - self._taken_size > MAX_UNREAD
+
+    async def drain(self) -> None:
+        """Wait until the consumer has caught up. On the runtime's loop."""
+        while self.is_full:
+            self._room = asyncio.get_running_loop().create_future()
+            if self.is_full:
+                await self._room
 
     @property
     def has_news(self) -> bool:
@@ -150,6 +177,17 @@ class StreamBuffer(Generic[T]):
         """(the items so far, whether they are the last)."""
         ended = self._ended  # read first: items put before the end are then all here
         items: list[T] = []
+        size = 0
         while self._items:
             items.append(self._items.popleft())
+            size += getattr(items[-1], "size", 1)
+        self._taken_size += size
+        if size and self._room is not None:
+            with contextlib.suppress(RuntimeError):  # the runtime's loop is closed
+                self._post(self._make_room)
         return items, ended
+
+    def _make_room(self) -> None:
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)

@@ -6,17 +6,15 @@ clock makes a loop whose timers fire at once and in order, so an hour passes in 
 
 from __future__ import annotations
 
-import asyncio
 import selectors
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
+from typing import Protocol
 
 from .os_threads import NativeLoop, new_selector
-
-if TYPE_CHECKING:
-    from _typeshed import FileDescriptorLike
+from .watchdog import SelectorWrapper
 
 CALLABLE_GRACE = 0.03
 """Real seconds that virtual time waits for user callables, each time before it moves."""
@@ -28,30 +26,75 @@ class Clock(Protocol):
     def now(self) -> float:
         """Unix seconds, monotonic within a process."""
 
-    def new_event_loop(self, busy: Callable[[], bool]) -> asyncio.AbstractEventLoop:
+    def wall(self) -> float:
+        """Unix seconds as the machine tells them now: what its processes agree on."""
+
+    def new_event_loop(self, busy: Callable[[], bool]) -> NativeLoop:
         """A loop whose timers follow this clock. `busy` tells whether a request is under way."""
 
     def held(self) -> AbstractContextManager[None]:
         """For the time in which a user callable runs on its own thread, which takes real time."""
 
 
-class RealClock:
-    """The wall clock at its start, advanced by the monotonic clock.
+def _best_source() -> Callable[[], float]:
+    """The clock that only moves forward, and that goes on while the machine sleeps."""
+    # Linux: CLOCK_MONOTONIC stands still meanwhile. macOS: it goes on, `time.monotonic` does not.
+    for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):
+        number = getattr(time, name, None)
+        if number is not None:
+            with suppress(OSError):
+                time.clock_gettime(number)
+                return partial(time.clock_gettime, number)
+    return time.monotonic
 
-    So a step of the system's clock can neither undo a wait nor prolong it.
+
+MAX_LEAD = 2.0
+"""Seconds by which the machine's clock may lead before this one follows it."""
+MAX_IDLE_WAIT = 10.0
+"""Seconds that a loop waits at most for a timer: while a machine sleeps, no wait ends."""
+
+
+class RealClock:
+    """The machine's clock at the start, advanced by one that only moves forward.
+
+    Time asleep counts. If the machine's clock is set back, this one goes on, so no wait gets
+    longer. If it is set forward, this one follows as soon as no request is under way; `source`
+    then still measures the timeouts.
     """
 
-    def __init__(self) -> None:
-        self._epoch = time.time() - time.monotonic()
+    def __init__(self, source: Callable[[], float] | None = None) -> None:
+        self._source = source or _best_source()
+        self._epoch = time.time() - self._source()
+        self._is_busy: Callable[[], bool] = lambda: False
 
     def now(self) -> float:
-        return self._epoch + time.monotonic()
+        now = self._epoch + self._source()
+        lead = time.time() - now
+        if lead > MAX_LEAD and not self._is_busy():
+            self._epoch += lead
+            now += lead
+        return now
 
-    def new_event_loop(self, busy: Callable[[], bool]) -> asyncio.AbstractEventLoop:
-        return NativeLoop()
+    def wall(self) -> float:
+        return time.time()
+
+    def new_event_loop(self, busy: Callable[[], bool]) -> NativeLoop:
+        self._is_busy = busy
+        return _RealLoop(self._source)
 
     def held(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+
+class _RealLoop(NativeLoop):
+    """Its timers count the time asleep, too."""
+
+    def __init__(self, source: Callable[[], float]) -> None:
+        self._source = source
+        super().__init__(_ShortWaits(new_selector()))
+
+    def time(self) -> float:
+        return self._source()
 
 
 class VirtualClock:
@@ -66,11 +109,14 @@ class VirtualClock:
     def now(self) -> float:
         return self._start + self.elapsed
 
+    def wall(self) -> float:
+        return self.now()
+
     def advance(self, seconds: float) -> None:
         """Let time pass between calls: a test ends a bench or a window with it."""
         self.elapsed += seconds
 
-    def new_event_loop(self, busy: Callable[[], bool]) -> asyncio.AbstractEventLoop:
+    def new_event_loop(self, busy: Callable[[], bool]) -> NativeLoop:
         return _VirtualLoop(self, busy)
 
     @contextmanager
@@ -83,14 +129,21 @@ class VirtualClock:
             self.holders -= 1
 
 
-class _VirtualSelector(selectors.BaseSelector):
+class _ShortWaits(SelectorWrapper):
+    """Looks at the time again every `MAX_IDLE_WAIT` seconds."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        return self._real.select(None if timeout is None else min(timeout, MAX_IDLE_WAIT))
+
+
+class _VirtualSelector(SelectorWrapper):
     """Turns the loop's wait for its next timer into a step of the virtual clock.
 
     Only while a request is under way. An idle loop blocks, or its background timers would race.
     """
 
     def __init__(self, clock: VirtualClock, busy: Callable[[], bool]) -> None:
-        self._real = new_selector()
+        super().__init__(new_selector())
         self._clock = clock
         self._busy = busy
 
@@ -103,20 +156,6 @@ class _VirtualSelector(selectors.BaseSelector):
         if not ready:
             self._clock.advance(timeout)
         return ready
-
-    def register(
-        self, fileobj: FileDescriptorLike, events: int, data: object = None
-    ) -> selectors.SelectorKey:
-        return self._real.register(fileobj, events, data)
-
-    def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
-        return self._real.unregister(fileobj)
-
-    def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
-        return self._real.get_map()
-
-    def close(self) -> None:
-        self._real.close()
 
 
 class _VirtualLoop(NativeLoop):

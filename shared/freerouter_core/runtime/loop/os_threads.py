@@ -15,6 +15,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, TypeVar, TypeVarTuple
 
+from .watchdog import Watchdog, WatchedSelector
+
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
@@ -67,10 +69,14 @@ def new_selector() -> selectors.BaseSelector:
 
 
 class NativeLoop(asyncio.SelectorEventLoop):
-    """An event loop that uses nothing of gevent's. Name lookups run on real threads too."""
+    """An event loop that uses nothing of gevent's, and that is watched.
+
+    Name lookups run on real threads too.
+    """
 
     def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
-        super().__init__(selector or new_selector())
+        self.watchdog = Watchdog()
+        super().__init__(WatchedSelector(selector or new_selector(), self.watchdog))
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Args], T], *args: *Args

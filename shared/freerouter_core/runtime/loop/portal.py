@@ -15,7 +15,7 @@ from .job import AsyncCall, Job, LoopThread, Work
 T = TypeVar("T")
 Item = TypeVar("Item")
 StreamWork = Callable[[Callable[[Item], None]], AsyncCall[T]]
-"""Gets `put`, which passes an item to the caller."""
+"""Gets what passes an item to the caller: a `StreamBuffer`."""
 
 
 class Portal:
@@ -61,12 +61,12 @@ class Portal:
         return job.result()
 
     def stream(self, work: StreamWork[Item, T]) -> Generator[Item, None, T]:
-        """Yield what `work(put)` puts, as it comes. The generator returns what `work` returns."""
+        """Yield what `work(buffer)` puts, as it comes, and return what `work` returns."""
         thread = self._running_thread()
         self._refuse_own_thread(thread)
         ready = new_thread_event()
-        buffer: StreamBuffer[Item] = StreamBuffer(ready.set)
-        job: Job[T] = Job(thread, lambda: work(buffer.put), buffer.end)
+        buffer: StreamBuffer[Item] = StreamBuffer(ready.set, thread.callbacks.post)
+        job: Job[T] = Job(thread, lambda: work(buffer), buffer.end)
         thread.callbacks.post(job.begin)
         try:
             ended = False
@@ -97,8 +97,8 @@ class Portal:
             with contextlib.suppress(RuntimeError):  # the caller's loop is closed
                 callbacks.post(resume)
 
-        buffer: StreamBuffer[Item] = StreamBuffer(wake)
-        job: Job[T] = Job(thread, lambda: work(buffer.put), buffer.end)
+        buffer: StreamBuffer[Item] = StreamBuffer(wake, thread.callbacks.post)
+        job: Job[T] = Job(thread, lambda: work(buffer), buffer.end)
         thread.callbacks.post(job.begin)
         try:
             ended = False

@@ -1,0 +1,53 @@
+"""No response stops the loop, fills the memory or leaves the tree of errors (law 12)."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from freerouter_core import ChatRequest, Router
+from freerouter_core.errors import FreeRouterError
+from freerouter_core.runtime.loop.watchdog import Watchdog
+
+from .attacks import ATTACKS, Attack, router_under
+
+LONGEST_PAUSE = 0.05
+"""Seconds of the loop's own work between two looks at what else there is to do."""
+
+
+def ask(router: Router, attack: Attack) -> str:
+    """What came of a request: the name of the model that answered, or of the error."""
+    request = ChatRequest([{"role": "user", "content": "hello"}], **attack.request)
+    try:
+        if not attack.streamed:
+            return router.chat(request).answer.model
+        with router.stream(request) as stream:
+            for _ in stream:
+                pass
+            return stream.outcome.answer.model
+    except FreeRouterError as error:
+        return type(error).__name__
+
+
+def watchdog_of(router: Router) -> Watchdog:
+    """The loop's own watchdog, which from now on measures work, not time lost to others."""
+    runtime = router._runtime
+    watchdog = runtime._running_thread().loop.watchdog
+    watchdog.reset(time.thread_time)
+    return watchdog
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_no_attack_stops_the_loop_or_leaves_the_tree(name: str) -> None:
+    attack = ATTACKS[name]
+    pauses = []
+    for _ in range(2):  # the collector of garbage may run in one of them
+        router = router_under(attack)
+        router.free_models()
+        watchdog = watchdog_of(router)
+        assert ask(router, attack)
+        pauses.append(watchdog.longest)
+        if watchdog.longest < LONGEST_PAUSE:
+            return
+    assert min(pauses) < LONGEST_PAUSE
