@@ -20,7 +20,7 @@ PURE_STDLIB = {
     "__future__", "base64", "binascii", "collections", "collections.abc", "contextlib",
     "dataclasses", "email.utils", "enum",
     "array", "bisect", "functools", "hashlib", "itertools", "json", "math", "operator", "random",
-    "re", "struct", "tomllib", "types", "typing",
+    "re", "reprlib", "struct", "tomllib", "types", "typing",
 }  # fmt: skip
 """What a pure folder may import besides its own. `random` for the type of what is handed in."""
 

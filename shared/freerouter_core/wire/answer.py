@@ -10,7 +10,10 @@ from typing import Any
 from .json_values import Json, JsonMapping, as_dicts, as_mapping
 from .message import error_of, join_surrogates, reasoning_of, text_of, word_of
 from .think_tags import split_think
-from .tool_calls import ToolCall, read_tool_calls
+from .tool_calls import MAX_CALLS, ToolCall, read_tool_calls
+
+MAX_TEXT = 2_000_000
+"""Characters of an answer's text, reasoning and calls: no model writes as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,10 @@ def read_answer(body: object, requested_model: str = "") -> Answer:
         return Answer(model=requested_model, error=error)
     choice = _first_choice(body)
     message = as_mapping(choice.get("message"))
-    text, reasoning = split_think(join_surrogates(text_of(message.get("content"))))
+    content, calls = text_of(message.get("content")), message.get("tool_calls")
+    if len(content) + len(reasoning_of(message)) > MAX_TEXT or _is_long(calls):
+        return Answer(model=requested_model, error=too_large())
+    text, reasoning = split_think(join_surrogates(content))
     answer_id = str(body.get("id") or "")
     usage, audio, upstream = body.get("usage"), message.get("audio"), body.get("provider")
     return Answer(
@@ -95,6 +101,18 @@ def read_answer(body: object, requested_model: str = "") -> Answer:
         audio=dict(audio) if isinstance(audio, Mapping) else None,
         error=_error_in(body, choice),
     )
+
+
+def _is_long(calls: object) -> bool:
+    """Whether there are more tool calls than an honest answer has, or longer ones."""
+    calls = as_dicts(calls)
+    sizes = (len(str(as_mapping(call.get("function")).get("arguments"))) for call in calls)
+    return len(calls) > MAX_CALLS or sum(sizes) > MAX_TEXT
+
+
+def too_large() -> Json:
+    """The error of an answer that is larger than any honest one."""
+    return {"message": "the answer is larger than any honest one", "code": 502}
 
 
 def _first_choice(body: JsonMapping) -> JsonMapping:

@@ -23,6 +23,7 @@ from .message import reasoning_of, text_of
 from .request import ChatRequest
 from .tool_pairing import pair_tool_calls
 
+_NOT_IN_NAMES = re.compile(r"[\s<|\\/>]+")
 NO_OUTPUT = "(no output)"
 """The content of a tool's result that has none. Gemini and Bedrock refuse an empty one."""
 NO_TEXT = "(no text)"
@@ -206,7 +207,7 @@ def _with_name(message: JsonMapping, wire: Json) -> Json:
     name = message.get("name")
     if isinstance(name, str) and name:
         # OpenAI's pattern, which others copied.
-        wire["name"] = re.sub(r"[\s<|\\/>]+", "_", name)[:64]
+        wire["name"] = _NOT_IN_NAMES.sub("_", name[:500])[:64]
     return wire
 
 

@@ -111,7 +111,7 @@ def _count(text: str | bytes | bytearray, characters: str) -> int:
 def is_deep(value: object, depth: int = MAX_DEPTH) -> bool:
     """Whether arrays and objects stand inside each other more than `depth` levels deep."""
     level = {id(value): value}
-    for _ in range(depth + 1):
+    for _ in range(depth):
         # By identity, because a caller's value may hold the same part twice, or hold itself.
         level = {
             id(child): child

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .answer import Answer
+from .answer import MAX_TEXT, Answer, too_large
 from .delta import Delta
 from .json_values import MAX_VALUES, Json, JsonMapping, as_dicts, parse_json
 from .message import (
@@ -22,10 +22,8 @@ from .message import (
 from .think_tags import ThinkSplitter
 from .tool_calls import MAX_CALLS, ToolCallAssembler, ToolCallFragment
 
-MAX_ANSWER = 64_000_000
+MAX_ANSWER = 32_000_000
 """Bytes of memory, roughly, that the parts of one answer may take."""
-MAX_TEXT = 2_000_000
-"""Characters of an answer's text, reasoning and calls: no model writes as many."""
 _DELTA_COST = 100
 """Bytes that a delta takes beside its characters."""
 
@@ -132,7 +130,7 @@ class Assembler:
             or self._values > MAX_VALUES
             or len(self._tool_calls) > MAX_CALLS
         ):
-            self._error = {"message": "the answer is larger than any honest one", "code": 502}
+            self._error = too_large()
 
     def _add(self, delta: JsonMapping) -> Delta | None:
         content = delta.get("content")

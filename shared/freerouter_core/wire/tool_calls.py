@@ -81,7 +81,7 @@ def read_tool_calls(message: JsonMapping, answer_id: str) -> tuple[ToolCall, ...
     """The complete calls of a message."""
     ids = _UniqueIds()
     calls: list[ToolCall] = []
-    for number, call in enumerate(as_dicts(message.get("tool_calls"))[:MAX_CALLS]):
+    for number, call in enumerate(as_dicts(message.get("tool_calls"))):
         function = as_mapping(call.get("function"))
         arguments = function.get("arguments")
         if not isinstance(arguments, str):
