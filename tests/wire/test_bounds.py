@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from freerouter_core import ChatRequest
-from freerouter_core.catalogue.providers import Account
 from freerouter_core.errors import BadRequest
 from freerouter_core.routing.need import checked_need
 from freerouter_core.wire import json_values, sse, stream, tool_calls
@@ -22,7 +21,6 @@ from freerouter_core.wire.json_values import (
     parse_json,
     read_json_at,
 )
-from freerouter_core.wire.redact import redact, redact_error
 from freerouter_core.wire.refused_parameter import refused_parameter
 from freerouter_core.wire.rejection import Rejection, message_of, read_rejection, searchable_text
 from freerouter_core.wire.retry_after import parse_duration, parse_retry_at, stated_retry_at
@@ -37,15 +35,13 @@ NOW = 1_800_000_000.0
 # -- JSON ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["[]", '{"a":1}'])
-def test_json_has_a_depth(kind: str) -> None:
-    opening, closing = kind.split("1") if "1" in kind else kind
-
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_json_has_a_depth(opening: str, closing: str) -> None:
     def nested(depth: int) -> str:
         return opening * depth + "1" + closing * depth
 
     assert parse_json(nested(MAX_DEPTH)) is not None
-    for depth in (MAX_DEPTH + 1, 900, 100_000):
+    for depth in (MAX_DEPTH + 1, 900, 40_000):
         with pytest.raises(ValueError, match="nested too deeply"):
             parse_json(nested(depth))
 
@@ -141,19 +137,6 @@ def test_long_times_are_none() -> None:
     assert parse_retry_at(-(10**400), NOW) is None
     assert stated_retry_at({}, {"message": ["retry in 5 s"]}, NOW) is None
     assert stated_retry_at({}, {"message": "x" * 9_000 + " retry in 5 s"}, NOW) == NOW + 5
-
-
-def test_keys_are_found_in_long_texts_and_in_errors() -> None:
-    account = Account("openrouter", "https://x.test/v1", "own-secret-key")
-    key = "sk-abcdef1234"
-    assert redact(f"a {key} and Bearer abcdefgh, gsk_12345678") == "a [key] and Bearer [key], [key]"
-    assert redact("task-force, risk-averse, sk-a") == "task-force, risk-averse, sk-a"
-    many = redact("sk-a " * 2_000 + key)
-    assert "sk-" not in many
-    error = {"message": f"no\n{key}", key: [{"raw": "own-secret-key"}], "code": 4, "input": "kept"}
-    assert redact_error(error, account) == {
-        "message": "no\n[key]", "[key]": [{"raw": "[key]"}], "code": 4, "input": "kept",
-    }  # fmt: skip
 
 
 # -- schemas ------------------------------------------------------------------------------------

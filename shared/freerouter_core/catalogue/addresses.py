@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..errors import BadSetting
 
+_PATH = re.compile(r"[/?#]")
 _ADDRESS = re.compile(
     r"(https?)://(?:([^/?#\s@\\]*)@)?"
     r"((?:\[[0-9A-Fa-f:.]+\]|[^/?#\s@:\\\[\]]+)(?::[0-9]{1,5})?)"
@@ -99,5 +100,5 @@ def join_address(address: str, path: str) -> str:
 def address_at_host(address: str, path: str) -> str:
     """The URL of a path at the host of an address, which keeps its user and query."""
     scheme, _, rest = address.partition("://")
-    host, query = re.split(r"[/?#]", rest, maxsplit=1)[0], address.partition("?")[2]
+    host, query = _PATH.split(rest, maxsplit=1)[0], address.partition("?")[2]
     return join_address(f"{scheme}://{host}" + (f"?{query}" if query else ""), path)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from ..catalogue.model import Model
 from ..catalogue.providers import Account
 
+_LETTERS = re.compile(r"[a-z]*")
 _HOSTS = frozenset({"@cf", "@hf", "accounts", "free", "hf", "models", "pub", "workers-ai"})
 """Parts of names that say where a model is served, and not who made it."""
 
@@ -23,7 +24,7 @@ def family_of(name: str) -> tuple[str, str]:
     """(who made it, the first word of its name), of a model's name such as
     "meta-llama/llama-3.3-70b-instruct:free" or "@cf/meta/llama-3"; the first may be empty."""
     *makers, own = [part for part in name.lower().split("/") if part not in _HOSTS] or [name]
-    stem = re.match(r"[a-z]*", own)
+    stem = _LETTERS.match(own)
     return (makers[-1] if makers else ""), (stem[0] if stem else "") or own
 
 

@@ -46,6 +46,7 @@ LASTS_AFTER, LASTS_BY = 600.0, 8
 MAX_KINDS, MAX_MODELS = 8, 32
 """Kinds of refusals, and models of each, that are remembered of an account."""
 WORDS = 80
+_WORD = re.compile(r"[^\W\d_]+")
 """Letters of a refusal's message that must be alike."""
 
 
@@ -153,5 +154,5 @@ def _words(cause: Cause, message: str) -> str:
     """What must be alike in two refusals: their words, without numbers and identifiers."""
     if cause in (Cause.CONNECT, Cause.CONNECT_TIMEOUT, Cause.AMBIGUOUS_429):
         return ""
-    words = re.findall(r"[^\W\d_]+", message[: 4 * WORDS].lower())
+    words = _WORD.findall(message[: 4 * WORDS].lower())
     return " ".join(word for word in words if len(word) < 20)[:WORDS]

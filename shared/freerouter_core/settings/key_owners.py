@@ -26,6 +26,7 @@ from .known_providers import known_providers
 
 _SECRET_NAME = re.compile("KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)
 """Variables with such names hold secrets, and an address must not contain those."""
+_NOT_A_LETTER = re.compile(r"\W")
 _VARIABLE = re.compile(r"\{(\w+)\}")
 _MOVABLE = frozenset({"free", "limits", "privacy"})
 """What a found file may say of a known provider."""
@@ -124,7 +125,7 @@ def _narrows(free: object, known: object) -> bool:
 
 
 def _check_own(what: str, name: str, row: ProviderRow, file: str | None) -> None:
-    prefix = re.sub(r"\W", "_", name).upper()
+    prefix = _NOT_A_LETTER.sub("_", name).upper()
     owners = _owners()
     for variable in [*row.get("keys", ()), *_variables_in(row)]:
         owner = owners.get(variable)
