@@ -21,26 +21,30 @@ from .row import Host, Script
 class WildWire:
     """Replies as the row's hosts do, and keeps what was asked."""
 
-    def __init__(self, hosts: Sequence[Host], *, state: str = "memory") -> None:
+    def __init__(self, hosts: Sequence[Host]) -> None:
         self.hosts = {f"{host.provider}.test": host for host in hosts}
         self.asked: list[tuple[str, str]] = []
         """(provider, model) of each chat request."""
         self.bodies: list[Json] = []
         self.strays: list[str] = []
         """Requests with another host's key, or to an unknown model."""
+        self._notes: dict[str, str] = {}
         self._turns: dict[tuple[str, str], int] = {}
-        self._state = state
         self.clock = VirtualClock()
         self.runtime = self._runtime()
 
     def _runtime(self) -> Runtime:
         transport = httpx.MockTransport(self._reply)
-        return Runtime(clock=self.clock, client=transport, cache=None, state=self._state)
+        return Runtime(clock=self.clock, client=transport, cache=None, state="memory")
 
     def restart(self) -> None:
-        """Another process goes on with the same state."""
+        """Another process goes on with the notes that this one wrote. (A store takes real time.)"""
+        sync, touched = self.runtime.state_sync, self.runtime.state.health.touched
+        self._notes |= {key: note for key in touched if (note := sync._note_of(key)) is not None}
         self.runtime.close()
         self.runtime = self._runtime()
+        for key, note in self._notes.items():
+            self.runtime.state_sync._apply(key, note)
 
     def close(self) -> None:
         self.runtime.close()
