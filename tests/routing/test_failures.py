@@ -327,7 +327,7 @@ def test_an_answer_that_cost_money_proves_the_price_cap_right() -> None:
     play(gateway(R, R2), fates, state=state)
 
     assert state.price_caps == {GATEWAY.scope: True}
-    assert state.health.models[R2.identity].gone == NOW - 60.0, "it is not asked again"
+    assert state.health.models[R2.identity].charged == 0.01, "it is not asked again"
     spent = [tally.get("usd") for tally in state.health.usage.untold.values()]
     assert 0.01 in spent
 
@@ -337,7 +337,7 @@ def test_with_allow_paid_a_charge_is_no_surprise() -> None:
     play(gateway(R, allow_paid=True), {R.id: answers(usage={"cost": 0.01})}, state=state)
 
     assert state.price_caps == {}
-    assert state.health.models[R.identity].gone is None
+    assert state.health.models[R.identity].charged == 0.0
 
 
 def test_a_price_cap_is_remembered_once() -> None:

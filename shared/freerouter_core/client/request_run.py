@@ -14,7 +14,7 @@ from dataclasses import replace
 from ..catalogue.model import Catalogue
 from ..catalogue.providers import Account
 from ..errors import FreeRouterError
-from ..events import Answered, CalledOff, Charged, GaveUp, RequestTrace
+from ..events import Answered, CalledOff, GaveUp, RequestTrace
 from ..guards.base import ChatClient
 from ..guards.run import RequestGuards
 from ..routing.journal import Journal
@@ -122,8 +122,6 @@ class RequestRun:
                 trail=trace,
             )
         )
-        if answer.cost and not self.context.config.allow_paid:
-            self.runtime.emit(Charged(outcome.attempt.model.id, answer.cost))
 
     async def _answer(self) -> Outcome:
         context, runtime = self.context, self.runtime

@@ -355,6 +355,7 @@ class _Run:
 
     def _done(self, flight: InFlight, event: s.Done) -> Steps[Outcome | None]:
         """Check what claims to be an answer: it ends the request, or counts as a failure."""
+        self.failures.told_cost(flight.candidate, event.answer.cost, self.now)
         checked = self.answer_check.check(
             event.answer,
             flight.candidate.model.id,
@@ -396,5 +397,5 @@ class _Run:
         self.flights.remove(flight)
         yield from self._cancel_all("another answered")
         flight.answered(self.book, tokens_of(answer), self.plan.need.ways, self.now)
-        self.failures.answered(flight, answer.cost, self.now, event.spent_until)
+        self.failures.answered(flight, self.now, event.spent_until)
         self.journal.attempted(flight.attempt, None, flight.sent, self.now)

@@ -120,30 +120,36 @@ class Failures:
         )
         return fault
 
-    def answered(
-        self, flight: InFlight, cost: float | None, now: float, spent_until: float | None = None
-    ) -> None:
-        """Take in a success. `cost`: USD. `spent_until`: when a limit resets, from the headers.
+    def answered(self, flight: InFlight, now: float, spent_until: float | None = None) -> None:
+        """Take in a success. `spent_until`: when a limit resets, from the headers.
 
         If it succeeded without the price cap after a refusal with it, the cap is not understood
-        there, and the models that it cost are not gone. If it cost money, the cap was right: the
-        model is not asked again.
+        there, and the models that it cost are not gone.
         """
         candidate, attempt = flight.candidate, flight.attempt
         state, identity = self._state, candidate.model.identity
         self._disproved(candidate, flight.sent, now)
         state.adaptive_limits.answered(candidate.account, candidate.model, candidate.place)
-        if cost:
-            state.health.usage.paid(identity, now, cost)
         if spent_until is not None:
             state.health.limit_spent(identity, spent_until)
-        if cost and not self._plan.policy.allow_paid:
-            state.remember_price_cap(candidate.account.scope, True)
-            state.health.vanished(identity, self._plan.catalogue.fetched)
-        elif not attempt.price_cap and not candidate.price_cap:
+        charged = state.health.of(identity).charged
+        if not charged and not attempt.price_cap and not candidate.price_cap:
             state.remember_price_cap(candidate.account.scope, False)
             for gone in self._gone_streak:
                 state.health.reappeared(gone.model.identity)
+
+    def told_cost(self, candidate: Candidate, usd: float | None, now: float) -> None:
+        """Take in what an answer said that it cost, whether or not it is of use.
+
+        If that was not to be, the model is not asked again, and the price cap was right.
+        """
+        if not usd or usd < 0:
+            return
+        state, identity = self._state, candidate.model.identity
+        state.health.usage.paid(identity, now, usd)
+        if not (self._plan.policy.allow_paid or candidate.account.notional_costs):
+            state.remember_price_cap(candidate.account.scope, True)
+            state.health.charged(identity, usd)
 
     # -- for later requests -----------------------------------------------------------------------
 

@@ -98,6 +98,8 @@ class Health(Timings):
     """The context window it stated in an error, tokens."""
     gone: float | None = None
     """The catalogue (by its `fetched` time) that lists it although it is gone."""
+    charged: float = 0.0
+    """USD that it took although it should have been free. It is not asked again."""
     provider_facts: bool = False
     """Whether its provider told the first token and the speed."""
     grade: float = 0.0
@@ -117,7 +119,8 @@ class Health(Timings):
     @property
     def plain(self) -> bool:
         """Whether nothing was learnt that could make it unfit for a request."""
-        return self.gone is None and not self.lacks and self.context is None and not self.unsafe
+        unfit = self.lacks or self.context is not None or self.unsafe
+        return not (unfit or self.charged or self.gone is not None)
 
     @property
     def safety(self) -> float:

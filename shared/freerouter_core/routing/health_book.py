@@ -150,6 +150,10 @@ class HealthBook:
         """A model is gone, although the catalogue fetched then lists it."""
         self._touched_record(identity).gone = fetched
 
+    def charged(self, identity: ModelIdentity, usd: float) -> None:
+        """An answer cost money although the model should be free."""
+        self._touched_record(identity).charged += usd
+
     def reappeared(self, identity: ModelIdentity) -> None:
         """A model that seemed gone was not: something else refused it."""
         self._record(identity).gone = None
@@ -192,13 +196,13 @@ class HealthBook:
     # -- all of it ------------------------------------------------------------------------------
 
     def reset(self) -> None:
-        """Forget benches, records and averages. What was used stays counted."""
+        """Forget benches, records and averages. What was used or paid stays counted."""
         self.pool = Pool()
         self.touched |= {f"a|{scope}" for scope in self.accounts.benches}
         self.accounts.reset()
-        for identity in self.models:
+        for identity, record in self.models.items():
             self._touch(identity)
-            self.models[identity] = Health()
+            self.models[identity] = Health(charged=record.charged)
 
     def _record(self, identity: ModelIdentity) -> Health:
         """A model's record, to be written."""

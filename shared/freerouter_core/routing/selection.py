@@ -16,6 +16,7 @@ from .fit import able, fit, ready, tight
 from .health import PRIOR_SAFETY, Health
 from .named import find_named
 from .need import Need
+from .policy import Policy
 from .rank import rank
 from .situation import Situation
 
@@ -62,7 +63,7 @@ def _select_named(
         selection.skipped[name] = "its provider is not among the router's, or has no key"
     elif model not in selection.named:
         health = situation.book.models.get(model.identity)
-        reason = _gone(health, catalogue) or fit(
+        reason = _out(health, catalogue, situation.policy) or fit(
             model, situation.need, situation.policy, health, situation.now, named=True
         )
         if reason is None:
@@ -117,7 +118,7 @@ def _fitting(
         if plain and model.context >= largest and model.expires is None and model.free:
             fitting.append(model)
             continue
-        reason = _gone(health, catalogue) or ready(model, need, policy, health, now)
+        reason = _out(health, catalogue, policy) or ready(model, need, policy, health, now)
         if reason is None:
             fitting.append(model)
         else:
@@ -149,7 +150,15 @@ def _able(catalogue: Catalogue, accounts: Mapping[str, Account], situation: Situ
     return result
 
 
-def _gone(health: Health | None, catalogue: Catalogue) -> str | None:
-    if health is not None and health.gone is not None and health.gone >= catalogue.fetched:
+def _out(health: Health | None, catalogue: Catalogue, policy: Policy) -> str | None:
+    """Why it is not asked, by its own answers."""
+    if health is None:
+        return None
+    if health.charged and not policy.allow_paid:
+        return (
+            f"charged {health.charged:g} USD although it should be free; "
+            "not asked again without allow_paid=True"
+        )
+    if health.gone is not None and health.gone >= catalogue.fetched:
         return "answered that it is gone; asked again when the catalogue has been refreshed"
     return None

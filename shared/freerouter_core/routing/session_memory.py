@@ -64,7 +64,10 @@ class SessionMemory:
             return None
         record = book.models.get(self.identity)
         if record is not None and (
-            record.benched_until > now or record.gone or record.odds(now)[0] < MIN_CHANCE
+            record.benched_until > now
+            or record.gone
+            or record.charged
+            or record.odds(now)[0] < MIN_CHANCE
         ):
             return None
         return self.model

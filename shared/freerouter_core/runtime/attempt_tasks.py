@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..catalogue.providers import Account
-from ..events import log
+from ..events import Charged, Event, log
 from ..routing import steps as s
 from ..routing.charges import Grant
 from ..routing.plan import Outcome, Plan
@@ -41,7 +41,9 @@ class AttemptTasks:
         clock: Clock,
         output: StreamOutput,
         transport_of: Callable[[Account], Transport],
+        emit: Callable[[Event], None],
     ) -> None:
+        self._emit = emit
         self._plan, self._ledger, self._clock = plan, ledger, clock
         self._output, self._transport_of = output, transport_of
         self._runs: dict[int, AttemptRun] = {}
@@ -146,6 +148,9 @@ class AttemptTasks:
         else:
             usage = (answer.usage or {}).get("total_tokens")
             run.tokens, run.cost = (usage if isinstance(usage, int) else None), answer.cost
+            free = not (self._plan.policy.allow_paid or attempt.account.notional_costs)
+            if free and answer.cost and answer.cost > 0:
+                self._emit(Charged(attempt.model.id, answer.cost))
             now, spent_until = self._clock.now(), run.spent_until
             self.post(s.Done(now, attempt.number, answer, spent_until=spent_until))
         finally:

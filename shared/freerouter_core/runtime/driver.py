@@ -65,6 +65,7 @@ class Driver:
             clock=self._clock,
             output=self._output,
             transport_of=transport_of,
+            emit=runtime.emit,
         )
         self._lists: asyncio.Task[None] | None = None
         """Waits for lists of models that are still on their way."""

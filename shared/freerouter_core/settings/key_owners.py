@@ -119,9 +119,9 @@ def _narrows(free: object, known: object) -> bool:
     """Whether a rule for free models allows nothing that the known one does not."""
     if free == known or known == "all":
         return True
-    ids = free if isinstance(free, list | tuple) else ()
-    exact = all("*" not in str(name) and matches_free_list(str(name), known) for name in ids)
-    return bool(ids) and exact
+    if not isinstance(free, list | tuple):
+        return False
+    return all("*" not in str(name) and matches_free_list(str(name), known) for name in free)
 
 
 def _check_own(what: str, name: str, row: ProviderRow, file: str | None) -> None:

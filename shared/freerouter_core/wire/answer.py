@@ -47,14 +47,9 @@ class Answer:
     @property
     def cost(self) -> float | None:
         """USD, or None if the provider states no cost."""
-        value = (self.usage or {}).get("cost")
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return None
-        try:
-            usd = float(value)
-        except OverflowError:
-            return None
-        return usd if math.isfinite(usd) else None
+        usage = self.usage or {}
+        stated = [_usd(usage.get(name)) for name in _COSTS]
+        return max((usd for usd in stated if usd is not None), default=None)
 
     @property
     def empty(self) -> bool:
@@ -66,6 +61,24 @@ class Answer:
     def with_(self, **changes: Any) -> Answer:
         """A copy with these fields replaced."""
         return replace(self, **changes)
+
+
+_COSTS = ("cost", "total_cost", "estimated_cost", "cost_usd", "total_cost_usd")
+"""Spellings of the USD that an answer cost. The largest counts."""
+
+
+def _usd(value: object) -> float | None:
+    """A number, a text with one, or the total of an object that has its parts."""
+    if isinstance(value, Mapping):
+        parts = [value.get(name) for name in ("total_cost", "total", "total_usd")]
+        return next((usd for part in parts if (usd := _usd(part)) is not None), None)
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        usd = float(value)
+    except (OverflowError, ValueError):
+        return None
+    return usd if math.isfinite(usd) else None
 
 
 def read_answer(body: object, requested_model: str = "") -> Answer:

@@ -180,7 +180,9 @@ class StateSync:
         """`touched`: this process has learnt something of the model that is not written yet."""
         models = self._state.health.models
         own = models.get(identity)
-        if own is None or theirs == Health():  # which is what a reset leaves
+        if own is None or theirs == Health(charged=theirs.charged):  # which is what a reset leaves
+            if own is not None:
+                theirs.charged = own.charged = max(own.charged, theirs.charged)
             if not touched or own is None:
                 models[identity] = theirs
             return
@@ -199,6 +201,7 @@ class StateSync:
             lacks=lacks.lacks,
             lacks_since=lacks.lacks_since,
             gone=gone,
+            charged=max(own.charged, theirs.charged),
             probing=own.probing,
         )
         for field in fields(Health):  # in place: candidates of requests under way hold the object
