@@ -352,6 +352,37 @@ def test_serve_answers_and_shuts_down_while_a_stream_is_open() -> None:
             process.kill()
 
 
+def test_serve_answers_to_admitted_names_and_apps(serve: Serve) -> None:
+    url = serve(World([SimModel("acme/a:free", first_token=0.0, speed=1e6)], clock="real"))
+    command = [*COMMAND, "serve", "--port", "0", "--allow-host", "my.test", "--max-requests", "9"]
+    variables = {
+        "OPENROUTER_BASE_URL": url,
+        "OPENROUTER_API_KEY": "sk-test-12345",
+        "FREEROUTER_SERVE_ORIGINS": "app://one.test app://two.test",
+        "PYTHONUNBUFFERED": "1",
+    }
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, **variables}
+    ) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://127.0.0.1:\d+", process.stdout.readline())
+            assert found is not None
+            statuses = [
+                httpx.get(f"{found.group()}/health", headers=headers, timeout=30).status_code
+                for headers in (
+                    {},
+                    {"host": "my.test"},
+                    {"host": "other.test"},
+                    {"origin": "app://two.test"},
+                    {"origin": "app://three.test"},
+                )
+            ]
+            assert statuses == [200, 200, 403, 200, 403]
+        finally:
+            process.kill()
+
+
 def test_serve_on_a_public_address_needs_a_token() -> None:
     done = run("serve", "--host", "0.0.0.0", OPENROUTER_API_KEY="sk-test-12345")  # noqa: S104
 

@@ -185,13 +185,13 @@ def test_a_named_models_price_is_looked_up_at_any_address(address: str, name: st
 def test_a_name_that_could_cost_is_not_asked(name: str, where: str) -> None:
     router, bodies = gateway([{"id": "a/ok:free", "pricing": FREE}])
     request = ChatRequest(HELLO, model=name if where == "request" else None)
-    options: dict[str, Any] = {
+    ways: dict[str, dict[str, Any]] = {
         "router": {"model": name, "fallback_models": ()},
         "request": {"fallback_models": ()},
         "fallback": {"fallback_models": [name]},
-    }[where]
+    }
     with contextlib.suppress(errors.FreeRouterError):
-        router.with_options(**options).chat(request)
+        router.with_options(**ways[where]).chat(request)
     assert {body["model"] for body in bodies} <= {"a/ok:free"}
     assert "preset" not in str(bodies)
 

@@ -24,11 +24,14 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from .._version import __version__
 from ..client.router import Router
 from .http import chat_completions, models, page, reports
 from .http.auth import AccessMiddleware
+from .http.bounds import MOST_REQUESTS, REQUEST_ID, BoundsMiddleware
+from .http.docs import add_docs
 from .http.errors import refusal
 from .http.route import JsonErrorRoute
 from .http.watchers import Watchers
@@ -88,6 +91,8 @@ def app(
     *,
     token: str | None = None,
     hosts: Collection[str] | None = None,
+    origins: Collection[str] = (),
+    most: int = MOST_REQUESTS,
     close: bool = False,
 ) -> FastAPI:
     """The whole application.
@@ -98,6 +103,9 @@ def app(
             no token.
         hosts: the host names that are accepted, so that no other site can point its own name here.
             None: any.
+        origins: what else may send requests from a browser, besides the service's own page: such as
+            "app://obsidian.md".
+        most: requests to models that are served at once. More are answered 429.
         close: whether the router's runtime is closed at shutdown.
     """
     served = of or Router()
@@ -111,14 +119,26 @@ def app(
         if close:
             await asyncio.to_thread(served.close)  # writes the state, however the process ends
 
-    application = FastAPI(title="FreeRouter", version=__version__, lifespan=lifespan)
+    application = FastAPI(
+        title="FreeRouter", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    add_docs(application)
     application.include_router(api(lambda: served, watchers))
 
     @application.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         return await watchers.metrics_response()
 
-    application.add_middleware(AccessMiddleware, token=token, hosts=hosts)
+    application.add_middleware(AccessMiddleware, token=token, hosts=hosts, origins=origins)
+    if origins:
+        application.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=[REQUEST_ID, "retry-after"],
+        )
+    application.add_middleware(BoundsMiddleware, most=most)
 
     @application.exception_handler(StarletteHTTPException)
     async def http_exception(_: Request, error: StarletteHTTPException) -> JSONResponse:

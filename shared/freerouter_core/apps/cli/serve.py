@@ -46,7 +46,35 @@ def port_option(default: int) -> Callable[[C], C]:
     is_flag=True,
     help="Accept callers without a token, even if other machines can reach HOST.",
 )
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    envvar="FREEROUTER_SERVE_HOSTS",
+    help="A further host name to answer to, such as host.docker.internal. May be repeated.",
+)
+@click.option(
+    "--allow-origin",
+    "origins",
+    multiple=True,
+    envvar="FREEROUTER_SERVE_ORIGINS",
+    help="A site or an app whose pages may send requests, such as app://obsidian.md.",
+)
 @model_option
+@click.option(
+    "--max-wait",
+    type=click.FloatRange(0, 600),
+    default=60.0,
+    show_default=True,
+    help="Seconds in line for your own limits. A longer line is answered 429, with the wait.",
+)
+@click.option(
+    "--max-requests",
+    type=click.IntRange(1),
+    default=512,
+    show_default=True,
+    help="Requests to models at once. More are answered 429.",
+)
 @click.option(
     "--grace",
     type=click.IntRange(1),
@@ -56,7 +84,17 @@ def port_option(default: int) -> Callable[[C], C]:
 )
 @without_tracebacks
 def serve(
-    *, host: str, port: int, token: str | None, no_token: bool, model: str, grace: int
+    *,
+    host: str,
+    port: int,
+    token: str | None,
+    no_token: bool,
+    hosts: tuple[str, ...],
+    origins: tuple[str, ...],
+    model: str,
+    max_wait: float,
+    max_requests: int,
+    grace: int,
 ) -> None:
     """Serve the free models on HOST:PORT.
 
@@ -69,14 +107,17 @@ def serve(
             f"everyone who can reach {host} could use up your limits: "
             "pass --token, or --no-token to allow it"
         )
-    router = Router(model=model)
+    router = Router(model=model, max_wait=max_wait)
     router.check()
     listener, address = _listen(host, port)
     key = "YOUR_TOKEN" if token else "any"
     click.echo(f"FreeRouter listens on {address}/v1 (Ctrl-C stops it)")
     click.echo(f"  export OPENAI_BASE_URL={address}/v1 OPENAI_API_KEY={key}")
-    hosts = LOOPBACK if host in LOOPBACK else None
-    _serve(app(router, token=token, hosts=hosts, close=True), listener, grace=grace)
+    accepted = (*LOOPBACK, host, *hosts) if hosts or host in LOOPBACK else None
+    application = app(
+        router, token=token, hosts=accepted, origins=origins, most=max_requests, close=True
+    )
+    _serve(application, listener, grace=grace)
 
 
 @click.command()
@@ -120,7 +161,7 @@ def _listen(host: str, port: int) -> tuple[socket.socket, str]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(128)
+        listener.listen(1_024)
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
     url_host = f"[{host}]" if ":" in host else host
@@ -140,8 +181,15 @@ def _serve(
         raise click.ClickException(
             "this command needs uvicorn: pip install 'freerouter-llm[cli]'"
         ) from None
+    from ..http.connections import bounded_protocol
+
     config = uvicorn.Config(
-        app, log_level="warning", lifespan=lifespan, timeout_graceful_shutdown=grace
+        app,
+        http=bounded_protocol(),
+        ws="none",
+        log_level="warning",
+        lifespan=lifespan,
+        timeout_graceful_shutdown=grace,
     )
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])

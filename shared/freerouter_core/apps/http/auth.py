@@ -20,18 +20,26 @@ token itself."""
 
 
 class AccessMiddleware:
-    """ASGI middleware that checks the bearer token, Host, Origin and Content-Length.
+    """ASGI middleware that checks the token, Host, Origin, Sec-Fetch-Site and Content-Length.
 
-    `token`: None lets everybody in. `hosts`: the accepted host names; None accepts any.
+    `token`: None lets everybody in. `hosts`: the accepted host names; None accepts any. `origins`:
+    what else may send requests from a browser, such as `app://obsidian.md`.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, hosts: Collection[str] | None) -> None:
-        self.app, self.hosts = app, hosts
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str | None,
+        hosts: Collection[str] | None,
+        origins: Collection[str] = (),
+    ) -> None:
+        self.app, self.origins = app, frozenset(origins)
+        self.hosts = None if hosts is None else {host.lower() for host in hosts}
         self.tokens = _encodings(token) if token else ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            refused = self._check(dict(scope["headers"]), scope["path"])
+            refused = self._check(dict(scope["headers"]), scope["method"], scope["path"])
             if refused is not None:
                 await refused(scope, receive, send)
                 return
@@ -41,27 +49,42 @@ class AccessMiddleware:
             # The server is shutting down and would log this as an error. Nobody awaits this task.
             return
 
-    def _check(self, headers: dict[bytes, bytes], path: str) -> JSONResponse | None:
-        host = headers.get(b"host", b"").decode("latin-1")
+    def _check(self, headers: dict[bytes, bytes], method: str, path: str) -> JSONResponse | None:
+        host = headers.get(b"host", b"").decode("latin-1").lower()
         if self.hosts is not None and _host_name(host) not in self.hosts:
-            return refusal(403, "this service does not answer to that host name")
-        origin = headers.get(b"origin")
-        if origin is not None and origin.decode("latin-1").partition("://")[2] != host:
-            return refusal(403, "requests from the pages of other sites are not accepted")
-        if path not in PUBLIC_PATHS and not self._authorized(headers.get(b"authorization", b"")):
+            hint = "`serve --allow-host NAME` admits one"
+            return refusal(403, f"this service does not answer to that host name ({hint})")
+        if self._foreign(headers, host, link=method == "GET" and path == "/"):
+            hint = "`serve --allow-origin ORIGIN` admits one"
+            return refusal(403, f"requests from the pages of other sites are not accepted ({hint})")
+        if path not in PUBLIC_PATHS and not self._authorized(headers):
             return refusal(401, "a bearer token is needed", {"www-authenticate": "Bearer"})
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or len(length) > 12 or int(length) > MAX_BODY:
             return refusal(413, f"the body is larger than {MAX_BODY:,} bytes")
         return None
 
-    def _authorized(self, header: bytes) -> bool:
+    def _foreign(self, headers: dict[bytes, bytes], host: str, *, link: bool) -> bool:
+        """Whether a page of another site sends the request. `link`: the page of the service, to
+        which others may link."""
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if origin in self.origins:
+            return False
+        if origin and origin.partition("://")[2].lower() != host:
+            return True
+        # Browsers say it of requests without an Origin, too: pictures, scripts, links.
+        if headers.get(b"sec-fetch-site", b"none") in (b"none", b"same-origin"):
+            return False
+        return not (link and headers.get(b"sec-fetch-mode") == b"navigate")
+
+    def _authorized(self, headers: dict[bytes, bytes]) -> bool:
         if not self.tokens:
             return True
-        scheme, _, credentials = header.partition(b" ")
-        return scheme.lower() == b"bearer" and any(
-            hmac.compare_digest(credentials.strip(), token) for token in self.tokens
-        )
+        scheme, _, credentials = headers.get(b"authorization", b"").partition(b" ")
+        given = [headers.get(b"x-api-key", b"")]  # Anthropic's clients
+        if scheme.lower() == b"bearer":
+            given.append(credentials.strip())
+        return any(hmac.compare_digest(one, token) for one in given for token in self.tokens)
 
 
 def _encodings(token: str) -> tuple[bytes, ...]:

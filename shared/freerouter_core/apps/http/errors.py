@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from starlette.responses import JSONResponse
@@ -60,7 +61,7 @@ def error_response(error: FreeRouterError) -> JSONResponse:
     headers = {}
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
-        headers["retry-after"] = str(max(1, round(retry_after)))
+        headers["retry-after"] = str(max(1, math.ceil(retry_after)))
     return JSONResponse(error_body(error), status_of(error), headers)
 
 

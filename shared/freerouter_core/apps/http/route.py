@@ -18,12 +18,15 @@ from ...errors import BadRequest, FreeRouterError
 from ...events import log
 from ...wire.json_values import parse_json
 from .auth import MAX_BODY
+from .bounds import request_id
 from .errors import error_response, refusal
 
 GetRouter = Callable[[], Router]
 """Where the paths get their router, at each request."""
 CLIENT_CLOSED = 499
 """Status of a request whose client has disconnected. Only the log shows it."""
+BODY_TIMEOUT = 60.0
+"""Seconds in which a request's body must come."""
 T = TypeVar("T")
 
 
@@ -36,11 +39,16 @@ async def read_json(request: Request) -> object:
     if content_type != "application/json":
         raise HTTPException(415, "the content type must be application/json")
     chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise HTTPException(413, f"the body is larger than {MAX_BODY:,} bytes")
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > MAX_BODY:
+                    raise HTTPException(413, f"the body is larger than {MAX_BODY:,} bytes")
+                chunks.append(chunk)
+    except TimeoutError:
+        message = f"the body did not come within {BODY_TIMEOUT:g} s"
+        raise HTTPException(408, message, {"connection": "close"}) from None
     try:
         body: object = parse_json(b"".join(chunks))
     except ValueError:
@@ -93,7 +101,10 @@ class JsonErrorRoute(APIRoute):
             except RecursionError:
                 return refusal(400, "the request is nested too deeply")
             except Exception as error:
-                log.error("a request to the service failed: %s: %s", type(error).__name__, error)
-                return refusal(500, "internal error; see the log of the service")
+                # Its message may quote what was sent. The type and the id find it.
+                name, ident = type(error).__name__, request_id.get()
+                log.error("a request to the service failed: %s (%s)", name, ident)
+                log.debug("where it failed", exc_info=error)
+                return refusal(500, f"internal error; the log has it under {ident or name}")
 
         return handle_errors

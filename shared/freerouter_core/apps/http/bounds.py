@@ -1,0 +1,84 @@
+"""`BoundsMiddleware`: how many requests are served at once, how long a client may be deaf, and what
+each request is called."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import time
+import uuid
+from collections import deque
+from contextvars import ContextVar
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .errors import refusal
+
+MOST_REQUESTS = 512
+"""Requests to models that are served at once. More are answered 429."""
+SEND_TIMEOUT = 60.0
+"""Seconds in which a client must take something of its response."""
+RECENT = 60.0
+"""Seconds of requests that have ended by which the next free place is told."""
+REQUEST_ID = "x-request-id"
+_PLAUSIBLE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+request_id: ContextVar[str] = ContextVar("freerouter_request_id", default="")
+"""The id of the request that is being served."""
+
+
+class BoundsMiddleware:
+    """ASGI middleware. Gives each request an id, in `x-request-id`, and bounds their number.
+
+    `most`: requests to models at once.
+    """
+
+    def __init__(self, app: ASGIApp, most: int = MOST_REQUESTS) -> None:
+        self.app, self.most = app, most
+        self._running = 0
+        self._ended: deque[float] = deque(maxlen=256)
+        """When the newest requests ended, seconds."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        ident = given if _PLAUSIBLE_ID.fullmatch(given) else f"req-{uuid.uuid4().hex}"
+        request_id.set(ident)
+
+        async def bounded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[REQUEST_ID] = ident
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await send(message)
+
+        try:
+            if scope["method"] == "POST" and scope["path"].startswith("/v1/"):
+                await self._ask(scope, receive, bounded)
+            else:
+                await self.app(scope, receive, bounded)
+        except TimeoutError:
+            return  # the client takes nothing: the server closes what is not complete
+
+    async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._running >= self.most:
+            wait = self._next_place(time.monotonic())
+            headers = {"retry-after": str(wait)}
+            message = f"{self.most} requests are being served; try again in {wait} s"
+            await refusal(429, message, headers)(scope, receive, send)
+            return
+        self._running += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._running -= 1
+            self._ended.append(time.monotonic())
+
+    def _next_place(self, now: float) -> int:
+        """Seconds until a place should be free, by how often requests ended lately."""
+        recent = [at for at in self._ended if at > now - RECENT]
+        if not recent:
+            return math.ceil(RECENT)
+        return max(1, math.ceil((now - recent[0]) / len(recent)))
