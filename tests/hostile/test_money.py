@@ -144,11 +144,11 @@ def test_other_processes_learn_of_a_charge(tmp_path: Path) -> None:
 def test_costs_of_an_allowance_are_no_charge(caplog: pytest.LogCaptureFixture) -> None:
     def reply(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
-            return httpx.Response(200, json=[{"id": "openai", "pricing": FREE}])
+            return httpx.Response(200, json=[{"id": "m"}])
         return answer_response(usage={"cost": 0.01})
 
     runtime = Runtime(clock=VirtualClock(), client=httpx.MockTransport(reply), cache=None)
-    router = Router(providers=["pollinations"], runtime=runtime, timeout=200.0)
+    router = Router(providers=[Provider("gonka", api_key="key-abcdefgh")], runtime=runtime, timeout=200.0)
     with caplog.at_level(logging.ERROR, "freerouter"):
         assert [router.chat("x").answer.cost for _ in range(2)] == [0.01, 0.01]
     assert not caplog.text

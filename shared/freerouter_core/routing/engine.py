@@ -3,8 +3,7 @@
 **A generator decides, a driver acts.** `route` yields a step and is sent the event that came of it.
 In the end it returns an `Outcome` or raises an error of the tree. It never waits, never reads a
 clock (each event says when it happened) and never sends anything; the driver does. So every
-decision can be tested without a network, replayed from a journal, and made a thousand times a
-second.
+decision can be tested without a network, and replayed from a journal.
 
     | step     | event                        | meaning
     | Reserve  | Granted, Refused             | take a share of every limit on the way
@@ -367,8 +366,8 @@ class _Run:
             checked = yield from self._validate(flight, checked)
         if checked.fault is not None:
             self.answer_check.keep_rejected(checked, flight.attempt.account)
-            fault = replace(checked.fault, status=checked.fault.status or 200)
-            self._failed(flight, fault, event.shown)
+            status = checked.fault.status or 200
+            self._failed(flight, replace(checked.fault, status=status), event.shown)
             return None
         yield from self._answered(flight, event, checked.answer)
         return Outcome(
