@@ -148,7 +148,9 @@ def test_costs_of_an_allowance_are_no_charge(caplog: pytest.LogCaptureFixture) -
         return answer_response(usage={"cost": 0.01})
 
     runtime = Runtime(clock=VirtualClock(), client=httpx.MockTransport(reply), cache=None)
-    router = Router(providers=[Provider("gonka", api_key="key-abcdefgh")], runtime=runtime, timeout=200.0)
+    router = Router(
+        providers=[Provider("gonka", api_key="key-abcdefgh")], runtime=runtime, timeout=200.0
+    )
     with caplog.at_level(logging.ERROR, "freerouter"):
         assert [router.chat("x").answer.cost for _ in range(2)] == [0.01, 0.01]
     assert not caplog.text

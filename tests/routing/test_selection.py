@@ -69,6 +69,30 @@ def test_a_bare_name_is_openrouters_or_the_only_accounts() -> None:
     assert only.id == "two:new"
 
 
+def test_a_spelling_hides_no_price() -> None:
+    gateway = account("openrouter", free="suffix")
+    costs = Model("a/Costs:free", name="a/Costs:free", origin=gateway.address)
+    catalogue = Catalogue.of([costs], NOW)
+    for name in ("A/costs:FREE", "models/a/costs:free", "a/Costs:free", "a/COSTS:free"):
+        assert find_named(name, catalogue, {"openrouter": gateway}) is costs
+    for name in ("a/x:free:online", "a/x:online:free", "a/x@preset/y:free", "@preset/y:free"):
+        named = find_named(name, catalogue, {"openrouter": gateway})
+        assert named is None or not named.free
+
+
+def test_a_model_that_charged_is_out_unless_paying_is_allowed() -> None:
+    book = HealthBook()
+    book.charged(A.identity, 0.25)
+    skipped = chosen(A, B, book=book).skipped
+
+    assert skipped == {
+        "a": "charged 0.25 USD although it should be free; not asked again without allow_paid=True"
+    }
+    assert A in chosen(A, B, book=book, allow_paid=True).ranked
+    book.reset()
+    assert "a" in chosen(A, B, book=book).skipped, "a reset forgets no charge"
+
+
 def test_a_bare_name_among_several_accounts_is_looked_up() -> None:
     catalogue = Catalogue.of([A, B], NOW)
 

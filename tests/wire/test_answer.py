@@ -92,7 +92,12 @@ def test_an_error_inside_a_200_is_found_wherever_it_stands(answer: Json, error: 
         (0, 0.0),
         (0.25, 0.25),
         (True, None),
-        ("0.25", None),
+        ("0.25", 0.25),
+        ("free", None),
+        ({"request": 0.1, "total_cost": 0.25}, 0.25),
+        ({"total": "0.25"}, 0.25),
+        ({"currency": "USD"}, None),
+        ([0.25], None),
         (None, None),
         (float("inf"), None),
         (float("nan"), None),
@@ -102,6 +107,7 @@ def test_an_error_inside_a_200_is_found_wherever_it_stands(answer: Json, error: 
 def test_a_cost_is_a_finite_number_or_not_known(cost: object, usd: float | None) -> None:
     assert Answer(usage={"cost": cost}).cost == usd
     assert Answer().cost is None
+    assert Answer(usage={"cost": 0, "total_cost": cost}).cost == (usd or 0.0)
 
 
 @pytest.mark.parametrize(

@@ -714,3 +714,33 @@ def test_schemas_lose_the_keywords_that_google_refuses_but_no_property() -> None
     assert schema["$schema"] == "s"
     plain_schemas(empty := {"messages": [USER]})
     assert empty == {"messages": [USER]}
+
+
+# -- files --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "model", "engine"),
+    [
+        ([{"type": "file"}], Model("a/m:free", inputs=frozenset({"text", "file"})), "native"),
+        ([{"type": "text", "text": "x"}, {"type": "file"}], Model("a/m:free"), "cloudflare-ai"),
+        (({"type": "file"},), Model("a/m:free", listed=False), "cloudflare-ai"),
+        ([{"type": "text", "text": "x"}], Model("a/m:free"), None),
+        ("text", Model("a/m:free"), None),
+    ],
+)
+def test_openrouter_reads_a_file_with_a_free_parser(
+    content: object, model: Model, engine: str | None
+) -> None:
+    request = ChatRequest([{"role": "user", "content": content}])
+    gateway = Account("openrouter", "https://h/v1", "k", dialect="openrouter")
+    body, _ = build_body(request, model, gateway, stream=False)
+    plain, _ = build_body(request, model, Account("p", "https://h/v1", "k"), stream=False)
+    paid, _ = build_body(request, model, gateway, stream=False, free_only=False)
+    own, _ = build_body(request.but(extra_body={"plugins": []}), model, gateway, stream=False)
+
+    wanted = [{"id": "file-parser", "pdf": {"engine": engine}}]
+    assert body.get("plugins") == (wanted if engine else None)
+    assert "plugins" not in plain
+    assert "plugins" not in paid
+    assert own["plugins"] == []
