@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from freerouter_core import ChatRequest, errors
+from freerouter_core import ChatRequest, Provider, Router, errors
+from freerouter_core.runtime.key_status import KeyStatus
+from freerouter_core.runtime.loop.clock import VirtualClock
+from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimAccount, SimModel, World
 from langchain_freerouter import ChatFreeRouter
 
@@ -137,6 +140,64 @@ def test_quota_needs_no_key_endpoint(answer: str) -> None:
         router = world.router(http_client=Without())
         router.chat("x")
         assert [line.used for line in router.quota().lines] == [1]
+
+
+def ollama_cloud(usage: object) -> tuple[Router, list[str]]:
+    """A router that asks Ollama Cloud, whose usage says this; what it was asked."""
+    import httpx
+
+    asked: list[str] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        if request.url.path == "/api/usage":
+            return httpx.Response(200, json=usage)
+        if request.url.path.endswith("/models"):
+            return httpx.Response(200, json={"data": [{"id": "gpt-oss:20b"}]})
+        message = {"role": "assistant", "content": "hi"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return httpx.Response(200, json={"choices": [choice]})
+
+    clock = VirtualClock()
+    runtime = Runtime(clock=clock, client=httpx.MockTransport(reply), cache=None, state="memory")
+    return Router(providers=[Provider("ollama-cloud", api_key="k")], runtime=runtime), asked
+
+
+def test_ollama_cloud_tells_used_fractions() -> None:
+    """pi-multi-account#30: a null means no limit, and no reset is named."""
+    windows = {"session": {"usage": 0.046, "models": []}, "weekly": {"usage": 1.0}}
+    router, asked = ollama_cloud({"limits": windows})
+    report = router.quota()
+    used = {line.span: line.used for line in report.lines if line.kind == "percent"}
+
+    assert used == {"in 18000 s": 4.6, "a week": 100.0}
+    assert "https://ollama.com/api/usage" in asked
+    because, seconds = report.waits["ollama-cloud"]
+    assert because == "account-day"
+    assert 0 < seconds <= 7 * 86_400.0
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [{}, [], {"limits": None}, {"limits": {"session": {"usage": None}, "weekly": "odd"}},
+     {"limits": {"session": {"usage": True}}}],
+)  # fmt: skip
+def test_what_ollama_cloud_does_not_tell_is_no_limit(usage: object) -> None:
+    router, _ = ollama_cloud(usage)
+
+    assert not [line for line in router.quota().lines if line.kind == "percent"]
+    assert router.chat("x").text == "hi"
+
+
+def test_windows_end_where_ollama_cloud_ends_them() -> None:
+    monday = 1_796_601_600.0  # 2026-12-07, midnight UTC
+    week = KeyStatus(1.0, 100, "percent", 604_800.0, "fixed")
+    session = KeyStatus(1.0, 100, "percent", 18_000.0, "fixed")
+
+    assert week.ends(monday - 1) == monday
+    assert week.ends(monday) == monday + 604_800.0
+    assert session.ends(monday) % 18_000.0 == 0.0
+    assert KeyStatus(1, 2).ends(monday + 5) == monday + 86_400.0
 
 
 @pytest.mark.parametrize("ceiling", ["max_cost_per_request", "daily_budget_usd"])

@@ -97,6 +97,7 @@ def resolve_account(
         limits=tuple(row.get("limits", ())) if provider.limits is None else provider.limits,
         headers=provider.headers,
         models=_models_address(row, address, provider, environment),
+        usage=address_at_host(address, row["usage"]) if row.get("usage") else "",
         privacy=row.get("privacy", "unknown"),
         local=bool(row.get("local")),
         notional_costs=bool(row.get("notional_costs")),

@@ -134,6 +134,8 @@ class Account:
     simulated: bool = False
     models: str = field(default="", repr=False)
     """The address of the list of models; empty: `<base_url>/models`."""
+    usage: str = ""
+    """The address that tells used fractions of the account's limits; empty: there is none."""
     privacy: str = "unknown"
     local: bool = False
     notional_costs: bool = False
@@ -172,6 +174,7 @@ class Account:
             limits=self.limits,
             simulated=self.simulated,
             models=shown_address(self.models) or "",
+            usage=shown_address(self.usage) or "",
             privacy=self.privacy,
             local=self.local,
             notional_costs=self.notional_costs,

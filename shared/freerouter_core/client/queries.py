@@ -13,7 +13,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from ..catalogue.calendar import DAY, period
 from ..catalogue.model import Catalogue, Model
 from ..catalogue.providers import Account
 from ..errors import BadSetting, FreeRouterError, NoCandidates
@@ -200,16 +199,19 @@ async def stats(context: Context) -> Stats:
 
 
 async def quota(context: Context, ask: bool = True) -> QuotaReport:
-    """`ask`: whether to ask OpenRouter for its own count of the day."""
+    """`ask`: whether to ask providers for their own count, where they have one."""
     runtime, resolved = context.runtime, await context.opened()
     catalogue = await context.catalogue(resolved, required=False)
     now, book = runtime.clock.now(), runtime.state.health
     accounts = list(resolved.accounts.values())
     lines: list[QuotaLine] = []
-    for account, status in zip(accounts, await _key_statuses(context, accounts, ask), strict=True):
-        if status is not None:
-            book.reconcile_day(account.scope, status.spent, period("utc-day", DAY, now)[1])
-            lines.append(_day_line(account, status))
+    told = await _key_statuses(context, accounts, ask)
+    for account, statuses in zip(accounts, told, strict=True):
+        if statuses:
+            spent = [status.ends(now) for status in statuses if status.spent]
+            ends = max(spent, default=statuses[0].ends(now))
+            book.reconcile_day(account.scope, bool(spent), ends)
+            lines += [_told_line(account, status) for status in statuses]
         free = [m for m in catalogue if m.provider == account.provider and m.free]
         for charge in dict.fromkeys(c for model in free for c in charges_of(account, model)):
             used = await runtime.ledger.used(charge)
@@ -274,24 +276,24 @@ def at_least_one(models: list[Model]) -> list[Model]:
 
 async def _key_statuses(
     context: Context, accounts: Sequence[Account], ask: bool
-) -> list[KeyStatus | None]:
+) -> list[tuple[KeyStatus, ...]]:
     if not ask:
-        return [None] * len(accounts)
+        return [()] * len(accounts)
     return await asyncio.gather(
         *(fetch_key_status(account, context.transport(account)) for account in accounts)
     )
 
 
-def _day_line(account: Account, status: KeyStatus) -> QuotaLine:
-    """The day of an account as OpenRouter counts it."""
+def _told_line(account: Account, status: KeyStatus) -> QuotaLine:
+    """A limit of an account as its provider counts it."""
     return QuotaLine(
         provider=account.provider,
         scope="account",
-        kind="requests",
+        kind=status.kind,
         used=status.used,
         limit=status.limit,
-        per=DAY,
-        reset="utc-day",
+        per=status.per,
+        reset=status.reset,
     )
 
 

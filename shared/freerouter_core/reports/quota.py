@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .bars import Bar, Bars
 from .tables import Cell, Drawn, Table
 
-_SPANS = {60.0: "a minute", 3_600.0: "an hour", 86_400.0: "a day"}
+_SPANS = {60.0: "a minute", 3_600.0: "an hour", 86_400.0: "a day", 604_800.0: "a week"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class QuotaLine:
     Attributes:
         provider: the account's provider.
         scope: "account", "ip", or the model that the limit is for.
-        kind: what is counted: "requests", "tokens" or "concurrent".
+        kind: what is counted: "requests", "tokens", "concurrent" or "percent".
         used: how many are used.
         limit: how many there are.
         per: the limit's window in seconds.
