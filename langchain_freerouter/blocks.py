@@ -23,8 +23,7 @@ _HAS_REFUSALS = hasattr(types, "RefusalContentBlock")
 
 def translate(message: AIMessage) -> list[types.ContentBlock]:
     """The blocks of a whole message."""
-    invalid: list[Json] = [{**call} for call in message.invalid_tool_calls]
-    return _typed(_content_blocks(message) + _call_blocks(message) + invalid)
+    return _typed(_content_blocks(message) + _call_blocks(message))
 
 
 def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
@@ -41,10 +40,11 @@ def _typed(blocks: list[Json]) -> list[types.ContentBlock]:
 
 
 def _call_blocks(message: AIMessage) -> list[Json]:
-    return [
+    blocks: list[Json] = [
         {"type": "tool_call", "name": call["name"], "args": call["args"], "id": call["id"]}
         for call in message.tool_calls
     ]
+    return blocks + [{**call} for call in message.invalid_tool_calls]
 
 
 def _fragment_blocks(message: AIMessageChunk) -> list[Json]:

@@ -3,7 +3,7 @@
 How a call travels:
 
 - invoke: `_generate` > `_request` > `Router.chat` > `result_of`
-- stream: `_stream` > `_request` > `Router.stream` > `chunk_of` … `last_chunk_of`
+- stream: `_stream` > `_request` > `Router.stream` > `ChunkWriter`
 - bind_tools: binds tools as wire dicts, which `_request` finds among its keyword arguments
 - with_structured_output: binds an `OutputFormat` the same way, and parses the message
 """
@@ -35,7 +35,7 @@ from .base import BaseFreeRouter
 from .errors import as_model_error, as_model_errors
 from .include_raw import LastAnswerBinding, raw_and_parsed
 from .messages import to_wire
-from .outputs import chunk_of, last_chunk_of, result_of
+from .outputs import ChunkWriter, result_of
 from .structured import ObjectParser, OutputFormat, Schema
 from .tools import wire_tool_choice
 
@@ -100,10 +100,13 @@ class ChatFreeRouter(BaseFreeRouter):
     ) -> Iterator[ChatGenerationChunk]:
         usage = kwargs.pop("stream_usage", self.stream_usage)
         with as_model_errors():
-            stream = self._router.stream(self._request(messages, stop, kwargs))
+            request, router = self._request(messages, stop, kwargs), self._router
+            stream = router.stream(request)
+        is_final = router.config.on_stream_break == "raise" and not request.replaces
+        writer = ChunkWriter(names_model=is_final)
         try:
             for delta in stream:
-                chunk = chunk_of(delta)
+                chunk = writer.chunk(delta)
                 if chunk is None:
                     continue
                 if run_manager is not None:
@@ -113,7 +116,7 @@ class ChatFreeRouter(BaseFreeRouter):
             raise as_model_error(error) from None
         finally:
             stream.close()
-        yield last_chunk_of(stream.outcome, usage=usage)
+        yield writer.last_chunk(stream.outcome, usage=usage)
 
     async def _astream(
         self,
@@ -124,10 +127,13 @@ class ChatFreeRouter(BaseFreeRouter):
     ) -> AsyncIterator[ChatGenerationChunk]:
         usage = kwargs.pop("stream_usage", self.stream_usage)
         with as_model_errors():
-            stream = self._router.astream(self._request(messages, stop, kwargs))
+            request, router = self._request(messages, stop, kwargs), self._router
+            stream = router.astream(request)
+        is_final = router.config.on_stream_break == "raise" and not request.replaces
+        writer = ChunkWriter(names_model=is_final)
         try:
             async for delta in stream:
-                chunk = chunk_of(delta)
+                chunk = writer.chunk(delta)
                 if chunk is None:
                     continue
                 if run_manager is not None:
@@ -137,7 +143,7 @@ class ChatFreeRouter(BaseFreeRouter):
             raise as_model_error(error) from None
         finally:
             await stream.aclose()
-        yield last_chunk_of(stream.outcome, usage=usage)
+        yield writer.last_chunk(stream.outcome, usage=usage)
 
     def _request(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
@@ -149,6 +155,7 @@ class ChatFreeRouter(BaseFreeRouter):
             for tool in options.pop("tools", None) or ()
         ]
         output: OutputFormat | None = options.pop("structured", None)
+        replaces = output is not None  # an `ObjectParser` reads the stream
         response_format = options.pop("response_format", None)
         if output is None and response_format is not None:
             output = OutputFormat.of_response_format(response_format)
@@ -159,6 +166,7 @@ class ChatFreeRouter(BaseFreeRouter):
             parallel_tool_calls=options.pop("parallel_tool_calls", None),
             structured=None if output is None else output.structured,
             validate=None if output is None else output.validator,
+            replaces=replaces,
             reasoning=options.pop("reasoning", self.reasoning),
             extra_body={**self.extra_body, **(options.pop("extra_body", None) or {})},
             model=options.pop("model", None) or options.pop("model_name", None),

@@ -23,7 +23,7 @@ from langchain_core.runnables import (
 from freerouter_core.errors import Exhausted, StreamBroken
 from freerouter_core.wire.json_values import Json
 
-from .outputs import to_message
+from .outputs import text_of, to_message
 from .structured import ObjectParser, OutputFormat
 
 
@@ -150,5 +150,4 @@ class _RawParser:
 
 
 def _generations(message: AIMessage) -> list[Generation]:
-    content = message.content
-    return [Generation(text=content if isinstance(content, str) else message.text)]
+    return [Generation(text=text_of(message))]

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
-from langchain_core.messages.tool import ToolCallChunk, tool_call, tool_call_chunk
+from langchain_core.messages.tool import (
+    ToolCallChunk,
+    invalid_tool_call,
+    tool_call,
+    tool_call_chunk,
+)
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 import freerouter_core
@@ -38,47 +43,97 @@ def to_message(answer: Answer, metadata: Mapping[str, object]) -> AIMessage:
         tool_calls=[
             tool_call(name=c.name, args=c.parsed() or {}, id=c.id) for c in answer.tool_calls
         ],
+        invalid_tool_calls=[
+            invalid_tool_call(name=c.name, args=c.arguments, id=c.id, error=c.problem)
+            for c in answer.invalid_calls
+        ],
         usage_metadata=usage_of(answer.usage),
     )
 
 
-def chunk_of(delta: Delta) -> ChatGenerationChunk | None:
-    """A delta as a chunk; None if it shows nothing. Merging adds chunks up, so what may stand on
-    one chunk only (names, costs, reasons) waits for the last."""
-    if not (delta.text or delta.reasoning or delta.tool_calls or delta.fragments):
-        return None
-    message = AIMessageChunk(
-        content=delta.text,
-        additional_kwargs={"reasoning_content": delta.reasoning} if delta.reasoning else {},
-        response_metadata={"model_provider": PROVIDER},
-        tool_call_chunks=_call_chunks(delta) if delta.tool_calls or delta.fragments else [],
-    )
-    return ChatGenerationChunk(message=message)
+RESTARTED_AT = "restarted_at"
+"""In `additional_kwargs` of a structured stream: at which character of its text another model began
+the object again. The last of these counts."""
 
 
-def last_chunk_of(outcome: freerouter_core.Outcome, *, usage: bool) -> ChatGenerationChunk:
-    """The chunk that ends a stream. `usage`: whether it carries token counts."""
-    answer = outcome.answer
-    message = AIMessageChunk(
-        content="",
-        additional_kwargs=_extras(answer, streamed=True),
-        response_metadata=_metadata(answer, outcome.metadata, usage=usage),
-        usage_metadata=usage_of(answer.usage) if usage else None,
-        chunk_position="last",
-    )
-    return ChatGenerationChunk(message=message)
+class ChunkWriter:
+    """Writes the chunks of one stream.
+
+    Merging adds chunks up, so what may stand on one chunk only (names, costs, reasons) waits for
+    the last. `names_model`: no other model can follow the one whose text comes, so the first chunk
+    with text already names it.
+    """
+
+    def __init__(self, *, names_model: bool) -> None:
+        self._names_model = names_model
+        self._speaker = ""
+        self._named = ""
+        self._length, self._in_pieces = 0, False
+
+    def chunk(self, delta: Delta) -> ChatGenerationChunk | None:
+        """A delta as a chunk; None if it shows nothing."""
+        self._speaker = delta.model or self._speaker
+        calls = delta.tool_calls or delta.fragments or delta.invalid_calls
+        if not (delta.text or delta.reasoning or calls):
+            return None
+        metadata: Json = {"model_provider": PROVIDER}
+        if self._names_model and not self._named and (delta.text or calls):
+            metadata["model_name"] = self._named = self._speaker
+        extras: Json = {"reasoning_content": delta.reasoning} if delta.reasoning else {}
+        if delta.restarts:
+            extras[RESTARTED_AT] = [self._length]
+        self._length += len(delta.text)
+        self._in_pieces = self._in_pieces or bool(delta.fragments)
+        message = AIMessageChunk(
+            content=delta.text,
+            additional_kwargs=extras,
+            response_metadata=metadata,
+            tool_call_chunks=_call_chunks(delta, in_pieces=self._in_pieces) if calls else [],
+        )
+        return ChatGenerationChunk(message=message)
+
+    def last_chunk(self, outcome: freerouter_core.Outcome, *, usage: bool) -> ChatGenerationChunk:
+        """The chunk that ends a stream. `usage`: whether it carries token counts."""
+        answer = outcome.answer
+        metadata = _metadata(answer, outcome.metadata, usage=usage)
+        if self._named:
+            del metadata["model_name"]
+        message = AIMessageChunk(
+            content="",
+            additional_kwargs=_extras(answer, streamed=True),
+            response_metadata=metadata,
+            usage_metadata=usage_of(answer.usage) if usage else None,
+            chunk_position="last",
+        )
+        return ChatGenerationChunk(message=message)
 
 
-def _call_chunks(delta: Delta) -> list[ToolCallChunk]:
-    whole = [
+def text_of(message: BaseMessage) -> str:
+    """The text of a message: of a structured stream that began again, the last beginning's."""
+    restarts = message.additional_kwargs.get(RESTARTED_AT)
+    return message.text[restarts[-1] :] if restarts else message.text
+
+
+def _call_chunks(delta: Delta, *, in_pieces: bool) -> list[ToolCallChunk]:
+    """`in_pieces`: pieces of the calls were shown before."""
+    chunks = [
         tool_call_chunk(name=call.name, args=call.json_arguments, id=call.id, index=n)
         for n, call in enumerate(delta.tool_calls)
     ]
-    fragments = [
+    chunks += [
         tool_call_chunk(name=f.name, args=f.arguments, id=f.id, index=f.index)
         for f in delta.fragments
     ]
-    return whole or fragments
+    # LangChain would complete arguments that are cut, and make a valid call of them. What does not
+    # begin as JSON stays invalid. What was shown already gets a name that no tool has.
+    for n, call in enumerate(delta.invalid_calls, len(delta.tool_calls)):
+        told = f"{call.problem}: {call.arguments}"
+        chunks.append(
+            tool_call_chunk(name=f" ({call.problem})", args="", id=None, index=call.index)
+            if in_pieces
+            else tool_call_chunk(name=call.name, args=told, id=call.id, index=n)
+        )
+    return chunks
 
 
 def _extras(answer: Answer, *, streamed: bool = False) -> Json:

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard, get_args
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.output_parsers import JsonOutputParser
-from langchain_core.outputs import Generation
+from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import (
     PydanticBaseModel,
@@ -24,7 +24,10 @@ from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.request import Validator
 from freerouter_core.wire.schema import schema_name, without_nulls
-from freerouter_core.wire.structured import Method, Structured, read_structured
+from freerouter_core.wire.structured import Method, Structured
+from freerouter_core.wire.structured_reader import read_structured
+
+from .outputs import text_of
 
 Schema = Json | type
 """A pydantic class (v1 or v2), a TypedDict, a JSON schema, or a tool that wraps one."""
@@ -98,7 +101,7 @@ class ObjectParser(JsonOutputParser):
         if partial:
             return self._parse_partial(result)
         structured, model_class = self.format.structured, self.format.model_class
-        text = result[0].text
+        text = _text_of(result[0])
         parsed = read_structured(Answer(text=text), structured)
         if parsed.problem is not None:
             raise OutputParserException(parsed.problem, llm_output=text)
@@ -113,7 +116,7 @@ class ObjectParser(JsonOutputParser):
         """The object so far; None while it is not one yet."""
         structured, model_class = self.format.structured, self.format.model_class
         try:
-            value = super().parse_result(result, partial=True)
+            value = super().parse_result([Generation(text=_text_of(result[0]))], partial=True)
         except OutputParserException:
             return None
         if value is None or model_class is None:
@@ -125,6 +128,13 @@ class ObjectParser(JsonOutputParser):
 
     def get_format_instructions(self) -> str:
         return "Answer with JSON only."
+
+
+def _text_of(generation: Generation) -> str:
+    """The text that holds the object."""
+    return (
+        text_of(generation.message) if isinstance(generation, ChatGeneration) else generation.text
+    )
 
 
 def _instance(model_class: TypeBaseModel, text: str) -> PydanticBaseModel:

@@ -231,6 +231,7 @@ class FreeRouter(RouterOptions, StructuredPrediction):
         options = {**self.additional_kwargs, **kwargs}
         for name in _NOT_SENT:
             options.pop(name, None)
+        replaces = bool(options.pop("replaces", False))
         structured, validate = structured_in(options.pop("response_format", None))
         return ChatRequest(
             messages=to_wire(messages),
@@ -239,6 +240,7 @@ class FreeRouter(RouterOptions, StructuredPrediction):
             parallel_tool_calls=options.pop("parallel_tool_calls", None),
             structured=structured,
             validate=validate,
+            replaces=replaces,
             reasoning=options.pop("reasoning", self.reasoning),
             extra_body={**self.extra_body, **(options.pop("extra_body", None) or {})},
             model=options.pop("model", None),

@@ -19,7 +19,9 @@ from llama_index.core.base.llms.types import (
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.json_values import Json
-from freerouter_core.wire.tool_calls import ToolCall
+from freerouter_core.wire.tool_calls import InvalidToolCall, ToolCall
+
+from .tools import INVALID_CALLS
 
 
 def to_response(answer: Answer, metadata: Mapping[str, object]) -> ChatResponse:
@@ -44,6 +46,8 @@ class ResponseBuilder:
 
     def add(self, delta: Delta) -> ChatResponse:
         """The response so far."""
+        if delta.restarts:
+            self._text = ""
         self._text += delta.text
         self._reasoning += delta.reasoning
         for n, call in enumerate(delta.tool_calls):
@@ -54,20 +58,27 @@ class ResponseBuilder:
             )
             name = call.name or piece.name or ""
             self._calls[piece.index] = ToolCall(call.id, name, call.arguments + piece.arguments)
+        extras: Json = {"thinking_delta": delta.reasoning} if delta.reasoning else {}
+        if delta.restarts:
+            extras["restarts"] = True
         choice = {"index": 0, "delta": {"content": delta.text}, "finish_reason": None}
         return ChatResponse(
             message=_message(self._text, self._reasoning, self._shown_calls()),
             delta=delta.text,
             raw={"choices": [choice]},
-            additional_kwargs={"thinking_delta": delta.reasoning} if delta.reasoning else {},
+            additional_kwargs=extras,
         )
 
     def finish(self, answer: Answer, metadata: Mapping[str, object]) -> ChatResponse:
         """The last response: the whole message, with usage where token counters look for it."""
+        # Other models' thoughts were shown too if they failed: the message has its own alone.
+        thoughts = "" if metadata.get("replaced") else self._reasoning
+        calls = answer.tool_calls if answer.invalid_calls else self._shown_calls()
         shown = answer.with_(
             text=self._text or answer.text,
-            reasoning=self._reasoning or answer.reasoning,
-            tool_calls=(self._shown_calls() or answer.tool_calls)[: self._max_calls],
+            reasoning=thoughts or answer.reasoning,
+            tool_calls=(calls or answer.tool_calls)[: self._max_calls],
+            invalid_calls=answer.invalid_calls[: self._max_calls],
         )
         return ChatResponse(
             message=_whole_message(shown, metadata),
@@ -89,6 +100,7 @@ def _whole_message(answer: Answer, metadata: Mapping[str, object]) -> ChatMessag
     text = answer.text or str(audio.get("transcript") or "")
     details = [dict(detail) for detail in answer.reasoning_details]
     message = _message(text, answer.reasoning, answer.tool_calls, details)
+    _add_invalid_calls(message, answer.invalid_calls)
     message.blocks += [_image(image) for image in answer.images]
     if audio.get("data"):
         message.blocks.append(
@@ -126,6 +138,19 @@ def _message(
     # Streamed structured output looks for calls only here (core/program/utils.py), as plain dicts.
     extras = {"tool_calls": [call.wire() for call in calls]} if calls else {}
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=extras)
+
+
+def _add_invalid_calls(message: ChatMessage, calls: Sequence[InvalidToolCall]) -> None:
+    """Add calls that cannot be carried out. `tools.selections` gives them to an agent under names
+    that no tool has, so that it tells its model and goes on."""
+    for call in calls:
+        message.blocks.append(
+            ToolCallBlock(
+                tool_call_id=call.id, tool_name=call.name or "unknown", tool_kwargs=call.arguments
+            )
+        )
+    if calls:
+        message.additional_kwargs[INVALID_CALLS] = {call.id: call.problem for call in calls}
 
 
 def _image(image: Json) -> ImageBlock:

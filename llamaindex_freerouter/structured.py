@@ -94,7 +94,7 @@ class StructuredPrediction(FunctionCallingLLM):
             return
         messages, kwargs = self._structured_call(output_cls, prompt, llm_kwargs, prompt_args)
         partial = PartialObject(output_cls)
-        for response in self.stream_chat(messages, **kwargs):
+        for response in self.stream_chat(messages, **kwargs, replaces=True):
             last = response
             if response.delta:
                 yield partial.update(response)
@@ -115,7 +115,7 @@ class StructuredPrediction(FunctionCallingLLM):
 
         async def generate() -> AsyncGenerator[Streamed[Model], None]:
             partial = PartialObject(output_cls)
-            async for response in await self.astream_chat(messages, **kwargs):
+            async for response in await self.astream_chat(messages, **kwargs, replaces=True):
                 last = response
                 if response.delta:
                     yield partial.update(response)
@@ -146,7 +146,10 @@ class PartialObject(Generic[Model]):
         self._object: Model | FlexibleModel | None = None
 
     def update(self, response: ChatResponse) -> Model | FlexibleModel:
-        """The object so far. It never shrinks: text that ends inside a value may parse to less."""
+        """The object so far. It never shrinks, as text that ends inside a value may parse to less,
+        unless another model has begun it again."""
+        if response.additional_kwargs.get("restarts"):
+            self._object = None
         parsed = process_streaming_content_incremental(response, self._cls, self._object)
         if self._object is None or _filled(parsed) >= _filled(self._object):
             self._object = parsed

@@ -13,6 +13,8 @@ from llama_index.core.tools.types import BaseTool
 from freerouter_core.errors import BadRequest
 from freerouter_core.wire.json_values import Json
 
+INVALID_CALLS = "invalid_tool_calls"
+"""In `additional_kwargs` of a message: why its calls are invalid, by id."""
 ForeignCall = tuple[str | None, str, object]
 """(id, name, arguments) of a call. The arguments are a dict, its JSON, or a part of that JSON."""
 
@@ -64,17 +66,17 @@ def with_one_call(response: ChatResponse) -> ChatResponse:
             for block in message.blocks
             if not isinstance(block, ToolCallBlock) or block is calls[0]
         ]
-        extras = {
-            **message.additional_kwargs,
-            "tool_calls": message.additional_kwargs["tool_calls"][:1],
-        }
+        extras = dict(message.additional_kwargs)
+        if "tool_calls" in extras:
+            extras["tool_calls"] = extras["tool_calls"][:1]
         response.message = ChatMessage(role=message.role, blocks=blocks, additional_kwargs=extras)
     return response
 
 
 def selections(message: ChatMessage) -> list[ToolSelection]:
     """The calls in a message, whole or still growing: its blocks, else where older integrations put
-    them."""
+    them. An invalid call has a name that no tool has, and no arguments."""
+    invalid: Json = message.additional_kwargs.get(INVALID_CALLS) or {}
     calls: list[ForeignCall] = [
         (block.tool_call_id, block.tool_name, block.tool_kwargs)
         for block in message.blocks
@@ -82,12 +84,17 @@ def selections(message: ChatMessage) -> list[ToolSelection]:
     ]
     if not calls:
         calls = [foreign_call(call) for call in message.additional_kwargs.get("tool_calls") or ()]
-    return [
-        ToolSelection(
-            tool_id=ident or f"call_{n}", tool_name=name, tool_kwargs=_arguments(arguments)
+    selected = []
+    for n, (ident, name, arguments) in enumerate(calls):
+        problem = invalid.get(ident or "")
+        selected.append(
+            ToolSelection(
+                tool_id=ident or f"call_{n}",
+                tool_name=name if problem is None else f"{name} ({problem})",
+                tool_kwargs=_arguments(arguments) if problem is None else {},
+            )
         )
-        for n, (ident, name, arguments) in enumerate(calls)
-    ]
+    return selected
 
 
 def foreign_call(call: object) -> ForeignCall:

@@ -12,7 +12,8 @@ from freerouter_core.catalogue.providers import Limit
 from freerouter_core.simulator import SimAccount, SimModel
 from freerouter_core.simulator.dialects import DIALECTS
 from freerouter_core.wire.answer import Answer
-from freerouter_core.wire.structured import Structured, read_structured
+from freerouter_core.wire.structured import Structured
+from freerouter_core.wire.structured_reader import read_structured
 
 Json = dict[str, Any]
 Way = Literal["plain", "tools", "schema", "picture"]

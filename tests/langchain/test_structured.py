@@ -169,7 +169,7 @@ def test_include_raw_streams_a_growing_object() -> None:
 
 
 def test_include_raw_reports_an_answer_that_does_not_parse() -> None:
-    with World([SimModel("a/m:free", says=lambda body: "no JSON at all")]) as world:
+    with World([SimModel("a/m:free", tools=False, says=lambda _: "no JSON at all")]) as world:
         llm = langchain_model(world)
         got = llm.with_structured_output(Person, include_raw=True).invoke("x")
 

@@ -53,9 +53,14 @@ HANGS: Fate = ()
 """Nothing ever comes."""
 
 
-def token(after: float, *, visible: bool = True) -> News:
+def token(after: float, *, visible: bool = True, thought: bool = False) -> News:
     """A token comes after so many seconds."""
-    return News(after, s.Token(0.0, 0, visible))
+    return News(after, s.Token(0.0, 0, visible, thought))
+
+
+def thought(after: float) -> News:
+    """Reasoning comes after so many seconds."""
+    return token(after, visible=False, thought=True)
 
 
 def answers(
@@ -72,12 +77,19 @@ def answers(
 
 
 def fails(
-    fault: Fault | None = None, after: float = 1.0, *news: News, shown: str | s.Shown | None = None
+    fault: Fault | None = None,
+    after: float = 1.0,
+    *news: News,
+    shown: str | s.Shown | None = None,
+    partial: Answer | None = None,
 ) -> Fate:
-    """A fault comes after so many seconds; before it, `news`. `shown`: what the caller saw."""
+    """A fault comes after so many seconds; before it, `news`.
+
+    `shown`: what the caller saw. `partial`: what it was about to call.
+    """
     if isinstance(shown, str):
         shown = s.Shown(shown, False, len(shown))
-    return (*news, News(after, s.Failed(0.0, 0, fault or busy(), shown)))
+    return (*news, News(after, s.Failed(0.0, 0, fault or busy(), shown, partial)))
 
 
 def busy(**changes: Any) -> Fault:
@@ -200,7 +212,7 @@ class Play:
                 self.now = max(self.now, step.until)
             case s.Watch():
                 return self._watch(step.until)
-            case s.Commit():
+            case s.Commit() | s.Show():
                 pass
         return s.Woke(self.now)
 

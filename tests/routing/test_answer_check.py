@@ -301,3 +301,69 @@ def test_a_seam_records_its_place_its_model_and_the_fault() -> None:
     record = Seam(4, attempt, busy()).record()
 
     assert record == {"at": 4, "model": "a", "provider": "one", "fault": "busy"}
+
+
+# -- what models do to names and forms -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["functions.find", "find ", "find<|channel|>commentary", "default_api.find",
+     "functions.find:0"],
+)  # fmt: skip
+def test_a_name_with_a_namespace_or_tokens_is_the_offered_one(name: str) -> None:
+    request = ASK.but(tools=[TOOL])
+    checked = check_answer(
+        request, Answer(tool_calls=(ToolCall("1", name, "{}"),), finish_reason="stop"), NOW
+    )
+
+    assert checked.fault is None
+    assert checked.answer.tool_calls == (CALL,)
+
+
+def test_a_call_that_answers_a_schema_leaves_no_finish_reason_that_announces_calls() -> None:
+    call = ToolCall("1", "answer", '{"n": 1}')
+    for finish, left in (("tool_calls", "stop"), ("function_call", "stop"), ("length", "length")):
+        answer = Answer(tool_calls=(call,), finish_reason=finish)
+        checked = check_answer(ASK.but(structured=WISH), answer, NOW)
+
+        assert (checked.fault, checked.answer.text) == (None, '{"n": 1}')
+        assert (checked.answer.tool_calls, checked.answer.finish_reason) == ((), left)
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (Answer(tool_calls=(ToolCall("1", "other", '{"n": 1}'),), finish_reason="stop"), None),
+        (Answer(tool_calls=(ToolCall("1", "answer", '{"n": '),), finish_reason="stop"),
+         "not-the-schema"),
+        (Answer(tool_calls=(ToolCall("1", "answer", ""),), finish_reason="stop"), "empty"),
+        (Answer('{"name": "x", "arguments": {"n": 1}}', finish_reason="stop"), None),
+    ],
+)  # fmt: skip
+def test_without_tools_a_call_is_one_more_form_of_the_object(
+    answer: Answer, cause: str | None
+) -> None:
+    fault = check_answer(ASK.but(structured=WISH), answer, NOW).fault
+
+    assert (None if fault is None else fault.cause.value) == cause
+
+
+def test_with_tools_and_an_object_unknown_calls_are_still_unknown() -> None:
+    request = ASK.but(structured=WISH, tools=[TOOL])
+    answer = Answer(tool_calls=(ToolCall("1", "other", '{"n": 1}'),), finish_reason="stop")
+
+    fault = check_answer(request, answer, NOW).fault
+    assert fault is not None
+    assert fault.cause is Cause.UNKNOWN_TOOL
+
+
+def test_an_empty_object_is_believed_the_second_time() -> None:
+    loose = Structured({"type": "object", "properties": {"n": {"type": "integer"}}})
+    check = AnswerCheck(ASK.but(structured=loose), Need())
+    answer = Answer("{}", finish_reason="stop")
+
+    first = check.check(answer, "a", NOW, shown=False, resumes=None)
+    assert first.fault is not None
+    assert (first.fault.cause, first.fault.teaches) == (Cause.HOLLOW, False)
+    assert check.check(answer, "b", NOW, shown=False, resumes=None) == Checked(answer)

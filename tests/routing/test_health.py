@@ -299,11 +299,11 @@ def test_a_way_that_went_wrong_says_nothing_of_the_model_itself() -> None:
     book.failed(A.identity, busy(), NOW - 3_600.0, Random(0))
     book.sent(A.identity, NOW)
     book.touched.clear()
-    book.failed(A.identity, Fault(Kind.BROKEN, Cause.NOT_THE_SCHEMA), NOW, Random(0))
+    book.failed(A.identity, Fault(Kind.BROKEN, Cause.UNKNOWN_TOOL), NOW, Random(0))
     record = book.models[A.identity]
 
     assert (record.failures, record.probing) == (1, False)
-    assert record.ways["structured"] == Way(bad=1.0, failed_at=NOW)
+    assert record.ways["tools"] == Way(bad=1.0, failed_at=NOW)
     assert book.touched
 
 

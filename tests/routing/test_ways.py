@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 
+from freerouter_core import ChatRequest, Structured
 from freerouter_core.catalogue.model import Model
 from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.need import Need
 from freerouter_core.routing.policy import Policy
 from freerouter_core.routing.rank import rank
 from freerouter_core.routing.situation import Situation
-from freerouter_core.routing.ways import UNABLE_CHANCE, UNABLE_SECONDS, Way
+from freerouter_core.routing.ways import (
+    UNABLE_CHANCE,
+    UNABLE_SECONDS,
+    Way,
+    form_lacks,
+    form_way,
+)
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.fault import Cause, Fault, Kind
 
@@ -43,6 +51,7 @@ def test_prose_in_place_of_json_says_nothing_of_plain_requests() -> None:
     book.answered(PROSE.identity, NOW - 9.0, first_token=0.2, seconds=0.5, tokens=100)
     book.answered(JSON.identity, NOW - 9.0, first_token=2.0, seconds=5.0, tokens=100)
     book.failed(PROSE.identity, NOT_JSON, NOW, Random(0), seconds=0.5)
+    book.failed_form(PROSE.identity, "json_schema", NOW, last=True)
     record = book.of(PROSE.identity)
 
     assert (record.failures, record.strikes, record.benched_until) == (0, 0, 0.0)
@@ -69,23 +78,47 @@ def test_what_was_learnt_of_a_way_outlives_a_restart() -> None:
 
     record = HealthBook()
     record.failed(PROSE.identity, NOT_JSON, NOW, Random(0))
+    record.failed_form(PROSE.identity, "json_schema", NOW, last=False)
     health = record.of(PROSE.identity)
 
     assert read_health(write_health(health)).ways == health.ways
 
 
-def test_a_model_that_answers_prose_to_json_is_asked_for_it_once() -> None:
-    from freerouter_core import ChatRequest, Structured
-
+def asked_for_json(world: World, model: str, times: int) -> list[str]:
+    """The forms in which a model is asked, over so many requests for an object."""
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-    prose = SimModel("a/prose:free", first_token=0.1, says=lambda body: "The answer is one.")
-    with World([prose, SimModel("b/json:free", first_token=3.0)]) as world:
-        router = world.router()
-        messages = [{"role": "user", "content": "How many?"}]
-        for _ in range(10):
-            router.chat(ChatRequest(messages, structured=Structured(schema)))
-        requests = world.asked.count("a/prose:free")
-        router.chat("plain")
+    router, messages = world.router(), [{"role": "user", "content": "How many?"}]
+    for _ in range(times):
+        outcome = router.chat(ChatRequest(messages, structured=Structured(schema)))
+        assert isinstance(json.loads(outcome.text)["n"], int)
+    router.chat("plain")
+    assert world.asked[-1] == model, "plain requests still find it"
+    bodies = [seen.body for seen in world.requests[:-1] if seen.model == model]
+    return [
+        "tool" if "tools" in body else (body.get("response_format") or {"type": "prompt"})["type"]
+        for body in bodies
+    ]
 
-        assert requests <= 2
-        assert world.asked[-1] == "a/prose:free", "plain requests still find it"
+
+def test_a_model_that_answers_prose_to_json_is_asked_in_two_forms_and_then_comes_last() -> None:
+    prose = SimModel("a/prose:free", first_token=0.1, says=lambda _: "It is one.", tools=False)
+    with World([prose, SimModel("b/json:free", first_token=3.0)]) as world:
+        assert asked_for_json(world, "a/prose:free", 10) == ["json_schema", "json_object"]
+
+
+def test_a_model_is_asked_in_the_form_that_it_does() -> None:
+    """It answers a schema with prose, and calls a tool as it should."""
+    prose = SimModel("a/prose:free", first_token=0.1, says=lambda body: "It is one.")
+    with World([prose, SimModel("b/json:free", first_token=3.0)]) as world:
+        forms = asked_for_json(world, "a/prose:free", 5)
+
+        assert forms == ["json_schema"] + ["tool"] * 4
+
+
+def test_a_form_that_failed_is_tried_again_after_a_while() -> None:
+    ways = {form_way("tool"): Way(bad=1.0, failed_at=NOW), "tools": Way(bad=1.0, failed_at=NOW)}
+
+    assert form_lacks(ways, NOW + 1.0) == {"structured:tool"}
+    assert form_lacks(ways, NOW + UNABLE_SECONDS) == frozenset()
+    assert form_lacks({form_way("tool"): Way(good=1.0, bad=9.0, failed_at=NOW)}, NOW) == frozenset()
+    assert form_lacks({}, NOW) == frozenset()

@@ -141,13 +141,12 @@ def shown(rig: Rig) -> list[tuple[str, str]]:
     return [(delta.text, delta.reasoning) for delta in rig.shown]
 
 
-def test_thoughts_wait_for_the_object_to_begin(receive: Any) -> None:
-    """Shown, they would commit the stream: another model could not take its place any more."""
+def test_thoughts_do_not_wait_for_the_object_to_begin(receive: Any) -> None:
     script = [thinks("let me "), thinks("see"), says('{"a"'), says(": 1}", "stop")]
     event, _, rig = receive(script, commit=True, request=OBJECT)
 
     assert done(event).text == '{"a": 1}'
-    assert shown(rig) == [('{"a"', "let me see"), (": 1}", "")]
+    assert shown(rig) == [("", "let me "), ("", "see"), ('{"a"', ""), (": 1}", "")]
 
 
 def test_prose_before_an_object_is_not_shown(receive: Any) -> None:
@@ -164,7 +163,7 @@ def test_a_model_that_calls_a_tool_instead_loses_no_word(receive: Any) -> None:
     event, _, rig = receive(script, commit=True, request=request)
 
     assert [call.name for call in done(event).tool_calls] == ["f"]
-    assert shown(rig) == [("I will look. ", "hm")]
+    assert shown(rig) == [("", "hm"), ("I will look. ", "")]
 
 
 def test_pieces_of_a_call_are_shown_only_if_the_caller_wants_fragments(receive: Any) -> None:

@@ -291,10 +291,10 @@ def test_a_copy_changes_only_the_named_fields() -> None:
     ("delta", "visible"),
     [
         (Delta("x"), True),
-        (Delta(reasoning="x"), True),
-        (Delta(fragments=(ToolCallFragment(0, "1", "f", ""),)), False),
+        (Delta(reasoning="x"), False),
+        (Delta(fragments=(ToolCallFragment(0, "1", "f", ""),)), True),
         (Delta(tool_calls=(ToolCall("1", "f", ""),)), False),
     ],
 )
-def test_only_text_and_reasoning_are_visible(delta: Delta, visible: bool) -> None:
+def test_text_and_pieces_of_calls_are_visible(delta: Delta, visible: bool) -> None:
     assert delta.visible is visible

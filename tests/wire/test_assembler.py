@@ -283,7 +283,10 @@ def test_an_error_is_no_end() -> None:
 @pytest.mark.parametrize(
     ("event", "error"),
     [
-        ("rubbish", {"message": "a chunk of the stream is no JSON", "code": 502}),
+        ("{rubbish", {"message": "a chunk of the stream is no JSON", "code": 502}),
+        ("[rubbish", {"message": "a chunk of the stream is no JSON", "code": 502}),
+        ('[{"error": {"code": 3}}]', {"code": 3}),
+        ('{"type": "error", "message": "m"}', {"type": "error", "message": "m"}),
         ("[" * 100_000, {"message": "a chunk of the stream is no JSON", "code": 502}),
         ('{"error": "bad"}', {"message": "bad"}),
         ('{"object": "error", "message": "m"}', {"object": "error", "message": "m"}),

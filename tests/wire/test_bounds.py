@@ -25,7 +25,7 @@ from freerouter_core.wire.refused_parameter import refused_parameter
 from freerouter_core.wire.rejection import Rejection, message_of, read_rejection, searchable_text
 from freerouter_core.wire.retry_after import parse_duration, parse_retry_at, stated_retry_at
 from freerouter_core.wire.schema import Checker, find_violation, without_nulls
-from freerouter_core.wire.structured import iter_json
+from freerouter_core.wire.structured_reader import iter_json
 from freerouter_core.wire.think_tags import MAX_PENDING, ThinkSplitter
 from freerouter_core.wire.tool_calls import MAX_CALLS, ToolCall, ToolCallAssembler, ToolCallFragment
 

@@ -149,6 +149,15 @@ def test_a_reference_at_the_root_is_followed_and_definitions_stay() -> None:
     assert old == {"type": "string", "definitions": {"X": {"type": "string"}}}
 
 
+TEXT = {"type": "string"}
+
+
+def closed(**parts: Any) -> dict[str, Any]:
+    """An object that takes no other names, and requires all it has."""
+    required = list(parts["properties"])
+    return {"type": "object", "additionalProperties": False, "required": required, **parts}
+
+
 def test_a_strict_copy_is_closed_and_requires_everything() -> None:
     schema: dict[str, Any] = {
         "type": "object",
@@ -158,7 +167,7 @@ def test_a_strict_copy_is_closed_and_requires_everything() -> None:
             "c": {"type": ["string", "null"], "default": None},
             "d": {"anyOf": [{"type": "string"}, {"type": "null"}]},
             "e": {"type": "null"},
-            "f": True,
+            "f": {"type": "integer"},
             "g": {"type": "array", "items": {"type": "object", "properties": {}}},
         },
         "required": ["a"],
@@ -168,12 +177,12 @@ def test_a_strict_copy_is_closed_and_requires_everything() -> None:
     assert strict["required"] == list("abcdefg")
     assert strict["additionalProperties"] is False
     assert strict["properties"] == {
-        "a": {"type": "string", "default": "x"},
+        "a": {"type": "string"},
         "b": {"anyOf": [{"type": "string"}, {"type": "null"}]},
-        "c": {"type": ["string", "null"], "default": None},
+        "c": {"type": ["string", "null"]},
         "d": {"anyOf": [{"type": "string"}, {"type": "null"}]},
         "e": {"type": "null"},
-        "f": {"anyOf": [True, {"type": "null"}]},
+        "f": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
         "g": {
             "anyOf": [
                 {
@@ -194,25 +203,52 @@ def test_a_strict_copy_is_closed_and_requires_everything() -> None:
 
 
 def test_values_inside_a_schema_are_no_schemas() -> None:
-    schema = {"enum": [{"properties": {"a": 1}}], "const": {"properties": {"a": 1}}}
+    part = {"enum": [{"properties": {"a": 1}}], "const": {"properties": {"a": 1}}}
+    schema = closed(properties={"v": part})
 
     assert make_strict(schema) == schema
-    assert is_strict({**schema, "default": {"properties": {"a": 1}}})
+    assert is_strict(schema)
 
 
 @pytest.mark.parametrize(
     ("schema", "strict"),
     [
-        ({"type": "string"}, True),
-        ({"properties": {}, "additionalProperties": False}, True),
-        ({"properties": {}}, False),
-        ({"properties": {"a": {}}, "additionalProperties": False}, False),
-        ({"properties": {"a": {}}, "additionalProperties": False, "required": ["a"]}, True),
-        ({"anyOf": [{"properties": {}}]}, False),
-        ({"properties": "odd"}, True),
+        (closed(properties={}), True),
+        (closed(properties={"type": TEXT, "default": TEXT, "properties": TEXT}), True),
+        (closed(properties={"a": closed(properties={"b": TEXT})}), True),
+        (closed(properties={"a": {"type": "array", "items": TEXT}}), True),
+        (closed(properties={"a": {"anyOf": [TEXT, {"type": "null"}]}}), True),
+        (closed(properties={"a": {"type": ["string", "null"]}}), True),
+        (closed(properties={"a": {"enum": ["x"]}, "b": {"const": 1}}), True),
+        (closed(properties={"a": {"$ref": "#/$defs/A"}}, **{"$defs": {"A": TEXT}}), True),
+        ({"$ref": "#/$defs/A", "$defs": {"A": closed(properties={"b": TEXT})}}, True),
+        # the root must be an object
+        (TEXT, False),
+        (True, False),
+        ({"anyOf": [closed(properties={})]}, False),
+        # objects must be closed and require all that they have
+        ({"type": "object", "properties": {}}, False),
+        (closed(properties={"a": TEXT}, required=[]), False),
+        (closed(properties="odd"), False),
+        (closed(properties={"a": {"type": "object", "properties": {}}}), False),
+        # dict[str, int], dict and Any have names, or values, that nobody knows
+        (closed(properties={"a": {"type": "object", "additionalProperties": TEXT}}), False),
+        (closed(properties={"a": {"type": "object"}}), False),
+        (closed(properties={"a": {"type": ["object", "null"]}}), False),
+        (closed(properties={"a": {}}), False),
+        (closed(properties={"a": True}), False),
+        (closed(properties={"a": {"type": "array"}}), False),
+        # what strict endpoints refuse
+        (closed(properties={"a": {"type": "string", "default": "x"}}), False),
+        (closed(properties={"a": {"oneOf": [TEXT]}}), False),
+        (closed(properties={"a": {"anyOf": [{}]}}), False),
+        (closed(properties={"a": {"$ref": "#/$defs/A", "description": "d"}}), False),
+        (closed(properties={}, **{"$defs": {"A": {"type": "object"}}}), False),
     ],
 )
-def test_a_schema_is_strict_if_every_object_in_it_is(schema: object, strict: bool) -> None:
+def test_a_schema_is_strict_if_a_strict_endpoint_takes_every_part_of_it(
+    schema: object, strict: bool
+) -> None:
     assert is_strict(schema) is strict
 
 

@@ -21,7 +21,8 @@ from freerouter_core.wire.schema import (
     schema_name,
     without_nulls,
 )
-from freerouter_core.wire.structured import choose_form, iter_json, read_structured
+from freerouter_core.wire.structured import choose_form
+from freerouter_core.wire.structured_reader import iter_json, read_structured
 from freerouter_core.wire.tool_calls import ToolCall
 
 PERSON: dict[str, Any] = {

@@ -9,15 +9,10 @@ import pytest
 
 from freerouter_core import Model, Structured
 from freerouter_core.wire.answer import Answer
+from freerouter_core.wire.json_gate import JsonGate
 from freerouter_core.wire.json_values import Json
-from freerouter_core.wire.structured import (
-    JsonGate,
-    Parsed,
-    choose_form,
-    iter_json,
-    read_structured,
-    write_form,
-)
+from freerouter_core.wire.structured import choose_form, write_form
+from freerouter_core.wire.structured_reader import Parsed, iter_json, read_structured
 from freerouter_core.wire.tool_calls import ToolCall
 
 SCHEMA: Json = {
@@ -52,7 +47,18 @@ def model(parameters: frozenset[str] = FULL, *lacks: str) -> Model:
             },
             Structured(SCHEMA, "my_name", description="d", method="json_schema", strict=True),
         ),
-        ({"type": "json_schema", "json_schema": {}}, Structured(None, method="json_schema")),
+        (
+            {"type": "json_schema", "json_schema": {"name": "n"}},
+            Structured(None, "n", method="json_schema"),
+        ),
+        ({"type": "json_schema", "json_schema": SCHEMA}, Structured(SCHEMA, method="json_schema")),
+        (
+            {"type": "json_schema", "name": "n", "schema": SCHEMA, "strict": False},
+            Structured(SCHEMA, "n", method="json_schema", strict=False),
+        ),
+        ({"type": "json_object", "schema": SCHEMA}, Structured(SCHEMA, method="json_mode")),
+        ({"type": "json_object", "schema": "odd"}, Structured(None, method="json_mode")),
+        ({"type": "json_schema", "json_schema": {}}, None),
         ({"type": "json_schema", "json_schema": "odd"}, None),
         ({"type": "text"}, None),
     ],
@@ -264,7 +270,7 @@ def test_json_is_found_in_the_text_in_fences_and_in_prose(text: str, values: lis
         (Answer('{"a": 4}', tool_calls=(ToolCall("1", "answer", '{"a": '),)), {"a": 4}),
     ],
 )
-def test_the_first_value_that_matches_the_schema_counts(answer: Answer, value: object) -> None:
+def test_of_values_that_match_alike_the_first_counts(answer: Answer, value: object) -> None:
     assert read_structured(answer, Structured(SCHEMA)) == Parsed(value, json.dumps(value))
 
 

@@ -41,6 +41,11 @@ class Deadline:
         if in_line and self._line_ends is not None and self.at is not None:
             self.at += seconds
 
+    def put_off(self, seconds: float) -> None:
+        """Tokens came for so long, of an attempt that failed: nobody waited for a first one."""
+        if self.at is not None:
+            self.at += seconds
+
     def restart(self, now: float) -> None:
         """Another model continues a broken stream: it has as long as the first attempt had."""
         if self._timeout is not None:

@@ -9,6 +9,7 @@ decision can be tested without a network, and replayed from a journal.
     | Reserve  | Granted, Refused             | take a share of every limit on the way
     | Send     | Woke                         | the attempt is in flight; several may be
     | Watch    | Token, Failed, Done, Woke    | wait for news of the attempts in flight
+    | Show     | Woke                         | show what this attempt thinks
     | Commit   | Woke                         | show this attempt to the caller from now on
     | Cancel   | Woke                         | stop an attempt that lost
     | Validate | Judged                       | ask the caller's validator and the guards
@@ -24,10 +25,11 @@ model is asked beside it, and whoever answers first wins. That costs no more req
 it would, and it saves the answer that was about to come. A hedge is the same a little earlier: at
 the 95th percentile of the model's own times, and only within a small budget.
 
-**The first visible token decides.** Before it, failover is invisible to the caller. With it, a
-streamed request commits to the attempt and cancels the others. After it, a failure is
-`StreamBroken`, because text once shown is never repeated. If the owner wants it, another model
-continues the text instead (`resume`, `wire.splice`).
+**The first visible text decides.** Before it, failover is invisible to the caller; reasoning may be
+shown and commits nobody. With it, a streamed request commits to the attempt and cancels the others.
+After it, a failure is `StreamBroken`, because text once shown is never repeated. If the owner wants
+it, another model continues the text instead (`showing`, `wire.splice`). A flawed tool call ends
+nothing: with nobody left to ask, or after text, it is part of the answer, as an invalid call.
 """
 
 from __future__ import annotations
@@ -38,11 +40,12 @@ from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
-from ..errors import FreeRouterError, StreamBroken
+from ..errors import FreeRouterError
 from ..wire.answer import Answer
 from ..wire.fault import Fault
 from . import steps as s
 from .answer_check import AnswerCheck, Checked, tokens_of
+from .attempts import new_attempt
 from .candidates import Candidate, Candidates, Turn
 from .deadline import Deadline
 from .failures import Failures, understood
@@ -51,9 +54,9 @@ from .hedge import HEDGE_RESERVE, within_hedge_budget
 from .in_flight import Flights, InFlight
 from .journal import Journal
 from .plan import Outcome, Plan
-from .resume import Seam, resumable
+from .showing import Showing
 from .state import RoutingState
-from .timeouts import soft_timeout, stall_timeout, too_late
+from .timeouts import too_late
 
 MAX_IN_FLIGHT = 3
 """Attempts of one request in flight at most."""
@@ -74,10 +77,10 @@ def route(plan: Plan, state: RoutingState, journal: Journal, rng: Random, *, now
     try:
         return (yield from run.steps())
     except FreeRouterError as error:
-        if run.seams and not isinstance(error, StreamBroken):
-            seam = run.seams[-1]
-            raise stream_broken(journal, seam.attempt, seam.fault, error) from None
-        raise
+        outcome = run.showing.flawed_outcome(run.answer_check.flawed, error, journal)
+        if outcome is not None:
+            return outcome
+        raise run.showing.error(error, journal, run.answer_check.rejected) from None
     finally:
         run.flights.abandon()
 
@@ -103,11 +106,7 @@ class _Run:
         self.deadline = Deadline(plan, journal.started, now)
         self.ran_late = False
         """Whether a candidate was left out because too little time is left."""
-        self.committed: InFlight | None = None
-        """The attempt that the caller sees."""
-        self.resumes: str | None = None
-        """What a broken stream has shown, for the next attempt to continue."""
-        self.seams: list[Seam] = []
+        self.showing = Showing(plan)
 
     # -- the loop -------------------------------------------------------------------------------
 
@@ -190,7 +189,7 @@ class _Run:
 
     def _may_send(self) -> bool:
         """Whether another attempt may start: as the only one, beside late ones, or as a hedge."""
-        if self._out_of_retries() or self.committed is not None or self._past_deadline():
+        if self._out_of_retries() or self.showing.committed is not None or self._past_deadline():
             return False
         return self.flights.all_overdue or self._hedge_is_due()
 
@@ -210,7 +209,16 @@ class _Run:
 
     def _send(self, candidate: Candidate) -> Steps[bool]:
         """Reserve and send; whether a limit let it."""
-        attempt = self._attempt(candidate)
+        attempt = new_attempt(
+            candidate,
+            self.plan,
+            self.state,
+            number=self.count + 1,
+            now=self.now,
+            deadline=self.deadline.at,
+            hedge=not self.flights.all_overdue,
+            resumes=self.showing.resumes,
+        )
         granted = yield from self._reserve(candidate, attempt)
         if not granted:
             return False
@@ -220,21 +228,6 @@ class _Run:
         self.flights.launch(candidate, attempt, self.plan, self.now)
         yield from self._do(s.Send(attempt))
         return True
-
-    def _attempt(self, candidate: Candidate) -> s.Attempt:
-        plan, model, account = self.plan, candidate.model, candidate.account
-        cap_understood = self.state.price_caps.get(account.scope, True)
-        return s.Attempt(
-            number=self.count + 1,
-            model=model,
-            account=account,
-            soft_timeout=soft_timeout(plan, self.book, model, self.now, self.deadline.at),
-            stall_timeout=stall_timeout(self.book, model),
-            price_cap=candidate.price_cap and cap_understood,
-            hedge=not self.flights.all_overdue,
-            resumes=self.resumes,
-            lacks=self.book.of(model.identity).lacks_at(self.now),
-        )
 
     def _reserve(self, candidate: Candidate, attempt: s.Attempt) -> Steps[bool]:
         """Take a share of every limit; whether all had room."""
@@ -268,17 +261,18 @@ class _Run:
 
     def _next_moment(self) -> float:
         """When something is to be decided even without news."""
-        if self.committed is not None:
+        if self.showing.committed is not None:
             return math.inf
         moments = [flight.review_at for flight in self.flights if not flight.overdue]
         if self._hedges() and self.flights.first.hedge_at > self.now:
             moments.append(self.flights.first.hedge_at)
-        if self.deadline.at is not None:
+        if self.deadline.at is not None and not self.flights.speak:
             moments.append(self.deadline.at)
         return min(moments, default=math.inf)
 
     def _past_deadline(self) -> bool:
-        return self.committed is None and self.deadline.passed(self.now)
+        waits = self.showing.committed is None and not self.flights.speak
+        return waits and self.deadline.passed(self.now)
 
     def _handle(self, event: s.Event) -> Steps[Outcome | None]:
         """What follows from an event. News of a cancelled attempt changes nothing."""
@@ -290,7 +284,9 @@ class _Run:
             yield from self._token(flight, event)
             return None
         if flight is not None and isinstance(event, s.Failed):
-            self._failed(flight, event.fault, event.shown)
+            outcome = yield from self._failed(flight, event.fault, event.shown, event.partial)
+            if outcome is not None:
+                return outcome
         if self.flights and self._past_deadline():
             yield from self._cancel_all("out of time")
             raise deadline_exceeded(self.journal, self.plan)
@@ -300,10 +296,10 @@ class _Run:
         if flight.token_at is None:
             flight.token_at = event.at
             flight.overdue, flight.review_at = False, math.inf
-        shows = self.plan.stream and self.plan.run_guards is None
-        if event.visible and shows and self.committed is None:
-            self.committed = flight
-            yield from self._do(s.Commit(flight.attempt))
+        step = self.showing.token(flight, event)
+        if step is not None:
+            yield from self._do(step)
+        if isinstance(step, s.Commit):
             yield from self._cancel_all("another was first", but=flight)
 
     def _cancel_all(self, why: str, but: InFlight | None = None) -> Steps[None]:
@@ -314,6 +310,7 @@ class _Run:
     def _cancel(self, flight: InFlight, why: str) -> Steps[None]:
         """Stop an attempt. If it is overdue, its model has failed; if not, nothing is learnt."""
         self.flights.remove(flight)
+        self.showing.cancelled(flight)
         fault: Fault | str = "cancelled"
         if flight.overdue:
             fault = self.failures.cancelled_late(
@@ -329,26 +326,34 @@ class _Run:
 
     # -- failures -------------------------------------------------------------------------------
 
-    def _failed(self, flight: InFlight, fault: Fault, shown: s.Shown | None) -> None:
+    def _failed(
+        self, flight: InFlight, fault: Fault, shown: s.Shown | None, answer: Answer | None
+    ) -> Steps[Outcome | None]:
+        """Learn from a failure. It is an outcome after all if the caller saw text of it, and
+        `answer` has calls: they reach the caller as invalid ones."""
         self.flights.remove(flight)
         fault = understood(fault, flight.attempt)
         seconds = self.now - flight.sent
         self.failures.record(flight.candidate, flight.attempt, fault, self.now, seconds)
         self.journal.attempted(flight.attempt, fault, flight.sent, self.now)
-        if self.committed is not flight:
-            return
-        if shown is None or not resumable(self.plan.policy, fault, shown):
+        self.deadline.put_off(flight.speaking(self.now))
+        after = self.showing.failed(flight, fault, shown)
+        if after == "broken":
+            flawed = None if answer is None else self.answer_check.with_invalid_calls(answer, fault)
+            if flawed is not None:
+                return self.showing.outcome(flight.attempt, Checked(flawed), self.journal)
             error = stream_broken(self.journal, flight.attempt, fault)
             error.answer = self.answer_check.rejected if fault.effect.unaccepted else None
             raise error
-        self._resume(flight, fault, shown)
-
-    def _resume(self, flight: InFlight, fault: Fault, shown: s.Shown) -> None:
-        """Ask others to continue; they have as long for a first token as the first attempt had."""
-        self.committed, self.resumes = None, shown.text
-        self.answer_check.restart()
-        self.seams.append(Seam(shown.length, flight.attempt, fault))
-        self.deadline.restart(self.now)
+        if after != "unseen":  # the next has as long for a first token as the first attempt had
+            self.answer_check.restart()
+            self.deadline.restart(self.now)
+        elif answer is not None and self.plan.run_guards is None:
+            self.answer_check.keep_flawed(answer, fault, flight.attempt)
+        step = self.showing.next_thought(self.flights)
+        if step is not None:
+            yield from self._do(step)
+        return None
 
     # -- answers --------------------------------------------------------------------------------
 
@@ -359,31 +364,23 @@ class _Run:
             event.answer,
             flight.candidate.model.id,
             self.now,
-            shown=self.committed is flight,
-            resumes=self.resumes,
+            shown=self.showing.committed is flight,
+            resumes=self.showing.resumes,
         )
         if checked.fault is None:
             checked = yield from self._validate(flight, checked)
         if checked.fault is not None:
             self.answer_check.keep_rejected(checked, flight.attempt.account)
-            status = checked.fault.status or 200
-            self._failed(flight, replace(checked.fault, status=status), event.shown)
-            return None
+            fault = replace(checked.fault, status=checked.fault.status or 200)
+            return (yield from self._failed(flight, fault, event.shown, checked.answer))
         yield from self._answered(flight, event, checked.answer)
-        return Outcome(
-            answer=checked.answer,
-            attempt=flight.attempt,
-            journal=self.journal,
-            seams=tuple(self.seams),
-            flags=self.plan.flags + checked.flags,
-            aside=checked.aside,
-        )
+        return self.showing.outcome(flight.attempt, checked, self.journal)
 
     def _validate(self, flight: InFlight, checked: Checked) -> Steps[Checked]:
         """Ask the validator and the guards, if there are any."""
         if self.plan.request.validate is None and self.plan.run_guards is None:
             return checked
-        deadline = None if self.committed is flight else self.deadline.at
+        deadline = None if self.showing.committed is flight else self.deadline.at
         event = yield from self._do(s.Validate(flight.attempt, checked.answer, deadline))
         if not isinstance(event, s.Judged):
             return checked

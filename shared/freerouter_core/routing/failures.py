@@ -23,7 +23,7 @@ from dataclasses import replace
 from random import Random
 
 from ..catalogue.model import ModelIdentity
-from ..wire.body import build_body
+from ..wire.body import build_body, form_of
 from ..wire.fault import Cause, Fault, Kind
 from ..wire.redact import redact_fault
 from ..wire.remedies import remedy
@@ -34,10 +34,13 @@ from .in_flight import InFlight
 from .plan import Plan
 from .state import RoutingState
 from .steps import Attempt
+from .ways import form_lacks, form_way
 
 MAX_PLAINER = 3
 """Times in a call that one model is asked again in a plainer form, because it said what it does not
 take."""
+MAX_FORMS = 2
+"""Forms of structured output that a model is tried at before it comes last for a while."""
 MAX_HOLD = 4.0
 """Most seconds for which a call leaves an account alone that only seems to be at its limit."""
 GONE_IN_A_ROW = 2
@@ -81,7 +84,7 @@ class Failures:
     ) -> None:
         """Take in a failure that came after so many seconds."""
         self.faults.append((candidate, fault))
-        self._teach(candidate, fault, now, seconds)
+        self._teach(candidate, attempt, fault, now, seconds)
         if fault.kind is not Kind.GONE:
             self._gone_streak.clear()
         if fault.kind is Kind.ACCOUNT:
@@ -153,7 +156,14 @@ class Failures:
 
     # -- for later requests -----------------------------------------------------------------------
 
-    def _teach(self, candidate: Candidate, fault: Fault, now: float, seconds: float | None) -> None:
+    def _teach(
+        self,
+        candidate: Candidate,
+        attempt: Attempt,
+        fault: Fault,
+        now: float,
+        seconds: float | None,
+    ) -> None:
         """What the failure says about the model, the account's limits, and the account."""
         account, model = candidate.account, candidate.model
         book, limits = self._state.health, self._state.adaptive_limits
@@ -163,6 +173,10 @@ class Failures:
             limits.crowded(account, now)
         rule = self._bench_rule(longest)
         book.failed(model.identity, fault, now, self._rng, rule=rule, seconds=seconds)
+        if fault.effect.way == "structured" and attempt.form is not None:
+            book.failed_form(
+                model.identity, attempt.form, now, last=self._is_last_form(attempt, now)
+            )
         limits.refused(account, model, fault, now, candidate.place)
         if fault.effect.suspect:
             self._suspect(candidate, fault, now)
@@ -202,6 +216,17 @@ class Failures:
             failure = replace(fault, kind=Kind.BUSY, teaches=not fault.teaches)  # counted once
             rule = self._bench_rule(LONGEST_GUESS)
             self._state.health.failed(identity, failure, now, self._rng, rule=rule)
+
+    def _is_last_form(self, attempt: Attempt, now: float) -> bool:
+        """Whether no other form is worth a try: it failed at two, or takes no other."""
+        ways = self._state.health.of(attempt.model.identity).ways
+        failed = form_lacks(ways, now) | {form_way(attempt.form or "prompt")}
+        lacks = attempt.lacks | failed
+        if len(failed) >= MAX_FORMS:
+            return True
+        known = replace(attempt, lacks=lacks).known
+        form = form_of(self._plan.request, known, attempt.account, prefill=attempt.resumes)
+        return form is None or form_way(form) in lacks
 
     def _bench_rule(self, longest: float) -> BenchRule:
         policy = self._plan.policy

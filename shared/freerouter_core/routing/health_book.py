@@ -12,6 +12,7 @@ from random import Random
 
 from ..catalogue.model import ModelIdentity
 from ..wire.fault import Fault, Kind
+from ..wire.structured import Form
 from .account_benches import AccountBenches
 from .guessed_bench import ANY_FAILURE, BenchRule
 from .health import Health
@@ -19,6 +20,7 @@ from .ruling import Ruling
 from .suspicion import Conclusion
 from .timings import Pool, Timings
 from .usage_stats import UsageStats, written
+from .ways import form_way
 
 
 @dataclass(kw_only=True)
@@ -108,7 +110,9 @@ class HealthBook:
         self.usage.failed(identity, now, fault)
         record = self._record(identity)
         if fault.effect.way is not None:  # it answered: only this way of asking went wrong
-            record.failed_at(fault.effect.way, now)
+            if fault.effect.way != "structured":
+                record.failed_at(fault.effect.way, now)
+            record.probing = False
             self._touch(identity)
             return
         if fault.lacks or fault.context is not None or fault.teaches or fault.kind is Kind.BUSY:
@@ -118,6 +122,13 @@ class HealthBook:
     def failed_way(self, identity: ModelIdentity, way: str, now: float) -> None:
         """It refused a way of asking that another model then did."""
         self._touched_record(identity).failed_at(way, now)
+
+    def failed_form(self, identity: ModelIdentity, form: Form, now: float, *, last: bool) -> None:
+        """A model did a form of structured output badly. `last`: it has failed at all of them;
+        else it may do the next, so it only comes after others."""
+        record = self._touched_record(identity)
+        record.failed_at(form_way(form), now)
+        record.failed_at("structured", now if last else 0.0)
 
     # -- what else is learnt about a model ------------------------------------------------------
 

@@ -13,6 +13,7 @@ from .plan import Plan
 from .state import RoutingState
 from .steps import Attempt
 from .timeouts import soft_timeout
+from .ways import form_way
 
 REVIEW_INTERVAL = 2.5
 """Seconds between two reviews of what is expected of a model that has not answered yet."""
@@ -33,6 +34,8 @@ class InFlight:
     """When its first token came."""
     overdue: bool = False
     """Whether its soft timeout has passed: another model may be asked, too."""
+    thinks: bool = False
+    """Whether it has shown reasoning, or would."""
 
     def review(self, plan: Plan, book: HealthBook, now: float, deadline: float | None) -> None:
         """Find out whether it is overdue by what is known now.
@@ -43,15 +46,20 @@ class InFlight:
         ends = self.sent + soft_timeout(plan, book, model, self.sent, deadline)
         self.overdue, self.review_at = now >= ends, min(ends, now + REVIEW_INTERVAL)
 
+    def speaking(self, now: float) -> float:
+        """Seconds since its first token; 0: none came."""
+        return 0.0 if self.token_at is None else now - self.token_at
+
     def answered(self, book: HealthBook, tokens: int, ways: Sequence[str], now: float) -> None:
         """Learn from its answer: how long it took, and which ways of asking the model did."""
+        form = self.attempt.form
         book.answered(
             self.candidate.model.identity,
             now,
             first_token=None if self.token_at is None else self.token_at - self.sent,
             seconds=now - self.sent,
             tokens=tokens,
-            ways=ways,
+            ways=(*ways, form_way(form)) if form is not None else ways,
         )
 
 
@@ -77,6 +85,11 @@ class Flights:
     def all_overdue(self) -> bool:
         """Whether each is overdue; true if there is none."""
         return all(flight.overdue for flight in self._flights)
+
+    @property
+    def speak(self) -> bool:
+        """Whether one has sent a token: the wait for the first is over."""
+        return any(flight.token_at is not None for flight in self._flights)
 
     @property
     def model_ids(self) -> frozenset[str]:

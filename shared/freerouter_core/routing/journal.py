@@ -68,7 +68,11 @@ class Journal:
         if attempt is None:
             self.add(event.at, event)
         elif isinstance(event, s.Failed):
-            self.add(event.at, replace(event, fault=redact_fault(event.fault, attempt.account)))
+            partial = event.partial
+            if partial is not None:
+                partial = redact_answer(partial, attempt.account, with_text=True)
+            fault = redact_fault(event.fault, attempt.account)
+            self.add(event.at, replace(event, fault=fault, partial=partial))
         else:
             answer = redact_answer(event.answer, attempt.account, with_text=True)
             self.add(event.at, replace(event, answer=answer))
@@ -150,7 +154,8 @@ _LINES: dict[type, Callable[..., str]] = {
     s.Refused: lambda w, names, start: f"limit    reached until +{w.until - start:.1f} s",
     s.Sleep: lambda w, names, start: f"sleep    until +{w.until - start:.1f} s",
     s.Token: lambda w, names, start: (
-        f"token    {_number(w, names)}" + ("" if w.visible else " (not shown)")
+        f"token    {_number(w, names)}"
+        + ("" if w.visible else " (a thought)" if w.thought else " (not shown)")
     ),
     s.Failed: lambda w, names, start: (
         f"failed   {_number(w, names)}: {w.fault.kind} {w.fault.cause}"

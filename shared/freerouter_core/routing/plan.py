@@ -16,7 +16,7 @@ from .health_book import HealthBook
 from .journal import Journal
 from .need import Need
 from .policy import Policy
-from .resume import Seam
+from .resume import Replaced, Seam
 from .ruling import Flag, Ruling
 from .situation import Situation
 from .steps import Attempt
@@ -72,6 +72,8 @@ class Outcome:
     journal: Journal
     seams: tuple[Seam, ...] = ()
     """Where another model continued a broken stream, in the order of the text."""
+    replaced: tuple[Replaced, ...] = ()
+    """What the caller saw of attempts that did not answer: reasoning, or a partial object."""
     flags: tuple[Flag, ...] = ()
     """What guards remarked about the prompt and the answer."""
     asked_for: str = ""
@@ -112,6 +114,8 @@ class Outcome:
         }
         if self.seams:
             metadata["seams"] = [seam.record() for seam in self.seams]
+        if self.replaced:
+            metadata["replaced"] = [replaced.record() for replaced in self.replaced]
         if self.flags:
             metadata["flags"] = [
                 {"guard": flag.guard, "reason": flag.reason} for flag in self.flags

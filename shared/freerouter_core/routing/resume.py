@@ -1,8 +1,9 @@
-"""A stream that broke after it was shown: whether another model may continue it."""
+"""A stream that broke after it was shown: whether another model may continue or replace it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ..wire.fault import Fault, Kind
 from .policy import Policy
@@ -32,6 +33,28 @@ class Seam:
             "model": attempt.model.id,
             "provider": attempt.account.provider,
             "fault": self.fault.kind.value,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What the caller saw of an attempt that did not answer: another answered in its place.
+
+    `fault`: None: another was faster.
+    """
+
+    what: Literal["reasoning", "object"]
+    attempt: Attempt
+    fault: Fault | None
+
+    def record(self) -> dict[str, object]:
+        """As an answer's metadata tells it."""
+        attempt = self.attempt
+        return {
+            "what": self.what,
+            "model": attempt.model.id,
+            "provider": attempt.account.provider,
+            "fault": None if self.fault is None else self.fault.kind.value,
         }
 
 

@@ -11,6 +11,7 @@ from ..catalogue.model import Catalogue, Model
 from ..catalogue.providers import Account
 from ..wire.answer import Answer
 from ..wire.fault import Fault
+from ..wire.structured import Form
 from .charges import Charge
 from .ruling import Ruling
 
@@ -26,7 +27,9 @@ class Attempt:
     """Seconds to the first token (streamed) or the whole answer; then another model is asked, too,
     and this attempt goes on."""
     stall_timeout: float
-    """Seconds between two tokens after which a stream is given up."""
+    """Seconds without a byte after which a stream that has begun is given up."""
+    quiet_timeout: float = 60.0
+    """Seconds without a token after which it is given up, while other bytes still come."""
     price_cap: bool = True
     """Whether the request says that it must cost nothing."""
     hedge: bool = False
@@ -35,6 +38,13 @@ class Attempt:
     """The text of a broken stream that it continues; None: it starts an answer."""
     lacks: frozenset[str] = frozenset()
     """What the model was known to lack when it was asked."""
+
+    form: Form | None = None
+    """How it is asked for structured output."""
+
+    def with_form(self, form: Form | None) -> Attempt:
+        """The attempt that asks in this form."""
+        return replace(self, form=form)
 
     @property
     def known(self) -> Model:
@@ -58,6 +68,13 @@ class Reserve:
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send the attempt and do not wait for it. → Woke"""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Show what this attempt thinks; another may still answer. → Woke"""
 
     attempt: Attempt
 
@@ -111,7 +128,7 @@ class Validate:
     deadline: float | None = None
 
 
-Step = Reserve | Send | Commit | Cancel | Watch | Sleep | Validate
+Step = Reserve | Send | Show | Commit | Cancel | Watch | Sleep | Validate
 
 
 # -- events -------------------------------------------------------------------------------------
@@ -137,12 +154,14 @@ class Refused:
 class Token:
     """The first token of an attempt, or its first visible one.
 
-    `visible`: it may be shown to the caller; reasoning and pieces of tool calls may not.
+    `visible`: the caller would see an answer. `thought`: it may be shown, and commits nobody.
+    Pieces of tool calls are neither.
     """
 
     at: float
     number: int
     visible: bool
+    thought: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +179,17 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An attempt failed. `shown`: what the caller saw of it, if a stream may be continued."""
+    """An attempt failed.
+
+    `shown`: what the caller saw of it, if a stream may be continued. `partial`: what it had said,
+    if the caller saw text of it and it was calling a tool.
+    """
 
     at: float
     number: int
     fault: Fault
     shown: Shown | None = None
+    partial: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,10 @@ LATE_DEVIATIONS = 3.0
 """Mean deviations after which an answer is later than nearly all."""
 MIN_STALL = 20.0
 """The least stall timeout, seconds."""
+QUIET_FACTOR = 3.0
+"""The stall timeout while bytes still come that are no tokens (heartbeats), as a multiple."""
+TOOL_QUIET = 300.0
+"""The same where a call may be made: some servers send it when it is whole, minutes later."""
 STALL_FACTOR = 2.0
 """The stall timeout, as a multiple of the average time to a first token."""
 SHARE_OF_TIME_LEFT = 0.4
@@ -51,8 +55,15 @@ def soft_timeout(
 
 
 def stall_timeout(book: HealthBook, model: Model) -> float:
-    """Seconds between two tokens before a stream is given up."""
+    """Seconds without a byte before a stream is given up."""
     return max(MIN_STALL, STALL_FACTOR * book.of(model.identity).first_token)
+
+
+def quiet_timeout(plan: Plan, book: HealthBook, model: Model) -> float:
+    """Seconds without a token before it is given up, while other bytes still come."""
+    stall, request = stall_timeout(book, model), plan.request
+    calls = request.tools or request.structured is not None
+    return max(TOOL_QUIET, stall) if calls else QUIET_FACTOR * stall
 
 
 def too_late(

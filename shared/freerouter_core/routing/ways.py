@@ -11,7 +11,11 @@ does it most of the time keeps its place, at its odds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
+
+from ..wire.structured import Form
 
 PRIOR_SUCCESSES = 1.0
 """Successes that a way is believed to have had before any was seen."""
@@ -30,9 +34,30 @@ class Way:
     failed_at: float = 0.0
     """When it last failed, unix seconds."""
 
+    def unable(self, now: float) -> bool:
+        """Whether the model failed at it, never did it, and was tried lately."""
+        return bool(self.bad) and not self.good and now - self.failed_at < UNABLE_SECONDS
+
     def chance(self, now: float) -> float:
         """The chance that the model does it, if it answers at all."""
         if self.bad and not self.good:
             recent = now - self.failed_at < UNABLE_SECONDS
             return UNABLE_CHANCE if recent else PRIOR_SUCCESSES / (PRIOR_SUCCESSES + self.bad)
         return (self.good + PRIOR_SUCCESSES) / (self.good + self.bad + PRIOR_SUCCESSES)
+
+
+def form_way(form: Form) -> str:
+    """The way of asking for structured output in one form."""
+    return f"structured:{form}"
+
+
+def form_lacks(ways: Mapping[str, Way], now: float) -> frozenset[str]:
+    """The forms that a model failed at and never did, as words of what it lacks.
+
+    So it is asked in the next best form. If it failed at all of them, none is better.
+    """
+    if not ways:
+        return frozenset()
+    forms = get_args(Form)
+    failed = [form for form in forms if (way := ways.get(form_way(form))) and way.unable(now)]
+    return frozenset(form_way(form) for form in failed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 
@@ -13,17 +14,20 @@ from ..routing.plan import Plan
 from ..routing.steps import Attempt
 from ..wire.answer import Answer, read_answer
 from ..wire.body import build_body
+from ..wire.call_text import CallGate
 from ..wire.delta import Delta
 from ..wire.fault import Cause, Fault, Kind
+from ..wire.json_gate import JsonGate
 from ..wire.json_values import Json, encode_json, parse_json
 from ..wire.judge import judge_rejection
-from ..wire.redact import redact_answer, redact_delta, redact_fault
+from ..wire.redact import redact, redact_answer, redact_delta, redact_fault
 from ..wire.rejection import read_rejection
+from ..wire.request import ChatRequest
 from ..wire.retry_after import spent_limits_reset_at
 from ..wire.splice import CannotSplice
 from ..wire.sse import SSEDecoder
 from ..wire.stream import Assembler
-from ..wire.structured import JsonGate
+from ..wire.structured_reader import property_names
 from ..wire.tool_names import answer_with_own_names, delta_with_own_names, own_names
 from .continuation import Continuation
 from .http.transport import MAX_BODY, Response, Transport, TransportFailed
@@ -37,6 +41,10 @@ DONE_TIMEOUT = 0.25
 """Seconds to wait for the end of a response after `[DONE]`."""
 FINISH_TIMEOUT = 2.0
 """Seconds to wait for it after a finish reason, which a usage chunk may follow."""
+
+
+_PLAIN_JSON = re.compile(r"/json\b|\+json\b")
+"""The type of a body that is no stream. One JSON value a line is one."""
 
 
 class Rejected(Exception):
@@ -75,23 +83,24 @@ class AttemptRun:
         """Whether the task has begun. One that is cancelled before has sent nothing."""
         self.stall_timer: asyncio.TimerHandle | None = None
         self.stalled = False
-        self.last_token_at = clock.now()
+        self.last_token_at = self.last_byte_at = clock.now()
         self.token_stage = 0
-        """0: no token yet. 1: only tokens that are not shown. 2: a visible one."""
+        """0: no token yet. 1: only tokens that are not shown. 2: a thought. 3: a visible one."""
         self.committed = False
+        self.showing = False
+        """Whether the caller is shown what it thinks, while nobody is committed."""
         self.held_deltas: list[Delta] = []
         """Deltas that wait for this attempt to be committed."""
-        self.showed_fragments = False
-        """Whether the caller has seen pieces of a tool call."""
+        self.showed_reasoning = self.showed_fragments = False
+        """Whether the caller has seen reasoning, or pieces of a tool call, of it."""
         self.shown_before = shown_before
-        self.held_reasoning = ""
-        """Reasoning held until the structured object begins. Shown, it would commit too early."""
         self.tokens: int | None = None
         self.cost: float | None = None
         """USD."""
         self.spent_until: float | None = None
         """When a limit that the headers call spent is reset, unix seconds."""
-        self._gate: JsonGate | None = None
+        self._gate: JsonGate | CallGate | None = None
+        self._assembler: Assembler | None = None
         self._tool_as_text = False
         """Whether the structured object comes as the arguments of a forced tool call."""
         self._own_names = own_names(plan.request)
@@ -107,6 +116,21 @@ class AttemptRun:
         if unseen:
             self._on_delta(self, Delta(unseen))
         return answer.with_(text=text, reasoning="", reasoning_details=())
+
+    @property
+    def model(self) -> str:
+        """Who speaks: as the stream names it, else as it was asked for."""
+        name = self.attempt.model.wire_name
+        if self._assembler is not None:
+            name = self._assembler.model
+        return redact(name, self.attempt.account)
+
+    def partial(self) -> Answer | None:
+        """What a failed attempt had said, if it was about to call a tool."""
+        if self._assembler is None or self._continuation is not None:
+            return None
+        answer = answer_with_own_names(self._cleaned(self._assembler.answer()), self._own_names)
+        return answer if answer.tool_calls else None
 
     async def _fetch(self) -> Answer:
         attempt, plan = self.attempt, self.plan
@@ -127,7 +151,7 @@ class AttemptRun:
             if not 200 <= response.status < 300:
                 raise Rejected(await self._read_rejection(response))
             self.spent_until = spent_limits_reset_at(response.headers, self._clock.now())
-            if plan.stream and "json" not in response.headers.get("content-type", ""):
+            if plan.stream and not _PLAIN_JSON.search(response.headers.get("content-type", "")):
                 return await self._read_stream(response.chunks())
             return read_answer(_load(await response.read()), attempt.model.wire_name)
 
@@ -144,8 +168,8 @@ class AttemptRun:
     async def _read_stream(self, chunks: AsyncIterator[bytes]) -> Answer:
         name, continues = self.attempt.model.wire_name, bool(self.shown_before)
         decoder, assembler = SSEDecoder(), Assembler(name, continues=continues)
-        if self.plan.request.structured is not None and not continues:
-            self._gate = JsonGate()
+        self._assembler = assembler
+        self._gate = None if continues else _gate_of(self.plan.request)
         head = await self._read_chunks(chunks, decoder, assembler)
         if head and not assembler.fed:
             return read_answer(_load(head), name)  # plain JSON, whatever the content type says
@@ -167,6 +191,7 @@ class AttemptRun:
         try:
             async with asyncio.timeout(None) as limit:
                 async for chunk in chunks:
+                    self.last_byte_at = self._clock.now()
                     if begins_as_json is None and chunk.lstrip():
                         begins_as_json = chunk.lstrip()[:1] in (b"{", b"[")
                     if begins_as_json and not assembler.fed:
@@ -207,36 +232,40 @@ class AttemptRun:
             # How to go on is not shown: it would stand in the middle of the text.
             delta = replace(delta, text=text, reasoning="", reasoning_details=())
         delta = delta_with_own_names(delta, self._own_names)
-        if self._gate is not None and self.plan.request.tools and delta.fragments:
-            delta = self._released(delta, self._gate)
         if self._gate is not None:
             delta = self._gated(delta, self._gate)
         elif delta.fragments and self.plan.policy.tool_streaming == "whole":
             delta = replace(delta, fragments=())
         self._on_delta(self, redact_delta(delta, self.attempt.account))
 
-    def _released(self, delta: Delta, gate: JsonGate) -> Delta:
-        """The model calls a tool instead, so what was held back is no structured object."""
-        text, reasoning = gate.release() + delta.text, self.held_reasoning + delta.reasoning
-        self._gate, self.held_reasoning = None, ""
-        return replace(delta, text=text, reasoning=reasoning)
-
-    def _gated(self, delta: Delta, gate: JsonGate) -> Delta:
-        """What may be shown while a structured object grows, in the text or in a forced call."""
+    def _gated(self, delta: Delta, gate: JsonGate | CallGate) -> Delta:
+        """What may be shown while an object grows, or while a text may still be no answer."""
+        whole = self.plan.policy.tool_streaming == "whole"
+        if delta.fragments and self.plan.request.tools:  # the model calls a tool: this is no object
+            if whole and self.plan.request.must_call:
+                return replace(delta, text="", fragments=())
+            self._gate = None
+            text = gate.release() + delta.text
+            return replace(delta, text=text, fragments=() if whole else delta.fragments)
         text = delta.text
         if self._tool_as_text:
             text = "".join(f.arguments for f in delta.fragments if f.index == 0)
-        visible = gate.feed(text)
-        reasoning = self.held_reasoning + delta.reasoning
-        self.held_reasoning = "" if visible else reasoning
-        details = delta.reasoning_details
-        return Delta(visible, reasoning if visible else "", reasoning_details=details)
+        return replace(delta, text=gate.feed(text), fragments=())
 
     def _cleaned(self, answer: Answer) -> Answer:
         """The answer without keys in its metadata, marked if a simulated account gave it."""
         account = self.attempt.account
         answer = redact_answer(answer, account)
         return answer.with_(simulated=True) if account.simulated else answer
+
+
+def _gate_of(request: ChatRequest) -> JsonGate | CallGate | None:
+    """What holds back text that may not be the answer."""
+    if request.structured is not None:
+        return JsonGate(property_names(request.structured.schema))
+    if not request.tools or request.tool_choice == "none":
+        return None
+    return CallGate(calls_only=bool(request.must_call))
 
 
 def _encoded(body: Json) -> bytes:

@@ -68,6 +68,10 @@ class AttemptTasks:
         if self._plan.stream:
             self._check_stall(run)
 
+    def show(self, number: int) -> None:
+        """Show the caller what this attempt thinks."""
+        self._output.show(self._runs[number])
+
     def commit(self, number: int) -> None:
         """Show the caller what this attempt says."""
         self._output.commit(self._runs[number])
@@ -116,13 +120,16 @@ class AttemptTasks:
         return self._attach_shown(self._inbox.popleft())
 
     def _attach_shown(self, event: s.Event) -> s.Event:
-        """Add what the caller has seen to the end of a shown attempt, so another may continue."""
-        if self._plan.policy.on_stream_break != "continue":
-            return event
+        """Add what the caller has seen to the end of a shown attempt, so another may continue, and
+        what it was about to call."""
         if not isinstance(event, (s.Failed, s.Done)):
             return event
         run = self._runs.get(event.number)
         if run is None or not run.committed:
+            return event
+        if isinstance(event, s.Failed):
+            event = replace(event, partial=run.partial())
+        if self._plan.policy.on_stream_break != "continue":
             return event
         return replace(event, shown=self._output.shown_by(run))
 
@@ -166,23 +173,30 @@ class AttemptTasks:
 
     def _check_stall(self, run: AttemptRun) -> None:
         """Cancel a stalled attempt. One lazy timer for each stream, not one for each token."""
-        limit = run.attempt.stall_timeout if run.token_stage else FIRST_TOKEN_LIMIT
-        remaining = run.last_token_at + limit - self._clock.now()
-        if remaining <= 0 and run.task is not None:
+        attempt, now = run.attempt, self._clock.now()
+        silent, quiet = now - run.last_byte_at, now - run.last_token_at
+        is_stalled = quiet >= attempt.quiet_timeout or silent >= attempt.stall_timeout
+        if not run.token_stage:
+            is_stalled = quiet >= FIRST_TOKEN_LIMIT
+        if is_stalled and run.task is not None:
             run.stalled = True
             run.task.cancel()
             return
         # Before the first token, look often enough that the stall limit applies soon after it.
-        delay = min(remaining, run.attempt.stall_timeout)
+        left = attempt.quiet_timeout - quiet
+        if not run.token_stage:
+            left, silent = FIRST_TOKEN_LIMIT - quiet, 0.0
+        delay = min(left, attempt.stall_timeout - silent)
         run.stall_timer = asyncio.get_running_loop().call_later(delay, self._check_stall, run)
 
     def _on_delta(self, run: AttemptRun, delta: Delta) -> None:
-        """Post the first token and the first visible one; pass on the delta."""
-        visible = delta.visible or bool(delta.fragments)
-        if run.token_stage < 1 + visible:
-            run.token_stage = 1 + visible
-            self.post(s.Token(self._clock.now(), run.attempt.number, visible))
-        if visible or delta.reasoning_details:
+        """Post the first token, the first thought and the first visible one; pass on the delta."""
+        visible, thought = delta.visible, bool(delta.reasoning)
+        stage = 3 if visible else 2 if thought else 1
+        if run.token_stage < stage:
+            run.token_stage = stage
+            self.post(s.Token(self._clock.now(), run.attempt.number, visible, thought))
+        if visible or thought or delta.reasoning_details:
             self._output.add(run, delta)
 
     async def _catch_up(self, run: AttemptRun) -> None:
@@ -194,7 +208,7 @@ class AttemptTasks:
         try:
             await self._output.drain()
         finally:
-            run.last_token_at = self._clock.now()
+            run.last_token_at = run.last_byte_at = self._clock.now()
         self._check_stall(run)
 
     def _post_failure(self, run: AttemptRun, fault: Fault) -> None:

@@ -11,7 +11,7 @@ the inbox of its request, and a `Watch` step takes them out one at a time. Delta
 What may wait. `Reserve` waits for a shared store, for at most the ledger's `STORE_TIMEOUT`.
 `Watch` waits for news of an attempt, and `Sleep` for its time or its turn in line. `Validate`
 waits for the caller's validator and guards. Each step names the time until which it may wait.
-`Send`, `Commit` and `Cancel` never wait.
+`Send`, `Show`, `Commit` and `Cancel` never wait.
 
 What is cancelled, and how. `Cancel` cancels the task of an attempt, which closes its connection. A
 stalled attempt is cancelled by its own timer and fails as SLOW. When the caller leaves, `run` is
@@ -125,6 +125,8 @@ class Driver:
                 return await self._attempts.next_event(step.until)
             case s.Sleep():
                 await self._sleep(step)
+            case s.Show():
+                self._attempts.show(step.attempt.number)
             case s.Commit():
                 self._attempts.commit(step.attempt.number)
             case s.Cancel():

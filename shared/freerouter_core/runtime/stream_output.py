@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import takewhile
 from typing import Protocol, runtime_checkable
 
 from ..routing.journal import Journal
@@ -39,6 +41,10 @@ class StreamOutput:
         self._show, self._journal, self._clock = show, journal, clock
         self._texts: list[str] = []
         self._reader = show if isinstance(show, SlowReader) else None
+        self._speaker: AttemptRun | None = None
+        self._thinker: AttemptRun | None = None
+        self._writer: AttemptRun | None = None
+        """Whose words, thoughts and text were shown last."""
 
     @property
     def text(self) -> str:
@@ -47,10 +53,19 @@ class StreamOutput:
 
     def add(self, run: AttemptRun, delta: Delta) -> None:
         """Show a delta, or hold it until its attempt is committed."""
-        if run.committed:
+        thought = run.showing and not (delta.visible or run.held_deltas)
+        if run.committed or thought:
             self._put(run, delta)
         elif self._show is not None:
             run.held_deltas.append(delta)
+
+    def show(self, run: AttemptRun) -> None:
+        """Show what an attempt has thought so far, and from now on whatever it thinks."""
+        run.showing = True
+        thoughts = list(takewhile(lambda delta: not delta.visible, run.held_deltas))
+        del run.held_deltas[: len(thoughts)]
+        for delta in thoughts:
+            self._put(run, delta)
 
     def commit(self, run: AttemptRun) -> None:
         """Show what an attempt has said so far, and from now on whatever it says."""
@@ -64,16 +79,18 @@ class StreamOutput:
         if self._show is None:
             return
         answer = outcome.answer
-        if not run.committed and (answer.text or answer.reasoning):
-            self._write(Delta(answer.text[len(run.shown_before) :], answer.reasoning))
-        elif run.held_reasoning:
-            self._write(Delta(reasoning=run.held_reasoning))
-        if answer.tool_calls and not run.showed_fragments:
-            self._write(Delta(tool_calls=answer.tool_calls))
+        if not run.committed:
+            reasoning = "" if run.showed_reasoning else answer.reasoning
+            unseen = Delta(answer.text[len(run.shown_before) :], reasoning)
+            if unseen.text or unseen.reasoning:
+                self._put(run, unseen)
+        calls = () if run.showed_fragments else answer.tool_calls
+        if calls or answer.invalid_calls:
+            self._put(run, Delta(tool_calls=calls, invalid_calls=answer.invalid_calls))
 
     def is_full_for(self, run: AttemptRun) -> bool:
         """Whether the caller is far behind what this attempt says."""
-        return run.committed and self._reader is not None and self._reader.is_full
+        return (run.committed or run.showing) and self._reader is not None and self._reader.is_full
 
     async def drain(self) -> None:
         """Wait until the caller has caught up."""
@@ -87,10 +104,20 @@ class StreamOutput:
         return Shown(redact(text, run.attempt.account), run.showed_fragments, len(text))
 
     def _put(self, run: AttemptRun, delta: Delta) -> None:
+        """Show a delta of an attempt. The first one says who speaks."""
+        if self._speaker is not run:
+            self._speaker = run
+            delta = replace(delta, model=run.model)
+        if delta.reasoning:
+            if self._thinker not in (None, run):
+                delta = replace(delta, reasoning=f"\n\n{delta.reasoning}")
+            self._thinker, run.showed_reasoning = run, True
+        if delta.text and self._writer is not run:
+            if self._writer is not None and not run.shown_before:
+                self._texts.clear()
+                delta = replace(delta, restarts=True)
+            self._writer = run
         run.showed_fragments = run.showed_fragments or bool(delta.fragments)
-        self._write(delta)
-
-    def _write(self, delta: Delta) -> None:
         if delta.text:
             self._texts.append(delta.text)
         if self._show is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from .json_values import Json, JsonMapping, as_dicts, as_mapping
 from .message import error_of, join_surrogates, reasoning_of, text_of, word_of
 from .think_tags import split_think
-from .tool_calls import MAX_CALLS, ToolCall, read_tool_calls
+from .tool_calls import MAX_CALLS, InvalidToolCall, ToolCall, read_tool_calls
 
 MAX_TEXT = 2_000_000
 """Characters of an answer's text, reasoning and calls: no model writes as many."""
@@ -25,6 +25,8 @@ class Answer:
     reasoning: str = ""
     reasoning_details: tuple[Json, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
+    invalid_calls: tuple[InvalidToolCall, ...] = ()
+    """Flawed calls, for the caller's agent to tell its model about: nobody else was left to ask."""
     refusal: str = ""
     finish_reason: str | None = None
     native_finish_reason: str | None = None

@@ -14,7 +14,7 @@ from .quirks import DROPPABLE, Quirk, lacks_of, quirks_of
 from .reasoning import ReasoningSetting, turns_reasoning_off, write_reasoning
 from .refused_parameter import MAX_OUTPUT
 from .request import ChatRequest, Messages
-from .structured import Form, choose_form, write_form
+from .structured import Form, Structured, choose_form, write_form
 from .tool_names import rename_tools
 
 ZERO_PRICE = {"prompt": "0", "completion": "0"}
@@ -38,8 +38,8 @@ def build_body(
     it. `prefill`: the beginning of the answer, for the model to continue.
     """
     quirks = quirks_of(model.wire_name, account.provider, model.lacks)
-    lacks = model.lacks | lacks_of(model.wire_name, account.provider)
-    model = replace(model, lacks=lacks) if lacks else model
+    model = _known(model, account)
+    lacks = model.lacks
     messages = _with_words_for_media(request.messages, model)
     messages = _without_foreign_reasoning(messages, model, _reasoning_kept(quirks, account))
     # Some refuse a beginning that ends with whitespace (BerriAI/litellm#2438).
@@ -51,10 +51,7 @@ def build_body(
     _write_tools(body, request, model)
     form: Form | None = None
     if request.structured is not None:
-        with_tools = bool(request.tools)
-        form = (
-            "prompt" if prefill else choose_form(request.structured, model, with_tools=with_tools)
-        )
+        form = _form(request.structured, model, with_tools=bool(request.tools), prefill=prefill)
         write_form(body, request.structured, form)
     _write_reasoning(body, request.reasoning, model, account)
     owned = ("stream", "stream_options")
@@ -72,6 +69,27 @@ def build_body(
     for key in lacks & DROPPABLE:
         body.pop(key, None)
     return body, form
+
+
+def form_of(
+    request: ChatRequest, model: Model, account: Account, *, prefill: str | None = None
+) -> Form | None:
+    """How `build_body` asks for structured output; None: it does not."""
+    if request.structured is None:
+        return None
+    model, prefill = _known(model, account), (prefill or "").rstrip()
+    return _form(request.structured, model, with_tools=bool(request.tools), prefill=prefill)
+
+
+def _known(model: Model, account: Account) -> Model:
+    """The model with all that it is known to lack."""
+    lacks = model.lacks | lacks_of(model.wire_name, account.provider)
+    return replace(model, lacks=lacks) if lacks else model
+
+
+def _form(structured: Structured, model: Model, *, with_tools: bool, prefill: str) -> Form:
+    # What continues an answer is asked in words: nothing else goes on in the middle of an object.
+    return "prompt" if prefill else choose_form(structured, model, with_tools=with_tools)
 
 
 def _write_parameters(body: Json, request: ChatRequest, model: Model, prefill: str) -> None:

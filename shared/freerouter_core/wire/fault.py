@@ -94,6 +94,12 @@ class Effect:
     """The caller's own `max_tokens` ended the answer."""
     empty: bool = False
     """No text and no tool call came."""
+    hollow: bool = False
+    """An object without content: believed if it comes twice."""
+    text_call: bool = False
+    """A call that was written as text."""
+    flawed_call: bool = False
+    """A tool call that cannot be carried out: with nobody left, it is given as an invalid one."""
     way: Literal["tools", "structured"] | None = None
     """The way of asking that the model did badly. Its other ways may be good."""
 
@@ -236,13 +242,18 @@ class Cause(StrEnum):
     ODD_SUCCESS = "odd-success"
     REFUSAL = "refusal", Effect(universal=True)
     CONTENT_FILTER = "content-filter", Effect(universal=True)
-    TRUNCATED_TOOL = "truncated-tool", Effect(way="tools")
-    UNKNOWN_TOOL = "unknown-tool", Effect(at_end=True, way="tools")
-    OTHER_TOOL = "other-tool", Effect(at_end=True, way="tools")
+    TRUNCATED_TOOL = "truncated-tool", Effect(flawed_call=True, way="tools")
+    UNKNOWN_TOOL = "unknown-tool", Effect(at_end=True, flawed_call=True, way="tools")
+    OTHER_TOOL = "other-tool", Effect(at_end=True, flawed_call=True, way="tools")
     NO_TOOL_CALL = "no-tool-call", Effect(at_end=True, way="tools")
-    UNINVITED_CALL = "uninvited-call"
-    CALL_AS_TEXT = "call-as-text", Effect(at_end=True, way="tools")
+    UNINVITED_CALL = "uninvited-call", Effect(flawed_call=True)
+    CALL_AS_TEXT = (
+        "call-as-text",
+        Effect(at_end=True, flawed_call=True, text_call=True, way="tools"),
+    )
     NOT_THE_SCHEMA = "not-the-schema", Effect(unaccepted=True, at_end=True, way="structured")
+    HOLLOW = "hollow", Effect(hollow=True, unaccepted=True, at_end=True)
+    """An empty object, where the schema has properties and demands none."""
     INVALID = "invalid", Effect(unaccepted=True, at_end=True)
     """The caller's own validator rejected it."""
     GUARD = "guard", Effect(by_guard=True)

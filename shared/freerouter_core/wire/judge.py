@@ -20,6 +20,7 @@ from dataclasses import replace
 
 from ..catalogue.calendar import period
 from .answer import Answer
+from .call_text import is_call_text
 from .fault import Cause, Fault, Kind, Reset
 from .refused_parameter import refused_parameter
 from .rejection import Rejection, message_of, searchable_text
@@ -111,10 +112,10 @@ def judge_answer(
     if answer.empty:
         return _judge_empty(answer.finish_reason)
     for call in answer.tool_calls:
-        fault = _judge_call(call, tools, cut=answer.finish_reason == "length")
+        fault = judge_call(call, tools, cut=answer.finish_reason == "length")
         if fault is not None:
             return fault
-    if tools and not answer.tool_calls and _CALL_AS_TEXT.match(answer.text.lstrip()):
+    if tools and not answer.tool_calls and is_call_text(answer.text):
         return Fault(Kind.BROKEN, Cause.CALL_AS_TEXT, "wrote its tool call as text")
     if must_call and not answer.tool_calls:
         message = "answered in text where a tool call was required"
@@ -137,7 +138,8 @@ def _judge_empty(finish_reason: str | None) -> Fault:
     return Fault(Kind.BROKEN, Cause.EMPTY, "no text and no tool call")
 
 
-def _judge_call(call: ToolCall, tools: frozenset[str] | None, *, cut: bool) -> Fault | None:
+def judge_call(call: ToolCall, tools: frozenset[str] | None, *, cut: bool) -> Fault | None:
+    """The fault in a call. `cut`: the answer ended early, so no arguments may mean lost ones."""
     if call.parsed() is None or (cut and not call.arguments):
         message = f"arguments of {call.name!r} are no complete JSON object"
         return Fault(Kind.BROKEN, Cause.TRUNCATED_TOOL, message)
@@ -145,11 +147,3 @@ def _judge_call(call: ToolCall, tools: frozenset[str] | None, *, cut: bool) -> F
         message = f"called {call.name!r}, which was not offered"
         return Fault(Kind.BROKEN, Cause.UNKNOWN_TOOL, message)
     return None
-
-
-_CALL_AS_TEXT = re.compile(
-    r"(?:<tool_call>|<\|?tool[▁_ ]calls?|\[TOOL_CALLS\]|<function="
-    r"|\{\s*\"name\"\s*:\s*\"[\w-]{1,200}\"\s*,\s*\"(?:arguments|parameters)\")"
-)
-"""A call written as text, with finish reason "stop" (deepseek-ai/DeepSeek-V3#1244,
-vllm-project/vllm#28219)."""

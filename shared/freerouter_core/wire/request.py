@@ -43,6 +43,9 @@ class ChatRequest:
     model: str | None = None
     timeout: float | None = None
     validate: Validator | None = None
+    replaces: bool = False
+    """Whether whoever reads the stream of a structured answer replaces each partial object with the
+    next (`Delta.restarts`), so that it may begin again on another model."""
     label: str = ""
     """The name of this step in a session's statistics; not sent."""
 

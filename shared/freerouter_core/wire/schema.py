@@ -257,7 +257,7 @@ def make_strict(schema: Schema) -> dict[str, Any]:
     if isinstance(strict.get("properties"), Mapping):
         required = _names_in(schema)
         strict["properties"] = {
-            name: part if name in required else _nullable(part)
+            name: _without_default(part) if name in required else _nullable(part)
             for name, part in strict["properties"].items()
         }
         strict["required"] = list(strict["properties"])
@@ -271,27 +271,65 @@ def _strict_part(part: object) -> object:
     return make_strict(part) if isinstance(part, Mapping) else part
 
 
+_NOT_STRICT = frozenset(
+    {
+        "allOf", "default", "dependentRequired", "dependentSchemas", "else", "if", "not", "oneOf",
+        "patternProperties", "prefixItems", "propertyNames", "then", "unevaluatedProperties",
+    }
+)  # fmt: skip
+"""Keywords that strict endpoints refuse (platform.openai.com/docs/guides/structured-outputs)."""
+
+
 def is_strict(schema: object) -> bool:
-    """Whether strict endpoints accept the schema as it stands."""
-    if isinstance(schema, list):
-        return all(is_strict(part) for part in schema)
-    if not isinstance(schema, Mapping):
-        return True
-    if isinstance(schema.get("properties"), Mapping) and (
-        schema.get("additionalProperties") is not False
-        or set(schema["properties"]) != _names_in(schema)
-    ):
+    """Whether strict endpoints accept the schema as it stands.
+
+    Each part must say what it is. Objects must be closed, and have all of their properties.
+    """
+    return isinstance(schema, Mapping) and _is_object(schema) and _is_strict_part(schema)
+
+
+def _is_object(schema: Schema) -> bool:
+    return isinstance(dereference(schema, schema).get("properties"), Mapping)
+
+
+def _is_strict_part(schema: object) -> bool:
+    if not isinstance(schema, Mapping) or _NOT_STRICT & schema.keys():
         return False
-    values = ("enum", "const", "default")
-    return all(is_strict(part) for key, part in schema.items() if key not in values)
+    definitions = [*as_mapping(schema.get("$defs")).values()]
+    if not all(map(_is_strict_part, definitions)):
+        return False
+    if "$ref" in schema:
+        return schema.keys() <= {"$ref", "$defs"}
+    kind = schema.get("type")
+    kinds = kind if isinstance(kind, list) else [kind]
+    options = schema.get("anyOf")
+    if "object" in kinds or "properties" in schema:
+        properties = as_mapping(schema.get("properties"))
+        return (
+            "properties" in schema
+            and schema.get("additionalProperties") is False
+            and set(properties) == _names_in(schema)
+            and all(map(_is_strict_part, properties.values()))
+        )
+    if "array" in kinds:
+        return _is_strict_part(schema.get("items"))
+    if isinstance(options, list):
+        return all(map(_is_strict_part, options))
+    return kind is not None or "enum" in schema or "const" in schema
+
+
+def _without_default(schema: object) -> object:
+    """The schema without its default: strict endpoints refuse defaults."""
+    if not isinstance(schema, Mapping):
+        return schema
+    return {key: value for key, value in schema.items() if key != "default"}
 
 
 def _nullable(schema: object) -> object:
-    """A schema that allows null too. Its default goes: strict endpoints refuse defaults."""
+    """A schema that allows null too."""
+    schema = _without_default(schema)
     if _allows_null(schema):
         return schema
-    if isinstance(schema, Mapping):
-        schema = {key: value for key, value in schema.items() if key != "default"}
     return {"anyOf": [schema, {"type": "null"}]}
 
 

@@ -12,10 +12,14 @@ _LINE_COST = 64
 class SSEDecoder:
     """Bytes in, the `data` of each complete event out. Comments and other fields are dropped.
 
-    A piece may end inside a character or a line. Lines end with LF, CRLF or CR.
+    A piece may end inside a character or a line. Lines end with LF, CRLF or CR. Read as well: a
+    byte order mark, comments and nothing as `data`, events without a blank line between them, and
+    JSON lines without `data:`.
     """
 
     def __init__(self) -> None:
+        self._began = False
+        """Whether the first line was read: a byte order mark may stand before it."""
         self._rest = b""
         """The unfinished last line."""
         self._pieces: list[bytes] = []
@@ -38,19 +42,35 @@ class SSEDecoder:
         self._pieces_size = 0
         if b"\r" in buffer:
             buffer = _with_newlines(buffer)
+        if not self._began:
+            self._began, buffer = True, buffer.removeprefix(b"\xef\xbb\xbf")
         *lines, self._rest = buffer.split(b"\n")
         for line in lines:
             if not line:
-                if self._data:
-                    events.append(b"\n".join(self._data).decode("utf-8", "replace"))
-                    self._data.clear()
-                    self._data_size = 0
+                self._end_event(events)
             elif line.startswith(b"data:"):
-                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
-                self._data_size += len(line) + _LINE_COST
-                if self._data_size > MAX_EVENT_BYTES:
-                    raise ValueError(f"an event is longer than {MAX_EVENT_BYTES:,} bytes")
+                self._add(line[6:] if line[5:6] == b" " else line[5:], events)
+            elif line.startswith(b'{"') and line.rstrip().endswith(b"}"):
+                self._add(line, events)
         return events
+
+    def _add(self, data: bytes, events: list[str]) -> None:
+        """A line of data. It ends the event before it if that is one whole object already."""
+        if data[:1] != b"{" and (not data.strip() or data.lstrip()[:1] == b":"):
+            return  # a heartbeat: nothing, or a comment where data belongs
+        so_far = self._data
+        if len(so_far) == 1 and so_far[0].startswith(b"{") and so_far[0].rstrip().endswith(b"}"):
+            self._end_event(events)
+        so_far.append(data)
+        self._data_size += len(data) + _LINE_COST
+        if self._data_size > MAX_EVENT_BYTES:
+            raise ValueError(f"an event is longer than {MAX_EVENT_BYTES:,} bytes")
+
+    def _end_event(self, events: list[str]) -> None:
+        if self._data:
+            events.append(b"\n".join(self._data).decode("utf-8", "replace"))
+            self._data.clear()
+            self._data_size = 0
 
     def close(self) -> list[str]:
         """The unfinished last event: some servers leave out the final blank line."""

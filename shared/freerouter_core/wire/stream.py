@@ -1,7 +1,8 @@
 """`Assembler`: the chunks of a stream to `Delta`s, and to one `Answer`. A push parser, without I/O.
 
 Streams seen, and read here: usage in a chunk with or without a choice; a finish reason that is
-repeated, or followed by a null one; errors in a chunk with choices, without, or bare.
+repeated, or followed by a null one; errors in a chunk with choices, without, or bare; the whole
+answer once more at the end; heartbeats as data; anything after `[DONE]`.
 """
 
 from __future__ import annotations
@@ -19,13 +20,19 @@ from .message import (
     text_of,
     word_of,
 )
-from .think_tags import ThinkSplitter
-from .tool_calls import MAX_CALLS, ToolCallAssembler, ToolCallFragment
+from .think_tags import ThinkSplitter, split_think
+from .tool_calls import MAX_CALLS, ToolCallAssembler, ToolCallFragment, pieces_of
 
 MAX_ANSWER = 32_000_000
 """Bytes of memory, roughly, that the parts of one answer may take."""
 _DELTA_COST = 100
 """Bytes that a delta takes beside its characters."""
+MIN_REPEATED = 24
+"""Characters from which on a last chunk that equals all text before it is that text once more."""
+_HEARTBEATS = frozenset(
+    {"", "connected", "heartbeat", "keepalive", "ok", "ping", "pong", "processing"}
+)
+"""Words that servers send as data to keep a connection open."""
 
 
 class Assembler:
@@ -61,9 +68,14 @@ class Assembler:
         self._id = ""
         self._error: Json | None = None
         self._size = self._characters = self._values = 0
+        self._text_length = self._text_pieces = 0
+        self._oddity: str | None = None
+        """Words of the stream that nobody recognised. Without an end they tell what went wrong."""
 
     def feed_data(self, data: str) -> Delta | None:
-        """One event: a chunk as JSON, or `[DONE]`. Anything else is an error of the stream."""
+        """One event: a chunk as JSON, or `[DONE]`. Nothing after that counts."""
+        if self.done:
+            return None
         self.fed = True
         if data.strip() == "[DONE]":
             self.done = True
@@ -71,13 +83,17 @@ class Assembler:
         try:
             chunk = parse_json(data)
         except ValueError:
-            if self._error is None:
+            if data.lstrip()[:1] not in ("{", "["):
+                self._note(data)
+            elif self._error is None and not self._is_whole:
                 self._error = {"message": "a chunk of the stream is no JSON", "code": 502}
             return None
         return self.feed(chunk, data)
 
     def feed(self, chunk: object, data: str = "") -> Delta | None:
         """One chunk; None if it shows nothing. `data`: its text, which tells its size."""
+        if isinstance(chunk, list) and len(chunk) == 1:
+            chunk = chunk[0]  # Google wraps its errors
         if not isinstance(chunk, Mapping):
             return None
         if not self._id:
@@ -93,21 +109,18 @@ class Assembler:
         choices = chunk.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
         if not isinstance(choice, Mapping):
-            self._error = error or self._error
+            self._set_error(error)
+            if error is None and isinstance(chunk.get("detail"), str):
+                self._note(chunk["detail"])
             return None
-        error = error or error_of(choice.get("error"))
-        finish_reason = word_of(choice.get("finish_reason"))
-        if finish_reason:  # later chunks may repeat it, or have an empty or null one
-            self._finish_reason = finish_reason
-            native = word_of(choice.get("native_finish_reason"))
-            self._native_finish_reason = native or self._native_finish_reason
-            if finish_reason == "error" and error is None and self._error is None:
-                reason = self._native_finish_reason
-                error = {"message": f"finish_reason error ({reason})", "code": 502}
-        self._error = error or self._error
-        delta = choice.get("delta") or choice.get("message")
+        self._read_end(choice, error or error_of(choice.get("error")))
+        delta = choice.get("delta")
+        if not (isinstance(delta, Mapping) and delta):
+            delta = self._unsaid(choice, is_whole=chunk.get("object") == "chat.completion")
         if not isinstance(delta, Mapping):
             return None
+        if choice.get("finish_reason") and self._repeats(delta.get("content")):
+            delta = {**delta, "content": None}
         details = len(self._reasoning_details)
         added = self._add(delta)
         if not _KEPT_WHOLE.isdisjoint(delta) or len(self._reasoning_details) > details:
@@ -116,12 +129,81 @@ class Assembler:
         self._check_size(added)
         return added
 
+    def _read_end(self, choice: JsonMapping, error: Json | None) -> None:
+        """The finish reason and the error of a choice, if it has them."""
+        finish_reason = word_of(choice.get("finish_reason"))
+        if finish_reason is None:
+            self._set_error(error)
+            return
+        self._finish_reason = finish_reason  # later chunks may repeat it, or have an empty one
+        native = word_of(choice.get("native_finish_reason"))
+        self._native_finish_reason = native or self._native_finish_reason
+        if finish_reason == "error" and error is None and self._error is None:
+            reason = self._native_finish_reason
+            error = {"message": f"finish_reason error ({reason})", "code": 502}
+        self._error = error or self._error
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the finish reason came, and something was said before it."""
+        return bool(
+            self._finish_reason
+            and self._finish_reason != "error"
+            and (self._text_length or self._tool_calls)
+        )
+
+    def _set_error(self, error: Json | None) -> None:
+        """Keep an error, unless it comes after the end of a whole answer."""
+        if error is not None and not (self._is_whole and self._error is None):
+            self._error = error
+
+    def _note(self, words: str) -> None:
+        if "".join(filter(str.isalpha, words[:40])).lower() not in _HEARTBEATS:
+            self._oddity = self._oddity or words[:300]
+
+    def _repeats(self, content: object) -> bool:
+        """Whether a last piece is all the text so far once more."""
+        if not isinstance(content, str) or len(content) < MIN_REPEATED or self._text_pieces < 2:
+            return False
+        return len(content) == self._text_length and content == self._so_far()
+
+    def _so_far(self) -> str:
+        """The text so far; its pieces are joined once."""
+        if len(self._text) > 1:
+            self._text = ["".join(self._text)]
+        return self._text[0] if self._text else ""
+
+    def _unsaid(self, choice: JsonMapping, *, is_whole: bool) -> object:
+        """What of a choice's `message` was not streamed before it.
+
+        Some servers end a stream with the whole answer; some call their deltas so.
+        """
+        message = choice.get("message")
+        said = self._text_length or self._tool_calls or self._reasoning
+        if not isinstance(message, Mapping) or not said:
+            return message
+        is_end = bool(choice.get("finish_reason")) and self._text_pieces > 1
+        if not (is_whole or is_end):
+            return message
+        so_far = self._so_far()
+        text = split_think(text_of(message.get("content")))[0]
+        if not (is_whole or text.startswith(so_far)):
+            return message
+        unsaid: Json = {"content": text[len(so_far) :] if text.startswith(so_far) else None}
+        kept = {
+            "reasoning": self._reasoning,
+            "tool_calls": self._tool_calls,
+            "annotations": self._annotations,
+            "images": self._images,
+        }
+        return unsaid | {key: message.get(key) for key, said in kept.items() if not said}
+
     def _check_size(self, added: Delta | None) -> None:
         """End the stream with an error once the answer is larger than any honest one."""
         if added is not None:
             characters = len(added.text) + len(added.reasoning)
             for fragment in added.fragments:
-                characters += len(fragment.arguments)
+                characters += len(fragment.arguments) + len(fragment.name or "")
             self._characters += characters
             self._size += characters + _DELTA_COST
         if (
@@ -146,8 +228,8 @@ class Assembler:
             details = as_dicts(delta["reasoning_details"])
             self._reasoning_details.add(details)
         fragments: tuple[ToolCallFragment, ...] = ()
-        if delta.get("tool_calls"):
-            pieces = as_dicts(delta["tool_calls"])
+        pieces = pieces_of(delta)
+        if pieces:
             fragments = tuple(self._tool_calls.add(piece, self._id) for piece in pieces)
         if delta.get("refusal"):
             self._refusal.append(str(delta["refusal"]))
@@ -159,12 +241,18 @@ class Assembler:
         if isinstance(audio, Mapping):
             self._add_audio(audio)
         if text:
-            self._text.append(text)
+            self._say(text)
         if reasoning:
             self._reasoning.append(reasoning)
         if details or fragments:
             return Delta(text, reasoning, reasoning_details=details, fragments=fragments)
         return Delta(text, reasoning) if text or reasoning else None
+
+    def _say(self, text: str) -> None:
+        self._text.append(text)
+        self._text_length += len(text)
+        self._text_pieces += 1
+        self._oddity = None  # it was not the end
 
     def _whole_characters(self, text: str) -> str:
         """`text` without a surrogate at its end whose other half is still to come."""
@@ -192,7 +280,7 @@ class Assembler:
         text, reasoning = self._think.close()
         text += half
         if text:
-            self._text.append(text)
+            self._say(text)
         if reasoning:
             self._reasoning.append(reasoning)
         return Delta(text, reasoning) if text or reasoning else None
@@ -207,8 +295,16 @@ class Assembler:
         """The last error in the stream."""
         return self._error
 
+    @property
+    def model(self) -> str:
+        """The model, as the stream names it, else as it was requested."""
+        return self._model or self._requested_model
+
     def answer(self) -> Answer:
         """The answer so far."""
+        error = self._error
+        if error is None and self._oddity is not None and self._finish_reason is None:
+            error = {"message": self._oddity, "code": 502}
         return Answer(
             text="".join(self._text),
             reasoning="".join(self._reasoning),
@@ -218,13 +314,13 @@ class Assembler:
             finish_reason=self._finish_reason,
             native_finish_reason=self._native_finish_reason,
             usage=self._usage,
-            model=self._model or self._requested_model,
+            model=self.model,
             upstream=self._upstream,
             id=self._id,
             annotations=tuple(self._annotations),
             images=tuple(self._images),
             audio=self._whole_audio(),
-            error=self._error,
+            error=error,
             complete=self.done or self._finish_reason is not None,
         )
 
@@ -237,4 +333,5 @@ def _bare_error(chunk: JsonMapping) -> Json | None:
     """An error that is the chunk itself (vLLM's `object: error`)."""
     if "choices" in chunk or not isinstance(chunk.get("message"), str):
         return None
-    return dict(chunk) if chunk.get("object") == "error" or "code" in chunk else None
+    is_error = "error" in (chunk.get("object"), chunk.get("type")) or "code" in chunk
+    return dict(chunk) if is_error else None

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from .json_values import Json, JsonMapping, as_dicts, as_mapping, is_complete_json, parse_json
 from .message import word_of
 
+MAX_NAME = 256
+"""Characters after which a name takes no more pieces."""
 MAX_CALLS = 1_000
 """Calls in one answer: no agent has an answer with more."""
 
@@ -65,6 +68,21 @@ def arguments_text(arguments: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class InvalidToolCall:
+    """A call that cannot be carried out: its arguments are incomplete, or no such tool is offered.
+
+    `arguments`: the text as the model wrote it. `problem`: why the call is invalid. `index`: its
+    place among the calls of the answer.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    problem: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallFragment:
     """A piece of a tool call, for callers that ask to see pieces.
 
@@ -77,11 +95,20 @@ class ToolCallFragment:
     arguments: str
 
 
+def pieces_of(message: JsonMapping) -> tuple[Json, ...]:
+    """The calls, or fragments of calls, of a message: also in the field that OpenAI had first."""
+    calls = message.get("tool_calls")
+    if calls:
+        return as_dicts([calls] if isinstance(calls, dict) else calls)
+    function = message.get("function_call")
+    return ({"function": function},) if isinstance(function, dict) and function else ()
+
+
 def read_tool_calls(message: JsonMapping, answer_id: str) -> tuple[ToolCall, ...]:
     """The complete calls of a message."""
     ids = _UniqueIds()
     calls: list[ToolCall] = []
-    for number, call in enumerate(as_dicts(message.get("tool_calls"))):
+    for number, call in enumerate(pieces_of(message)):
         function = as_mapping(call.get("function"))
         arguments = function.get("arguments")
         if not isinstance(arguments, str):
@@ -94,66 +121,74 @@ def read_tool_calls(message: JsonMapping, answer_id: str) -> tuple[ToolCall, ...
 class ToolCallAssembler:
     """Fragments of a stream's tool calls in, complete calls out.
 
-    Servers leave out ids, indexes or types, send a call in one piece, or use an index again for
-    another call (ollama/ollama#15457, vercel/ai#14277).
+    Servers leave out ids, indexes or types, send a call in one piece, send a new id with each
+    fragment, or use an index again for another call (ollama/ollama#15457, vercel/ai#14277).
     """
 
     def __init__(self) -> None:
         self._calls: list[_PartialCall] = []
-        self._by_wire_id: dict[str, _PartialCall] = {}
         self._by_index: dict[int, _PartialCall] = {}
+        self._by_id: dict[str, _PartialCall] = {}
         self._ids = _UniqueIds()
-
-    def add(self, fragment: Json, answer_id: str) -> ToolCallFragment:
-        """Add a fragment to its call and return it with what the server left out."""
-        function = as_mapping(fragment.get("function"))
-        wire_id, name = fragment.get("id") or None, word_of(function.get("name"))
-        arguments = function.get("arguments")
-        if arguments is not None and not isinstance(arguments, str):
-            arguments = json.dumps(arguments)
-        index = fragment.get("index")
-        call = self._find(index, wire_id, name)
-        is_new = call is None
-        if call is None:
-            number = len(self._calls)
-            call = _PartialCall(self._ids.pick(wire_id, answer_id, number), number)
-            self._calls.append(call)
-            if isinstance(index, int):
-                self._by_index[index] = call
-        if wire_id and not call.wire_id:
-            call.wire_id = wire_id
-            self._by_wire_id.setdefault(str(wire_id), call)
-        first_name = name if name and not call.name else None
-        call.name = call.name or name or ""
-        if arguments:
-            call.arguments.append(arguments)
-        return ToolCallFragment(
-            call.number, call.id if is_new else None, first_name, arguments or ""
-        )
-
-    def _find(self, index: object, wire_id: object, name: str | None) -> _PartialCall | None:
-        """The call a fragment belongs to; None: it begins one.
-
-        New calls: an unknown index; a known index with another id; or, without an index, an
-        unknown id, or a name after complete arguments.
-        """
-        if isinstance(index, int):
-            call = self._by_index.get(index)
-        elif wire_id:
-            call = self._by_wire_id.get(str(wire_id))
-        else:
-            call = self._calls[-1] if self._calls else None
-        if call is None or (wire_id and call.wire_id and wire_id != call.wire_id):
-            return None
-        named_again = name and call.arguments and not wire_id
-        return None if named_again and call.is_complete() else call
 
     def __len__(self) -> int:
         return len(self._calls)
 
+    def add(self, fragment: Json, answer_id: str) -> ToolCallFragment:
+        """Add a fragment to its call and return it with what the server left out."""
+        function = as_mapping(fragment.get("function"))
+        wire_id, name = word_of(fragment.get("id")), word_of(function.get("name"))
+        arguments = function.get("arguments")
+        if arguments is not None and not isinstance(arguments, str):
+            arguments = json.dumps(arguments)
+        index = _index_of(fragment.get("index"))
+        call = self._find(index, wire_id, name)
+        is_new = call is None
+        if call is None:
+            number = len(self._calls)
+            call = _PartialCall(self._ids.pick(fragment.get("id"), answer_id, number), number)
+            self._calls.append(call)
+            if index is not None:
+                self._by_index[index] = call
+        if wire_id and wire_id not in self._by_id:
+            self._by_id[wire_id] = call
+        call.wire_id = call.wire_id or wire_id
+        more_name = call.continued_name(name)
+        call.name += more_name or ""
+        if arguments:
+            call.arguments.append(arguments)
+        return ToolCallFragment(
+            call.number, call.id if is_new else None, more_name or None, arguments or ""
+        )
+
+    def _find(
+        self, index: int | None, wire_id: str | None, name: str | None
+    ) -> _PartialCall | None:
+        """The call a fragment belongs to; None: it begins one.
+
+        The index decides first, then the id, then the order. A fragment without a name goes on with
+        its call, whatever its id. One with a name begins another call if the call so far is
+        complete, or if both its id and its name are others.
+        """
+        last = self._calls[-1] if self._calls else None
+        if index is not None:
+            call = self._by_index.get(index)
+        elif wire_id:
+            call = self._by_id.get(wire_id) or (None if name else last)
+        else:
+            call = last
+        if call is None or not name or not call.name:
+            return call
+        if wire_id and wire_id == call.wire_id:
+            return call
+        if call.is_complete():
+            return None
+        is_other = name != call.name and bool(wire_id if index is not None else call.arguments)
+        return None if is_other else call
+
     def calls(self) -> tuple[ToolCall, ...]:
         """Every call so far."""
-        return tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for call in self._calls)
+        return tuple(ToolCall(call.id, call.name, call.whole()) for call in self._calls)
 
 
 @dataclass(slots=True, eq=False)
@@ -162,7 +197,7 @@ class _PartialCall:
     """Unique in the answer, and final: callers may have seen it with the first fragment."""
     number: int
     """Its place among the calls of the answer."""
-    wire_id: object = None
+    wire_id: str | None = None
     """The id that the server sent."""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
@@ -178,6 +213,35 @@ class _PartialCall:
         if self._end.reached and not is_complete_json("".join(self.arguments)):
             self._end.reached, self._end.passed = False, True
         return self._end.reached
+
+    def continued_name(self, piece: str | None) -> str | None:
+        """What `piece` adds to the name: nothing if it repeats it, or comes after arguments."""
+        if len(self.name) > MAX_NAME:
+            return None
+        if not piece or (self.name and (self.arguments or piece == self.name)):
+            return None
+        if self.name and piece.startswith(self.name):
+            return piece[len(self.name) :]
+        return piece
+
+    def whole(self) -> str:
+        """Its arguments, without what a server sent twice.
+
+        Some begin with `{}`, end with all of it once more, or send all so far each time: the last
+        piece counts if it is an object that says all that the pieces before it said.
+        """
+        joined = "".join(self.arguments)
+        if len(self.arguments) < 2 or is_complete_json(joined):
+            return joined
+        last, before = self.arguments[-1], "".join(self.arguments[:-1])
+        if is_complete_json(last) and last.startswith("{"):
+            is_cumulative = self.arguments[0].startswith("{") and all(
+                later.startswith(earlier) for earlier, later in pairwise(self.arguments)
+            )
+            if is_cumulative or before.strip() == last.strip():
+                return last
+        rest = joined.lstrip().removeprefix("{}")
+        return rest if rest != joined and is_complete_json(rest) else joined
 
 
 _OUTSIDE = re.compile(r'[{}\[\]"]')
@@ -220,6 +284,13 @@ class _ObjectEnd:
         else:
             self._depth += 1 if character in "{[" else -1
             self.reached = self._depth == 0
+
+
+def _index_of(value: object) -> int | None:
+    """An index as a number; None if there is none."""
+    if isinstance(value, str) and value.isdecimal():
+        return int(value[:9])
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 class _UniqueIds:

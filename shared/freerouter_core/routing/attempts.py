@@ -1,0 +1,42 @@
+"""`new_attempt`: what one candidate is asked with, and how long it may be silent."""
+
+from __future__ import annotations
+
+from ..wire.body import form_of
+from .candidates import Candidate
+from .plan import Plan
+from .state import RoutingState
+from .steps import Attempt
+from .timeouts import quiet_timeout, soft_timeout, stall_timeout
+from .ways import form_lacks
+
+
+def new_attempt(
+    candidate: Candidate,
+    plan: Plan,
+    state: RoutingState,
+    *,
+    number: int,
+    now: float,
+    deadline: float | None,
+    hedge: bool,
+    resumes: str | None,
+) -> Attempt:
+    """The attempt at a candidate. `resumes`: the text of a broken stream that it continues."""
+    model, account, book = candidate.model, candidate.account, state.health
+    record = book.of(model.identity)
+    attempt = Attempt(
+        number=number,
+        model=model,
+        account=account,
+        soft_timeout=soft_timeout(plan, book, model, now, deadline),
+        stall_timeout=stall_timeout(book, model),
+        quiet_timeout=quiet_timeout(plan, book, model),
+        price_cap=candidate.price_cap and state.price_caps.get(account.scope, True),
+        hedge=hedge,
+        resumes=resumes,
+        lacks=record.lacks_at(now) | form_lacks(record.ways, now),
+    )
+    if plan.request.structured is None:
+        return attempt
+    return attempt.with_form(form_of(plan.request, attempt.known, account, prefill=resumes))
