@@ -367,3 +367,9 @@ def test_an_empty_object_is_believed_the_second_time() -> None:
     assert first.fault is not None
     assert (first.fault.cause, first.fault.teaches) == (Cause.HOLLOW, False)
     assert check.check(answer, "b", NOW, shown=False, resumes=None) == Checked(answer)
+
+
+def test_with_tools_and_an_object_the_object_is_read_from_the_text() -> None:
+    request = ASK.but(structured=WISH, tools=[TOOL])
+
+    assert check_answer(request, Answer('{"n": 1}', finish_reason="stop"), NOW).fault is None

@@ -8,15 +8,31 @@ import pytest
 
 from freerouter_core.errors import DeadlineExceeded, Exhausted, StreamBroken
 from freerouter_core.routing import steps as s
+from freerouter_core.routing.candidates import Candidate
+from freerouter_core.routing.in_flight import InFlight
 from freerouter_core.routing.plan import Outcome, Plan
 from freerouter_core.routing.ruling import Ruling
+from freerouter_core.routing.showing import Showing
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.request import ChatRequest
 from freerouter_core.wire.structured import Structured
 from freerouter_core.wire.tool_calls import ToolCall
 
-from .driver import HANGS, Fates, Play, answers, busy, fails, model, plan, play, thought, token
+from .driver import (
+    HANGS,
+    Fates,
+    Play,
+    account,
+    answers,
+    busy,
+    fails,
+    model,
+    plan,
+    play,
+    thought,
+    token,
+)
 
 A, B, C = model("a"), model("b", "two"), model("c", "three")
 TOOL = {"type": "function", "function": {"name": "find", "parameters": {}}}
@@ -265,7 +281,7 @@ def test_guards_see_every_answer_so_a_flawed_one_is_no_way_around_them() -> None
 def test_a_text_that_was_shown_and_cut_by_the_callers_limit_is_judged_again() -> None:
     """A call in it is cut as well (LangChain would run `delete_file("/home/me")`)."""
     error = {"message": "Token limit reached", "code": 400}
-    cut = {"finish_reason": "length", "error": error}
+    cut: dict[str, Any] = {"finish_reason": "length", "error": error}
     text = outcome_of(play(stream(), {"a": answers(2.0, "Once", token(1.0), **cut)})).answer
     assert (text.text, text.error, text.finish_reason) == ("Once", None, "length")
 
@@ -286,3 +302,22 @@ def test_the_journal_keeps_no_key_of_what_a_broken_stream_was_about_to_call() ->
     assert kept[0] is not None
     assert "secret-key" not in repr(kept)
     assert "(a thought)" not in "".join(played.journal.render())
+
+
+def test_a_thinking_attempt_that_is_cancelled_leaves_its_place_to_the_next() -> None:
+    """The first of three silent ones goes when a fourth is sent."""
+    first = s.Attempt(number=1, model=A, account=account(), soft_timeout=9.0, stall_timeout=9.0)
+    flight = InFlight(
+        attempt=first,
+        candidate=Candidate(model=A, account=account()),
+        sent=0.0,
+        review_at=0.0,
+        hedge_at=0.0,
+    )
+    showing = Showing(stream())
+
+    assert showing.token(flight, s.Token(1.0, 1, False, True)) == s.Show(flight.attempt)
+    showing.cancelled(flight)
+    assert showing.thinking is None
+    assert [one.record()["fault"] for one in showing.replaced] == [None]
+    assert showing.next_thought((flight,)) == s.Show(flight.attempt)

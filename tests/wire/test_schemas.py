@@ -202,6 +202,12 @@ def test_a_strict_copy_is_closed_and_requires_everything() -> None:
     assert schema["required"] == ["a"]
 
 
+def test_a_strict_copy_of_a_schema_that_allows_anything_is_not_strict() -> None:
+    for required in (["a"], []):
+        schema = {"type": "object", "properties": {"a": True}, "required": required}
+        assert not is_strict(make_strict(schema))
+
+
 def test_values_inside_a_schema_are_no_schemas() -> None:
     part = {"enum": [{"properties": {"a": 1}}], "const": {"properties": {"a": 1}}}
     schema = closed(properties={"v": part})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..wire.body import form_of
 from .candidates import Candidate
 from .plan import Plan
@@ -23,9 +25,11 @@ def new_attempt(
     resumes: str | None,
 ) -> Attempt:
     """The attempt at a candidate. `resumes`: the text of a broken stream that it continues."""
-    model, account, book = candidate.model, candidate.account, state.health
+    request, model, account, book = plan.request, candidate.model, candidate.account, state.health
     record = book.of(model.identity)
-    attempt = Attempt(
+    lacks = record.lacks_at(now) | form_lacks(record.ways, now)
+    known = replace(model, lacks=lacks) if lacks else model
+    return Attempt(
         number=number,
         model=model,
         account=account,
@@ -35,8 +39,6 @@ def new_attempt(
         price_cap=candidate.price_cap and state.price_caps.get(account.scope, True),
         hedge=hedge,
         resumes=resumes,
-        lacks=record.lacks_at(now) | form_lacks(record.ways, now),
+        lacks=lacks,
+        form=form_of(request, known, account, prefill=resumes),
     )
-    if plan.request.structured is None:
-        return attempt
-    return attempt.with_form(form_of(plan.request, attempt.known, account, prefill=resumes))

@@ -226,7 +226,7 @@ class Failures:
             return True
         known = replace(attempt, lacks=lacks).known
         form = form_of(self._plan.request, known, attempt.account, prefill=attempt.resumes)
-        return form is None or form_way(form) in lacks
+        return form_way(form or "prompt") in lacks
 
     def _bench_rule(self, longest: float) -> BenchRule:
         policy = self._plan.policy

@@ -206,10 +206,10 @@ class Health(Timings):
         """Take in that it did a way of asking."""
         self.ways.setdefault(way, Way()).good += 1.0
 
-    def failed_at(self, way: str, now: float) -> None:
+    def failed_at(self, way: str, now: float, *, weight: float = 1.0) -> None:
         """Take in that it answered, and did a way of asking badly."""
         record = self.ways.setdefault(way, Way())
-        record.bad, record.failed_at = record.bad + 1.0, now
+        record.bad, record.failed_at = record.bad + weight, now
         self.probing = False
 
     def limit_spent(self, until: float) -> None:

@@ -22,6 +22,9 @@ from .timings import Pool, Timings
 from .usage_stats import UsageStats, written
 from .ways import form_way
 
+FORM_FAILED = 1.5
+"""Failures that one in a first form counts as: others come first, and it is no inability yet."""
+
 
 @dataclass(kw_only=True)
 class HealthBook:
@@ -128,7 +131,10 @@ class HealthBook:
         else it may do the next, so it only comes after others."""
         record = self._touched_record(identity)
         record.failed_at(form_way(form), now)
-        record.failed_at("structured", now if last else 0.0)
+        if last:
+            record.failed_at("structured", now)
+        else:
+            record.failed_at("structured", 0.0, weight=FORM_FAILED)
 
     # -- what else is learnt about a model ------------------------------------------------------
 

@@ -42,10 +42,6 @@ class Attempt:
     form: Form | None = None
     """How it is asked for structured output."""
 
-    def with_form(self, form: Form | None) -> Attempt:
-        """The attempt that asks in this form."""
-        return replace(self, form=form)
-
     @property
     def known(self) -> Model:
         """The model, less what it lacks: so that it is asked in a form it takes."""
