@@ -17,6 +17,7 @@ from freerouter_core.errors import (
 )
 from freerouter_core.routing import steps as s
 from freerouter_core.routing.engine import MAX_IN_FLIGHT, route
+from freerouter_core.routing.health_book import FORM_FAILED
 from freerouter_core.routing.journal import Journal
 from freerouter_core.routing.need import Need
 from freerouter_core.routing.ruling import Flag, Ruling
@@ -79,7 +80,7 @@ def test_an_answer_and_a_bad_one_teach_the_way_of_asking() -> None:
     fates = {"a": answers(text="no JSON"), "b": answers(text="{}")}
     play(plan(A, B, request=request, need=Need(structured=True)), fates, state=state)
 
-    assert state.health.models[A.identity].ways["structured"].bad == 1.0
+    assert state.health.models[A.identity].ways["structured"].bad == FORM_FAILED
     assert state.health.models[B.identity].ways["structured"].good == 1.0
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from freerouter_core.wire.answer import read_answer
 from freerouter_core.wire.stream import Assembler
-from freerouter_core.wire.tool_calls import ToolCall, ToolCallAssembler, pieces_of
+from freerouter_core.wire.tool_calls import MAX_NAME, ToolCall, ToolCallAssembler, pieces_of
 
 Fragment = dict[str, Any]
 
@@ -154,3 +154,10 @@ def test_arguments_that_mean_an_object_are_one(arguments: str, parsed: Any, plai
     call = ToolCall("1", "f", arguments)
 
     assert (call.parsed(), call.json_arguments) == (parsed, plain)
+
+
+def test_a_name_does_not_grow_for_ever() -> None:
+    fragments = [piece(0, "A", name="x" * 100)] + [piece(0, name=f"y{n}" * 50) for n in range(50)]
+    ((name, _),) = put_together(*fragments)
+
+    assert len(name) < 2 * MAX_NAME
