@@ -34,8 +34,6 @@ def _wire_message(message: BaseMessage) -> Json:
     wire: Json = {"role": _role(message), "content": message.content}
     if isinstance(message, ToolMessage):
         return wire | {"tool_call_id": message.tool_call_id}
-    if isinstance(message, FunctionMessage):
-        return wire | {"content": f"Result of {message.name}: {message.content}"}
     if isinstance(message, AIMessage):
         wire |= _calls(message) | _thoughts(message)
     if message.name:
@@ -44,13 +42,13 @@ def _wire_message(message: BaseMessage) -> Json:
 
 
 def _role(message: BaseMessage) -> str:
-    if isinstance(message, (HumanMessage, FunctionMessage)):
+    if isinstance(message, HumanMessage):
         return "user"
     if isinstance(message, AIMessage):
         return "assistant"
     if isinstance(message, SystemMessage):
         return str(message.additional_kwargs.get("__openai_role__", "system"))
-    if isinstance(message, ToolMessage):
+    if isinstance(message, (ToolMessage, FunctionMessage)):
         return "tool"
     if isinstance(message, ChatMessage):
         return message.role
@@ -64,7 +62,11 @@ def _calls(message: AIMessage) -> Json:
         {"id": c["id"], "name": c["name"] or "", "args": c["args"], "invalid": True}
         for c in message.invalid_tool_calls
     ]
-    return {"tool_calls": [*calls, *invalid]} if calls or invalid else {}
+    if calls or invalid:
+        return {"tool_calls": [*calls, *invalid]}
+    # Where older integrations put them.
+    extras = message.additional_kwargs
+    return {key: extras[key] for key in ("tool_calls", "function_call") if extras.get(key)}
 
 
 def _thoughts(message: AIMessage) -> Json:

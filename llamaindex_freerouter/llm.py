@@ -221,7 +221,7 @@ class FreeRouter(RouterOptions, StructuredPrediction):
             return self._translated(messages, kwargs)
         except FreeRouterError:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
             raise BadRequest(
                 f"the request cannot be put on the wire: {type(error).__name__}: {error}",
                 hint="check messages and options",

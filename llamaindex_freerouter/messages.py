@@ -22,7 +22,6 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
-from freerouter_core.errors import BadRequest
 from freerouter_core.wire.json_values import Json
 
 from .tools import foreign_call
@@ -42,11 +41,7 @@ _NO_ID = "call_?"
 
 
 def to_wire(messages: Sequence[ChatMessage]) -> list[Json]:
-    """Messages, with every block they may hold, as wire dicts.
-
-    Raises:
-        BadRequest: a block cannot be sent to a chat model.
-    """
+    """Messages, with every block they may hold, as dicts."""
     wire = [_wire_message(message) for message in messages]
     for n, message in enumerate(wire):
         _give_ids(message.get("tool_calls") or [], wire[n + 1 :])
@@ -155,7 +150,7 @@ def _parts(block: BaseContentBlock) -> list[Json]:
             return _parts(block.cited_content)
         case ThinkingBlock() | CachePoint():
             return []  # thoughts are sent as reasoning_details; cache points are a paid provider's
-    raise BadRequest(f"a block of type {type(block).__name__} cannot be sent to a chat model")
+    return [{"type": type(block).__name__}]  # the core says in words that it was left out
 
 
 def _data_url(stream: IOBase, mime: str) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import (
     AIMessage,
+    FunctionMessage,
     HumanMessage,
     SystemMessage,
 )
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 
+from freerouter_core.errors import BadRequest
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer
 from langchain_freerouter import ChatFreeRouter
@@ -190,3 +192,56 @@ def test_tokens_are_counted_offline() -> None:
 
     assert llm.get_num_tokens("four characters a token") > 3
     assert llm.get_num_tokens_from_messages([HumanMessage("hello")], tools=[langchain_weather]) > 10
+
+
+OLD_CALL = {"function_call": {"name": "get_weather", "arguments": '{"city": "Rome"}'}}
+
+
+def test_functions_of_old_versions_are_calls_and_results() -> None:
+    history = [
+        HumanMessage("weather?"),
+        AIMessage("", additional_kwargs=OLD_CALL),
+        FunctionMessage(content=[{"type": "text", "text": "sunny"}], name="get_weather"),
+    ]
+    with World([SimModel("a/m:free")]) as world:
+        langchain_model(world).invoke(history)
+        turn, result = world.requests[0].body["messages"][1:]
+
+    assert turn["tool_calls"][0]["function"] == OLD_CALL["function_call"]
+    assert result == {"role": "tool", "tool_call_id": turn["tool_calls"][0]["id"],
+                      "content": "sunny"}  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["guards", "strategy", "min_quality", "session", "n"])
+def test_an_option_that_a_call_cannot_change_is_refused(option: str) -> None:
+    """It would change nothing, and go out on the wire."""
+    with World([SimModel("a/m:free")]) as world:
+        llm = langchain_model(world)
+        given: dict[str, Any] = {option: 2}
+        with pytest.raises(BadRequest, match=option):
+            llm.invoke("x", **given)
+        with pytest.raises(BadRequest, match=option):
+            list(llm.stream("x", **given))
+        assert not world.requests
+
+
+def test_a_profile_says_what_is_not_promised() -> None:
+    blind = ChatFreeRouter(api_key="k").profile or {}
+    seeing = ChatFreeRouter(api_key="k", capabilities=["vision"]).profile or {}
+
+    assert blind["image_inputs"] is blind["image_tool_message"] is blind["pdf_inputs"] is False
+    assert seeing["image_inputs"] is seeing["image_tool_message"] is True
+    assert seeing["audio_inputs"] is False
+
+
+def test_a_picture_that_a_model_made_needs_no_eyes_in_the_next_turn() -> None:
+    """Neither as v1 blocks, which LangChain makes of it, nor as it came."""
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    drawn = to_message(Answer("look", images=(image,)), {})
+    blocks = AIMessage(cast("list[str | dict[str, Any]]", drawn.content_blocks))
+    with World([SimModel("a/blind:free")]) as world:
+        for message in (drawn, blocks):
+            langchain_model(world).invoke([HumanMessage("draw"), message, HumanMessage("thanks")])
+
+        assert [seen.body["messages"][1]["content"] for seen in world.requests] == ["look"] * 2
+    assert any(block["type"] == "image" for block in drawn.content_blocks)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
+from typing import Any, cast
 
+import pytest
 from llama_index.core.base.llms.types import (
     AudioBlock,
+    BaseContentBlock,
     ChatMessage,
     DocumentBlock,
     ImageBlock,
@@ -15,6 +19,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
+from freerouter_core.errors import BadRequest
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer
 from llamaindex_freerouter.responses import to_response
@@ -114,3 +119,45 @@ def test_messages_survive_pickle_and_json() -> None:
     ):
         assert [type(block) for block in again.blocks] == [ThinkingBlock, ToolCallBlock]
         assert again.additional_kwargs == message.additional_kwargs
+
+
+class Hologram(BaseContentBlock):
+    """A block that nobody knows."""
+
+    block_type: str = "hologram"
+
+
+def test_a_block_that_nobody_knows_becomes_words() -> None:
+    message = ChatMessage("look")
+    message.blocks = [TextBlock(text="look"), cast("TextBlock", Hologram())]
+    with World([SimModel("a/m:free")]) as world:
+        llamaindex_model(world).chat([message])
+
+        content = world.requests[0].body["messages"][0]["content"]
+    assert content == "look\n[A block of the type Hologram was left out.]"
+
+
+def test_a_picture_that_cannot_be_read_is_an_error_of_the_tree(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(b"x")
+    picture = ImageBlock(path=file)
+    file.unlink()
+    with World([SimModel("a/m:free", inputs=("text", "image"))]) as world:
+        llm = llamaindex_model(world)
+        with pytest.raises(BadRequest, match="cannot be put on the wire"):
+            llm.chat([ChatMessage(blocks=[picture])])
+
+
+def test_objects_beside_the_messages_are_refused() -> None:
+    """run-llama/llama_index#15689: they used to be sent as their text."""
+    with World([SimModel("a/m:free")]) as world:
+        llm = llamaindex_model(world)
+        options: list[dict[str, Any]] = [
+            {"image_documents": [ImageBlock(image=b"x")]},
+            {"guards": []},
+            {"n": 2},
+        ]
+        for option in options:
+            with pytest.raises(BadRequest, match=next(iter(option))):
+                llm.complete("what is this?", **option)
+        assert not world.requests

@@ -440,6 +440,24 @@ def test_pieces_of_a_tool_call_are_shown_once_if_the_caller_wants_fragments(
     assert not any(delta.tool_calls for delta in rig.shown)
 
 
+def test_fragments_of_a_call_without_arguments_join_to_an_object(
+    clock: VirtualClock, drive: Drive
+) -> None:
+    rig = Rig(Chunks([calls("", "f"), 0.1, calls("", finish="tool_calls")]), clock)
+    call = ChatRequest.of("x").but(tools=TOOLS)
+
+    def route() -> Route:
+        yield s.Send(attempt())
+        while not isinstance(event := (yield s.Watch(rig.start + 9.0)), s.Done):
+            yield s.Commit(attempt())
+        return rig.outcome(event.answer)
+
+    policy = Policy(tool_streaming="fragments")
+    drive(rig, route, stream=True, request=call, policy=policy)
+
+    assert "".join(f.arguments for delta in rig.shown for f in delta.fragments) == "{}"
+
+
 def test_an_answer_that_was_held_is_shown_when_it_is_accepted(
     clock: VirtualClock, drive: Drive
 ) -> None:

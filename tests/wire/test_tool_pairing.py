@@ -71,8 +71,9 @@ def test_a_result_without_its_call_becomes_a_user_message() -> None:
     assert paired(USER, result("gone"), result("gone", parts)) == [
         USER,
         {"role": "user", "content": "Result of a tool: r"},
-        {"role": "user", "content": parts},
+        {"role": "user", "content": [{"type": "text", "text": "Result of a tool:"}, *parts]},
     ]
+    assert paired(USER, {**result(None), "of": "f"})[-1]["content"] == "Result of f: r"
     assert paired(turn("a"), result("a"), result("a", "again"))[-1] == {
         "role": "user",
         "content": "Result of a tool: again",

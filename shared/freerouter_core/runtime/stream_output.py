@@ -12,6 +12,7 @@ from ..routing.plan import Outcome
 from ..routing.steps import Shown
 from ..wire.delta import Delta
 from ..wire.redact import redact
+from ..wire.tool_calls import ToolCallFragment
 from .attempt import AttemptRun
 from .loop.clock import Clock
 
@@ -87,6 +88,12 @@ class StreamOutput:
         calls = () if run.showed_fragments else answer.tool_calls
         if calls or answer.invalid_calls:
             self._put(run, Delta(tool_calls=calls, invalid_calls=answer.invalid_calls))
+        if run.showed_fragments:
+            # Who joins the pieces gets JSON (openai/openai-agents-js#664).
+            blank = [n for n, call in enumerate(answer.tool_calls) if not call.arguments.strip()]
+            pieces = tuple(ToolCallFragment(n, None, None, "{}") for n in blank)
+            if pieces:
+                self._put(run, Delta(fragments=pieces))
 
     def is_full_for(self, run: AttemptRun) -> bool:
         """Whether the caller is far behind what this attempt says."""

@@ -40,7 +40,7 @@ def build_body(
     quirks = quirks_of(model.wire_name, account.provider, model.lacks)
     model = _known(model, account)
     lacks = model.lacks
-    messages = _with_words_for_media(request.messages, model)
+    messages = _with_words_for_media(request.messages, model, account)
     messages = _without_foreign_reasoning(messages, model, _reasoning_kept(quirks, account))
     # Some refuse a beginning that ends with whitespace (BerriAI/litellm#2438).
     prefill = (prefill or "").rstrip()
@@ -141,11 +141,16 @@ def _with_prefill(messages: Messages, prefill: str) -> Messages:
 # -- what a model takes of a history --------------------------------------------------------------
 
 
-def _with_words_for_media(messages: Messages, model: Model) -> Messages:
-    """Pictures, sounds, films and files in words if this model does not take them."""
+def _with_words_for_media(messages: Messages, model: Model, account: Account) -> Messages:
+    """Pictures, sounds, films and files in words if this model does not take them.
+
+    OpenRouter reads a file to every model (`_free_parser`).
+    """
     if not any(isinstance(message.get("content"), list) for message in messages):
         return messages
     taken = {kind for kind in MEDIA.values() if _takes(model, kind)}
+    if account.dialect == "openrouter" and "file" not in model.lacks:
+        taken.add("file")
     return [_in_words(message, taken) for message in messages]
 
 

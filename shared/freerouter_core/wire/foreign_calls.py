@@ -22,8 +22,8 @@ _CALLS = frozenset({
 
 _WITH_ONE_TEXT = frozenset({"datetime", "decimal", "pathlib", "uuid"})
 """Modules whose objects are words for plain data: dates, numbers, paths, ids."""
-Result = tuple[object, object]
-"""(the id of the call, the content)."""
+Result = tuple[object, object, str]
+"""(the id of the call, the content, the name of the tool)."""
 
 
 def calls_in(message: JsonMapping, content: object) -> list[Json]:
@@ -100,7 +100,7 @@ def _readable(value: object) -> object:
 
 
 def results_in(content: object) -> list[Result]:
-    """The results among the blocks of a message, with the ids of their calls."""
+    """The results among the blocks of a message."""
     found: list[Result] = []
     for block in as_dicts(content):
         if block.get("type") in ("tool_result", "tool-result"):
@@ -114,11 +114,11 @@ def results_in(content: object) -> list[Result]:
 
 
 def result_of(block: JsonMapping) -> Result:
-    """(the id of the call, the content) of a result in any shape."""
+    """A result in any shape."""
     ids = ("call_id", "tool_use_id", "toolUseId", "toolCallId", "tool_call_id", "id")
     call_id = next((block[name] for name in ids if block.get(name)), "")
     places = ("output", "content", "response", "result")
     content = next((block[name] for name in places if block.get(name) is not None), None)
     if isinstance(content, Mapping) and content.get("type") in ("text", "json", "error-text"):
         content = content.get("value", content)  # the AI SDK's `output`
-    return call_id, content
+    return call_id, content, str(block.get("name") or block.get("toolName") or "")

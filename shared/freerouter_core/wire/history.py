@@ -125,7 +125,7 @@ def _read(message: JsonMapping) -> list[Json]:
         return [_assistant(message, content) | item]
     if known == "tool" and not results_in(content):
         call_id = message.get("tool_call_id") or message.get("tool_use_id")
-        return [_result(call_id, content)]
+        return [_result(call_id, content, str(message.get("name") or ""))]
     return _others(message, known, content)
 
 
@@ -134,7 +134,7 @@ def _others(message: JsonMapping, role: str, content: object) -> list[Json]:
 
     Results come first: they answer the calls before.
     """
-    results = [_result(call_id, inner) for call_id, inner in results_in(content)]
+    results = [_result(*result) for result in results_in(content)]
     parts = parts_of(content)
     if results and not parts:
         return results
@@ -142,18 +142,19 @@ def _others(message: JsonMapping, role: str, content: object) -> list[Json]:
     return [*results, _with_name(message, wire)]
 
 
-def _result(call_id: object, content: object) -> Json:
+def _result(call_id: object, content: object, tool: str) -> Json:
     if isinstance(content, Mapping) and not content.keys() & {"type", "text"}:
         content = json.dumps(content, ensure_ascii=False, default=dict)
     elif isinstance(content, (bool, int, float)):
         content = json.dumps(content)
     elif isinstance(content, (list, tuple)) and content and not any(map(_is_block, content)):
         content = json.dumps(content, ensure_ascii=False, default=dict)
-    return {
+    wire: Json = {
         "role": "tool",
         "tool_call_id": str(call_id or ""),
         "content": joined(parts_of(content)),
     }
+    return wire if call_id or not tool else {**wire, "of": tool}
 
 
 def _is_block(value: object) -> bool:

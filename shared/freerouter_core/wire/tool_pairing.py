@@ -6,7 +6,7 @@ ran, a result whose call was trimmed away or that names none. Strict servers ref
 
 from __future__ import annotations
 
-from .json_values import Json
+from .json_values import Json, as_mapping
 
 CALL_NOT_RUN = "(The call was not run.)"
 
@@ -15,7 +15,8 @@ def pair_tool_calls(messages: list[Json]) -> list[Json]:
     """A new list, in which changed messages are replaced.
 
     Open calls get a result, and results without a call become user messages. A call marked
-    `"invalid"` stays only if it has a result.
+    `"invalid"` stays only if it has a result. `"of"` on a result that names no call is the name of
+    its tool; it is taken off.
     """
     if not any("tool_calls" in message or message.get("role") == "tool" for message in messages):
         return messages
@@ -26,6 +27,8 @@ def pair_tool_calls(messages: list[Json]) -> list[Json]:
             paired.append(message)
             continue
         result = _as_result(message, paired)
+        if result is not None and "of" in result:
+            result = {key: value for key, value in result.items() if key != "of"}
         if result is None:
             paired += _missing_results(paired)
             result = {"role": "user", "content": _as_user_content(message)}
@@ -54,8 +57,13 @@ def _as_result(message: Json, before: list[Json]) -> Json | None:
         if call_id and call["id"].startswith(f"{call_id}#"):
             return {**message, "tool_call_id": call["id"]}
     if not call_id and open_calls:
-        return {**message, "tool_call_id": open_calls[0]["id"]}
+        by_name = [call for call in open_calls if _name_of(call) == message.get("of")]
+        return {**message, "tool_call_id": (by_name or open_calls)[0]["id"]}
     return None
+
+
+def _name_of(call: Json) -> object:
+    return as_mapping(call.get("function")).get("name")
 
 
 def _missing_results(messages: list[Json]) -> list[Json]:
@@ -86,5 +94,7 @@ def _without_marks(message: Json, messages: list[Json], position: int) -> Json:
 
 
 def _as_user_content(result: Json) -> object:
-    content = result.get("content")
-    return f"Result of a tool: {content}" if isinstance(content, str) else content
+    content, tool = result.get("content"), result.get("of") or "a tool"
+    if isinstance(content, list):
+        return [{"type": "text", "text": f"Result of {tool}:"}, *content]
+    return f"Result of {tool}: {content}"
