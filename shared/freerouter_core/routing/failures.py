@@ -34,6 +34,7 @@ from .in_flight import InFlight
 from .plan import Plan
 from .state import RoutingState
 from .steps import Attempt
+from .suspicion import speaks_of
 from .ways import form_lacks, form_way
 
 MAX_PLAINER = 3
@@ -50,11 +51,14 @@ GONE_IN_A_ROW = 2
 def understood(fault: Fault, attempt: Attempt) -> Fault:
     """The fault as it is told: without keys, and with what the owner of the account can do.
 
-    An account without a key has none that could be refused: it is at a limit for such accounts.
+    A refusal of the key that speaks of the model may be of the model alone. An account without a
+    key has none that could be refused: it is at a limit for such accounts.
     """
     account = attempt.account
     fault = redact_fault(fault, account)
-    if fault.effect.key_refused and not account.key and not account.local:
+    if fault.effect.key_refused and speaks_of(attempt.model.wire_name, fault.message):
+        fault = replace(fault, kind=Kind.BUSY, cause=Cause.FORBIDDEN, teaches=True)
+    elif fault.effect.key_refused and not account.key and not account.local:
         fault = replace(fault, cause=Cause.ANONYMOUS_LIMIT)
     return fault if fault.hint else replace(fault, hint=remedy(fault.cause, account))
 

@@ -18,6 +18,7 @@ another account answers it, the request was good: then those who refused it are 
     |                                    | 8 refusals, over 10 minutes | … that lasts
     | forbidden                          | 3 models, or 2 six times    | its key is worth nothing
     | no connection                      | 2 models in a minute        | nobody listens there
+    | not found, or in an unknown status | 3 models                    | the account is refused
     | what another account then answered | 3 models                    | the account is refused
 
 Being wrong costs little: the account's other models become last resorts, which are asked if nobody
@@ -96,7 +97,7 @@ class Suspicions:
         self, scope: str, model: str, cause: Cause, message: str, now: float
     ) -> Conclusion | None:
         """Take in a refusal that may be the account's; what to conclude. `model`: its name."""
-        if cause is not Cause.AMBIGUOUS_429 and _names(message, model):
+        if cause is not Cause.AMBIGUOUS_429 and speaks_of(model, message):
             return None
         kinds = self.by_scope.setdefault(scope, {})
         kind = f"{_KINDS.get(cause, cause.value)}|{_words(cause, message)}"
@@ -143,11 +144,11 @@ def _larger(one: dict[str, N], other: dict[str, N]) -> dict[str, N]:
     return one | {name: max(value, one.get(name, value)) for name, value in other.items()}
 
 
-def _names(message: str, model: str) -> bool:
+def speaks_of(model: str, message: str) -> bool:
     """Whether a refusal speaks of the model."""
     name = model.rpartition("/")[2].partition(":")[0].lower()
     text = message.lower()
-    return (len(name) > 2 and name in text) or "this model" in text or "the model" in text
+    return (len(name) > 2 and name in text) or "this model" in text or " model " in text
 
 
 def _words(cause: Cause, message: str) -> str:

@@ -17,12 +17,14 @@ from urllib.parse import urlsplit
 from ..catalogue.model import Catalogue, Model
 from ..catalogue.parse import parse_models
 from ..catalogue.providers import Account
-from ..errors import CatalogueUnavailable
+from ..errors import AuthenticationFailed, CatalogueUnavailable, FreeRouterError
 from ..events import Event, FetchFailed, ModelsFetched
+from ..wire.fault import Cause
 from ..wire.json_values import parse_json
 from ..wire.judge import judge_rejection
 from ..wire.redact import redact
 from ..wire.rejection import read_rejection
+from ..wire.remedies import remedy
 from .catalogue_cache import CatalogueCache
 from .http.transport import Transport, TransportFailed
 from .loop.clock import Clock
@@ -54,6 +56,8 @@ class _Source:
     not_before: float = 0.0
     reason: str = ""
     """Why there is no list."""
+    cause: Cause = Cause.UNKNOWN
+    """The same, as far as it is understood."""
 
 
 class Discovery:
@@ -82,7 +86,8 @@ class Discovery:
 
         `refresh`: seconds after which a list is renewed in the background.
         `wait`: seconds to wait for a first list; None: as long as a fetch may take.
-        Raises `CatalogueUnavailable` if there is no list by then and one is `required`.
+        Raises `CatalogueUnavailable`, or `AuthenticationFailed` if all lists were refused for
+        their keys, if there is no list by then and one is `required`.
         """
         accounts = list(accounts)
         missing = []
@@ -126,10 +131,7 @@ class Discovery:
             await asyncio.shield(task)
             failed += source.failures > 0
         if accounts and failed == len(accounts):
-            raise CatalogueUnavailable(
-                f"the list of models could not be fetched: {self._source(accounts[0]).reason}",
-                should_retry=True,
-            )
+            raise self._unavailable(accounts)
         return self._merge(accounts, required=True)
 
     def forget_tasks(self) -> None:
@@ -230,11 +232,12 @@ class Discovery:
             )
             if not models:
                 message = "the list of models is empty, or has an unknown shape"
-                raise TransportFailed("protocol", message)
+                raise _ListRefused(message)
         except (TransportFailed, TimeoutError) as error:
             source.failures += 1
             self.stats["failed"] += 1
             source.reason = redact(getattr(error, "detail", "") or "no answer in time", account)
+            source.cause = error.cause if isinstance(error, _ListRefused) else Cause.UNREACHABLE
             backoff = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** (source.failures - 1))
             source.not_before = self._clock.now() + backoff
             self._emit(FetchFailed(account.provider, source.reason))
@@ -260,9 +263,7 @@ class Discovery:
         sources = [self._source(account) for account in accounts]
         with_lists = [source for source in sources if source.models is not None]
         if required and accounts and not with_lists:
-            raise CatalogueUnavailable(
-                f"the list of models could not be fetched: {sources[0].reason}"
-            )
+            raise self._unavailable(accounts)
         key = tuple((account.scope, account.free) for account in accounts)
         stamps = tuple(source.fetched for source in sources)
         cached = self._merged.get(key)
@@ -274,6 +275,26 @@ class Discovery:
         self._merged[key] = (stamps, merged)
         return merged
 
+    def _unavailable(self, accounts: list[Account]) -> FreeRouterError:
+        """The error if no account has a list: why, and what to do, by provider."""
+        sources = [(account, self._source(account)) for account in accounts]
+        reasons = "; ".join(f"{account.provider}: {source.reason}" for account, source in sources)
+        hints = [remedy(source.cause, account) for account, source in sources]
+        hint = "; ".join(dict.fromkeys(filter(None, hints))) or None
+        if all(source.cause.effect.key_refused for _, source in sources):
+            message = f"the key was refused for the list of models: {reasons}"
+            return AuthenticationFailed(message, hint=hint, status_code=401)
+        message = f"the list of models could not be fetched: {reasons}"
+        return CatalogueUnavailable(message, hint=hint, should_retry=True)
+
+
+class _ListRefused(TransportFailed):
+    """A response that is no list, and which failure that is."""
+
+    def __init__(self, detail: str, cause: Cause = Cause.UNKNOWN) -> None:
+        super().__init__("protocol", detail)
+        self.cause = cause
+
 
 async def _get_models(account: Account, transport: Transport, now: float) -> object:
     async with transport.open(account, "GET", account.models or "/models") as response:
@@ -282,11 +303,12 @@ async def _get_models(account: Account, transport: Transport, now: float) -> obj
             return await _get_models(replace(account, models=""), transport, now)
         if response.status != 200:
             fault = judge_rejection(read_rejection(response.status, response.headers, body), now)
-            raise TransportFailed("protocol", f"HTTP {response.status} {fault.message}".strip())
+            message = f"HTTP {response.status} {fault.message}".strip()
+            raise _ListRefused(message, fault.cause)
     try:
         payload: object = parse_json(body)
     except ValueError:
-        raise TransportFailed("protocol", "the list of models is not JSON") from None
+        raise _ListRefused("the list of models is not JSON") from None
     return payload
 
 

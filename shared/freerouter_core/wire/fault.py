@@ -159,7 +159,7 @@ class Cause(StrEnum):
     FORBIDDEN = "forbidden", Effect(suspect=True)
     SERVER = "server"
     TIMEOUT = "timeout"
-    UNKNOWN = "unknown"
+    UNKNOWN = "unknown", Effect(suspect=True)
 
     # -- one generation ---------------------------------------------------------------------------
     JSON_FAILED = "json-failed", Effect(way="structured")
@@ -167,7 +167,7 @@ class Cause(StrEnum):
     GENERATION_FAILED = "generation-failed"
 
     # -- the model, for good ----------------------------------------------------------------------
-    GONE = "gone", Effect(unexplained=True)
+    GONE = "gone", Effect(unexplained=True, suspect=True)
     NOT_A_MODEL = "not-a-model"
     NO_FREE_QUOTA = "no-free-quota"
     NOT_FREE = "not-free"
