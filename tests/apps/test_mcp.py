@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import metadata
 from typing import Any
 
 import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+from freerouter_core import __version__
 from freerouter_core.simulator import SimModel, World
 
 from ..conftest import Serve
@@ -21,14 +23,12 @@ MODELS = [
     SimModel("acme/coder:free", tools=False),
 ]
 
+COMMAND = ["-c", "from freerouter_core.apps import main; main()", "mcp"]
+
 
 @asynccontextmanager
 async def connected(**variables: str) -> AsyncIterator[ClientSession]:
-    parameters = StdioServerParameters(
-        command=sys.executable,
-        args=["-c", "from freerouter_core.apps import main; main()", "mcp"],
-        env=variables,
-    )
+    parameters = StdioServerParameters(command=sys.executable, args=COMMAND, env=variables)
     async with stdio_client(parameters) as (read, write), ClientSession(read, write) as session:
         await session.initialize()
         yield session
@@ -94,6 +94,16 @@ async def test_every_tool_works_over_stdio(variables: dict[str, str]) -> None:
     assert quota["lines"]
     assert [set(row["tasks"]) for row in graded] == [{"multilingual"}]
     assert "reasoning" in unknown_task.content[0].text  # type: ignore[union-attr]
+
+
+async def test_the_server_tells_its_version(variables: dict[str, str]) -> None:
+    parameters = StdioServerParameters(command=sys.executable, args=COMMAND, env=variables)
+    async with stdio_client(parameters) as (read, write), ClientSession(read, write) as session:
+        told = await session.initialize()
+    info: Any = getattr(told, "server_info", None) or getattr(told, "serverInfo", None)
+    assert info.name == "freerouter"
+    # The first major of the SDK tells its own version.
+    assert info.version in (__version__, metadata.version("mcp"))
 
 
 async def test_a_failure_is_a_tool_error_with_a_hint() -> None:

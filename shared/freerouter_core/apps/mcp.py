@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from ..errors import MissingExtra
-
-try:
-    import mcp.server.mcpserver  # noqa: F401
-except ImportError as error:
-    raise MissingExtra(
-        "the MCP server needs the mcp package, version 2", hint="pip install 'freerouter-llm[mcp]'"
-    ) from error
-
 import asyncio
-import inspect
 import threading
 from collections.abc import Awaitable
 from typing import Any, TypeVar
-
-from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
 
 from ..client.router import Router
 from ..errors import FreeRouterError
@@ -28,6 +15,7 @@ from .as_json import JsonObject, jsonable, model_as_json, report_as_json
 from .evaluation.grading import TASKS, Standing, grade_models, select_models, standings
 from .evaluation.questions import QUESTIONS
 from .evaluation.single_model import spacing_of
+from .mcp_sdk import MCPServer, ToolError, new_server
 
 TIMEOUT = 60.0
 """Seconds that a model has for a question of the benchmark."""
@@ -44,20 +32,21 @@ T = TypeVar("T")
 def server(router: Router | None = None) -> MCPServer[Any]:
     """The server over a router (None: `Router()`). `.run("stdio")` serves it."""
     tools = Tools(router or Router())
-    mcp_server: MCPServer[Any] = MCPServer("freerouter", instructions=INSTRUCTIONS)
-    for tool in (
-        tools.free_models,
-        tools.recommend,
-        tools.route,
-        tools.estimate_cost,
-        tools.chat,
-        tools.refresh,
-        tools.performance,
-        tools.quota,
-        tools.benchmark,
-    ):
-        mcp_server.add_tool(tool, description=inspect.getdoc(tool))
-    return mcp_server
+    return new_server(
+        "freerouter",
+        INSTRUCTIONS,
+        (
+            tools.free_models,
+            tools.recommend,
+            tools.route,
+            tools.estimate_cost,
+            tools.chat,
+            tools.refresh,
+            tools.performance,
+            tools.quota,
+            tools.benchmark,
+        ),
+    )
 
 
 class Tools:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -51,8 +52,10 @@ async def read_json(request: Request) -> object:
         raise HTTPException(408, message, {"connection": "close"}) from None
     try:
         body: object = parse_json(b"".join(chunks))
-    except ValueError:
+    except json.JSONDecodeError:
         raise BadRequest("the body is not valid JSON") from None
+    except ValueError as error:  # it is too large, or nested too deeply
+        raise BadRequest(f"the body cannot be read: {error}") from None
     return body
 
 
