@@ -723,7 +723,7 @@ def test_schemas_lose_the_keywords_that_google_refuses_but_no_property() -> None
     ("content", "model", "engine"),
     [
         ([{"type": "file"}], Model("a/m:free", inputs=frozenset({"text", "file"})), "native"),
-        ([{"type": "text", "text": "x"}, {"type": "file"}], Model("a/m:free"), None),
+        ([{"type": "text", "text": "x"}, {"type": "file"}], Model("a/m:free"), "cloudflare-ai"),
         (({"type": "file"},), Model("a/m:free", listed=False), "cloudflare-ai"),
         ([{"type": "file"}], Model("a/m:free", lacks=frozenset({"file"})), None),
         ([{"type": "text", "text": "x"}], Model("a/m:free"), None),
