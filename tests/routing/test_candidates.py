@@ -85,6 +85,19 @@ def test_a_failed_account_weighs_less_than_a_try() -> None:
     assert candidates.next(NOW).candidate is second
 
 
+def test_after_a_refusal_those_with_plenty_come_first_among_equals() -> None:
+    scarce, plenty = model("b", "two"), model("c", "three")
+    candidates = of(plan(A, scarce, plenty, extra={"congestion": {"two": 9.0}}))
+    first = candidates.all[0]
+    assert candidates.next(NOW, avoid=frozenset("a")).candidate is candidates.all[1]
+    first.out = True
+    candidates.kinship.refused(first.model, first.account)
+
+    assert candidates.next(NOW).candidate is candidates.all[2]
+    candidates.kinship.failed(candidates.all[2].account)
+    assert candidates.next(NOW).candidate is candidates.all[1], "kin weigh more"
+
+
 def test_a_last_resort_weighs_more_than_a_failed_account() -> None:
     candidates = of(plan(A, B), book_with((busy(), 1.0)))
     benched, other = candidates.all

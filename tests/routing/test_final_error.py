@@ -12,6 +12,7 @@ from freerouter_core.errors import (
     AuthenticationFailed,
     BadRequest,
     ContextTooLong,
+    DeadlineExceeded,
     Exhausted,
     FreeRouterError,
     NoCandidates,
@@ -390,6 +391,19 @@ def test_a_deadline_names_the_callers_own_timeout() -> None:
     assert (error.message, error.model) == ("no answer within 7.5 s", "a")
     assert [record["model"] for record in error.attempts] == ["a"]
     assert deadline_exceeded(Journal(started=NOW), plan(A, timeout=7.5)).model is None
+    assert error.hint == DeadlineExceeded.default_hint
+
+
+def test_a_deadline_tells_every_refusal_too() -> None:
+    refused = journal()
+    attempt = s.Attempt(
+        number=1, model=A, account=account("p0"), soft_timeout=5.0, stall_timeout=20.0
+    )
+    refused.failures += [(attempt, busy(message="full", hint="wait")), (attempt, busy(hint="go"))]
+    error = deadline_exceeded(refused, plan(A, timeout=7.5))
+
+    assert error.message == "no answer within 7.5 s: a: server (full); a: server"
+    assert error.hint == "go; wait"
 
 
 @pytest.mark.parametrize(

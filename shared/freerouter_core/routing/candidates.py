@@ -189,11 +189,11 @@ class Candidates:
                 continue
             # What speaks against asking it now, the gravest first; among equals the order decides.
             paid = not (candidate.model.free or candidate.named)
-            kin = 0 if candidate.named else self.kinship.count(candidate.model, candidate.account)
-            key = (paid, last_resort, candidate.tries, kin, n)
+            kin, price = (0, 0.0) if candidate.named else self._doubts(candidate)
+            key = (paid, last_resort, candidate.tries, kin, price, n)
             if best is None or key < best_key:
                 best, best_key = candidate, key
-                if not any(key[:4]):
+                if not any(key[:5]):
                     break  # nobody later can be better
         if best is not None:
             if best_key[0] and paused < math.inf:
@@ -202,6 +202,17 @@ class Candidates:
         if self.pending and until > now + LIST_POLL:
             return Turn(until=now + LIST_POLL)
         return Turn(until=until if until < math.inf else None, scope=scope, in_line=in_line)
+
+    def _doubts(self, candidate: Candidate) -> tuple[int, float]:
+        """(failures of its kin, what a request costs others once the request itself is in doubt).
+
+        A request that was refused may be refused by all: so those whose quota is plentiful come
+        first.
+        """
+        kin = self.kinship.count(candidate.model, candidate.account)
+        if not self.kinship.refusals:
+            return kin, 0.0
+        return kin, self.congestion.get(candidate.account.provider, 0.0)
 
     def _account_limited(self, candidate: Candidate, until: float) -> bool:
         """Whether a candidate waits for its account's own limit, which the account stated."""

@@ -7,11 +7,9 @@ each, by provider.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from ..catalogue.model import Model
-from ..catalogue.providers import Account
 from ..errors import (
     AuthenticationFailed,
     BadRequest,
@@ -25,22 +23,17 @@ from ..errors import (
 )
 from ..wire.answer import Answer
 from ..wire.fault import Cause, Fault, Kind
-from ..wire.remedies import remedy
-from .account_benches import Bench
 from .candidates import Candidates
 from .fit import TOO_LONG, quality_of
 from .health_book import HealthBook
 from .journal import Journal
 from .plan import Plan
 from .proof import Faults, enough, of_request, proved
+from .refusals import Waiting, hints_of, tell
 from .steps import Attempt
 
 NAMED_REASONS = 4
 """Models whose reasons `NoCandidates` spells out."""
-LISTED_REFUSALS = 6
-"""Different refusals that an error spells out."""
-LISTED_HINTS = 3
-"""Different hints that an error gives."""
 
 
 def final_error(
@@ -75,8 +68,10 @@ def deadline_exceeded(journal: Journal, plan: Plan) -> DeadlineExceeded:
     """The error of a request whose deadline has passed. It names the caller's own timeout."""
     seconds = (plan.deadline or journal.started) - journal.started
     what = "first token" if plan.stream and plan.run_guards is None else "answer"
+    refusals = tell(journal.failures)
     return DeadlineExceeded(
-        f"no {what} within {seconds:g} s",
+        f"no {what} within {seconds:g} s" + (f": {refusals}" if refusals else ""),
+        hint="; ".join(hints_of(journal.failures)) or None,
         model=journal.tries[-1].model if journal.tries else None,
         attempts=journal.attempts,
     )
@@ -167,7 +162,7 @@ def _decided(
         fault = (contents or refused)[-1]
         alone = len({candidate.model.identity for candidate, _ in faults}) == 1
         return kind(
-            fault.message if alone and fault.message else _listing(candidates, faults),
+            fault.message if alone and fault.message else tell(faults),
             hint=fault.hint or None,
             status_code=fault.status,
             model=last,
@@ -203,10 +198,11 @@ def _exhausted(
 ) -> FreeRouterError:
     last = faults[-1] if faults else None
     model = last[0].model.id if last else None
-    hints = _hints(candidates, faults, now)
+    benched = _waiting(candidates, now)
+    hints = hints_of(faults, benched)
     if _all_keys_refused(candidates, faults, now):
         return AuthenticationFailed(
-            f"every key was refused: {_listing(candidates, faults, now)}",
+            f"every key was refused: {tell(faults, benched)}",
             hint="; ".join(hints) or None,
             status_code=(last[1].status if last else None) or 401,
             model=model,
@@ -221,7 +217,7 @@ def _exhausted(
         hints.append(f"the earliest candidate returns in {retry_after:.0f} s")
     return Exhausted(
         f"all {len(candidates.all)} candidates are waiting or have failed: "
-        + _listing(candidates, faults, now),
+        + (tell(faults, benched) or "each of them waits"),
         retry_after=retry_after,
         hint="; ".join(hints)
         or (
@@ -256,39 +252,8 @@ def _all_keys_refused(candidates: Candidates, faults: Faults, now: float) -> boo
     return bool(scopes) and scopes <= refused | (forbidden - others)
 
 
-def _waiting(candidates: Candidates, now: float) -> list[tuple[Account, Bench]]:
+def _waiting(candidates: Candidates, now: float) -> Waiting:
     """The accounts that are benched now, and their benches."""
     accounts = {candidate.account.scope: candidate.account for candidate in candidates.all}
     benches = ((accounts[scope], candidates.book.accounts.get(scope)) for scope in accounts)
     return [(account, bench) for account, bench in benches if bench and bench.until > now]
-
-
-def _hints(candidates: Candidates, faults: Faults, now: float) -> list[str]:
-    """What can be done, the last refusal's first, then about accounts that wait."""
-    hints = [fault.hint for _, fault in reversed(faults)]
-    hints += [remedy(bench.cause, account) for account, bench in _waiting(candidates, now)]
-    return [hint for hint in dict.fromkeys(hints) if hint][:LISTED_HINTS]
-
-
-def _listing(candidates: Candidates, faults: Faults, now: float = math.inf) -> str:
-    """Every refusal: by whom, for which cause, in which words. Those alike are told once."""
-    alike: dict[tuple[str, str, str], list[str]] = {}
-    for candidate, fault in faults:
-        key = (candidate.account.provider, fault.cause.value, fault.message)
-        alike.setdefault(key, []).append(candidate.model.id)
-    refusals = []
-    for (provider, cause, message), ids in alike.items():
-        models = list(dict.fromkeys(ids))
-        who = models[0] if len(models) == 1 else f"{len(models)} models of {provider}"
-        refusals.append(f"{who}: {cause}" + (f" ({message})" if message else ""))
-    told = {candidate.account.scope for candidate, _ in faults}
-    refusals += [
-        f"{account.provider} waits: {bench.cause.value}"
-        for account, bench in _waiting(candidates, now)
-        if account.scope not in told
-    ]
-    more = len(refusals) - LISTED_REFUSALS
-    shown = refusals[-LISTED_REFUSALS:]
-    if more > 0:
-        shown.insert(0, f"{more} more")
-    return "; ".join(shown) or "each of them waits"

@@ -43,6 +43,11 @@ class Kinship:
         """Accounts with a failed attempt, and how many of their models refused the request."""
         self._refused: list[Model] = []
 
+    @property
+    def refusals(self) -> int:
+        """How many models refused the request."""
+        return len(self._refused)
+
     def failed(self, account: Account) -> None:
         """An attempt failed; the account's other models may well fail, too."""
         self._accounts.setdefault(account.scope, 1)
