@@ -201,13 +201,13 @@ async def test_health_asks_the_store_once() -> None:
         router = world.router()
         router.chat("hello")
         looks: list[int] = []
-        change = runtime.ledger._change
+        change = runtime.ledger._look
 
         async def counted(charges: object, decide: object) -> object:
             looks.append(1)
             return await change(charges, decide)  # type: ignore[arg-type]
 
-        runtime.ledger._change = counted  # type: ignore[method-assign, assignment]
+        runtime.ledger._look = counted  # type: ignore[method-assign, assignment]
         await router.ahealth()
 
     assert len(looks) == 1

@@ -294,16 +294,14 @@ def test_a_stated_wait_of_the_account_says_nothing_against_the_model() -> None:
 # -- when the first returns ---------------------------------------------------------------------
 
 
-def test_the_first_to_return_counts_guessed_benches_too() -> None:
-    book = book_with((busy(), 0.0))
-    bench = book.models[A.identity].benched_until
-    assert of(plan(A), book).returns(NOW) == bench
+def test_a_guessed_bench_is_no_promise_and_a_stated_one_is() -> None:
+    guessed = book_with((busy(), 0.0))
+    assert guessed.models[A.identity].benched_until > NOW
+    assert of(plan(A), guessed).returns(NOW) == NOW  # the last resort is asked at once
 
-    book.account_refused(account("one").scope, Fault(Kind.ACCOUNT, Cause.DEBT), NOW, Random(1))
-    guessed = book.accounts.get(account("one").scope)
-    assert guessed is not None
-    assert of(plan(A), book).returns(NOW) == max(bench, guessed.until)
-    assert of(plan(A, B), book).returns(NOW) == 0.0
+    stated = book_with((busy(NOW + 30.0), 0.0))
+    assert of(plan(A), stated).returns(NOW) == NOW + 30.0
+    assert of(plan(A, B), stated).returns(NOW) == NOW
 
 
 def test_a_refused_key_never_returns() -> None:

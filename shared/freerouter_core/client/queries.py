@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -40,6 +39,7 @@ from ..routing.task import analyse
 from ..routing.usage_stats import HISTORY_HOURS, HOUR, Tally, add
 from ..runtime.key_status import KeyStatus, fetch_key_status
 from ..wire.history import readable
+from ..wire.json_values import parse_json
 from ..wire.request import ChatRequest
 from .context import Context
 from .custom_strategy import apply_strategy
@@ -237,7 +237,7 @@ async def performance(context: Context, model: str | None, hours: float) -> Perf
     by_model: dict[tuple[str, str], Tally] = {}
     total: Tally = {}
     for (_, identity), tally in (await runtime.ledger.history(since)).items():
-        provider, _, name = json.loads(identity)
+        provider, _, name = parse_json(identity)
         if model is None or model in (name, f"{provider}:{name}"):
             add(by_model.setdefault((provider, name), {}), tally)
             add(total, tally)

@@ -234,15 +234,12 @@ class Candidates:
         )
 
     def returns(self, now: float) -> float | None:
-        """When the first candidate can be asked again, guessed benches included; None: never."""
-        times = []
-        for candidate in self.all:
-            if not candidate.out:
-                record = self.book.models.get(candidate.model.identity)
-                bench = self.book.accounts.get(candidate.account.scope)
-                ends = (record.benched_until if record else 0.0, bench.until if bench else 0.0)
-                times.append(max(self._ready(candidate, now)[0], *ends))
-        return min((time for time in times if time < math.inf), default=None)
+        """When somebody will be asked again, which a caller can rely on; None: never.
+
+        That is before a guessed bench ends, if its model is the last resort.
+        """
+        turn = self.next(now)
+        return now if turn.candidate is not None else turn.until
 
     def _ready(self, candidate: Candidate, now: float) -> tuple[float, bool, str | None]:
         """When it can be asked, whether it is a last resort, and the scope to wait in line for."""

@@ -46,7 +46,8 @@ class Grant:
     """A share taken of every charge, to be settled later.
 
     `number`: its own among all processes. `tokens`: what was reserved of token limits. `shared`:
-    whether it was taken from a store that other processes share.
+    whether it was taken from a store that other processes share, and `shared_at` when that was by
+    the store's clock.
     """
 
     number: int
@@ -54,6 +55,7 @@ class Grant:
     at: float
     tokens: int
     shared: bool = False
+    shared_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ from .candidates import Candidate, Candidates, Turn
 from .deadline import Deadline
 from .failures import Failures, understood
 from .final_error import deadline_exceeded, final_error, stream_broken
-from .hedge import HEDGE_RESERVE, within_hedge_budget
+from .hedge import HEDGE_RESERVE, take_hedge
 from .in_flight import Flights, InFlight
 from .journal import Journal
 from .plan import Outcome, Plan
@@ -194,11 +194,9 @@ class _Run:
         return self.flights.all_overdue or self._hedge_is_due()
 
     def _hedge_is_due(self) -> bool:
-        if not self._hedges():
-            return False
         flight = self.flights.first
-        due = flight.token_at is None and self.now >= flight.hedge_at
-        return due and within_hedge_budget(self.state)
+        due = self._hedges() and flight.token_at is None and self.now >= flight.hedge_at
+        return due and take_hedge(self.state)
 
     def _hedges(self) -> bool:
         return self.plan.policy.hedge == "auto" and len(self.flights) == 1
@@ -241,6 +239,7 @@ class _Run:
         if not isinstance(event, s.Refused):
             return True
         if attempt.hedge:  # an ordinary attempt may use what a hedge must leave
+            self.state.hedges -= 1
             self.flights.first.hedge_at = math.inf
         elif event.scope in candidate.scopes:
             self.candidates.blocked[event.scope] = event.until

@@ -33,6 +33,12 @@ def hedge_after(plan: Plan, book: HealthBook, model: Model) -> float:
     return record.within(expected_seconds(plan, book, model), HEDGE_DEVIATIONS)
 
 
-def within_hedge_budget(state: RoutingState) -> bool:
-    """Whether one more hedge is within the share of all requests. The first always is."""
-    return state.hedges + 1 <= max(1.0, HEDGE_SHARE * state.requests)
+def take_hedge(state: RoutingState) -> bool:
+    """Whether one more hedge is within the share of all requests; the first always is.
+
+    It is counted at once, before anything is awaited: other requests decide meanwhile.
+    """
+    if state.hedges + 1 > max(1.0, HEDGE_SHARE * state.requests):
+        return False
+    state.hedges += 1
+    return True

@@ -106,7 +106,6 @@ class Flights:
         reviewed = not state.health.of(model.identity).answers
         review_in = min(attempt.soft_timeout, REVIEW_INTERVAL if reviewed else math.inf)
         candidate.tries += 1
-        state.hedges += attempt.hedge
         state.health.sent(model.identity, now)
         candidate.place = state.adaptive_limits.sent(candidate.account, model, now)
         self._flights.append(

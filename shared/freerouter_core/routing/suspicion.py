@@ -46,8 +46,8 @@ LASTS_AFTER, LASTS_BY = 600.0, 8
 """Seconds over which, and refusals by which, a limit has outlasted any limit of minutes."""
 MAX_KINDS, MAX_MODELS = 8, 32
 """Kinds of refusals, and models of each, that are remembered of an account."""
-WORDS = 80
 _WORD = re.compile(r"[^\W\d_]+")
+WORDS = 80
 """Letters of a refusal's message that must be alike."""
 
 

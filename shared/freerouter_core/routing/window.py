@@ -22,8 +22,13 @@ clocks differ a little."""
 LEASE_POLL = 0.25
 """Seconds between looks at a full concurrency limit; a lease that ends in this process wakes the
 next in line at once."""
-LEASE = 900.0
-"""Seconds after which a concurrency lease is taken back."""
+LEASE = 30.0
+"""Seconds after which a concurrency lease is taken back, unless its process has renewed it."""
+RENEWAL = 10.0
+"""Seconds after which a process renews its leases."""
+MAX_LEAD = 5.0
+"""Seconds by which another machine's clock may be ahead. What is later was written by a clock that
+was wrong, and counts for nothing."""
 EPSILON = 1e-9
 """An excess below this is rounding."""
 
@@ -80,12 +85,15 @@ class Window:
         )
 
     def expire(self, limit: Limit, now: float) -> None:
-        """Forget what is past."""
+        """Forget what is past, and what claims to be of the future."""
+        self._drop_future(now + MAX_LEAD)
         if limit.concurrent is not None:
             self._drop(now - LEASE)
         elif limit.reset == "rolling":
             self._drop(now - limit.per - MARGIN)
         elif limit.reset == "bucket":
+            if self.since > now + MAX_LEAD:
+                self.since = now
             refill = max(0.0, now - self.since) * size_of(limit) / limit.per
             self.used = max(0.0, self.used - refill)
             self.since = max(now, self.since)
@@ -93,6 +101,29 @@ class Window:
             start = period(limit.reset, limit.per, now - MARGIN)[0]
             if start > self.since:
                 self._start_period(start)
+            elif self.since > now + MAX_LEAD:  # begun by a clock that was ahead
+                self.clear()
+                self.since = start
+
+    def _drop_future(self, after: float) -> None:
+        count = bisect_right(self.times, after)
+        if count < len(self.times):
+            self.used = max(0.0, self.used - sum(self.amounts[count:]))
+            del self.grants[count:], self.times[count:], self.amounts[count:]
+
+    def renew(self, grant: Grant, now: float) -> None:
+        """A lease's request is still under way."""
+        if grant.number in self.grants:
+            at = self.grants.index(grant.number)
+            number, amount = self.grants.pop(at), self.amounts.pop(at)
+            del self.times[at]
+        else:  # taken back meanwhile, because the machine slept or was busy
+            number, amount = grant.number, 1.0
+            self.used += amount
+        place = bisect_right(self.times, now)
+        self.grants.insert(place, number)
+        self.times.insert(place, now)
+        self.amounts.insert(place, amount)
 
     def _start_period(self, start: float) -> None:
         """By the provider's clock, requests of the last moments may be in the new period."""

@@ -143,7 +143,10 @@ class AttemptTasks:
             self._post_failure(run, rejected.fault)
         except TransportFailed as failure:
             detail = redact(failure.detail, attempt.account)
-            self._post_failure(run, judge_transport(failure.name, detail))
+            fault = judge_transport(failure.name, detail)
+            if fault.effect.ours:
+                self._settle(run, sent=False)
+            self._post_failure(run, fault)
         except asyncio.CancelledError:
             if not run.stalled:
                 raise

@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from ..wire.json_values import parse_json
+
+MAX_FILE = 64_000_000
+"""Bytes of a file that is read."""
+MAX_VALUES = 2_000_000
+"""Values of a file that is read."""
+
 
 def read_json(path: Path) -> Any:
-    """The parsed file. None if there is none, or it is not JSON."""
+    """The parsed file. None if there is none, or it is not JSON as this package writes it."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            return parse_json(file.read(MAX_FILE), MAX_VALUES)
     except (OSError, ValueError):
         return None
 
 
 def write_json(path: Path, value: object) -> str | None:
-    """Replace the file atomically. Returns the error's name if that failed."""
+    """Replace the file atomically. Returns the error's name if that failed.
+
+    A write that fails, on a full disk for example, leaves no other file behind.
+    """
+    new: Path | None = None
     try:
+        text = json.dumps(value)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
             "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
         ) as file:
-            json.dump(value, file)
-        os.replace(file.name, path)  # noqa: PTH105  # the name is a string
-    except OSError as error:
+            new = Path(file.name)
+            file.write(text)
+        new.replace(path)
+    except (OSError, ValueError, TypeError) as error:
+        if new is not None:
+            with contextlib.suppress(OSError):
+                new.unlink()
         return type(error).__name__
     return None

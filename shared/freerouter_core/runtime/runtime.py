@@ -22,6 +22,7 @@ import atexit
 import contextlib
 import itertools
 import os
+import sys
 import threading
 import weakref
 from collections import Counter
@@ -121,6 +122,8 @@ class Runtime(Portal):
     # -- lifetime -----------------------------------------------------------------------------
 
     def _running_thread(self) -> LoopThread:
+        if sys.is_finalizing():  # no other thread runs any more: a caller would wait for ever
+            raise FreeRouterError("the interpreter is shutting down", hint="ask before it ends")
         thread = self._loop_thread
         if thread is not None:
             return thread
@@ -133,7 +136,10 @@ class Runtime(Portal):
         thread = LoopThread(self.clock)
         thread.shutdown_tasks = self.ledger.tasks
         thread.shutdown_hooks += [self.state_sync.flush, self.ledger.drain]
-        start_thread(thread.run, "freerouter")
+        try:
+            start_thread(thread.run, "freerouter")
+        except RuntimeError as error:  # the interpreter is ending, or there are too many threads
+            raise FreeRouterError(f"no thread could be started: {error}") from None
         if not thread.started.wait(START_TIMEOUT):
             raise FreeRouterError(f"the runtime's thread did not start within {START_TIMEOUT:g} s")
         weakref.finalize(self, _stop_thread, thread).atexit = False

@@ -73,6 +73,8 @@ class Effect:
     """When such a limit resets if the refusal names no time."""
     key_refused: bool = False
     """The key will be refused until it is another one."""
+    ours: bool = False
+    """Whether this machine is at fault, so that nothing was sent and nobody is to blame."""
     crowded: bool = False
     """Too many requests were under way at once."""
     blames_price_cap: bool = False
@@ -228,6 +230,7 @@ class Cause(StrEnum):
     CONNECT_TIMEOUT = "connect-timeout", Effect(suspect=True)
     READ_TIMEOUT = "read-timeout"
     PROTOCOL = "protocol"
+    NO_SOCKET = "no-socket", Effect(ours=True)
     OTHER = "other"
     NO_TOKEN = "no-token"  # noqa: S105  # no password
     """The attempt was cancelled before its first token: others were asked meanwhile."""

@@ -24,7 +24,7 @@ from .call_text import is_call_text
 from .fault import Cause, Fault, Kind, Reset
 from .refused_parameter import refused_parameter
 from .rejection import Rejection, message_of, searchable_text
-from .retry_after import stated_retry_at
+from .retry_after import MAX_WAIT, stated_retry_at, told_period
 from .rules import RULES
 from .tool_calls import ToolCall
 
@@ -34,6 +34,7 @@ TRANSPORT: dict[Cause, tuple[Kind, str]] = {
     Cause.READ_TIMEOUT: (Kind.SLOW, "no bytes in time"),
     Cause.CUT: (Kind.BUSY, "connection cut"),
     Cause.PROTOCOL: (Kind.BUSY, "not HTTP as it should be"),
+    Cause.NO_SOCKET: (Kind.SLOW, "this machine has no socket or file left"),
     Cause.OTHER: (Kind.BUSY, "transport failure"),
 }
 """Every way a transport fails; `runtime.http.transport` reduces httpx's exceptions to them."""
@@ -54,6 +55,7 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
     if rule.kind in (Kind.BUSY, Kind.ACCOUNT, Kind.SLOW) and not effect.key_refused:
         is_limit = rejection.status in (403, 429)
         until = stated_retry_at(rejection.headers, rejection.error, now, limited=is_limit)
+        until = _believable(rule.cause, until, now, text)
     if effect.reset is not None:
         until = _until_reset(effect.reset, until, now, text)
     return Fault(
@@ -66,6 +68,36 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
         context=_context_window(text) if effect.context else None,
         teaches=rule.teaches and not rule.lacks,
     )
+
+
+_DAY = 86_400.0
+_LONGEST: dict[Cause, float] = {
+    Cause.ACCOUNT_MINUTE: 60.0,
+    Cause.CONCURRENCY: 600.0,
+    Cause.ACCOUNT_WINDOW: _DAY,
+    Cause.ACCOUNT_DAY: _DAY + 3_600.0,
+    Cause.MODEL_DAY: _DAY + 3_600.0,
+    Cause.ACCOUNT_WEEK: 8 * _DAY,
+    Cause.SERVER: 3_600.0,
+    Cause.TIMEOUT: 3_600.0,
+}
+"""Seconds that a stated wait for a cause may be: a minute's limit is a minute, whatever is said."""
+_OF_UNKNOWN_PERIOD = frozenset(
+    {Cause.MODEL_MINUTE, Cause.AMBIGUOUS_429, Cause.UPSTREAM_429, Cause.UNKNOWN}
+)
+"""Causes that are limits of some period, which the words may tell."""
+
+
+def _believable(cause: Cause, until: float | None, now: float, text: str) -> float | None:
+    """A stated wait, unless it is longer than what it waits for: then none was stated."""
+    if until is None:
+        return None
+    longest = _LONGEST.get(cause, MAX_WAIT)
+    if cause in _OF_UNKNOWN_PERIOD:
+        longest = told_period(text) or _DAY
+    if until <= now + longest:
+        return until
+    return now + longest if longest == 60.0 else None
 
 
 def _context_window(text: str) -> int | None:
@@ -95,7 +127,12 @@ def judge_transport(name: str, detail: str = "") -> Fault:
     """The fault in a transport's failure, by its name in `TRANSPORT`."""
     cause = Cause(name) if name in TRANSPORT else Cause.OTHER
     kind, message = TRANSPORT[cause]
+    if cause.effect.ours:
+        return Fault(kind, cause, message, teaches=False, hint=_TOO_MANY_OPEN)
     return Fault(kind, cause, detail or message)
+
+
+_TOO_MANY_OPEN = "raise the limit of open files (ulimit -n), or send fewer requests at once"
 
 
 def judge_answer(

@@ -104,22 +104,38 @@ def _plausible(moment: float | None, now: float) -> float | None:
 _HEADERS = ("retry-after-ms", "retry-after", "x-ratelimit-reset")
 
 
+def clock_of(headers: Mapping[str, str], now: float) -> float:
+    """What time it is by the server's own clock, from its `Date`; `now` if it does not say."""
+    date = headers.get("date", "")
+    moment = _from_date(date) if 0 < len(date) <= _MAX_TIME else None
+    # It counts whole seconds: within those, ours is as good.
+    return now if moment is None or abs(moment - now) <= 1.0 else moment
+
+
 def stated_retry_at(
     headers: Mapping[str, str], error: JsonMapping, now: float, *, limited: bool = True
 ) -> float | None:
-    """When the provider says to retry, or None if it does not say.
+    """When the provider says to retry, or None if it does not say. Its times are by its clock.
 
     Looked for in the headers (names in lower case), the error's copy of them, its `retry_after*`
     keys, Google's RetryInfo, and last in the message. `limited`: the response is about a limit;
     in others X-RateLimit-Reset is routine and counts only if nothing remains.
     """
+    theirs = clock_of(headers, now)
+    moment = _stated_retry_at(headers, error, theirs, limited=limited)
+    return None if moment is None else now + (moment - theirs)
+
+
+def _stated_retry_at(
+    headers: Mapping[str, str], error: JsonMapping, now: float, *, limited: bool
+) -> float | None:
     metadata = as_mapping(error.get("metadata"))
     copied = {str(name).lower(): v for name, v in as_mapping(metadata.get("headers")).items()}
     for source in (headers, copied):
         moment = _in_headers(source, now, limited=limited)
         if moment is not None:
             return moment
-    moment = spent_limits_reset_at(headers, now) if limited else None
+    moment = _spent_limits_reset_at(headers, now) if limited else None
     if moment is not None:
         return moment
     return _in_error(error, metadata, now)
@@ -163,13 +179,40 @@ def spent_limits_reset_at(headers: Mapping[str, str], now: float) -> float | Non
 
     Groq and Cerebras state a reset for each of their limits, spent or not.
     """
+    theirs = clock_of(headers, now)
+    moment = _spent_limits_reset_at(headers, theirs)
+    return None if moment is None else now + (moment - theirs)
+
+
+def _spent_limits_reset_at(headers: Mapping[str, str], now: float) -> float | None:
     moments = [
-        parse_retry_at(value, now)
+        _within_period(name, parse_retry_at(value, now), now)
         for name, value in headers.items()
         if name.startswith("x-ratelimit-reset-")
         and parse_duration(str(headers.get(name.replace("-reset-", "-remaining-"), "1"))) == 0
     ]
     return max((moment for moment in moments if moment is not None), default=None)
+
+
+def _within_period(text: str, moment: float | None, now: float) -> float | None:
+    """A reset no later than the period that its name tells: a minute's limit is a minute."""
+    longest = told_period(text)
+    return moment if moment is None or longest is None else min(moment, now + longest)
+
+
+_PERIODS = (
+    (31 * 86_400.0, re.compile(r"month", re.IGNORECASE)),
+    (7 * 86_400.0, re.compile(r"week", re.IGNORECASE)),
+    (86_400.0, re.compile(r"per[-_ ]?day|daily|\(RPD\)|\(TPD\)|-day\b|today", re.IGNORECASE)),
+    (3_600.0, re.compile(r"hour", re.IGNORECASE)),
+    (60.0, re.compile(r"per[-_ ]?min|/ ?min|-minute\b|\b[RT]PM\b", re.IGNORECASE)),
+)
+"""How texts name the period of a limit, the longest first."""
+
+
+def told_period(text: str) -> float | None:
+    """Seconds of the longest period that a text about limits names; None: it names none."""
+    return next((seconds for seconds, pattern in _PERIODS if pattern.search(text)), None)
 
 
 def _worded_seconds(unit: str) -> float:

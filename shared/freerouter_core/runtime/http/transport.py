@@ -13,10 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
+import os
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 from urllib.request import getproxies, proxy_bypass
@@ -319,6 +323,8 @@ def _failure(error: Exception) -> TransportFailed:
         return error
     if isinstance(error, Undecodable):
         return TransportFailed("protocol", str(error))
+    if _is_out_of_sockets(error):
+        return TransportFailed("no-socket", type(error).__name__)
     aiohttp = aiohttp_transport.loaded()
     name = aiohttp_transport.failure_name(error, aiohttp) if aiohttp is not None else None
     kind = type(error).__name__
@@ -326,6 +332,33 @@ def _failure(error: Exception) -> TransportFailed:
     if name is not None or isinstance(error, (httpx.TransportError, OSError)):
         return TransportFailed(name or failure_name(error), f"{kind}: {error}")
     return TransportFailed(failure_name(error), kind)
+
+
+_NO_SOCKET = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
+)
+"""What an operating system says if it has no socket, file, memory or port left."""
+
+
+def _is_out_of_sockets(error: BaseException) -> bool:
+    """Whether a request failed because this machine has nothing left to send it with."""
+    cause: BaseException | None = error
+    for _ in range(10):
+        if isinstance(cause, OSError) and cause.errno in _NO_SOCKET:
+            return True
+        if isinstance(cause, socket.gaierror):
+            return _is_out_of_files()  # a name lookup does not say what it lacked
+        inner = getattr(cause, "os_error", None)
+        cause = inner or (cause.__cause__ or cause.__context__ if cause is not None else None)
+    return False
+
+
+def _is_out_of_files() -> bool:
+    try:
+        with Path(os.devnull).open("rb"):
+            return False
+    except OSError as error:
+        return error.errno in _NO_SOCKET
 
 
 async def _quietly(closing: Awaitable[None]) -> None:

@@ -36,8 +36,9 @@ from ...routing.limits import Windows, changes, reserve, settle
 from ...routing.usage_stats import HOUR, Tallies
 from ..loop.clock import Clock
 from ..loop.job import AsyncCall
+from .leases import HeldLeases, leased
 from .quota_warnings import QuotaWarnings, low_quotas
-from .store import Decide, MemoryStore, Store, StoreFailed
+from .store import MemoryStore, Store, StoreFailed
 from .waiting_line import WaitingLines
 
 T = TypeVar("T")
@@ -70,6 +71,7 @@ class Ledger:
         self._reports: deque[tuple[Grant, Changes]] = deque(maxlen=MAX_REPORTS)
         """How grants ended, not yet known to the store."""
         self._grant_numbers = _grant_numbers()
+        self._leases = HeldLeases(self._renew)
 
     # -- grants -------------------------------------------------------------------------------
 
@@ -89,15 +91,20 @@ class Ledger:
         grant_number = next(self._grant_numbers)
         warnings: list[QuotaLow] = []
 
-        def decide(windows: Windows) -> tuple[Grant | Refusal, bool]:
-            result = reserve(windows, charges, grant_number, self._clock.now(), tokens, keep)
+        def decide(windows: Windows, at: float) -> tuple[Grant | Refusal, bool]:
+            result = reserve(windows, charges, grant_number, at, tokens, keep)
             granted = isinstance(result, Grant)
             warnings[:] = low_quotas(windows, charges) if granted else ()
             return result, granted
 
-        result, _ = decide(self._memory.window)
+        result, _ = decide(self._memory.window, self._clock.now())
         if isinstance(result, Grant) and self._store_usable:
-            result = await self._confirm(result, self.store.change(charges, decide, now))
+            decision = self.store.change(
+                charges, lambda windows: decide(windows, self._shared_now()), self._clock.wall()
+            )
+            result = await self._confirm(result, decision)
+        if isinstance(result, Grant):
+            self._leases.hold(result)
         self._warnings.emit(warnings, now)
         return result
 
@@ -112,18 +119,22 @@ class Ledger:
             raise
         if isinstance(result, Refusal):
             settle(self._memory.window, grant, sent=False)
-            return result
-        return replace(result, shared=True) if decided and result is not None else grant
+            return replace(result, until=self._own_time(result.until))
+        if not decided or result is None:
+            return grant
+        return replace(grant, shared=True, shared_at=result.at)
 
     def _give_back(self, task: asyncio.Task[tuple[bool, Grant | Refusal | None]]) -> None:
         """Give the store's grant back: its request has gone."""
         if not task.cancelled() and isinstance(grant := task.result()[1], Grant):
+            grant = replace(grant, shared_at=grant.at)
             self._report(grant, changes(grant, sent=False, tokens=None))
 
     def settle(
         self, grant: Grant, *, sent: bool, tokens: int | None = None, cost: float | None = None
     ) -> None:
         """End a grant. `sent`: whether its request was sent; `tokens` and `cost` (USD) it used."""
+        self._leases.release(grant)
         settle(self._memory.window, grant, sent=sent, tokens=tokens, cost=cost)
         changed = changes(grant, sent=sent, tokens=tokens, cost=cost)
         freed = {
@@ -147,15 +158,36 @@ class Ledger:
             def decide(
                 windows: Windows, grant: Grant = grant, changed: Changes = changed
             ) -> tuple[None, bool]:
+                by_its_clock = replace(grant, at=grant.shared_at)
                 for charge, amount in changed.items():
-                    windows(charge).change(charge, grant, amount)
+                    windows(charge).change(charge, by_its_clock, amount)
                 return None, True
 
-            change = self.store.change(tuple(changed), decide, self._clock.now())
+            change = self.store.change(tuple(changed), decide, self._clock.wall())
             reported, _ = await self.try_store(change)
             if not reported:
                 self._reports.appendleft(report)
         self._lines.wake(freed)
+
+    def _renew(self, grants: tuple[Grant, ...]) -> None:
+        """Keep the leases of requests that are under way, here and in the store."""
+        lanes = {grant: leased(grant) for grant in grants}
+        for grant, charges in lanes.items():
+            for charge in charges:
+                self._memory.window(charge).renew(grant, self._clock.now())
+        shared = {grant: charges for grant, charges in lanes.items() if grant.shared}
+        if not shared or not self._store_usable:
+            return
+
+        def decide(windows: Windows) -> tuple[None, bool]:
+            for grant, charges in shared.items():
+                for charge in charges:
+                    if grant.number in self._leases:  # else it has ended meanwhile
+                        windows(charge).renew(grant, self._shared_now())
+            return None, True
+
+        every = tuple({charge for charges in shared.values() for charge in charges})
+        self.spawn(self.try_store(self.store.change(every, decide, self._clock.wall())))
 
     # -- waiting ------------------------------------------------------------------------------
 
@@ -189,10 +221,9 @@ class Ledger:
 
         Leases are left out: one may come back at any moment.
         """
-        now = self._clock.now()
         counted = tuple(charge for charge in charges if charge.limit.concurrent is None)
 
-        def look(windows: Windows) -> tuple[dict[str, float], bool]:
+        def look(windows: Windows, now: float) -> tuple[dict[str, float], bool]:
             free = {}
             for charge in counted:
                 limit, window = charge.limit, windows(charge)
@@ -200,21 +231,22 @@ class Ledger:
                 size = limit.requests if limit.requests is not None else limit.tokens or 0
                 until = window.free_at(limit, 1.0, size, now)
                 if until > now:
-                    free[charge.window] = until
+                    free[charge.window] = until - now
             return free, False
 
-        return await self._change(counted, look) if counted else {}
+        waits = await self._look(counted, look) if counted else {}
+        now = self._clock.now()
+        return {window: now + seconds for window, seconds in waits.items()}
 
     async def used(self, charge: Charge) -> float:
         """How much of a limit is used now."""
-        now = self._clock.now()
 
-        def look(windows: Windows) -> tuple[float, bool]:
+        def look(windows: Windows, now: float) -> tuple[float, bool]:
             window = windows(charge)
             window.expire(charge.limit, now)
             return window.used, False
 
-        return await self._change((charge,), look)
+        return await self._look((charge,), look)
 
     async def add(self, tallies: Tallies) -> bool:
         """Add to the usage history. Whether that was done: False if a shared store fails."""
@@ -236,15 +268,27 @@ class Ledger:
     def _store_usable(self) -> bool:
         return self.store.shared and self._clock.now() >= self._retry_store_at
 
-    async def _change(self, charges: tuple[Charge, ...], decide: Decide[T]) -> T:
-        """Decide over the store's windows, or over memory's if the store fails."""
+    def _shared_now(self) -> float:
+        """The time by the store's clock, which all that share it go by."""
+        return self._clock.wall() + self.store.lead
+
+    def _own_time(self, moment: float) -> float:
+        """A time of the store's clock, by this process's."""
+        return moment - self._shared_now() + self._clock.now()
+
+    async def _look(
+        self, charges: tuple[Charge, ...], look: Callable[[Windows, float], tuple[T, bool]]
+    ) -> T:
+        """Look at the store's windows, or at memory's if the store fails."""
         if self._store_usable:
             decided, result = await self.try_store(
-                self.store.change(charges, decide, self._clock.now())
+                self.store.change(
+                    charges, lambda windows: look(windows, self._shared_now()), self._clock.wall()
+                )
             )
             if decided:
                 return result  # type: ignore[return-value]  # decided, so it is a T
-        return decide(self._memory.window)[0]
+        return look(self._memory.window, self._clock.now())[0]
 
     async def try_store(self, call: AsyncCall[T]) -> tuple[bool, T | None]:
         """(whether the store did it, its result). One that fails is left alone for a while."""
@@ -286,6 +330,7 @@ class Ledger:
         self.tasks.clear()
         self._reports.clear()
         self._memory.forget()
+        self._leases.clear()
         self.store.forget()
         self._grant_numbers = _grant_numbers()
 

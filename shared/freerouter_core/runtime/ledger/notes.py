@@ -7,7 +7,6 @@ for its bench and suspicions, "g|" and a scope for whether it understands the pr
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TypeVar
@@ -18,6 +17,7 @@ from ...routing.health import Health
 from ...routing.suspicion import Suspicion
 from ...routing.ways import Way
 from ...wire.fault import Cause
+from ...wire.json_values import parse_json
 
 T = TypeVar("T", Bench, Health, Way)
 _NO_BENCH = Bench(0.0, False, Cause.UNKNOWN, 0)
@@ -41,7 +41,7 @@ def write_account(bench: Bench | None, suspicions: Mapping[str, Suspicion]) -> s
 
 def read_account(text: str) -> tuple[Bench | None, dict[str, Suspicion]]:
     """The bench (None: it was reset) and the suspicions in a note. Raises ValueError."""
-    note = json.loads(text)
+    note = parse_json(text)
     if not isinstance(note, list) or len(note) != 2 or not isinstance(note[0], list):
         raise ValueError("not an account's note")
     values, suspected = note
@@ -63,7 +63,7 @@ def _read_suspicion(note: object) -> Suspicion:
         if not isinstance(by_model, dict):
             raise ValueError("not a suspicion")
         numbers += by_model.values()
-    if not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers):
+    if not all(map(_is_finite, numbers)):
         raise ValueError("not a suspicion")
     if not last or refusals.keys() != last.keys():
         raise ValueError("not a suspicion")
@@ -79,7 +79,7 @@ def write_health(health: Health) -> str:
 
 def read_health(text: str) -> Health:
     """The health in a note. Raises ValueError."""
-    values = json.loads(text)
+    values = parse_json(text)
     if not isinstance(values, dict) or not isinstance(values.get("lacks"), list):
         raise ValueError("not a model's health")
     missing = [name for name in _HEALTH_FIELDS if name not in values]
@@ -98,7 +98,7 @@ def read_health(text: str) -> Health:
 
 def read_identity(text: str) -> ModelIdentity:
     """The model's identity in a key. Raises ValueError."""
-    parts = json.loads(text)
+    parts = parse_json(text)
     if not isinstance(parts, list) or len(parts) != 3:
         raise ValueError("not a model's identity")
     provider, origin, model = map(str, parts)
@@ -114,9 +114,16 @@ def _checked(default: T, names: Sequence[str], values: Sequence[object]) -> T:
         numeric = expected is None or isinstance(expected, (int, float))
         if not isinstance(value, (int, float) if numeric else type(expected)):
             raise ValueError(f"{name} is of another type")
-        if isinstance(expected, float) and not (
-            isinstance(value, (int, float)) and math.isfinite(value)
-        ):
+        if numeric and not _is_finite(value):
             raise ValueError(f"{name} is not finite")
     changes = dict(zip(names, values, strict=True))
     return replace(default, **changes)  # type: ignore[arg-type]  # their types are checked above
+
+
+def _is_finite(value: object) -> bool:
+    """Whether it is a number that a float can hold."""
+    return isinstance(value, (int, float)) and abs(value) <= _LARGEST
+
+
+_LARGEST = 1e300
+"""Beyond it there is no time and no count."""

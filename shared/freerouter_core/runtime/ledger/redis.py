@@ -7,11 +7,13 @@ in the other stores. The script only tells whether another process was quicker, 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from ...errors import MissingExtra
 from ...routing.charges import Charge
+from ...routing.limits import Windows
 from ...routing.usage_stats import Tallies
 from ...routing.window import LEASE, Window
 from .store import Decide, StoreFailed
@@ -31,10 +33,17 @@ HISTORY_LIFETIME = 31 * 86_400
 """Seconds after which a day's usage is dropped."""
 _HISTORY = f"{PREFIX}history:"
 _NOTES = (f"{PREFIX}number", f"{PREFIX}notes", f"{PREFIX}order")
-_COMPARE_AND_SET = """
+MAX_DRIFT = 2.0
+"""Seconds by which the server's clock may be elsewhere than it was thought to be."""
+_COMPARE_AND_SET = f"""
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+if math.abs(now - ARGV[3 * #KEYS + 1]) > {MAX_DRIFT} then return time end
 for i = 1, #KEYS do
   if (redis.call('GET', KEYS[i]) or '') ~= ARGV[i] then
-    return redis.call('MGET', unpack(KEYS))
+    local current = redis.call('MGET', unpack(KEYS))
+    for n = 1, #KEYS do time[2 + n] = current[n] or '' end
+    return time
   end
 end
 for i = 1, #KEYS do
@@ -68,6 +77,43 @@ redis.call('EXPIRE', KEYS[1], {HISTORY_LIFETIME})
 """
 
 
+def _finder(by_name: dict[str, Window]) -> Windows:
+    return lambda charge: by_name[charge.window]
+
+
+class _Change:
+    """One change that somebody waits for. `offset`: the caller's clock less the monotonic one."""
+
+    def __init__(
+        self,
+        charges: tuple[Charge, ...],
+        decide: Decide[Any],
+        offset: float,
+        result: asyncio.Future[Any],
+    ) -> None:
+        self.charges, self._decide, self.offset, self.result = charges, decide, offset, result
+
+    def decided(self, windows: Windows) -> tuple[Any, bool]:
+        """(the result, whether it changed a window). One whose caller has gone changes nothing."""
+        if self.result.done():
+            return None, True
+        try:
+            return self._decide(windows)
+        except Exception as error:  # of this change: the others of the round are made
+            self.fail(error)
+            return None, True
+
+    def resolve(self, result: object) -> None:
+        """Tell the caller the result."""
+        if not self.result.done():
+            self.result.set_result(result)
+
+    def fail(self, error: Exception) -> None:
+        """Tell the caller that it failed."""
+        if not self.result.done():
+            self.result.set_exception(error)
+
+
 class RedisStore:
     """Windows and notes in the database at `url` (redis://, rediss:// or unix://)."""
 
@@ -86,40 +132,80 @@ class RedisStore:
         self._cached: dict[str, bytes] = {}
         """Windows as they were last seen. They may be outdated: compare-and-set finds out."""
         self._connection: Any = None
-        self._lock: asyncio.Lock | None = None
+        self.lead = 0.0
+        self._lead_known = False
+        self._waiting: list[_Change] = []
+        """Changes that are made in the next round."""
+        self._rounds: asyncio.Task[None] | None = None
         self._abandoned: list[object] = []
         """Connections of a parent process. Kept, so that no destructor closes them."""
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
-        # One after the other: this process's own requests need not compete with each other.
-        if self._lock is None:
-            self._lock = asyncio.Lock()
-        async with self._lock:
-            return await self._compare_and_set(charges, decide)
+        # What is asked for during one round trip is decided in the next, all together: so a server
+        # that is far away makes each request wait for two round trips, not for all the others.
+        loop = asyncio.get_running_loop()
+        change = _Change(charges, decide, now - time.monotonic(), loop.create_future())
+        self._waiting.append(change)
+        if self._rounds is None or self._rounds.done():
+            self._rounds = loop.create_task(self._run_rounds())
+        return await change.result  # type: ignore[no-any-return]  # it is what `decide` returned
 
-    async def _compare_and_set(self, charges: tuple[Charge, ...], decide: Decide[T]) -> T:
+    async def _run_rounds(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            batch = [change for change in batch if not change.result.done()]
+            if not batch:
+                continue
+            try:
+                await self._compare_and_set(batch)
+            except StoreFailed as error:
+                for change in batch:
+                    change.fail(error)
+            finally:
+                for change in batch:  # this task was cancelled
+                    change.result.cancel()
+
+    async def _compare_and_set(self, batch: list[_Change]) -> None:
+        charges = tuple({charge.window: charge for c in batch for charge in c.charges}.values())
         keys = [f"{PREFIX}w:{charge.window}" for charge in charges]
+        offset = batch[-1].offset
+        if not self._lead_known:
+            self._learn_lead(await self._execute("TIME"), offset)
         fresh = False
         for _ in range(MAX_TRIES):
             before = [self._cached.get(key, b"") for key in keys]
-            windows = {c: Window.of(text) for c, text in zip(charges, before, strict=True)}
-            result, changed = decide(windows.__getitem__)
-            if not changed and fresh:
-                return result
-            if not changed:  # decided by what may be outdated: look, and decide again
+            by_name = {c.window: Window.of(text) for c, text in zip(charges, before, strict=True)}
+            windows = _finder(by_name)
+            decisions = [change.decided(windows) for change in batch]
+            changed = [changed for _, changed in decisions]
+            if not all(changed) and not fresh:
+                # Refused by what may be outdated: look, and decide again.
                 self._remember(keys, await self._execute("MGET", *keys))
                 fresh = True
                 continue
-            after = [windows[charge].state() for charge in charges]
-            lifetimes = [str(_lifetime(charge)) for charge in charges]
-            values: list[str | bytes] = [*keys, *before, *after, *lifetimes]
-            current = await self._execute("EVAL", _COMPARE_AND_SET, len(keys), *values)
-            if not current:
+            if any(changed):
+                after = [by_name[charge.window].state() for charge in charges]
+                lifetimes = [str(_lifetime(charge)) for charge in charges]
+                at = repr(offset + time.monotonic() + self.lead)
+                values: list[str | bytes] = [*keys, *before, *after, *lifetimes, at]
+                answer = await self._execute("EVAL", _COMPARE_AND_SET, len(keys), *values)
+                if answer:
+                    self._learn_lead(answer[:2], offset)
+                    if len(answer) > 2:
+                        self._remember(keys, answer[2:])
+                        fresh = True
+                    continue
                 self._remember(keys, after)
-                return result
-            self._remember(keys, current)
-            fresh = True
+            for change, (result, _) in zip(batch, decisions, strict=True):
+                change.resolve(result)
+            return
         raise StoreFailed("other processes were quicker every time")
+
+    def _learn_lead(self, server_time: Sequence[bytes | int], offset: float) -> None:
+        """Compare the server's clock with this machine's: all that share a store go by its."""
+        seconds, micros = (int(part) for part in server_time)
+        self.lead = seconds + micros / 1e6 - (offset + time.monotonic())
+        self._lead_known = True
 
     async def put_notes(self, notes: dict[str, str], now: float) -> None:
         if notes:
@@ -157,12 +243,15 @@ class RedisStore:
 
     def forget(self) -> None:
         self._abandoned.append(self._connection)
-        self._connection = self._lock = None
+        self._connection = self._rounds = None
+        self._waiting = []
         self._cached.clear()
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
-        self._lock = None  # the next loop needs its own
+        rounds, self._rounds = self._rounds, None  # the next loop needs its own
+        if rounds is not None:
+            rounds.cancel()
         if connection is not None:
             await connection.aclose(close_connection_pool=True)
 

@@ -47,7 +47,7 @@ CREATE INDEX IF NOT EXISTS notes_by_number ON notes (number);
 class SqliteStore:
     """Windows and notes in the file at `path`."""
 
-    shared = True
+    shared, lead = True, 0.0
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)

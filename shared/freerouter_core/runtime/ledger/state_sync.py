@@ -19,6 +19,7 @@ from ...routing.health import Health
 from ...routing.state import RoutingState
 from ...routing.suspicion import Suspicion
 from ...routing.usage_stats import merge
+from ...wire.json_values import parse_json
 from ..loop.clock import Clock
 from .ledger import Ledger
 from .notes import read_account, read_health, read_identity, write_account, write_health
@@ -143,11 +144,11 @@ class StateSync:
                 self._merge_suspicions(name, suspicions, touched)
             elif kind == "g":
                 if not touched:
-                    self._state.price_caps[name] = bool(json.loads(note))
+                    self._state.price_caps[name] = bool(parse_json(note))
             else:
                 self._merge_health(read_identity(name), read_health(note), touched)
-        except ValueError:
-            return  # written by another version
+        except Exception:  # written by another version, or by nobody: it teaches nothing
+            return
 
     def _merge_bench(self, scope: str, theirs: Bench | None, touched: bool) -> None:
         """`touched`: this process has learnt something of the account that is not written yet.

@@ -35,6 +35,8 @@ class Store(Protocol):
 
     shared: bool
     """Whether other processes see it."""
+    lead: float
+    """Seconds by which its clock is ahead of this machine's. What is shared is timed by it."""
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
         """Run `decide` over the windows of `charges` as one step, and keep what it changed."""
@@ -61,7 +63,7 @@ class Store(Protocol):
 class MemoryStore:
     """Windows and usage of this process alone. Used on the runtime's loop only."""
 
-    shared = False
+    shared, lead = False, 0.0
 
     def __init__(self) -> None:
         self._windows: dict[str, Window] = {}
