@@ -299,9 +299,16 @@ def test_a_guessed_bench_is_no_promise_and_a_stated_one_is() -> None:
     assert guessed.models[A.identity].benched_until > NOW
     assert of(plan(A), guessed).returns(NOW) == NOW  # the last resort is asked at once
 
-    stated = book_with((busy(NOW + 30.0), 0.0))
+    stated = book_with((busy(until=NOW + 30.0), 0.0))
     assert of(plan(A), stated).returns(NOW) == NOW + 30.0
     assert of(plan(A, B), stated).returns(NOW) == NOW
+
+
+def test_a_caller_is_told_no_longer_wait_than_there_is() -> None:
+    """A bench of 532 s is a guess: the next request asks its model as a last resort."""
+    book = book_with(*[(busy(), 0.0)] * 6)
+    assert book.models[A.identity].benched_until > NOW + 300.0
+    assert of(plan(A), book).returns(NOW) == NOW
 
 
 def test_a_refused_key_never_returns() -> None:

@@ -32,8 +32,6 @@ from .proof import Faults, enough, of_request, proved
 from .refusals import Waiting, hints_of, tell
 from .steps import Attempt
 
-SOON = 1.0
-"""Seconds to wait where nothing has to be waited for: the same call may be answered at once."""
 NAMED_REASONS = 4
 """Models whose reasons `NoCandidates` spells out."""
 
@@ -211,7 +209,7 @@ def _exhausted(
             attempts=journal.attempts,
         )
     returns = candidates.returns(now)
-    retry_after = None if returns is None else returns - now if returns > now else SOON
+    retry_after = max(0.0, returns - now) if returns is not None else None
     waiting = not faults
     passing = waiting or any(f.kind.passing or f.until is not None for _, f in faults)
     limited = waiting or all(f.status == 429 or f.effect.limit == "account" for _, f in faults)

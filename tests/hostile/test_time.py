@@ -1,0 +1,201 @@
+"""Clocks jump, machines sleep and processes are killed: no wait gets longer by it (law 12)."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freerouter_core import Limit
+from freerouter_core.catalogue.calendar import DAY
+from freerouter_core.routing.charges import Charge, Grant, Refusal
+from freerouter_core.routing.limits import reserve
+from freerouter_core.routing.window import LEASE, RENEWAL, Window
+from freerouter_core.runtime.ledger import Ledger
+from freerouter_core.runtime.ledger.sqlite import SqliteStore
+from freerouter_core.runtime.loop import clock as clock_module
+from freerouter_core.runtime.loop.clock import RealClock, VirtualClock
+
+NOW = 1_800_000_000.0
+HOUR = 3_600.0
+MINUTE = Charge("account", Limit(requests=1, per=60.0))
+UTC_DAY = Charge("account", Limit(requests=1, per=DAY, reset="utc-day"))
+BUCKET = Charge("account", Limit(requests=1, per=60.0, reset="bucket"))
+LANE = Charge("account", Limit(concurrent=1))
+
+
+class Machine:
+    """A machine's clock and a clock that only moves forward."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.wall, self.steady = NOW, 1_000.0
+        monkeypatch.setattr(clock_module.time, "time", lambda: self.wall)
+        self.clock = RealClock(lambda: self.steady)
+
+    def run(self, seconds: float) -> None:
+        self.wall, self.steady = self.wall + seconds, self.steady + seconds
+
+
+def test_time_asleep_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the clock that moves forward stands still meanwhile."""
+    machine = Machine(monkeypatch)
+    assert machine.clock.now() == NOW
+    machine.wall += 8 * HOUR
+    assert machine.clock.now() == NOW + 8 * HOUR
+    machine.run(5.0)
+    assert machine.clock.now() == pytest.approx(NOW + 8 * HOUR + 5.0)
+
+
+@pytest.mark.parametrize("jump", [-6 * HOUR, -60.0, -0.5, 0.5])
+def test_a_clock_that_is_set_back_prolongs_no_wait(
+    jump: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(monkeypatch)
+    until = machine.clock.now() + 30.0
+    machine.wall += jump
+    before = machine.clock.now()
+    assert before == NOW, "time never runs backwards"
+    machine.run(30.0)
+    assert machine.clock.now() == pytest.approx(until)
+    assert machine.clock.wall() == NOW + jump + 30.0
+
+
+def test_a_jump_ends_no_request_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, busy = Machine(monkeypatch), True
+    machine.clock.new_event_loop(lambda: busy).close()
+    machine.wall += 6 * HOUR
+    assert machine.clock.now() == NOW
+    busy = False
+    assert machine.clock.now() == NOW + 6 * HOUR
+
+
+def test_the_machine_s_best_clock_is_found() -> None:
+    source = clock_module._best_source()
+    assert source() <= source()
+
+
+def test_a_loop_looks_at_the_time_now_and_then() -> None:
+    class Selector:
+        def __init__(self) -> None:
+            self.waited: list[float | None] = []
+
+        def select(self, timeout: float | None = None) -> list[Any]:
+            self.waited.append(timeout)
+            return []
+
+    selector = Selector()
+    waits = clock_module._ShortWaits(selector)  # type: ignore[arg-type]
+    for timeout in (None, 0.5, 3_600.0):
+        waits.select(timeout)
+    assert selector.waited == [None, 0.5, clock_module.MAX_IDLE_WAIT]
+
+
+# -- windows that others share ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("charge", [MINUTE, UTC_DAY, BUCKET, LANE])
+@pytest.mark.parametrize("ahead", [10.0, 6 * HOUR, 400 * DAY])
+def test_what_a_wrong_clock_wrote_fills_no_window(charge: Charge, ahead: float) -> None:
+    window = Window(leases=charge.limit.concurrent is not None)
+    for n in range(3):
+        reserve(lambda _: window, (charge,), n, NOW + ahead)
+    result = reserve(lambda _: window, (charge,), 9, NOW)
+    if charge is UTC_DAY and ahead < DAY:  # the same day
+        assert isinstance(result, Refusal)
+    elif charge is BUCKET:  # its level counts, its time does not
+        assert isinstance(result, Refusal)
+        assert result.until <= NOW + 61.0
+    else:
+        assert isinstance(result, Grant)
+    assert window.used >= 0.0
+
+
+def test_a_clock_that_is_a_little_ahead_counts() -> None:
+    window = Window()
+    reserve(lambda _: window, (MINUTE,), 1, NOW + 3.0)
+    assert isinstance(reserve(lambda _: window, (MINUTE,), 2, NOW), Refusal)
+
+
+class Ahead(VirtualClock):
+    """A process whose own time is hours ahead of the machine's."""
+
+    def wall(self) -> float:
+        return self.now() - 6 * HOUR
+
+
+async def test_processes_of_a_machine_go_by_its_clock(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    ahead, right = Ahead(NOW + 6 * HOUR), VirtualClock(NOW)
+    theirs, ours = Ledger(ahead, SqliteStore(path)), Ledger(right, SqliteStore(path))
+    try:
+        assert isinstance(await theirs.reserve(1, (MINUTE,), 0, 0.0), Grant)
+        refusal = await ours.reserve(1, (MINUTE,), 0, 0.0)
+        assert isinstance(refusal, Refusal)
+        assert refusal.until == pytest.approx(NOW + 60.5)
+        right.advance(61.0)
+        assert isinstance(await ours.reserve(2, (MINUTE,), 0, 0.0), Grant)
+        ahead.advance(61.0)
+        refusal = await theirs.reserve(2, (MINUTE,), 0, 0.0)
+        assert isinstance(refusal, Refusal)
+        assert refusal.until == pytest.approx(ahead.now() + 60.5), "by its own clock"
+    finally:
+        await theirs.drain()
+        await ours.drain()
+
+
+# -- leases -------------------------------------------------------------------------------------
+
+
+def test_a_lease_is_short() -> None:
+    assert RENEWAL * 2 < LEASE <= 30.0
+
+
+async def test_a_killed_process_frees_its_lanes_and_a_living_one_keeps_them(
+    tmp_path: Path,
+) -> None:
+    path, clock = tmp_path / "state.db", VirtualClock(NOW)
+    living, other = Ledger(clock, SqliteStore(path)), Ledger(clock, SqliteStore(path))
+    try:
+        grant = await living.reserve(1, (LANE,), 0, 0.0)
+        assert isinstance(grant, Grant)
+        for _ in range(12):  # two minutes of one request
+            clock.advance(RENEWAL)
+            living._leases._on_timer()
+            while living.tasks:
+                await asyncio.wait(set(living.tasks))
+            assert isinstance(await other.reserve(1, (LANE,), 0, 0.0), Refusal)
+        clock.advance(LEASE + 0.1)  # it was killed
+        assert isinstance(await other.reserve(1, (LANE,), 0, 0.0), Grant)
+    finally:
+        living.forget()
+        await other.drain()
+
+
+async def test_a_lease_that_ended_is_renewed_no_more(tmp_path: Path) -> None:
+    clock = VirtualClock(NOW)
+    ledger = Ledger(clock, SqliteStore(tmp_path / "state.db"))
+    grant = await ledger.reserve(1, (LANE,), 0, 0.0)
+    assert isinstance(grant, Grant)
+    assert ledger._leases._timer is not None
+    ledger._renew((grant,))  # on its way while the request ends
+    ledger.settle(grant, sent=True)
+    assert ledger._leases._timer is None
+    await ledger.drain()
+    assert isinstance(await ledger.reserve(2, (LANE,), 0, 0.0), Grant)
+    await ledger.drain()
+
+
+async def test_a_machine_that_slept_takes_its_lanes_again() -> None:
+    clock = VirtualClock(NOW)
+    ledger = Ledger(clock)
+    grant = await ledger.reserve(1, (LANE,), 0, 0.0)
+    clock.advance(8 * HOUR)
+    assert await ledger.used(LANE) == 0.0
+    ledger._leases._on_timer()
+    assert await ledger.used(LANE) == 1.0
+    assert isinstance(grant, Grant)
+    ledger.settle(grant, sent=True)
+    assert await ledger.used(LANE) == 0.0
+    ledger.forget()
