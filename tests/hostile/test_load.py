@@ -49,9 +49,7 @@ def test_hedges_are_counted_when_they_are_decided(
     models = [SimModel("a/late:free", first_token=2.0), SimModel("a/other:free", first_token=2.0)]
     world = World(models, [SimAccount(per_minute=100_000)])
     runtime = Runtime(clock=world.clock, client=world.transport(), cache=None, state=url)
-    provider = Provider(
-        "openrouter", "https://x.test/api/v1", next(iter(world.accounts)), limits=[MANY]
-    )
+    provider = Provider("openrouter", "https://x.test/api/v1", "sk-simulated", limits=[MANY])
     router = Router(
         model="a/late:free", providers=(provider,), runtime=runtime, timeout=120.0, max_wait=120.0
     )
@@ -78,7 +76,8 @@ async def test_a_store_that_is_far_away_is_not_lost(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """50 ms away, 64 requests at once."""
-    store, lost, trips = RedisStore(redis_url), [], 0
+    store, trips = RedisStore(redis_url), 0
+    lost: list[events.Event] = []
     execute = store._execute
 
     async def far(*command: Any) -> Any:

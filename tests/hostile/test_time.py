@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class Machine:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.wall, self.steady = NOW, 1_000.0
-        monkeypatch.setattr(clock_module.time, "time", lambda: self.wall)
+        monkeypatch.setattr(time, "time", lambda: self.wall)
         self.clock = RealClock(lambda: self.steady)
 
     def run(self, seconds: float) -> None:
