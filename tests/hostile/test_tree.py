@@ -154,7 +154,21 @@ MANY = settings(max_examples=300, deadline=None)
 
 def mutated(value: Any, rng: Random) -> Any:
     """A copy in which a few parts are something else."""
-    odd = [None, True, -1, 1e308, HUGE, "", "x", [], {}, [[]], {"a": {}}, float("nan"), "\ud800"]
+    odd: list[Any] = [
+        None,
+        True,
+        -1,
+        1e308,
+        HUGE,
+        "",
+        "x",
+        [],
+        {},
+        [[]],
+        {"a": {}},
+        float("nan"),
+        "\ud800",
+    ]
     if rng.random() < 0.12:
         return rng.choice(odd)
     if isinstance(value, dict):
@@ -175,9 +189,11 @@ def test_only_one_function_reads_json() -> None:
             place = path.relative_to(ROOT).as_posix()
             if "/simulator/" in place or place.endswith("wire/json_values.py"):
                 continue
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if isinstance(node, ast.Attribute) and ast.unparse(node) in READERS:
-                    found.append(f"{place}:{node.lineno}")
+            found += [
+                f"{place}:{node.lineno}"
+                for node in ast.walk(ast.parse(path.read_text("utf-8")))
+                if isinstance(node, ast.Attribute) and ast.unparse(node) in READERS
+            ]
     assert not found, "use wire.json_values.parse_json"
 
 

@@ -32,7 +32,7 @@ class CatalogueCache:
         try:
             models = tuple(_from_row(row) for row in copy["models"])
             return (float(copy["fetched"]), models) if models and copy["format"] == FORMAT else None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return None
 
     def write(self, account: Account, fetched: float, models: Iterable[Model]) -> str | None:
@@ -62,14 +62,27 @@ def _to_row(model: Model) -> dict[str, object]:
 
 
 def _from_row(row: dict[str, Any]) -> Model:
-    values: dict[str, Any] = {
-        name: frozenset(value) if isinstance(value, list) else value for name, value in row.items()
-    }
-    model = Model(**values)
-    if not (
-        isinstance(model.id, str)
-        and isinstance(model.context, int)
-        and isinstance(model.quality, (int, float))
-    ):
-        raise TypeError("not a model as this version writes it")
-    return model
+    """The model in a row. Raises TypeError or KeyError if this version did not write it."""
+    return Model(**{name: _checked(name, value) for name, value in row.items()})
+
+
+def _checked(name: str, value: object) -> Any:
+    """A field's value, if it is of the field's type."""
+    default = _DEFAULTS[name]
+    if isinstance(default, frozenset):
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return frozenset(value)
+    elif isinstance(default, bool) or isinstance(value, bool):
+        if type(value) is type(default):
+            return value
+    elif default is None or isinstance(default, (int, float)):
+        whole = isinstance(default, int) or name == "max_output"
+        if isinstance(value, int if whole else (int, float)) and abs(value) <= _LARGEST:
+            return value
+    elif isinstance(value, str):
+        return value
+    raise TypeError(f"{name} is not as this version writes it")
+
+
+_LARGEST = 1e15
+"""No size, time or price of a model is beyond it."""

@@ -31,6 +31,8 @@ from .loop.clock import Clock
 
 TransportOf = Callable[[Account], Transport]
 """Gives the transport to an account."""
+MAX_VALUES = 250_000
+"""Values of a list of models: OpenRouter's, the longest, has 35,000."""
 FETCH_TIMEOUT = 15.0
 """Seconds a fetch may take."""
 LOCAL_GRACE = 1.0
@@ -203,7 +205,8 @@ class Discovery:
         if _is_local(account):
             await asyncio.wait({fetch}, timeout=LOCAL_GRACE)
         if source.models is None:
-            source.fetched, source.models = copy
+            # A clock that was ahead may have written it: a list of the future would never be old.
+            source.fetched, source.models = min(copy[0], self._clock.now()), copy[1]
             self.stats["from_disk"] += 1
             self._emit_fetched(account, source)
         return True
@@ -306,7 +309,7 @@ async def _get_models(account: Account, transport: Transport, now: float) -> obj
             message = f"HTTP {response.status} {fault.message}".strip()
             raise _ListRefused(message, fault.cause)
     try:
-        payload: object = parse_json(body)
+        payload: object = parse_json(body, MAX_VALUES)
     except ValueError:
         raise _ListRefused("the list of models is not JSON") from None
     return payload
