@@ -51,13 +51,8 @@ def request_of(ask: Ask) -> ChatRequest:
 
 
 def _core(answer: Any, text: str, shown: Sequence[str] = (), *, schema: object) -> Got:
-    valid, invalid = [], []
-    for call in answer.tool_calls:
-        arguments = call.parsed()
-        if arguments is None:
-            invalid.append(call.name)
-        else:
-            valid.append((call.name, arguments))
+    valid = [(call.name, call.parsed()) for call in answer.tool_calls]
+    invalid = [call.name for call in answer.invalid_calls]
     value = json.loads(text) if schema is not None and text else None
     return Got("" if value is not None else text, valid, invalid, value, shown)
 
@@ -68,8 +63,13 @@ def core_chat(router: Router, ask: Ask) -> Got:
 
 
 def core_stream(router: Router, ask: Ask) -> Got:
-    stream = router.stream(request_of(ask))
-    shown = [delta.text for delta in stream if delta.text]
+    stream = router.stream(request_of(ask).but(replaces=ask.schema is not None))
+    shown: list[str] = []
+    for delta in stream:
+        if delta.restarts:
+            shown.clear()
+        if delta.text:
+            shown.append(delta.text)
     return _core(stream.outcome.answer, "".join(shown), shown, schema=ask.schema)
 
 
@@ -135,8 +135,14 @@ def _llamaindex(router: Router, ask: Ask) -> FreeRouter:
 
 def _response(model: FreeRouter, response: ChatResponse, shown: Sequence[str] = ()) -> Got:
     selections = model.get_tool_calls_from_response(response, error_on_no_tool_call=False)
-    valid = [(chosen.tool_name, chosen.tool_kwargs) for chosen in selections]
-    return Got(response.message.content or "", valid, (), None, shown)
+    problems = response.message.additional_kwargs.get("invalid_tool_calls") or {}
+    valid = [
+        (chosen.tool_name, chosen.tool_kwargs)
+        for chosen in selections
+        if chosen.tool_id not in problems
+    ]
+    invalid = [s.tool_name.partition(" (")[0] for s in selections if s.tool_id in problems]
+    return Got(response.message.content or "", valid, invalid, None, shown)
 
 
 def li_chat(router: Router, ask: Ask) -> Got:

@@ -145,6 +145,7 @@ def test_the_object_itself_is_shown_as_it_grows(step: int) -> None:
     for text in ('{"name": 1}', '{ "name" : 1}', '{"a\\"b": 1}', '[{"x": 1}]'):
         assert shown(text, names, step) == text
     assert shown('{"x": 1}', None, step) == '{"x": 1}'
+    assert JsonGate(names, lists=False).feed('[{"name": 1}]') == ""
 
 
 @pytest.mark.parametrize("step", [1, 2, 99])

@@ -61,6 +61,20 @@ def test_one_call_stays_one(what: str, fragments: list[Fragment]) -> None:
     assert put_together(*fragments) == [("f", '{"a": 1}')]
 
 
+WRONGLY_COUNTED: list[list[Fragment]] = [
+    [piece(0, "A", name="f", arguments="{}"), piece(0, "B", name="g", arguments=""),
+     piece(1, arguments="{}")],
+    [piece(0, "A", name="f"), piece(1, "A", arguments="{}"), piece(2, "B", name="g"),
+     piece(3, "B", name="g", arguments="{}")],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fragments", WRONGLY_COUNTED)
+def test_a_server_that_counts_wrongly_loses_no_arguments(fragments: list[Fragment]) -> None:
+    """agno-agi/agno#8880: a call begins under the index of another and goes on under its own."""
+    assert put_together(*fragments) == [("f", "{}"), ("g", "{}")]
+
+
 TWO: list[tuple[str, list[Fragment]]] = [
     ("one index for whole calls (ollama/ollama#15457)",
      [piece(0, "A", name="f", arguments="{}"), piece(0, "B", name="g", arguments="{}")]),

@@ -24,6 +24,7 @@ from ..wire.redact import redact, redact_answer, redact_delta, redact_fault
 from ..wire.rejection import read_rejection
 from ..wire.request import ChatRequest
 from ..wire.retry_after import spent_limits_reset_at
+from ..wire.schema import resolve_root
 from ..wire.splice import CannotSplice
 from ..wire.sse import SSEDecoder
 from ..wire.stream import Assembler
@@ -262,7 +263,9 @@ class AttemptRun:
 def _gate_of(request: ChatRequest) -> JsonGate | CallGate | None:
     """What holds back text that may not be the answer."""
     if request.structured is not None:
-        return JsonGate(property_names(request.structured.schema))
+        schema = request.structured.schema
+        is_object = resolve_root(schema).get("type") == "object"
+        return JsonGate(property_names(schema), lists=not is_object)
     if not request.tools or request.tool_choice == "none":
         return None
     return CallGate(calls_only=bool(request.must_call))

@@ -11,6 +11,7 @@ from ..routing.journal import Journal
 from ..routing.plan import Outcome
 from ..routing.steps import Shown
 from ..wire.delta import Delta
+from ..wire.json_values import parse_json
 from ..wire.redact import redact
 from ..wire.tool_calls import ToolCallFragment
 from .attempt import AttemptRun
@@ -85,6 +86,9 @@ class StreamOutput:
             unseen = Delta(answer.text[len(run.shown_before) :], reasoning)
             if unseen.text or unseen.reasoning:
                 self._put(run, unseen)
+        elif run.plan.request.replaces and self._shows_another_object(answer.text):
+            self._writer = None  # it was shown in a wrapper, or with a remark behind it
+            self._put(run, Delta(answer.text), restarts=True)
         calls = () if run.showed_fragments else answer.tool_calls
         if calls or answer.invalid_calls:
             self._put(run, Delta(tool_calls=calls, invalid_calls=answer.invalid_calls))
@@ -94,6 +98,12 @@ class StreamOutput:
             pieces = tuple(ToolCallFragment(n, None, None, "{}") for n in blank)
             if pieces:
                 self._put(run, Delta(fragments=pieces))
+
+    def _shows_another_object(self, accepted: str) -> bool:
+        try:
+            return bool(parse_json(self.text) != parse_json(accepted))
+        except ValueError:
+            return True
 
     def is_full_for(self, run: AttemptRun) -> bool:
         """Whether the caller is far behind what this attempt says."""
@@ -110,7 +120,7 @@ class StreamOutput:
         text = self.text
         return Shown(redact(text, run.attempt.account), run.showed_fragments, len(text))
 
-    def _put(self, run: AttemptRun, delta: Delta) -> None:
+    def _put(self, run: AttemptRun, delta: Delta, *, restarts: bool = False) -> None:
         """Show a delta of an attempt. The first one says who speaks."""
         if self._speaker is not run:
             self._speaker = run
@@ -120,7 +130,7 @@ class StreamOutput:
                 delta = replace(delta, reasoning=f"\n\n{delta.reasoning}")
             self._thinker, run.showed_reasoning = run, True
         if delta.text and self._writer is not run:
-            if self._writer is not None and not run.shown_before:
+            if restarts or (self._writer is not None and not run.shown_before):
                 self._texts.clear()
                 delta = replace(delta, restarts=True)
             self._writer = run

@@ -17,10 +17,12 @@ class JsonGate:
 
     After prose, a fence or a wrapper it stays shut: such an answer is shown when it is whole, and
     until then another model may still take its place. `names`: the properties of the object; an
-    object that begins with another is a wrapper. None: any name may come.
+    object that begins with another is a wrapper. None: any name may come. `lists`: whether the
+    value may be a list.
     """
 
-    def __init__(self, names: Set[str] | None = None) -> None:
+    def __init__(self, names: Set[str] | None = None, *, lists: bool = True) -> None:
+        self._lists = lists
         self._names = names
         self._is_open: bool | None = None
         self._head = ""
@@ -42,8 +44,10 @@ class JsonGate:
         """Whether it is the JSON itself; None: not known yet."""
         if not head:
             return None
-        if head[0] not in "{[" or self._names is None or head[0] == "[":
-            return head[0] in "{["
+        if head[0] == "[":
+            return self._lists
+        if head[0] != "{" or self._names is None:
+            return head[0] == "{"
         key = _FIRST_KEY.match(head)
         if key is None:
             may_come = len(head) <= LONGEST_KEY and _KEY_BEGINS.fullmatch(head)

@@ -172,7 +172,7 @@ class ToolCallAssembler:
         """
         last = self._calls[-1] if self._calls else None
         if index is not None:
-            call = self._by_index.get(index)
+            call = self._by_index.get(index) or self._unnumbered(wire_id, name)
         elif wire_id:
             call = self._by_id.get(wire_id) or (None if name else last)
         else:
@@ -185,6 +185,16 @@ class ToolCallAssembler:
             return None
         is_other = name != call.name and bool(wire_id if index is not None else call.arguments)
         return None if is_other else call
+
+    def _unnumbered(self, wire_id: str | None, name: str | None) -> _PartialCall | None:
+        """The call of a fragment with a new index: some servers count wrongly (agno-agi/agno#8880).
+
+        It goes on with the call of its id, or with the last if it has neither id nor name.
+        """
+        if wire_id is not None:
+            call = self._by_id.get(wire_id)
+            return call if call is not None and name in (None, call.name) else None
+        return self._calls[-1] if self._calls and not name else None
 
     def calls(self) -> tuple[ToolCall, ...]:
         """Every call so far."""
