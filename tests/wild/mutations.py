@@ -8,8 +8,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from .replies import HI, PERSON, Reply, Wire, call
-from .row import Ask, Host, Row, Script
+from .replies import HI, PERSON, Reply, Wire, answer, call
+from .row import Host, Object, Row, Script
 
 STATUSES = (
     400,
@@ -63,11 +63,14 @@ def _changed(row: Row, change: Callable[[Wire], Wire]) -> Row:
 
 def with_somebody_healthy(row: Row) -> Row:
     """The row, and one more account with a model that does what is asked. It comes last."""
-    return replace(row, wire=[*row.wire, Host("healthy", {"sound/sound-1": healthy(row.ask)})])
+    return replace(row, wire=[*row.wire, Host("healthy", {"sound/sound-1": healthy(row)})])
 
 
-def healthy(ask: Ask) -> Reply:
+def healthy(row: Row) -> Reply:
     """What a healthy model answers."""
+    ask = row.ask
+    if isinstance(row.want, Object):
+        return answer(json.dumps(row.want.value))
     if ask.schema is not None:
         return PERSON
     if ask.tools:

@@ -124,11 +124,11 @@ def _langchain_agent(router: Router) -> str:
 
 
 def _streamed_langchain_agent(router: Router) -> str:
-    agent = create_agent(ChatFreeRouter(router=router), [langchain_weather])
+    agent: Any = create_agent(ChatFreeRouter(router=router), [langchain_weather])
     question = {"messages": [HumanMessage("What is the weather in Oslo?")]}
     texts = [
         message.text
-        for message, _ in agent.stream(question, stream_mode="messages")  # type: ignore[arg-type]
+        for message, _ in agent.stream(question, stream_mode="messages")
         if isinstance(message, AIMessageChunk)
     ]
     return "".join(texts)

@@ -159,7 +159,8 @@ def messages_of(row: Row) -> Iterator[tuple[str, list[Any]]]:
                     function = call.get("function") or {}
                     at = calls.setdefault(call.get("index", n), ["", ""])
                     at[0] += function.get("name") or ""
-                    at[1] += function.get("arguments") or ""
+                    arguments = function.get("arguments") or ""
+                    at[1] += arguments if isinstance(arguments, str) else json.dumps(arguments)
                 if whole:
                     yield (
                         _text(whole.get("content")),
