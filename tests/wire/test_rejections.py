@@ -221,14 +221,16 @@ def test_what_a_rejection_means(
 
 WORDS: list[tuple[str, Cause, list[Json | str]]] = [
     ("401", Cause.UPSTREAM_401, ["Provider returned error", {"provider_name": "Chutes"}]),
+    ("402", Cause.UPSTREAM_DEBT, ["Provider returned error", {"provider_name": "Chutes"}]),
     (
-        "400 402 403",
+        "400 403",
         Cause.UPSTREAM_DEBT,
         [
             "Upstream error from Minimax: insufficient balance (1008)",
             "Provider returned error: out of credits",
         ],
     ),
+    ("403", Cause.UPSTREAM_403, ["Provider returned error", {"provider_name": "Chutes"}]),
     (
         "401 402 403 429",
         Cause.NOT_FREE,
@@ -786,6 +788,28 @@ def test_what_a_model_lacks_is_learnt_and_is_not_its_fault(
 
     assert fault.lacks == lacks
     assert not fault.teaches
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 429])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "API key not valid. Please pass a valid API key.",
+        "User location is not supported for the API use.",
+        "insufficient balance",
+        "your weekly usage limit",
+        "9 requests per day",
+        "subscription has expired",
+        "spending cap",
+    ],
+)
+def test_what_an_upstream_refuses_is_never_the_accounts(status: int, words: str) -> None:
+    error = {
+        "message": "Provider returned error",
+        "metadata": {"raw": {"error": {"message": words}}, "provider_name": "Google"},
+    }
+
+    assert judged(status, error).kind is not Kind.ACCOUNT
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,8 @@ def _exhausted(
     benched = _waiting(candidates, now)
     hints = hints_of(faults, benched)
     if _all_keys_refused(candidates, faults, now):
+        if not faults:
+            hints.append("once it is mended, router.reset() asks at once")
         return AuthenticationFailed(
             f"every key was refused: {tell(faults, benched)}",
             hint="; ".join(hints) or None,

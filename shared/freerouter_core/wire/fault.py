@@ -150,6 +150,7 @@ class Cause(StrEnum):
     # -- the model, for now -----------------------------------------------------------------------
     UPSTREAM_401 = "upstream-401"
     UPSTREAM_DEBT = "upstream-debt"
+    UPSTREAM_403 = "upstream-403"
     UPSTREAM_404 = "upstream-404"
     UPSTREAM_429 = "upstream-429"
     AMBIGUOUS_429 = "ambiguous-429", Effect(limit="unclear", paced=True, suspect=True)

@@ -25,7 +25,7 @@ from .fault import Cause, Fault, Kind, Reset
 from .refused_parameter import refused_parameter
 from .rejection import Rejection, message_of, searchable_text
 from .retry_after import MAX_WAIT, stated_retry_at, told_period
-from .rules import RULES
+from .rules import RULES, UPSTREAM
 from .tool_calls import ToolCall
 
 TRANSPORT: dict[Cause, tuple[Kind, str]] = {
@@ -43,7 +43,8 @@ TRANSPORT: dict[Cause, tuple[Kind, str]] = {
 def judge_rejection(rejection: Rejection, now: float) -> Fault:
     """The fault in a response that is no answer. Total: some row matches whatever came."""
     text = searchable_text(rejection)
-    rule = next(rule for rule in RULES if rule.matches(rejection.status, text))
+    of_upstream = UPSTREAM.search(text) is not None
+    rule = next(r for r in RULES if r.matches(rejection.status, text, of_upstream=of_upstream))
     effect = rule.cause.effect
     if effect.names_field:
         parameter = refused_parameter(text, rejection.error)

@@ -31,8 +31,11 @@ class Rule:
     teaches: bool = True
     """Whether the refusal says anything about the model."""
 
-    def matches(self, status: int, text: str) -> bool:
-        """Whether the row is about a response of this status and text."""
+    def matches(self, status: int, text: str, *, of_upstream: bool = False) -> bool:
+        """Whether the row is about a response of this status and text. What an upstream of a
+        gateway refused (`of_upstream`) is never our account's."""
+        if of_upstream and self.kind is Kind.ACCOUNT:
+            return False
         return (self.statuses is None or status in self.statuses) and (
             self.pattern is None or self.pattern.search(text) is not None
         )
@@ -72,11 +75,15 @@ _NO_CREDIT = (
     r"|\binsufficient_quota\b|payment (?:required|method)|billing (?:hard )?limit"
 )
 
+UPSTREAM = re.compile(_UPSTREAM, re.IGNORECASE)
+"""What a gateway says if it was an upstream of its own that refused."""
+
 RULES: tuple[Rule, ...] = (
     # -- an upstream of a gateway: its key, its debt and its limits are not ours ------------------
     _rule(Cause.UPSTREAM_401, Kind.BUSY, "401", _UPSTREAM),
     # anomalyco/opencode#14252
-    _rule(Cause.UPSTREAM_DEBT, Kind.BUSY, "400 402 403",
+    _rule(Cause.UPSTREAM_DEBT, Kind.BUSY, "402", _UPSTREAM),
+    _rule(Cause.UPSTREAM_DEBT, Kind.BUSY, "400 403",
           rf"(?:{_UPSTREAM}).{{0,400}}(?:{_NO_CREDIT})"),
 
     # -- the model is not free, so the account may still be good ----------------------------------
@@ -335,6 +342,7 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.UPSTREAM_400, Kind.UNFIT, "400 409 422",
           r"provider returned error|provider_name|upstream"),
     _rule(Cause.BAD_REQUEST, Kind.UNFIT, "400 405 406 409 411 412 414-422", teaches=False),
+    _rule(Cause.UPSTREAM_403, Kind.BUSY, "403", _UPSTREAM),
     _rule(Cause.FORBIDDEN, Kind.BUSY, "403"),
 
     # -- the provider's trouble -------------------------------------------------------------------

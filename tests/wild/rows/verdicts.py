@@ -317,6 +317,30 @@ ROWS = (
         learnt=[Free("openrouter")],
     ),
     Row(
+        name="an upstream's country is not ours",
+        source="K1, sibling",
+        wire=hosts(
+            openrouter={
+                "google/gemma-4:free": refuse(
+                    400,
+                    {
+                        "error": {
+                            "message": "Provider returned error",
+                            "code": 400,
+                            "metadata": {
+                                "raw": "User location is not supported for the API use.",
+                                "provider_name": "Google AI Studio",
+                            },
+                        }
+                    },
+                ),
+                "b/y:free": HI,
+            }
+        ),
+        requests=2,
+        learnt=[Free("openrouter")],
+    ),
+    Row(
         name="an upstream's debt is not ours",
         source="anomalyco/opencode#14252",
         wire=hosts(
