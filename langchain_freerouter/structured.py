@@ -6,7 +6,8 @@ import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard, get_args
+from types import UnionType
+from typing import Any, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.output_parsers import JsonOutputParser
@@ -18,6 +19,7 @@ from langchain_core.utils.pydantic import (
     is_basemodel_subclass,
 )
 from pydantic import BaseModel
+from typing_extensions import is_typeddict
 
 from freerouter_core.errors import BadRequest
 from freerouter_core.wire.answer import Answer
@@ -166,7 +168,35 @@ def _schema_of(schema: type) -> Json:
     own schema is used where there is one."""
     if _is_model_class(schema) and issubclass(schema, BaseModel):
         return dict(schema.model_json_schema())
-    return convert_to_json_schema(schema)
+    converted = convert_to_json_schema(schema)
+    return _with_nulls(converted, schema) if is_typeddict(schema) else converted
+
+
+def _with_nulls(converted: Json, typed: type) -> Json:
+    """A schema that allows null wherever the TypedDict does: LangChain's drops `None`, and models
+    that have nothing to say say null."""
+    properties = converted.get("properties")
+    if not isinstance(properties, dict):
+        return converted
+    try:
+        hints = get_type_hints(typed)
+    except NameError:  # an annotation that can only be read where it was written
+        return converted
+    allowed = {name: _nullable(part, hints.get(name)) for name, part in properties.items()}
+    return {**converted, "properties": allowed}
+
+
+def _nullable(part: Any, hint: Any) -> Any:
+    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    for option in options:
+        inner = get_args(option)[0] if get_origin(option) is list else option
+        if not is_typeddict(inner):
+            continue
+        if inner is option:
+            part = _with_nulls(part, inner)
+        else:
+            part = {**part, "items": _with_nulls(part.get("items") or {}, inner)}
+    return {"anyOf": [part, {"type": "null"}]} if type(None) in options else part
 
 
 def _unwrapped(schema: Json) -> tuple[str, str, Json]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from functools import reduce
 from itertools import pairwise
 from operator import add
-from typing import Any, TypedDict
+from typing import Annotated, Any, Optional, TypedDict
 
 import pytest
 from langchain_core.exceptions import (
@@ -16,11 +17,16 @@ from langchain_core.exceptions import (
 from langchain_core.messages import (
     AIMessage,
 )
+from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel, Field
 
 from freerouter_core import errors
 from freerouter_core.simulator import SimModel, World
+from freerouter_core.wire.delta import Delta
+from freerouter_core.wire.schema import find_violation
+from langchain_freerouter.outputs import ChunkWriter, text_of
+from langchain_freerouter.structured import ObjectParser, OutputFormat
 
 from ..frameworks import (
     Person,
@@ -209,3 +215,61 @@ def test_include_raw_never_raises_for_an_answer_that_does_not_parse(way: str, sa
         assert says.startswith(str(got["raw"].content)[:9])
         assert got["parsed"] is None or way in ("stream", "astream")
         assert got["parsing_error"] is not None
+
+
+class Address(TypedDict):
+    """Where somebody lives."""
+
+    street: str
+    floor: Optional[int]  # noqa: UP045  # as users write it
+
+
+class Contact(TypedDict):
+    """A person."""
+
+    name: Annotated[str, ..., "the first name"]
+    nick: str | None
+    address: Address
+    others: list[Address]
+
+
+def test_a_typed_dict_allows_null_where_it_says_so() -> None:
+    """LangChain's schema drops `None`, so that a model with nothing to say fails."""
+    contact = {
+        "name": "Anna",
+        "nick": None,
+        "address": {"street": "x", "floor": None},
+        "others": [{"street": "y", "floor": 1}],
+    }
+    with World([SimModel("a/m:free", says=lambda body: json.dumps(contact))]) as world:
+        llm = langchain_model(world).with_structured_output(Contact, method="json_mode")
+
+        assert llm.invoke("x") == contact
+    schema = OutputFormat.of(Contact, "auto", None).structured.schema or {}
+    assert schema["properties"]["name"] == {"type": "string", "description": "the first name"}
+    assert find_violation({**contact, "name": None}, schema) is not None
+
+
+# -- streams that begin again ----------------------------------------------------------------------
+
+
+def test_the_object_of_a_stream_begins_again_on_another_model() -> None:
+    with World([SimModel("a/m:free", script=["mid-stream-half"]), SimModel("b/m:free")]) as world:
+        llm = langchain_model(world).with_structured_output(Person)
+        grown = list(llm.stream("Anna is 33"))
+
+        assert isinstance(grown[-1], Person)
+        assert grown[-1].age == 33
+        assert len(world.requests) == 2
+
+
+def test_what_is_merged_tells_where_the_object_began_again() -> None:
+    writer = ChunkWriter(names_model=False)
+    deltas = [Delta('{"name": "An'), Delta('{"name"', restarts=True), Delta(': "Anna", "age": 33}')]
+    chunks = [chunk for delta in deltas if (chunk := writer.chunk(delta))]
+    merged_chunk = merge_chat_generation_chunks(chunks)
+    assert merged_chunk is not None
+
+    assert text_of(merged_chunk.message) == '{"name": "Anna", "age": 33}'
+    parsed = ObjectParser(format=OutputFormat.of(Person, "auto", None)).parse_result([merged_chunk])
+    assert parsed == Person(name="Anna", age=33)

@@ -9,7 +9,7 @@ from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.openai import read_request, write_answer, write_delta, write_end
-from freerouter_core.wire.tool_calls import ToolCall, ToolCallFragment
+from freerouter_core.wire.tool_calls import InvalidToolCall, ToolCall, ToolCallFragment
 
 MESSAGES: list[Json] = [{"role": "user", "content": "x"}]
 CALL = ToolCall("c1", "f", '{"a": 1}')
@@ -217,3 +217,19 @@ def test_a_stream_ends_with_its_finish_reason_and_then_usage_if_it_is_wanted() -
     assert last["freerouter"] == {"attempts": []}
     assert (usage["choices"], usage["usage"]) == ([], {"total_tokens": 1})
     assert len(list(write_end(answer, "id", 5, {}, include_usage=False))) == 1
+
+
+def test_an_invalid_call_is_written_so_that_no_client_carries_it_out() -> None:
+    invalid = InvalidToolCall("2", "delete_file", '{"path": "/home/me', "it was cut")
+    answer = Answer(tool_calls=(ToolCall("1", "f", "{}"),), invalid_calls=(invalid,))
+    choice = write_answer(answer, "id", 1, {})["choices"][0]
+    delta = Delta(tool_calls=answer.tool_calls, invalid_calls=(invalid,))
+    streamed = write_delta(delta, "id", 1, "m", False)["choices"][0]["delta"]["tool_calls"]
+
+    assert choice["finish_reason"] == "tool_calls"
+    assert choice["message"]["content"] is None
+    for calls in (choice["message"]["tool_calls"], streamed):
+        assert [call["function"]["arguments"] for call in calls] == ["{}", "(it was cut)"]
+    assert [call["index"] for call in streamed] == [0, 1]
+    only = write_answer(Answer(invalid_calls=(invalid,)), "id", 1, {})["choices"][0]
+    assert (only["finish_reason"], only["message"]["content"]) == ("tool_calls", None)

@@ -105,11 +105,12 @@ def write_answer(answer: Answer, ident: str, created: int, metadata: JsonMapping
     """A `chat.completion`; `freerouter` holds the attempts that led to it."""
     message: Json = {
         "role": "assistant",
-        "content": answer.text or (None if answer.tool_calls else ""),
+        "content": answer.text or (None if answer.tool_calls or answer.invalid_calls else ""),
         "refusal": answer.refusal or None,
     }
-    if answer.tool_calls:
-        message["tool_calls"] = [_call(call) for call in answer.tool_calls]
+    calls = _calls(answer)
+    if calls:
+        message["tool_calls"] = calls
     if answer.reasoning:
         message["reasoning"] = answer.reasoning
     choice = {
@@ -136,9 +137,9 @@ def write_delta(delta: Delta, ident: str, created: int, model: str, first: bool)
         message["content"] = delta.text
     if delta.reasoning:
         message["reasoning"] = delta.reasoning
-    if delta.tool_calls:
-        calls = enumerate(delta.tool_calls)
-        message["tool_calls"] = [{"index": index, **_call(call)} for index, call in calls]
+    if delta.tool_calls or delta.invalid_calls:
+        calls = enumerate(_calls(delta))
+        message["tool_calls"] = [{"index": index, **call} for index, call in calls]
     elif delta.fragments:
         message["tool_calls"] = [_fragment(fragment) for fragment in delta.fragments]
     return _chunk(ident, created, model, [_streamed_choice(message, None)])
@@ -168,6 +169,13 @@ def _streamed_choice(delta: Json, finish_reason: str | None) -> Json:
     return {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
 
 
+def _calls(said: Answer | Delta) -> list[Json]:
+    """The calls of an answer. An invalid one has no JSON for arguments but the reason, so that no
+    client carries it out, or completes it, and each tells its model."""
+    invalid = [ToolCall(call.id, call.name, f"({call.problem})") for call in said.invalid_calls]
+    return [_call(call) for call in (*said.tool_calls, *invalid)]
+
+
 def _call(call: ToolCall) -> Json:
     return call.wire()
 
@@ -183,6 +191,6 @@ _FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
 
 
 def _finish_reason(answer: Answer) -> str:
-    if answer.tool_calls:
+    if answer.tool_calls or answer.invalid_calls:
         return "tool_calls"
     return answer.finish_reason if answer.finish_reason in _FINISH_REASONS else "stop"

@@ -51,7 +51,7 @@ class _Completion:
     def whole(self, outcome: Outcome) -> bytes:
         return _encode(write_answer(outcome.answer, self.id, self.created, outcome.metadata))
 
-    def delta(self, delta: Delta, *, first: bool, model: str = "freerouter") -> bytes:
+    def delta(self, delta: Delta, *, first: bool, model: str) -> bytes:
         return _event(write_delta(delta, self.id, self.created, model, first))
 
     def end(self, outcome: Outcome) -> list[bytes]:
@@ -70,9 +70,10 @@ async def _events(
 ) -> AsyncIterator[bytes]:
     """The server-sent events of a stream. If the client disconnects, the request is cancelled."""
     try:
-        delta, started = first, False
+        delta, started, model = first, False, "freerouter"
         while delta is not None:
-            yield completion.delta(delta, first=not started)
+            model = delta.model or model
+            yield completion.delta(delta, first=not started, model=model)
             started = True
             delta = await _next(stream)
         outcome = stream.outcome
