@@ -37,9 +37,20 @@ _LIKE_A_KEY = re.compile(
 _USERINFO = re.compile(r"(?<=://)[^/?#\s@]+@")
 
 
+_MARKS = (
+    "sk-", "gsk_", "hf_", "xai", "csk", "tgp_", "r8_", "ghp_", "github_pat_", "nvapi-", "pplx-",
+    "AIza", "AKIA", "eyJ", "earer ",
+)  # fmt: skip
+"""One of these is in every text that the pattern matches. Looking for them costs less."""
+
+
 def hide_keys(text: str) -> str:
     """`text` without what looks like a key, and without the user and password of an address."""
-    return _USERINFO.sub("[key]@", _LIKE_A_KEY.sub("[key]", text))
+    for mark in _MARKS:
+        if mark in text:
+            text = _LIKE_A_KEY.sub("[key]", text)
+            break
+    return _USERINFO.sub("[key]@", text) if "@" in text and "://" in text else text
 
 
 def like_a_key(text: str) -> bool:

@@ -6,6 +6,7 @@ folder's own keys may go to its own addresses.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -355,3 +356,14 @@ def test_settings_know_where_each_key_and_address_comes_from(
     assert settings.origin("LAB_KEY") == settings.origin("openrouter_base_url") == ".env"
     assert settings.origin("chat_model").endswith("freerouter.toml")
     assert settings.origin("NOBODY_KEY") == "default"
+
+
+@pytest.mark.parametrize("name", [".env", "freerouter.toml"])
+def test_a_file_without_an_end_is_not_read(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).symlink_to("/dev/zero")
+    with contextlib.suppress(errors.BadSetting):  # or it is no file
+        Settings.load()
+    (tmp_path / name).unlink()
+    (tmp_path / name).write_text("# " + "x" * 1_000_001)
+    with pytest.raises(errors.BadSetting, match="cannot be read"):
+        Settings.load()

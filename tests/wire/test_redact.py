@@ -184,6 +184,9 @@ def test_a_delta_quotes_no_key() -> None:
 
     assert delta.reasoning_details == ({"text": "[key]"},)
     assert redact_delta(plain := Delta("x"), ACCOUNT) is plain
+    assert redact_delta(thought := Delta(reasoning="let me see"), ACCOUNT) is thought
+    picture = Answer("x", images=({"image_url": {"url": "A" * 200_001}},))
+    assert redact_answer(picture, ACCOUNT) is picture
 
 
 def test_what_is_nested_too_deeply_to_be_read_is_left_out() -> None:

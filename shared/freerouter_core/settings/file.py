@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from ..errors import BadSetting, forgets_locals, shown_name
 from .sources import Source
-from .trust import is_trusted
+from .trust import is_trusted, read_bounded
 
 FILE_NAMES = ("freerouter.toml", "freerouter.yaml", "freerouter.yml")
 KEY_NAMES = ("api_key", "key", "openrouter_api_key")
@@ -219,7 +219,7 @@ def _error(
 
 def _content_of(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bounded(path)
     except OSError as error:
         raise _unreadable(path, error) from None
 

@@ -16,7 +16,7 @@ from dotenv import dotenv_values
 from dotenv.variables import Variable, parse_variables
 
 from ..errors import BadSetting, forgets_locals
-from .trust import is_trusted
+from .trust import is_trusted, read_bounded
 
 ENVIRONMENT = "environment"
 """The name of the process's own variables as a source."""
@@ -81,7 +81,7 @@ def read_dotenv(path: Path, environment: Mapping[str, str]) -> Source:
     """
     try:
         absent = not path.exists() or path.is_dir()  # a pipe is a file, too
-        content = b"" if absent else path.read_bytes()
+        content = b"" if absent else read_bounded(path)
         raw = dotenv_values(stream=io.StringIO(content.decode()), interpolate=False)
     except (OSError, ValueError) as error:
         raise BadSetting(

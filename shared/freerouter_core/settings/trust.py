@@ -14,6 +14,8 @@ from pathlib import Path
 from ..errors import BadSetting
 
 VARIABLE = "FREEROUTER_TRUST"
+MAX_FILE = 1_000_000
+"""Bytes of a settings file."""
 
 
 def is_trusted(content: bytes) -> bool:
@@ -31,6 +33,16 @@ def trust(contents: Iterable[bytes]) -> None:
 def distrust(contents: Iterable[bytes]) -> None:
     """Forget files. Raises `BadSetting` if they cannot be."""
     _write(_remembered() - {_digest(content) for content in contents})
+
+
+def read_bounded(path: Path) -> bytes:
+    """The content of a settings file. Raises `OSError`, also if it is too large to be one: a found
+    file may be a link to one without an end."""
+    with path.open("rb") as file:
+        content = file.read(MAX_FILE + 1)
+    if len(content) > MAX_FILE:
+        raise OSError(f"it has more than {MAX_FILE:,} bytes")
+    return content
 
 
 def _digest(content: bytes) -> str:

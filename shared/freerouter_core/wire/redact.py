@@ -23,8 +23,8 @@ _MIN_SECRET = 6
 """Characters: what is shorter may be a word."""
 _MIN_PART = 12
 """Characters of a part of a key: shorter ones may occur by chance."""
-_STRIDE = 6
-"""Every part of 12 characters has six that begin at a multiple of six."""
+_STRIDE = 8
+"""Every part of twice as many characters has eight that begin at a multiple of eight."""
 _MAX_DEPTH = 20
 """Levels of a JSON value that are cleaned. What is deeper is left out."""
 _LONG = 200_000
@@ -61,6 +61,10 @@ def redact_answer(answer: Answer, account: Account, *, with_text: bool = False) 
     too."""
     secrets = _secrets_of(account)
     if with_text:
+        calls = [text for call in answer.tool_calls for text in (call.name, call.arguments)]
+        texts = "\n".join([answer.text, answer.reasoning, answer.refusal, *calls])
+        with_text = _suspicious(texts, secrets) or hide_keys(texts) != texts
+    if with_text:
         calls = tuple(
             replace(
                 call, name=redact(call.name, account), arguments=redact(call.arguments, account)
@@ -73,14 +77,17 @@ def redact_answer(answer: Answer, account: Account, *, with_text: bool = False) 
             refusal=redact(answer.refusal, account),
             tool_calls=calls,
         )
+    said: list[str] = []
+    for name in _METADATA:
+        _collect(getattr(answer, name), said)
+    if not _suspicious("\n".join(said), secrets):
+        return answer
     changes: dict[str, Any] = {}
     for name in _METADATA:
         value = getattr(answer, name)
         if value:
-            clean = _clean(value, secrets)
-            if clean != value:
-                changes[name] = clean
-    return answer.with_(**changes) if changes else answer
+            changes[name] = _clean(value, secrets)
+    return answer.with_(**changes)
 
 
 def redact_delta(delta: Delta, account: Account) -> Delta:
@@ -88,6 +95,10 @@ def redact_delta(delta: Delta, account: Account) -> Delta:
     if not (delta.reasoning or delta.reasoning_details):
         return delta
     secrets = _secrets_of(account)
+    said = [delta.reasoning]
+    _collect(delta.reasoning_details, said)
+    if not _suspicious("\n".join(said), secrets):
+        return delta
     return replace(
         delta,
         reasoning=_without(delta.reasoning, secrets),
@@ -120,17 +131,21 @@ class _Secrets:
         self.plain = tuple(values)
         forms = {form for value in values for form in _forms(value) if len(form) >= _MIN_SECRET}
         self.forms = tuple(sorted(forms, key=len, reverse=True))
-        parts = [form for value in values for form in (value, *_in_base64(value))]
-        self.grams = tuple(
-            (form, tuple(form[n : n + _STRIDE] for n in range(0, len(form) - _STRIDE + 1, _STRIDE)))
-            for form in parts
-            if len(form) >= _MIN_PART
+        self.grams = tuple((value, _grams(value)) for value in values if len(value) >= _MIN_PART)
+        self.needles = (
+            *(gram for _, grams in self.grams for gram in grams),
+            *(form for form in self.forms if len(form) < _MIN_PART or form not in values),
         )
+        """One of these is in every text that has a form or a part of one."""
         self.pieces = tuple(
             (value.translate(_SEPARATORS), re.compile(_BETWEEN.join(map(re.escape, value))))
             for value in values
             if len(value) >= _MIN_PART and value == value.translate(_SEPARATORS)
         )
+
+
+def _grams(form: str) -> tuple[str, ...]:
+    return tuple(form[n : n + _STRIDE] for n in range(0, len(form) - _STRIDE + 1, _STRIDE))
 
 
 def _secrets_of(account: Account) -> _Secrets:
@@ -171,6 +186,33 @@ def _in_base64(value: str) -> Iterator[str]:
 
 
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
+
+
+def _suspicious(text: str, secrets: _Secrets) -> bool:
+    """Whether a text may hold a secret: a quick look, for the many that do not."""
+    for needle in secrets.needles:
+        if needle in text:
+            return True
+    if len(text) >= _LONG:
+        return False
+    joined = text.translate(_SEPARATORS)
+    return any(value in joined for value, _ in secrets.pieces)
+
+
+def _collect(value: Any, said: list[str], depth: int = 0) -> None:
+    """Add all texts of a JSON value, but none that is too short to hold a secret."""
+    if isinstance(value, str):
+        if len(value) >= _MIN_SECRET:
+            said.append(value)
+    elif depth > _MAX_DEPTH:
+        said.append(str(value))
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            _collect(name, said, depth + 1)
+            _collect(item, said, depth + 1)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _collect(item, said, depth + 1)
 
 
 def _without(text: str, secrets: _Secrets) -> str:

@@ -8,7 +8,7 @@ import click
 
 from ...settings.environment import DOTENV_FILES
 from ...settings.file import FILE_NAMES
-from ...settings.trust import distrust, trust
+from ...settings.trust import distrust, read_bounded, trust
 from .console import without_tracebacks
 
 
@@ -24,7 +24,7 @@ def trust_files(*, forget: bool, yes: bool) -> None:
     paths = [path for name in (*FILE_NAMES, *DOTENV_FILES) if (path := Path(name)).is_file()]
     if not paths:
         raise click.ClickException("this directory has no settings file and no .env")
-    contents = [path.read_bytes() for path in paths]
+    contents = [read_bounded(path) for path in paths]
     names = ", ".join(map(str, paths))
     if forget:
         distrust(contents)
