@@ -61,8 +61,8 @@ def redact_answer(answer: Answer, account: Account, *, with_text: bool = False) 
     too."""
     secrets = _secrets_of(account)
     if with_text:
-        calls = [text for call in answer.tool_calls for text in (call.name, call.arguments)]
-        texts = "\n".join([answer.text, answer.reasoning, answer.refusal, *calls])
+        called = [text for call in answer.tool_calls for text in (call.name, call.arguments)]
+        texts = "\n".join([answer.text, answer.reasoning, answer.refusal, *called])
         with_text = _suspicious(texts, secrets) or hide_keys(texts) != texts
     if with_text:
         calls = tuple(
