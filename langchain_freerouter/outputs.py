@@ -125,15 +125,33 @@ def _call_chunks(delta: Delta, *, in_pieces: bool) -> list[ToolCallChunk]:
         for f in delta.fragments
     ]
     # LangChain would complete arguments that are cut, and make a valid call of them. What does not
-    # begin as JSON stays invalid. What was shown already gets a name that no tool has.
+    # begin as JSON stays invalid, and so does what ends with a bracket that closes nothing.
     for n, call in enumerate(delta.invalid_calls, len(delta.tool_calls)):
         told = f"{call.problem}: {call.arguments}"
         chunks.append(
-            tool_call_chunk(name=f" ({call.problem})", args="", id=None, index=call.index)
+            tool_call_chunk(name=None, args=_spoiling(call.arguments), id=None, index=call.index)
             if in_pieces
             else tool_call_chunk(name=call.name, args=told, id=call.id, index=n)
         )
     return chunks
+
+
+def _spoiling(arguments: str) -> str:
+    """What makes arguments that were shown no JSON, however they are completed."""
+    closers: list[str] = []
+    in_string = escaped = False
+    for character in arguments:
+        if in_string:
+            in_string = character != '"' or escaped
+            escaped = character == "\\" and not escaped
+        elif character == '"':
+            in_string = True
+        elif character in "{[":
+            closers.append("}" if character == "{" else "]")
+        elif character in "}]" and closers:
+            closers.pop()
+    end = ("\\" if escaped else "") + ('"' if in_string else "")
+    return end + ("}" if closers[-1:] == ["]"] else "]")
 
 
 def _extras(answer: Answer, *, streamed: bool = False) -> Json:

@@ -65,11 +65,18 @@ def test_an_invalid_call_of_a_stream_stays_invalid_in_langchain(arguments: str) 
     assert "it was cut" in (message.invalid_tool_calls[0]["args"] or "")
 
 
-def test_pieces_that_were_shown_get_a_name_that_no_tool_has() -> None:
-    pieces = ToolCallFragment(0, "c1", "delete_file", INVALID.arguments)
-    message = together(Delta(fragments=(pieces,)), Delta(invalid_calls=(INVALID,)))
+@pytest.mark.parametrize(
+    "arguments",
+    ['{"path": "/home/me', '{"path": "a\\', '{"a": [1, ', '{"a": [{"b": "c]', '{"a": 1', "{}", "",
+     '{"a": "}"}', '{"a": {"b": 1}, "c', "[1]"],
+)  # fmt: skip
+def test_an_invalid_call_stays_invalid_where_its_pieces_were_shown(arguments: str) -> None:
+    call = InvalidToolCall("c1", "delete_file", arguments, "it was cut")
+    pieces = ToolCallFragment(0, "c1", "delete_file", arguments)
+    message = together(Delta(fragments=(pieces,)), Delta(invalid_calls=(call,)))
 
-    assert [made["name"] for made in message.tool_calls] == ["delete_file (it was cut)"]
+    assert message.tool_calls == []
+    assert [made["name"] for made in message.invalid_tool_calls] == ["delete_file"]
 
 
 def test_an_invalid_call_of_a_whole_answer_has_its_reason_in_langchain() -> None:
