@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Set
+
+from .json_values import parse_json
 
 LONGEST_KEY = 400
 """Characters within which an object shows its first key."""
@@ -53,7 +54,7 @@ class JsonGate:
             may_come = len(head) <= LONGEST_KEY and _KEY_BEGINS.fullmatch(head)
             return None if may_come else False
         try:
-            return json.loads(key[1]) in self._names
+            return parse_json(key[1]) in self._names
         except ValueError:
             return False
 

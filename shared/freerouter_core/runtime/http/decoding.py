@@ -30,7 +30,7 @@ class Decoder:
             raise Undecodable("the response has a content-encoding that was not asked for")
         self._is_plain = not names
         self._zlib = zlib.decompressobj(_AUTO)
-        self._begun = False
+        self._may_be_bare = names == ["deflate"]
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         """The decoded pieces of the next bytes, one at a time. Raises `Undecodable`."""
@@ -45,15 +45,15 @@ class Decoder:
             if self._zlib.eof:
                 data = self._zlib.unused_data
                 if data:  # a gzip file may have several members
-                    self._zlib, self._begun = zlib.decompressobj(_AUTO), True
+                    self._zlib, self._may_be_bare = zlib.decompressobj(_AUTO), False
 
     def _decoded(self, data: bytes) -> bytes:
         try:
             piece = self._zlib.decompress(data, PIECE)
         except zlib.error:
-            if self._begun:
+            if not self._may_be_bare:
                 raise Undecodable("the response is not in the encoding that it claims") from None
-            self._zlib, self._begun = zlib.decompressobj(-zlib.MAX_WBITS), True  # a bare deflate
+            self._zlib, self._may_be_bare = zlib.decompressobj(-zlib.MAX_WBITS), False
             return self._decoded(data)
-        self._begun = True
+        self._may_be_bare = False
         return piece

@@ -34,7 +34,7 @@ from ...catalogue.providers import Account
 from ...errors import BadSetting
 from . import aiohttp_transport
 from .aiohttp_transport import AiohttpPool, AiohttpResponse
-from .decoding import ACCEPT_ENCODING, Decoder, Undecodable
+from .decoding import ACCEPT_ENCODING, PIECE, Decoder, Undecodable
 
 HttpClient = httpx.AsyncClient | httpx.AsyncBaseTransport
 """What a user may hand in to send requests with."""
@@ -112,16 +112,15 @@ class Response:
 
     async def chunks(self, limit: int = MAX_STREAM) -> AsyncIterator[bytes]:
         """The body, in small pieces. Raises `TransportFailed`, also beyond `limit` bytes."""
-        size = 0
+        size, next_turn = 0, PIECE
         try:
             received = self._response.chunks()
             decoder = Decoder(self.headers.get("content-encoding", ""))
             async for chunk in received:
-                in_turn = False
                 for piece in decoder.pieces(chunk):
-                    if in_turn:
-                        await asyncio.sleep(0)  # what was received at once may be a lot
-                    in_turn = True
+                    if size >= next_turn:  # what was received at once may be a lot
+                        next_turn = size + PIECE
+                        await asyncio.sleep(0)
                     size += len(piece)
                     if size > limit:
                         message = f"the response is larger than {limit:,} bytes"
