@@ -209,7 +209,7 @@ class Assembler:
         if (
             self._size > MAX_ANSWER
             or self._characters > MAX_TEXT
-            or self._values > MAX_VALUES
+            or self._values > MAX_VALUES // 2
             or len(self._tool_calls) > MAX_CALLS
         ):
             self._error = too_large()
