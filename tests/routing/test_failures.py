@@ -400,6 +400,18 @@ def test_a_debt_of_one_model_is_its_own_if_another_of_the_account_answers() -> N
     assert state.health.accounts.get(account("one").scope) is None
 
 
+def test_a_refused_key_that_names_the_model_is_the_models() -> None:
+    state = RoutingState()
+    closed, other = model("closed-1"), model("open-1")
+    refused = Fault(Kind.ACCOUNT, Cause.KEY_REFUSED, "closed-1 is not for you", status=401)
+    fates = {closed.id: fails(refused), other.id: answers()}
+    played = play(plan(closed, other), fates, state=state)
+
+    assert played.asked == ["closed-1", "open-1"]
+    assert state.health.accounts.get(account("one").scope) is None
+    assert state.health.models[closed.identity].last_fault == Cause.FORBIDDEN
+
+
 def test_an_account_without_a_key_has_none_that_could_be_refused() -> None:
     state = RoutingState()
     refused = Fault(Kind.ACCOUNT, Cause.KEY_REFUSED, status=401, teaches=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,6 +93,27 @@ def test_a_list_that_comes_later_is_told_to_who_waits_for_it() -> None:
     assert process.elapsed == 5.0
     catalogue, more = process.runtime.call(lambda: discovery.next_list([ONE]))
     assert ([m.id for m in catalogue], more) == (["one:a"], False)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "error", "hint"),
+    [
+        ((401, 401), errors.AuthenticationFailed, "check the api_key of one.*; check the api_key"),
+        ((401, 500), errors.CatalogueUnavailable, "check the api_key of one"),
+        ((500, 500), errors.CatalogueUnavailable, ""),
+    ],
+)
+def test_without_any_list_every_reason_is_told(
+    statuses: tuple[int, int], error: type[errors.FreeRouterError], hint: str
+) -> None:
+    def reply(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(statuses["two" in str(request.url)], text="sorry")
+
+    process = Process(httpx.MockTransport(reply))
+    with pytest.raises(error, match=rf"one: HTTP {statuses[0]}.*; two: HTTP {statuses[1]}") as told:
+        process.models(ONE, TWO)
+
+    assert re.search(hint, told.value.hint)
 
 
 def test_a_caller_without_time_waits_for_nothing() -> None:

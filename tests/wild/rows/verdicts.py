@@ -310,6 +310,18 @@ ROWS = (
         learnt=[Waits("opencode", "key-refused")],
     ),
     Row(
+        name="a 401 that names its model is the model's",
+        source="cline/cline#1734",
+        wire=hosts(
+            mistral={
+                "codestral-latest": refuse(401, "codestral-latest needs a key of its own"),
+                "mistral-small": HI,
+            }
+        ),
+        requests=2,
+        learnt=[Free("mistral"), Rests("codestral-latest")],
+    ),
+    Row(
         name="an upstream's refused key is not ours",
         source="anomalyco/opencode#2245",
         wire=hosts(openrouter={"a/x:free": UPSTREAM_KEY, "b/y:free": HI}),
