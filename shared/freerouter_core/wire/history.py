@@ -21,6 +21,7 @@ from .foreign_calls import CALL_ITEMS, RESULT_ITEMS, call_of, calls_in, result_o
 from .json_values import Json, JsonMapping, as_dicts
 from .message import reasoning_of, text_of
 from .request import ChatRequest
+from .tool_definitions import read_choice, read_parallel, read_tools
 from .tool_pairing import pair_tool_calls
 
 _NOT_IN_NAMES = re.compile(r"[\s<|\\/>]+")
@@ -56,12 +57,17 @@ def read_messages(messages: Sequence[JsonMapping]) -> list[Json]:
 
 
 def readable(request: ChatRequest) -> ChatRequest:
-    """The request with its messages in the wire's form. Raises `BadRequest`."""
+    """The request with its messages and tools in the wire's form. Raises `BadRequest`."""
     try:
-        return request.but(messages=read_messages(request.messages))
+        return request.but(
+            messages=read_messages(request.messages),
+            tools=read_tools(request.tools),
+            tool_choice=read_choice(request.tool_choice),
+            parallel_tool_calls=read_parallel(request.parallel_tool_calls, request.tool_choice),
+        )
     except (TypeError, AttributeError, KeyError, ValueError, RecursionError) as error:
         raise BadRequest(
-            f"the messages are malformed: {type(error).__name__}: {error}",
+            f"the messages or tools are malformed: {type(error).__name__}: {error}",
             hint="messages must be dicts as the OpenAI API words them",
         ) from None
 
