@@ -191,7 +191,7 @@ class Row:
 
     Attributes:
         name: what happens, in words.
-        source: the public report (`owner/repo#number`), or the kind of the page it comes from.
+        source: the public report (`owner/repo#number`), or the kind of situation.
         wire: the accounts, the first one's models first.
         ask: what is asked.
         want: what the caller must get.

@@ -125,10 +125,10 @@ def _is(candidacy: Candidacy, name: str) -> bool:
 
 
 def test_names_are_unique_and_sources_are_given() -> None:
-    """ "K1" is an example of the page of kinds, "K1, sibling" one of ours of that kind."""
+    """K1 is an example of the page of kinds; "K1, sibling" and "kind: …" are ours."""
     names = [row.name for row in ROWS]
     of_the_page = [row for row in ROWS if re.fullmatch(r"K\d+", row.source)]
-    source = r"K\d+(, sibling)?|[\w.-]+/[\w.-]+#\d+"
+    source = r"K\d+(, sibling)?|kind: [\w ]+|[\w.-]+/[\w.-]+#\d+"
 
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(source, row.source) for row in ROWS)
