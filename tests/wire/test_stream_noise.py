@@ -231,3 +231,9 @@ def test_the_model_is_known_from_the_first_chunk_that_names_it() -> None:
     assembler.feed({"model": "answers/now", "choices": []})
 
     assert assembler.model == "answers/now"
+
+
+@pytest.mark.parametrize("comment", ["data: : OPENROUTER PROCESSING\n\n", "data:: still here\n\n"])
+def test_a_comment_as_data_is_no_end_in_words(comment: str) -> None:
+    """Nor for a server that sends no finish reason."""
+    assert read(event(chunk("Once.")), comment, event("[DONE]"))[1].error is None
