@@ -165,7 +165,8 @@ def test_text_before_a_tool_call_is_kept_when_json_was_requested(tools: str) -> 
 @pytest.mark.parametrize(
     "request_",
     [
-        ChatRequest([{"role": "user", "content": [{"type": []}]}]),
+        ChatRequest([{"role": ["user"], "content": "x"}]),
+        ChatRequest([{"role": "user", "content": ""}]),
         ChatRequest.of("x").but(tools=[None]),
         ChatRequest([]),
         ChatRequest.of("x").but(timeout=-3),
