@@ -88,3 +88,10 @@ def test_a_rule_that_needs_proof_asks_for_a_price_of_zero() -> None:
         assert not is_free("a", {}, rule, needs_proof=True)
     assert not is_free("a", {}, "all", paid=("a",))
     assert is_free("b", {}, "all", paid=("a",))
+
+
+@pytest.mark.parametrize("free", ["suffix", "price", "all", ["*:free"], ["a/m:free"]])
+def test_a_name_that_says_free_does_not_outweigh_a_price(free: object) -> None:
+    assert not is_free("a/m:free", {"prompt": 1e-6}, free)
+    assert not is_free("a/m:free", {"prompt": -1.0}, free)
+    assert is_free("a/m:free", {"prompt": 0.0, "completion": 0.0}, free)

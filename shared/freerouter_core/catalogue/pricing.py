@@ -50,10 +50,12 @@ def is_free(
         return False
     # -1 is the price of a router, which depends on the model it picks: not free.
     costs_nothing = not any(prices.values())
+    if name.endswith(":free") and not costs_nothing:
+        return False  # the price counts, whatever the name and the rule say
     if free == "suffix":
         # Both count. gemini-2.0-flash-exp:free listed prices on 2026-01-22 and -23, and paid
         # models had zero prices for a day (moonshotai/kimi-k2.5, 2026-04-18).
-        return name.endswith(":free") and costs_nothing
+        return name.endswith(":free")
     if free == "price":
         return bool(prices) and costs_nothing
     if free == "all":
