@@ -75,6 +75,11 @@ class AiohttpResponse:
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        connection = response.connection
+        if connection is not None and connection.transport is not None:
+            # asyncio takes 256 kB at once, which a slow reader would make it keep.
+            with contextlib.suppress(AttributeError):
+                connection.transport.max_size = READ_BUFFER  # type: ignore[attr-defined]
         self.status = response.status
         self.headers = {key.lower(): value for key, value in response.headers.items()}
 

@@ -121,7 +121,7 @@ def new_thread_event() -> ThreadEvent:
     return _GeventEvent() if gevent_patched() else _LockEvent()
 
 
-MAX_UNREAD = 65_536
+MAX_UNREAD = 32_768
 """The size of items that a consumer has not read yet, from which on `drain` waits for it."""
 
 
