@@ -31,7 +31,7 @@ def world_of(dialect: str, models: int = 1, **account: Any) -> World:
 
 
 def router_in(world: World, **options: Any) -> Router:
-    free = "all" if world.dialect == "cerebras" else None
+    free = "all" if world.dialect in ("cerebras", "gemini") else None  # made-up ids
     address = "https://sim.test/v1" if world.dialect != "ollama" else "http://sim.test/v1"
     provider = Provider(world.dialect, address, "k", free=free, limits=[])
     return Router(providers=[provider], runtime=world.runtime, **options)
