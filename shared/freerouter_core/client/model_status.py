@@ -29,7 +29,7 @@ async def model_statuses(
         book=book,
         now=now,
         turn=runtime.state.requests + 1,
-        congestion=runtime.ledger.congestion(accounts.values()),
+        congestion=runtime.congestion(accounts.values()),
     )
     candidates = Candidates.of(catalogue, accounts, situation)
     free_at = await _free_at(runtime, candidates.all)
@@ -78,5 +78,5 @@ def _candidacy(
         returns=None if until is None else until - now,
         health=health,
         chance=believed.odds(now)[0] * believed.way_chance(situation.need.ways, now),
-        seconds=believed.expected(book.pool.size.mean),
+        seconds=believed.expected(book.pool.size_of(situation.need.way).mean),
     )

@@ -159,8 +159,7 @@ class RequestRun:
             max_wait=resolved.max_wait if request.timeout is None else None,
             run_guards=run_guards,
             flags=flags,
-            congestion=runtime.ledger.congestion(accounts.values()),
-            queue_lengths=runtime.ledger.queue_lengths(accounts.values()),
+            congestion=runtime.congestion(accounts.values()),
         )
         return await Driver(runtime, plan, self.journal, self.show, context.transport).run()
 

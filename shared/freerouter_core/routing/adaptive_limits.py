@@ -1,12 +1,16 @@
-"""`AdaptiveLimits`: limits that nobody states, learnt from refusals (Mistral and ModelScope publish
-none).
+"""`AdaptiveLimits`: limits that nobody states, or states wrongly, learnt from refusals.
 
-A rate is learnt as TCP learns the capacity of a line: additive increase, multiplicative decrease.
-After a refusal that no stated limit explains, half of what was sent in the minute before is
-allowed. After every clean minute it is one request a minute more.
+**Told.** Some refusals say that a minute's limit was full. Then the limit is what was let through
+in the minute before, or the number that the refusal names. As other users of the account may have
+taken a part of it, one request more is tried every few minutes. Where limits are each model's own,
+its siblings are believed to have the same.
 
-Two things guard against a wrong lesson. Refusals of one burst count once. And if a request of that
-burst, sent after the refused one, was answered, then the refusal was not about the rate.
+**Guessed.** Other refusals only say that requests came too fast (Mistral and ModelScope publish no
+limits). Then a rate is learnt as TCP learns the capacity of a line: additive increase,
+multiplicative decrease. Half of what was sent in the minute before is allowed, and one request more
+after every clean minute. Two things guard against a wrong lesson. Refusals of one burst count once.
+And if a request of that burst, sent after the refused one, was answered, then the refusal was not
+about the rate.
 
 How many requests may be under way at once is learnt alike: after such a refusal, as many as were;
 after every clean minute, one more.
@@ -16,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..catalogue.model import Model
 from ..catalogue.providers import Account, Limit
@@ -30,6 +34,8 @@ FORGOTTEN = 3_600.0
 """Seconds after which a refusal is too old to slow anybody down."""
 MIN_REQUESTS = 5
 """With fewer requests in the last minute, a refusal is not taken as a rate limit."""
+TOLD_GROWTH = 180.0
+"""Seconds after which one request a minute more is tried than a refusal told."""
 MAX_RATE = 240
 """Requests a minute (or at once) from which on a limit is of no interest."""
 
@@ -43,6 +49,10 @@ class LearnedRate:
     rate: float = math.inf
     """Requests a minute that were allowed at `learnt_at`."""
     learnt_at: float = -math.inf
+    growth: float = MINUTE
+    """Seconds after which one request more is allowed."""
+    refusals: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_RATE))
+    """When requests of the last minute were refused by this limit."""
     burst: tuple[int, int] = (0, 0)
     """Places of the refused request, and of the last request sent before its refusal came."""
 
@@ -51,7 +61,14 @@ class LearnedRate:
         age = now - self.learnt_at
         if self.rate == math.inf or age > FORGOTTEN:
             return math.inf
-        return self.rate + max(0.0, age) // MINUTE
+        return self.rate + max(0.0, age) // self.growth
+
+    def charge(self, scope: str, now: float) -> Charge:
+        """It as a limit of `scope`. What was sent before it was learnt counts for a minute."""
+        fresh = now - self.learnt_at < MINUTE
+        limit = Limit(requests=int(self.allowed(now)), per=MINUTE)
+        before = self.since(now - MINUTE) if fresh else ()
+        return Charge(scope, limit, name="learnt", before=before)
 
     def since(self, then: float) -> tuple[float, ...]:
         """When the requests after `then` were sent."""
@@ -70,7 +87,17 @@ class LearnedRate:
         recent = len(self.since(now - MINUTE))
         if recent >= MIN_REQUESTS:
             self.rate = max(1.0, min(self.allowed(now), recent) // 2)
-            self.learnt_at, self.burst = now, (place, last)
+            self.learnt_at, self.burst, self.growth = now, (place, last), MINUTE
+
+    def told(self, now: float, stated: int | None = None) -> None:
+        """A request was refused because the minute was full. `stated`: the limit, if it named one.
+
+        The refusals of a burst come one by one, and each leaves fewer that were let through.
+        """
+        self.refusals.append(now)
+        refused = sum(at > now - MINUTE for at in self.refusals)
+        self.rate = stated or max(1.0, len(self.since(now - MINUTE)) - refused)
+        self.learnt_at, self.burst, self.growth = now, (0, 0), TOLD_GROWTH
 
 
 @dataclass(slots=True)
@@ -95,6 +122,8 @@ class AdaptiveLimits:
     rates: dict[str, LearnedRate] = field(default_factory=dict)
     concurrency: dict[str, LearnedConcurrency] = field(default_factory=dict)
     """By account scope."""
+    siblings: dict[str, LearnedRate] = field(default_factory=dict)
+    """The limit of each model that an account's models were last told of, by account scope."""
     in_flight: dict[str, int] = field(default_factory=dict)
     """Attempts of this process under way, by account scope."""
     count: int = 0
@@ -107,22 +136,24 @@ class AdaptiveLimits:
             learned = self.rates.get(scope)
             if learned is None:
                 continue
-            allowed = learned.allowed(now)
-            if allowed < MAX_RATE:
-                fresh = now - learned.learnt_at < MINUTE
-                charges.append(
-                    Charge(
-                        scope,
-                        Limit(requests=int(allowed), per=MINUTE),
-                        name="learnt",
-                        before=learned.since(now - MINUTE) if fresh else (),
-                    )
-                )
+            if learned.rate == math.inf and scope != account.scope:
+                sibling = self.siblings.get(account.scope)
+                if sibling is not None:
+                    learned = replace(sibling, sent=learned.sent)
+            if learned.allowed(now) < MAX_RATE:
+                charges.append(learned.charge(scope, now))
         concurrent = self._concurrent(account.scope, now)
         if concurrent < MAX_RATE:
             limit = Limit(concurrent=concurrent)
             charges.append(Charge(account.scope, limit, name="learnt concurrency"))
         return tuple(charges)
+
+    def of_account(self, account: Account, now: float) -> tuple[Charge, ...]:
+        """The learnt limits of requests that all models of an account share."""
+        learned = self.rates.get(account.scope)
+        if learned is None or learned.allowed(now) >= MAX_RATE:
+            return ()
+        return (learned.charge(account.scope, now),)
 
     def sent(self, account: Account, model: Model, now: float) -> int:
         """An attempt is on its way; returns its place among all attempts."""
@@ -145,16 +176,22 @@ class AdaptiveLimits:
     def refused(
         self, account: Account, model: Model, fault: Fault, now: float, place: int = 0
     ) -> None:
-        """A 429 came. Nothing is learnt from it if a stated limit explains it.
+        """A limit refused. Nothing is learnt if a stated limit explains it.
 
         OpenRouter says so if it was the account's limit; its bare 429s are an upstream's, and they
         come and go.
         """
-        if account.dialect == "openrouter" or _states_rate(account) or not fault.effect.paced:
-            return
         whole, own = _scopes(account, model)
-        scope = own if fault.effect.limit == "unclear" else whole
-        self._rate(scope).refused(now, place, self.count)
+        told = fault.effect.minute
+        if told is not None:
+            learned = self._rate(own if told == "model" else whole)
+            if not _explains(account, told, len(learned.since(now - MINUTE)) - 1):
+                learned.told(now, fault.limit)
+                if told == "model":
+                    self.siblings[account.scope] = learned
+        elif fault.effect.paced and account.dialect != "openrouter" and not _states_rate(account):
+            scope = own if fault.effect.limit == "unclear" else whole
+            self._rate(scope).refused(now, place, self.count)
 
     def crowded(self, account: Account, now: float) -> None:
         """An attempt was refused because too many were under way.
@@ -181,6 +218,17 @@ class AdaptiveLimits:
 def _scopes(account: Account, model: Model) -> tuple[str, str]:
     """The account's scope, and the model's own."""
     return account.scope, f"{account.scope}|{model.wire_name}"
+
+
+def _explains(account: Account, scope: str, sent: int) -> bool:
+    """Whether a stated limit of the minute was full after so many requests."""
+    return any(
+        limit.requests is not None
+        and 1.0 < limit.per <= MINUTE
+        and limit.scope == scope
+        and sent >= limit.requests
+        for limit in account.limits
+    )
 
 
 def _states_rate(account: Account) -> bool:

@@ -11,14 +11,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..catalogue.model import Catalogue, Model
+from ..catalogue.model import Catalogue, Model, ModelIdentity
 from ..catalogue.providers import Account
 from .charges import Charge, charges_of
+from .congestion import FREE
 from .health_book import HealthBook
 from .kinship import Kinship
-from .last_resort import worth_asking_at
 from .selection import Selection, select
 from .situation import Situation
+from .worth import worth_asking_at
 
 LIST_POLL = 0.5
 """Seconds to wait for a list of models on its way, if nobody can be asked before."""
@@ -90,13 +91,15 @@ class Candidates:
     def __init__(
         self,
         selection: Selection,
+        catalogue: Catalogue,
         accounts: Mapping[str, Account],
         situation: Situation,
     ) -> None:
+        self._catalogue = catalogue
         self._situation, self.book = situation, situation.book
         self.max_tries = max(1, situation.policy.retry_attempts)
         self.congestion = situation.congestion
-        """What a request costs others, in seconds by provider."""
+        """What a request costs others, by provider."""
         self.skipped = selection.skipped
         self.blocked: dict[str, float] = {}
         """Scopes whose limit refused this call, and until when."""
@@ -112,13 +115,15 @@ class Candidates:
             for model in selection.named
         ]
         self._rest = selection.ranked[::-1]
+        self._known: dict[ModelIdentity, Candidate] = {}
+        """Candidates that were made before the last change of order."""
 
     @classmethod
     def of(
         cls, catalogue: Catalogue, accounts: Mapping[str, Account], situation: Situation
     ) -> Candidates:
         """The candidates for a request."""
-        return cls(select(catalogue, accounts, situation), accounts, situation)
+        return cls(select(catalogue, accounts, situation), catalogue, accounts, situation)
 
     @property
     def all(self) -> list[Candidate]:
@@ -143,16 +148,30 @@ class Candidates:
     def grow(self, catalogue: Catalogue, *, more: bool, now: float) -> None:
         """A list has come: its models join those that were not asked yet. `more`: whether another
         is on its way."""
-        self.pending = more
-        selection = select(catalogue, self._accounts, replace(self._situation, now=now))
+        self.pending, self._catalogue = more, catalogue
+        selection = self._select_again(now)
         known = {candidate.model.identity for candidate in self._made}
-        self.skipped.clear()
-        self.skipped.update(selection.skipped)
         self._rest = [
             model
             for model in (*selection.ranked[::-1], *selection.named[::-1])
             if model.identity not in known
         ]
+
+    def rerank(self, now: float) -> None:
+        """Time has passed: put those that nobody named into the order of now, and leave out who no
+        longer fits."""
+        ranked = self._select_again(now).ranked
+        self._known |= {candidate.model.identity: candidate for candidate in self._made}
+        self._made = [candidate for candidate in self._made if candidate.named]
+        named = {candidate.model.identity for candidate in self._made}
+        self._rest = [model for model in ranked[::-1] if model.identity not in named]
+
+    def _select_again(self, now: float) -> Selection:
+        self._situation = replace(self._situation, now=now, congestion=self.congestion)
+        selection = select(self._catalogue, self._accounts, self._situation)
+        self.skipped.clear()
+        self.skipped.update(selection.skipped)
+        return selection
 
     def put_first(self, candidate: Candidate) -> None:
         """Ask this one next."""
@@ -176,8 +195,8 @@ class Candidates:
             if not self.alive(candidate) or candidate.model.id in avoid:
                 continue
             when, last_resort, line = self._ready(candidate, now)
-            if last_resort and when <= now and not fresh_only:
-                when = self._worth_asking_at(candidate, now, time_left)
+            if when <= now and not (last_resort and fresh_only):
+                when = self._worth_asking_at(candidate, now, time_left, last_resort=last_resort)
             if when > now:
                 if when < until:
                     until, scope = when, line
@@ -219,19 +238,28 @@ class Candidates:
         bench = self.book.accounts.get(candidate.account.scope)
         return bench is not None and bench.until == until and bench.cause.effect.limit == "account"
 
-    def _worth_asking_at(self, candidate: Candidate, now: float, time_left: float | None) -> float:
-        """When a last resort is worth a request; see `last_resort`."""
+    def _worth_asking_at(
+        self, candidate: Candidate, now: float, time_left: float | None, *, last_resort: bool
+    ) -> float:
+        """When it is worth a request of its account; see `worth`."""
         identity = candidate.model.identity
         record = self.book.models.get(identity)
-        if record is None:
+        congestion = self.congestion.get(candidate.account.provider, FREE)
+        if record is None or candidate.named:
             return now
         return worth_asking_at(
             record,
             now,
-            congestion=self.congestion.get(candidate.account.provider, 0.0),
+            ways=self._situation.need.ways,
+            congestion=congestion,
             time_left=time_left,
-            probed=record.probing and identity in self.book.in_flight,
+            usual=self.book.pool.success,
+            probed=last_resort and record.probing and identity in self.book.in_flight,
         )
+
+    def queued(self, candidate: Candidate) -> bool:
+        """Whether others wait for its account."""
+        return self.congestion.get(candidate.account.provider, FREE).waiting > 0
 
     def returns(self, now: float) -> float | None:
         """When somebody will be asked again, which a caller can rely on; None: never.
@@ -267,7 +295,9 @@ class Candidates:
 
     def _make(self) -> Candidate:
         model = self._rest.pop()
-        candidate = Candidate(model=model, account=self._accounts[model.provider])
+        candidate = self._known.get(model.identity)
+        if candidate is None:
+            candidate = Candidate(model=model, account=self._accounts[model.provider])
         self._made.append(candidate)
         return candidate
 

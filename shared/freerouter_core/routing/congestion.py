@@ -1,27 +1,64 @@
-"""What one more request costs the others who share its account, in seconds that they wait for it.
+"""`Congestion`: what one more request of an account costs the others who share it.
 
-While there is room, that is next to nothing. With a full minute it is a place in the line. A limit
-of a day has no line: each request of a small one is worth more than one of a large one.
+A limit of a minute has a line. A request that is sent takes a place in it, and everybody behind it
+waits longer: that is a delay, in seconds. A limit of a day has no line. A request takes one of the
+few that are left, and somebody may get none before the day ends: that is a denial, a chance.
+
+How much will still be asked in a day, nobody knows. The best guess is: as much as was asked so far.
+So a day that is a tenth used denies hardly anybody, and one that is half used may deny somebody.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ..catalogue.providers import Limit
 
-SCARCE_SECONDS = 300.0
-"""Seconds that all requests of a long limit are worth together: one of 50 is worth six."""
 LONG_PERIOD = 3_600.0
 """Seconds from which on a limit is long: nobody waits in line for its end."""
-MAX_CONGESTION = 30.0
-"""Most seconds that one request costs."""
+MAX_DELAY = 30.0
+"""Most seconds of delay of one request."""
+DENIAL = 0.25
+"""The chance that a request denies another when half of a long limit is used."""
+MAX_DENIAL = 0.5
+"""The most that this chance is taken for: the next request may fail as well."""
+DENIED_SECONDS = 30.0
+"""Seconds that a denied answer counts for where only seconds are compared."""
 
 
-def congestion(limit: Limit, used: float, waiting: int) -> float:
-    """Seconds that a request under this limit costs others. `waiting`: requests in its line."""
-    if limit.requests is None or limit.requests <= 0:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Congestion:
+    """What one more request costs others."""
+
+    delay: float = 0.0
+    """Seconds that others wait longer."""
+    denial: float = 0.0
+    """The chance that somebody gets no answer before the limit resets."""
+    waiting: int = 0
+    """How many requests wait for the account."""
+
+    @property
+    def seconds(self) -> float:
+        """Both as seconds."""
+        return self.delay + self.denial * DENIED_SECONDS
+
+
+FREE = Congestion()
+"""Nobody else wants anything of the account."""
+
+
+def delay(limit: Limit, used: float, waiting: int) -> float:
+    """Seconds that a request under a short limit delays others. `waiting`: requests in its line."""
+    if not limit.requests or limit.per >= LONG_PERIOD:
         return 0.0
     full = min(1.0, used / limit.requests)
-    if limit.per >= LONG_PERIOD:
-        return min(MAX_CONGESTION, SCARCE_SECONDS / limit.requests * (0.5 + full))
     crowding = waiting + full**3 / (1.05 - full)
-    return min(MAX_CONGESTION, limit.per / limit.requests * crowding)
+    return min(MAX_DELAY, limit.per / limit.requests * crowding)
+
+
+def denial(limit: Limit, used: float) -> float:
+    """The chance that a request under a long limit denies another one."""
+    if not limit.requests or limit.per < LONG_PERIOD:
+        return 0.0
+    left = max(0.0, limit.requests - used)
+    return MAX_DENIAL if left * MAX_DENIAL <= DENIAL * used else DENIAL * used / left

@@ -60,6 +60,8 @@ from .timeouts import too_late
 
 MAX_IN_FLIGHT = 3
 """Attempts of one request in flight at most."""
+RERANK_AFTER = 1.0
+"""Seconds of waiting after which the order is a new one: others have learnt in the meantime."""
 
 T = TypeVar("T")
 Steps = Generator[s.Step, s.Event, T]
@@ -121,9 +123,7 @@ class _Run:
                 time_left=self.deadline.left(self.now),
             )
             candidate = turn.candidate
-            if candidate is not None and too_late(
-                self.plan, self.book, candidate, self.now, self.deadline.at
-            ):
+            if candidate is not None and self._too_late(candidate):
                 candidate.out = self.ran_late = True
                 continue
             if candidate is not None and self._may_send():
@@ -137,6 +137,11 @@ class _Run:
             if outcome is not None:
                 return outcome
 
+    def _too_late(self, candidate: Candidate) -> bool:
+        if not self.candidates.queued(candidate):
+            return False
+        return too_late(self.plan, self.book, candidate, self.now, self.deadline.at)
+
     def _do(self, step: s.Step) -> Steps[s.Event]:
         """Take a step: every step and event goes through here into the journal."""
         self.journal.add(self.now, step)
@@ -149,6 +154,8 @@ class _Run:
             self.journal.add_end(event, None if flight is None else flight.attempt)
         elif not isinstance(event, s.Woke):
             self.journal.add(event.at, event)
+        elif event.congestion is not None:
+            self.candidates.congestion = event.congestion
         return event
 
     def _raise_if_hopeless(self) -> None:
@@ -182,6 +189,8 @@ class _Run:
         before = self.now
         yield from self._do(s.Sleep(wake, turn.scope, deadline))
         self.deadline.waited(self.now - before, in_line=turn.in_line)
+        if self.now - before >= RERANK_AFTER:
+            self.candidates.rerank(self.now)
         if turn.scope is not None:
             self.candidates.blocked.pop(turn.scope, None)
 
@@ -391,6 +400,6 @@ class _Run:
         """Learn from the answer, and cancel the other attempts."""
         self.flights.remove(flight)
         yield from self._cancel_all("another answered")
-        flight.answered(self.book, tokens_of(answer), self.plan.need.ways, self.now)
+        flight.answered(self.book, tokens_of(answer), self.plan.need, self.now)
         self.failures.answered(flight, self.now, event.spent_until)
         self.journal.attempted(flight.attempt, None, flight.sent, self.now)

@@ -1,10 +1,6 @@
 """`Health`: one model's record. How likely it answers, how fast, and what it turned out to lack.
 
-**Odds.** Answers and failures are counted, and every count halves within an hour, because free
-models change by the hour. Together with a prior they give the chance of an answer. But failures
-come in streaks: a model that is up stays up for a while, and so does one that is down. So the last
-outcome counts more than the record while it is recent. One failure of a good model says little,
-since good models fail by chance; three in a row say that it is down.
+**Odds.** Whether it answers is a matter of its state, up or down; see `availability`.
 
 **Benches.** After failures in a row a model rests. A wait that the provider states is kept to the
 second. A guessed one ends with a probe: one request tries the model, the others hold back, and its
@@ -14,8 +10,8 @@ fate decides for all (law 8).
 account and a mistake of a caller are no failures of the model (law 6). What it lacks is forgotten
 after hours, because models are repaired, and one request is a cheap test.
 
-Reading a record never changes it. Time passes in the reader's arithmetic; counts decay and old
-lacks expire for good at the next write.
+Reading a record never changes it. Time passes in the reader's arithmetic; old lacks expire for good
+at the next write.
 """
 
 from __future__ import annotations
@@ -25,23 +21,12 @@ from dataclasses import dataclass, field
 from random import Random
 
 from ..wire.fault import Fault, Kind
+from .availability import Availability
 from .guessed_bench import BenchRule
 from .ruling import Ruling
 from .timings import Timings
 from .ways import Way
 
-HALF_LIFE = 3_600.0
-"""Seconds after which an answer or a failure counts half."""
-PRIOR_GOOD = 2.0
-"""Answers that a model is believed to have given before any was seen."""
-PRIOR_BAD = 1.0
-"""Failures that a model is believed to have had before any was seen."""
-OUTCOME_HALF_LIFE = 90.0
-"""Seconds after which the last outcome has half of its influence on the odds."""
-SUCCESS_WEIGHT = 0.75
-"""How far a fresh answer moves the chance towards 1."""
-CHANCE_FAILURE = 0.2
-"""The chance that a model fails once although it is up."""
 PRIOR_FAILURE_SECONDS = 1.5
 """Seconds a failure takes before any was seen."""
 LACKS_KEPT = 6 * 3_600.0
@@ -64,16 +49,8 @@ MIN_STATED_WAIT = 1.0
 class Health(Timings):
     """One model's record, as of its last write. Times are unix seconds."""
 
-    good: float = 0.0
-    """Answers, each decayed since it came."""
-    bad: float = 0.0
-    """Failures, each decayed since it came."""
-    decayed_at: float = 0.0
-    """When `good` and `bad` were last decayed."""
-    outcome_at: float = 0.0
-    """When it last answered or failed in a way that says something about it; 0: never."""
-    up: bool = True
-    """Whether that outcome was an answer."""
+    availability: Availability = field(default_factory=Availability)
+    """Whether it is up."""
     failure_seconds: float = PRIOR_FAILURE_SECONDS
     """Seconds that its failures take on average."""
     answers: int = 0
@@ -123,6 +100,11 @@ class Health(Timings):
         return not (unfit or self.charged or self.gone is not None)
 
     @property
+    def seen(self) -> bool:
+        """Whether an outcome says anything about it."""
+        return bool(self.availability.seen_at or self.ways)
+
+    @property
     def safety(self) -> float:
         """0 to 10, by the guards' verdicts on its answers."""
         judged = self.safe + self.unsafe + SAFETY_WEIGHT
@@ -142,22 +124,7 @@ class Health(Timings):
 
     def odds(self, now: float) -> tuple[float, float]:
         """The chance that it answers now, and the number of outcomes that this rests on."""
-        fade = 0.5 ** ((now - self.decayed_at) / HALF_LIFE) if now > self.decayed_at else 1.0
-        good, bad = PRIOR_GOOD + self.good * fade, PRIOR_BAD + self.bad * fade
-        total = good + bad
-        chance = good / total
-        if self.outcome_at:
-            age = now - self.outcome_at
-            if age < 0.0:  # another machine's clock may be ahead of ours
-                age = 0.0
-            recent = 0.5 ** (age / OUTCOME_HALF_LIFE)
-            if self.up:
-                chance += SUCCESS_WEIGHT * recent * (1.0 - chance)
-            else:
-                by_chance = chance * CHANCE_FAILURE ** max(1, self.strikes)
-                down = (1.0 - chance) / (1.0 - chance + by_chance)
-                chance *= 1.0 - down * recent
-        return chance, total
+        return self.availability.chance(now), self.availability.evidence
 
     def way_chance(self, ways: Iterable[str], now: float) -> float:
         """The chance that it does all these ways, if it answers at all."""
@@ -177,14 +144,12 @@ class Health(Timings):
         self, now: float, *, first_token: float | None, seconds: float, tokens: int
     ) -> None:
         """Take in an answer. It ends a guessed bench and the strikes."""
-        self._decay(now)
-        self.good += 1.0
+        self.availability.answered(now)
         self.answers += 1
         self.strikes, self.probing, self.last_fault = 0, False, ""
         self.lacks = self.lacks_at(now)
         if not self.stated_wait(now):  # another request may have been told to wait meanwhile
             self.benched_until, self.bench_stated = 0.0, False
-        self.outcome_at, self.up = now, True
         self.learn(max(0.2, 1.0 / self.answers), first_token, seconds, tokens)
 
     def failed(
@@ -242,14 +207,6 @@ class Health(Timings):
         self.unsafe += worse
         self.safe += 1.0 - worse
 
-    def _decay(self, now: float) -> None:
-        if now > self.decayed_at:
-            if self.good or self.bad:
-                factor = 0.5 ** ((now - self.decayed_at) / HALF_LIFE)
-                self.good *= factor
-                self.bad *= factor
-            self.decayed_at = now
-
     def _learn_lacks(self, fault: Fault, now: float) -> None:
         if fault.lacks:
             self.lacks, self.lacks_since = self.lacks_at(now) | fault.lacks, now
@@ -257,10 +214,8 @@ class Health(Timings):
             self.context = fault.context
 
     def _count_failure(self, now: float, seconds: float | None) -> None:
-        self._decay(now)
-        self.bad += 1.0
+        self.availability.failed(now)
         self.failures += 1
-        self.outcome_at, self.up = now, False
         if seconds is not None:
             weight = max(0.3, 1.0 / self.failures)
             self.failure_seconds += weight * (seconds - self.failure_seconds)

@@ -18,7 +18,7 @@ from .guessed_bench import ANY_FAILURE, BenchRule
 from .health import Health
 from .ruling import Ruling
 from .suspicion import Conclusion
-from .timings import Pool, Timings
+from .timings import PLAIN, Pool, Timings
 from .usage_stats import UsageStats, written
 from .ways import form_way
 
@@ -88,16 +88,17 @@ class HealthBook:
         seconds: float,
         tokens: int,
         ways: Iterable[str] = (),
+        way: str = PLAIN,
     ) -> None:
         """A model answered. Seconds count from when the attempt was sent. `ways`: the ways of
-        asking that it did."""
+        asking that it did; `way`: the one that decides how long answers are."""
         self.usage.answered(identity, now, first_token=first_token, seconds=seconds, tokens=tokens)
         self._touched_record(identity).answered(
             now, first_token=first_token, seconds=seconds, tokens=tokens
         )
-        for way in ways:
-            self._record(identity).did(way)
-        self.pool.answered(first_token, seconds, tokens)
+        for done in ways:
+            self._record(identity).did(done)
+        self.pool.answered(first_token, seconds, tokens, way)
 
     def failed(
         self,
@@ -113,6 +114,7 @@ class HealthBook:
         self.usage.failed(identity, now, fault)
         record = self._record(identity)
         if fault.effect.way is not None:  # it answered: only this way of asking went wrong
+            self.pool.failed()
             if fault.effect.way != "structured":
                 record.failed_at(fault.effect.way, now)
             record.probing = False
@@ -120,6 +122,8 @@ class HealthBook:
             return
         if fault.lacks or fault.context is not None or fault.teaches or fault.kind is Kind.BUSY:
             self._touch(identity)
+        if fault.teaches:
+            self.pool.failed()
         record.failed(fault, now, rng, rule, seconds)
 
     def failed_way(self, identity: ModelIdentity, way: str, now: float) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .candidates import Candidate
 from .health_book import HealthBook
 from .hedge import hedge_after
+from .need import Need
 from .plan import Plan
 from .state import RoutingState
 from .steps import Attempt
@@ -50,7 +51,7 @@ class InFlight:
         """Seconds since its first token; 0: none came."""
         return 0.0 if self.token_at is None else now - self.token_at
 
-    def answered(self, book: HealthBook, tokens: int, ways: Sequence[str], now: float) -> None:
+    def answered(self, book: HealthBook, tokens: int, need: Need, now: float) -> None:
         """Learn from its answer: how long it took, and which ways of asking the model did."""
         form = self.attempt.form
         book.answered(
@@ -59,7 +60,8 @@ class InFlight:
             first_token=None if self.token_at is None else self.token_at - self.sent,
             seconds=now - self.sent,
             tokens=tokens,
-            ways=(*ways, form_way(form)) if form is not None else ways,
+            ways=(*need.ways, form_way(form)) if form is not None else need.ways,
+            way=need.way,
         )
 
 

@@ -10,6 +10,7 @@ from ..errors import BadRequest
 from ..wire.json_values import MAX_DEPTH, is_deep
 from ..wire.request import ChatRequest, check_request
 from .task import analyse
+from .timings import PLAIN
 
 _PARTS = {
     "image_url": "image",
@@ -63,6 +64,11 @@ class Need:
     """A name in `task.TASKS`; None: not asked for, or not recognised."""
     after_tool: bool = False
     """Whether the last message is a tool's result: then an empty answer can be right."""
+
+    @property
+    def way(self) -> str:
+        """The way of asking that decides how long the answer is."""
+        return self.ways[-1] if self.ways else PLAIN
 
     @property
     def ways(self) -> tuple[str, ...]:

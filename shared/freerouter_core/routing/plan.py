@@ -12,6 +12,7 @@ from ..catalogue.providers import Account
 from ..errors import AttemptRecord
 from ..wire.answer import Answer
 from ..wire.request import ChatRequest
+from .congestion import Congestion
 from .health_book import HealthBook
 from .journal import Journal
 from .need import Need
@@ -44,10 +45,8 @@ class Plan:
     """The guards' opinion of an answer from the model of that id. The driver asks, on a thread."""
     flags: tuple[Flag, ...] = ()
     """What guards remarked about the prompt."""
-    congestion: Mapping[str, float] = field(default_factory=dict)
-    """Seconds that a request costs others, by provider; see `congestion`."""
-    queue_lengths: Mapping[str, int] = field(default_factory=dict)
-    """How many requests wait for each provider's account."""
+    congestion: Mapping[str, Congestion] = field(default_factory=dict)
+    """What a request costs others, by provider."""
 
     def situation(self, book: HealthBook, now: float, rng: Random, turn: int) -> Situation:
         """The situation that the request's candidates are chosen in."""

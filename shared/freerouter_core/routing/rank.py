@@ -25,8 +25,9 @@ import math
 from collections.abc import Callable, Sequence
 
 from ..catalogue.model import Model
+from .availability import Availability
 from .fit import quality_of
-from .health import PRIOR_BAD, PRIOR_FAILURE_SECONDS, PRIOR_GOOD, Health
+from .health import PRIOR_FAILURE_SECONDS, Health
 from .situation import Situation
 from .task import aptitude
 from .timings import PRIOR_FIRST_TOKEN, PRIOR_SPEED
@@ -43,8 +44,12 @@ UNCERTAINTY = 0.6
 """How far the time of an unknown model may be from the usual, as a power of e."""
 MIN_CHANCE, MAX_CHANCE = 0.02, 0.99
 """Bounds of a sampled chance: a model is never sure to fail, nor sure to answer."""
+NO_JSON_CHANCE = 0.5
+"""The chance that a model without native JSON gives a structured answer, while none was seen."""
 NO_JSON_PENALTY = 1.25
 """Factor on the time of a structured answer from a model without native JSON: it may take two."""
+BLANK = Availability()
+"""What is believed of a model that was never asked."""
 UNCONGESTED = (1.0, 0.0)
 """Boldness and congestion of a provider that nobody waits for."""
 USUAL_ANSWER = 256
@@ -77,15 +82,15 @@ def _scores(models: Sequence[Model], situation: Situation) -> list[float]:
     plain loop over local names."""
     need, policy, book = situation.need, situation.policy, situation.book
     now, rng, congestion = situation.now, situation.rng, situation.congestion
-    tokens = min(book.pool.size.mean, need.output_tokens)
+    tokens = min(book.pool.size_of(need.way).mean, need.output_tokens)
     bend = -QUALITY_WEIGHTS.get(policy.prefer, QUALITY_WEIGHTS["balanced"])
     blank = book.blank()
     blank_odds, blank_seconds = blank.odds(now), blank.expected(tokens)
     record_of, exp, sqrt, structured = book.models.get, math.exp, math.sqrt, need.structured
     draw, ways = rng.random if rng is not None else None, need.ways
     by_provider = {
-        name: (1.0 / (1.0 + seconds / HALF_EXPLORATION), seconds)
-        for name, seconds in congestion.items()
+        name: (1.0 / (1.0 + costs.seconds / HALF_EXPLORATION), costs.seconds)
+        for name, costs in congestion.items()
     }
     in_flight, prior_only = book.in_flight, not (need.task or policy.quality)
     scores = []
@@ -115,6 +120,8 @@ def _scores(models: Sequence[Model], situation: Situation) -> list[float]:
         chance = MAX_CHANCE if chance > MAX_CHANCE else max(chance, MIN_CHANCE)
         if structured and "structured_outputs" not in model.parameters:
             seconds *= NO_JSON_PENALTY
+            if health is None or "structured" not in health.ways:
+                chance *= NO_JSON_CHANCE
         failure = (1.0 - chance) * failure_seconds
         failing = (failure + REQUEST_COST + congested) / chance
         quality = (
@@ -128,9 +135,8 @@ def _scores(models: Sequence[Model], situation: Situation) -> list[float]:
 
 def _long_run_chance(health: Health | None) -> float:
     """The share of answers, whatever the last outcome was."""
-    if health is None:
-        return PRIOR_GOOD / (PRIOR_GOOD + PRIOR_BAD)
-    return (health.good + PRIOR_GOOD) / (health.good + health.bad + PRIOR_GOOD + PRIOR_BAD)
+    availability = BLANK if health is None else health.availability
+    return availability.sure * availability.long_run
 
 
 def _usual_seconds(health: Health | None) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
+from .congestion import Congestion
 from .health_book import HealthBook
 from .need import Need
 from .policy import Policy
@@ -22,7 +23,7 @@ class Situation:
         now: unix seconds.
         rng: draws samples of uncertain odds; None: means are used, as `explain` wants.
         turn: how many requests came before; moves the round robin.
-        congestion: what a request costs others, in seconds by provider; see `congestion`.
+        congestion: what a request costs others, by provider.
         pending: whether the list of models of an account is still on its way.
     """
 
@@ -32,5 +33,5 @@ class Situation:
     now: float
     rng: Random | None = None
     turn: int = 0
-    congestion: Mapping[str, float] = field(default_factory=dict)
+    congestion: Mapping[str, Congestion] = field(default_factory=dict)
     pending: bool = False

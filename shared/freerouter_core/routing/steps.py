@@ -5,6 +5,7 @@ Data only. Times are unix seconds; `number` is the number of an attempt within i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ..catalogue.model import Catalogue, Model
@@ -13,6 +14,7 @@ from ..wire.answer import Answer
 from ..wire.fault import Fault
 from ..wire.structured import Form
 from .charges import Charge
+from .congestion import Congestion
 from .ruling import Ruling
 
 
@@ -205,9 +207,11 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Woke:
-    """Time passed, or the step is done."""
+    """Time passed, or the step is done. `congestion`: what a request costs others now, by provider,
+    if that was looked at."""
 
     at: float
+    congestion: Mapping[str, Congestion] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,12 +69,11 @@ def quiet_timeout(plan: Plan, book: HealthBook, model: Model) -> float:
 def too_late(
     plan: Plan, book: HealthBook, candidate: Candidate, now: float, deadline: float | None
 ) -> bool:
-    """Whether it could hardly answer in time, while others wait for the request it would use."""
-    queued = plan.queue_lengths.get(candidate.account.provider)
-    if deadline is None or candidate.named or not queued:
+    """Whether it could hardly answer in time. `candidate` is of an account that others wait for."""
+    if deadline is None or candidate.named:
         return False
     record = book.of(candidate.model.identity)
-    usual = record.expected(book.pool.size.usual(plan.need.limit))
+    usual = record.expected(book.pool.size_of(plan.need.way).usual(plan.need.limit))
     seconds = record.first_token if plan.stream else usual
     return deadline - now < seconds * (1.0 - record.spread)
 
@@ -87,6 +86,6 @@ def expected_seconds(plan: Plan, book: HealthBook, model: Model) -> float:
     timings = book.timings(model.identity)
     if plan.stream:
         return timings.first_token
-    size, limit = book.pool.size, plan.need.limit
+    size, limit = book.pool.size_of(plan.need.way), plan.need.limit
     answered = book.of(model.identity).answers
     return timings.expected(size.likely(limit) if answered else size.usual(limit))

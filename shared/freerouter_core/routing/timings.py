@@ -16,8 +16,20 @@ PRIOR_SPREAD = 0.5
 """Relative error of an expected time before any answer was seen: 1 is the time itself."""
 MAX_ERROR = 1.0
 """Largest relative error that one answer counts with: a tenfold delay says little of the others."""
+MAX_LATENESS = 5.0
+"""Largest error of a whole time that one answer counts with, as a part of what was expected."""
+MAX_FASTER = 5.0
+"""How many times as fast one answer may make a model seem."""
+MIN_FIRST_TOKEN = 0.01
+"""Seconds that a first token takes at least."""
 POOL_WEIGHT = 0.1
 """Weight of one answer in the averages over all models."""
+PLAIN = "plain"
+"""The way of asking for text."""
+SUCCESS_WEIGHT = 0.05
+"""Weight of one outcome in the share of requests that are answered."""
+USUAL_SUCCESS = 0.7
+"""That share before any outcome was seen."""
 USUAL_TOKENS = 160.0
 """Tokens of an answer before any was seen."""
 MIN_TOKENS, MIN_SECONDS = 16, 0.05
@@ -46,15 +58,19 @@ class Timings:
     def learn(self, weight: float, first_token: float | None, seconds: float, tokens: int) -> None:
         """Take in how long an answer took. `first_token` None: only the whole time is known.
 
-        Then the first token and the speed are assumed to be off by the same factor.
+        Then the error is shared between the first token and the writing, by the squares of their
+        times: the longer one is likelier to be off. A short answer says nothing of the speed.
         """
         expected = self.expected(tokens) if first_token is None else self.first_token
         ratio = (seconds if first_token is None else first_token) / max(expected, 0.001)
         self.spread += weight * (min(abs(ratio - 1.0), MAX_ERROR) - self.spread)
         if first_token is None:
-            step = max(0.02, min(ratio, 50.0)) ** weight
-            self.first_token *= step
-            self.speed /= step
+            writing = tokens / self.speed
+            error = weight * min(seconds - expected, MAX_LATENESS * expected)
+            share = self.first_token**2 / (self.first_token**2 + writing**2)
+            self.first_token = max(MIN_FIRST_TOKEN, self.first_token + error * share)
+            if tokens >= MIN_TOKENS:
+                self.speed = tokens / max(writing / MAX_FASTER, writing + error * (1.0 - share))
             return
         self.first_token += weight * (first_token - self.first_token)
         if tokens >= MIN_TOKENS and seconds > first_token + MIN_SECONDS:
@@ -68,6 +84,8 @@ class AnswerSize:
     mean: float = USUAL_TOKENS
     deviation: float = USUAL_TOKENS / 2
     """Mean absolute deviation, tokens."""
+    answers: int = 0
+    """Answers that this rests on."""
 
     def usual(self, limit: int | None) -> float:
         """Tokens of an average answer. `limit`: the caller's `max_tokens`."""
@@ -80,19 +98,39 @@ class AnswerSize:
 
     def learn(self, tokens: int) -> None:
         """Take in the size of an answer. One of an absurd size counts like a long one."""
+        self.answers += 1
+        weight = max(POOL_WEIGHT, 1.0 / (1.0 + self.answers))
         longest = 4.0 * max(self.deviation, USUAL_TOKENS / 4)
         away = max(-self.mean, min(tokens - self.mean, longest))
-        self.deviation += POOL_WEIGHT * (abs(away) - self.deviation)
-        self.mean += POOL_WEIGHT * away
+        self.deviation += weight * (abs(away) - self.deviation)
+        self.mean += weight * away
 
 
 @dataclass(slots=True)
 class Pool(Timings):
     """What the answers of all models taken together are like."""
 
-    size: AnswerSize = field(default_factory=AnswerSize)
+    sizes: dict[str, AnswerSize] = field(default_factory=dict)
+    """How long answers are, by way of asking: a call of a tool is short, a text may be long."""
+    success: float = USUAL_SUCCESS
+    """The share of requests that are answered, of late."""
 
-    def answered(self, first_token: float | None, seconds: float, tokens: int) -> None:
+    def size_of(self, way: str = PLAIN) -> AnswerSize:
+        """The size of answers to requests that ask in this way, to be read."""
+        return self.sizes.get(way) or UNSEEN_SIZE
+
+    def answered(
+        self, first_token: float | None, seconds: float, tokens: int, way: str = PLAIN
+    ) -> None:
         """Take in one answer of any model."""
         self.learn(POOL_WEIGHT, first_token, seconds, tokens)
-        self.size.learn(tokens)
+        self.sizes.setdefault(way, AnswerSize()).learn(tokens)
+        self.success += SUCCESS_WEIGHT * (1.0 - self.success)
+
+    def failed(self) -> None:
+        """Take in one failure of any model."""
+        self.success -= SUCCESS_WEIGHT * self.success
+
+
+UNSEEN_SIZE = AnswerSize()
+"""What is believed of the size of answers before any was seen."""

@@ -40,6 +40,8 @@ LOCAL_GRACE = 1.0
 JOIN_TIMEOUT = 0.25
 """Seconds a request waits for the lists of further accounts once it has one. Those that come later
 join it on its way."""
+RENEW_AFTER = 600.0
+"""Seconds after which a list is renewed early if a request finds nobody to ask."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 30.0, 1_800.0
 """Seconds until a failed fetch is tried again: doubled each time, up to the second number."""
 
@@ -135,6 +137,15 @@ class Discovery:
         if accounts and failed == len(accounts):
             raise self._unavailable(accounts)
         return self._merge(accounts, required=True)
+
+    def renew(self, accounts: Iterable[Account], transport_of: TransportOf) -> None:
+        """A request finds nobody to ask: new models may have come. Renew older lists beside it."""
+        now = self._clock.now()
+        for account in accounts:
+            source = self._source(account)
+            old = source.models is not None and now - source.fetched >= RENEW_AFTER
+            if old and source.task is None and now >= source.not_before:
+                self._start_fetch(account, source, transport_of(account))
 
     def forget_tasks(self) -> None:
         """After a fork or a close: the tasks belong to a loop that is gone."""

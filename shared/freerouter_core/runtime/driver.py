@@ -56,7 +56,7 @@ class Driver:
         transport_of: Callable[[Account], Transport],
     ) -> None:
         self._runtime, self._plan, self._journal = runtime, plan, journal
-        self._clock = runtime.clock
+        self._clock, self._transport_of = runtime.clock, transport_of
         self._route = route(plan, runtime.state, journal, runtime.rng, now=self._clock.now())
         self._output = StreamOutput(show, journal, self._clock)
         self._attempts = AttemptTasks(
@@ -87,6 +87,7 @@ class Driver:
         except StopIteration as stop:
             return self._finish(stop.value)
         except FreeRouterError as error:
+            self._renew_lists()
             if isinstance(error, StreamBroken):
                 error.partial = self._output.text
             raise error from None
@@ -125,8 +126,13 @@ class Driver:
                 return await self._attempts.next_event(step.until)
             case s.Sleep():
                 await self._sleep(step)
+<<<<<<< HEAD
             case s.Show():
                 self._attempts.show(step.attempt.number)
+=======
+                congestion = self._runtime.congestion(self._plan.accounts.values())
+                return s.Woke(self._clock.now(), congestion)
+>>>>>>> 542edf7 (Up and down are two states, a refusal tells the limit, the order is renewed after a wait)
             case s.Commit():
                 self._attempts.commit(step.attempt.number)
             case s.Cancel():
@@ -151,9 +157,14 @@ class Driver:
             return s.Granted(self._clock.now())
         return s.Refused(self._clock.now(), granted.until, granted.scope)
 
+    def _renew_lists(self) -> None:
+        """Nobody could be asked, or none could answer: there may be new models."""
+        self._runtime.discovery.renew(self._plan.accounts.values(), self._transport_of)
+
     async def _sleep(self, step: s.Sleep) -> None:
         """Wait for the time, or for this request's turn at the scope, but not past the deadline."""
         if step.scope is None:
+            self._renew_lists()
             await asyncio.sleep(max(0.0, step.until - self._clock.now()))
             return
         turn = self._runtime.ledger.wait(self._journal.number, step.scope, step.until)

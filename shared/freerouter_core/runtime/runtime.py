@@ -26,13 +26,15 @@ import sys
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
 from typing import ClassVar, TypeVar
 
+from ..catalogue.providers import Account
 from ..errors import FreeRouterError, forgets_locals
 from ..events import Event, Observer
+from ..routing.congestion import Congestion
 from ..routing.session_memory import SessionMemory
 from ..routing.state import RoutingState
 from .callables import run_on_thread
@@ -197,6 +199,14 @@ class Runtime(Portal):
         """The number of a new request: its place in the order of arrival."""
         self._last_number += 1
         return self._last_number
+
+    def congestion(self, accounts: Iterable[Account]) -> dict[str, Congestion]:
+        """What one more request of each account costs others, by provider."""
+        now, limits = self.clock.now(), self.state.adaptive_limits
+        return {
+            account.provider: self.ledger.congestion(account, limits.of_account(account, now), now)
+            for account in accounts
+        }
 
     async def run_on_thread(self, call: Callable[[], T]) -> T:
         """Run a user callable on a thread of its own: it may block, or call a model itself.

@@ -69,6 +69,8 @@ class Effect:
     """Whether it says no more than that this request was refused."""
     paced: bool = False
     """Whether the refusal says that requests came too fast, so that a slower rate is learnt."""
+    minute: Literal["account", "model"] | None = None
+    """Whose limit of a minute was full, if the refusal says so."""
     reset: Reset | None = None
     """When such a limit resets if the refusal names no time."""
     key_refused: bool = False
@@ -127,7 +129,7 @@ class Cause(StrEnum):
     """Several models of one account were forbidden alike: the key is good for nothing."""
     LOCATION = "location", Effect(rest=LASTING)
     ANONYMOUS_LIMIT = "anonymous-limit", Effect(limit="account", rest=LASTING)
-    ACCOUNT_MINUTE = "account-minute", Effect(limit="account", paced=True, reset="rolling")
+    ACCOUNT_MINUTE = "account-minute", Effect(limit="account", minute="account", reset="rolling")
     ACCOUNT_DAY = "account-day", Effect(limit="account", reset="utc-day")
     ACCOUNT_MONTH = "account-month", Effect(limit="account", reset="utc-month")
     ACCOUNT_WINDOW = "account-window", Effect(limit="account", rest=Rest(300.0, 2.0, 3_600.0))
@@ -154,7 +156,7 @@ class Cause(StrEnum):
     UPSTREAM_404 = "upstream-404"
     UPSTREAM_429 = "upstream-429"
     AMBIGUOUS_429 = "ambiguous-429", Effect(limit="unclear", paced=True, suspect=True)
-    MODEL_MINUTE = "model-minute", Effect(limit="model")
+    MODEL_MINUTE = "model-minute", Effect(limit="model", minute="model")
     MODEL_DAY = "model-day", Effect(limit="model", reset="utc-day")
     CONCURRENCY = "concurrency", Effect(crowded=True)
     DEGRADED = "degraded"
@@ -271,9 +273,9 @@ class Fault:
 
     `message`: the provider's own words, shortened, without keys. `until`: the stated wait, unix
     seconds; None: a guess is made and probed. `lacks`: request parameters or input kinds that the
-    model turned out not to have. `context`: the context window it stated, tokens. `teaches`:
-    whether the fault says anything about the model. Limits of the account and mistakes of the
-    caller do not.
+    model turned out not to have. `context`: the context window it stated, tokens. `limit`: the size
+    of the limit of requests that refused, if it was stated. `teaches`: whether the fault says
+    anything about the model. Limits of the account and mistakes of the caller do not.
     """
 
     kind: Kind
@@ -284,6 +286,7 @@ class Fault:
     until: float | None = None
     lacks: frozenset[str] = frozenset()
     context: int | None = None
+    limit: int | None = None
     teaches: bool = True
     hint: str = ""
 

@@ -31,7 +31,7 @@ from typing import TypeVar
 from ...catalogue.providers import Account
 from ...events import Event, QuotaLow, StoreLost
 from ...routing.charges import Charge, Grant, Refusal
-from ...routing.congestion import congestion
+from ...routing.congestion import Congestion, delay, denial
 from ...routing.limits import Windows, changes, reserve, settle
 from ...routing.usage_stats import HOUR, Tallies
 from ..loop.clock import Clock
@@ -195,24 +195,20 @@ class Ledger:
         """Stand in line for `scope` until it is this request's turn to try. See `WaitingLines`."""
         await self._lines.wait(number, scope, until)
 
-    def congestion(self, accounts: Iterable[Account]) -> dict[str, float]:
-        """What one more request costs others, in seconds, by provider. Asks no store."""
-        now = self._clock.now()
-        seconds: dict[str, float] = {}
-        for account in accounts:
-            waiting = self._lines.length(account.scope)
-            most = 0.0
-            for limit in account.limits:
-                if limit.scope == "account":
-                    window = self._memory.window(Charge(account.scope, limit))
-                    window.expire(limit, now)
-                    most = max(most, congestion(limit, window.used, waiting))
-            seconds[account.provider] = most
-        return seconds
-
-    def queue_lengths(self, accounts: Iterable[Account]) -> dict[str, int]:
-        """How many requests wait for each account, by provider."""
-        return {account.provider: self._lines.length(account.scope) for account in accounts}
+    def congestion(self, account: Account, learnt: Iterable[Charge], now: float) -> Congestion:
+        """What one more request of an account costs others. Asks no store. `learnt`: its limits
+        that nobody stated."""
+        waiting = self._lines.length(account.scope)
+        stated = [
+            Charge(account.scope, limit) for limit in account.limits if limit.scope == "account"
+        ]
+        most, denied = 0.0, 0.0
+        for charge in (*stated, *learnt):
+            window = self._memory.window(charge)
+            window.expire(charge.limit, now)
+            most = max(most, delay(charge.limit, window.used, waiting))
+            denied = max(denied, denial(charge.limit, window.used))
+        return Congestion(delay=most, denial=denied, waiting=waiting)
 
     # -- what is used -------------------------------------------------------------------------
 

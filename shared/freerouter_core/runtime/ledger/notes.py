@@ -13,17 +13,20 @@ from typing import TypeVar
 
 from ...catalogue.model import ModelIdentity
 from ...routing.account_benches import Bench
+from ...routing.availability import Availability
 from ...routing.health import Health
 from ...routing.suspicion import Suspicion
 from ...routing.ways import Way
 from ...wire.fault import Cause
 from ...wire.json_values import parse_json
 
-T = TypeVar("T", Bench, Health, Way)
+T = TypeVar("T", Availability, Bench, Health, Way)
 _NO_BENCH = Bench(0.0, False, Cause.UNKNOWN, 0)
 _BENCH_FIELDS = tuple(field.name for field in fields(Bench))
-_HEALTH_FIELDS = tuple(f.name for f in fields(Health) if f.name not in ("probing", "lacks", "ways"))
+_NESTED = ("probing", "lacks", "ways", "availability")
+_HEALTH_FIELDS = tuple(f.name for f in fields(Health) if f.name not in _NESTED)
 """The fields that are plain values. A probe is this process's own."""
+_AVAILABILITY_FIELDS = tuple(field.name for field in fields(Availability))
 _WAY_FIELDS = tuple(field.name for field in fields(Way))
 
 
@@ -74,7 +77,12 @@ def write_health(health: Health) -> str:
     """The note of a model's health."""
     values = {name: getattr(health, name) for name in _HEALTH_FIELDS}
     ways = {name: [way.good, way.bad, way.failed_at] for name, way in health.ways.items()}
-    return json.dumps(values | {"lacks": sorted(health.lacks), "ways": ways})
+    nested = {
+        "availability": [getattr(health.availability, name) for name in _AVAILABILITY_FIELDS],
+        "lacks": sorted(health.lacks),
+        "ways": ways,
+    }
+    return json.dumps(values | nested)
 
 
 def read_health(text: str) -> Health:
@@ -87,6 +95,7 @@ def read_health(text: str) -> Health:
         raise ValueError(f"without {missing[0]}")
     health = _checked(Health(), _HEALTH_FIELDS, [values[name] for name in _HEALTH_FIELDS])
     health.lacks = frozenset(str(lack) for lack in values["lacks"])
+    health.availability = _read_availability(values.get("availability"))
     ways = values.get("ways", {})
     if not isinstance(ways, dict) or not all(isinstance(way, list) for way in ways.values()):
         raise ValueError("ways of another form")
@@ -94,6 +103,17 @@ def read_health(text: str) -> Health:
         str(name): _checked(Way(), _WAY_FIELDS, numbers) for name, numbers in ways.items()
     }
     return health
+
+
+def _read_availability(note: object) -> Availability:
+    """Raises ValueError."""
+    if not isinstance(note, list) or len(note) != len(_AVAILABILITY_FIELDS):
+        raise ValueError("availability of another form")
+    read = _checked(Availability(), _AVAILABILITY_FIELDS, note)
+    chances = (read.chance_up, read.long_run, read.sure)
+    if min(chances) < 0.0 or max(chances) > 1.0 or read.drift <= 0.0:
+        raise ValueError("no chances")
+    return read
 
 
 def read_identity(text: str) -> ModelIdentity:

@@ -1,0 +1,88 @@
+"""When a request of a scarce account is worth sending.
+
+A request is not free. Of a limited account it makes others wait, or takes one of the day's few
+(`congestion`). What it may bring is the chance of an answer, and the time that this saves its
+caller. Both sides are weighed in one unit, seconds of callers:
+
+    gain = chance that the model answers * seconds that an answer saves its caller
+    cost = seconds that others wait longer + chance that another gets no answer * seconds it loses
+
+While the cost is higher, the request waits, and asks again when the chance has grown: a model that
+failed ten seconds ago is worth less than one that failed a minute ago. So one request that nobody
+can answer now does not use up the quota of everybody else. Where nobody else wants anything of the
+account, anything may be tried. A chance that is about as good as requests here usually have is
+worth a request whatever it costs, because others would do no better with it.
+
+**One probe serves all.** While a model is tried after failures, nobody else asks it. Its fate
+decides for all who wait.
+
+**What was tried and lost** in worlds drawn at random (`benchmarks/race`):
+
+- Benches that end within 20 s are simply waited for: too little. The next bench follows.
+- A day's requests have a price of 300 s divided by their number, whatever was used of them. Small
+  days were saved for callers who never came.
+- A provider's outage is inferred when models fail together, and its other models are left alone
+  until one probe answers. It saves 5 % of the attempts and answers nobody sooner; where most models
+  are down anyway it takes chance for an outage. A retry goes to another account first as it is.
+- The chance is averaged over the time left rather than looked at in steps: no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .congestion import Congestion
+from .health import Health
+
+ATTEMPT_SHARE = 0.033
+"""What asking costs even if nobody waits, as a part of the caller's time left."""
+DELAY_FACTOR = 2.0
+"""Weight of the seconds that others wait: those behind them in the line wait, too."""
+SURE_ENOUGH = 0.6
+"""A chance that is worth a request whatever it costs, as a part of the usual one."""
+UNKNOWN_TIME_LEFT = 60.0
+"""Seconds that an answer saves a caller who has no deadline."""
+PLENTY = 0.05
+"""Congestion (seconds) under which a request costs nobody anything."""
+PROBE_POLL = 1.0
+"""Seconds until the result of another request's probe is looked at."""
+POLLS = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds after which the chance is looked at, to find out when to ask again."""
+SHARE_OF_TIME_LEFT = 0.6
+"""The part of the time left after which a model is looked at again at the latest: a low chance is
+a guess, and a guess ends no request before its time (law 11)."""
+LONGEST_POLL = 32.0
+"""Seconds until a model is looked at again that is worth no request within the other polls."""
+
+
+def worth_asking_at(
+    record: Health,
+    now: float,
+    *,
+    ways: Sequence[str] = (),
+    congestion: Congestion,
+    time_left: float | None,
+    usual: float,
+    probed: bool,
+) -> float:
+    """When the model is worth a request: `now`, or when to look again (unix seconds).
+
+    `ways`: how it is asked. `time_left`: until the caller's deadline, seconds; None: there is none.
+    `usual`: the share of requests that are answered here. `probed`: whether another request is
+    trying the model.
+    """
+    if congestion.seconds < PLENTY or not record.seen:
+        return now
+    if probed:
+        return now + PROBE_POLL
+    left = UNKNOWN_TIME_LEFT if time_left is None else time_left
+    denied = congestion.denial * usual
+    cost = (ATTEMPT_SHARE + denied) * left + DELAY_FACTOR * congestion.delay
+    saved = max(left / 2.0, left - record.first_token)
+    in_time = max(PROBE_POLL, SHARE_OF_TIME_LEFT * left)
+    does = record.way_chance(ways, now)
+    for wait in (0.0, *POLLS):
+        chance = does * record.odds(now + wait)[0]
+        if chance * max(0.0, saved - wait) >= cost or chance >= SURE_ENOUGH * usual:
+            return now + min(wait, in_time)
+    return now + min(LONGEST_POLL, in_time)
