@@ -126,13 +126,10 @@ class Driver:
                 return await self._attempts.next_event(step.until)
             case s.Sleep():
                 await self._sleep(step)
-<<<<<<< HEAD
-            case s.Show():
-                self._attempts.show(step.attempt.number)
-=======
                 congestion = self._runtime.congestion(self._plan.accounts.values())
                 return s.Woke(self._clock.now(), congestion)
->>>>>>> 542edf7 (Up and down are two states, a refusal tells the limit, the order is renewed after a wait)
+            case s.Show():
+                self._attempts.show(step.attempt.number)
             case s.Commit():
                 self._attempts.commit(step.attempt.number)
             case s.Cancel():
