@@ -257,6 +257,14 @@ class Candidates:
             probed=last_resort and record.probing and identity in self.book.in_flight,
         )
 
+    def limited(self, candidate: Candidate, scope: str, until: float) -> None:
+        """A limit had no room for it: all that fall under a shared one are left alone until then,
+        in its line."""
+        if scope in candidate.scopes:
+            self.blocked[scope] = until
+        else:
+            candidate.not_before = until
+
     def queued(self, candidate: Candidate) -> bool:
         """Whether others wait for its account."""
         return self.congestion.get(candidate.account.provider, FREE).waiting > 0

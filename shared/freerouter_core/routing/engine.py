@@ -102,7 +102,7 @@ class _Run:
         journal.skipped = self.candidates.skipped
         self.failures = Failures(plan, state, self.candidates, rng)
         self.answer_check = AnswerCheck(plan.request, plan.need)
-        self.flights = Flights(state)
+        self.flights = Flights(state, hedge=plan.policy.hedge == "auto")
         self.count = 0
         """Attempts that were sent."""
         self.deadline = Deadline(plan, journal.started, now)
@@ -200,15 +200,8 @@ class _Run:
         """Whether another attempt may start: as the only one, beside late ones, or as a hedge."""
         if self._out_of_retries() or self.showing.committed is not None or self._past_deadline():
             return False
-        return self.flights.all_overdue or self._hedge_is_due()
-
-    def _hedge_is_due(self) -> bool:
-        flight = self.flights.first
-        due = self._hedges() and flight.token_at is None and self.now >= flight.hedge_at
-        return due and take_hedge(self.state)
-
-    def _hedges(self) -> bool:
-        return self.plan.policy.hedge == "auto" and len(self.flights) == 1
+        hedge_is_due = self.now >= self.flights.hedge_at
+        return self.flights.all_overdue or (hedge_is_due and take_hedge(self.state))
 
     def _out_of_retries(self) -> bool:
         allowed = self.plan.policy.max_retries
@@ -250,10 +243,8 @@ class _Run:
         if attempt.hedge:  # an ordinary attempt may use what a hedge must leave
             self.state.hedges -= 1
             self.flights.first.hedge_at = math.inf
-        elif event.scope in candidate.scopes:
-            self.candidates.blocked[event.scope] = event.until
         else:
-            candidate.not_before = event.until
+            self.candidates.limited(candidate, event.scope, event.until)
         return False
 
     # -- watching -------------------------------------------------------------------------------
@@ -271,12 +262,10 @@ class _Run:
         """When something is to be decided even without news."""
         if self.showing.committed is not None:
             return math.inf
-        moments = [flight.review_at for flight in self.flights if not flight.overdue]
-        if self._hedges() and self.flights.first.hedge_at > self.now:
-            moments.append(self.flights.first.hedge_at)
+        moment = self.flights.next_moment(self.now)
         if self.deadline.at is not None and not self.flights.speak:
-            moments.append(self.deadline.at)
-        return min(moments, default=math.inf)
+            moment = min(moment, self.deadline.at)
+        return moment
 
     def _past_deadline(self) -> bool:
         waits = self.showing.committed is None and not self.flights.speak
@@ -316,19 +305,10 @@ class _Run:
                 yield from self._cancel(flight, why)
 
     def _cancel(self, flight: InFlight, why: str) -> Steps[None]:
-        """Stop an attempt. If it is overdue, its model has failed; if not, nothing is learnt."""
+        """Stop an attempt."""
         self.flights.remove(flight)
         self.showing.cancelled(flight)
-        fault: Fault | str = "cancelled"
-        if flight.overdue:
-            fault = self.failures.cancelled_late(
-                flight.candidate,
-                silent=flight.token_at is None,
-                now=self.now,
-                seconds=self.now - flight.sent,
-            )
-        else:
-            self.book.called_off(flight.candidate.model.identity)
+        fault = self.failures.cancelled(flight, self.now)
         self.journal.attempted(flight.attempt, fault, flight.sent, self.now)
         yield from self._do(s.Cancel(flight.attempt, why))
 

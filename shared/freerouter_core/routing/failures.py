@@ -109,21 +109,23 @@ class Failures:
         if fault.kind.passing:
             self._pause(candidate, now)
 
-    def cancelled_late(
-        self, candidate: Candidate, *, silent: bool, now: float, seconds: float
-    ) -> Fault:
-        """An overdue attempt was cancelled after so many seconds: the fault of its model.
+    def cancelled(self, flight: InFlight, now: float) -> Fault | str:
+        """An attempt was cancelled: the fault of its model if it was overdue, else "cancelled".
 
-        `silent`: it had sent no token yet.
+        Of a model that still had time nothing is learnt.
         """
-        fault = Fault(Kind.SLOW, Cause.NO_TOKEN if silent else Cause.SLOW)
+        identity = flight.candidate.model.identity
+        if not flight.overdue:
+            self._state.health.called_off(identity)
+            return "cancelled"
+        fault = Fault(Kind.SLOW, Cause.NO_TOKEN if flight.token_at is None else Cause.SLOW)
         self._state.health.failed(
-            candidate.model.identity,
+            identity,
             fault,
             now,
             self._rng,
             rule=self._bench_rule(LONGEST_GUESS),
-            seconds=seconds,
+            seconds=now - flight.sent,
         )
         return fault
 

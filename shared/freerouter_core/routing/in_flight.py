@@ -68,8 +68,8 @@ class InFlight:
 class Flights:
     """The attempts of one request under way, in the order they were sent."""
 
-    def __init__(self, state: RoutingState) -> None:
-        self._state = state
+    def __init__(self, state: RoutingState, *, hedge: bool = False) -> None:
+        self._state, self._hedge = state, hedge
         self._flights: list[InFlight] = []
 
     def __iter__(self) -> Iterator[InFlight]:
@@ -87,6 +87,13 @@ class Flights:
     def all_overdue(self) -> bool:
         """Whether each is overdue; true if there is none."""
         return all(flight.overdue for flight in self._flights)
+
+    @property
+    def hedge_at(self) -> float:
+        """When the only attempt may get a hedge; infinite: not at all, or not any more."""
+        if not self._hedge or len(self._flights) != 1 or self.first.token_at is not None:
+            return math.inf
+        return self.first.hedge_at
 
     @property
     def speak(self) -> bool:
@@ -125,6 +132,13 @@ class Flights:
         for flight in self._flights:
             if now >= flight.review_at:
                 flight.review(plan, self._state.health, now, deadline)
+
+    def next_moment(self, now: float) -> float:
+        """When the next of them is to be looked at again, or may get a hedge."""
+        moments = [flight.review_at for flight in self._flights if not flight.overdue]
+        if self.hedge_at > now:
+            moments.append(self.hedge_at)
+        return min(moments, default=math.inf)
 
     def remove(self, flight: InFlight) -> None:
         """An attempt has ended."""

@@ -40,10 +40,10 @@ def _openrouter(context: FaultContext, limit: str, until: float) -> TimedRespons
 
 def _groq(context: FaultContext, limit: str, until: float) -> TimedResponse:
     kind = "tokens per day (TPD)" if limit == "day" else "requests per minute (RPM)"
-    wait = until - context.now
+    wait, allowed = until - context.now, context.allowed or 30
     message = (
         f"Rate limit reached for model `{context.model}` in organization `org_sim` on {kind}: "
-        f"Limit 30, Used 30. Please try again in {_duration(wait)}."
+        f"Limit {allowed}, Used {allowed}. Please try again in {_duration(wait)}."
     )
     error = {"message": message, "type": "requests", "code": "rate_limit_exceeded"}
     headers = {"retry-after": str(math.ceil(wait))}
@@ -65,7 +65,7 @@ def _gemini(context: FaultContext, limit: str, until: float) -> TimedResponse:
     details = [
         {
             "@type": "type.googleapis.com/google.rpc.QuotaFailure",
-            "violations": [{"quotaId": quota}],
+            "violations": [{"quotaId": quota, "quotaValue": str(context.allowed or 15)}],
         },
         {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": wait},
     ]

@@ -32,6 +32,8 @@ class FaultContext:
     """Makes the answer that the model would have given."""
     chunk: Callable[..., Json]
     """Makes a chunk of its stream. Keywords are fields of the delta, `finish` and `usage`."""
+    allowed: int | None = None
+    """Requests that the limit allows which refuses it; None: none does."""
 
 
 Fault = Callable[[FaultContext], TimedResponse]
@@ -92,7 +94,7 @@ def _account_limit(
     context: FaultContext, window: str, source: str, limit: str, until: float
 ) -> TimedResponse:
     headers = {
-        "X-RateLimit-Limit": limit,
+        "X-RateLimit-Limit": str(context.allowed or limit),
         "X-RateLimit-Remaining": "0",
         "X-RateLimit-Reset": str(int(until * 1000)),
     }

@@ -297,6 +297,8 @@ class World(Generic[ClockT]):
         if limit is None:
             return None
         window, until = limit
+        allowed = account.per_day if window == "day" else account.per_minute
+        context = replace(context, allowed=allowed)
         return f"account-{window}", self._dialect.limit_error(context, window, until)
 
     def _key_status(self, key: str) -> TimedResponse:

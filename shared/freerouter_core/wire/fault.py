@@ -157,6 +157,8 @@ class Cause(StrEnum):
     UPSTREAM_429 = "upstream-429"
     AMBIGUOUS_429 = "ambiguous-429", Effect(limit="unclear", paced=True, suspect=True)
     MODEL_MINUTE = "model-minute", Effect(limit="model", minute="model")
+    MODEL_LIMIT = "model-limit", Effect(limit="model")
+    """A limit of its tokens, or nobody said of what."""
     MODEL_DAY = "model-day", Effect(limit="model", reset="utc-day")
     CONCURRENCY = "concurrency", Effect(crowded=True)
     DEGRADED = "degraded"
@@ -274,7 +276,7 @@ class Fault:
     `message`: the provider's own words, shortened, without keys. `until`: the stated wait, unix
     seconds; None: a guess is made and probed. `lacks`: request parameters or input kinds that the
     model turned out not to have. `context`: the context window it stated, tokens. `limit`: the size
-    of the limit of requests that refused, if it was stated. `teaches`: whether the fault says
+    of the minute's limit of requests that refused, if it was stated. `teaches`: whether the fault says
     anything about the model. Limits of the account and mistakes of the caller do not.
     """
 

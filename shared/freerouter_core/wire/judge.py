@@ -26,6 +26,7 @@ from .refused_parameter import refused_parameter
 from .rejection import Rejection, message_of, searchable_text
 from .retry_after import MAX_WAIT, stated_retry_at, told_period
 from .rules import RULES, UPSTREAM
+from .stated_limit import stated_limit
 from .tool_calls import ToolCall
 
 TRANSPORT: dict[Cause, tuple[Kind, str]] = {
@@ -67,6 +68,7 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
         until=until,
         lacks=rule.lacks,
         context=_context_window(text) if effect.context else None,
+        limit=stated_limit(rejection, text) if effect.minute is not None else None,
         teaches=rule.teaches and not rule.lacks,
     )
 

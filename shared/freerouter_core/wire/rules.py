@@ -66,6 +66,7 @@ def _rule(
 
 
 _OF_MODEL = r"for model [`'\"\\]|PerModel"
+_REQUESTS_PER_MINUTE = r"requests?[-_ ]?(?:per|/|a)[-_ ]?min|\bRPM\b"
 _PER_DAY = r"per[-_ ]?day|today's quota|\(TPD\)|\(RPD\)"
 
 _UPSTREAM = r"provider returned error|\"provider_name\": \"|\bupstream error\b|limited upstream"
@@ -133,7 +134,11 @@ RULES: tuple[Rule, ...] = (
           r"|\(1008\)"),
     _rule(Cause.MODEL_DAY, Kind.BUSY, "429",
           rf"\A(?=.*(?:{_OF_MODEL}))(?=.*(?:{_PER_DAY}))", teaches=False),
-    _rule(Cause.MODEL_MINUTE, Kind.BUSY, "429", _OF_MODEL, teaches=False),
+    # Only a minute's requests can be counted here. Groq's limits of tokens are not among them, nor
+    # one that it does not name: "on : Limit 500000" (bklieger-groq/stockbot-on-groq#46).
+    _rule(Cause.MODEL_MINUTE, Kind.BUSY, "429",
+          rf"\A(?=.*(?:{_OF_MODEL}))(?=.*(?:{_REQUESTS_PER_MINUTE}))", teaches=False),
+    _rule(Cause.MODEL_LIMIT, Kind.BUSY, "429", _OF_MODEL, teaches=False),
     # Limits of the account. OpenRouter: free-models-per-…, free_tier_…
     # (Gitlawb/openclaude#936); Cloudflare: "daily free allocation"; Hugging Face: "monthly
     # included credits".
