@@ -147,7 +147,9 @@ MEANINGS = [
     (429, "insufficient balance (1008)", "gone", "no-free-quota", True),
     (429, "Rate limit reached for model `x` on tokens per day (TPD)", "busy", "model-day", False),
     (429, {"quotaId": "RequestsPerDayPerProjectPerModel"}, "busy", "model-day", False),
-    (429, "Rate limit reached for model `x`", "busy", "model-minute", False),
+    (429, "Rate limit reached for model `x` on requests per minute", "busy", "model-minute", False),
+    (429, "Rate limit reached for model `x` on tokens per minute", "busy", "model-limit", False),
+    (429, "Rate limit reached for model `x`", "busy", "model-limit", False),
     (402, "You have used your monthly included credits", "account", "account-month", False),
     (429, "2000 calls / month", "account", "account-month", False),
     (429, "monthly quota", "account", "account-month", False),
@@ -302,7 +304,25 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
             {"quotaId": "PerModelPerDay"},
         ],
     ),
-    ("429", Cause.MODEL_MINUTE, ["for model `x`", "for model 'x'", {"quotaId": "PerModel"}]),
+    (
+        "429",
+        Cause.MODEL_MINUTE,
+        [
+            "requests per minute for model `x`",
+            "for model 'x' on requests per minute (RPM)",
+            "for model `x`: 5 requests/min",
+            {"quotaId": "GenerateRequestsPerMinutePerProjectPerModel"},
+        ],
+    ),
+    (
+        "429",
+        Cause.MODEL_LIMIT,
+        [
+            "for model `x`",
+            "for model 'x' on tokens per minute (TPM)",
+            {"quotaId": "InputTokensPerModelPerMinute"},
+        ],
+    ),
     (
         "402 403 429",
         Cause.ACCOUNT_MONTH,

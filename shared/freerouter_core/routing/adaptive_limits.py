@@ -28,6 +28,8 @@ from ..wire.fault import Fault
 from .charges import Charge
 
 MINUTE = 60.0
+SLACK = 5.0
+"""Seconds by which a provider's clock may be ahead when it says when its minute ends."""
 BURST = 5.0
 """Seconds within which several refusals count once."""
 FORGOTTEN = 3_600.0
@@ -92,11 +94,15 @@ class LearnedRate:
     def told(self, now: float, stated: int | None = None) -> None:
         """A request was refused because the minute was full. `stated`: the limit, if it named one.
 
-        The refusals of a burst come one by one, and each leaves fewer that were let through.
+        The refusals of a burst come one by one, and each leaves fewer that were let through. If
+        nothing was, others have used up the minute, and its size is not told.
         """
         self.refusals.append(now)
         refused = sum(at > now - MINUTE for at in self.refusals)
-        self.rate = stated or max(1.0, len(self.since(now - MINUTE)) - refused)
+        let_through = len(self.since(now - MINUTE)) - refused
+        if stated is None and let_through < 1 and self.allowed(now) == math.inf:
+            return
+        self.rate = stated or max(1.0, let_through)
         self.learnt_at, self.burst, self.growth = now, (0, 0), TOLD_GROWTH
 
 
@@ -183,11 +189,11 @@ class AdaptiveLimits:
         """
         whole, own = _scopes(account, model)
         told = fault.effect.minute
-        if told is not None:
+        if told is not None and not _outlasts_a_minute(fault, now):
             learned = self._rate(own if told == "model" else whole)
             if not _explains(account, told, len(learned.since(now - MINUTE)) - 1):
                 learned.told(now, fault.limit)
-                if told == "model":
+                if told == "model" and learned.rate < math.inf:
                     self.siblings[account.scope] = learned
         elif fault.effect.paced and account.dialect != "openrouter" and not _states_rate(account):
             scope = own if fault.effect.limit == "unclear" else whole
@@ -229,6 +235,11 @@ def _explains(account: Account, scope: str, sent: int) -> bool:
         and sent >= limit.requests
         for limit in account.limits
     )
+
+
+def _outlasts_a_minute(fault: Fault, now: float) -> bool:
+    """Whether it lasts longer than a minute's limit can: then it was another limit."""
+    return fault.until is not None and fault.until > now + MINUTE + SLACK
 
 
 def _states_rate(account: Account) -> bool:

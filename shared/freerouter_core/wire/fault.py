@@ -275,8 +275,8 @@ class Fault:
 
     `message`: the provider's own words, shortened, without keys. `until`: the stated wait, unix
     seconds; None: a guess is made and probed. `lacks`: request parameters or input kinds that the
-    model turned out not to have. `context`: the context window it stated, tokens. `limit`: the size
-    of the minute's limit of requests that refused, if it was stated. `teaches`: whether the fault says
+    model turned out not to have. `context`: the context window it stated, tokens. `limit`: the
+    requests that a minute's limit allows, if the refusal says so. `teaches`: whether the fault says
     anything about the model. Limits of the account and mistakes of the caller do not.
     """
 
