@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 from freerouter_core.catalogue.model import Catalogue, Model
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.routing import steps as s
+from freerouter_core.routing.availability import Availability
+from freerouter_core.routing.congestion import Congestion
 from freerouter_core.routing.engine import route
 from freerouter_core.routing.journal import Journal
 from freerouter_core.routing.need import Need
@@ -141,6 +143,13 @@ def plan(
     )
 
 
+def likely(chance: float, outcomes: float = 20.0, ago: float = 0.0) -> Availability:
+    """A model that was seen up just now, or so long ago, and answers so often while it is."""
+    return Availability(
+        chance_up=1.0, long_run=1.0, sure=chance, good=outcomes, seen_at=NOW - ago
+    )
+
+
 # -- the driver ---------------------------------------------------------------------------------
 
 
@@ -157,6 +166,7 @@ class Play:
         judge_seconds: how long they take.
         now: when the request begins.
         lists: lists of models that come during the call: (seconds, models).
+        meanwhile: what others do while the request sleeps; gives what requests then cost.
     """
 
     plan: Plan
@@ -168,6 +178,7 @@ class Play:
     judge_seconds: float = 0.0
     now: float = NOW
     lists: Sequence[tuple[float, Sequence[Model]]] = ()
+    meanwhile: Callable[[float], Mapping[str, Congestion] | None] = lambda now: None
     steps: list[tuple[float, s.Step]] = field(default_factory=list)
     """Every step, and when it was taken (seconds since the beginning)."""
     journal: Journal = field(init=False)
@@ -210,6 +221,7 @@ class Play:
                 if (listed := self._listed(step.until)) is not None:
                     return listed
                 self.now = max(self.now, step.until)
+                return s.Woke(self.now, self.meanwhile(self.now))
             case s.Watch():
                 return self._watch(step.until)
             case s.Commit() | s.Show():

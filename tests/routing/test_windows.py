@@ -20,7 +20,6 @@ from freerouter_core.routing.charges import (
     charges_of,
     size_of,
 )
-from freerouter_core.routing.congestion import MAX_CONGESTION, congestion
 from freerouter_core.routing.limits import DAY_RESERVE, LEARNT_POLL, changes, reserve, settle
 from freerouter_core.routing.need import Need
 from freerouter_core.routing.policy import Policy
@@ -341,26 +340,3 @@ def test_a_window_is_the_same_after_it_was_stored() -> None:
 @pytest.mark.parametrize("state", [None, b"", b"frw1", b"\0" * 20, Window().state() + b"x"])
 def test_what_no_window_wrote_is_an_empty_one(state: Any) -> None:
     assert Window.of(state) == Window()
-
-
-# -- congestion ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("limit", "used", "waiting", "seconds"),
-    [
-        (Limit(tokens=10), 9, 9, 0.0),
-        (Limit(requests=0), 0, 9, 0.0),
-        (Limit(requests=20), 0, 0, 0.0),
-        (Limit(requests=20), 10, 0, 3.0 * 0.125 / 0.55),
-        (Limit(requests=20), 0, 2, 6.0),
-        (Limit(requests=20), 40, 9, MAX_CONGESTION),
-        (Limit(requests=50, per=3_600.0), 0, 0, 3.0),
-        (Limit(requests=50, per=3_600.0), 100, 99, 9.0),
-        (Limit(requests=5, per=DAY), 5, 0, MAX_CONGESTION),
-    ],
-)
-def test_what_a_request_costs_others(
-    limit: Limit, used: float, waiting: int, seconds: float
-) -> None:
-    assert congestion(limit, used, waiting) == pytest.approx(seconds)

@@ -32,9 +32,11 @@ NOISE = 0.06
 """The share of requests that models are believed to fail while they are up."""
 NOISE_WEIGHT = 4.0
 """Requests that this belief counts as much as."""
+MAX_SURE = 0.999
+"""The most that answers can prove: any model fails by chance."""
 FIRST_EVIDENCE = 3.0
 """Outcomes that all these beliefs count as much as, where uncertain chances are sampled."""
-_COUNTS = ("up_seconds", "down_seconds", "falls", "rises", "good", "slips")
+COUNTS = ("up_seconds", "down_seconds", "falls", "rises", "good", "slips")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,7 +101,7 @@ class Availability:
         if 0.0 < self.seen_at < now:
             gap = now - self.seen_at
             fade = 0.5 ** (gap / HALF_LIFE)
-            for name in _COUNTS:
+            for name in COUNTS:
                 setattr(self, name, getattr(self, name) * fade)
             before = self.chance_up
             up = (before + after) / 2.0
@@ -116,4 +118,4 @@ class Availability:
         requests = NOISE_WEIGHT + self.good + self.slips
         self.long_run = up / (up + down)
         self.drift = 1.0 / up + 1.0 / down
-        self.sure = (NOISE_WEIGHT * (1.0 - NOISE) + self.good) / requests
+        self.sure = min(MAX_SURE, (NOISE_WEIGHT * (1.0 - NOISE) + self.good) / requests)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from ...catalogue.model import ModelIdentity
 from ...routing.account_benches import Bench
-from ...routing.availability import Availability
+from ...routing.availability import COUNTS, MAX_SURE, Availability
 from ...routing.health import Health
 from ...routing.suspicion import Suspicion
 from ...routing.ways import Way
@@ -111,8 +111,11 @@ def _read_availability(note: object) -> Availability:
         raise ValueError("availability of another form")
     read = _checked(Availability(), _AVAILABILITY_FIELDS, note)
     chances = (read.chance_up, read.long_run, read.sure)
-    if min(chances) < 0.0 or max(chances) > 1.0 or read.drift <= 0.0:
+    counts = (getattr(read, name) for name in COUNTS)
+    if min(chances) < 0.0 or max(chances) > 1.0 or read.sure > MAX_SURE:
         raise ValueError("no chances")
+    if min(counts) < 0.0 or read.drift <= 0.0:
+        raise ValueError("no counts")
     return read
 
 
