@@ -19,7 +19,8 @@ from freerouter_core.wire.fault import Cause, Fault, Kind
 
 ACCOUNT = Account("mine", "https://h/v1", "k")
 MODEL = Model("a", provider="mine", free=True)
-MINUTE = Fault(Kind.ACCOUNT, Cause.ACCOUNT_MINUTE, status=429)
+PACED = Fault(Kind.ACCOUNT, Cause.ACCOUNT_GUESSED, status=429)
+"""Nobody said which limit refused."""
 START = 1_800_000_000.0
 
 
@@ -59,7 +60,7 @@ def test_requests_sent_before_the_refusal_count() -> None:
     paces, window = AdaptiveLimits(), Window()
     for n in range(12):
         paces.sent(ACCOUNT, MODEL, START + n)
-    paces.refused(ACCOUNT, MODEL, MINUTE, START + 12)
+    paces.refused(ACCOUNT, MODEL, PACED, START + 12)
     charges = paces.charges(ACCOUNT, MODEL, START + 12)
     refusal = reserve(lambda charge: window, charges, 1, START + 12)
     assert isinstance(refusal, Refusal)
@@ -81,7 +82,7 @@ def test_an_answer_to_a_later_request_of_the_burst_lifts_the_limit(
     paces = AdaptiveLimits()
     for _ in range(12):
         paces.sent(ACCOUNT, MODEL, START)
-    paces.refused(ACCOUNT, MODEL, MINUTE, START, 5)
+    paces.refused(ACCOUNT, MODEL, PACED, START, 5)
     assert paces.charges(ACCOUNT, MODEL, START)
     paces.sent(ACCOUNT, MODEL, START + 61)
     paces.answered(ACCOUNT, MODEL, place)
@@ -94,7 +95,10 @@ def test_an_answer_to_a_later_request_of_the_burst_lifts_the_limit(
         ("ambiguous-429", (), False, True),
         ("account-guessed", (), True, False),
         ("account-minute", (), True, False),
-        ("account-minute", (Limit(requests=20),), False, False),
+        ("account-minute", (Limit(requests=8),), True, False),
+        ("account-minute", (Limit(requests=7),), False, False),
+        ("model-minute", (), False, True),
+        ("model-limit", (), False, False),
         ("account-minute", (Limit(requests=1, per=1.0),), True, False),
         ("upstream-429", (), False, False),
     ],
@@ -126,7 +130,8 @@ def test_the_number_of_concurrent_requests_is_learnt() -> None:
 
         again = [seen.fate for seen in world.requests].count("429-at-once")
         assert again <= 1 < refused, "one more may be tried each minute"
-        assert not any(health.bad for health in world.runtime.state.health.models.values()), "law 6"
+        records = world.runtime.state.health.models.values()
+        assert not any(health.availability.slips for health in records), "law 6"
 
 
 def test_two_daily_caps_on_one_account_count_together() -> None:

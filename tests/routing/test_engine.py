@@ -16,6 +16,7 @@ from freerouter_core.errors import (
     NoCandidates,
 )
 from freerouter_core.routing import steps as s
+from freerouter_core.routing.congestion import Congestion
 from freerouter_core.routing.engine import MAX_IN_FLIGHT, route
 from freerouter_core.routing.health_book import FORM_FAILED
 from freerouter_core.routing.journal import Journal
@@ -497,21 +498,24 @@ def test_the_share_is_never_less_than_the_time_that_an_answer_takes() -> None:
     assert played.asked_at[2] == (round(8.0 + usual, 3), "c")
 
 
+QUEUED = {"one": Congestion(waiting=3)}
+
+
 def test_a_model_that_could_hardly_answer_in_time_is_not_asked_while_others_wait() -> None:
     state = RoutingState()
     for _ in range(20):
         state.health.answered(A.identity, NOW, first_token=8.0, seconds=9.0, tokens=40)
-    waiting = plan(A, B, timeout=5.0, extra={"queue_lengths": {"one": 3}})
+    waiting = plan(A, B, timeout=5.0, extra={"congestion": QUEUED})
     played = play(waiting, {"b": answers()}, state=state)
 
     assert played.asked == ["b"]
 
-    alone = Play(
-        plan(A, timeout=5.0, extra={"queue_lengths": {"one": 3}}), {"a": answers()}, state=state
-    )
+    only = Play(plan(A, timeout=5.0, extra={"congestion": QUEUED}), {"a": answers()}, state=state)
     with pytest.raises(DeadlineExceeded):
-        alone.run()
-    assert alone.steps == []
+        only.run()
+    assert only.steps == []
+    free = play(plan(A, timeout=5.0), {"a": answers()}, state=state)
+    assert free.asked == ["a"], "where nobody waits it may be tried"
 
 
 # -- validators and guards ----------------------------------------------------------------------

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from freerouter_core import Limit
+from freerouter_core import Limit, Model
 from freerouter_core.routing.adaptive_limits import (
     BURST,
     FORGOTTEN,
     MAX_RATE,
+    TOLD_GROWTH,
     AdaptiveLimits,
     LearnedConcurrency,
     LearnedRate,
@@ -22,6 +24,8 @@ from .driver import NOW, account, model
 
 ONE, A = account("one"), model("a")
 MINUTE = Fault(Kind.ACCOUNT, Cause.ACCOUNT_MINUTE, status=429)
+OWN_MINUTE = Fault(Kind.BUSY, Cause.MODEL_MINUTE, status=429)
+PACED = Fault(Kind.ACCOUNT, Cause.ACCOUNT_GUESSED, status=429)
 
 
 def sent(count: int, **changes: Any) -> AdaptiveLimits:
@@ -71,7 +75,7 @@ def test_too_few_requests_are_no_rate(count: int, learnt: float) -> None:
 @pytest.mark.parametrize(("place", "forgiven"), [(4, False), (5, True), (9, True), (10, False)])
 def test_an_answer_to_a_later_request_of_the_burst_forgives(place: int, forgiven: bool) -> None:
     limits = sent(9)
-    limits.refused(ONE, A, MINUTE, NOW, 4)
+    limits.refused(ONE, A, PACED, NOW, 4)
     limits.sent(ONE, A, NOW)
     limits.answered(ONE, A, place)
 
@@ -82,14 +86,14 @@ def test_an_answer_to_a_later_request_of_the_burst_forgives(place: int, forgiven
 @pytest.mark.parametrize(
     ("changes", "cause", "scopes"),
     [
-        ({}, Cause.ACCOUNT_MINUTE, ["one"]),
+        ({}, Cause.ACCOUNT_GUESSED, ["one"]),
         ({}, Cause.AMBIGUOUS_429, ["one|a"]),
         ({}, Cause.UPSTREAM_429, []),
-        ({"dialect": "openrouter"}, Cause.ACCOUNT_MINUTE, []),
-        ({"limits": (Limit(requests=20),)}, Cause.ACCOUNT_MINUTE, []),
-        ({"limits": (Limit(requests=20, per=61.0),)}, Cause.ACCOUNT_MINUTE, ["one"]),
-        ({"limits": (Limit(requests=1, per=1.0),)}, Cause.ACCOUNT_MINUTE, ["one"]),
-        ({"limits": (Limit(tokens=20),)}, Cause.ACCOUNT_MINUTE, ["one"]),
+        ({"dialect": "openrouter"}, Cause.ACCOUNT_GUESSED, []),
+        ({"limits": (Limit(requests=20),)}, Cause.ACCOUNT_GUESSED, []),
+        ({"limits": (Limit(requests=20, per=61.0),)}, Cause.ACCOUNT_GUESSED, ["one"]),
+        ({"limits": (Limit(requests=1, per=1.0),)}, Cause.ACCOUNT_GUESSED, ["one"]),
+        ({"limits": (Limit(tokens=20),)}, Cause.ACCOUNT_GUESSED, ["one"]),
     ],
 )
 def test_whose_rate_is_learnt_from_a_refusal(
@@ -105,7 +109,7 @@ def test_whose_rate_is_learnt_from_a_refusal(
 
 def test_a_learnt_limit_counts_what_was_sent_before_it_for_a_minute() -> None:
     limits = sent(8)
-    limits.refused(ONE, A, MINUTE, NOW)
+    limits.refused(ONE, A, PACED, NOW)
     (charge,) = limits.charges(ONE, A, NOW + 59.0)
     assert (charge.limit, charge.name) == (Limit(requests=4), "learnt")
     assert charge.before == (NOW,) * 8
@@ -115,7 +119,7 @@ def test_a_learnt_limit_counts_what_was_sent_before_it_for_a_minute() -> None:
 
 def test_a_paid_model_falls_under_no_learnt_rate() -> None:
     limits = sent(8)
-    limits.refused(ONE, A, MINUTE, NOW)
+    limits.refused(ONE, A, PACED, NOW)
 
     assert limits.charges(ONE, model("p", free=False), NOW) == ()
 
@@ -125,6 +129,157 @@ def test_a_rate_that_is_large_enough_is_of_no_interest() -> None:
     for rate, expected in ((MAX_RATE - 1, 1), (MAX_RATE, 0)):
         limits.rates[ONE.scope].rate, limits.rates[ONE.scope].learnt_at = rate, NOW
         assert len(limits.charges(ONE, A, NOW)) == expected
+
+
+# -- limits that refusals tell ------------------------------------------------------------------
+
+
+def allowed(limits: AdaptiveLimits, at: float = 0.0, of: Model = A) -> list[float | None]:
+    """Requests a minute that a model may get, by each learnt limit."""
+    return [charge.limit.requests for charge in limits.charges(ONE, of, NOW + at)]
+
+
+@pytest.mark.parametrize("count", [2, 6, 30, 100])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_burst_tells_exactly_what_was_let_through(count: int, share: float) -> None:
+    """Its refusals come one by one, and in the end the limit is known to the request."""
+    limits, fits = sent(count), max(1, int(share * count))
+    for n in range(count - fits):
+        limits.refused(ONE, A, MINUTE, NOW + n * 0.01)
+
+    assert allowed(limits, 1.0) == [fits]
+
+
+def test_two_requests_are_enough_to_tell() -> None:
+    """A guess needs five; who says that the minute was full needs no such care."""
+    guessed, told = sent(2), sent(2)
+    guessed.refused(ONE, A, PACED, NOW)
+    told.refused(ONE, A, MINUTE, NOW)
+
+    assert (allowed(guessed), allowed(told)) == ([], [1])
+
+
+def test_an_answer_to_a_later_request_of_the_burst_forgives_nothing_that_was_told() -> None:
+    limits = sent(9)
+    limits.refused(ONE, A, MINUTE, NOW, 4)
+    limits.answered(ONE, A, 5)
+
+    assert allowed(limits) == [8]
+
+
+@pytest.mark.parametrize(("fault", "size"), [(MINUTE, 20), (OWN_MINUTE, 15)])
+def test_a_size_that_is_stated_needs_no_count(fault: Fault, size: int) -> None:
+    """Others of the account may have had the rest."""
+    limits = sent(3)
+    limits.refused(ONE, A, replace(fault, limit=size), NOW)
+
+    assert allowed(limits) == [size]
+
+
+def test_a_refusal_that_let_nothing_through_tells_nothing() -> None:
+    """Others have used up the minute, or its window began before this process."""
+    limits = sent(1)
+    limits.refused(ONE, A, MINUTE, NOW)
+    assert allowed(limits) == []
+
+    limits.refused(ONE, A, replace(MINUTE, limit=9), NOW)
+    assert allowed(limits) == [9]
+    limits.refused(ONE, A, MINUTE, NOW)
+    assert allowed(limits) == [1], "the size that was known was too much"
+
+
+def test_now_and_then_one_request_more_is_tried() -> None:
+    limits = sent(5)
+    limits.refused(ONE, A, MINUTE, NOW)
+
+    assert [allowed(limits, at) for at in (0.0, TOLD_GROWTH - 1.0, TOLD_GROWTH)] == [[4], [4], [5]]
+    assert allowed(limits, FORGOTTEN) == [4 + FORGOTTEN // TOLD_GROWTH]
+    assert allowed(limits, FORGOTTEN + 1.0) == []
+
+
+def test_the_minute_in_which_it_was_told_counts_whole() -> None:
+    limits = sent(5)
+    limits.refused(ONE, A, MINUTE, NOW)
+    charges = [limits.charges(ONE, A, NOW + at)[0] for at in (0.0, 59.0, 60.0)]
+
+    assert [len(charge.before) for charge in charges] == [5, 5, 0]
+
+
+@pytest.mark.parametrize(
+    ("stated", "cause", "learnt"),
+    [
+        (Limit(requests=4), Cause.ACCOUNT_MINUTE, False),
+        (Limit(requests=5), Cause.ACCOUNT_MINUTE, True),
+        (Limit(requests=4, scope="model"), Cause.ACCOUNT_MINUTE, True),
+        (Limit(requests=4, scope="model"), Cause.MODEL_MINUTE, False),
+        (Limit(requests=4), Cause.MODEL_MINUTE, True),
+        (Limit(requests=4, per=86_400.0), Cause.ACCOUNT_MINUTE, True),
+        (Limit(requests=1, per=1.0), Cause.ACCOUNT_MINUTE, True),
+        (Limit(tokens=4), Cause.ACCOUNT_MINUTE, True),
+    ],
+)
+def test_what_a_stated_limit_of_the_minute_explains_tells_nothing(
+    stated: Limit, cause: Cause, learnt: bool
+) -> None:
+    """Five were sent and the last was refused: a stated limit of four was full, one of five was
+    not."""
+    one, limits = account("one", limits=(stated,)), sent(5, limits=(stated,))
+    limits.refused(one, A, Fault(Kind.BUSY, cause, status=429), NOW)
+
+    assert bool(limits.charges(one, A, NOW)) is learnt
+
+
+@pytest.mark.parametrize(
+    ("seconds", "learnt"), [(None, True), (60.0, True), (66.0, False), (86_400.0, False)]
+)
+def test_what_lasts_longer_than_a_minute_was_no_limit_of_a_minute(
+    seconds: float | None, learnt: bool
+) -> None:
+    limits = sent(5)
+    until = None if seconds is None else NOW + seconds
+    limits.refused(ONE, A, replace(MINUTE, until=until), NOW)
+
+    assert bool(allowed(limits)) is learnt
+
+
+def test_the_models_of_an_account_are_believed_to_have_the_limit_that_one_was_told() -> None:
+    limits, sibling, other = sent(4), model("b"), account("two")
+    limits.sent(ONE, sibling, NOW)
+    limits.refused(ONE, A, OWN_MINUTE, NOW)
+
+    assert (allowed(limits), allowed(limits, of=sibling)) == ([3], [3])
+    assert [len(c.before) for c in limits.charges(ONE, sibling, NOW)] == [1], "each counts its own"
+    assert limits.of_account(ONE, NOW) == (), "it is not the account's"
+    limits.sent(other, A, NOW)
+    assert limits.charges(other, A, NOW) == ()
+
+
+def test_a_model_that_was_told_its_own_limit_keeps_it() -> None:
+    limits, sibling = sent(4), model("b")
+    for _ in range(9):
+        limits.sent(ONE, sibling, NOW)
+    limits.refused(ONE, A, OWN_MINUTE, NOW)
+    limits.refused(ONE, sibling, OWN_MINUTE, NOW)
+
+    assert (allowed(limits), allowed(limits, of=sibling)) == ([3], [8])
+    third = model("c")
+    limits.sent(ONE, third, NOW)
+    limits.refused(ONE, third, OWN_MINUTE, NOW)
+    assert allowed(limits, of=third) == [8], "of what told nothing nobody learns"
+
+
+def test_what_the_models_of_an_account_share() -> None:
+    limits = sent(8)
+    assert limits.of_account(ONE, NOW) == ()
+    limits.refused(ONE, A, MINUTE, NOW)
+    (charge,) = limits.of_account(ONE, NOW)
+
+    assert (charge.scope, charge.limit.requests) == (ONE.scope, 7)
+    assert limits.of_account(account("two"), NOW) == ()
+    assert limits.of_account(ONE, NOW + FORGOTTEN + 1.0) == ()
+
+
+# -- how many at once ---------------------------------------------------------------------------
 
 
 def test_as_many_at_once_are_allowed_as_were_when_one_more_was_refused() -> None:

@@ -14,12 +14,13 @@ from freerouter_core.routing.session_memory import (
     MAX_IDLE,
     MAX_SESSIONS,
     MAX_STEPS,
+    MIN_CHANCE,
     SessionMemory,
     Step,
     memory_of,
 )
 
-from .driver import NOW, Play, answers, busy, fails, model, plan
+from .driver import NOW, Play, answers, busy, fails, likely, model, plan
 
 A, B = model("a"), model("b", "two")
 
@@ -52,8 +53,8 @@ def test_half_an_hour_without_an_answer_ends_it() -> None:
         ({"benched_until": NOW + 1.0}, False),
         ({"benched_until": NOW}, True),
         ({"gone": NOW - 60.0}, False),
-        ({"bad": 1.0, "decayed_at": NOW}, True),
-        ({"bad": 1.1, "decayed_at": NOW}, False),
+        ({"availability": likely(MIN_CHANCE)}, True),
+        ({"availability": likely(MIN_CHANCE - 0.01)}, False),
     ],
 )
 def test_a_benched_gone_or_unlikely_model_is_given_up(record: dict[str, Any], kept: bool) -> None:

@@ -14,6 +14,7 @@ from freerouter_core.routing.timeouts import (
     stall_timeout,
     too_late,
 )
+from freerouter_core.routing.timings import PLAIN
 
 from .driver import NOW, account, model, plan
 
@@ -42,7 +43,7 @@ def test_a_stream_has_three_times_its_models_usual_first_token(
 def test_a_whole_answer_has_its_expected_time_and_three_deviations() -> None:
     records = book(2.0, 4.0, count=6)
     record = records.models[A.identity]
-    expected = record.expected(records.pool.size.likely(None))
+    expected = record.expected(records.pool.size_of(PLAIN).likely(None))
 
     assert expected_seconds(plan(A), records, A) == expected
     assert soft_timeout(plan(A), records, A, NOW, None) == expected * (1.0 + 3.0 * record.spread)
@@ -77,26 +78,37 @@ def test_a_stream_is_given_up_after_twice_its_models_usual_first_token(
 
 
 @pytest.mark.parametrize(
-    ("remaining", "named", "waiting", "stream", "late"),
+    ("remaining", "named", "stream", "late"),
     [
-        (0.99, False, 1, True, True),
-        (1.01, False, 1, True, False),
-        (0.99, True, 1, True, False),
-        (0.99, False, 0, True, False),
-        (None, False, 1, True, False),
-        (2.7, False, 1, False, True),
-        (2.8, False, 1, False, False),
+        (0.99, False, True, True),
+        (1.01, False, True, False),
+        (0.99, True, True, False),
+        (None, False, True, False),
+        (2.7, False, False, True),
+        (2.8, False, False, False),
     ],
 )
-def test_a_model_that_could_hardly_answer_in_time_is_too_late_while_others_wait(
-    remaining: float | None, named: bool, waiting: int, stream: bool, late: bool
+def test_a_model_that_could_hardly_answer_in_time_is_too_late(
+    remaining: float | None, named: bool, stream: bool, late: bool
 ) -> None:
     """The first token of an unknown model is expected after two seconds, half of it give or take.
 
     A whole answer is expected after 5.6 seconds, and after 2.8 at the earliest.
     """
-    request = plan(A, stream=stream, extra={"queue_lengths": {"one": waiting}})
+    request = plan(A, stream=stream)
     candidate = Candidate(model=A, account=account("one"), named=named)
     deadline = None if remaining is None else NOW + remaining
 
     assert too_late(request, HealthBook(), candidate, NOW, deadline) is late
+
+
+def test_how_long_an_answer_is_depends_on_what_was_asked_for() -> None:
+    """Calls of tools are short here, and texts are long: a call is late long before a text is."""
+    records = HealthBook()
+    for _ in range(30):
+        records.answered(A.identity, NOW, first_token=1.0, seconds=11.0, tokens=500)
+        records.answered(A.identity, NOW, first_token=1.0, seconds=1.4, tokens=20, way="tools")
+    text, call = plan(A), plan(A, need=Need(tools=True))
+
+    assert expected_seconds(call, records, A) < expected_seconds(text, records, A) / 3.0
+    assert soft_timeout(call, records, A, NOW, None) < soft_timeout(text, records, A, NOW, None)

@@ -16,6 +16,7 @@ from freerouter_core import Limit
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.events import Event, QuotaLow, StoreLost
 from freerouter_core.routing.charges import Charge, Grant, Refusal
+from freerouter_core.routing.congestion import FREE, Congestion
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.runtime.ledger import Ledger, MemoryStore, StoreFailed
 from freerouter_core.runtime.ledger.ledger import STORE_RETRY_AFTER
@@ -179,22 +180,48 @@ def test_what_was_never_sent_makes_room_for_the_next_at_once(runtime: Runtime) -
 def test_a_long_line_makes_a_request_dear(runtime: Runtime) -> None:
     account = Account("p", "https://p.invalid", "k", limits=(MINUTE.limit,))
 
-    async def live() -> tuple[float, float]:
+    async def live() -> tuple[Congestion, Congestion]:
         ledger, now = runtime.ledger, runtime.clock.now()
-        free = ledger.congestion([account])["p"]
+        free = ledger.congestion(account, (), now)
         waiting = [
             asyncio.ensure_future(ledger.wait(number, account.scope, now + 9.0))
             for number in range(3)
         ]
         await asyncio.sleep(0)
-        assert ledger.queue_lengths([account]) == {"p": 3}
-        crowded = ledger.congestion([account])["p"]
+        crowded = ledger.congestion(account, (), now)
         await asyncio.gather(*waiting)
         return free, crowded
 
     free, crowded = runtime.call(live)
 
-    assert free < 1.0 < crowded
+    assert (free, crowded.waiting) == (FREE, 3)
+    assert crowded.delay > 1.0
+
+
+def test_limits_that_were_learnt_make_a_request_dear_and_a_models_own_do_not(
+    runtime: Runtime,
+) -> None:
+    day, own = Limit(requests=4, per=86_400.0, reset="utc-day"), Limit(requests=1, scope="model")
+    account = Account("p", "https://p.invalid", "k", limits=(day, own))
+    learnt = Charge(account.scope, Limit(requests=2), name="learnt")
+
+    async def live() -> list[Congestion]:
+        ledger, now = runtime.ledger, runtime.clock.now()
+        costs = [ledger.congestion(account, (learnt,), now)]
+        charges = (Charge(account.scope, day), learnt, Charge(f"{account.scope}|m", own))
+        await ledger.reserve(1, charges, 0, 0.0)
+        costs.append(ledger.congestion(account, (learnt,), now))
+        costs.append(ledger.congestion(account, (), now))
+        costs.append(ledger.congestion(account, (learnt,), now + 61.0))
+        return costs
+
+    fresh, used, unlearnt, later = runtime.call(live)
+
+    assert fresh == FREE
+    assert used.delay > 1.0
+    assert used.denial > 0.0
+    assert (unlearnt.delay, unlearnt.denial) == (0.0, used.denial)
+    assert (later.delay, later.denial) == (0.0, used.denial), "the minute has passed"
 
 
 def test_full_limits_tell_when_they_are_free_and_leases_do_not(runtime: Runtime) -> None:
