@@ -145,9 +145,7 @@ def plan(
 
 def likely(chance: float, outcomes: float = 20.0, ago: float = 0.0) -> Availability:
     """A model that was seen up just now, or so long ago, and answers so often while it is."""
-    return Availability(
-        chance_up=1.0, long_run=1.0, sure=chance, good=outcomes, seen_at=NOW - ago
-    )
+    return Availability(chance_up=1.0, long_run=1.0, sure=chance, good=outcomes, seen_at=NOW - ago)
 
 
 # -- the driver ---------------------------------------------------------------------------------

@@ -23,9 +23,7 @@ from freerouter_core.routing.availability import (
 
 from .driver import NOW
 
-OUTCOMES = st.lists(
-    st.tuples(st.booleans(), st.floats(-60.0, 7_200.0)), min_size=1, max_size=30
-)
+OUTCOMES = st.lists(st.tuples(st.booleans(), st.floats(-60.0, 7_200.0)), min_size=1, max_size=30)
 """Whether it answered, and seconds since the outcome before. Clocks may go back a little."""
 
 

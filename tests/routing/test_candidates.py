@@ -9,6 +9,7 @@ import pytest
 from freerouter_core import Limit
 from freerouter_core.errors import Exhausted
 from freerouter_core.routing.candidates import ACCOUNT_PROBES, Candidate, Candidates, Turn, explain
+from freerouter_core.routing.congestion import Congestion
 from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.plan import Plan
 from freerouter_core.routing.state import RoutingState
@@ -87,7 +88,7 @@ def test_a_failed_account_weighs_less_than_a_try() -> None:
 
 def test_after_a_refusal_those_with_plenty_come_first_among_equals() -> None:
     scarce, plenty = model("b", "two"), model("c", "three")
-    candidates = of(plan(A, scarce, plenty, extra={"congestion": {"two": 9.0}}))
+    candidates = of(plan(A, scarce, plenty, extra={"congestion": {"two": Congestion(delay=9.0)}}))
     first = candidates.all[0]
     assert candidates.next(NOW, avoid=frozenset("a")).candidate is candidates.all[1]
     first.out = True

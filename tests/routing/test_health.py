@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from freerouter_core.routing.availability import Availability
 from freerouter_core.routing.guessed_bench import (
     ANY_FAILURE,
     LONGEST_GUESS,
@@ -17,13 +18,22 @@ from freerouter_core.routing.health import (
     LACKS_KEPT,
     MAX_GRADES,
     MAX_VERDICTS,
-    OUTCOME_HALF_LIFE,
     PRIOR_FAILURE_SECONDS,
     Health,
 )
 from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.ruling import Flag, Ruling
-from freerouter_core.routing.timings import AnswerSize, Pool, Timings
+from freerouter_core.routing.timings import (
+    MAX_FASTER,
+    MAX_LATENESS,
+    MIN_FIRST_TOKEN,
+    MIN_TOKENS,
+    PLAIN,
+    POOL_WEIGHT,
+    AnswerSize,
+    Pool,
+    Timings,
+)
 from freerouter_core.routing.ways import UNABLE_CHANCE, UNABLE_SECONDS, Way
 from freerouter_core.wire.fault import Cause, Fault, Kind
 
@@ -180,40 +190,48 @@ def test_after_a_stated_wait_there_is_no_probe() -> None:
 # -- odds ---------------------------------------------------------------------------------------
 
 
-def test_an_unknown_model_answers_twice_out_of_three_times() -> None:
-    assert Health().odds(NOW) == (2.0 / 3.0, 3.0)
+def test_an_unknown_model_is_expected_to_answer_as_models_usually_do() -> None:
+    record = Health()
+
+    assert record.odds(NOW) == (Availability().chance(NOW), Availability().evidence)
+    assert 0.5 < record.odds(NOW)[0] < 0.9
+    assert not record.seen
 
 
-def test_counts_halve_within_an_hour() -> None:
-    record = Health(good=4.0, bad=2.0, decayed_at=NOW)
+def test_its_outcomes_move_the_odds() -> None:
+    record = answering(Health())
+    chance, evidence = record.odds(NOW)
+    assert record.seen
+    assert chance > Health().odds(NOW)[0]
 
-    assert record.odds(NOW) == (6.0 / 9.0, 9.0)
-    assert record.odds(NOW + 3_600.0) == (4.0 / 6.0, 6.0)
-    answering(record, NOW + 3_600.0)
-    assert (record.good, record.bad) == (3.0, 1.0)
-
-
-def test_the_last_answer_lifts_the_chance_and_fades() -> None:
-    record = Health(outcome_at=NOW, decayed_at=NOW, up=True)
-    prior = 2.0 / 3.0
-
-    assert record.odds(NOW)[0] == pytest.approx(prior + 0.75 * (1.0 - prior))
-    half = record.odds(NOW + OUTCOME_HALF_LIFE)[0]
-    assert half == pytest.approx(prior + 0.375 * (1.0 - prior), rel=0.01)
+    failing(record, at=NOW + 60.0)
+    assert record.odds(NOW + 60.0)[0] < chance
+    assert record.odds(NOW + 60.0)[1] > evidence
 
 
-def test_a_clock_that_is_ahead_makes_an_outcome_no_fresher_than_now() -> None:
-    record = Health(outcome_at=NOW + 60.0, decayed_at=NOW)
-
-    assert record.odds(NOW) == Health(outcome_at=NOW, decayed_at=NOW).odds(NOW)
+def test_what_says_nothing_of_a_model_leaves_its_odds_alone() -> None:
+    """Law 6: a spent limit, and a mistake of the caller."""
+    for fault in (busy(teaches=False), Fault(Kind.UNFIT, Cause.CONTEXT, teaches=False)):
+        record = failing(Health(), fault)
+        assert record.odds(NOW) == Health().odds(NOW)
+        assert not record.seen
 
 
 def test_each_failure_in_a_row_lowers_the_chance() -> None:
-    chances = [
-        Health(good=20.0, outcome_at=NOW, decayed_at=NOW, up=False, strikes=n).odds(NOW)[0]
-        for n in range(4)
-    ]
-    assert chances[0] == chances[1] > chances[2] > chances[3]
+    record, chances = answering(Health(), NOW - 60.0), []
+    for n in range(5):
+        chances.append(record.odds(NOW + n)[0])
+        failing(record, at=NOW + n)
+
+    assert chances == sorted(chances, reverse=True)
+    assert chances[-1] < 0.1
+
+
+def test_a_way_of_asking_that_went_wrong_is_seen() -> None:
+    record = Health()
+    record.failed_at("tools", NOW)
+
+    assert record.seen
 
 
 def test_reading_changes_nothing() -> None:
@@ -509,24 +527,56 @@ def test_a_short_answer_tells_no_speed(seconds: float, tokens: int) -> None:
     assert (timings.first_token, timings.speed) == (1.0, 45.0)
 
 
-def test_a_whole_answer_changes_both_by_the_same_factor() -> None:
+@pytest.mark.parametrize(
+    ("first_token", "speed", "tokens"), [(1.0, 50.0, 100), (8.0, 50.0, 100), (2.0, 10.0, 400)]
+)
+@pytest.mark.parametrize("factor", [0.7, 1.2, 3.0])
+def test_after_one_whole_answer_it_is_expected_to_take_as_long_again(
+    first_token: float, speed: float, tokens: int, factor: float
+) -> None:
+    timings = Timings(first_token=first_token, speed=speed)
+    seconds = factor * timings.expected(tokens)
+    timings.learn(1.0, None, seconds, tokens)
+
+    assert timings.expected(tokens) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("first_token", "tokens", "writing"), [(9.0, 50, False), (1.0, 450, True)])
+def test_the_longer_part_of_a_whole_time_takes_more_of_its_error(
+    first_token: float, tokens: int, writing: bool
+) -> None:
+    timings = Timings(first_token=first_token, speed=50.0)
+    timings.learn(1.0, None, 15.0, tokens)
+
+    slower = tokens / timings.speed - tokens / 50.0
+    assert (slower > timings.first_token - first_token) is writing
+    assert min(slower, timings.first_token - first_token) > 0.0
+
+
+def test_a_short_whole_answer_teaches_the_first_token_alone() -> None:
     timings = Timings(first_token=1.0, speed=50.0)
-    timings.learn(1.0, None, 6.0, 100)
+    timings.learn(1.0, None, 3.0, MIN_TOKENS - 1)
 
-    assert (timings.first_token, timings.speed) == (2.0, 25.0)
-    assert timings.expected(100) == 6.0
+    assert (timings.first_token > 2.0, timings.speed) == (True, 50.0)
 
 
-def test_one_absurd_time_changes_little() -> None:
+@pytest.mark.parametrize("seconds", [1e9, 1e300])
+def test_one_absurd_time_changes_little(seconds: float) -> None:
     timings = Timings(first_token=1.0, speed=50.0, spread=0.5)
-    timings.learn(0.1, None, 1e9, 100)
+    timings.learn(0.1, None, seconds, 100)
 
     assert timings.spread == pytest.approx(0.55)
-    assert timings.first_token == pytest.approx(50.0**0.1)
-    quick = Timings(first_token=1.0, speed=50.0)
-    quick.learn(1.0, None, 0.0, 100)
-    assert quick.first_token == pytest.approx(0.02)
-    assert math.isfinite(quick.speed)
+    assert timings.expected(100) == pytest.approx(3.0 * (1.0 + 0.1 * MAX_LATENESS))
+
+
+def test_an_answer_at_once_makes_it_no_faster_than_can_be() -> None:
+    timings = Timings(first_token=1.0, speed=50.0)
+    for _ in range(9):
+        before = timings.speed
+        timings.learn(1.0, None, 0.0, 100)
+        assert before < timings.speed <= MAX_FASTER * before
+    assert timings.first_token >= MIN_FIRST_TOKEN
+    assert math.isfinite(timings.expected(100))
 
 
 def test_how_long_answers_are() -> None:
@@ -534,16 +584,28 @@ def test_how_long_answers_are() -> None:
     assert (size.usual(None), size.usual(100), size.usual(1_000)) == (160.0, 100, 160.0)
     assert (size.likely(None), size.likely(100), size.likely(1_000)) == (320.0, 100, 320.0)
     size.learn(260)
-    assert [size.mean, size.deviation] == pytest.approx([170.0, 82.0])
+    assert [size.mean, size.deviation] == pytest.approx([210.0, 90.0])
+
+
+def test_the_first_answers_tell_most_of_how_long_answers_are() -> None:
+    """Until a tenth of each is enough to follow what changes."""
+    size = AnswerSize()
+    shares = []
+    for _ in range(30):
+        before = size.mean
+        size.learn(int(before) + 40)
+        shares.append(round((size.mean - before) / (int(before) + 40 - before), 9))
+    assert shares == sorted(shares, reverse=True)
+    assert (shares[0], shares[-1]) == pytest.approx((0.5, POOL_WEIGHT))
 
 
 def test_an_absurd_size_counts_like_a_long_or_an_empty_answer() -> None:
     size = AnswerSize()
     size.learn(10**9)
-    assert size.mean == pytest.approx(160.0 + 0.1 * 320.0)
+    assert size.mean == pytest.approx(160.0 + 0.5 * 320.0)
     size = AnswerSize()
     size.learn(-(10**9))
-    assert size.mean == pytest.approx(160.0 - 0.1 * 160.0)
+    assert size.mean == pytest.approx(160.0 - 0.5 * 160.0)
 
 
 def test_the_pool_learns_a_tenth_of_every_answer() -> None:
@@ -551,4 +613,49 @@ def test_the_pool_learns_a_tenth_of_every_answer() -> None:
     pool.answered(3.0, 4.0, 160)
 
     assert pool.first_token == pytest.approx(2.1)
-    assert pool.size.mean == 160.0
+    assert pool.size_of().mean == 160.0
+
+
+def test_every_way_of_asking_has_its_own_size() -> None:
+    pool = Pool()
+    for _ in range(30):
+        pool.answered(1.0, 2.0, 600)
+        pool.answered(1.0, 2.0, 20, "tools")
+
+    assert pool.size_of("tools").mean < 60.0 < 500.0 < pool.size_of(PLAIN).mean
+    assert pool.size_of("structured") == AnswerSize(), "what was not asked is as usual"
+    assert set(pool.sizes) == {PLAIN, "tools"}
+
+
+def test_the_share_of_requests_that_are_answered_follows_what_comes() -> None:
+    pool = Pool()
+    for outcome, low, high in ((pool.failed, 0.0, 0.1), (lambda: pool.answered(1, 2, 9), 0.9, 1.0)):
+        for _ in range(60):
+            outcome()
+            assert 0.0 < pool.success < 1.0
+        assert low < pool.success < high
+
+
+def test_every_failure_of_a_model_lowers_the_share_and_no_spent_limit_does() -> None:
+    prose = Fault(Kind.BROKEN, Cause.NOT_THE_SCHEMA)
+    for fault, lower in ((busy(), True), (prose, True), (busy(teaches=False), False)):
+        book = HealthBook()
+        book.failed(A.identity, fault, NOW, Random(0))
+        assert (book.pool.success < Pool().success) is lower
+
+
+def test_the_size_of_an_answer_counts_for_the_way_that_decides_it() -> None:
+    """Not for each way that it did, nor for the form in which it was asked."""
+    book = HealthBook()
+    book.answered(
+        A.identity,
+        NOW,
+        first_token=1.0,
+        seconds=2.0,
+        tokens=9,
+        ways=("tools", "structured", "structured as tool"),
+        way="structured",
+    )
+
+    assert set(book.pool.sizes) == {"structured"}
+    assert len(book.models[A.identity].ways) == 3

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from freerouter_core.catalogue.model import Model
+from freerouter_core.routing.availability import Availability
+from freerouter_core.routing.congestion import MAX_DENIAL, Congestion
 from freerouter_core.routing.health import Health
 from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.need import Need
@@ -16,7 +18,7 @@ from freerouter_core.routing.rank import rank
 from freerouter_core.routing.situation import Situation
 from freerouter_core.routing.ways import Way
 
-from .driver import NOW, model
+from .driver import NOW, likely, model
 
 A, B, C = (model(name, f"p{n}") for n, name in enumerate("abc"))
 
@@ -81,14 +83,20 @@ def test_cost_asks_the_cheapest_first_and_of_equals_the_best() -> None:
     assert ids([dear, cheap, better], strategy="cost") == "zyx"
 
 
+def lasting(share: float, chance_up: float = 1.0) -> Health:
+    """A model that is up for this share of time."""
+    return Health(
+        availability=Availability(long_run=share, chance_up=chance_up, seen_at=NOW, sure=0.95)
+    )
+
+
 def test_availability_asks_the_surest_in_the_long_run_first() -> None:
-    sure, unsure = Health(good=9.0, bad=1.0), Health(good=9.0, bad=9.0)
-    down_just_now = Health(good=9.0, bad=1.0, outcome_at=NOW, up=False, strikes=9)
     better = model("d", quality=6.0)
-    book = book_of(a=sure, b=unsure)
+    book = book_of(a=lasting(0.95), b=lasting(0.5))
 
     assert ids([B, C, better, A], strategy="availability", book=book) == "adcb"
-    assert ids([C, A], strategy="availability", book=book_of(a=down_just_now)) == "ac"
+    down_just_now = book_of(a=lasting(0.95, chance_up=0.0))
+    assert ids([C, A], strategy="availability", book=down_just_now) == "ac"
 
 
 def test_every_strategy_returns_every_model() -> None:
@@ -99,16 +107,10 @@ def test_every_strategy_returns_every_model() -> None:
 # -- the adaptive strategy ----------------------------------------------------------------------
 
 
-def known(first_token: float = 1.0, good: float = 20.0, bad: float = 0.0, **more: Any) -> Health:
-    return Health(
-        first_token=first_token,
-        good=good,
-        bad=bad,
-        answers=int(good),
-        failures=int(bad),
-        decayed_at=NOW,
-        **more,
-    )
+def known(first_token: float = 1.0, chance: float = 0.95, **more: Any) -> Health:
+    """A model that has answered twenty times, and does so this often now."""
+    fields = {"availability": likely(chance), "answers": 20, **more}
+    return Health(first_token=first_token, **fields)
 
 
 def test_the_quicker_of_two_equally_sure_models_comes_first() -> None:
@@ -116,20 +118,23 @@ def test_the_quicker_of_two_equally_sure_models_comes_first() -> None:
 
 
 def test_the_surer_of_two_equally_quick_models_comes_first() -> None:
-    assert ids([A, B], book=book_of(a=known(bad=5.0), b=known())) == "ba"
+    assert ids([A, B], book=book_of(a=known(chance=0.8), b=known())) == "ba"
 
 
 def test_failures_that_take_long_count_against_a_model() -> None:
-    patient = known(bad=5.0, failure_seconds=30.0)
+    patient = known(chance=0.8, failure_seconds=30.0)
 
-    assert ids([A, B], book=book_of(a=patient, b=known(bad=5.0))) == "ba"
+    assert ids([A, B], book=book_of(a=patient, b=known(chance=0.8))) == "ba"
 
 
-def test_congestion_of_an_account_makes_its_failures_dearer() -> None:
-    book = book_of(a=known(1.0, bad=8.0), b=known(1.5, bad=8.0))
+@pytest.mark.parametrize(
+    "costs", [Congestion(delay=20.0), Congestion(denial=MAX_DENIAL)], ids=["delay", "denial"]
+)
+def test_congestion_of_an_account_makes_its_failures_dearer(costs: Congestion) -> None:
+    book = book_of(a=known(1.0, chance=0.7), b=known(1.5, chance=0.7))
 
     assert ids([A, B], book=book) == "ab"
-    assert ids([A, B], book=book, congestion={"p0": 20.0}) == "ba"
+    assert ids([A, B], book=book, congestion={"p0": costs}) == "ba"
 
 
 def test_speed_counts_as_much_as_the_answer_is_long() -> None:
@@ -182,6 +187,18 @@ def test_a_structured_answer_takes_longer_without_native_json() -> None:
     assert ids([A, native], book=book, need=Need(structured=True)) == "ba"
 
 
+def test_a_model_without_native_json_is_doubted_until_it_gave_a_structured_answer() -> None:
+    """What it did counts from then on, for structured requests only."""
+    native = model("b", "p1", parameters=frozenset({"structured_outputs"}))
+    slow = known(3.0, ways={"structured": Way(good=3.0)})
+    doubted, proved = (known(1.5, ways=ways) for ways in ({}, {"structured": Way(good=3.0)}))
+    structured = Need(structured=True)
+
+    assert ids([A, native], book=book_of(a=doubted, b=slow), need=structured) == "ba"
+    assert ids([A, native], book=book_of(a=proved, b=slow), need=structured) == "ab"
+    assert ids([A, native], book=book_of(a=doubted, b=slow)) == "ab"
+
+
 def test_published_times_make_a_model_known() -> None:
     book = HealthBook()
     book.described(B.identity, first_token=0.2, speed=200.0, tool_choice=True, now=NOW)
@@ -216,7 +233,7 @@ def test_an_unknown_model_is_tried_now_and_then() -> None:
 
 def test_scarce_requests_make_bold_moves_rarer() -> None:
     book = book_of(a=known(2.0))
-    scarce = {"p0": 20.0, "p1": 20.0}
+    scarce = {"p0": Congestion(delay=20.0), "p1": Congestion(delay=20.0)}
 
     assert share_first("b", book, congestion=scarce) < share_first("b", book) / 2
 
@@ -230,13 +247,12 @@ def test_while_others_try_an_unknown_model_the_rest_wait() -> None:
 
 
 def test_a_model_that_fell_comes_back() -> None:
-    book = book_of(a=known(2.0), b=known(0.5, good=4.0, bad=8.0))
+    book = book_of(a=known(2.0), b=known(0.5, availability=likely(0.3, outcomes=3.0)))
 
     assert 0.0 < share_first("b", book) < 1.0
 
 
 def test_a_chance_is_never_nothing_nor_certain() -> None:
-    hopeless = known(good=0.0, bad=1e9, outcome_at=NOW, up=False, strikes=60)
-    certain = known(good=1e9, outcome_at=NOW)
+    hopeless, certain = known(chance=0.0), known(chance=1.0)
     for n in range(20):
         assert ids([A, B], book=book_of(a=hopeless, b=certain), rng=Random(n)) == "ba"

@@ -223,9 +223,7 @@ def test_a_named_model_is_always_asked() -> None:
 def test_the_next_candidate_is_asked_if_the_first_is_worth_no_request() -> None:
     book = book_of(a=down(chance_up=0.01), a2=Health(availability=likely(0.9)))
 
-    assert play(
-        scarce(A, A2), {"a2": answers()}, state=RoutingState(health=book)
-    ).asked == ["a2"]
+    assert play(scarce(A, A2), {"a2": answers()}, state=RoutingState(health=book)).asked == ["a2"]
 
 
 def test_the_ways_in_which_a_request_asks_count() -> None:

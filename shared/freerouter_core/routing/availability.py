@@ -91,7 +91,7 @@ class Availability:
         """It failed: by chance, or because it is down."""
         up = self.up_at(now)
         by_chance = up * (1.0 - self.sure)
-        after = by_chance / (by_chance + 1.0 - up)
+        after = by_chance / (by_chance + (1.0 - up))
         self._see(now, after)
         self.slips += after
         self._conclude()

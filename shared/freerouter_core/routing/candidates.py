@@ -103,6 +103,8 @@ class Candidates:
         self.skipped = selection.skipped
         self.blocked: dict[str, float] = {}
         """Scopes whose limit refused this call, and until when."""
+        self._lines: set[str] = set()
+        """Scopes in whose line this call has waited."""
         self.kinship = Kinship()
         """Who failed in this call: their kin come later."""
         self.pending = situation.pending
@@ -231,7 +233,7 @@ class Candidates:
         kin = self.kinship.count(candidate.model, candidate.account)
         if not self.kinship.refusals:
             return kin, 0.0
-        return kin, self.congestion.get(candidate.account.provider, 0.0)
+        return kin, self.congestion.get(candidate.account.provider, FREE).seconds
 
     def _account_limited(self, candidate: Candidate, until: float) -> bool:
         """Whether a candidate waits for its account's own limit, which the account stated."""
@@ -265,9 +267,15 @@ class Candidates:
         else:
             candidate.not_before = until
 
+    def waited(self, scope: str) -> None:
+        """This call has waited in the line of a limit, and its turn has come."""
+        self.blocked.pop(scope, None)
+        self._lines.add(scope)
+
     def queued(self, candidate: Candidate) -> bool:
-        """Whether others wait for its account."""
-        return self.congestion.get(candidate.account.provider, FREE).waiting > 0
+        """Whether others wait for its account, or this call had to."""
+        waiting = self.congestion.get(candidate.account.provider, FREE).waiting
+        return waiting > 0 or not self._lines.isdisjoint(candidate.scopes)
 
     def returns(self, now: float) -> float | None:
         """When somebody will be asked again, which a caller can rely on; None: never.

@@ -192,7 +192,7 @@ class _Run:
         if self.now - before >= RERANK_AFTER:
             self.candidates.rerank(self.now)
         if turn.scope is not None:
-            self.candidates.blocked.pop(turn.scope, None)
+            self.candidates.waited(turn.scope)
 
     # -- sending --------------------------------------------------------------------------------
 
