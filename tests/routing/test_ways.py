@@ -110,9 +110,10 @@ def test_a_model_is_asked_in_the_form_that_it_does() -> None:
     """It answers a schema with prose, and calls a tool as it should."""
     prose = SimModel("a/prose:free", first_token=0.1, says=lambda body: "It is one.")
     with World([prose, SimModel("b/json:free", first_token=3.0)]) as world:
-        forms = asked_for_json(world, "a/prose:free", 5)
+        first, *later = asked_for_json(world, "a/prose:free", 9)
 
-        assert forms == ["json_schema"] + ["tool"] * 4
+        assert (first, set(later)) == ("json_schema", {"tool"})
+        assert len(later) >= 6, "it is quicker, and what it failed at once is soon forgiven"
 
 
 def test_a_form_that_failed_is_tried_again_after_a_while() -> None:

@@ -13,9 +13,10 @@ import pytest
 
 from freerouter_core import errors
 from freerouter_core.catalogue.providers import Account
-from freerouter_core.runtime.discovery import FIRST_BACKOFF, JOIN_TIMEOUT, LOCAL_GRACE
+from freerouter_core.runtime.discovery import FIRST_BACKOFF, JOIN_TIMEOUT, LOCAL_GRACE, RENEW_AFTER
 from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
+from freerouter_core.simulator import SimAccount, SimModel, World
 
 ONE = Account("one", "https://one.invalid/v1", "k")
 TWO = Account("two", "https://two.invalid/v1", "k")
@@ -194,6 +195,49 @@ def test_a_list_is_renewed_once_it_is_old() -> None:
         process.models(ONE)
         process.passes(0.001)
         assert lists.asked["one"] == fetches
+
+
+def test_a_list_is_renewed_early_if_nobody_can_be_asked() -> None:
+    """Not more often than every ten minutes, one fetch at a time, and not while it backs off."""
+    lists = Lists({"one": (1.0, ["a"])})
+    process = Process(lists)
+
+    def renew(after: float) -> int:
+        process.clock.advance(after)
+        discovery, transport = process.runtime.discovery, process.runtime.transport_for()
+
+        async def twice() -> None:
+            for _ in range(2):
+                discovery.renew([ONE], lambda account: transport)
+
+        process.runtime.call(twice)
+        process.passes(2.0)
+        return lists.asked["one"]
+
+    assert renew(0.0) == 0, "a first list comes with its request"
+    process.models(ONE)
+    assert renew(RENEW_AFTER - 10.0) == 1
+    lists.hosts["one"] = (1.0, ["b"])
+    assert renew(10.0) == 2
+    assert process.models(ONE) == ["one:b"]
+    lists.hosts["one"] = (1.0, [])
+    assert renew(RENEW_AFTER) == 3
+    assert renew(1.0) == 3, "it failed, and is left alone for a while"
+    assert renew(FIRST_BACKOFF) == 4
+
+
+def test_a_request_that_finds_nobody_renews_the_list_for_those_that_follow() -> None:
+    """The only model dies, and another is born: an hour before the list would be renewed."""
+    old = SimModel("a/old:free", dies=100.0)
+    with World([old, SimModel("b/new:free", born=100.0)], [SimAccount()]) as world:
+        router = world.router(timeout=20.0)
+        assert router.chat("x").attempt.model.id == "a/old:free"
+        world.clock.advance(RENEW_AFTER + 100.0)
+        with pytest.raises(errors.FreeRouterError):
+            router.chat("x")
+
+        world.runtime.call(lambda: asyncio.sleep(1.0))
+        assert router.chat("x").attempt.model.id == "b/new:free"
 
 
 def test_a_server_without_the_providers_path_is_asked_at_openais() -> None:
