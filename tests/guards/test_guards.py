@@ -78,7 +78,7 @@ def test_a_deadline_error_names_the_callers_timeout_guards_included() -> None:
         with pytest.raises(DeadlineExceeded) as caught:
             w.router(guards=[Slow()], timeout=30.0).chat("hi")
 
-        assert caught.value.message == "no answer within 30 s"
+        assert caught.value.message.startswith("no answer within 30 s")
         assert (w.requests[0].at, w.elapsed) == pytest.approx((20.0, 30.0))
 
 
