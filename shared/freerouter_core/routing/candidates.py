@@ -116,7 +116,7 @@ class Candidates:
             Candidate(model=model, account=accounts[model.provider], named=True)
             for model in selection.named
         ]
-        self._rest = selection.ranked[::-1]
+        self._rest, self._sampled = selection.ranked[::-1], selection.sampled
         self._known: dict[ModelIdentity, Candidate] = {}
         """Candidates that were made before the last change of order."""
 
@@ -130,14 +130,14 @@ class Candidates:
     @property
     def all(self) -> list[Candidate]:
         """Every candidate."""
-        while self._rest:
-            self._make()
+        for _ in self._each():
+            pass
         return self._made
 
     @property
     def empty(self) -> bool:
         """Whether there is no candidate."""
-        return not (self._made or self._rest)
+        return next(self._each(), None) is None
 
     def alive(self, candidate: Candidate) -> bool:
         """Whether it may still be asked in this call, now or later."""
@@ -152,12 +152,7 @@ class Candidates:
         is on its way."""
         self.pending, self._catalogue = more, catalogue
         selection = self._select_again(now)
-        known = {candidate.model.identity for candidate in self._made}
-        self._rest = [
-            model
-            for model in (*selection.ranked[::-1], *selection.named[::-1])
-            if model.identity not in known
-        ]
+        self._join((*selection.ranked[::-1], *selection.named[::-1]))
 
     def rerank(self, now: float) -> None:
         """Time has passed: put those that nobody named into the order of now, and leave out who no
@@ -165,12 +160,12 @@ class Candidates:
         ranked = self._select_again(now).ranked
         self._known |= {candidate.model.identity: candidate for candidate in self._made}
         self._made = [candidate for candidate in self._made if candidate.named]
-        named = {candidate.model.identity for candidate in self._made}
-        self._rest = [model for model in ranked[::-1] if model.identity not in named]
+        self._join(ranked[::-1])
 
-    def _select_again(self, now: float) -> Selection:
+    def _select_again(self, now: float, *, whole: bool = False) -> Selection:
         self._situation = replace(self._situation, now=now, congestion=self.congestion)
-        selection = select(self._catalogue, self._accounts, self._situation)
+        selection = select(self._catalogue, self._accounts, self._situation, whole=whole)
+        self._sampled = selection.sampled
         self.skipped.clear()
         self.skipped.update(selection.skipped)
         return selection
@@ -319,8 +314,16 @@ class Candidates:
 
     def _each(self) -> Iterator[Candidate]:
         yield from self._made
-        while self._rest:
-            yield self._make()
+        while self._rest or self._sampled:
+            if not self._rest:  # none of the sample will do
+                self._join(self._select_again(self._situation.now, whole=True).ranked[::-1])
+            else:
+                yield self._make()
+
+    def _join(self, models: Sequence[Model]) -> None:
+        """These follow those that were looked at, the last of them first."""
+        known = {candidate.model.identity for candidate in self._made}
+        self._rest = [model for model in models if model.identity not in known]
 
 
 def explain(

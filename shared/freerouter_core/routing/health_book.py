@@ -25,6 +25,9 @@ from .ways import form_way
 FORM_FAILED = 1.5
 """Failures that one in a first form counts as: others come first, and it is no inability yet."""
 
+LATEST = 32
+"""Models that are remembered because they answered last."""
+
 
 @dataclass(kw_only=True)
 class HealthBook:
@@ -38,6 +41,8 @@ class HealthBook:
     usage: UsageStats = field(default_factory=UsageStats)
     in_flight: dict[ModelIdentity, int] = field(default_factory=dict)
     """Attempts of this process under way, by model."""
+    latest: dict[ModelIdentity, None] = field(default_factory=dict)
+    """The models that answered last, the latest at the end."""
     touched: set[str] = field(default_factory=set)
     """What other processes were not told yet: "m|" and a model's identity as JSON, or "a|" and an
     account's scope (its bench), or "g|" and an account's scope (its price cap)."""
@@ -92,6 +97,10 @@ class HealthBook:
     ) -> None:
         """A model answered. Seconds count from when the attempt was sent. `ways`: the ways of
         asking that it did; `way`: the one that decides how long answers are."""
+        self.latest.pop(identity, None)
+        self.latest[identity] = None
+        if len(self.latest) > LATEST:
+            del self.latest[next(iter(self.latest))]
         self.usage.answered(identity, now, first_token=first_token, seconds=seconds, tokens=tokens)
         self._touched_record(identity).answered(
             now, first_token=first_token, seconds=seconds, tokens=tokens

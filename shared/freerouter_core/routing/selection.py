@@ -7,10 +7,10 @@ before every paid one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..catalogue.model import Catalogue, Model
+from ..catalogue.model import Catalogue, Model, ModelIdentity
 from ..catalogue.providers import Account
 from .fit import able, fit, ready, tight
 from .health import PRIOR_SAFETY, Health
@@ -18,6 +18,7 @@ from .named import find_named
 from .need import Need
 from .policy import Policy
 from .rank import rank
+from .sample import may_sample, sample
 from .situation import Situation
 
 SMALL_PROMPT = 2_000
@@ -34,17 +35,32 @@ class Selection:
     named: list[Model] = field(default_factory=list)
     ranked: list[Model] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    sampled: bool = False
+    """Whether `ranked` are only some of those that fit."""
 
 
 def select(
-    catalogue: Catalogue, accounts: Mapping[str, Account], situation: Situation
+    catalogue: Catalogue,
+    accounts: Mapping[str, Account],
+    situation: Situation,
+    *,
+    whole: bool = False,
 ) -> Selection:
-    """The candidates for a request, in the order they are to be asked."""
+    """The candidates for a request, in the order they are to be asked.
+
+    `whole`: all of them, although there may be more than a request has time for; see `sample`.
+    """
     selection = Selection()
     for name in situation.policy.preferred:
         _select_named(name, catalogue, accounts, situation, selection)
     if situation.policy.others:
-        fitting = _fitting(catalogue, accounts, situation, selection.skipped)
+        able_models, index, unable = _able(catalogue, accounts, situation)
+        if situation.rng is not None and not whole and may_sample(able_models, situation):
+            selection.sampled = True
+            able_models = sample(able_models, index, situation.book, situation.rng)
+        if unable:
+            selection.skipped = unable | selection.skipped
+        fitting = _fitting(able_models, catalogue, situation, selection.skipped)
         if selection.named:
             fitting = [model for model in fitting if model not in selection.named]
         selection.ranked = _ordered(fitting, situation)
@@ -97,22 +113,16 @@ def _sees(model: Model, need: Need, health: Health | None, now: float) -> bool:
 
 
 def _fitting(
-    catalogue: Catalogue,
-    accounts: Mapping[str, Account],
-    situation: Situation,
-    skipped: dict[str, str],
+    models: Sequence[Model], catalogue: Catalogue, situation: Situation, skipped: dict[str, str]
 ) -> list[Model]:
-    """The models that fit, in the catalogue's order. Adds to `skipped` why the others do not."""
+    """Those of able models that fit now. Adds to `skipped` why the others do not."""
     need, policy, now = situation.need, situation.policy, situation.now
-    able_models, unable = _able(catalogue, accounts, situation)
-    if unable:
-        skipped.update({name: reason for name, reason in unable.items() if name not in skipped})
     # The common case inline: nothing speaks against a model, and the request is small enough.
     record_of = situation.book.models.get
     largest = max(need.prompt_tokens + need.output_tokens, policy.min_context)
     safe = policy.min_safety <= PRIOR_SAFETY
     fitting = []
-    for model in able_models:
+    for model in models:
         health = record_of(model.identity)
         plain = safe and (health is None or (health.plain and policy.max_latency is None))
         if plain and model.context >= largest and model.expires is None and model.free:
@@ -126,8 +136,8 @@ def _fitting(
     return fitting
 
 
-Able = tuple[list[Model], dict[str, str]]
-"""The models that are able, and why each other free model is not, by id."""
+Able = tuple[Sequence[Model], dict[ModelIdentity, Model], dict[str, str]]
+"""The models that are able, the same by identity, and why each other free model is not, by id."""
 
 
 def _able(catalogue: Catalogue, accounts: Mapping[str, Account], situation: Situation) -> Able:
@@ -142,8 +152,10 @@ def _able(catalogue: Catalogue, accounts: Mapping[str, Account], situation: Situ
         for model in catalogue.models
         if model.chat and model.provider in accounts
     ]
+    models = [model for model, reason in reasons if reason is None]
     result: Able = (
-        [model for model, reason in reasons if reason is None],
+        models,
+        {model.identity: model for model in models},
         {model.id: reason for model, reason in reasons if reason and model.free},
     )
     catalogue.memo[kind] = result
