@@ -5,13 +5,15 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from draw_kinds import KINDS, kind_of
 from draws import draw
 from lives import live
 from table import Lap, geometric_mean, quantile
 
+OTHER_LUCK = 1_000_000
+"""Added to a seed for each further life in its world."""
 HEAD = (
     "kind of world",
     "draws",
@@ -45,14 +47,20 @@ class Pair:
         return quantile(self.ours.costs, 0.95) / quantile(self.theirs.costs, 0.95)
 
 
-def compared(seed: int, ours: str, theirs: str) -> Pair:
-    """Both policies in the world of a seed. Each lives in a fresh copy of it."""
+def compared(seed: int, ours: str, theirs: str, lives: int = 1) -> Pair:
+    """Both policies in the world of a seed. Each lives as often in fresh copies of it, each time
+    with other luck."""
     return Pair(
         seed,
         kind_of(draw(seed)),
-        live(draw(seed), ours).lap(),
-        live(draw(seed), theirs).lap(),
+        Lap.sum(_laps(seed, ours, lives)),
+        Lap.sum(_laps(seed, theirs, lives)),
     )
+
+
+def _laps(seed: int, policy: str, lives: int) -> Iterator[Lap]:
+    for n in range(lives):
+        yield live(replace(draw(seed), seed=seed + n * OTHER_LUCK), policy).lap()
 
 
 def table(pairs: Sequence[Pair]) -> Iterator[str]:
@@ -101,7 +109,7 @@ def distribution(pairs: Sequence[Pair]) -> Iterator[str]:
         yield f"| {name} | {' | '.join(cells)} | {max(values):.2f} |"
     worse = sum(cost > 1.05 for cost in costs) / len(costs)
     fewer = sum(pair.ours.answered < pair.theirs.answered for pair in pairs) / len(pairs)
-    refused = sum(pair.ours.refusals > 1 for pair in pairs) / len(pairs)
+    refused = sum(pair.ours.most_refusals > 1 for pair in pairs) / len(pairs)
     bound = statistics.median(pair.ours.share for pair in pairs)
     yield ""
     yield f"- cost worse by more than 5 %: {worse:.1%} of draws"

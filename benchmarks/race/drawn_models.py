@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
 from scene import Json, Way, says
 from worlds import between, on_and_off
 
-from freerouter_core.runtime.loop.clock import VirtualClock
+from freerouter_core.runtime.loop.clock import RealClock, VirtualClock
 from freerouter_core.simulator import Phase, SimModel, World
+from freerouter_core.simulator.models import Seen
 from freerouter_core.simulator.response import TimedResponse
 
 FAILURES = {
@@ -51,16 +52,33 @@ class DrawnWorld(World[VirtualClock]):
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> TimedResponse:
         response = super().respond(method, path, headers, body)
-        if "Retry-After" not in response.headers or not self.requests:
-            return response
-        seen = self.requests[-1]
-        model = self.models.get(seen.model)
-        if seen.fate != "429-retry-after" or not isinstance(model, DrawnModel):
-            return response
-        ends = [p.end for p in model.phases if p.start <= seen.at < p.end and p.end < math.inf]
-        seconds = max(ends, default=seen.at + 10.0) - seen.at
-        wait = str(max(1, math.ceil(seconds * model.honesty)))
-        return replace(response, headers=response.headers | {"Retry-After": wait})
+        return with_wait(response, self.requests, self.models)
+
+
+class RealDrawnWorld(World[RealClock]):
+    """The same in real time."""
+
+    def respond(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> TimedResponse:
+        response = super().respond(method, path, headers, body)
+        return with_wait(response, self.requests, self.models)
+
+
+def with_wait(
+    response: TimedResponse, requests: Sequence[Seen], models: Mapping[str, SimModel]
+) -> TimedResponse:
+    """The response to the latest request, with the wait that its model states."""
+    if "Retry-After" not in response.headers or not requests:
+        return response
+    seen = requests[-1]
+    model = models.get(seen.model)
+    if seen.fate != "429-retry-after" or not isinstance(model, DrawnModel):
+        return response
+    ends = [p.end for p in model.phases if p.start <= seen.at < p.end and p.end < math.inf]
+    seconds = max(ends, default=seen.at + 10.0) - seen.at
+    wait = str(max(1, math.ceil(seconds * model.honesty)))
+    return replace(response, headers=response.headers | {"Retry-After": wait})
 
 
 Range = tuple[float, float]

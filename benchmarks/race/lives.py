@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import math
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,9 +19,14 @@ from scene import KEY, WISH, Call, Scene, Way
 from table import Lap
 
 from freerouter_core import ChatRequest, Provider, Router
+from freerouter_core.catalogue.model import Model
 from freerouter_core.errors import FreeRouterError
+from freerouter_core.routing.availability import Availability
+from freerouter_core.routing.health import Health
+from freerouter_core.routing.ways import Way as WayRecord
 from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
+from freerouter_core.simulator import SimModel
 from freerouter_core.simulator.transport import WorldTransport
 
 START = 1_800_000_000.0 - 1_800_000_000.0 % 86_400 + 6 * 3_600
@@ -106,19 +112,43 @@ def afternoon(scene: Scene, runtime: Runtime, network: Network) -> Ask:
     return afternoon_in(scene, post, runtime.clock.now).ask
 
 
-def informed(scene: Scene, runtime: Runtime, network: Network) -> Ask:
-    """Ours, told each model's long-run rates but not its present state: what knowing is worth."""
-    cost = {}
-    for server, model in scene.models:
-        down = sum(
-            p.share * max(0.0, min(p.end, scene.span) - max(0.0, p.start)) / scene.span
-            for p in model.phases
-        )
+def frontier(scene: Scene, runtime: Runtime, network: Network) -> Ask:
+    """Ours, told all that can be learnt of every model and account, but not their present state."""
+    honest = replace(scene, servers=[replace(s, stated=s.account) for s in scene.servers])
+    for server, model in honest.models:
         name = model.id if server.provider == "openrouter" else f"{server.provider}:{model.id}"
-        seconds = model.first_token + 150 / model.speed + 1.0
-        cost[name] = seconds / max(0.001, 1.0 - min(1.0, down))
-    strategy = lambda need, models: sorted(models, key=lambda m: cost.get(m.id, 99.0))  # noqa: E731
-    return ours(strategy=strategy)(scene, runtime, network)
+        known = Model(name, server.provider, model.id, origin=address(server.provider))
+        runtime.state.health.models[known.identity] = _known(model, scene.span)
+    return ours()(honest, runtime, network)
+
+
+def _known(model: SimModel, span: float) -> Health:
+    """The record of a model that was seen for a very long time."""
+    down = [p for p in model.phases if p.share >= 1.0 and p.start < span]
+    seconds_down = sum(min(p.end, span) - max(0.0, p.start) for p in down)
+    noise = max((p.share for p in model.phases if p.share < 1.0), default=0.0)
+    many = 1_000.0
+    availability = Availability(
+        up_seconds=many * max(1.0, span - seconds_down),
+        falls=many * len(down),
+        down_seconds=many * seconds_down,
+        rises=many * len(down),
+        good=many * (1.0 - noise),
+        slips=many * noise,
+    )
+    availability.conclude()
+    can = WayRecord(good=many)
+    cannot = WayRecord(bad=many, failed_at=math.inf)
+    return Health(
+        answers=100,
+        first_token=model.first_token,
+        speed=model.speed,
+        availability=availability,
+        ways={
+            "tools": can if model.tools else cannot,
+            "structured": can if model.structured else cannot,
+        },
+    )
 
 
 POLICIES: dict[str, Policy] = {
@@ -126,7 +156,7 @@ POLICIES: dict[str, Policy] = {
     "ours, streamed": ours(streamed=True),
     "ours, structured": ours(way="schema"),
     "afternoon": afternoon,
-    "ours, rates known": informed,
+    "frontier": frontier,
     "ours, no hedge": ours(hedge="off"),
     "round_robin": ours(strategy="round_robin"),
 }

@@ -33,6 +33,8 @@ class Lap:
     """The same for all calls: one without an answer costs its deadline."""
     attempts: int = 0
     refusals: int = 0
+    most_refusals: int = 0
+    """The most refusals among the lives that were added."""
     worst: float = 1.0
     """The smallest share answered among the lives that were added."""
 
@@ -57,6 +59,7 @@ class Lap:
         self.costs += other.costs
         self.attempts += other.attempts
         self.refusals += other.refusals
+        self.most_refusals = max(self.most_refusals, other.most_refusals or other.refusals)
 
     @property
     def share(self) -> float:

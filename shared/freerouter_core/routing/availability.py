@@ -85,7 +85,7 @@ class Availability:
         """It answered, so it is up."""
         self._see(now, 1.0)
         self.good += 1.0
-        self._conclude()
+        self.conclude()
 
     def failed(self, now: float) -> None:
         """It failed: by chance, or because it is down."""
@@ -94,7 +94,7 @@ class Availability:
         after = by_chance / (by_chance + (1.0 - up))
         self._see(now, after)
         self.slips += after
-        self._conclude()
+        self.conclude()
 
     def _see(self, now: float, after: float) -> None:
         """Take in that the chance of being up is `after`."""
@@ -112,7 +112,8 @@ class Availability:
             self.rises += (1.0 - before) * after
         self.chance_up, self.seen_at = after, max(now, self.seen_at)
 
-    def _conclude(self) -> None:
+    def conclude(self) -> None:
+        """Work out what follows from the counts."""
         up = (TIMES_WEIGHT * UP_SECONDS + self.up_seconds) / (TIMES_WEIGHT + self.falls)
         down = (TIMES_WEIGHT * DOWN_SECONDS + self.down_seconds) / (TIMES_WEIGHT + self.rises)
         requests = NOISE_WEIGHT + self.good + self.slips
