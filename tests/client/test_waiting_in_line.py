@@ -46,6 +46,28 @@ async def test_a_timeout_that_is_given_bounds_the_wait_too() -> None:
         assert world.elapsed < 31.0
 
 
+async def test_who_cannot_be_answered_in_time_is_told_at_once_and_costs_nothing() -> None:
+    """Twenty answer now and twenty in a minute. The turn of the others comes after their deadline."""
+    with World(MODELS, [SimAccount("k", per_minute=20)]) as world:
+        router = world.router(timeout=100.0)
+        waited: list[float] = []
+
+        async def one(n: int) -> None:
+            began = world.clock.now()
+            try:
+                await router.achat(f"Question {n}")
+            except errors.FreeRouterError as error:
+                waited.append(world.clock.now() - began)
+                assert error.retry_after is not None
+                assert error.retry_after > 100.0
+
+        await asyncio.gather(*(one(n) for n in range(60)))
+
+        assert len(waited) == 20
+        assert max(waited) < 1.0
+        assert len(world.requests) == 40
+
+
 async def test_max_wait_bounds_the_line() -> None:
     with World(MODELS, [SimAccount("k", per_minute=20)]) as world:
         results = failures(await ask(world.router(max_wait=10.0), 25))

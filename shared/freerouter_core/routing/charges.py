@@ -60,10 +60,14 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """`scope` has no room before `until` (unix seconds; infinite: a limit of zero)."""
+    """`scope` has no room before `until` (unix seconds; infinite: a limit of zero).
+
+    `turn`: when this request's turn comes, as others wait before it; None: not known.
+    """
 
     until: float
     scope: str
+    turn: float | None = None
 
 
 def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:

@@ -8,6 +8,7 @@ its own (`max_wait`).
 from __future__ import annotations
 
 from .plan import Plan
+from .steps import Refused
 
 
 class Deadline:
@@ -35,6 +36,14 @@ class Deadline:
     def of_wait(self, *, in_line: bool) -> float | None:
         """Until when the request may wait. `in_line`: for its own limits."""
         return self._line_ends if in_line and self._line_ends is not None else self.at
+
+    def wait_of(self, refused: Refused) -> float:
+        """Until when to wait after a limit refused: for room, or, if that is too late, for the
+        request's own turn, so that it is told at once."""
+        bound = self.of_wait(in_line=True)
+        if refused.turn is not None and bound is not None and refused.turn >= bound:
+            return refused.turn
+        return refused.until
 
     def waited(self, seconds: float, *, in_line: bool) -> None:
         """The request has waited. Time in line for its own limits does not count."""

@@ -244,7 +244,7 @@ class _Run:
             self.state.hedges -= 1
             self.flights.first.hedge_at = math.inf
         else:
-            self.candidates.limited(candidate, event.scope, event.until)
+            self.candidates.limited(candidate, event.scope, self.deadline.wait_of(event))
         return False
 
     # -- watching -------------------------------------------------------------------------------

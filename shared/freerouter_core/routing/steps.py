@@ -141,11 +141,13 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The limit of `scope` has no room before `until`."""
+    """The limit of `scope` has no room before `until`. `turn`: when the request's turn comes in the
+    line; None: not known."""
 
     at: float
     until: float
     scope: str
+    turn: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ class Driver:
         if isinstance(granted, Grant):
             self._grant = granted
             return s.Granted(self._clock.now())
-        return s.Refused(self._clock.now(), granted.until, granted.scope)
+        return s.Refused(self._clock.now(), granted.until, granted.scope, granted.turn)
 
     def _renew_lists(self) -> None:
         """Nobody could be asked, or none could answer: there may be new models."""
@@ -164,7 +164,9 @@ class Driver:
             self._renew_lists()
             await asyncio.sleep(max(0.0, step.until - self._clock.now()))
             return
-        turn = self._runtime.ledger.wait(self._journal.number, step.scope, step.until)
+        turn = self._runtime.ledger.wait(
+            self._journal.number, step.scope, step.until, step.deadline
+        )
         if step.deadline is None:
             await turn
             return

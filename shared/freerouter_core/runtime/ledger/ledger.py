@@ -33,6 +33,7 @@ from ...events import Event, QuotaLow, StoreLost
 from ...routing.charges import Charge, Grant, Refusal
 from ...routing.congestion import Congestion, delay, denial
 from ...routing.limits import Windows, changes, reserve, settle
+from ...routing.turn import turn_at
 from ...routing.usage_stats import HOUR, Tallies
 from ..loop.clock import Clock
 from ..loop.job import AsyncCall
@@ -87,7 +88,8 @@ class Ledger:
         for charge in charges:
             until = self._lines.busy_until(charge.scope, number)
             if until is not None:
-                return Refusal(max(until, now + 0.001), charge.scope)
+                turn = self._turn(number, charge.scope, charges, now)
+                return Refusal(max(until, now + 0.001), charge.scope, turn)
         grant_number = next(self._grant_numbers)
         warnings: list[QuotaLow] = []
 
@@ -107,6 +109,18 @@ class Ledger:
             self._leases.hold(result)
         self._warnings.emit(warnings, now)
         return result
+
+    def _turn(
+        self, number: int, scope: str, charges: tuple[Charge, ...], now: float
+    ) -> float | None:
+        """When the request's turn in a line comes: after those before it, under every limit."""
+        ahead = self._lines.ahead(scope, number)
+        turns = (
+            turn_at(self._memory.window(charge), charge.limit, ahead, now)
+            for charge in charges
+            if charge.scope == scope
+        )
+        return max((turn for turn in turns if turn is not None), default=None)
 
     async def _confirm(self, grant: Grant, decision: AsyncCall[Grant | Refusal]) -> Grant | Refusal:
         """Confirm a local grant with the shared store. A cancelled wait gives both back."""
@@ -191,9 +205,11 @@ class Ledger:
 
     # -- waiting ------------------------------------------------------------------------------
 
-    async def wait(self, number: int, scope: str, until: float) -> None:
+    async def wait(
+        self, number: int, scope: str, until: float, gives_up: float | None = None
+    ) -> None:
         """Stand in line for `scope` until it is this request's turn to try. See `WaitingLines`."""
-        await self._lines.wait(number, scope, until)
+        await self._lines.wait(number, scope, until, gives_up)
 
     def congestion(self, account: Account, learnt: Iterable[Charge], now: float) -> Congestion:
         """What one more request of an account costs others. Asks no store. `learnt`: its limits

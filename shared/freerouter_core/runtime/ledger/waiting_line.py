@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Iterable
 
@@ -10,12 +11,15 @@ from ..loop.clock import Clock
 
 
 class _Waiter:
-    """One request in line. `until`: when it expects room, unix seconds."""
+    """One request in line. `until`: when it expects room; `gives_up`: how long it waits at most.
+    Both are unix seconds."""
 
-    __slots__ = ("number", "turn", "until")
+    __slots__ = ("gives_up", "number", "turn", "until")
 
-    def __init__(self, number: int, until: float, turn: asyncio.Future[None]) -> None:
-        self.number, self.until, self.turn = number, until, turn
+    def __init__(
+        self, number: int, until: float, gives_up: float, turn: asyncio.Future[None]
+    ) -> None:
+        self.number, self.until, self.gives_up, self.turn = number, until, gives_up, turn
 
 
 class WaitingLines:
@@ -38,13 +42,22 @@ class WaitingLines:
         line = self._lines.get(scope)
         return line[-1].until if line and line[0].number < number else None
 
-    async def wait(self, number: int, scope: str, until: float) -> None:
+    def ahead(self, scope: str, number: int) -> list[float]:
+        """Until when each of those wait who came before `number`, in order."""
+        line = self._lines.get(scope, ())
+        return [waiter.gives_up for waiter in line if waiter.number < number]
+
+    async def wait(
+        self, number: int, scope: str, until: float, gives_up: float | None = None
+    ) -> None:
         """Stand in line for `scope`, and return when it is this request's turn to try.
 
         That is at `until` (unix seconds) or when room was freed, but never before those ahead.
         """
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(number, until, loop.create_future())
+        waiter = _Waiter(
+            number, until, math.inf if gives_up is None else gives_up, loop.create_future()
+        )
         line = self._lines.setdefault(scope, deque())
         place = next((n for n, other in enumerate(line) if other.number > number), len(line))
         line.insert(place, waiter)
