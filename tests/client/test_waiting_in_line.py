@@ -47,7 +47,7 @@ async def test_a_timeout_that_is_given_bounds_the_wait_too() -> None:
 
 
 async def test_who_cannot_be_answered_in_time_is_told_at_once_and_costs_nothing() -> None:
-    """Twenty answer now and twenty in a minute. The turn of the others comes after their deadline."""
+    """Twenty answer now and twenty in a minute. The others' turn comes after their deadline."""
     with World(MODELS, [SimAccount("k", per_minute=20)]) as world:
         router = world.router(timeout=100.0)
         waited: list[float] = []
@@ -56,7 +56,7 @@ async def test_who_cannot_be_answered_in_time_is_told_at_once_and_costs_nothing(
             began = world.clock.now()
             try:
                 await router.achat(f"Question {n}")
-            except errors.FreeRouterError as error:
+            except errors.Exhausted as error:
                 waited.append(world.clock.now() - began)
                 assert error.retry_after is not None
                 assert error.retry_after > 100.0
