@@ -1,8 +1,8 @@
 """`AdaptiveLimits`: limits that nobody states, or states wrongly, learnt from refusals.
 
 **Told.** Some refusals say that a minute's limit was full. Then the limit is what was let through
-in the minute before, or the number that the refusal names. As other users of the account may have
-taken a part of it, one request more is tried every few minutes. Where limits are each model's own,
+in the minute before, or the number that the refusal names. What was let through may be less than
+the limit, if others use the account. So one request more is tried every few minutes. Where limits are each model's own,
 its siblings are believed to have the same.
 
 **Guessed.** Other refusals only say that requests came too fast (Mistral and ModelScope publish no
@@ -103,7 +103,8 @@ class LearnedRate:
         if stated is None and let_through < 1 and self.allowed(now) == math.inf:
             return
         self.rate = stated or max(1.0, let_through)
-        self.learnt_at, self.burst, self.growth = now, (0, 0), TOLD_GROWTH
+        self.learnt_at, self.burst = now, (0, 0)
+        self.growth = TOLD_GROWTH if stated is None else math.inf
 
 
 @dataclass(slots=True)
