@@ -197,6 +197,13 @@ def test_now_and_then_one_request_more_is_tried() -> None:
     assert allowed(limits, FORGOTTEN + 1.0) == []
 
 
+def test_a_size_that_is_stated_does_not_grow() -> None:
+    limits = sent(5)
+    limits.refused(ONE, A, replace(MINUTE, limit=7), NOW)
+
+    assert allowed(limits, FORGOTTEN) == [7]
+
+
 def test_the_minute_in_which_it_was_told_counts_whole() -> None:
     limits = sent(5)
     limits.refused(ONE, A, MINUTE, NOW)

@@ -2,8 +2,8 @@
 
 **Told.** Some refusals say that a minute's limit was full. Then the limit is what was let through
 in the minute before, or the number that the refusal names. What was let through may be less than
-the limit, if others use the account. So one request more is tried every few minutes. Where limits are each model's own,
-its siblings are believed to have the same.
+the limit, if others use the account, so one request more is tried every few minutes. Where limits
+are each model's own, its siblings are believed to have the same.
 
 **Guessed.** Other refusals only say that requests came too fast (Mistral and ModelScope publish no
 limits). Then a rate is learnt as TCP learns the capacity of a line: additive increase,
