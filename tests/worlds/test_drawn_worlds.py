@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import count, islice
 from pathlib import Path
 
@@ -26,11 +27,10 @@ def race(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def small_draws() -> Iterator[int]:
     """Seeds of worlds with at most sixty calls and sixteen models."""
-    from draws import draw, held_out
-
+    draws = import_module("draws")
     for seed in count():
-        if not held_out(seed):
-            scene = draw(seed)
+        if not draws.held_out(seed):
+            scene = draws.draw(seed)
             if len(scene.calls) <= 60 and sum(1 for _ in scene.models) <= 16:
                 yield seed
 
@@ -38,9 +38,8 @@ def small_draws() -> Iterator[int]:
 @pytest.mark.usefixtures("race")
 @pytest.mark.timeout(300)
 def test_few_drawn_worlds_are_worse_than_with_plain_good_sense_and_most_are_better() -> None:
-    from draw_table import compared
-    from table import geometric_mean
-
+    compared = import_module("draw_table").compared
+    geometric_mean = import_module("table").geometric_mean
     pairs = [compared(seed, "ours", "afternoon", LIVES) for seed in islice(small_draws(), 50)]
     worse = [pair.seed for pair in pairs if pair.cost > 1.05]
     answered = sum(pair.ours.answered for pair in pairs)
