@@ -234,6 +234,14 @@ def test_the_ways_in_which_a_request_asks_count() -> None:
     assert of(scarce(A), book_of(a=able)).next(NOW).candidate is not None
 
 
+@pytest.mark.parametrize(("usual", "asked"), [(0.9, False), (0.3, True)])
+def test_what_is_usual_here_is_seen_in_all_outcomes(usual: float, asked: bool) -> None:
+    book = book_of(a=Health(availability=likely(0.3)))
+    book.pool.success = usual
+
+    assert (of(scarce(A), book).next(NOW).candidate is not None) is asked
+
+
 def test_the_time_that_the_caller_has_left_counts() -> None:
     costs = {"one": Congestion(delay=4.0)}
     candidates = of(plan(A, extra={"congestion": costs}), book_of(a=down()))

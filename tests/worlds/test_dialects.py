@@ -63,6 +63,21 @@ def test_a_stated_wait_for_the_minute_is_kept_to_the_second(dialect: str) -> Non
         assert len(answered) == 9
 
 
+@pytest.mark.parametrize("dialect", ["openrouter", "groq", "gemini"])
+def test_a_refusal_that_names_its_limit_tells_it_to_the_request(dialect: str) -> None:
+    """Another process has used up the minute, so nothing that was let through tells it."""
+    with world_of(dialect, per_minute=7) as world:
+        (account,), now = (world.accounts or {}).values(), world.clock.now()
+        (model,) = world.models
+        account.minute += [now] * 7
+        account.minutes[model] = [now] * 7
+        router_in(world, timeout=100.0).chat("x")
+
+        assert [seen.fate for seen in world.requests] == ["account-minute", "answer"]
+        rates = [learned.rate for learned in world.runtime.state.adaptive_limits.rates.values()]
+        assert min(rates) == 7
+
+
 @pytest.mark.parametrize("dialect", ["groq", "gemini"])
 def test_a_limit_of_a_model_is_not_the_accounts(dialect: str) -> None:
     with world_of(dialect, 3, per_minute=4) as world:
