@@ -222,3 +222,24 @@ def test_new_credits_end_the_bench_of_a_day_and_no_other() -> None:
     after(stated(900.0, Cause.ACCOUNT_DAY), benches=benches)
     assert benches.reconcile_day("scope", False, NOW + 900.0)
     assert benches.get("scope") is None
+
+
+def test_last_resorts_of_one_call_do_not_lengthen_the_bench() -> None:
+    """One burst of refusals says no more than its first (a bench of hours came of one call)."""
+    benches = AccountBenches()
+    for n in range(9):
+        benches.refused("scope", DEBT, NOW + n, Middle())
+
+    assert benches.benches["scope"].strikes == 1
+
+
+def test_what_is_only_concluded_of_a_key_keeps_no_model_from_being_a_last_resort() -> None:
+    benches = AccountBenches()
+    forbidden = Fault(Kind.ACCOUNT, Cause.ACCOUNT_FORBIDDEN)
+    benches.refused("scope", forbidden, NOW, Middle(), proved=False)
+    assert not benches.benches["scope"].firm
+
+    benches.refused("scope", forbidden, NOW, Middle(), proved=True)
+    assert benches.benches["scope"].firm
+    benches.refused("other", forbidden, NOW, Middle())
+    assert benches.benches["other"].firm

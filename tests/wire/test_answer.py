@@ -142,7 +142,8 @@ def test_fields_of_the_wrong_type_are_left_out(bad: object) -> None:
     [
         ("x", "x"),
         (None, ""),
-        ({"text": "x"}, ""),
+        ({"text": "x"}, "x"),
+        ({"text": 7}, ""),
         ([{"type": "text", "text": "a"}, "b", {"type": "image_url"}, None, {"text": 7}], "ab"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from freerouter_core.wire.answer import Answer
+from freerouter_core.wire.answer import Answer, read_answer
 from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.sse import SSEDecoder
 from freerouter_core.wire.stream import Assembler
@@ -51,6 +51,14 @@ HEARTBEATS = [
     "data: ping\n\n",
     "data: [ping]\n\n".replace("[", "(").replace("]", ")"),
     "data: keep-alive\n\n",
+    "data: [HEARTBEAT]\n\n",
+    "data: [PING] 1764410000\n\n",
+    "data: data: ping\n\n",
+    "DATA: still processing...\n\n",
+    "nonsense\n\n",
+    "  \n\n",
+    'data: {"code": 0, "message": "alive"}\n\n',
+    'data: {"code": "200", "message": "ok"}\n\n',
     'data: "ping"\n\n',
     "data: null\n\n",
     "data: 1\n\n",
@@ -237,3 +245,44 @@ def test_the_model_is_known_from_the_first_chunk_that_names_it() -> None:
 def test_a_comment_as_data_is_no_end_in_words(comment: str) -> None:
     """Nor for a server that sends no finish reason."""
     assert read(event(chunk("Once.")), comment, event("[DONE]"))[1].error is None
+
+
+def completion(text: str, finish: str | None = None) -> str:
+    """A chunk that its server calls a whole answer."""
+    return chunk(text, finish).replace('{"choices"', '{"object": "chat.completion", "choices"')
+
+
+def in_chunks(text: str) -> str:
+    return completion(text).replace("completion", "completion.chunk")
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ([in_chunks("ha"), in_chunks("ha"), completion("haha", "stop")], "haha"),
+        ([in_chunks("h"), in_chunks("a"), completion("ha!", "stop")], "ha!"),
+        ([completion("ha"), completion("ha"), completion("haha", "stop")], "hahahaha"),
+        ([in_chunks("ha"), in_chunks("ha"), completion("haha")], "hahahaha"),
+        ([in_chunks("ha"), completion("ha", "stop")], "haha"),
+        (
+            [chunk("x" * 20), chunk("y" * 20), chunk("", "stop"), chunk("x" * 20 + "y" * 20)],
+            "x" * 20 + "y" * 20,
+        ),
+        ([chunk("x" * 20), chunk("y" * 20), chunk("x" * 20 + "y" * 20)], 2 * ("x" * 20 + "y" * 20)),
+        (['{"choices": [{"text": "hi", "finish_reason": "stop"}]}'], "hi"),
+        (['{"choices": [{"text": null, "finish_reason": "stop"}]}'], ""),
+    ],
+)
+def test_all_text_once_more_at_the_end_counts_once(parts: list[str], text: str) -> None:
+    assert read(*map(event, parts))[0] == text
+
+
+def test_text_in_the_field_of_completions_is_read() -> None:
+    assert read_answer({"choices": [{"text": "hi"}]}).text == "hi"
+    assert read_answer({"choices": [{"text": None}]}).text == ""
+
+
+def test_an_error_of_a_number_that_means_no_success_is_an_error() -> None:
+    _, answer = read(event('{"code": 1302, "message": "busy"}'))
+
+    assert answer.error == {"code": 1302, "message": "busy"}

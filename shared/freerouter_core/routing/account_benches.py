@@ -18,7 +18,7 @@ from random import Random
 
 from ..wire.fault import Cause, Fault
 from .guessed_bench import JITTER
-from .suspicion import Conclusion, Suspicions
+from .suspicion import MINUTE, Conclusion, Suspicions
 
 
 @dataclass(slots=True)
@@ -70,16 +70,18 @@ class AccountBenches:
         *,
         model: str = "",
         sent: float | None = None,
-        proved: bool = False,
+        proved: bool | None = None,
     ) -> None:
         """Bench an account. A guess never replaces a stated wait that has not ended.
 
-        `model`: who was refused. `sent`: when it was asked; None: just now.
+        `model`: who was refused. `sent`: when it was asked; None: just now. `proved`: whether it is
+        no guess; None: a refusal that names the key is none.
         """
         before = self.benches.get(scope)
         strikes = _strikes(before, fault, now if sent is None else sent)
         bench = _bench(fault, strikes, now, rng)
-        bench.model, bench.proved = model, proved or fault.effect.key_refused
+        bench.model = model
+        bench.proved = fault.effect.key_refused if proved is None else proved
         if (
             before is None
             or bench.proved
@@ -130,11 +132,11 @@ class AccountBenches:
 
 
 def _strikes(before: Bench | None, fault: Fault, sent: float) -> int:
-    """One more, if the same refusal came after the last bench had begun: what was sent before it
-    says nothing new."""
+    """One more, if what was sent later was refused for the same cause: at least a minute after the
+    last bench had begun, or after its end. One call that asks for last resorts says nothing new."""
     if before is None or before.cause != fault.cause:
         return 1
-    return before.strikes + (sent >= before.since)
+    return before.strikes + (sent >= min(before.since + MINUTE, before.until))
 
 
 def _bench(fault: Fault, strikes: int, now: float, rng: Random) -> Bench:

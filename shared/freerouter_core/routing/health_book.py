@@ -199,7 +199,7 @@ class HealthBook:
         *,
         model: str = "",
         sent: float | None = None,
-        proved: bool = False,
+        proved: bool | None = None,
     ) -> None:
         """A fault concerns a whole account; see `AccountBenches.refused`."""
         self.touched.add(f"a|{scope}")

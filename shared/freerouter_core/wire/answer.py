@@ -92,7 +92,7 @@ def read_answer(body: object, requested_model: str = "") -> Answer:
         error = {"message": "the response is no JSON object"}
         return Answer(model=requested_model, error=error)
     choice = _first_choice(body)
-    message = as_mapping(choice.get("message"))
+    message = as_mapping(choice.get("message") or {"content": choice.get("text")})
     content, calls = text_of(message.get("content")), message.get("tool_calls")
     if len(content) + len(reasoning_of(message)) > MAX_TEXT or _is_long(calls):
         return Answer(model=requested_model, error=too_large())

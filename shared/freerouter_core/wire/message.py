@@ -8,9 +8,11 @@ from .json_values import Json, JsonMapping, as_dicts
 
 
 def text_of(content: object) -> str:
-    """Content as text: from a string, null or a list of parts."""
+    """Content as text: from a string, null, a part or a list of parts."""
     if isinstance(content, str):
         return content
+    if isinstance(content, Mapping):
+        content = [content]
     if isinstance(content, list):
         parts = (part.get("text") if isinstance(part, Mapping) else part for part in content)
         return "".join(part for part in parts if isinstance(part, str))

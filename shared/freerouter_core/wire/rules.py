@@ -13,65 +13,30 @@ cause is in `remedies`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from .fault import Cause, Kind
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """A row: `statuses` and a pattern over the error's text (None: any) mean `kind` and `cause`."""
-
-    cause: Cause
-    kind: Kind
-    statuses: frozenset[int] | None = None
-    pattern: re.Pattern[str] | None = None
-    lacks: frozenset[str] = frozenset()
-    """What the model turned out to lack, in the words of `quirks` and of a catalogue."""
-    teaches: bool = True
-    """Whether the refusal says anything about the model."""
-
-    def matches(self, status: int, text: str, *, of_upstream: bool = False) -> bool:
-        """Whether the row is about a response of this status and text. What an upstream of a
-        gateway refused (`of_upstream`) is never our account's."""
-        if of_upstream and self.kind is Kind.ACCOUNT:
-            return False
-        return (self.statuses is None or status in self.statuses) and (
-            self.pattern is None or self.pattern.search(text) is not None
-        )
-
-
-def _rule(
-    cause: Cause,
-    kind: Kind,
-    statuses: str = "",
-    pattern: str = "",
-    *,
-    lacks: str = "",
-    teaches: bool = True,
-) -> Rule:
-    """A row from statuses ("400 500-599"), a pattern without regard to case, and words."""
-    numbers: set[int] = set()
-    for part in statuses.split():
-        low, _, high = part.partition("-")
-        numbers.update(range(int(low), int(high or low) + 1))
-    return Rule(
-        cause=cause,
-        kind=kind,
-        statuses=frozenset(numbers) or None,
-        pattern=re.compile(pattern, re.IGNORECASE) if pattern else None,
-        lacks=frozenset(lacks.split()),
-        teaches=teaches,
-    )
-
+from .rule import Rule
+from .rule import rule as _rule
 
 _OF_MODEL = r"for model [`'\"\\]|PerModel"
 _REQUESTS_PER_MINUTE = r"requests?[-_ ]?(?:per|/|a)[-_ ]?min|\bRPM\b"
-_PER_DAY = r"per[-_ ]?day|today's quota|\(TPD\)|\(RPD\)"
+_PER_DAY = (
+    r"per[-_ ]?day|(?:/|\b(?:a|each|for the)) ?day\b|\b(?:for |of )today\b|today's (?:quota|limit)"
+    r"|(?:per|every|/) ?24 ?h(?:ou)?rs?\b|\(TPD\)|\(RPD\)"
+)
+
+_BE = r"(?:has |have |was |is |been |provided |reported as )*"
+_KEY = (
+    r"\b(?:api[ _-]?key|(?:access|auth\w*|bearer|api)[ _-]token|(?:access|auth\w*)[ _-]"
+    r"(?:key|credentials?))\b"
+)
 
 _UPSTREAM = r"provider returned error|\"provider_name\": \"|\bupstream error\b|limited upstream"
 _NO_CREDIT = (
-    r"insufficient[ _](?:account )?(?:balance|credits?|funds)|out of credits|no (?:more )?credits"
+    r"insufficient[ _](?:account |user )?(?:balance|credits?|funds)|out of credits"
+    r"|no (?:more )?credits|\b(?:balance|credits?|funds)\b.{0,20} (?:too low|insufficient|exhausted"
+    r"|not (?:enough|sufficient)|used up|depleted)|insufficient_user_quota|额度不足|额度已用尽"
+    r"|billing_not_active|(?:check|verify|contact) your billing"
     r"|please (?:recharge|top[- ]?up)|top up your|in arrears|\barrearage\b|overdue|余额不足|欠费"
     r"|\binsufficient_quota\b|payment (?:required|method)|billing (?:hard )?limit"
 )
@@ -100,22 +65,36 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.ANONYMOUS_LIMIT, Kind.ACCOUNT, "401 403 429",
           r"come back later|PROMOTION_MODEL_LIMIT"
           r"|anonymous (?:users?|requests?|access|usage|limit|quota)", teaches=False),
-    # Mistral's 403 "Inactive subscription", and plans that have ended.
-    _rule(Cause.NO_PLAN, Kind.ACCOUNT, "401-403",
+    # Mistral's 403 "Inactive subscription", Z.ai's 1309, and plans that have ended.
+    _rule(Cause.NO_PLAN, Kind.ACCOUNT, "400-403 429",
           r"(?:inactive|expired|no active) (?:subscription|plan)"
-          r"|(?:subscription|plan) (?:is |has |was )*(?:inactive|expired|required|ended|cancel)",
+          r"|(?:subscription|plan) (?:package )?(?:is |has |was )*"
+          r"(?:inactive|expired|required|ended|cancel)",
           teaches=False),
     _rule(Cause.KEY_REFUSED, Kind.ACCOUNT, "401", teaches=False),
     # Gemini says 400 (cequence-io/openai-scala-client#109, google-gemini/gemini-cli#25198).
     _rule(Cause.KEY_REFUSED, Kind.ACCOUNT, "400 403",
-          r"API_KEY_INVALID|invalid_api_key|\bapi[ _-]?key (?:is )?(?:not valid|not found|invalid)"
-          r"|\bapi[ _-]?key (?:has |was |is |been |reported as )*"
-          r"(?:expired|revoked|disabled|deleted|leaked|suspended)"
-          r"|(?:invalid|incorrect|expired|revoked|missing|no) (?:api|access|auth\w*)[ _-]?"
-          r"(?:key|token|credential)", teaches=False),
+          rf"API_KEY_INVALID|invalid_api_key|invalid_authentication|\bUNAUTHENTICATED\b"
+          rf"|{_KEY} (?:\w{{1,20}} )?{_BE}(?:not (?:valid|found|recogni[sz]ed|authori[sz]ed)"
+          rf"|invalid|incorrect|wrong|missing|expired|revoked|disabled|deleted|leaked|suspended|blocked)"
+          r"|(?:invalid|incorrect|wrong|unrecogni[sz]ed|unknown|expired|revoked|missing|no)"
+          rf" (?:or \w{{1,20}} )?{_KEY}"
+          r"|\bauthentication (?:failed|error|required)|\bnot authenticated\b", teaches=False),
     # poenl/gemini-api#4
-    _rule(Cause.LOCATION, Kind.ACCOUNT, "400 403",
-          r"user location is not supported|unsupported_country", teaches=False),
+    _rule(Cause.LOCATION, Kind.ACCOUNT, "400 403 451",
+          r"user location is not supported|unsupported_country"
+          r"|country, region|(?:your|this) (?:country|region|territory|location) is not supported"
+          r"|(?:free tier|service|api) .{0,20}not available in your (?:country|region)",
+          teaches=False),
+    # Accounts, projects and services that somebody has closed: Groq's organizations, Gemini's
+    # projects (SERVICE_DISABLED, API_KEY_HTTP_REFERRER_BLOCKED), Moonshot's suspended accounts.
+    _rule(Cause.ACCOUNT_FORBIDDEN, Kind.ACCOUNT, "400 403 429",
+          r"(?:\"|\byour |\bthis )(?:account|organi[sz]ation|project|workspace)\b[^.\"]{0,60}?"
+          r" (?:is |has |was |been )+"
+          r"(?:suspended|disabled|deactivated|restricted|blocked|banned|terminated|denied access"
+          r"|not active)"
+          r"|account_(?:deactivated|suspended|disabled)|organization_restricted|SERVICE_DISABLED"
+          r"|API_KEY_\w{1,30}_BLOCKED|\bAPI has not been used in project", teaches=False),
 
     # -- limits -----------------------------------------------------------------------------------
     # An upstream's "per day" is no limit of the account, so upstreams come first
@@ -145,7 +124,8 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.ACCOUNT_MONTH, Kind.ACCOUNT, "402 403 429",
           r"monthly (?:included )?credits"
           r"|(?:calls|requests|tokens) ?(?:/|per) ?month"
-          r"|monthly (?:quota|limit)", teaches=False),
+          r"|monthly (?:\w{1,20} )?(?:quota|limit|allowance)|\bfor (?:the|this) month\b",
+          teaches=False),
     _rule(Cause.ACCOUNT_DAY, Kind.ACCOUNT, "403 429",
           r"free_tier_daily"
           r"|daily free allocation|daily (?:\w+ )?(?:limit|quota)"
@@ -173,7 +153,8 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.ACCOUNT_BUDGET, Kind.ACCOUNT, "400 403 429",
           r"guardrail_budget|workspace_budget"
           r"|key_limit|key limit"
-          r"|\bspend(?:ing)?[ _-](?:cap|limit)", teaches=False),
+          r"|\bspend(?:ing)?[ _-](?:cap|limit)|\bbudget\b.{0,20} exceeded|budget_exceeded"
+          r"|reached (?:its|your|the) (?:\w{1,20} )?(?:budget|API usage limits)", teaches=False),
     # open-assistant-org/open-assistant#80, iagooar/qqqa#39; Z.ai's 1113 is a 429
     # (musistudio/claude-code-router#1071), others say 400 (Tongyi-MAI/Z-Image#44).
     _rule(Cause.DEBT, Kind.ACCOUNT, "402", teaches=False),
@@ -185,6 +166,8 @@ RULES: tuple[Rule, ...] = (
           r"concurren|simultaneous|in parallel"
           r"|\b1302\b", teaches=False),
     _rule(Cause.AMBIGUOUS_429, Kind.BUSY, "429"),
+    _rule(Cause.AMBIGUOUS_429, Kind.BUSY, "400 403 409 420 422",
+          r"too many requests|\brate[ _-]?limit(?:ed\b|ing\b|[ _](?:reached|exceeded|hit|error))"),
 
     # -- one generation went wrong: the next may be good -------------------------------------------
     # Groq checks what its models write (thepersonalaicompany/amurex-backend#38,
@@ -247,15 +230,23 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.UPSTREAM_404, Kind.BUSY, "404", r"provider returned error"),
     _rule(Cause.GONE, Kind.GONE, "404 410"),
     # Groq (RightNow-AI/openfang#834), GitHub (github/gh-models#65), Cloudflare's 5007.
-    _rule(Cause.NOT_A_MODEL, Kind.GONE, "400 422",
-          r"is not a valid model|model_not_found|unknown[ _]model|invalid model\b|no such model"
-          r"|model .{0,80}(?:does not|doesn't) exist"
-          r"|decommissioned|model .{0,80}(?:has been|was|is) (?:retired|removed|discontinued)"),
+    _rule(Cause.NOT_A_MODEL, Kind.GONE, "400 403 409 422",
+          r"is not a valid model|unknown[ _]model|invalid model\b|no such model"
+          r"|model_not_(?:found|available|supported)|model_deprecated|unsupported model\b"
+          r"|\bmodel (?:\S{1,80} )?(?:is |was )?not found"
+          r"|(?:not|n't|unable to) find (?:the )?model\b"
+          r"|\brequested model (?:\S{1,80} )?is not (?:available|supported)|模型不存在"
+          r"|model .{0,80}(?:does not|doesn't) exist|not have access to (?:the )?model\b"
+          r"|model .{0,80}no longer (?:available|supported)|model .{0,80}end[- ]of[- ]life"
+          r"|decommissioned|model .{0,80}(?:has been|was|is) (?:retired|removed|discontinued"
+          r"|deprecated|sunset)"),
     # LM Studio loads on demand; others take a model out for a while.
-    _rule(Cause.NOT_LOADED, Kind.BUSY, "400 409 422",
+    _rule(Cause.NOT_LOADED, Kind.BUSY, "400 409 422 423 425",
           r"failed to load|model_unavailable|unavailable_model"
-          r"|model .{0,60}(?:is |are )?(?:not loaded|loading|(?:currently|temporarily) unavailable)"
-          r"|overloaded"),
+          r"|model .{0,60}(?:is |are )?(?:not loaded|loading|being loaded|warming up)"
+          r"|overloaded|(?:currently|temporarily) unavailable"
+          r"|\b(?:server|service|engine|model)\b.{0,20} (?:busy|starting|unavailable)\b"
+          r"|no healthy upstream|upstream connect error|\bcapacity\b.{0,30}(?:exceeded|reached)"),
     _rule(Cause.DEGRADED, Kind.BUSY, "400", r"DEGRADED"),
     _rule(Cause.CONTEXT, Kind.UNFIT, "400 413 422 500 502",
           r"context.{0,12}(?:length|window)|maximum context"
@@ -332,9 +323,11 @@ RULES: tuple[Rule, ...] = (
     # -- the request ------------------------------------------------------------------------------
     _rule(Cause.TOO_LARGE, Kind.UNFIT, "413", teaches=False),
     # OpenRouter's metadata: `reasons` and `flagged_input` (moderation), `patterns` (guardrails).
-    _rule(Cause.MODERATION, Kind.REFUSED, "400 403",
+    _rule(Cause.MODERATION, Kind.REFUSED, "400 403 422 451",
           r"flagged_input|moderation|content[_ ]policy|content management policy"
-          r"|content_filter|data_?inspection_?failed"
+          r"|content_?filter|data_?inspection_?failed|censorship|safety system|content exists risk"
+          r"|PROHIBITED_CONTENT|SAFETY_CHECK|敏感内容"
+          r"|violat\w{1,5} .{0,40}(?:guidelines|polic(?:y|ies))"
           r"|(?:type|code|reason)\W{1,6}refusal\b|\breasons\b.{0,9}\[", teaches=False),
     _rule(Cause.GUARDRAIL, Kind.REFUSED, "403", r"guardrail|\bpatterns\b", teaches=False),
     _rule(Cause.OUTPUT_TOO_LARGE, Kind.UNFIT, "400 422",
@@ -346,7 +339,8 @@ RULES: tuple[Rule, ...] = (
           r"(?:must be|should be|between|less than|greater than|out of range)", teaches=False),
     _rule(Cause.UPSTREAM_400, Kind.UNFIT, "400 409 422",
           r"provider returned error|provider_name|upstream"),
-    _rule(Cause.BAD_REQUEST, Kind.UNFIT, "400 405 406 409 411 412 414-422", teaches=False),
+    _rule(Cause.BAD_REQUEST, Kind.UNFIT, "400 405 406 409 411 412 414-422 451",
+          teaches=False),
     _rule(Cause.UPSTREAM_403, Kind.BUSY, "403", _UPSTREAM),
     _rule(Cause.FORBIDDEN, Kind.BUSY, "403"),
 

@@ -7,19 +7,18 @@ MAX_LINE_BYTES = 16_000_000
 MAX_EVENT_BYTES = 16_000_000
 """Nor a longer event. Each of its lines counts for `_LINE_COST` bytes more."""
 _LINE_COST = 64
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class SSEDecoder:
     """Bytes in, the `data` of each complete event out. Comments and other fields are dropped.
 
     A piece may end inside a character or a line. Lines end with LF, CRLF or CR. Read as well: a
-    byte order mark, comments and nothing as `data`, events without a blank line between them, and
-    JSON lines without `data:`.
+    byte order mark, comments and nothing as `data`, events without a blank line between them,
+    JSON lines without `data:`, `data:` twice, in capitals, or after a space.
     """
 
     def __init__(self) -> None:
-        self._began = False
-        """Whether the first line was read: a byte order mark may stand before it."""
         self._rest = b""
         """The unfinished last line."""
         self._pieces: list[bytes] = []
@@ -42,20 +41,30 @@ class SSEDecoder:
         self._pieces_size = 0
         if b"\r" in buffer:
             buffer = _with_newlines(buffer)
-        if not self._began:
-            self._began, buffer = True, buffer.removeprefix(b"\xef\xbb\xbf")
         *lines, self._rest = buffer.split(b"\n")
         for line in lines:
             if not line:
                 self._end_event(events)
             elif line.startswith(b"data:"):
                 self._add(line[6:] if line[5:6] == b" " else line[5:], events)
-            elif line.startswith(b'{"') and line.rstrip().endswith(b"}"):
-                self._add(line, events)
+            else:
+                self._odd_line(line, events)
         return events
+
+    def _odd_line(self, line: bytes, events: list[str]) -> None:
+        """A line that is no field of that name: it may be meant as one."""
+        line = line.removeprefix(_BYTE_ORDER_MARK).strip()
+        if line[:5].lower() == b"data:":
+            self._add(line[5:].lstrip(), events)
+        elif line.startswith(b'{"') and line.endswith(b"}"):
+            self._add(line, events)
+        elif not line:
+            self._end_event(events)
 
     def _add(self, data: bytes, events: list[str]) -> None:
         """A line of data. It ends the event before it if that is one whole object already."""
+        if data.startswith(b"data:"):
+            data = data[5:].lstrip()  # a proxy before a proxy
         if data[:1] != b"{" and (not data.strip() or data.lstrip()[:1] == b":"):
             return  # a heartbeat: nothing, or a comment where data belongs
         so_far = self._data

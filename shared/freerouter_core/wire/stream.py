@@ -7,6 +7,7 @@ answer once more at the end; heartbeats as data; anything after `[DONE]`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from .answer import MAX_TEXT, Answer, too_large
@@ -28,10 +29,15 @@ MAX_ANSWER = 32_000_000
 _DELTA_COST = 100
 """Bytes that a delta takes beside its characters."""
 MIN_REPEATED = 24
-"""Characters from which on a last chunk that equals all text before it is that text once more."""
+"""Characters of text from which on a last piece that begins with all of it says it once more."""
+_BRACKETED = re.compile(r"\s{0,99}\[[A-Za-z][\w .:-]{0,40}\]")
+"""A word in brackets, which is no JSON: `[PING]`."""
 _HEARTBEATS = frozenset(
-    {"", "connected", "heartbeat", "keepalive", "ok", "ping", "pong", "processing"}
-)
+    {
+        "", "alive", "connected", "heartbeat", "keepalive", "ok", "ping", "pong", "processing",
+        "queued", "stillprocessing", "thinking", "waiting",
+    }
+)  # fmt: skip
 """Words that servers send as data to keep a connection open."""
 
 
@@ -69,6 +75,8 @@ class Assembler:
         self._error: Json | None = None
         self._size = self._characters = self._values = 0
         self._text_length = self._text_pieces = 0
+        self._in_chunks = False
+        """Whether the server calls its chunks so, and not whole answers."""
         self._oddity: str | None = None
         """Words of the stream that nobody recognised. Without an end they tell what went wrong."""
 
@@ -83,7 +91,7 @@ class Assembler:
         try:
             chunk = parse_json(data)
         except ValueError:
-            if data.lstrip()[:1] not in ("{", "["):
+            if data.lstrip()[:1] not in ("{", "[") or _BRACKETED.match(data):
                 self._note(data)
             elif self._error is None and not self._is_whole:
                 self._error = {"message": "a chunk of the stream is no JSON", "code": 502}
@@ -119,8 +127,9 @@ class Assembler:
             delta = self._unsaid(choice, is_whole=chunk.get("object") == "chat.completion")
         if not isinstance(delta, Mapping):
             return None
-        if choice.get("finish_reason") and self._repeats(delta.get("content")):
-            delta = {**delta, "content": None}
+        content = delta.get("content")
+        if isinstance(content, str) and len(content) >= self._text_length:
+            delta = {**delta, "content": self._news(content, chunk.get("object"))}
         details = len(self._reasoning_details)
         added = self._add(delta)
         if not _KEPT_WHOLE.isdisjoint(delta) or len(self._reasoning_details) > details:
@@ -161,11 +170,17 @@ class Assembler:
         if "".join(filter(str.isalpha, words[:40])).lower() not in _HEARTBEATS:
             self._oddity = self._oddity or words[:300]
 
-    def _repeats(self, content: object) -> bool:
-        """Whether a last piece is all the text so far once more."""
-        if not isinstance(content, str) or len(content) < MIN_REPEATED or self._text_pieces < 2:
-            return False
-        return len(content) == self._text_length and content == self._so_far()
+    def _news(self, content: str, kind: object) -> str:
+        """What is new in a piece that is as long as all the text so far: some servers send all of
+        it once more at the end."""
+        was_in_chunks = self._in_chunks
+        self._in_chunks = was_in_chunks or kind == "chat.completion.chunk"
+        if not self._finish_reason or self._text_pieces < 2:
+            return content
+        is_whole = kind == "chat.completion" and was_in_chunks
+        if not is_whole and self._text_length < MIN_REPEATED:
+            return content
+        return content.removeprefix(self._so_far())
 
     def _so_far(self) -> str:
         """The text so far; its pieces are joined once."""
@@ -179,6 +194,8 @@ class Assembler:
         Some servers end a stream with the whole answer; some call their deltas so.
         """
         message = choice.get("message")
+        if message is None and isinstance(choice.get("text"), str):
+            message = {"content": choice["text"]}
         said = self._text_length or self._tool_calls or self._reasoning
         if not isinstance(message, Mapping) or not said:
             return message
@@ -334,4 +351,5 @@ def _bare_error(chunk: JsonMapping) -> Json | None:
     if "choices" in chunk or not isinstance(chunk.get("message"), str):
         return None
     is_error = "error" in (chunk.get("object"), chunk.get("type")) or "code" in chunk
-    return dict(chunk) if is_error else None
+    is_success = str(chunk.get("code")).lower() in ("0", "200", "ok", "success")
+    return dict(chunk) if is_error and not is_success else None

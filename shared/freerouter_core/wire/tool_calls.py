@@ -109,13 +109,18 @@ def read_tool_calls(message: JsonMapping, answer_id: str) -> tuple[ToolCall, ...
     ids = _UniqueIds()
     calls: list[ToolCall] = []
     for number, call in enumerate(pieces_of(message)):
-        function = as_mapping(call.get("function"))
+        function = _function_of(call)
         arguments = function.get("arguments")
         if not isinstance(arguments, str):
             arguments = json.dumps(arguments) if arguments else ""
         call_id = ids.pick(call.get("id"), answer_id, number)
         calls.append(ToolCall(call_id, str(function.get("name") or ""), arguments))
     return tuple(calls)
+
+
+def _function_of(call: JsonMapping) -> JsonMapping:
+    """The name and arguments of a call: some servers leave out the object around them."""
+    return as_mapping(call.get("function")) or (call if "arguments" in call else {})
 
 
 class ToolCallAssembler:
@@ -136,7 +141,7 @@ class ToolCallAssembler:
 
     def add(self, fragment: Json, answer_id: str) -> ToolCallFragment:
         """Add a fragment to its call and return it with what the server left out."""
-        function = as_mapping(fragment.get("function"))
+        function = _function_of(fragment)
         wire_id, name = word_of(fragment.get("id")), word_of(function.get("name"))
         arguments = function.get("arguments")
         if arguments is not None and not isinstance(arguments, str):
@@ -237,13 +242,15 @@ class _PartialCall:
     def whole(self) -> str:
         """Its arguments, without what a server sent twice.
 
-        Some begin with `{}`, end with all of it once more, or send all so far each time: the last
-        piece counts if it is an object that says all that the pieces before it said.
+        Some begin or end with `{}`, end with all of it once more, or send all so far each time: the
+        last piece counts if it is an object that says all that the pieces before it said.
         """
         joined = "".join(self.arguments)
         if len(self.arguments) < 2 or is_complete_json(joined):
             return joined
         last, before = self.arguments[-1], "".join(self.arguments[:-1])
+        if last.strip() in _NOTHING and arguments_text(before) is not None:
+            return before
         if is_complete_json(last) and last.startswith("{"):
             is_cumulative = self.arguments[0].startswith("{") and all(
                 later.startswith(earlier) for earlier, later in pairwise(self.arguments)
@@ -254,6 +261,8 @@ class _PartialCall:
         return rest if rest != joined and is_complete_json(rest) else joined
 
 
+_NOTHING = frozenset({"{}", "null", '""'})
+"""Arguments that say nothing."""
 _OUTSIDE = re.compile(r'[{}\[\]"]')
 _INSIDE = re.compile(r'["\\]')
 

@@ -74,6 +74,12 @@ HEARTBEATS = (
     beats("a named event", "diegosouzapw/OmniRoute#1146", "event: keepalive\n\n"),
     beats("an event of type ping", "justlovemaki/AIClient2API#695",
           'event: ping\ndata: {"type": "ping"}\n\n'),
+    beats("a word in brackets as data", "kind: heartbeats in every spelling",
+          "data: [HEARTBEAT] 1764410000\n\n"),
+    beats("a success as data", "kind: heartbeats in every spelling",
+          'data: {"code": 0, "message": "keepalive"}\n\n'),
+    beats("words as data", "kind: heartbeats in every spelling", "data: still processing...\n\n"),
+    beats("JSON that is nothing", "kind: heartbeats in every spelling", "data: null\n\n"),
     beats("a word as data", "kind: heartbeats in every spelling", "data: ping\n\n"),
     beats("an empty chunk", "diegosouzapw/OmniRoute#7136",
           'data: {"object": "chat.completion.chunk", "choices": []}\n\n'),
@@ -83,6 +89,19 @@ HEARTBEATS = (
 
 NOISE = (
     noise("a byte order mark before the first event", "K3", b"\xef\xbb\xbf", A, B, END, DONE),
+    noise("a byte order mark before each event", "kind: framing",
+          *(b"\xef\xbb\xbf" + e for e in (A, B, END, DONE))),
+    noise("data: twice", "kind: framing", *(b"data: " + e for e in (A, B, END, DONE))),
+    noise("Data: in capitals, after a space", "kind: framing",
+          *(e.replace(b"data:", b" Data:") for e in (A, B, END, DONE))),
+    noise("lines of spaces between events", "kind: framing",
+          *(e.replace(b"\n\n", b"\n  \n") for e in (A, B, END, DONE))),
+    noise("text in the field of completions", "kind: chunks of other forms",
+          'data: {"choices": [{"text": "hi", "finish_reason": "stop"}]}\n\n', DONE),
+    noise("a part that is no list", "kind: chunks of other forms",
+          event({"content": {"type": "text", "text": "hi"}}), END, DONE),
+    noise("the whole answer once more, as a delta", "kind: whole frames", A, B,
+          event({"content": "hi"}, "stop").replace(b".chunk", b""), DONE),
     noise("text after the end", "K3", A, B, END, DONE, event({"content": " and more"})),
     noise("an error after the finish reason", "kind: late errors", A, B, END,
           'data: {"error": {"message": "late", "code": 500}}\n\n'),
@@ -109,6 +128,15 @@ NOISE = (
 )  # fmt: skip
 
 LONG = "A sentence that is long enough."
+AFTER_THE_END = Row(
+    name="all the text again, after the finish reason",
+    source="kind: whole frames",
+    wire=hosts(north={"a/x": streams(
+        pieces(event({"content": LONG[:9]}), event({"content": LONG[9:]}), END,
+               event({"content": LONG}), DONE), answer(LONG))}),
+    want=Text(LONG),
+    requests=1,
+)  # fmt: skip
 REPEATED = Row(
     name="a last delta that is all the text again",
     source="infiniflow/ragflow#15443",
@@ -144,6 +172,13 @@ FRAGMENTS = (
     assembled("an empty object first", "ogx-ai/ogx#5462",
               part(0, "A", name="get_weather", arguments="{}"),
               part(0, None, arguments=ARGUMENTS[:5]), part(0, None, arguments=ARGUMENTS[5:])),
+    assembled("an empty object last", "kind: fragments",
+              part(0, "A", name="get_weather", arguments=ARGUMENTS), part(0, None, arguments="{}")),
+    assembled("null last", "kind: fragments",
+              part(0, "A", name="get_weather", arguments=ARGUMENTS[:5]),
+              part(0, None, arguments=ARGUMENTS[5:]), part(0, None, arguments="null")),
+    assembled("no object around the function", "kind: fragments",
+              {"index": 0, "id": "A", "name": "get_weather", "arguments": ARGUMENTS}),
     assembled("arguments as an object", "can1357/oh-my-pi#1779",
               part(0, "A", name="get_weather", arguments={"city": "Oslo"})),
     assembled("another index for the arguments", "agno-agi/agno#8880",
@@ -264,5 +299,5 @@ ENDS = (
 )  # fmt: skip
 
 ROWS: tuple[Row, ...] = (
-    *HEARTBEATS, *NOISE, REPEATED, *FRAGMENTS, *THOUGHTS, *INVALID, *ENDS,
+    *HEARTBEATS, *NOISE, REPEATED, AFTER_THE_END, *FRAGMENTS, *THOUGHTS, *INVALID, *ENDS,
 )  # fmt: skip

@@ -598,6 +598,78 @@ ROWS = (
         requests=3,
     ),
     Row(
+        name="odd words with 403 by three models, and a fourth of the same account",
+        source="K1, sibling",
+        wire=hosts(
+            north={
+                **several(refuse(403, "Das geht so nicht."), "deepseek/a", "qwen/b", "meta/c"),
+                "google/d": HI,
+            }
+        ),
+        requests=4,
+        learnt=[Free("north"), Ready("google/d")],
+    ),
+    Row(
+        name="odd words with an odd status rest an account for minutes, not for hours",
+        source="K2, sibling",
+        wire=hosts(north=several(refuse(498, "Das geht so nicht."), "a/x", "b/y", "c/z")),
+        want=Fails(errors.Exhausted, "3 models of north"),
+        requests=9,
+        learnt=[Waits("north", "account-refused", 600.0, 1_200.0)],
+    ),
+    *(
+        Row(
+            name=f"{status}: two families refuse in odd words, and a third answers",
+            source="K1, sibling",
+            wire=hosts(
+                north=several(refuse(status, "Nein."), "deepseek/a", "qwen/b") | {"d/w": HI}
+            ),
+            requests=3,
+            at_most={"deepseek/a": 1, "qwen/b": 1},
+        )
+        for status in (400, 403, 405, 409, 417, 422, 451)
+    ),
+    Row(
+        name="every model of the only account refuses with 451: each is asked once",
+        source="K1, sibling",
+        wire=hosts(north=several(refuse(451, "Nein."), "deepseek/a", "qwen/b", "meta/c")),
+        want=Fails(errors.BadRequest, "Nein"),
+        requests=3,
+    ),
+    Row(
+        name="a closed project, told as 400",
+        source="kind: accounts that somebody closed",
+        wire=hosts(
+            groq=several(
+                refuse(
+                    400,
+                    {
+                        "error": {
+                            "message": "Organization has been restricted. Please reach out to "
+                            "support if you believe this was in error.",
+                            "code": "organization_restricted",
+                        }
+                    },
+                ),
+                "a/x",
+                "b/y",
+            ),
+            south={"c/z": HI},
+        ),
+        requests=2,
+        learnt=[Waits("groq", "account-forbidden", 600.0)],
+    ),
+    Row(
+        name="too many requests, told as 400, with the wait",
+        source="kind: limits in other statuses",
+        wire=hosts(
+            north={"a/x": refuse(400, "Rate limit reached", {"retry-after": "90"})},
+            south={"c/z": HI},
+        ),
+        requests=2,
+        learnt=[Rests("a/x", 80.0, 90.0), Free("north")],
+    ),
+    Row(
         name="a wall in HTML, and another account",
         source="HKUDS/Vibe-Trading#528",
         wire=hosts(nvidia=several(WALL, "a/x", "b/y"), groq={"c/z": HI}),
