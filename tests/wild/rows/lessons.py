@@ -407,7 +407,7 @@ ROWS = (
         requests=7,
         at_most={"a/x": 1},
         policy={"strategy": "adaptive"},
-        learnt=[Doubted("a/x", 0.3)],
+        learnt=[Doubted("a/x", 0.33)],
     ),
     Row(
         name="a call as text to a request with tools is learnt",

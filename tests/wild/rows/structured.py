@@ -147,7 +147,7 @@ LEARNT = (
         requests=12,
         at_most={"a/x": 2},
         policy={"strategy": "adaptive"},
-        learnt=[Doubted("a/x", 0.3)],
+        learnt=[Doubted("a/x", 0.33)],
     ),
     Row(
         name="nobody gives an object",
