@@ -257,3 +257,39 @@ def test_any_json_becomes_parts_of_the_wire_or_a_clear_error(content: list[Any])
     for part in parts:
         assert part["type"] in {"text", *MEDIA}
         assert part[part["type"]]
+
+
+@pytest.mark.parametrize(
+    ("block", "part"),
+    [
+        (
+            {"image": {"format": "png", "source": {"bytes": b"hi"}}},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
+        ),
+        (
+            {"image": {"source": {"bytes": "aGk="}}},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
+        ),
+        (
+            {"document": {"format": "md", "name": "n", "source": {"bytes": "aGk="}}},
+            {"type": "text", "text": "[File n]\nhi"},
+        ),
+        (
+            {"document": {"name": "n", "source": {"bytes": "aGk="}}},
+            {
+                "type": "file",
+                "file": {"filename": "n", "file_data": "data:application/pdf;base64,aGk="},
+            },
+        ),
+        (
+            {"video": {"format": "mp4", "source": {"s3Location": {"uri": "s3://x"}}}},
+            {"type": "text", "text": "[A video was left out.]"},
+        ),
+        (
+            {"image": {"source": {}}},
+            {"type": "text", "text": "[A block with image in it was left out.]"},
+        ),
+    ],
+)
+def test_bedrocks_media_are_parts(block: Json, part: Json) -> None:
+    assert parts_of([block]) == [part]

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 
 from ..errors import BadRequest
+from .foreign_calls import is_ui_tool
 from .json_values import Json, JsonMapping, as_mapping
 
 NO_CONTENT = frozenset({
@@ -105,7 +106,7 @@ def _parts(block: object, *, tell: bool) -> list[Json]:
     if not isinstance(block, Mapping):
         raise _not_json(block)
     kind = None if block.get("type") is None else str(block["type"])
-    if kind in NO_CONTENT or kind in ("tool_result", "tool-result"):
+    if kind in NO_CONTENT or kind in ("tool_result", "tool-result") or is_ui_tool(block):
         return []
     if kind == "non_standard" and isinstance(block.get("value"), Mapping):
         return _parts(block["value"], tell=tell)
@@ -143,6 +144,9 @@ def _untyped(block: JsonMapping, *, tell: bool) -> list[Json]:
     if link:
         url = _get(link, "file_uri", "fileUri")
         return [_medium(_kind_of(mime), mime, url=url)]
+    for kind in ("image", "document", "video", "audio"):
+        if as_mapping(block.get(kind)).get("source"):
+            return [_of_bedrock(kind, as_mapping(block[kind]))]
     code = as_mapping(block.get("executable_code") or block.get("executableCode"))
     result = as_mapping(block.get("code_execution_result") or block.get("codeExecutionResult"))
     if code or result:
@@ -153,6 +157,20 @@ def _untyped(block: JsonMapping, *, tell: bool) -> list[Json]:
     return [_text(left_out(f"block with {keys} in it"))]
 
 
+def _of_bedrock(kind: str, medium: JsonMapping) -> Json:
+    """Bedrock's pictures, documents, films and sounds."""
+    source, form = as_mapping(medium.get("source")), str(medium.get("format") or "")
+    data, name = source.get("bytes"), str(medium.get("name") or "")
+    if isinstance(data, bytes):
+        data = base64.b64encode(data).decode()
+    if kind != "document":
+        return _medium(kind, f"{kind}/{form}" if form else "", data=data, name=name)
+    mime = "text/plain" if form in _TEXT_FORMS else f"application/{form or 'pdf'}"
+    return _medium("file", mime, data=data, name=name)
+
+
+_TEXT_FORMS = frozenset({"csv", "html", "md", "txt"})
+"""Bedrock's formats of documents that are text."""
 _CALLS_OF_PARTS = frozenset({
     "function_call", "functionCall", "function_response", "functionResponse", "toolUse",
     "toolResult", "reasoningContent", "thought_signature", "thoughtSignature", "cachePoint",

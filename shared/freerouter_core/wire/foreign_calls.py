@@ -46,7 +46,7 @@ def calls_in(message: JsonMapping, content: object) -> list[Json]:
 
 def _unwrapped(block: Json) -> Json | None:
     """The call in a block of content; None: it holds none."""
-    if block.get("type") in _CALLS:
+    if block.get("type") in _CALLS or is_ui_tool(block):
         return block
     for key in ("function_call", "functionCall", "toolUse"):
         if "type" not in block and isinstance(block.get(key), Mapping):
@@ -57,9 +57,12 @@ def _unwrapped(block: Json) -> Json | None:
 def call_of(call: JsonMapping) -> Json:
     """A call in OpenAI's form. The mark "invalid" stays, for `tool_pairing`."""
     function = as_mapping(call.get("function")) or call
-    places = ("arguments", "input", "args")
+    places = ("arguments", "input", "args", "action")
     arguments = next((function[key] for key in places if function.get(key) is not None), None)
-    name = function.get("name") or function.get("toolName") or ""
+    kind = str(call.get("type") or "")
+    if kind == "custom_tool_call" and isinstance(arguments, str):
+        arguments = {"input": arguments}  # free text, which no other API has
+    name = function.get("name") or function.get("toolName") or _tool_of(kind)
     wire: Json = {
         "id": _id_of(call) or "call_0",
         "type": "function",
@@ -71,6 +74,27 @@ def call_of(call: JsonMapping) -> Json:
     if call.get("type") == "invalid_tool_call":
         wire["invalid"] = True
     return wire
+
+
+def is_ui_tool(block: JsonMapping) -> bool:
+    """Whether a block is a call of the AI SDK's page, with its result in it."""
+    kind = str(block.get("type"))
+    is_tool = kind == "dynamic-tool" or kind.startswith("tool-")
+    return is_tool and kind not in ("tool-call", "tool-result") and bool(block.get("toolCallId"))
+
+
+def _tool_of(kind: str) -> str:
+    """The name of a tool that only the type of its call tells: `tool-search`, `shell_call`."""
+    if kind.startswith("tool-") and kind != "tool-call":
+        return kind.removeprefix("tool-")
+    return "" if kind in CALL_ITEMS | _CALLS else kind.removesuffix("_call")
+
+
+def ui_results_in(content: object) -> list[Result]:
+    """The results of the AI SDK's page, which stand in the calls."""
+    blocks = as_dicts(content) if isinstance(content, list) else ()
+    done = (b for b in blocks if is_ui_tool(b) and b.keys() & {"output", "result", "errorText"})
+    return [result_of(block) for block in done]
 
 
 def _id_of(call: JsonMapping) -> str:
@@ -117,7 +141,7 @@ def result_of(block: JsonMapping) -> Result:
     """A result in any shape."""
     ids = ("call_id", "tool_use_id", "toolUseId", "toolCallId", "tool_call_id", "id")
     call_id = next((block[name] for name in ids if block.get(name)), "")
-    places = ("output", "content", "response", "result")
+    places = ("output", "content", "response", "result", "errorText")
     content = next((block[name] for name in places if block.get(name) is not None), None)
     if isinstance(content, Mapping) and content.get("type") in ("text", "json", "error-text"):
         content = content.get("value", content)  # the AI SDK's `output`

@@ -17,7 +17,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import BadRequest
 from .content import in_words, joined, parts_of
-from .foreign_calls import CALL_ITEMS, RESULT_ITEMS, call_of, calls_in, result_of, results_in
+from .foreign_calls import (
+    CALL_ITEMS,
+    RESULT_ITEMS,
+    call_of,
+    calls_in,
+    result_of,
+    results_in,
+    ui_results_in,
+)
 from .json_values import Json, JsonMapping, as_dicts
 from .message import reasoning_of, text_of
 from .request import ChatRequest
@@ -107,32 +115,42 @@ def _read(message: JsonMapping) -> list[Json]:
     if message.keys() == _PLAIN and role in _WIRE_ROLES and isinstance(content, str):
         return [dict(message)]  # the common case
     kind = message.get("type")
-    if role is None and kind in CALL_ITEMS:
+    if role is None and kind in _ROLES and (content is not None or "data" in message):
+        inner = message.get("data")  # LangChain's messages, dumped
+        message = {**(inner if isinstance(inner, Mapping) else message), "role": kind, "type": None}
+        return _read(message)
+    if role is None and (kind in CALL_ITEMS or _has_id(message, "_call")):
         call = call_of(message)
         return [{"role": "assistant", "content": None, "tool_calls": [call], "item": True}]
-    if role is None and kind in RESULT_ITEMS:
+    if role is None and (kind in RESULT_ITEMS or _has_id(message, "_output")):
         return [_result(*result_of(message))]
     if role is None and kind == "reasoning":
         thoughts = text_of(message.get("summary")) or text_of(message.get("content"))
         return [{"role": "assistant", "content": None, "item": True, "reasoning": thoughts}]
     if role is None and isinstance(kind, str):
         return []  # an item that only its own service knows, such as a search it ran
-    known = _ROLES.get(str(role))
+    known = _ROLES.get(str(role).lower())
     if known is None:
         raise BadRequest(
             f"a message has the role {role!r}, which no chat model knows",
             hint='"system", "user", "assistant" or "tool"',
         )
-    if content is None and "parts" in message:
-        content = message["parts"]
+    if content is None:
+        content = message.get("parts") or message.get("message")
     if known == "assistant":
         # An item of the Responses API may be a part of its turn; a message of the chat API is all.
         item = {"item": True} if kind == "message" else {}
-        return [_assistant(message, content) | item]
+        results = [_result(*result) for result in ui_results_in(content)]
+        return [_assistant(message, content) | item, *results]
     if known == "tool" and not results_in(content):
         call_id = message.get("tool_call_id") or message.get("tool_use_id")
         return [_result(call_id, content, str(message.get("name") or ""))]
     return _others(message, known, content)
+
+
+def _has_id(item: JsonMapping, ending: str) -> bool:
+    """Whether an item of such a type is a call, or the result of one, by its id: `shell_call`."""
+    return bool(item.get("call_id")) and str(item.get("type")).endswith(ending)
 
 
 def _others(message: JsonMapping, role: str, content: object) -> list[Json]:
@@ -142,6 +160,11 @@ def _others(message: JsonMapping, role: str, content: object) -> list[Json]:
     """
     results = [_result(*result) for result in results_in(content)]
     parts = parts_of(content)
+    images = message.get("images")  # Ollama's
+    if isinstance(images, (list, tuple)):
+        parts += parts_of(
+            [{"type": "image", "image": i} if isinstance(i, str) else i for i in images]
+        )
     if results and not parts:
         return results
     wire: Json = {"role": "user" if results or role == "tool" else role, "content": joined(parts)}
