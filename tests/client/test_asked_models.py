@@ -117,3 +117,10 @@ def test_nobody_is_warned_who_asked_for_any_model(caplog: pytest.LogCaptureFixtu
         router.chat("hello")
 
     assert "asked for" not in caplog.text
+
+
+def test_a_name_in_another_case_is_the_same_model(caplog: pytest.LogCaptureFixture) -> None:
+    with world() as w, caplog.at_level(logging.WARNING, logger="freerouter"):
+        router = w.router(model="Acme/Able:free", fallback_models=())
+        assert [router.chat("x").text for _ in range(2)]
+        assert not caplog.records

@@ -61,6 +61,10 @@ def value(text: Any, schema: Any, **more: Any) -> Any:
         # what looks like a wrapper and is the object
         ({"title": "t", "more": {"title": "x", "words": ["y"]}}, KEYWORDS,
          {"title": "t", "more": {"title": "x", "words": ["y"]}}),
+        ({"result": [ANNA]}, PERSON, ANNA),
+        (json.dumps(json.dumps(ANNA)), PERSON, ANNA),  # encoded twice
+        (json.dumps('{"name": "An'), {"type": "string"}, '{"name": "An'),
+        (json.dumps('{"a": 1}'), {"type": "string"}, '{"a": 1}'),
         ({"a": 1}, COUNTS, {"a": 1}),
         ([ANNA, ANNA], LIST, [ANNA, ANNA]),
         ([], LIST, []),
@@ -89,6 +93,7 @@ def test_the_object_is_found(answer: Any, schema: Any, found: Any) -> None:
         ([{"x": 1}], {"type": "array", "items": KEYWORDS}),
         ({"wrap": {"wrap": ANNA}}, PERSON),  # two wrappers
         ({"name": "Person", "arguments": '{"name": "An'}, PERSON),
+        (json.dumps('{"name": "An'), PERSON),
         ({"words": "one"}, KEYWORDS),
     ],
 )

@@ -36,7 +36,8 @@ class AskedModel:
 
     def told(self, outcome: Outcome, catalogue: Catalogue, runtime: Runtime) -> None:
         """Warn once if another model answered because this one cannot be used."""
-        if outcome.attempt.model.id in (self.name, self.model_id):
+        answering = outcome.attempt.model.id.casefold()  # providers accept names in any case
+        if answering in (self.name.casefold(), self.model_id.casefold()):
             return
         reason = self.reason(outcome.journal)
         warned = _warned.setdefault(runtime, set())

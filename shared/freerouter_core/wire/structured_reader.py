@@ -100,6 +100,9 @@ def _candidates(
     """A value, and what it wraps if it seems to be a wrapper."""
     whole = _candidate(value, schema, names, checker)
     yield whole
+    if isinstance(value, str) and whole.violation is not None and value.lstrip().startswith("{"):
+        for inner in _only_json(value):  # an object that was encoded twice
+            yield _candidate(inner, schema, names, checker)
     if isinstance(value, list) and len(value) == 1 and whole.violation is not None:
         yield _candidate(value[0], schema, names, checker)
     if not isinstance(value, dict) or schema is None or whole.is_echo:
@@ -112,6 +115,8 @@ def _candidates(
             item = next(_only_json(item), None)
         if isinstance(item, (dict, list)) and item:
             yield _candidate(item, schema, names, checker)
+        if isinstance(item, list) and len(item) == 1:
+            yield _candidate(item[0], schema, names, checker)
 
 
 def _candidate(
