@@ -5,19 +5,32 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from freerouter_core import Limit
 from freerouter_core.catalogue.calendar import DAY
+from freerouter_core.routing.account_benches import Bench
 from freerouter_core.routing.charges import Charge, Grant, Refusal
+from freerouter_core.routing.health import LACKS_KEPT, Health
 from freerouter_core.routing.limits import reserve
+from freerouter_core.routing.state import RoutingState
 from freerouter_core.routing.window import LEASE, RENEWAL, Window
 from freerouter_core.runtime.ledger import Ledger
+from freerouter_core.runtime.ledger.notes import (
+    Times,
+    read_account,
+    read_health,
+    write_account,
+    write_health,
+)
 from freerouter_core.runtime.ledger.sqlite import SqliteStore
+from freerouter_core.runtime.ledger.state_sync import StateSync
 from freerouter_core.runtime.loop import clock as clock_module
 from freerouter_core.runtime.loop.clock import RealClock, VirtualClock
+from freerouter_core.wire.fault import Cause, Fault, Kind
 
 NOW = 1_800_000_000.0
 HOUR = 3_600.0
@@ -144,6 +157,90 @@ async def test_processes_of_a_machine_go_by_its_clock(tmp_path: Path) -> None:
     finally:
         await theirs.drain()
         await ours.drain()
+
+
+# -- notes that others share ---------------------------------------------------------------------
+
+MODEL = ("p", "o", "m")
+
+
+class SetRight(VirtualClock):
+    """A machine whose clock was hours ahead: a process's own time still is."""
+
+    right = False
+
+    def wall(self) -> float:
+        return self.now() - 6 * HOUR if self.right else self.now()
+
+
+def sync_of(clock: VirtualClock, path: Path) -> StateSync:
+    return StateSync(RoutingState(), Ledger(clock, SqliteStore(path)), clock)
+
+
+@pytest.mark.parametrize("theirs", [Ahead, SetRight])
+@pytest.mark.parametrize("stated", [True, False])
+async def test_what_a_wrong_clock_wrote_benches_nobody_longer(
+    theirs: type[VirtualClock], stated: bool, tmp_path: Path
+) -> None:
+    clock, right = theirs(NOW + 6 * HOUR), VirtualClock(NOW)
+    wrong, ours = sync_of(clock, tmp_path / "state.db"), sync_of(right, tmp_path / "state.db")
+    try:
+        at = clock.now()
+        until = at + 300.0 if stated else None
+        book = wrong._state.health
+        book.failed(MODEL, Fault(Kind.BUSY, Cause.SERVER, until=until), at, Random(1))
+        book.failed_form(MODEL, "json_schema", at, last=False)
+        lacks = Fault(Kind.UNFIT, Cause.UNKNOWN, lacks=frozenset({"seed"}))
+        book.failed(MODEL, lacks, at, Random(1))
+        guessed = Fault(Kind.ACCOUNT, Cause.ACCOUNT_GUESSED, until=until)
+        book.account_refused("s", guessed, at, Random(1))
+        book.accounts.suspect("s", "m", Fault(Kind.BUSY, Cause.AMBIGUOUS_429), at)
+        await wrong._exchange()
+        right.advance(60.0)
+        await ours.pull()
+
+        health, accounts = ours._state.health.of(MODEL), ours._state.health.accounts
+        latest = NOW + (300.0 if stated else 24.0) + (60.0 if theirs is SetRight else 0.0)
+        assert NOW < health.benched_until <= latest
+        assert NOW < accounts.benches["s"].until <= latest
+        now = right.now()
+        assert accounts.benches["s"].since <= now
+        assert health.lacks_at(now) == {"seed"}
+        assert health.lacks_at(now + LACKS_KEPT + 1.0) == frozenset()
+        assert not any(way.unable(now + HOUR) for way in health.ways.values())
+        [suspicion] = accounts.suspicions.by_scope["s"].values()
+        assert suspicion.models_since(now + 60.0) == 0
+        # And what we tell is by the machine's clock, too.
+        if stated and isinstance(clock, SetRight):
+            clock.right = True
+            later = sync_of(clock, tmp_path / "state.db")
+            await later.pull()
+            assert later._state.health.of(MODEL).benched_until <= clock.now() + 300.0
+            await later._ledger.drain()
+    finally:
+        await wrong._ledger.drain()
+        await ours._ledger.drain()
+
+
+@pytest.mark.parametrize("far", [HOUR, 400 * DAY, 1e200])
+def test_no_note_benches_for_longer_than_anybody_waits(far: float) -> None:
+    times = Times(NOW, NOW)
+    guess = Bench(NOW + far, False, Cause.ACCOUNT_GUESSED, since=NOW + far)
+    health = Health(lacks_since=NOW + far, benched_until=NOW + far)
+    health.availability.seen_at = NOW + far
+    if far > HOUR:
+        for read, text in (
+            (read_account, write_account(guess, {}, times)),
+            (read_health, write_health(health, times)),
+        ):
+            with pytest.raises(ValueError, match="too long"):
+                read(text, times)
+        return
+    bench, _ = read_account(write_account(guess, {}, times), times)
+    assert bench is not None
+    assert (bench.until, bench.since) == (NOW + 720.0, NOW)
+    read = read_health(write_health(health, times), times)
+    assert (read.availability.seen_at, read.lacks_since, read.benched_until) == (NOW, NOW, NOW + far)
 
 
 # -- leases -------------------------------------------------------------------------------------

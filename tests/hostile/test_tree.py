@@ -26,6 +26,7 @@ from freerouter_core.runtime.catalogue_cache import FORMAT, CatalogueCache
 from freerouter_core.runtime.json_cache import read_json
 from freerouter_core.runtime.ledger import Ledger
 from freerouter_core.runtime.ledger.notes import (
+    Times,
     read_account,
     read_health,
     read_identity,
@@ -255,9 +256,14 @@ def test_any_list_of_models_is_read(value: object) -> None:
     st.one_of(VALUES.map(json.dumps), st.text(max_size=20), st.sampled_from([DEEP, "1" * 9_000]))
 )
 def test_any_note_teaches_something_or_nothing(text: str) -> None:
-    for read in (read_account, read_health, read_identity):
+    times = Times(NOW, NOW)
+    for read in (
+        lambda: read_account(text, times),
+        lambda: read_health(text, times),
+        lambda: read_identity(text),
+    ):
         try:
-            read(text)
+            read()
         except ValueError:
             continue
 
@@ -266,11 +272,13 @@ def test_any_note_teaches_something_or_nothing(text: str) -> None:
 def test_a_spoilt_note_fails_no_request(seed: int) -> None:
     rng, clock, state = Random(seed), VirtualClock(NOW), RoutingState()
     sync = StateSync(state, Ledger(clock), clock)
-    note = json.loads(write_health(Health(answers=3, ways={})))
+    note = json.loads(write_health(Health(answers=3, ways={}), Times(NOW, NOW)))
     identity = json.dumps(["openrouter", "https://x.test/v1", "acme/m0:free"])
     for _ in range(20):
         sync._apply(f"m|{identity}", json.dumps(mutated(note, rng)))
-        sync._apply("a|x", json.dumps(mutated([[NOW, True, "debt", 1], {}], rng)))
+        sync._apply(
+            "a|x", json.dumps(mutated([[NOW, True, "debt", 1, False, NOW, "m"], {}, NOW], rng))
+        )
         sync._apply("m|" + DEEP, DEEP)
         sync._apply("g|x", DEEP)
     for health in state.health.models.values():

@@ -74,14 +74,14 @@ def test_an_answer_counts_for_the_ways_it_did() -> None:
 
 
 def test_what_was_learnt_of_a_way_outlives_a_restart() -> None:
-    from freerouter_core.runtime.ledger.notes import read_health, write_health
+    from freerouter_core.runtime.ledger.notes import Times, read_health, write_health
 
     record = HealthBook()
     record.failed(PROSE.identity, NOT_JSON, NOW, Random(0))
     record.failed_form(PROSE.identity, "json_schema", NOW, last=False)
-    health = record.of(PROSE.identity)
+    health, times = record.of(PROSE.identity), Times(NOW, NOW)
 
-    assert read_health(write_health(health)).ways == health.ways
+    assert read_health(write_health(health, times), times).ways == health.ways
 
 
 def asked_for_json(world: World, model: str, times: int) -> list[str]:

@@ -135,6 +135,24 @@ def test_a_damaged_file_is_renamed(tmp_path: Path) -> None:
     assert (tmp_path / "state.db.spoilt").exists()
 
 
+@pytest.mark.parametrize("name", ["profile", "thesis.docx", "passwords.db", "cookies.sqlite"])
+def test_a_file_of_somebody_else_s_is_left_as_it_is(name: str, tmp_path: Path) -> None:
+    """A wrong path, or one in a `.env` that somebody else wrote."""
+    seen: list[Any] = []
+
+    async def live() -> None:
+        ledger = ledger_at(damaged(tmp_path / name), seen.append)
+        before = (tmp_path / name).read_bytes()
+        assert isinstance(await reserve(ledger, MINUTE), Grant)
+        await ledger.drain()
+        assert (tmp_path / name).read_bytes() == before
+
+    asyncio.run(live())
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert [type(event) for event in seen] == [StoreLost]
+
+
 def test_a_removed_file_is_created_again_and_shared(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from freerouter_core.routing.guessed_bench import ANY_FAILURE
 from freerouter_core.routing.health import Health
-from freerouter_core.runtime.ledger.notes import read_health, write_health
+from freerouter_core.runtime.ledger.notes import Times, read_health, write_health
 from freerouter_core.wire.fault import Cause, Fault, Kind
 
 NOW = 1_800_000_000.0
+TIMES = Times(NOW + 1e6, NOW + 1e6)
 FAULT = Fault(Kind.BUSY, Cause.SERVER, status=502)
 
 
@@ -35,12 +36,12 @@ def record(outcomes: list[tuple[bool, float]]) -> Health:
 def test_what_was_learnt_is_read_as_it_was_written(outcomes: list[tuple[bool, float]]) -> None:
     health = record(outcomes)
 
-    assert read_health(write_health(health)) == health
+    assert read_health(write_health(health, TIMES), TIMES) == health
 
 
 def changed(**availability: Any) -> str:
     """A note in which some of what is believed of the model's state is another."""
-    values = json.loads(write_health(record([(True, 0.0), (False, 60.0)])))
+    values = json.loads(write_health(record([(True, 0.0), (False, 60.0)]), TIMES))
     names = list(Health().availability.__dataclass_fields__)
     for name, value in availability.items():
         values["availability"][names.index(name)] = value
@@ -65,16 +66,16 @@ def changed(**availability: Any) -> str:
 )
 def test_a_state_that_nobody_could_have_learnt_is_none(change: dict[str, Any]) -> None:
     """A failure would divide by nothing, or a chance would be none."""
-    assert read_health(changed(chance_up=0.5)).availability.chance_up == 0.5
+    assert read_health(changed(chance_up=0.5), TIMES).availability.chance_up == 0.5
 
     with pytest.raises(ValueError, match=r"chances|counts|finite|type"):
-        read_health(changed(**change))
+        read_health(changed(**change), TIMES)
 
 
 @pytest.mark.parametrize("state", [None, [], [0.5], {}, "0.5", [0.5] * 99])
 def test_a_state_of_another_form_is_none(state: Any) -> None:
     """As an older process wrote it."""
-    values = json.loads(write_health(Health())) | {"availability": state}
+    values = json.loads(write_health(Health(), TIMES)) | {"availability": state}
 
     with pytest.raises(ValueError, match="availability of another form"):
-        read_health(json.dumps(values))
+        read_health(json.dumps(values), TIMES)

@@ -2,23 +2,28 @@
 
 A key names what a note is about: "m|" and a model's identity as JSON, "a|" and an account's scope
 for its bench and suspicions, "g|" and a scope for whether it understands the price cap.
+
+Times in a note are by the store's clock, and it says when it was written. So a process whose own
+clock is wrong teaches nobody a wait that never ends, and nobody believes a note of the future.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
-from typing import TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import TypeGuard, TypeVar
 
 from ...catalogue.model import ModelIdentity
 from ...routing.account_benches import Bench
 from ...routing.availability import COUNTS, MAX_SURE, Availability
+from ...routing.guessed_bench import JITTER
 from ...routing.health import Health
 from ...routing.suspicion import Suspicion
 from ...routing.ways import Way
 from ...wire.fault import Cause
 from ...wire.json_values import parse_json
+from ...wire.retry_after import MAX_WAIT
 
 T = TypeVar("T", Availability, Bench, Health, Way)
 _NO_BENCH = Bench(0.0, False, Cause.UNKNOWN, 0)
@@ -28,35 +33,77 @@ _HEALTH_FIELDS = tuple(f.name for f in fields(Health) if f.name not in _NESTED)
 """The fields that are plain values. A probe is this process's own."""
 _AVAILABILITY_FIELDS = tuple(field.name for field in fields(Availability))
 _WAY_FIELDS = tuple(field.name for field in fields(Way))
+_HEALTH_TIMES = ("lacks_since", "benched_until")
+"""`gone` is none of them: it is a catalogue's name."""
+CLOCKS_DIFFER = 2.0
+"""Seconds by which clocks differ without being wrong."""
 
 
-def write_account(bench: Bench | None, suspicions: Mapping[str, Suspicion]) -> str:
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What time it is, unix seconds: by the store's clock, and by this process's own."""
+
+    shared: float
+    own: float
+
+    def to_shared(self) -> float:
+        """Seconds by which own times are moved before they are written."""
+        return _noticeable(self.shared - self.own)
+
+    def to_own(self, written: object) -> float:
+        """Seconds by which the times of a note are moved when it is read.
+
+        If it was `written` in the future, its writer's clock was ahead by that at least. Raises
+        ValueError.
+        """
+        if not _is_time(written):
+            raise ValueError("a note of no time")
+        return _noticeable(self.own - self.shared - max(0.0, written - self.shared))
+
+
+def write_account(bench: Bench | None, suspicions: Mapping[str, Suspicion], times: Times) -> str:
     """The note of an account: its bench and what it is suspected of; of one that was reset:
     neither."""
-    bench = bench or _NO_BENCH
+    move = times.to_shared()
+    bench = _moved_bench(bench or _NO_BENCH, move)
     values = [getattr(bench, name) for name in _BENCH_FIELDS]
     suspected = {
-        kind: [suspicion.since, suspicion.refusals, suspicion.last]
+        kind: [
+            suspicion.since + move,
+            suspicion.refusals,
+            {model: at + move for model, at in suspicion.last.items()},
+        ]
         for kind, suspicion in suspicions.items()
     }
-    return json.dumps([values, suspected])
+    return json.dumps([values, suspected, times.shared])
 
 
-def read_account(text: str) -> tuple[Bench | None, dict[str, Suspicion]]:
+def read_account(text: str, times: Times) -> tuple[Bench | None, dict[str, Suspicion]]:
     """The bench (None: it was reset) and the suspicions in a note. Raises ValueError."""
     note = parse_json(text)
-    if not isinstance(note, list) or len(note) != 2 or not isinstance(note[0], list):
+    if not isinstance(note, list) or len(note) != 3 or not isinstance(note[0], list):
         raise ValueError("not an account's note")
-    values, suspected = note
+    values, suspected, written = note
     if len(values) != len(_BENCH_FIELDS) or not isinstance(suspected, dict):
         raise ValueError("not an account's note")
+    move = times.to_own(written)
     values[_BENCH_FIELDS.index("cause")] = Cause(values[_BENCH_FIELDS.index("cause")])
-    bench = _checked(_NO_BENCH, _BENCH_FIELDS, values)
-    suspicions = {str(kind): _read_suspicion(fields) for kind, fields in suspected.items()}
+    bench = _moved_bench(_checked(_NO_BENCH, _BENCH_FIELDS, values), move)
+    bench.since = min(bench.since, times.own)
+    rest = MAX_WAIT if bench.stated else bench.cause.effect.rest.longest * (1 + JITTER)
+    bench.until = min(_believable(bench.until, times), times.own + rest)
+    suspicions = {
+        str(kind): _read_suspicion(fields, move, times.own) for kind, fields in suspected.items()
+    }
     return (bench if bench.until or bench.firm or bench.strikes else None), suspicions
 
 
-def _read_suspicion(note: object) -> Suspicion:
+def _moved_bench(bench: Bench, seconds: float) -> Bench:
+    until, since = _moved(bench.until, seconds), _moved(bench.since, seconds)
+    return replace(bench, until=until, since=since)
+
+
+def _read_suspicion(note: object, move: float, now: float) -> Suspicion:
     """Raises ValueError."""
     if not isinstance(note, list) or len(note) != 3:
         raise ValueError("not a suspicion")
@@ -70,22 +117,29 @@ def _read_suspicion(note: object) -> Suspicion:
         raise ValueError("not a suspicion")
     if not last or refusals.keys() != last.keys():
         raise ValueError("not a suspicion")
-    return Suspicion(since, refusals, last)
+    by_own_clock = {model: min(at + move, now) for model, at in last.items()}
+    return Suspicion(min(since + move, now), refusals, by_own_clock)
 
 
-def write_health(health: Health) -> str:
+def write_health(health: Health, times: Times) -> str:
     """The note of a model's health."""
+    move = times.to_shared()
     values = {name: getattr(health, name) for name in _HEALTH_FIELDS}
-    ways = {name: [way.good, way.bad, way.failed_at] for name, way in health.ways.items()}
+    values |= {name: _moved(values[name], move) for name in _HEALTH_TIMES}
+    ways = {
+        name: [way.good, way.bad, _moved(way.failed_at, move)] for name, way in health.ways.items()
+    }
+    state = replace(health.availability, seen_at=_moved(health.availability.seen_at, move))
     nested = {
-        "availability": [getattr(health.availability, name) for name in _AVAILABILITY_FIELDS],
+        "availability": [getattr(state, name) for name in _AVAILABILITY_FIELDS],
         "lacks": sorted(health.lacks),
         "ways": ways,
+        "written": times.shared,
     }
     return json.dumps(values | nested)
 
 
-def read_health(text: str) -> Health:
+def read_health(text: str, times: Times) -> Health:
     """The health in a note. Raises ValueError."""
     values = parse_json(text)
     if not isinstance(values, dict) or not isinstance(values.get("lacks"), list):
@@ -93,15 +147,24 @@ def read_health(text: str) -> Health:
     missing = [name for name in _HEALTH_FIELDS if name not in values]
     if missing:
         raise ValueError(f"without {missing[0]}")
+    move = times.to_own(values.get("written"))
     health = _checked(Health(), _HEALTH_FIELDS, [values[name] for name in _HEALTH_FIELDS])
+    for name in _HEALTH_TIMES:
+        setattr(health, name, _moved(getattr(health, name), move))
+    health.lacks_since = min(health.lacks_since, times.own)
+    health.benched_until = _believable(health.benched_until, times)
     health.lacks = frozenset(str(lack) for lack in values["lacks"])
     health.availability = _read_availability(values.get("availability"))
+    seen_at = _moved(health.availability.seen_at, move)
+    health.availability.seen_at = min(seen_at, times.own)
     ways = values.get("ways", {})
     if not isinstance(ways, dict) or not all(isinstance(way, list) for way in ways.values()):
         raise ValueError("ways of another form")
     health.ways = {
         str(name): _checked(Way(), _WAY_FIELDS, numbers) for name, numbers in ways.items()
     }
+    for way in health.ways.values():
+        way.failed_at = min(_moved(way.failed_at, move), times.own)
     return health
 
 
@@ -141,6 +204,26 @@ def _checked(default: T, names: Sequence[str], values: Sequence[object]) -> T:
             raise ValueError(f"{name} is not finite")
     changes = dict(zip(names, values, strict=True))
     return replace(default, **changes)  # type: ignore[arg-type]  # their types are checked above
+
+
+def _noticeable(seconds: float) -> float:
+    return seconds if abs(seconds) > CLOCKS_DIFFER else 0.0
+
+
+def _moved(moment: float, seconds: float) -> float:
+    """A time by another clock. 0 is no time."""
+    return moment + seconds if moment else moment
+
+
+def _believable(until: float, times: Times) -> float:
+    """Raises ValueError if nobody waits so long."""
+    if until > times.own + MAX_WAIT + CLOCKS_DIFFER:
+        raise ValueError("a wait that is too long")
+    return until
+
+
+def _is_time(value: object) -> TypeGuard[float]:
+    return not isinstance(value, bool) and _is_finite(value)
 
 
 def _is_finite(value: object) -> bool:

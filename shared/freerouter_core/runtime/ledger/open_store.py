@@ -18,13 +18,13 @@ def open_store(url: str) -> Store | None:
     if url == "memory":
         return None
     if url == "sqlite" or url.startswith("sqlite:///"):
-        from .sqlite import SqliteStore
+        from .sqlite import DEFAULT_NAME, SqliteStore
 
         if url != "sqlite":
             return SqliteStore(Path(url.removeprefix("sqlite:///")).expanduser())
         from platformdirs import user_state_path
 
-        return SqliteStore(user_state_path("freerouter") / "state.db")
+        return SqliteStore(user_state_path("freerouter") / DEFAULT_NAME)
     if url.startswith(("redis://", "rediss://", "unix://")):
         from .redis import RedisStore
 

@@ -1,7 +1,8 @@
 """`SqliteStore`: one file for all processes of a machine, in WAL mode, safe against crashes.
 
 SQLite is called on a thread of its own, never on the loop. A file that is not a database any more
-is set aside, and a new one is begun.
+is set aside, and a new one is begun. But a wrong path may name anything of the user's: a file whose
+name does not say that it is ours is left as it is.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .store import Decide, StoreFailed
 from .worker_thread import WorkerThread
 
 T = TypeVar("T")
+DEFAULT_NAME = "state.db"
 BUSY_TIMEOUT = 0.025
 """Seconds of each try to get the file's lock. A transaction takes a fraction of a millisecond."""
 MAX_TRIES = 8
@@ -129,6 +131,10 @@ class SqliteStore:
                     raise _store_failed(error) from None
             except (sqlite3.Error, OSError, ValueError, KeyError, TypeError) as error:
                 corrupt = isinstance(error, sqlite3.DatabaseError) and _is_corrupt(error)
+                if corrupt and not _is_ours(self.path):
+                    raise StoreFailed(
+                        f"{self.path.name} is no database: move it away, or name another file"
+                    ) from None
                 if not (corrupt and tries_left):
                     raise _store_failed(error) from None
                 self._set_aside()
@@ -185,6 +191,11 @@ class SqliteStore:
             file = self.path.with_name(self.path.name + ending)
             if file.exists():
                 file.replace(file.with_name(f"{file.name}.spoilt"))
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether the name says that nobody else wrote the file."""
+    return path.name == DEFAULT_NAME or "freerouter" in path.name
 
 
 def _is_corrupt(error: sqlite3.DatabaseError) -> bool:

@@ -22,7 +22,14 @@ from ...routing.usage_stats import merge
 from ...wire.json_values import parse_json
 from ..loop.clock import Clock
 from .ledger import Ledger
-from .notes import read_account, read_health, read_identity, write_account, write_health
+from .notes import (
+    Times,
+    read_account,
+    read_health,
+    read_identity,
+    write_account,
+    write_health,
+)
 
 INTERVAL = 1.0
 """Seconds between two exchanges with the store, at least."""
@@ -127,11 +134,11 @@ class StateSync:
         book = self._state.health
         if kind == "a":
             suspicions = book.accounts.suspicions.by_scope.get(name, {})
-            return write_account(book.accounts.get(name), suspicions)
+            return write_account(book.accounts.get(name), suspicions, self._times())
         if kind == "g":
             return json.dumps(self._state.price_caps.get(name))
         health = book.models.get(read_identity(name))
-        return None if health is None else write_health(health)
+        return None if health is None else write_health(health, self._times())
 
     def _apply(self, key: str, note: str) -> None:
         """Learn from another process's note. One that cannot be read teaches nothing."""
@@ -139,16 +146,20 @@ class StateSync:
         touched = key in self._state.health.touched
         try:
             if kind == "a":
-                bench, suspicions = read_account(note)
+                bench, suspicions = read_account(note, self._times())
                 self._merge_bench(name, bench, touched)
                 self._merge_suspicions(name, suspicions, touched)
             elif kind == "g":
                 if not touched:
                     self._state.price_caps[name] = bool(parse_json(note))
             else:
-                self._merge_health(read_identity(name), read_health(note), touched)
+                health = read_health(note, self._times())
+                self._merge_health(read_identity(name), health, touched)
         except Exception:  # written by another version, or by nobody: it teaches nothing
             return
+
+    def _times(self) -> Times:
+        return Times(self._clock.wall() + self._ledger.store.lead, self._clock.now())
 
     def _merge_bench(self, scope: str, theirs: Bench | None, touched: bool) -> None:
         """`touched`: this process has learnt something of the account that is not written yet.
