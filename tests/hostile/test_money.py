@@ -251,6 +251,41 @@ def test_only_fields_known_to_be_free_are_sent(fields: dict[str, Any]) -> None:
     assert bodies == []
 
 
+TOOL_CHOICES: list[Any] = [
+    "web_search", ["web_search"], [{"type": "web_search"}], True, {"type": "web_search_preview"},
+    {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "mcp"}]}},
+    {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("choice", TOOL_CHOICES)
+def test_a_tool_choice_chooses_functions_only(choice: Any) -> None:
+    router, bodies = gateway([{"id": "a/ok:free", "pricing": FREE}])
+    tool = {"type": "function", "function": {"name": "f"}}
+    for request in (
+        ChatRequest(HELLO, [tool], tool_choice=choice),
+        ChatRequest(HELLO, extra_body={"tools": [tool], "tool_choice": choice}),
+    ):
+        with pytest.raises(errors.BadRequest, match="can cost money"):
+            router.chat(request)
+    assert bodies == []
+
+
+@pytest.mark.parametrize("name", ["plugins", "web_search_options", "preset", "anything_new"])
+def test_a_field_that_is_none_is_not_sent(name: str) -> None:
+    """A null is a presence, too: it would start a search, or let a PDF start a paid parser."""
+    router, bodies = gateway([{"id": "a/ok:free", "pricing": FREE}], model="a/unlisted:free")
+    content = [{"type": "text", "text": "what is this?"}, PDF]
+    request = ChatRequest([{"role": "user", "content": content}])
+    router.chat(request.but(extra_body={name: None}))
+    router.chat(request.but(parameters={name: None}))
+    free = [{"id": "file-parser", "pdf": {"engine": "cloudflare-ai"}}]
+    assert [body.get(name) for body in bodies] == [free if name == "plugins" else None] * 2
+    assert name == "plugins" or not any(name in body for body in bodies)
+    router.chat(ChatRequest(HELLO, extra_body={"max_tokens": None}))
+    assert bodies[-1]["max_tokens"] is None
+
+
 def test_the_users_own_servers_take_any_field() -> None:
     with World([]) as world:
         assert world is not None
@@ -283,6 +318,16 @@ def test_a_pdf_starts_no_paid_parser(row: dict[str, Any], engine: str) -> None:
     assert bodies[0]["plugins"] == [{"id": "file-parser", "pdf": {"engine": engine}}]
     router.chat("no file")
     assert "plugins" not in bodies[1]
+
+
+@pytest.mark.parametrize("part", [PDF, {**PDF, "type": "File"}, {"type": "input_file"}])
+def test_a_pdf_in_further_messages_starts_no_paid_parser(part: dict[str, Any]) -> None:
+    router, bodies = gateway([{"id": "a/text:free", "pricing": FREE}])
+    further = {"messages": [{"role": "user", "content": [part]}]}
+    router.chat(ChatRequest(HELLO, extra_body=further))
+
+    assert bodies[0]["messages"] == further["messages"]
+    assert bodies[0]["plugins"] == [{"id": "file-parser", "pdf": {"engine": "cloudflare-ai"}}]
 
 
 def test_an_account_knows_whether_its_costs_are_notional() -> None:

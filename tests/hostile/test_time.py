@@ -239,8 +239,9 @@ def test_no_note_benches_for_longer_than_anybody_waits(far: float) -> None:
     bench, _ = read_account(write_account(guess, {}, times), times)
     assert bench is not None
     assert (bench.until, bench.since) == (NOW + 720.0, NOW)
-    read = read_health(write_health(health, times), times)
-    assert (read.availability.seen_at, read.lacks_since, read.benched_until) == (NOW, NOW, NOW + far)
+    record = read_health(write_health(health, times), times)
+    seen_at = record.availability.seen_at
+    assert (seen_at, record.lacks_since, record.benched_until) == (NOW, NOW, NOW + far)
 
 
 # -- leases -------------------------------------------------------------------------------------

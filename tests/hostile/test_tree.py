@@ -18,7 +18,7 @@ from freerouter_core import ChatRequest, Provider, Router
 from freerouter_core.catalogue.calendar import DAY
 from freerouter_core.catalogue.parse import parse_models
 from freerouter_core.catalogue.providers import Account
-from freerouter_core.errors import FreeRouterError
+from freerouter_core.errors import BadRequest, FreeRouterError
 from freerouter_core.routing.health import Health
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.routing.usage_stats import HISTORY_HOURS
@@ -338,7 +338,7 @@ ROW = {
     "supported_parameters": ["tools", "tool_choice", "response_format", "structured_outputs"],
     "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
     "top_provider": {"context_length": 90_000, "max_completion_tokens": 4_000},
-    "expiration_date": "2027-01-01",
+    "expiration_date": "2099-01-01",
 }
 
 
@@ -401,6 +401,31 @@ def test_no_request_leaves_the_tree(messages: Any, tools: Any, parameters: Any) 
         router.explain(request)
     except FreeRouterError as error:
         assert error.message
+
+
+def doubled(times: int) -> Any:
+    """A small object that is endless on the wire: each level holds the one below twice."""
+    value: Any = {"type": "string"}
+    for _ in range(times):
+        value = {"anyOf": [value, value]}
+    return value
+
+
+ENDLESS: dict[str, Any] = {
+    "schema": {"structured": Structured({"type": "object", "properties": {"a": doubled(40)}})},
+    "tool": {"tools": [{"type": "function", "function": {"name": "f", "parameters": doubled(40)}}]},
+    "field": {"extra_body": {"metadata": doubled(40)}},
+    "parameter": {"parameters": {"logit_bias": doubled(40)}},
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_request_that_is_endless_on_the_wire_is_refused_at_once(name: str) -> None:
+    router = calm_router()
+    request = ChatRequest.of("hi").but(**ENDLESS[name])
+    for ask in (router.chat, router.explain, lambda request: list(router.stream(request))):
+        with pytest.raises(BadRequest, match="more than 100,000 values"):
+            ask(request)
 
 
 def calm_router() -> Router:

@@ -13,6 +13,7 @@ from freerouter_core.wire.message import (
     reasoning_of,
     text_of,
 )
+from freerouter_core.wire.stream import Assembler
 from freerouter_core.wire.tool_calls import ToolCall, ToolCallFragment
 
 
@@ -86,6 +87,42 @@ def test_an_error_inside_a_200_is_found_wherever_it_stands(answer: Json, error: 
     assert read_answer(answer).error == error
 
 
+def test_a_key_of_the_user_s_own_behind_a_gateway_pays() -> None:
+    """OpenRouter's BYOK: its own cost is 0, and the account of that key is charged."""
+    details = {"upstream_inference_cost": 0.25}
+    assert Answer(usage={"cost": 0, "is_byok": True, "cost_details": details}).cost == 0.25
+    assert Answer(usage={"cost": 0, "is_byok": False, "cost_details": details}).cost == 0.0
+    assert Answer(usage={"cost": 0, "is_byok": True, "cost_details": None}).cost == 0.0
+
+
+CHOICE = {"message": {"content": "x"}}
+TOLD: dict[str, tuple[Json, Json | None]] = {
+    "nowhere": ({"choices": [CHOICE]}, None),
+    "no object": ({"choices": [CHOICE], "usage": [0.25]}, None),
+    "beside the choices": ({"choices": [CHOICE], "cost": 0.25}, {"cost": 0.25}),
+    "beside the usage": (
+        {"choices": [CHOICE], "usage": {"total_tokens": 3, "cost": 0}, "total_cost": 0.25},
+        {"total_tokens": 3, "cost": 0.25},
+    ),
+    "in the choice": ({"choices": [CHOICE | {"usage": {"cost": 0.25}}]}, {"cost": 0.25}),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_usage_and_cost_are_found_wherever_they_stand(name: str) -> None:
+    body, usage = TOLD[name]
+    assert read_answer(body).usage == usage
+
+
+def test_a_cost_is_not_taken_back_by_a_later_chunk() -> None:
+    assembler = Assembler()
+    for usage in ({"cost": 0.25, "total_tokens": 3}, None, {"cost": 0, "total_tokens": 4}, {}):
+        assembler.feed({"choices": [{"delta": {"content": "x"}}], "usage": usage})
+    assert assembler.answer().cost == 0.25
+    assembler.feed({"choices": [], "usage": {"cost": 0.5}})
+    assert assembler.answer().usage == {"cost": 0.5}
+
+
 @pytest.mark.parametrize(
     ("cost", "usd"),
     [
@@ -96,6 +133,9 @@ def test_an_error_inside_a_200_is_found_wherever_it_stands(answer: Json, error: 
         ("free", None),
         ({"request": 0.1, "total_cost": 0.25}, 0.25),
         ({"total": "0.25"}, 0.25),
+        ({"prompt": 0.125, "completion_cost": "0.125", "tokens": 3}, 0.25),
+        ("$0.25", 0.25),
+        ("0.25 USD", 0.25),
         ({"currency": "USD"}, None),
         ([0.25], None),
         (None, None),

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from freerouter_core import ChatRequest, errors
-from freerouter_core.wire.json_values import Json
+from freerouter_core.wire.json_values import Json, is_larger
 from freerouter_core.wire.request import check_request
 
 TOOL: Json = {"type": "function", "function": {"name": "f"}}
@@ -164,6 +164,23 @@ def test_what_could_cost_money_is_refused_unless_it_is_permitted(
 
 
 @pytest.mark.parametrize(
+    "choice",
+    [
+        "web_search",
+        [{"type": "web_search"}],
+        {"type": "allowed_tools", "tools": [{"type": "mcp"}]},
+        {"type": "allowed_tools", "allowed_tools": {"tools": [{"type": "mcp"}]}},
+    ],
+)
+def test_a_choice_of_something_that_is_no_function_is_refused(choice: Any) -> None:
+    for tools in ([TOOL], "no list"):
+        fields = {"tools": tools, "tool_choice": choice}
+        check_request(request(extra_body=fields), allow_paid=True)
+        with pytest.raises(errors.BadRequest, match="can cost money"):
+            check_request(request(extra_body=fields), allow_paid=False)
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         {},
@@ -172,6 +189,15 @@ def test_what_could_cost_money_is_refused_unless_it_is_permitted(
         {"tools": [{"name": "f", "input_schema": {}}]},
         {"tools": [{"function": {"name": "f"}, "cache_control": {"type": "ephemeral"}}]},
         {"extra_body": {"tools": [TOOL], "tool_choice": {"type": "allowed_tools"}}},
+        {
+            "extra_body": {
+                "tools": [TOOL],
+                "tool_choice": {"type": "allowed_tools", "tools": [TOOL]},
+            }
+        },
+        {"extra_body": {"tools": [TOOL], "tool_choice": TOOL["function"]["name"]}},
+        {"extra_body": {"tools": [{"name": "f"}], "tool_choice": "f"}},
+        {"tools": [TOOL], "tool_choice": "required"},
         {"extra_body": {"plugins": None, "chat_template_kwargs": {"enable_thinking": False}}},
         {"extra_body": {"provider": {"order": ["x"]}, "stream": True}},
         {"model": "a/m:free"},
@@ -179,3 +205,18 @@ def test_what_could_cost_money_is_refused_unless_it_is_permitted(
 )
 def test_all_other_parameters_are_accepted(fields: Json) -> None:
     check_request(request(**fields), allow_paid=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [("text", 0), (7, 0), ([1, "a"], 2), ({"a": {"b": (1, 2)}}, 4), ([[1, 2]] * 3, 9)],
+)
+def test_a_size_counts_what_is_written_twice_twice(value: object, size: int) -> None:
+    assert not is_larger(value, size)
+    assert is_larger(value, size - 1) == bool(size)
+
+
+def test_a_request_has_a_size() -> None:
+    many = {"extra_body": {"metadata": {"a": [1] * 100_000}}}
+    with pytest.raises(errors.BadRequest, match="more than 100,000 values"):
+        check_request(request(**many), allow_paid=True)

@@ -32,7 +32,7 @@ from ..reports import (
 from ..routing.charges import Charge, charges_of
 from ..routing.fit import able
 from ..routing.named import find_named
-from ..routing.need import Need, need_of
+from ..routing.need import Need, checked_need
 from ..routing.policy import Policy
 from ..routing.recommend import WEIGHTS, check_wish, recommend
 from ..routing.task import analyse
@@ -141,7 +141,7 @@ def _need(request: ChatRequest, policy: Policy) -> Need:
     """The need of a request that is only asked about. An empty text stands for any request."""
     if request.messages != ChatRequest.of("").messages:
         request = readable(request)
-    return need_of(request, policy.task)
+    return checked_need(request, allow_paid=True, task=policy.task)  # nothing is sent
 
 
 async def estimate_cost(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
+from .cost import told_cost, told_usage
 from .json_values import Json, JsonMapping, as_dicts, as_mapping
 from .message import error_of, join_surrogates, reasoning_of, text_of, word_of
 from .think_tags import split_think
@@ -49,9 +49,7 @@ class Answer:
     @property
     def cost(self) -> float | None:
         """USD, or None if the provider states no cost."""
-        usage = self.usage or {}
-        stated = [_usd(usage.get(name)) for name in _COSTS]
-        return max((usd for usd in stated if usd is not None), default=None)
+        return told_cost(self.usage or {})
 
     @property
     def empty(self) -> bool:
@@ -63,24 +61,6 @@ class Answer:
     def with_(self, **changes: Any) -> Answer:
         """A copy with these fields replaced."""
         return replace(self, **changes)
-
-
-_COSTS = ("cost", "total_cost", "estimated_cost", "cost_usd", "total_cost_usd")
-"""Spellings of the USD that an answer cost. The largest counts."""
-
-
-def _usd(value: object) -> float | None:
-    """A number, a text with one, or the total of an object that has its parts."""
-    if isinstance(value, Mapping):
-        parts = [value.get(name) for name in ("total_cost", "total", "total_usd")]
-        return next((usd for part in parts if (usd := _usd(part)) is not None), None)
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        usd = float(value)
-    except (OverflowError, ValueError):
-        return None
-    return usd if math.isfinite(usd) else None
 
 
 def read_answer(body: object, requested_model: str = "") -> Answer:
@@ -98,7 +78,7 @@ def read_answer(body: object, requested_model: str = "") -> Answer:
         return Answer(model=requested_model, error=too_large())
     text, reasoning = split_think(join_surrogates(content))
     answer_id = str(body.get("id") or "")
-    usage, audio, upstream = body.get("usage"), message.get("audio"), body.get("provider")
+    audio, upstream = message.get("audio"), body.get("provider")
     return Answer(
         text=text,
         reasoning=reasoning_of(message) or reasoning,
@@ -107,7 +87,7 @@ def read_answer(body: object, requested_model: str = "") -> Answer:
         refusal=str(message.get("refusal") or ""),
         finish_reason=word_of(choice.get("finish_reason")),
         native_finish_reason=word_of(choice.get("native_finish_reason")),
-        usage=dict(usage) if isinstance(usage, Mapping) else None,
+        usage=told_usage(body, choice),
         model=str(body.get("model") or requested_model),
         upstream="" if isinstance(upstream, Mapping) else str(upstream or ""),
         id=answer_id,

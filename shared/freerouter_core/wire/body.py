@@ -10,6 +10,7 @@ from ..catalogue.model import Model
 from ..catalogue.providers import Account
 from .content import MEDIA, in_words, joined
 from .json_values import Json
+from .paid import FREE_FIELDS
 from .quirks import DROPPABLE, Quirk, lacks_of, quirks_of
 from .reasoning import ReasoningSetting, turns_reasoning_off, write_reasoning
 from .refused_parameter import MAX_OUTPUT
@@ -54,10 +55,11 @@ def build_body(
         form = _form(request.structured, model, with_tools=bool(request.tools), prefill=prefill)
         write_form(body, request.structured, form)
     _write_reasoning(body, request.reasoning, model, account)
-    owned = ("stream", "stream_options")
-    body.update({key: value for key, value in request.extra_body.items() if key not in owned})
+    body.update(_further_fields(request.extra_body, free_only))
     if account.dialect == "openrouter":
-        if free_only and "plugins" not in body and _has_file(messages):
+        # A file among further messages may have any spelling.
+        has_file = "messages" in request.extra_body or _has_file(messages)
+        if free_only and has_file and "plugins" not in body:
             body["plugins"] = [_free_parser(model)]
         _write_openrouter_preferences(body, free_only and price_cap, no_train)
     if stream:
@@ -69,6 +71,19 @@ def build_body(
     for key in lacks & DROPPABLE:
         body.pop(key, None)
     return body, form
+
+
+def _further_fields(fields: Mapping[str, Any], free_only: bool) -> Json:
+    """The caller's own fields, but for those that the router writes, and those that are None and
+    not known to be free: a null may start what costs."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if name not in _OWNED and (value is not None or name in FREE_FIELDS or not free_only)
+    }
+
+
+_OWNED = frozenset({"stream", "stream_options"})
 
 
 def form_of(

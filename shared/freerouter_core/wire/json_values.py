@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 Json = dict[str, Any]
@@ -44,6 +44,27 @@ def unwritable(value: object, path: str = "", depth: int = 0) -> str | None:
         return path or type(value).__name__
     found = (unwritable(item, name, depth + 1) for name, item in named)
     return next((name for name in found if name is not None), None)
+
+
+def is_larger(value: object, most: int) -> bool:
+    """Whether `value` has more than so many values as JSON writes it: what stands in two places is
+    written twice, so a schema whose parts are shared can be larger than any memory."""
+    left, stack = most, [value]
+    while stack:
+        item = stack.pop()
+        if type(item) is str:
+            continue
+        if isinstance(item, Mapping):
+            children: Collection[object] = item.values()
+        elif isinstance(item, (list, tuple)):
+            children = item
+        else:
+            continue
+        left -= len(children)
+        if left < 0:
+            return True
+        stack.extend(children)
+    return False
 
 
 _MAX_DEPTH = 200

@@ -3,11 +3,12 @@
 Providers sell searches, parsers, presets and other models beside a free model's answer, and invent
 new ones every month. So what is known to be free is listed, and all else waits for `allow_paid`.
 What counts is that a field is present, not what it holds: `web_search_options: {}` starts a search.
+One that is None is not sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 FREE_FIELDS = frozenset(
@@ -48,7 +49,7 @@ _TOOL_FIELDS = frozenset(
 )  # fmt: skip
 """Fields of a tool that runs at the caller."""
 _CHOICES = frozenset({"function", "allowed_tools", "tool", "auto", "any", "none", "required"})
-"""Types of `tool_choice` that name no tool of the provider's."""
+"""Words and types of `tool_choice` that name no tool of the provider's."""
 
 
 def paid_features(
@@ -58,9 +59,9 @@ def paid_features(
     found = [*_paid_tools(tools)]
     if fields.get("tools") is not None:
         found += _paid_tools(fields["tools"])
+    names = {*_names(tools), *_names(fields.get("tools"))}
     for choice in (tool_choice, fields.get("tool_choice")):
-        if isinstance(choice, Mapping) and choice.get("type", "function") not in _CHOICES:
-            found.append(f"tool_choice {choice['type']}")
+        found += _paid_choice(choice, names)
     found += sorted(
         name for name, value in fields.items() if value is not None and name not in FREE_FIELDS
     )
@@ -80,6 +81,31 @@ def _paid_tools(tools: object) -> Iterator[str]:
             yield "a tool without a function"
         else:
             yield from sorted(str(name) for name in tool if name not in _TOOL_FIELDS)
+
+
+def _names(tools: object) -> Iterator[object]:
+    """The names of the functions on offer."""
+    for tool in tools if isinstance(tools, list | tuple) else ():
+        if isinstance(tool, Mapping):
+            function = tool.get("function")
+            yield str(function.get("name") if isinstance(function, Mapping) else tool.get("name"))
+
+
+def _paid_choice(choice: object, names: Set[object]) -> Iterator[str]:
+    if choice is None:
+        return
+    if isinstance(choice, str):
+        if choice not in _CHOICES and choice not in names:
+            yield f"tool_choice {choice}"
+    elif not isinstance(choice, Mapping):
+        yield "tool_choice in no known form"
+    elif choice.get("type", "function") not in _CHOICES:
+        yield f"tool_choice {choice['type']}"
+    else:
+        allowed = choice.get("allowed_tools")
+        for holder in (choice, allowed if isinstance(allowed, Mapping) else {}):
+            if "tools" in holder:
+                yield from _paid_tools(holder["tools"])
 
 
 def _paid_name(model: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from ..catalogue.model import is_plausible_name
 from ..errors import BadRequest
 from .answer import Answer
-from .json_values import unwritable
+from .json_values import MAX_VALUES, is_larger, unwritable
 from .paid import paid_features
 from .reasoning import ReasoningSetting
 from .structured import Structured
@@ -95,6 +95,12 @@ Prompt = str | Messages | ChatRequest
 def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
     """Raise `BadRequest` for what no model could take, or what could cost money unasked."""
     messages, tools = request.messages, request.tools
+    schema = None if request.structured is None else request.structured.schema
+    if is_larger((messages, tools, request.parameters, request.extra_body, schema), MAX_VALUES):
+        raise BadRequest(
+            f"the request has more than {MAX_VALUES:,} values",
+            hint="send less at once; what a schema holds in several places counts each time",
+        )
     if not messages or not all(isinstance(m, Mapping) and m.get("role") for m in messages):
         raise BadRequest(
             "a request needs at least one message, each with a role", hint="pass messages as dicts"

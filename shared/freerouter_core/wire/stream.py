@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 
 from .answer import MAX_TEXT, Answer, too_large
+from .cost import told_usage
 from .delta import Delta
-from .json_values import MAX_VALUES, Json, JsonMapping, as_dicts, parse_json
+from .json_values import MAX_VALUES, Json, JsonMapping, as_dicts, as_mapping, parse_json
 from .message import (
     ReasoningDetails,
     error_of,
@@ -110,12 +111,10 @@ class Assembler:
             self._model = str(chunk["model"])
         if chunk.get("provider"):
             self._upstream = str(chunk["provider"])
-        usage = chunk.get("usage")
-        if isinstance(usage, Mapping):
-            self._usage = dict(usage)
         error = error_of(chunk.get("error")) or _bare_error(chunk)
         choices = chunk.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
+        self._usage = told_usage(chunk, as_mapping(choice), self._usage)
         if not isinstance(choice, Mapping):
             self._set_error(error)
             if error is None and isinstance(chunk.get("detail"), str):

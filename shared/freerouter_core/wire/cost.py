@@ -1,0 +1,71 @@
+"""What an answer says that it cost, wherever it says so (law 9).
+
+A charge is never missed for its spelling, and never taken back by what is said later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from .json_values import Json, JsonMapping, as_mapping
+
+_COSTS = ("cost", "total_cost", "estimated_cost", "cost_usd", "total_cost_usd")
+"""Spellings of the USD that an answer cost. The largest counts."""
+_TELLING = frozenset({"usage", *_COSTS})
+_TOTALS = ("total_cost", "total", "total_usd")
+_PARTS = ("prompt", "completion", "input", "output", "request", "image", "search")
+"""Parts of a cost. Some providers call them `input_cost`, or `request_usd`."""
+
+
+def told_cost(said: JsonMapping) -> float | None:
+    """The USD in a usage, or in what stands beside it; None if it says nothing.
+
+    With a key of the user's own behind OpenRouter, it is that key's account that pays.
+    """
+    stated = [_usd(said.get(name)) for name in _COSTS]
+    if said.get("is_byok") is True:
+        stated.append(_usd(as_mapping(said.get("cost_details")).get("upstream_inference_cost")))
+    return max((usd for usd in stated if usd is not None), default=None)
+
+
+def told_usage(body: JsonMapping, choice: JsonMapping, before: Json | None = None) -> Json | None:
+    """The usage in a response, or in a chunk after a usage `before`; None: there is none.
+
+    Some tell it in the choice (Moonshot), and the cost beside it.
+    """
+    if _TELLING.isdisjoint(body) and "usage" not in choice:
+        return before
+    said = body.get("usage")
+    if not isinstance(said, Mapping):
+        said = choice.get("usage")
+    usage = dict(said) if isinstance(said, Mapping) else before
+    spent = max(told_cost(part) or 0.0 for part in (before or {}, body))
+    if spent > (told_cost(usage or {}) or 0.0):
+        usage = {**(usage or {}), "cost": spent}
+    return usage
+
+
+def _usd(value: object) -> float | None:
+    """A number, a text with one, or the total of an object that has its parts."""
+    if isinstance(value, Mapping):
+        return _total(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, str):
+        value = value.strip("$ USDusd")
+    try:
+        usd = float(value)
+    except (OverflowError, ValueError):
+        return None
+    return usd if math.isfinite(usd) else None
+
+
+def _total(parts: JsonMapping) -> float | None:
+    for name in _TOTALS:
+        total = _usd(parts.get(name))
+        if total is not None:
+            return total
+    names = [f"{part}{ending}" for part in _PARTS for ending in ("", "_cost", "_usd")]
+    stated = [usd for name in names if (usd := _usd(parts.get(name))) is not None]
+    return sum(stated) if stated else None
