@@ -14,6 +14,8 @@ from freerouter_core.runtime.loop.watchdog import Watchdog
 
 from .attacks import ATTACKS, Attack, router_under
 
+pytestmark = pytest.mark.slow
+
 LONGEST_PAUSE = 0.05
 """Seconds of the loop's own work between two looks at what else there is to do."""
 

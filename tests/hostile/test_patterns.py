@@ -16,6 +16,8 @@ import freerouter_core
 
 from .patterns import FACTOR, SIZE, all_patterns, attacks
 
+pytestmark = pytest.mark.slow
+
 PATTERNS = all_patterns()
 WORST_GROWTH = 3.0 * FACTOR
 """Linear is FACTOR, quadratic is FACTOR squared; machines are uneven."""
