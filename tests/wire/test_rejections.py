@@ -786,6 +786,11 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
         ["Unknown name \"x\" at 'tools[0]'", 'Unknown name "x" at \'generation_config'],
     ),
     (
+        "400 422",
+        Cause.NO_PARAMETERS,
+        ["JSON mode is not enabled for models/x", "This model does not support JSON mode"],
+    ),
+    (
         "400 403 422 451",
         Cause.MODERATION,
         [

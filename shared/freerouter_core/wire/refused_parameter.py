@@ -24,7 +24,10 @@ def refused_parameter(text: str, error: object = None) -> str | None:
         word = _word_for(next(name for name in match.groups() if name))
         if word is not None:
             return word
-    return None
+    sentence = _SENTENCES.search(text)
+    if sentence is None:
+        return None
+    return _word_for(next(name for name in sentence.groups() if name).lower())
 
 
 _OUTPUT_LIMIT = re.compile(
@@ -61,6 +64,12 @@ _REFUSALS = re.compile(
     r"|\b(\w{1,60}) is not supported for .{1,40} tokenizers",
     re.IGNORECASE,
 )
+_NOT_TAKEN = (
+    r"(?:not|n't|never) (?:yet |currently )?(?:be )?"
+    r"(?:support|allow|permit|accept|enabl|recogni)\w*"
+    r"|unsupported|unrecogni[sz]ed|unexpected|unknown|deprecated"
+)
+"""How anybody says that something is not taken."""
 _WORDS = {
     "name": "message-name",
     "reasoning_content": "reasoning-fields",
@@ -75,6 +84,17 @@ _WORDS = {
     "json_schema": "structured_outputs",
 }
 """Words for fields whose word is not their name."""
+_AMBIGUOUS = frozenset({"name", "user", "store"})
+"""Fields whose names mean other things in a sentence."""
+_NAMES = sorted((DROPPABLE | _WORDS.keys()) - _AMBIGUOUS, reverse=True)
+_FIELD = rf"\b({'|'.join(_NAMES)})\b"
+_SENTENCES = re.compile(
+    rf"{_FIELD}[^\w.]{{0,4}}(?:\S{{1,12}} ){{0,4}}"
+    rf"(?:{_NOT_TAKEN}|allowed for this model)"
+    rf"|(?:{_NOT_TAKEN}|invalid (?:param|arg|field|key))[^.]{{0,40}}?{_FIELD}",
+    re.IGNORECASE,
+)
+"""A field that is known, beside words that say it is not taken."""
 
 
 def _word_for(name: str) -> str | None:

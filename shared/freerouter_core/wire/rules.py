@@ -44,6 +44,22 @@ _NO_CREDIT = (
 UPSTREAM = re.compile(_UPSTREAM, re.IGNORECASE)
 """What a gateway says if it was an upstream of its own that refused."""
 
+_NOT = r"(?:is |are )?(?:not |un)(?:supported|enabled|available|allowed|accepted)"
+
+
+def _no_input(noun: str) -> str:
+    """How anybody says that a model does not take an input of this kind."""
+    return (
+        r"(?:not|n't|cannot|unable to) (?:process|accept|take|handle|see|understand)"
+        rf" (?:any )?{noun}"
+        rf"|\b{noun}\W{{0,3}}(?:(?:input|content|block|part)s? ){{0,2}}{_NOT}|\bno {noun} support"
+        rf"|(?:unsupported|unknown|invalid) (?:message |input )?(?:content|block|part|input)?[ _]?"
+        rf"(?:type|modality)\W{{1,4}}(?:input_)?{noun}"
+        rf"|\W(?:input_)?{noun}(?:_url)?\W{{1,2}} is not a"
+        rf"|Input tag \W{{0,2}}(?:input_)?{noun}"
+    )
+
+
 RULES: tuple[Rule, ...] = (
     # -- an upstream of a gateway: its key, its debt and its limits are not ours ------------------
     _rule(Cause.UPSTREAM_401, Kind.BUSY, "401", _UPSTREAM),
@@ -191,10 +207,14 @@ RULES: tuple[Rule, ...] = (
     # zed-industries/zed#36094.
     _rule(Cause.NO_TOOLS, Kind.UNFIT, "400 404 422",
           r"support tool use"
-          r"|does not support (?:tools|function)", lacks="tools tool_choice"),
+          r"|(?:not|n't) support (?:tools|function|tool[ _-](?:use|call))"
+          r"|\b(?:tools|(?:tool|function)[ _-](?:use|calls?|calling))\b\W{0,3}(?:param\w* )?"
+          rf"{_NOT}"
+          r"|tool choice requires --enable-auto-tool-choice", lacks="tools tool_choice"),
     _rule(Cause.NO_TOOL_CHOICE, Kind.UNFIT, "400 404 422",
           r"support the provided 'tool_choice'"
-          r"|tool_choice.{0,40}not support", lacks="tool_choice"),
+          r"|tool_choice.{0,40}(?:not support|must be \W?auto)|support (?:tool_choice|forced tool)",
+          lacks="tool_choice"),
     # vLLM (studio-dots-ai/dots.ocr#61), DeepSeek (yilewang/llm-for-zotero#143), OpenAI
     # (browser-use/web-ui#274), Qwen (open-octo/octo-agent#947), llama.cpp
     # (mozilla-ai/llamafile#298), Ollama, Ark (anomalyco/opencode#47994).
@@ -205,19 +225,20 @@ RULES: tuple[Rule, ...] = (
           r"|unknown variant \W{0,3}(?:image|input_image)"
           r"|Unexpected item type in content|text[- ]only model|image tool results"
           r"|missing data required for image|only (?:supports? )?text (?:content|input|message)"
-          r"|\bcontent\b.{0,80}Input should be 'text'"
-          r"|\b(?:images?|image_url|vision|multimodal)\W{0,3}(?: inputs?| contents?)? (?:is |are )?"
-          r"not (?:supported|enabled)", lacks="image"),
+          r"|\bcontent\b.{0,80}Input should be 'text'|\btext-only\b|is not a VLM|"
+          + _no_input(r"(?:images?|image_url|pictures?|vision|multi-?modal)")
+          + r"|\b(?:images?|image_url|vision|multimodal)\W{0,3}(?: inputs?| contents?)?"
+          r" (?:is |are )?not (?:supported|enabled)", lacks="image"),
     _rule(Cause.NO_AUDIO, Kind.UNFIT, "400 404 415 422 500 501",
           r"support (?:input )?audio|audio input is not|At most 0 audio"
-          r"|unknown variant \W{0,3}(?:input_)?audio", lacks="audio"),
+          r"|unknown variant \W{0,3}(?:input_)?audio|" + _no_input("audio"), lacks="audio"),
     _rule(Cause.NO_VIDEO, Kind.UNFIT, "400 404 415 422 500 501",
           r"support (?:input )?video|video input is not|At most 0 video"
-          r"|unknown variant \W{0,3}(?:input_)?video", lacks="video"),
+          r"|unknown variant \W{0,3}(?:input_)?video|" + _no_input("videos?"), lacks="video"),
     _rule(Cause.NO_FILE, Kind.UNFIT, "400 404 415 422 500 501",
           r"support (?:file|pdf|document)|(?:file|pdf|document)s? input is not"
           r"|unknown variant \W{0,3}(?:input_)?file|Invalid content type\W+file"
-          r"|either text or image_url", lacks="file"),
+          r"|either text or image_url|" + _no_input("(?:files?|pdfs?|documents?)"), lacks="file"),
     _rule(Cause.NO_PARAMETERS, Kind.UNFIT, "404",
           r"can handle the requested parameters", lacks="structured_outputs response_format"),
     # The caller's settings hide it: unoplat/unoplat-code-confluence#1080.
@@ -258,7 +279,8 @@ RULES: tuple[Rule, ...] = (
     # which has the source.
     _rule(Cause.NO_SYSTEM, Kind.UNFIT, "400 422 500",
           r"Developer instruction is not enabled"
-          r"|System role not supported", lacks="no-system"),
+          r"|System role (?:is )?not supported|support \W?system\W? (?:role|with)"
+          r"|role\W{1,4}system\W{1,3} ?(?:is )?not", lacks="no-system"),
     _rule(Cause.LATER_SYSTEM, Kind.UNFIT, "400 422 500",
           r"System message must be at the beginning"
           r"|system messages? must .{0,20}first", lacks="later-system"),
@@ -274,7 +296,8 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.PREFILL, Kind.UNFIT, "400 422 500",
           r"assistant message prefill|must end with a user message"
           r"|ending with a model turn|Expected last role User"
-          r"|prefill is incompatible|ends with a user role", lacks="prefill"),
+          r"|prefill is incompatible|ends with a user role|continue from an assistant"
+          r"|last message (?:role )?must (?:be|have) .{0,12}user", lacks="prefill"),
     _rule(Cause.TOOL_NAME, Kind.UNFIT, "400",
           r"function_response\.name: Name cannot be empty"
           r"|REQUIRED_FIELD_MISSING.{0,60}name", lacks="tool-name"),
@@ -284,18 +307,20 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.CONTENT_EMPTY, Kind.UNFIT, "400 422 500",
           r"must (?:be|have|contain) non-(?:empty|whitespace)|parts must not be empty"
           r"|\bcontent\b.{0,60} (?:is|must not be|cannot be|can't be) empty"
+          r"|\bmessage\b.{0,60} must not be empty|content or tool_calls must be set"
           r"|required oneof field 'data'|at least one parts field", lacks="content-empty"),
     # DeepSeek (anomalyco/opencode#25356), Moonshot (continuedev/continue#11711).
     _rule(Cause.REASONING_REQUIRED, Kind.UNFIT, "400 422",
           r"reasoning_content\W.{0,60}(?:must be passed|is missing|is required)"
-          r"|missing (?:field |a )?\W{0,3}reasoning_content", lacks="reasoning-required"),
+          r"|(?:missing|needs?|requires?) (?:field |a |the |their )?\W{0,3}reasoning_content",
+          lacks="reasoning-required"),
     # Another model's signed thoughts: anthropics/anthropic-sdk-python#1598.
     _rule(Cause.REASONING_FIELDS, Kind.UNFIT, "400 422",
           r"Invalid \W{0,3}signature\W{0,3} in \W{0,3}thinking"
           r"|thinking\W{1,3} or \W{0,3}redacted_thinking\W{1,3} blocks"
           r"|encrypted content .{0,60}could not be verified", lacks="reasoning-fields"),
     _rule(Cause.FLAT_CONTENT, Kind.UNFIT, "400 422",
-          r"content.{0,40}(?:value must be a string|Input should be a valid string"
+          r"content.{0,40}(?:must be a string|Input should be a valid string|expected a string"
           r"|Expected one of: \['str'\])"
           r"|list is only supported for user"
           r"|Type mismatch of '/messages/\d+/content'", lacks="flat-content"),
@@ -303,9 +328,16 @@ RULES: tuple[Rule, ...] = (
           r"(?:json mode|json_object\W?) cannot be combined"
           r"|with a response mime type"
           r"|tools\W{1,6}is incompatible with \W{0,6}response_format", lacks="json-with-tools"),
+    _rule(Cause.NO_PARAMETERS, Kind.UNFIT, "400 422",
+          rf"json[ _]mode {_NOT}|support json[ _]mode",
+          lacks="structured_outputs response_format"),
     _rule(Cause.NO_JSON_SCHEMA, Kind.UNFIT, "400 422",
           r"response_format.{0,40}(?:unavailable|not support)"
-          r"|json_schema.{0,30}(?:unavailable|not support)", lacks="structured_outputs"),
+          r"|json_schema.{0,30}(?:unavailable|not support)"
+          r"|support (?:structured[ _]output|response[ _]format|json[ _]schema)"
+          rf"|(?:structured[ _]outputs?|guided[ _]decoding) {_NOT}"
+          r"|structured[ _]outputs not support"
+          r"|response_format\W{1,3}type\W{1,3} must be", lacks="structured_outputs"),
     _rule(Cause.NAMED_TOOL_CHOICE, Kind.UNFIT, "400",
           r"Invalid tool_choice type: 'object'", lacks="named-tool-choice"),
     _rule(Cause.MAX_TOKENS_16, Kind.UNFIT, "400",
