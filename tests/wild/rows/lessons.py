@@ -6,8 +6,9 @@ import json
 
 from freerouter_core import errors
 
-from ..replies import HI, PERSON, Reply, answer, call, no_connection, raw, refuse
+from ..replies import HI, PERSON, WEATHER, Reply, answer, call, no_connection, raw, refuse
 from ..row import (
+    PICTURE,
     STRUCTURED,
     TOOLS,
     Ask,
@@ -449,6 +450,57 @@ ROWS = (
         requests=5,
         at_most={"a/x": 1},
         learnt=[Free("north")],
+    ),
+    *(
+        Row(
+            name=f"a parameter that is refused in other words: {words}",
+            source="kind: parameters by name",
+            wire=hosts(
+                north={
+                    "a/x": lambda body, words=words: refuse(400, words) if "seed" in body else HI
+                }
+            ),
+            ask=Ask(parameters={"seed": 7}),
+            calls=3,
+            every=60.0,
+            requests=4,
+        )
+        for words in (
+            "seed: Extra inputs are not permitted",
+            "Unknown parameter: 'seed'",
+            "Additional properties are not allowed ('seed' was unexpected)",
+        )
+    ),
+    Row(
+        name="tools that are refused in other words: another model is asked, then at once",
+        source="kind: capabilities by name",
+        wire=hosts(
+            north={
+                "a/x": refuse(
+                    400,
+                    "Tools aren't enabled here: function calling is not available for this model",
+                ),
+                "b/y": WEATHER,
+            }
+        ),
+        ask=TOOLS,
+        want=Call(),
+        calls=3,
+        every=60.0,
+        requests=4,
+        at_most={"a/x": 1},
+        learnt=[Unfit("a/x", "tools")],
+    ),
+    Row(
+        name="eyes that are refused in other words",
+        source="kind: capabilities by name",
+        wire=hosts(north={"a/x": refuse(400, "This endpoint cannot process images"), "b/y": HI}),
+        ask=PICTURE,
+        calls=3,
+        every=60.0,
+        requests=4,
+        at_most={"a/x": 1},
+        learnt=[Unfit("a/x", "takes no image")],
     ),
     Row(
         name="a parameter that is refused by name is left out from then on",
