@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from freerouter_core import errors
+from freerouter_core.wire.json_values import Json
 
 from ..replies import HI, PERSON, WEATHER, Reply, answer, call, no_connection, raw, refuse
 from ..row import (
@@ -83,6 +85,11 @@ ODD = refuse(400, "Das geht so nicht.")
 def several(reply: Reply, count: int) -> dict[str, Reply]:
     """The same reply by that many models of as many makers."""
     return {f"maker{n}/{chr(97 + n)}-model": reply for n in range(count)}
+
+
+def without_seed(words: str) -> Callable[[Json], Reply]:
+    """A model that refuses a `seed` in these words."""
+    return lambda body: refuse(400, words) if "seed" in body else HI
 
 
 WHOLE = frozenset({"core_chat", "lc_invoke", "li_chat"})
@@ -455,11 +462,7 @@ ROWS = (
         Row(
             name=f"a parameter that is refused in other words: {words}",
             source="kind: parameters by name",
-            wire=hosts(
-                north={
-                    "a/x": lambda body, words=words: refuse(400, words) if "seed" in body else HI
-                }
-            ),
+            wire=hosts(north={"a/x": without_seed(words)}),
             ask=Ask(parameters={"seed": 7}),
             calls=3,
             every=60.0,
