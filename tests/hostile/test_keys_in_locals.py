@@ -23,10 +23,12 @@ from urllib.parse import quote
 import httpx
 import pytest
 import respx
+from click.testing import CliRunner
 from rich.console import Console
 from rich.traceback import Traceback
 
 from freerouter_core import ChatRequest, Provider, Router, Settings, errors
+from freerouter_core.apps.cli.main import cli
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.simulator import FAULTS, SimAccount, SimModel, World
 from langchain_freerouter import ChatFreeRouter
@@ -387,3 +389,14 @@ def test_settings_show_no_variable() -> None:
     assert settings.environment.get("GROQ_API_KEY") == ODD_KEY
     assert not isinstance(settings.environment, Mapping)
     assert not hunt(repr(captured(settings.environment)))
+
+
+@pytest.mark.parametrize("secret", [KEY, ODD_KEY, f"http://u:{PASSWORD}@h/v1"])
+@pytest.mark.parametrize("before", [[], ["models"], ["chat", "x"], ["local"], ["serve"]])
+@pytest.mark.parametrize("dashes", ["", "--"])
+def test_no_usage_error_of_the_command_shows_a_key(
+    secret: str, before: list[str], dashes: str
+) -> None:
+    result = CliRunner().invoke(cli, [*before, f"{dashes}{secret}"])
+    assert result.exit_code == 2
+    assert not hunt(result.output)

@@ -136,6 +136,7 @@ def test_a_key_in_base64_is_found_wherever_it_begins(secret: str, before: str, a
         KEY.encode().hex().upper(),
         "".join(f"\\u{ord(letter):04x}" for letter in KEY),
         " ".join(KEY),
+        "\x00".join(KEY),
         "\n".join([KEY[:7], KEY[7:12], KEY[12:]]),
         json.dumps([KEY[:9], KEY[9:]]),
         f'"{KEY[:9]}" + "{KEY[9:]}"',

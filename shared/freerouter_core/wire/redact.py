@@ -30,9 +30,9 @@ _MAX_DEPTH = 20
 _LONG = 200_000
 """Characters of a text, such as a picture, in which only the secrets themselves are looked for."""
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_SEPARATORS = dict.fromkeys(map(ord, " \t\r\n\"'`,;:|+\\\u200b\u200c\u200d\u2060\ufeff"))
+_SEPARATORS = dict.fromkeys(map(ord, "\x00 \t\r\n\"'`,;:|+\\\u200b\u200c\u200d\u2060\ufeff"))
 """What may stand between the pieces of a key."""
-_BETWEEN = r"[ \t\r\n\"'`,;:|+\\\u200b\u200c\u200d\u2060\ufeff]*"
+_BETWEEN = r"[\x00 \t\r\n\"'`,;:|+\\\u200b\u200c\u200d\u2060\ufeff]*"
 
 
 def strip_control_characters(text: str) -> str:

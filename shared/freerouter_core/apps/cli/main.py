@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import click
 
 from ..._version import __version__
+from ...errors import hide_keys, like_a_key
 from . import benchmark, catalogue, chat, config, doctor, local, probe, serve, trust
 from .console import console, without_tracebacks
 
+_WORD = re.compile(r"[\w.~+/=-]{12,}")
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Commands(click.Group):
+    """Its usage errors quote no key that was pasted where an argument belongs."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **extra)
+        except click.UsageError as error:
+            raise _without_keys(error) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _without_keys(error) from None
+
+
+def _without_keys(error: click.UsageError) -> click.UsageError:
+    message = error.format_message()
+    clean = _WORD.sub(
+        lambda word: "[key]" if like_a_key(word[0].lstrip("-")) else word[0], hide_keys(message)
+    )
+    return error if clean == message else click.UsageError(clean, error.ctx)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="freerouter")
 def cli() -> None:
     """Free language models that behave like one dependable model."""
