@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from freerouter_core.routing.guessed_bench import ANY_FAILURE
 from freerouter_core.routing.health import Health
-from freerouter_core.runtime.ledger.notes import Times, read_health, write_health
+from freerouter_core.runtime.ledger.notes import Times, read_health, readable_tallies, write_health
 from freerouter_core.wire.fault import Cause, Fault, Kind
 
 NOW = 1_800_000_000.0
@@ -79,3 +79,22 @@ def test_a_state_of_another_form_is_none(state: Any) -> None:
 
     with pytest.raises(ValueError, match="availability of another form"):
         read_health(json.dumps(values), TIMES)
+
+
+@pytest.mark.parametrize(
+    ("key", "tally"),
+    [
+        ((1, "m"), {"answers": 1.0}),
+        ((1, "[1]"), {"answers": 1.0}),
+        ((1, 7), {"answers": 1.0}),
+        (("x", '["p", "o", "m"]'), {"answers": 1.0}),
+        ((1, '["p", "o", "m"]'), {"answers": "many"}),
+        ((1, '["p", "o", "m"]'), {"answers": float("inf")}),
+        ((1, '["p", "o", "m"]'), {"took:soon": 1.0}),
+        ((1, '["p", "o", "m"]'), {7: 1.0}),
+    ],
+)
+def test_usage_that_nobody_wrote_is_left_out(key: Any, tally: Any) -> None:
+    good = {(1, '["p", "o", "m"]'): {"answers": 1.0, "took:-3": 1.0, "fault:BUSY": 2.0}}
+    assert readable_tallies({key: tally}) == {}
+    assert readable_tallies(good) == good

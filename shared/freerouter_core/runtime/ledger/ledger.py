@@ -38,6 +38,7 @@ from ...routing.usage_stats import HOUR, Tallies
 from ..loop.clock import Clock
 from ..loop.job import AsyncCall
 from .leases import HeldLeases, leased
+from .notes import readable_tallies
 from .quota_warnings import QuotaWarnings, low_quotas
 from .store import MemoryStore, Store, StoreFailed
 from .waiting_line import WaitingLines
@@ -272,7 +273,7 @@ class Ledger:
         """The usage of all processes from the hour `since` on. Empty if a shared store fails."""
         if not self.store.shared:
             return await self._memory.history(since)
-        return (await self.try_store(self.store.history(since)))[1] or {}
+        return readable_tallies((await self.try_store(self.store.history(since)))[1] or {})
 
     # -- a store that may fail ----------------------------------------------------------------
 

@@ -10,6 +10,7 @@ clock is wrong teaches nobody a wait that never ends, and nobody believes a note
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TypeGuard, TypeVar
@@ -20,6 +21,7 @@ from ...routing.availability import COUNTS, MAX_SURE, Availability
 from ...routing.guessed_bench import JITTER
 from ...routing.health import Health
 from ...routing.suspicion import Suspicion
+from ...routing.usage_stats import Tallies
 from ...routing.ways import Way
 from ...wire.fault import Cause
 from ...wire.json_values import parse_json
@@ -35,6 +37,8 @@ _AVAILABILITY_FIELDS = tuple(field.name for field in fields(Availability))
 _WAY_FIELDS = tuple(field.name for field in fields(Way))
 _HEALTH_TIMES = ("lacks_since", "benched_until")
 """`gone` is none of them: it is a catalogue's name."""
+MAX_NOTE = 1_000_000
+"""Characters of a note. A longer one is nobody's, and reading it would stop the loop."""
 CLOCKS_DIFFER = 2.0
 """Seconds by which clocks differ without being wrong."""
 
@@ -189,6 +193,24 @@ def read_identity(text: str) -> ModelIdentity:
         raise ValueError("not a model's identity")
     provider, origin, model = map(str, parts)
     return provider, origin, model
+
+
+def readable_tallies(tallies: Tallies) -> Tallies:
+    """The usage that can be read. What nobody of us wrote is left out."""
+    return {key: tally for key, tally in tallies.items() if _is_tally(key, tally)}
+
+
+def _is_tally(key: tuple[object, object], tally: Mapping[str, object]) -> bool:
+    hour, identity = key
+    try:
+        read_identity(identity)  # type: ignore[arg-type]  # a ValueError, if it is no text
+    except ValueError:
+        return False
+    named = all(isinstance(name, str) and _TALLY.fullmatch(name) for name in tally)
+    return isinstance(hour, int) and named and all(map(_is_finite, tally.values()))
+
+
+_TALLY = re.compile(r"(?:took|first):-?\d{1,3}|fault:[\w-]{1,40}|[a-z_]{1,20}")
 
 
 def _checked(default: T, names: Sequence[str], values: Sequence[object]) -> T:

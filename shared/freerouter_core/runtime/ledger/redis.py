@@ -216,7 +216,7 @@ class RedisStore:
         newest, *parts = await self._execute(
             "EVAL", _NOTES_SINCE, len(_NOTES), *_NOTES, str(number)
         )
-        texts = [part.decode() for part in parts]
+        texts = [part.decode("utf-8", "replace") for part in parts]
         return int(newest), dict(zip(texts[::2], texts[1::2], strict=True))
 
     async def add(self, tallies: Tallies, hour: int) -> None:
@@ -236,7 +236,7 @@ class RedisStore:
                 continue
             sums: dict[bytes, bytes] = await self._execute("HGETALL", key)
             for field, value in sums.items():
-                hour, name, model = field.decode().split("|", 2)
+                hour, name, model = field.decode("utf-8", "replace").split("|", 2)
                 if int(hour) >= since:
                     tallies.setdefault((int(hour), model), {})[name] = float(value)
         return tallies

@@ -23,6 +23,7 @@ from ...wire.json_values import parse_json
 from ..loop.clock import Clock
 from .ledger import Ledger
 from .notes import (
+    MAX_NOTE,
     Times,
     read_account,
     read_health,
@@ -109,7 +110,7 @@ class StateSync:
         if result is not None:
             self._seen, notes = result
             for key, note in notes.items():
-                if note != self._last_pushed.get(key):
+                if note != self._last_pushed.get(key) and len(note) <= MAX_NOTE:
                     self._apply(key, note)
         return done
 
