@@ -377,8 +377,8 @@ class Process:
         self.state = RoutingState()
         self.sync = StateSync(self.state, Ledger(clock, open_store(f"sqlite:///{path}")), clock)
 
-    def learns(self, fault: Fault) -> None:
-        now = time.time()
+    def learns(self, fault: Fault, later: float = 0.0) -> None:
+        now = time.time() + later
         self.state.health.account_refused("scope", fault, now, Random(1))
         model = replace(fault, kind=Kind.BUSY, cause=Cause.MODEL_MINUTE)
         self.state.health.failed(MODEL, model, now, Random(1))
@@ -444,7 +444,7 @@ async def test_what_a_process_learnt_itself_is_not_overwritten_before_it_is_writ
     they.learns(GUESSED)
     await they.exchanges()
     us.learns(GUESSED)
-    us.learns(GUESSED)
+    us.learns(GUESSED, later=61.0)
     await us.exchanges()
     await they.exchanges()
 
