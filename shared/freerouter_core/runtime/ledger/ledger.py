@@ -101,7 +101,7 @@ class Ledger:
             return result, granted
 
         result, _ = decide(self._memory.window, self._clock.now())
-        if isinstance(result, Grant) and self._store_usable:
+        if isinstance(result, Grant) and self.store_usable:
             decision = self.store.change(
                 charges, lambda windows: decide(windows, self._shared_now()), self._clock.wall()
             )
@@ -166,7 +166,7 @@ class Ledger:
         self.spawn(self._send_reports(freed))
 
     async def _send_reports(self, freed: Set[str] = frozenset()) -> None:
-        while self._reports and self._store_usable:
+        while self._reports and self.store_usable:
             report = self._reports.popleft()
             grant, changed = report
 
@@ -191,7 +191,7 @@ class Ledger:
             for charge in charges:
                 self._memory.window(charge).renew(grant, self._clock.now())
         shared = {grant: charges for grant, charges in lanes.items() if grant.shared}
-        if not shared or not self._store_usable:
+        if not shared or not self.store_usable:
             return
 
         def decide(windows: Windows) -> tuple[None, bool]:
@@ -278,7 +278,7 @@ class Ledger:
     # -- a store that may fail ----------------------------------------------------------------
 
     @property
-    def _store_usable(self) -> bool:
+    def store_usable(self) -> bool:
         return self.store.shared and self._clock.now() >= self._retry_store_at
 
     def _shared_now(self) -> float:
@@ -293,7 +293,7 @@ class Ledger:
         self, charges: tuple[Charge, ...], look: Callable[[Windows, float], tuple[T, bool]]
     ) -> T:
         """Look at the store's windows, or at memory's if the store fails."""
-        if self._store_usable:
+        if self.store_usable:
             decided, result = await self.try_store(
                 self.store.change(
                     charges, lambda windows: look(windows, self._shared_now()), self._clock.wall()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from ...errors import MissingExtra
@@ -139,12 +139,13 @@ class RedisStore:
         self._rounds: asyncio.Task[None] | None = None
         self._abandoned: list[object] = []
         """Connections of a parent process. Kept, so that no destructor closes them."""
+        self._steady: Callable[[], float] = time.monotonic
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
         # What is asked for during one round trip is decided in the next, all together: so a server
         # that is far away makes each request wait for two round trips, not for all the others.
         loop = asyncio.get_running_loop()
-        change = _Change(charges, decide, now - time.monotonic(), loop.create_future())
+        change = _Change(charges, decide, now - self._steady(), loop.create_future())
         self._waiting.append(change)
         if self._rounds is None or self._rounds.done():
             self._rounds = loop.create_task(self._run_rounds())
@@ -186,7 +187,7 @@ class RedisStore:
             if any(changed):
                 after = [by_name[charge.window].state() for charge in charges]
                 lifetimes = [str(_lifetime(charge)) for charge in charges]
-                at = repr(offset + time.monotonic() + self.lead)
+                at = repr(offset + self._steady() + self.lead)
                 values: list[str | bytes] = [*keys, *before, *after, *lifetimes, at]
                 answer = await self._execute("EVAL", _COMPARE_AND_SET, len(keys), *values)
                 if answer:
@@ -204,7 +205,7 @@ class RedisStore:
     def _learn_lead(self, server_time: Sequence[bytes | int], offset: float) -> None:
         """Compare the server's clock with this machine's: all that share a store go by its."""
         seconds, micros = (int(part) for part in server_time)
-        self.lead = seconds + micros / 1e6 - (offset + time.monotonic())
+        self.lead = seconds + micros / 1e6 - (offset + self._steady())
         self._lead_known = True
 
     async def put_notes(self, notes: dict[str, str], now: float) -> None:

@@ -1,7 +1,7 @@
 """`StateSync`: shares what requests learn of models and accounts with other processes.
 
 Changes are written within a second and read at most once a second, in the background. Only the
-first request of a process waits for the store. Others' notes are read before own ones are written,
+first request of a process waits for the store, and for a moment the first after a quiet time. Others' notes are read before own ones are written,
 and what they say is kept where it binds (law 8): the later end of a stated wait, the newer of two
 lists of lacks.
 """
@@ -34,6 +34,10 @@ from .notes import (
 
 INTERVAL = 1.0
 """Seconds between two exchanges with the store, at least."""
+OUTDATED = 10.0
+"""Seconds after which what was read is so old that a request waits for what is new."""
+OUTDATED_WAIT = 0.25
+"""Seconds that it waits at most: a store that is slow delays no request."""
 MAX_UNMERGED = 1_000
 """Tallies after which a process that shares nothing adds them up."""
 
@@ -47,22 +51,29 @@ class StateSync:
         """The number of the newest note that was read."""
         self._pulled_at = -math.inf
         self._exchanging = False
+        self._awaited: asyncio.Task[None] | None = None
+        """The exchange that requests wait for, for at most `_wait` seconds (None: to its end)."""
+        self._wait: float | None = None
         self._last_pushed: dict[str, str] = {}
         """Own notes by key: they need not be read back."""
         self._timer: asyncio.TimerHandle | None = None
 
     async def pull(self) -> None:
-        """Read what others learnt, before a request. Only a process's first request waits."""
+        """Read what others learnt, before a request.
+
+        The first requests of a process wait for it; those after a quiet time wait a little.
+        """
         if not self._ledger.store.shared:
             return
-        first, now = self._pulled_at == -math.inf, self._clock.now()
-        if now - self._pulled_at < INTERVAL or self._exchanging:
-            return
-        self._pulled_at = now
-        if first:
-            await self._exchange()
-        else:
-            self._ledger.spawn(self._exchange())
+        now = self._clock.now()
+        age = now - self._pulled_at
+        if age >= INTERVAL and not self._exchanging:
+            self._pulled_at = now
+            exchange = self._ledger.spawn(self._exchange())
+            if age >= OUTDATED and self._ledger.store_usable:
+                self._awaited, self._wait = exchange, None if age == math.inf else OUTDATED_WAIT
+        if self._awaited is not None and not self._awaited.done():
+            await asyncio.wait({self._awaited}, timeout=self._wait)
 
     def push_soon(self) -> None:
         """Write what was learnt, within a second and in the background."""
@@ -89,7 +100,7 @@ class StateSync:
 
     def forget(self) -> None:
         """After a fork: no exchange is under way here."""
-        self._exchanging, self._timer = False, None
+        self._exchanging, self._timer, self._awaited = False, None, None
 
     def _on_timer(self) -> None:
         self._timer = None

@@ -64,12 +64,12 @@ class RealClock:
 
     def __init__(self, source: Callable[[], float] | None = None) -> None:
         self._source = source or _best_source()
-        self._epoch = time.time() - self._source()
+        self._epoch = self.wall() - self._source()
         self._is_busy: Callable[[], bool] = lambda: False
 
     def now(self) -> float:
         now = self._epoch + self._source()
-        lead = time.time() - now
+        lead = self.wall() - now
         if lead > MAX_LEAD and not self._is_busy():
             self._epoch += lead
             now += lead
