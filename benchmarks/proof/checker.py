@@ -6,8 +6,8 @@ What is excused, and nothing else:
   clock empties its windows: one more limit for each jump.
 - All processes of a store together never exceed it. If the store failed or lost data in that
   window, or so shortly before that it was left alone (`RETRY`), each process counts for itself.
-- A process that has read no list of models since a price rose does not know of it. Its requests
-  rely on their price cap, which is dropped once the provider has said that it does not know it.
+- A request that began before its process read of a price that rose does not know of it. It relies
+  on its price cap, which is dropped once the provider has said that it does not know it.
 - Without a store, a process that was killed takes what it knew with it.
 """
 
@@ -146,11 +146,12 @@ def _kept(scene: Scene, history: History) -> Iterator[Violation]:
 
 
 def _paid(history: History) -> Iterator[Violation]:
-    """A model that costs money is asked by no request without a cap on its price."""
+    """No model that costs money is asked, unless it was free before and the price is capped."""
+    began = {ending.call: ending.began for ending in history.endings}
     for arrival in history.arrivals:
         since = arrival.costs_since
         if since is not None and any(
-            process == arrival.process and since < at < arrival.at - HEARD
+            process == arrival.process and since < at < began[arrival.call] - HEARD
             for at, process, provider in history.lists
             if provider == arrival.provider
         ):

@@ -21,7 +21,8 @@ class Arrival:
     model: str
     call: int
     costs_since: float | None
-    """From when on the model costs money, if it does and the request sets no cap on its price."""
+    """From when on the model costs money, if it does. None, too: it was free once, and the request
+    caps its price."""
     ended: float = float("inf")
 
 

@@ -46,8 +46,10 @@ class Life:
         assert isinstance(loop, NativeLoop)
         self.loop = loop
         self.machines = [Machine(self.clock, skew) for skew in scene.skews]
-        self.keys = {server.name: f"sk-{server.name}-{self.rng.getrandbits(64):016x}"
-                     for server in scene.servers}
+        # Of no form that is known as a key's: only who knows the key itself can find it.
+        self.keys = {
+            server.name: f"{self.rng.getrandbits(128):032x}"[:28] for server in scene.servers
+        }
         self.servers = {server.name: (server, self._world(server)) for server in scene.servers}
         self.providers = tuple(
             Provider(

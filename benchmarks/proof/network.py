@@ -107,9 +107,10 @@ class Network(httpx.AsyncBaseTransport):
         elapsed = self._clock.elapsed
         model = str(body.get("model"))
         known = world.models.get(model)
-        costs = known is not None and known.prompt_price != "0"
         cap = (body.get("provider") or {}).get("max_price", {})
         capped = str(cap.get("prompt")) == str(cap.get("completion")) == "0"
+        costs = known is not None and known.prompt_price != "0"
+        costs = costs and not (capped and model in server.paid_from)
         numbers = CALL.findall(json.dumps(body["messages"]))
         arrival = Arrival(
             at=elapsed,
@@ -117,7 +118,7 @@ class Network(httpx.AsyncBaseTransport):
             provider=provider,
             model=model,
             call=int(numbers[-1]) if numbers else 0,
-            costs_since=server.paid_from.get(model, -math.inf) if costs and not capped else None,
+            costs_since=server.paid_from.get(model, -math.inf) if costs else None,
         )
         self._history.arrivals.append(arrival)
         self._history.tell(elapsed, "arrival", self.name, provider, model, arrival.call)

@@ -8,19 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from freerouter_core.catalogue.model import Model
+from freerouter_core.catalogue import parse
 from freerouter_core.client.request_run import RequestRun
 from freerouter_core.routing import window
+from freerouter_core.runtime.attempt_tasks import AttemptTasks
 from freerouter_core.runtime.ledger.ledger import Ledger
 from freerouter_core.runtime.ledger.leases import HeldLeases
 from freerouter_core.runtime.ledger.state_sync import StateSync
-from freerouter_core.runtime.ledger.waiting_line import WaitingLines
 from freerouter_core.runtime.stream_output import StreamOutput
-from freerouter_core.wire import body, redact
+from freerouter_core.wire import redact
 
 
-def _nothing(*_: Any, **__: Any) -> None:
-    """In the place of something that matters."""
+def _no(real: Any) -> Any:
+    """Nothing, in the place of something that matters."""
+    return lambda *args, **kwargs: None
 
 
 def _cancelled() -> bool:
@@ -72,23 +73,21 @@ PLANTS: dict[str, Plant] = {
     "a store that forgets": Plant(
         _LIMIT, window.Window, "of", lambda real: lambda *_: window.Window(), (0,)
     ),
-    "no renewal of leases": Plant(_LIMIT, HeldLeases, "_on_timer", lambda real: _nothing, (0,)),
+    "no renewal of leases": Plant(_LIMIT, HeldLeases, "_on_timer", _no, (0,)),
     "no grant is settled on cancel": Plant(_LEASE, Ledger, "settle", _settle_unless_cancelled, (0,)),
-    "leases that are held for ever": Plant(_LEASE, HeldLeases, "release", lambda _: _nothing, (0,)),
-    "nobody is woken": Plant(
-        "every caller is told", WaitingLines, "_wake_head", lambda real: _nothing, (0,)
-    ),
+    "leases that are held for ever": Plant(_LEASE, HeldLeases, "release", _no, (0,)),
+    "no news of attempts": Plant("every caller is told in time", AttemptTasks, "_wake", _no, (0,)),
     "notes that are lost": Plant(
-        "a stated wait is kept", StateSync, "_apply", lambda real: _nothing, (0,)
+        "a stated wait is kept", StateSync, "_apply", _no, (0,)
     ),
     "each delta twice": Plant("an answer is told once", StreamOutput, "_put", _twice, (0,)),
     "each end twice": Plant(
         "a request ends once", RequestRun, "_emit_answered", _twice, (0,)
     ),
     "keys in messages": Plant(
-        "a key is outside", redact, "_suspicious", lambda real: lambda *_: False, (0,)
+        "a key is outside", redact, "_without", lambda real: lambda text, _: text, (0,)
     ),
     "prices that nobody reads": Plant(
-        "something is charged", body, "_write_openrouter_preferences", lambda real: _nothing, (0,)
+        "something is charged", parse, "is_free", lambda real: lambda *_, **__: True, (0,)
     ),
 }

@@ -62,12 +62,13 @@ class Context:
         """Raise what `resolved` raises."""
         _ = self.resolved
 
-    async def opened(self) -> Resolved:
-        """`resolved`, after the state that other processes share has been read."""
+    async def opened(self, left: float | None = None) -> Resolved:
+        """`resolved`, after the state that other processes share has been read, or after `left`
+        seconds."""
         resolved, runtime = self.resolved, self.runtime
         if not all(account.simulated for account in resolved.accounts.values()):
             runtime.open_state(resolved.settings.freerouter_state)
-        await runtime.state_sync.pull()
+        await runtime.state_sync.pull(left)
         return resolved
 
     async def catalogue(

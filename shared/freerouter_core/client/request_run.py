@@ -125,10 +125,7 @@ class RequestRun:
 
     async def _answer(self) -> Outcome:
         context, runtime = self.context, self.runtime
-        resolved = await context.opened()
-        accounts, policy = resolved.accounts, self._policy(resolved.policy)
-        request = self.request = readable(self.request)
-        need = checked_need(request, allow_paid=resolved.may_charge, task=policy.task)
+        resolved, request = context.resolved, self.request
         timeout = request.timeout if request.timeout is not None else resolved.timeout
         deadline = None if timeout is None else self.started + timeout
 
@@ -136,6 +133,10 @@ class RequestRun:
             """Seconds left of the caller's timeout."""
             return None if deadline is None else max(0.001, deadline - runtime.clock.now())
 
+        await context.opened(left())
+        accounts, policy = resolved.accounts, self._policy(resolved.policy)
+        request = self.request = readable(request)
+        need = checked_need(request, allow_paid=resolved.may_charge, task=policy.task)
         run_guards, flags = await self._guard_prompt(accounts.values(), left())
         catalogue = await context.catalogue(
             resolved, wait=_catalogue_wait(policy, left()), required=not policy.preferred

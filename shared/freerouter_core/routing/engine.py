@@ -237,7 +237,7 @@ class _Run:
             return True
         tokens = need.prompt_tokens + need.output_tokens
         keep = HEDGE_RESERVE if attempt.hedge else 0.0
-        event = yield from self._do(s.Reserve(attempt, charges, tokens, keep))
+        event = yield from self._do(s.Reserve(attempt, charges, tokens, keep, self.deadline.at))
         if not isinstance(event, s.Refused):
             return True
         if attempt.hedge:  # an ordinary attempt may use what a hedge must leave

@@ -55,12 +55,16 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Take a share of each charge, leaving the part `keep` of every limit. → Granted | Refused"""
+    """Take a share of each charge, leaving the part `keep` of every limit. → Granted | Refused
+
+    `deadline`: when the request's time is over (unix seconds): a slow store is not waited for.
+    """
 
     attempt: Attempt
     charges: tuple[Charge, ...]
     tokens: int
     keep: float = 0.0
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,9 +146,15 @@ class Driver:
             self._attempts.post(s.Listed(self._clock.now(), catalogue, more))
 
     async def _reserve(self, step: s.Reserve) -> s.Granted | s.Refused:
-        granted = await self._runtime.ledger.reserve(
-            self._journal.number, step.charges, step.tokens, step.keep
-        )
+        left = None if step.deadline is None else max(0.0, step.deadline - self._clock.now())
+        try:
+            async with asyncio.timeout(left):
+                granted = await self._runtime.ledger.reserve(
+                    self._journal.number, step.charges, step.tokens, step.keep
+                )
+        except TimeoutError:  # the store takes longer than the caller has
+            now = self._clock.now()
+            return s.Refused(now, now, step.charges[0].scope)
         if isinstance(granted, Grant):
             self._grant = granted
             return s.Granted(self._clock.now())

@@ -58,10 +58,11 @@ class StateSync:
         """Own notes by key: they need not be read back."""
         self._timer: asyncio.TimerHandle | None = None
 
-    async def pull(self) -> None:
+    async def pull(self, left: float | None = None) -> None:
         """Read what others learnt, before a request.
 
-        The first requests of a process wait for it; those after a quiet time wait a little.
+        The first requests of a process wait for it; those after a quiet time wait a little. No
+        request waits longer than the `left` seconds of its time.
         """
         if not self._ledger.store.shared:
             return
@@ -73,7 +74,8 @@ class StateSync:
             if age >= OUTDATED and self._ledger.store_usable:
                 self._awaited, self._wait = exchange, None if age == math.inf else OUTDATED_WAIT
         if self._awaited is not None and not self._awaited.done():
-            await asyncio.wait({self._awaited}, timeout=self._wait)
+            waits = [seconds for seconds in (self._wait, left) if seconds is not None]
+            await asyncio.wait({self._awaited}, timeout=min(waits, default=None))
 
     def push_soon(self) -> None:
         """Write what was learnt, within a second and in the background."""
