@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from history import Arrival, Ending, History
@@ -52,7 +52,7 @@ def check(scene: Scene, history: History) -> list[Violation]:
     calls = {call.number: call for call in scene.calls}
     found: list[Violation] = []
     for server in scene.servers:
-        for limit in server.limits:
+        for limit in server.known:
             found += _limit(scene, history, server, limit)
     for ending in history.endings:
         found += _answered(calls[ending.call], ending)
@@ -82,7 +82,9 @@ def _limit(scene: Scene, history: History, server: Server, limit: Limit) -> Iter
         members, since = _window(scene, limit, arrival, earlier)
         excess = _excess(scene, history, members, size, since, arrival.at)
         if excess:
-            yield Violation("a limit is exceeded", f"{server.name}, {limit}: {excess}", arrival.call)
+            yield Violation(
+                "a limit is exceeded", f"{server.name}, {limit}: {excess}", arrival.call
+            )
             return  # one is enough to look at: the others follow from it
 
 
@@ -207,5 +209,3 @@ def _counted_once(history: History) -> Iterator[Violation]:
             if not cancelled_late:
                 what = f"{ending.end}, and the events say {told}"
                 yield Violation("a request ends once", what, ending.call)
-
-

@@ -158,7 +158,9 @@ class _Body(httpx.AsyncByteStream):
         self._end()
 
 
-def _lie(request: httpx.Request, status: int, headers: dict[str, str], body: bytes) -> Any:
+def _lie(
+    request: httpx.Request, status: int, headers: dict[str, str], body: bytes
+) -> httpx.Response:
     key = request.headers.get("authorization", "").removeprefix("Bearer ")
     told = {name: value.replace("KEY", key) for name, value in headers.items()}
     pieces = httpx.ByteStream(body.replace(b"KEY", key.encode()))

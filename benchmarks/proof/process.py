@@ -1,4 +1,4 @@
-"""`Process`: a real `Runtime` that shares one loop and one virtual time with all others of a run."""
+"""`Process`: a real `Runtime`, on the one loop and the virtual time of its whole run."""
 
 from __future__ import annotations
 

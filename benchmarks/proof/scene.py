@@ -74,6 +74,8 @@ class Server:
     name: str
     limits: tuple[Limit, ...]
     models: list[SimModel]
+    known: tuple[Limit, ...] = ()
+    """Those of its limits that the processes are told of."""
     paid_from: dict[str, float] = field(default_factory=dict)
     """When models begin to cost money, in seconds after the run began."""
 
@@ -108,7 +110,7 @@ def machine_of(scene: Scene, process: int) -> int:
 def _limits(rng: Random) -> tuple[Limit, ...]:
     limits = [Limit(rng.randint(3, 20), per=rng.choice((20.0, 60.0)))]
     if rng.random() < 0.4:
-        limits.append(Limit(rng.randint(20, 80), per=DAY, reset="utc-day"))
+        limits.append(Limit(rng.randint(8, 80), per=DAY, reset="utc-day"))
     if rng.random() < 0.6:
         limits.append(Limit(concurrent=rng.randint(1, 4)))
     return tuple(limits)
@@ -137,7 +139,10 @@ def _server(rng: Random, name: str, span: float) -> Server:
         )
         for n in range(rng.randint(1, 5))
     ]
-    server = Server(name, _limits(rng), models)
+    limits = _limits(rng)
+    hidden = "utc-day" if rng.random() < 0.5 else ""
+    known = tuple(limit for limit in limits if limit.reset != hidden)
+    server = Server(name, limits, models, known)
     if ending:
         costly = {"prompt_price": "0.00001", "completion_price": "0.00002"}
         models.append(SimModel("op/dear", **costly))  # type: ignore[arg-type]  # both are texts
@@ -183,9 +188,7 @@ def draw(seed: int) -> Scene:
         return sorted(rng.choice(calls).at + rng.uniform(-1.0, 6.0) for _ in range(count))
 
     kinds = ("down", "slow", "lossy", "emptied", "spoilt")
-    troubles = [
-        Span(at, at + rng.uniform(0.5, 40.0), rng.choice(kinds)) for at in moments(0.35, 3)
-    ]
+    troubles = [Span(at, at + rng.uniform(0.5, 40.0), rng.choice(kinds)) for at in moments(0.35, 3)]
     leaps = (-86_400.0, -3_600.0, -20.0, -4.0, -0.3, 0.3, 4.0, 20.0, 3_600.0, 86_400.0)
     machines = processes if store == "redis" else 1
     return Scene(
@@ -200,9 +203,7 @@ def draw(seed: int) -> Scene:
             Kill(at, rng.randrange(processes), rng.randint(0, 12), rng.uniform(0.1, 20.0))
             for at in moments(0.4, 3)
         ],
-        jumps=[
-            Jump(at, rng.randrange(machines), rng.choice(leaps)) for at in moments(0.3, 2)
-        ],
+        jumps=[Jump(at, rng.randrange(machines), rng.choice(leaps)) for at in moments(0.3, 2)],
         skews=[rng.choice((0.0, 0.0, 1.5, -1.5, 300.0, -7_200.0)) for _ in range(machines)],
         store_troubles=[] if store == "memory" else troubles,
         cuts=[

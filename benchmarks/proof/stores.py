@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from history import History, Trouble
 from scene import Span
@@ -97,7 +97,8 @@ class RedisServer:
         self.history: dict[str, dict[str, float]] = {}
 
     def empty(self) -> None:
-        self.texts.clear(), self.notes.clear(), self.history.clear()
+        for data in (self.texts, self.notes, self.history):
+            data.clear()
         self.number = 0
 
     def dump(self) -> bytes:
@@ -151,7 +152,7 @@ class RedisServer:
         for key, value in zip(values[::2], values[1::2], strict=True):
             fields[str(key)] = fields.get(str(key), 0.0) + float(value)
 
-    _SCRIPTS: dict[str, Callable[[RedisServer, list[str], tuple[Any, ...]], Any]] = {
+    _SCRIPTS: ClassVar[dict[str, Callable[[RedisServer, list[str], tuple[Any, ...]], Any]]] = {
         redis_module._COMPARE_AND_SET: _compare_and_set,  # noqa: SLF001  # what it is asked to do
         redis_module._PUT_NOTES: _put_notes,  # noqa: SLF001
         redis_module._NOTES_SINCE: _notes_since,  # noqa: SLF001

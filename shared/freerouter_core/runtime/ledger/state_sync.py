@@ -1,9 +1,9 @@
 """`StateSync`: shares what requests learn of models and accounts with other processes.
 
-Changes are written within a second and read at most once a second, in the background. Only the
-first request of a process waits for the store, and for a moment the first after a quiet time. Others' notes are read before own ones are written,
-and what they say is kept where it binds (law 8): the later end of a stated wait, the newer of two
-lists of lacks.
+Changes are written within a second and read at most once a second, in the background. The first
+requests of a process wait for the store, and those after a quiet time wait a moment. Others' notes
+are read before own ones are written, and what they say is kept where it binds (law 8): the later
+end of a stated wait, the newer of two lists of lacks.
 """
 
 from __future__ import annotations
