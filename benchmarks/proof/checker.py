@@ -25,10 +25,12 @@ from freerouter_core import Limit
 from freerouter_core.catalogue.calendar import DAY
 from freerouter_core.errors import FreeRouterError
 from freerouter_core.runtime.ledger.ledger import STORE_RETRY_AFTER, STORE_TIMEOUT
+from freerouter_core.runtime.ledger.state_sync import INTERVAL, OUTDATED
 
 RETRY = STORE_RETRY_AFTER + 2 * STORE_TIMEOUT
 """Seconds after a failure of the store in which a process may decide alone."""
-HEARD, TOLD = 1.0, 4.0
+HEARD = 1.0 + STORE_TIMEOUT
+TOLD = HEARD + INTERVAL + OUTDATED
 """Seconds until a refusal is known to its process, and to all processes of a store."""
 CLOCK_STEP = 1.5
 """Seconds of a stated wait that may be lost: a server's `Date` counts whole seconds."""

@@ -29,10 +29,14 @@ class SlowStore(MemoryStore):
         super().__init__()
         self.seconds = {"change": change, "read": read}
         self.notes: dict[str, str] = {}
+        self.put_at: list[float] = []
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
         await asyncio.sleep(self.seconds["change"])
         return await super().change(charges, decide, now)
+
+    async def put_notes(self, notes: dict[str, str], now: float) -> None:
+        self.put_at.append(now)
 
     async def notes_since(self, number: int) -> tuple[int, dict[str, str]]:
         await asyncio.sleep(self.seconds["read"])
@@ -122,3 +126,11 @@ def test_a_slow_store_delays_the_requests_after_a_quiet_time_a_little() -> None:
     loop.close()
     assert quiet == pytest.approx(OUTDATED_WAIT)
     assert lost == 0.0
+
+
+def test_what_a_request_learns_is_shared_before_it_ends() -> None:
+    with World([SimModel("a/b:free", script=["429-minute"])]) as world:
+        store = world.runtime.ledger.store = SlowStore()
+        world.router(hedge="off").chat("hi")
+        assert world.elapsed > 25.0, "it waited for the account"
+        assert store.put_at[0] - world.start < 3.0

@@ -241,4 +241,6 @@ class Driver:
                     message=fault.message,
                 )
             )
+        if len(failures) > self._failures_emitted:  # others need it now, not when this request ends
+            self._runtime.state_sync.push_soon()
         self._failures_emitted = len(failures)
