@@ -46,7 +46,11 @@ def router(serve: Serve) -> Router:
 
 
 def freerouter_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("freerouter")]
+    """Those that a runtime keeps. One more imports aiohttp, once in a process, and ends."""
+    names = [thread.name for thread in threading.enumerate()]
+    return [
+        name for name in names if name.startswith("freerouter") and name != "freerouter-aiohttp"
+    ]
 
 
 def open_sockets() -> int:

@@ -28,6 +28,8 @@ from .replies import Reply, Wire, answer, call, event, pieces, refuse, sse, stre
 from .row import Host
 from .wires import WildWire
 
+pytestmark = pytest.mark.slow
+
 RUNS, EVERY = 40, 10
 THINKS = {"reasoning_content": "Let me think."}
 CUT = {"index": 0, "id": "c", "function": {"name": "get_weather", "arguments": '{"city": "Os'}}

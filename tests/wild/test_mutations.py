@@ -8,6 +8,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ from .row import Call, Fails, Object, Row, Text
 from .rows import ROWS
 from .ways import WAYS, Got
 from .wires import WildWire
+
+pytestmark = pytest.mark.slow
 
 MOST_REQUESTS = 60
 """Of one call, whatever comes."""

@@ -35,6 +35,7 @@ def small_draws() -> Iterator[int]:
                 yield seed
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("race")
 @pytest.mark.timeout(300)
 def test_few_drawn_worlds_are_worse_than_with_plain_good_sense_and_most_are_better() -> None:
