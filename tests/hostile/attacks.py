@@ -180,14 +180,14 @@ ERRORS = {
 }
 TEXTS = {
     "letters": "a" * 3_000_000,
-    "fences": "```json\n" * 200_000,
+    "fences": "```json\n" * 120_000,
     "a fence that never ends": "```" + " " * 1_000_000,
     "brackets": "[" * 1_000_000,
     "values": "[] " * 300_000,
     "half values": ("[" + "1," * 500) * 900,
     "objects that never end": '{"a":' * 100_000,
-    "newlines": "\n" * 1_000_000 + "x",
-    "thoughts": "<think>" * 200_000,
+    "newlines": "\n" * 999_000 + "x",
+    "thoughts": "<think>" * 140_000,
     "call as text": '{"name"' + " " * 1_000_000,
     "keys": "sk-a " * 20_000,
 }

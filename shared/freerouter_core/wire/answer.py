@@ -12,7 +12,7 @@ from .message import error_of, join_surrogates, reasoning_of, text_of, word_of
 from .think_tags import split_think
 from .tool_calls import MAX_CALLS, InvalidToolCall, ToolCall, read_tool_calls
 
-MAX_TEXT = 2_000_000
+MAX_TEXT = 1_000_000
 """Characters of an answer's text, reasoning and calls: no model writes as many."""
 
 
