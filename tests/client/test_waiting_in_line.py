@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from random import Random
 
+import httpx
 import pytest
 
-from freerouter_core import Outcome, Router, Settings, errors
+from freerouter_core import Limit, Outcome, Provider, Router, Settings, errors
 from freerouter_core.client.config import RouterConfig
 from freerouter_core.client.resolve import resolve
+from freerouter_core.runtime.loop.clock import VirtualClock
+from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimAccount, SimModel, World
 
 MODELS = [SimModel("a/x:free"), SimModel("b/x:free")]
@@ -108,3 +112,58 @@ def test_a_spent_day_is_an_error_at_once() -> None:
 def test_a_wait_must_be_seconds(wrong: float) -> None:
     with pytest.raises(errors.BadSetting, match="max_wait"):
         Router(max_wait=wrong)
+
+
+class Hosts(httpx.AsyncBaseTransport):
+    """A simulated provider for each host, on one clock."""
+
+    def __init__(self, worlds: dict[str, World]) -> None:
+        self.transports = {name: world.transport() for name, world in worlds.items()}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self.transports[request.url.host.split(".")[0]].handle_async_request(request)
+
+
+@pytest.mark.parametrize("seed", range(24))
+async def test_lines_of_several_accounts_serve_as_many_as_their_limits_allow(seed: int) -> None:
+    """Whoever waits in one line may be served in another first, so nobody gives up for the number
+    of those ahead alone."""
+    rng, clock = Random(seed), VirtualClock(1_800_000_000.0)
+    names = ("openrouter", "mistral", "nvidia")[: rng.randint(1, 3)]
+    limits = {name: rng.randint(1, 4) for name in names}
+    timeout, calls = rng.choice((30.0, 65.0, 100.0, 170.0)), rng.randint(3, 24)
+    worlds = {
+        name: World(
+            [SimModel(f"a/{name}" + ":free" * (name == "openrouter"), first_token=0.1, speed=1e4)],
+            [SimAccount("k", per_minute=limit)],
+            dialect=name,
+            clock=clock,
+        )
+        for name, limit in limits.items()
+    }
+    runtime = Runtime(clock=clock, client=Hosts(worlds), seed=seed, cache=None, state="memory")
+    providers = tuple(
+        Provider(
+            name,
+            f"https://{name}.invalid/api/v1",
+            "k",
+            free="suffix" if name == "openrouter" else "all",
+            limits=[Limit(requests=limit)],
+        )
+        for name, limit in limits.items()
+    )
+    router = Router(providers=providers, runtime=runtime, timeout=timeout, hedge="off")
+
+    async def one(n: int) -> Outcome:
+        await asyncio.sleep(0.01 * n)
+        return await router.achat(f"Question {n}")
+
+    async def everybody() -> list[Outcome | BaseException]:
+        return await asyncio.gather(*map(one, range(calls)), return_exceptions=True)
+
+    results = runtime.call(everybody)
+    runtime.close()
+
+    rounds = 1 + int((timeout - 1.0) // 60.5)
+    assert calls - sum(failures(results).values()) == min(calls, rounds * sum(limits.values()))
+    assert all(seen.fate == "answer" for world in worlds.values() for seen in world.requests)

@@ -241,7 +241,7 @@ def test_a_request_waits_in_line_for_the_limit_that_frees_first() -> None:
         full={LIMITED.scope: NOW + 30.0},
     )
 
-    assert played.all(s.Sleep) == [s.Sleep(NOW + 30.0, LIMITED.scope, NOW + 60.0)]
+    assert played.all(s.Sleep) == [s.Sleep(NOW + 30.0, LIMITED.scope, NOW + 60.0, stays=True)]
     assert played.asked_at == [(30.0, "a")]
 
 
@@ -298,7 +298,7 @@ def test_a_deadline_does_not_count_the_time_in_line_for_the_callers_own_limits()
     with pytest.raises(DeadlineExceeded):
         played.run()
 
-    assert played.all(s.Sleep) == [s.Sleep(NOW + 30.0, LIMITED.scope, NOW + 60.0)]
+    assert played.all(s.Sleep) == [s.Sleep(NOW + 30.0, LIMITED.scope, NOW + 60.0, stays=True)]
     assert (played.asked_at[0], played.seconds) == ((30.0, "a"), 40.0)
 
 

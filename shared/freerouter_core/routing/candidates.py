@@ -267,6 +267,12 @@ class Candidates:
         self.blocked.pop(scope, None)
         self._lines.add(scope)
 
+    def stays_in(self, scope: str | None) -> bool:
+        """Whether all that may still be asked fall under the limit of one scope."""
+        if scope is None or self.pending:
+            return False
+        return all(scope in c.scopes for c in self.all if self.alive(c))
+
     def queued(self, candidate: Candidate) -> bool:
         """Whether others wait for its account, or this call had to."""
         waiting = self.congestion.get(candidate.account.provider, FREE).waiting

@@ -187,7 +187,8 @@ class _Run:
         if wake == math.inf or (deadline is not None and wake >= deadline):
             raise self._final_error(exhausted=True) or deadline_exceeded(self.journal, self.plan)
         before = self.now
-        yield from self._do(s.Sleep(wake, turn.scope, deadline))
+        stays = self.candidates.stays_in(turn.scope)
+        yield from self._do(s.Sleep(wake, turn.scope, deadline, stays))
         self.deadline.waited(self.now - before, in_line=turn.in_line)
         if self.now - before >= RERANK_AFTER:
             self.candidates.rerank(self.now)

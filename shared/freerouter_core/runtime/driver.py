@@ -22,6 +22,7 @@ its request may have been sent, whatever became of it. A grant that was never se
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -171,7 +172,7 @@ class Driver:
             await asyncio.sleep(max(0.0, step.until - self._clock.now()))
             return
         turn = self._runtime.ledger.wait(
-            self._journal.number, step.scope, step.until, step.deadline
+            self._journal.number, step.scope, step.until, _leaves_at(step)
         )
         if step.deadline is None:
             await turn
@@ -244,3 +245,10 @@ class Driver:
         if len(failures) > self._failures_emitted:  # others need it now, not when this request ends
             self._runtime.state_sync.push_soon()
         self._failures_emitted = len(failures)
+
+
+def _leaves_at(step: s.Sleep) -> float:
+    """Until when those behind in the line must reckon with this request: unix seconds."""
+    if not step.stays:
+        return -math.inf
+    return math.inf if step.deadline is None else step.deadline

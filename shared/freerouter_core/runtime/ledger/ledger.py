@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Set
@@ -207,10 +208,10 @@ class Ledger:
     # -- waiting ------------------------------------------------------------------------------
 
     async def wait(
-        self, number: int, scope: str, until: float, gives_up: float | None = None
+        self, number: int, scope: str, until: float, leaves: float = math.inf
     ) -> None:
         """Stand in line for `scope` until it is this request's turn to try. See `WaitingLines`."""
-        await self._lines.wait(number, scope, until, gives_up)
+        await self._lines.wait(number, scope, until, leaves)
 
     def congestion(self, account: Account, learnt: Iterable[Charge], now: float) -> Congestion:
         """What one more request of an account costs others. Asks no store. `learnt`: its limits

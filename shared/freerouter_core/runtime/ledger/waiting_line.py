@@ -11,15 +11,15 @@ from ..loop.clock import Clock
 
 
 class _Waiter:
-    """One request in line. `until`: when it expects room; `gives_up`: how long it waits at most.
+    """One request in line. `until`: when it expects room; `leaves`: until when it is sure to wait.
     Both are unix seconds."""
 
-    __slots__ = ("gives_up", "number", "turn", "until")
+    __slots__ = ("leaves", "number", "turn", "until")
 
     def __init__(
-        self, number: int, until: float, gives_up: float, turn: asyncio.Future[None]
+        self, number: int, until: float, leaves: float, turn: asyncio.Future[None]
     ) -> None:
-        self.number, self.until, self.gives_up, self.turn = number, until, gives_up, turn
+        self.number, self.until, self.leaves, self.turn = number, until, leaves, turn
 
 
 class WaitingLines:
@@ -43,21 +43,20 @@ class WaitingLines:
         return line[-1].until if line and line[0].number < number else None
 
     def ahead(self, scope: str, number: int) -> list[float]:
-        """Until when each of those wait who came before `number`, in order."""
+        """Until when each of those is sure to wait who came before `number`, in order."""
         line = self._lines.get(scope, ())
-        return [waiter.gives_up for waiter in line if waiter.number < number]
+        return [waiter.leaves for waiter in line if waiter.number < number]
 
     async def wait(
-        self, number: int, scope: str, until: float, gives_up: float | None = None
+        self, number: int, scope: str, until: float, leaves: float = math.inf
     ) -> None:
         """Stand in line for `scope`, and return when it is this request's turn to try.
 
         That is at `until` (unix seconds) or when room was freed, but never before those ahead.
+        `leaves`: until when it is sure to wait; in the past, if it may be served elsewhere.
         """
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(
-            number, until, math.inf if gives_up is None else gives_up, loop.create_future()
-        )
+        waiter = _Waiter(number, until, leaves, loop.create_future())
         line = self._lines.setdefault(scope, deque())
         place = next((n for n, other in enumerate(line) if other.number > number), len(line))
         line.insert(place, waiter)
