@@ -1,8 +1,8 @@
 """`python benchmarks/proof`: runs of a hostile world on virtual time, and what breaks a law.
 
 python benchmarks/proof --seed 7         replays one run; of an offending request, the journal
-python benchmarks/proof --seconds 110    as many seeds as that takes
-python benchmarks/proof --seeds 0 5000   these
+python benchmarks/proof --seconds 600    as many seeds as that takes
+python benchmarks/proof --seeds 0 400    these (CI does this)
 python benchmarks/proof --report         with a table of what was met
 python benchmarks/proof --planted        with faults planted in the core, all of which are found
 """

@@ -53,14 +53,15 @@ def compared(seed: int, ours: str, theirs: str, lives: int = 1) -> Pair:
     return Pair(
         seed,
         kind_of(draw(seed)),
-        Lap.sum(_laps(seed, ours, lives)),
-        Lap.sum(_laps(seed, theirs, lives)),
+        lived(seed, ours, lives),
+        lived(seed, theirs, lives),
     )
 
 
-def _laps(seed: int, policy: str, lives: int) -> Iterator[Lap]:
-    for n in range(lives):
-        yield live(replace(draw(seed), seed=seed + n * OTHER_LUCK), policy).lap()
+def lived(seed: int, policy: str, lives: int) -> Lap:
+    """So many lives of a policy in the world of a seed, together."""
+    scenes = (replace(draw(seed), seed=seed + n * OTHER_LUCK) for n in range(lives))
+    return Lap.sum(live(scene, policy).lap() for scene in scenes)
 
 
 def table(pairs: Sequence[Pair]) -> Iterator[str]:

@@ -19,13 +19,12 @@ import math
 import statistics
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from random import Random
 
 from bound import bound
-from draw_table import OTHER_LUCK
+from draw_table import lived
 from draws import draw, seeds
-from lives import START, live, tune
+from lives import START, tune
 from table import geometric_mean
 
 GAIN = 0.01
@@ -70,10 +69,7 @@ def cost_of(seed: int, lives: int, settings: Sequence[str]) -> float:
     """The mean cost of a call in a drawn world, over some lives of it."""
     tune([f"{name}={default}" for name, default in DEFAULTS.items()])
     tune(settings)
-    costs: list[float] = []
-    for n in range(lives):
-        costs += live(replace(draw(seed), seed=seed + n * OTHER_LUCK), "ours").lap().costs
-    return statistics.fmean(costs)
+    return statistics.fmean(lived(seed, "ours", lives).costs)
 
 
 def costs_of(

@@ -23,7 +23,7 @@ def may_sample(models: Sequence[Model], situation: Situation) -> bool:
     model comes before every paid one."""
     policy = situation.policy
     chooses = policy.strategy == "adaptive" and not policy.order and not policy.allow_paid
-    return len(models) > SAMPLE and chooses and situation.rng is not None
+    return len(models) > SAMPLE and chooses
 
 
 def sample(

@@ -110,8 +110,8 @@ class Watch:
 class Sleep:
     """Nothing is in flight: wait, but not past `deadline`. → Listed | Woke
 
-    With a `scope`, wait in line with the others who wait for its limit. `stays`: whether the request
-    can be served in this line only, so that those behind it must reckon with it.
+    With a `scope`, wait in line with the others who wait for its limit. `stays`: whether the
+    request can be served in this line only, so that those behind it must reckon with it.
     """
 
     until: float

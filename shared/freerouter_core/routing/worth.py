@@ -4,8 +4,8 @@ A request is not free. Of a limited account it makes others wait, or takes one o
 (`congestion`). What it may bring is the chance of an answer, and the time that this saves its
 caller. Both sides are weighed in one unit, seconds of callers:
 
-    gain = chance that the model answers * seconds that an answer saves its caller
-    cost = seconds that others wait longer + chance that another gets no answer * seconds it loses
+    gain = chance of an answer * seconds it saves
+    cost = seconds that others wait longer + chance of a denial * seconds it loses
 
 While the cost is higher, the request waits, and asks again when the chance has grown: a model that
 failed ten seconds ago is worth less than one that failed a minute ago. So one request that nobody
@@ -19,12 +19,11 @@ decides for all who wait.
 **What was tried and lost** in worlds drawn at random (`benchmarks/race`):
 
 - Benches that end within 20 s are simply waited for: too little. The next bench follows.
-- A day's requests have a price of 300 s divided by their number, whatever was used of them. Small
-  days were saved for callers who never came.
+- A day's requests have a price of 300 s divided by their number, whatever was used of them. Fresh
+  models of small days were not asked, and the day ended with requests left.
 - A provider's outage is inferred when models fail together, and its other models are left alone
-  until one probe answers. It saves 5 % of the attempts and answers nobody sooner; where most models
+  until one probe answers. It saves 5 % of the attempts and answers nobody sooner. Where most models
   are down anyway it takes chance for an outage. A retry goes to another account first as it is.
-- The chance is averaged over the time left rather than looked at in steps: no difference.
 """
 
 from __future__ import annotations

@@ -207,9 +207,7 @@ class Ledger:
 
     # -- waiting ------------------------------------------------------------------------------
 
-    async def wait(
-        self, number: int, scope: str, until: float, leaves: float = math.inf
-    ) -> None:
+    async def wait(self, number: int, scope: str, until: float, leaves: float = math.inf) -> None:
         """Stand in line for `scope` until it is this request's turn to try. See `WaitingLines`."""
         await self._lines.wait(number, scope, until, leaves)
 

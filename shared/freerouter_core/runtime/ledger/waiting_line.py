@@ -47,9 +47,7 @@ class WaitingLines:
         line = self._lines.get(scope, ())
         return [waiter.leaves for waiter in line if waiter.number < number]
 
-    async def wait(
-        self, number: int, scope: str, until: float, leaves: float = math.inf
-    ) -> None:
+    async def wait(self, number: int, scope: str, until: float, leaves: float = math.inf) -> None:
         """Stand in line for `scope`, and return when it is this request's turn to try.
 
         That is at `until` (unix seconds) or when room was freed, but never before those ahead.
