@@ -131,7 +131,7 @@ async def test_who_fills_a_buffer_waits_for_the_reader() -> None:
 
 def test_a_stream_that_nobody_reads_is_not_read() -> None:
     sent = 0
-    piece = b'data: {"choices": [{"delta": {"content": "%s"}}]}\n\n' % (b"word " * 200)
+    piece = b'data: {"choices": [{"delta": {"content": "%s"}}]}\n\n' % (b"word " * 90)
 
     class Body(httpx.AsyncByteStream):
         async def __aiter__(self):  # type: ignore[no-untyped-def]
@@ -155,8 +155,8 @@ def test_a_stream_that_nobody_reads_is_not_read() -> None:
         next(stream)
         for _ in range(20):  # whatever is under way comes to rest
             runtime.call(lambda: asyncio.sleep(0))
-        assert sent < 200
+        assert sent < 200, sent
         rest = sum(len(delta.text) for delta in stream)
     assert sent == 2_000
-    assert rest >= 1_900 * 1_000
+    assert rest >= 1_900 * 450
     assert stream.outcome.answer.finish_reason == "stop"
