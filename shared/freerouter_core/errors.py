@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 _LIKE_A_KEY = re.compile(
@@ -44,13 +44,49 @@ _MARKS = (
 """One of these is in every text that the pattern matches. Looking for them costs less."""
 
 
+_ADDRESS = "://"
+_MAX_MARKS = 5_000
+"""Places in one text that are looked at. A text with more is hostile, and matching would stop the
+loop."""
+_REMOVED = "[removed: too much in it looks like keys]"
+
+
 def hide_keys(text: str) -> str:
     """`text` without what looks like a key, and without the user and password of an address."""
-    for mark in _MARKS:
-        if mark in text:
-            text = _LIKE_A_KEY.sub("[key]", text)
-            break
-    return _USERINFO.sub("[key]@", text) if "@" in text and "://" in text else text
+    marks, left = [], _MAX_MARKS
+    for mark in (*_MARKS, _ADDRESS):
+        count = text.count(mark)
+        if count:
+            marks.append(mark)
+            left -= count
+            if left < 0:
+                return _REMOVED
+    if not marks:
+        return text
+    addressed = marks[-1] == _ADDRESS and "@" in text
+    text = _without_keys(text, marks)
+    return _USERINFO.sub("[key]@", text) if addressed else text
+
+
+def _without_keys(text: str, marks: Sequence[str]) -> str:
+    """A key begins with its mark, or after it ("Bearer "), so the pattern is tried there only."""
+    begins = sorted(
+        at + len(mark) if mark.endswith(" ") else at for mark in marks for at in _places(text, mark)
+    )
+    kept, end = [], 0
+    for begin in begins:
+        match = _LIKE_A_KEY.match(text, begin) if begin >= end else None
+        if match is not None:
+            kept += [text[end:begin], "[key]"]
+            end = match.end()
+    return "".join([*kept, text[end:]])
+
+
+def _places(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
 
 
 def like_a_key(text: str) -> bool:

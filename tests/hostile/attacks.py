@@ -189,7 +189,7 @@ TEXTS = {
     "newlines": "\n" * 999_000 + "x",
     "thoughts": "<think>" * 140_000,
     "call as text": '{"name"' + " " * 1_000_000,
-    "keys": "sk-a " * 20_000,
+    "keys": "sk-a " * 190_000,
 }
 
 ATTACKS: dict[str, Attack] = (

@@ -8,7 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from freerouter_core import errors
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.delta import Delta
@@ -205,3 +208,27 @@ def test_in_a_picture_only_the_key_itself_is_looked_for() -> None:
 
     assert redact(picture + KEY, ACCOUNT) == picture + "[key]"
     assert KEY.encode().hex() in redact(picture + KEY.encode().hex(), ACCOUNT)
+
+
+PIECES = (
+    "sk-abcdefgh", "sk-", "Bearer ", "bearer ", "xai-12345678", "xai_12345678", "hf_abcdefgh12",
+    "task-force", "risk-sk-abcdef12", "eyJ", "eyJaaaaaaaaaaaa.bbbbbbbbbbbb", "gsk_abcdefgh",
+    "AIzaSyAAAAAAAAAAAAAAAAAAAA", "://u:p@h", "://", "@", "-", "_", ".", " ", "\n", "x", "é",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+@settings(deadline=None, max_examples=500)
+def test_looking_only_where_a_key_may_begin_finds_the_same_keys(text: str) -> None:
+    everywhere = errors._LIKE_A_KEY.sub("[key]", text)
+    assert errors.hide_keys(text) == errors._USERINFO.sub("[key]@", everywhere)
+
+
+@pytest.mark.parametrize("mark", ["sk-", "eyJ", "://", "Bearer "])
+def test_a_text_full_of_what_looks_like_keys_is_not_looked_through(mark: str) -> None:
+    assert "sk-secret1" not in errors.hide_keys(mark * errors._MAX_MARKS + "sk-secret1")
+
+
+def test_a_text_with_some_marks_and_no_key_stays_as_it_is() -> None:
+    text = "a task-force at http://x/ with eyJ, sk-1 and xai- " * 900
+    assert errors.hide_keys(text) == text
