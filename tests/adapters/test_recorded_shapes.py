@@ -25,7 +25,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from freerouter_core import Provider
-from freerouter_core.wire.message import merge_reasoning_details
+from freerouter_core.wire.message import ReasoningDetails
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 
@@ -290,7 +290,9 @@ def test_signed_thoughts_stay_apart() -> None:
         text | {"signature": "s2", "index": 1},
     ]
 
-    assert [(d["text"], d["signature"]) for d in merge_reasoning_details(stream)] == [
+    merged = ReasoningDetails()
+    merged.add(stream)
+    assert [(d["text"], d["signature"]) for d in merged.merged()] == [
         ("A1 A2", "s1"),
         ("B1", "s2"),
     ]

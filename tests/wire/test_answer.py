@@ -8,8 +8,8 @@ from freerouter_core.wire.answer import Answer, read_answer
 from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.message import (
+    ReasoningDetails,
     join_surrogates,
-    merge_reasoning_details,
     reasoning_of,
     text_of,
 )
@@ -283,7 +283,10 @@ def test_streamed_details_join_as_one_that_came_whole(
 ) -> None:
     before = [dict(detail) for detail in details]
 
-    assert list(merge_reasoning_details(details)) == merged
+    streamed = ReasoningDetails()
+    streamed.add(details)
+
+    assert list(streamed.merged()) == merged
     assert details == before
 
 

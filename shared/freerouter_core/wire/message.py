@@ -80,13 +80,6 @@ class ReasoningDetails:
             self._pieces.clear()
 
 
-def merge_reasoning_details(details: Iterable[Json]) -> tuple[Json, ...]:
-    """All details of a stream, merged."""
-    merger = ReasoningDetails()
-    merger.add(details)
-    return merger.merged()
-
-
 _JOINED_KEY = {"reasoning.text": "text", "reasoning.summary": "summary"}
 """The key whose strings join, by the type of a detail."""
 
