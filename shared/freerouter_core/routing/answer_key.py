@@ -1,0 +1,54 @@
+"""`answer_key`: equal for two requests that the same answer would serve.
+
+A key is a hash, so what is kept under it tells no prompt. In it are the request as asked and what
+its router accepts as an answer. Not in it: the model that answers, the account, how models are
+ranked, how long the caller waits, whether the answer is streamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from ..wire.canonical import canonical, canonical_text
+from ..wire.request import ChatRequest
+from .policy import Policy
+
+FORMAT = 1
+"""Of keys and of what is kept under them. Another number reads nothing that this one wrote."""
+
+
+def answer_key(
+    request: ChatRequest, policy: Policy, *, marks: Sequence[str] = (), namespace: str = ""
+) -> str:
+    """The key of a request: 64 hexadecimal digits.
+
+    Args:
+        request: the request, its messages in any form.
+        policy: what its router allows.
+        marks: what tells its guards, and a strategy of the user's own, from all others.
+        namespace: requests of two namespaces never have the same key.
+
+    Raises:
+        BadRequest: the messages or tools have no form on the wire.
+        TypeError: a field of the request has none.
+    """
+    parts = (FORMAT, namespace, list(marks), accepted(request, policy), canonical(request))
+    return hashlib.sha256(canonical_text(parts).encode()).hexdigest()
+
+
+def accepted(request: ChatRequest, policy: Policy) -> dict[str, Any]:
+    """What decides whether the answer of a model would do, as plain data."""
+    named = [request.model] if request.model and request.model != "auto" else []
+    form: dict[str, Any] = {
+        "models": list(dict.fromkeys((*named, *policy.preferred))),
+        "others": policy.others,
+        "capabilities": sorted(policy.capabilities),
+        "floors": [policy.min_context, float(policy.min_quality), float(policy.min_safety)],
+        "no_train": policy.no_train,
+        "paid": policy.allow_paid,
+    }
+    if policy.min_quality:
+        form["quality"] = dict(policy.quality)  # the owner's own opinion decides who is above it
+    return form
