@@ -352,9 +352,13 @@ def test_serve_answers_and_shuts_down_while_a_stream_is_open() -> None:
             process.kill()
 
 
-def test_serve_answers_to_admitted_names_and_apps(serve: Serve) -> None:
-    url = serve(World([SimModel("acme/a:free", first_token=0.0, speed=1e6)], clock="real"))
+def test_serve_answers_to_admitted_names_and_apps_and_maps_models(serve: Serve) -> None:
+    half = SimModel("acme/half:free", first_token=0.0, speed=1e6, script=["mid-stream-cut"])
+    whole = SimModel("acme/whole:free", first_token=0.0, speed=1e6)
+    world = World([half, whole], clock="real")
+    url = serve(world)
     command = [*COMMAND, "serve", "--port", "0", "--allow-host", "my.test", "--max-requests", "9"]
+    command += ["--map", "gpt-*=acme/half:free", "--on-stream-break", "continue"]
     variables = {
         "OPENROUTER_BASE_URL": url,
         "OPENROUTER_API_KEY": "sk-test-12345",
@@ -379,8 +383,22 @@ def test_serve_answers_to_admitted_names_and_apps(serve: Serve) -> None:
                 )
             ]
             assert statuses == [200, 200, 403, 200, 403]
+            messages = [{"role": "user", "content": "hello"}]
+            body = {"model": "gpt-9", "messages": messages, "stream": True}
+            address = f"{found.group()}/v1/chat/completions"
+            stream = httpx.post(address, json=body, timeout=30).text
+            assert world.asked == ["acme/half:free", "acme/whole:free"]
+            assert "Once" in stream
+            assert '"error"' not in stream
         finally:
             process.kill()
+
+
+def test_serve_refuses_a_map_without_a_model() -> None:
+    done = run("serve", "--port", "0", "--map", "claude-*", OPENROUTER_API_KEY="sk-test-12345")
+
+    assert done.returncode == 2
+    assert "PATTERN=MODEL" in done.stderr
 
 
 def test_serve_on_a_public_address_needs_a_token() -> None:

@@ -146,6 +146,26 @@ def test_other_content_types_paths_and_sizes_are_refused(client: TestClient) -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("names", "allow_paid", "asked"),
+    [
+        ((), False, "acme/b:free"),
+        (["claude-*=acme/a:free"], False, "acme/a:free"),
+        (["claude-*=acme/c:free", "claude-haiku-*=acme/a:free"], False, "acme/c:free"),
+        ((), True, "claude-haiku-4-5"),
+    ],
+)
+def test_names_of_clients_are_mapped(names: list[str], allow_paid: bool, asked: str) -> None:
+    models = [SimModel(f"acme/{name}:free", first_token=0.0) for name in "abc"]
+    with World(models, clock="real") as world:
+        router = world.router(model="acme/b:free", allow_paid=allow_paid)
+        with TestClient(rest.app(router, names=names)) as client:
+            body = {"model": "claude-haiku-4-5", "messages": [{"role": "user", "content": "x"}]}
+            client.post("/v1/chat/completions", json=body)
+
+        assert world.asked[0] == asked
+
+
 def test_a_failure_has_its_status_and_a_rate_limit_its_retry_after() -> None:
     limited = World([SimModel("a/x:free", script=["429-retry-after"] * 9)], clock="real")
     cases: list[tuple[World[Clock], dict[str, Any], int]] = [

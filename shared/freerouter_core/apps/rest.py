@@ -28,6 +28,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from .._version import __version__
 from ..client.router import Router
+from ..wire.model_names import ANTHROPIC, ModelNames
 from .http import chat_completions, models, page, reports
 from .http.auth import AccessMiddleware
 from .http.bounds import MOST_REQUESTS, REQUEST_ID, BoundsMiddleware
@@ -92,6 +93,7 @@ def app(
     token: str | None = None,
     hosts: Collection[str] | None = None,
     origins: Collection[str] = (),
+    names: Collection[str] = (),
     most: int = MOST_REQUESTS,
     close: bool = False,
 ) -> FastAPI:
@@ -105,6 +107,8 @@ def app(
             None: any.
         origins: what else may send requests from a browser, besides the service's own page: such as
             "app://obsidian.md".
+        names: what clients' names of models mean, as `PATTERN=MODEL`: `claude-*=auto` always holds,
+            unless another row says more, or paid models are allowed.
         most: requests to models that are served at once. More are answered 429.
         close: whether the router's runtime is closed at shutdown.
     """
@@ -122,6 +126,9 @@ def app(
     application = FastAPI(
         title="FreeRouter", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
+    # With paid models a name of Anthropic's may be meant.
+    usual = () if served.config.allow_paid else ANTHROPIC
+    application.state.model_names = ModelNames((*ModelNames.parse(names).rows, *usual))
     add_docs(application)
     application.include_router(api(lambda: served, watchers))
 

@@ -9,7 +9,9 @@ from typing import Any, Literal, TypeVar
 
 import click
 
+from ...client.config import OnStreamBreak
 from ...client.router import Router
+from ...wire.model_names import ModelNames
 from .console import without_tracebacks
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -62,6 +64,21 @@ def port_option(default: int) -> Callable[[C], C]:
 )
 @model_option
 @click.option(
+    "--map",
+    "names",
+    multiple=True,
+    metavar="PATTERN=MODEL",
+    envvar="FREEROUTER_SERVE_MAP",
+    help="What a client's name of a model means, such as 'gpt-*=auto'. May be repeated.",
+)
+@click.option(
+    "--on-stream-break",
+    type=click.Choice(["raise", "continue"]),
+    default="raise",
+    show_default=True,
+    help="A stream that breaks ends with an error, or another model continues its text.",
+)
+@click.option(
     "--max-wait",
     type=click.FloatRange(0, 600),
     default=60.0,
@@ -92,6 +109,8 @@ def serve(
     hosts: tuple[str, ...],
     origins: tuple[str, ...],
     model: str,
+    names: tuple[str, ...],
+    on_stream_break: OnStreamBreak,
     max_wait: float,
     max_requests: int,
     grace: int,
@@ -107,15 +126,22 @@ def serve(
             f"everyone who can reach {host} could use up your limits: "
             "pass --token, or --no-token to allow it"
         )
-    router = Router(model=model, max_wait=max_wait)
+    router = Router(model=model, max_wait=max_wait, on_stream_break=on_stream_break)
     router.check()
+    ModelNames.parse(names)
     listener, address = _listen(host, port)
     key = "YOUR_TOKEN" if token else "any"
     click.echo(f"FreeRouter listens on {address}/v1 (Ctrl-C stops it)")
     click.echo(f"  export OPENAI_BASE_URL={address}/v1 OPENAI_API_KEY={key}")
     accepted = (*LOOPBACK, host, *hosts) if hosts or host in LOOPBACK else None
     application = app(
-        router, token=token, hosts=accepted, origins=origins, most=max_requests, close=True
+        router,
+        token=token,
+        hosts=accepted,
+        origins=origins,
+        names=names,
+        most=max_requests,
+        close=True,
     )
     _serve(application, listener, grace=grace)
 

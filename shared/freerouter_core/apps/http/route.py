@@ -18,6 +18,7 @@ from ...client.router import Router
 from ...errors import BadRequest, FreeRouterError
 from ...events import log
 from ...wire.json_values import parse_json
+from ...wire.model_names import ANTHROPIC, ModelNames
 from .auth import MAX_BODY
 from .bounds import request_id
 from .errors import error_response, refusal
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 
 async def read_json(request: Request) -> object:
-    """The JSON body of a request.
+    """The JSON body of a request, its model by our name for it (`ModelNames`).
 
     Only `application/json` is accepted: a web page can send other types without permission.
     """
@@ -56,7 +57,8 @@ async def read_json(request: Request) -> object:
         raise BadRequest("the body is not valid JSON") from None
     except ValueError as error:  # it is too large, or nested too deeply
         raise BadRequest(f"the body cannot be read: {error}") from None
-    return body
+    names: ModelNames = getattr(request.app.state, "model_names", ModelNames(ANTHROPIC))
+    return names.in_body(body)
 
 
 class _Disconnected(Exception):
