@@ -27,7 +27,8 @@ pytestmark = pytest.mark.timeout(300)  # each test starts processes
 
 README, FEATURES = ROOT / "README.md", ROOT / "docs" / "features.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
-PAGES = [ARCHITECTURE, *(ROOT / "docs" / name for name in ("settings.md", "choosing.md"))]
+PAGES = sorted({*(ROOT / "docs").glob("*.md")} - {FEATURES})
+"""Pages whose blocks each run by themselves. A new page is among them."""
 REFERENCE = ROOT / "docs" / "reference"
 LEFT = re.compile(r"^(python3 -m venv|pip install|python benchmarks/)")
 """Shell lines that are run elsewhere: `.ci/run` installs and measures."""
