@@ -17,7 +17,7 @@ CORE = ROOT / "shared" / "freerouter_core"
 PACKAGES = [CORE, ROOT / "langchain_freerouter", ROOT / "llamaindex_freerouter"]
 
 PURE_STDLIB = {
-    "__future__", "base64", "binascii", "collections", "collections.abc", "contextlib",
+    "__future__", "abc", "base64", "binascii", "collections", "collections.abc", "contextlib",
     "dataclasses", "email.utils", "enum",
     "array", "bisect", "functools", "hashlib", "itertools", "json", "math", "operator", "random",
     "re", "reprlib", "struct", "tomllib", "types", "typing",

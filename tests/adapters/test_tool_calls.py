@@ -9,9 +9,9 @@ import pytest
 from llama_index.core.agent.workflow import FunctionAgent
 
 from freerouter_core import ChatRequest, errors
-from freerouter_core.routing.answer_check import check_answer
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import read_answer
+from freerouter_core.wire.chat import ChatOperation
 from freerouter_core.wire.stream import Assembler
 
 from ..frameworks import (
@@ -108,13 +108,14 @@ def test_a_call_that_was_not_invited_is_dropped_if_there_is_text() -> None:
         tools=[llamaindex_weather.metadata.to_openai_tool()],
         tool_choice="none",
     )
-    spoken = check_answer(
-        request, read_answer({"choices": [{"message": message, "finish_reason": "stop"}]}), 0.0
+    operation = ChatOperation(request)
+    spoken, fault = operation.judge(
+        read_answer({"choices": [{"message": message, "finish_reason": "stop"}]}), 0.0
     )
-    silent = check_answer(
-        request, read_answer({"choices": [{"message": message | {"content": None}}]}), 0.0
+    _, silence = operation.judge(
+        read_answer({"choices": [{"message": message | {"content": None}}]}), 0.0
     )
 
-    assert (spoken.fault, spoken.answer.tool_calls, spoken.answer.text) == (None, (), "No need.")
-    assert silent.fault is not None
-    assert silent.fault.cause == "uninvited-call"
+    assert (fault, spoken.tool_calls, spoken.text) == (None, (), "No need.")
+    assert silence is not None
+    assert silence.cause == "uninvited-call"

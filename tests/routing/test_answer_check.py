@@ -10,7 +10,6 @@ from freerouter_core.routing.answer_check import (
     MAX_TOKENS,
     AnswerCheck,
     Checked,
-    check_answer,
     tokens_of,
 )
 from freerouter_core.routing.need import Need
@@ -19,12 +18,21 @@ from freerouter_core.routing.resume import Seam, resumable
 from freerouter_core.routing.ruling import Flag, Ruling
 from freerouter_core.routing.steps import Attempt, Judged, Shown
 from freerouter_core.wire.answer import Answer
+from freerouter_core.wire.chat import ChatOperation
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.request import ChatRequest
 from freerouter_core.wire.structured import Structured
 from freerouter_core.wire.tool_calls import ToolCall
 
 from .driver import NOW, account, busy, model
+
+
+def check_answer(
+    request: ChatRequest, answer: Answer, now: float, *, pieced: bool = False
+) -> Checked:
+    """An answer, checked by itself."""
+    return Checked(*ChatOperation(request).judge(answer, now, pieced=pieced))
+
 
 ASK = ChatRequest.of("x")
 TOOL = {"type": "function", "function": {"name": "find", "parameters": {}}}
@@ -117,7 +125,7 @@ def test_a_named_schema_is_a_tool_on_offer() -> None:
 
 
 def empty(*models: str, need: Need | None = None, resumes: str | None = None) -> list[Any]:
-    check = AnswerCheck(ASK, need or Need())
+    check = AnswerCheck(ChatOperation(ASK), need or Need())
     return [check.check(EMPTY, name, NOW, shown=False, resumes=resumes).fault for name in models]
 
 
@@ -133,7 +141,7 @@ def test_after_a_tools_result_two_models_that_agree_are_believed() -> None:
 
 
 def test_two_models_with_nothing_to_add_end_a_text_that_is_whole() -> None:
-    check = AnswerCheck(ASK, Need())
+    check = AnswerCheck(ChatOperation(ASK), Need())
     first = check.check(EMPTY, "a", NOW, shown=False, resumes="It is done.")
     second = check.check(EMPTY, "b", NOW, shown=False, resumes="It is done.")
     assert first.fault is not None
@@ -144,7 +152,7 @@ def test_two_models_with_nothing_to_add_end_a_text_that_is_whole() -> None:
 
 
 def test_a_text_that_is_whole_must_be_what_was_asked_for_too() -> None:
-    check = AnswerCheck(ASK.but(structured=WISH), Need())
+    check = AnswerCheck(ChatOperation(ASK.but(structured=WISH)), Need())
     check.check(EMPTY, "a", NOW, shown=False, resumes='{"n": "x"}')
     agreed = check.check(EMPTY, "b", NOW, shown=False, resumes='{"n": "x"}')
 
@@ -153,7 +161,7 @@ def test_a_text_that_is_whole_must_be_what_was_asked_for_too() -> None:
 
 
 def test_agreement_on_an_empty_answer_starts_again_with_another_text() -> None:
-    check = AnswerCheck(ASK, Need(after_tool=True))
+    check = AnswerCheck(ChatOperation(ASK), Need(after_tool=True))
     check.check(EMPTY, "a", NOW, shown=False, resumes=None)
     check.restart()
 
@@ -170,7 +178,9 @@ def test_the_callers_own_limit_may_end_what_was_shown(
     answer = Answer(
         "x", finish_reason=finish, error={"message": "Token limit reached", "code": 400}
     )
-    checked = AnswerCheck(ASK, Need()).check(answer, "a", NOW, shown=shown, resumes=None)
+    checked = AnswerCheck(ChatOperation(ASK), Need()).check(
+        answer, "a", NOW, shown=shown, resumes=None
+    )
 
     assert (checked.fault is None) is accepted
     assert (checked.answer.error is None) is accepted
@@ -180,7 +190,9 @@ def test_any_other_fault_of_a_shown_answer_that_ended_by_length_stands() -> None
     request = ChatRequest(ASK.messages, [TOOL])
     cut = ToolCall("1", "find", '{"a')
     answer = Answer(tool_calls=(cut,), finish_reason="length")
-    checked = AnswerCheck(request, Need()).check(answer, "a", NOW, shown=True, resumes=None)
+    checked = AnswerCheck(ChatOperation(request), Need()).check(
+        answer, "a", NOW, shown=True, resumes=None
+    )
 
     assert checked.fault is not None
     assert checked.fault.cause == Cause.TRUNCATED_TOOL
@@ -190,7 +202,10 @@ def test_any_other_fault_of_a_shown_answer_that_ended_by_length_stands() -> None
 
 
 def apply(judged: Judged, answer: Answer | None = None, **request: Any) -> Checked:
-    return AnswerCheck(ASK.but(**request), Need()).apply(judged, answer or Answer("Hello."))
+    need = Need(structured="structured" in request)
+    return AnswerCheck(ChatOperation(ASK.but(**request)), need).apply(
+        judged, answer or Answer("Hello.")
+    )
 
 
 @pytest.mark.parametrize("teaches", [True, False])
@@ -239,7 +254,7 @@ def test_what_guards_prepend_comes_before_a_text_and_beside_anything_else() -> N
 def test_a_whole_answer_that_was_not_accepted_is_kept_without_keys(
     fault: Fault | None, kept: bool
 ) -> None:
-    check = AnswerCheck(ASK, Need())
+    check = AnswerCheck(ChatOperation(ASK), Need())
     check.keep_rejected(Checked(Answer("My secret-key."), fault), account())
 
     assert (check.rejected is not None) is kept
@@ -360,7 +375,7 @@ def test_with_tools_and_an_object_unknown_calls_are_still_unknown() -> None:
 
 def test_an_empty_object_is_believed_the_second_time() -> None:
     loose = Structured({"type": "object", "properties": {"n": {"type": "integer"}}})
-    check = AnswerCheck(ASK.but(structured=loose), Need())
+    check = AnswerCheck(ChatOperation(ASK.but(structured=loose)), Need())
     answer = Answer("{}", finish_reason="stop")
 
     first = check.check(answer, "a", NOW, shown=False, resumes=None)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 TEXT = frozenset({"text"})
+
+Mode = Literal["chat", "embedding", "rerank"]
+"""What a model is asked for: text, vectors, or an order of texts."""
 
 ModelIdentity = tuple[str, str, str]
 """(provider, base URL, wire name): what is learnt about a model is stored under it."""

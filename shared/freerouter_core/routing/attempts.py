@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..wire.body import form_of
 from .candidates import Candidate
 from .plan import Plan
 from .state import RoutingState
@@ -25,7 +24,7 @@ def new_attempt(
     resumes: str | None,
 ) -> Attempt:
     """The attempt at a candidate. `resumes`: the text of a broken stream that it continues."""
-    request, model, account, book = plan.request, candidate.model, candidate.account, state.health
+    model, account, book = candidate.model, candidate.account, state.health
     record = book.of(model.identity)
     lacks = record.lacks_at(now) | form_lacks(record.ways, now)
     known = replace(model, lacks=lacks) if lacks else model
@@ -40,5 +39,5 @@ def new_attempt(
         hedge=hedge,
         resumes=resumes,
         lacks=lacks,
-        form=form_of(request, known, account, prefill=resumes),
+        form=plan.operation.form(known, account, prefill=resumes),
     )

@@ -101,7 +101,7 @@ class _Run:
         self.candidates = Candidates.of(plan.catalogue, plan.accounts, situation)
         journal.skipped = self.candidates.skipped
         self.failures = Failures(plan, state, self.candidates, rng)
-        self.answer_check = AnswerCheck(plan.request, plan.need)
+        self.answer_check = AnswerCheck(plan.operation, plan.need)
         self.flights = Flights(state, hedge=plan.policy.hedge == "auto")
         self.count = 0
         """Attempts that were sent."""
@@ -328,7 +328,9 @@ class _Run:
         self.deadline.put_off(flight.speaking(self.now))
         after = self.showing.failed(flight, fault, shown)
         if after == "broken":
-            flawed = None if answer is None else self.answer_check.with_invalid_calls(answer, fault)
+            flawed = (
+                None if answer is None else self.plan.operation.with_invalid_calls(answer, fault)
+            )
             if flawed is not None:
                 return self.showing.outcome(flight.attempt, Checked(flawed), self.journal)
             error = stream_broken(self.journal, flight.attempt, fault)
@@ -367,7 +369,7 @@ class _Run:
 
     def _validate(self, flight: InFlight, checked: Checked) -> Steps[Checked]:
         """Ask the validator and the guards, if there are any."""
-        if self.plan.request.validate is None and self.plan.run_guards is None:
+        if self.plan.operation.validate is None and self.plan.run_guards is None:
             return checked
         deadline = None if self.showing.committed is flight else self.deadline.at
         event = yield from self._do(s.Validate(flight.attempt, checked.answer, deadline))

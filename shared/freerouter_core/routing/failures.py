@@ -23,7 +23,6 @@ from dataclasses import replace
 from random import Random
 
 from ..catalogue.model import ModelIdentity
-from ..wire.body import build_body, form_of
 from ..wire.fault import Cause, Fault, Kind
 from ..wire.redact import redact_fault
 from ..wire.remedies import remedy
@@ -231,7 +230,7 @@ class Failures:
         if len(failed) >= MAX_FORMS:
             return True
         known = replace(attempt, lacks=lacks).known
-        form = form_of(self._plan.request, known, attempt.account, prefill=attempt.resumes)
+        form = self._plan.operation.form(known, attempt.account, prefill=attempt.resumes)
         return form_way(form or "prompt") in lacks
 
     def _bench_rule(self, longest: float) -> BenchRule:
@@ -281,8 +280,7 @@ class Failures:
         return self._body(attempt) != self._body(plainer)
 
     def _body(self, attempt: Attempt) -> object:
-        body, _ = build_body(
-            self._plan.request,
+        body, _ = self._plan.operation.body(
             attempt.known,
             attempt.account,
             stream=True,

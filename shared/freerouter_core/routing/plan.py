@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from random import Random
 from typing import Any
 
@@ -11,6 +12,8 @@ from ..catalogue.model import Catalogue
 from ..catalogue.providers import Account
 from ..errors import AttemptRecord
 from ..wire.answer import Answer
+from ..wire.chat import ChatOperation
+from ..wire.operation import Operation
 from ..wire.request import ChatRequest
 from .congestion import Congestion
 from .health_book import HealthBook
@@ -27,7 +30,7 @@ from .steps import Attempt
 class Plan:
     """All that is decided before the first step."""
 
-    request: ChatRequest
+    request: ChatRequest | Operation
     need: Need
     policy: Policy
     catalogue: Catalogue
@@ -47,6 +50,12 @@ class Plan:
     """What guards remarked about the prompt."""
     congestion: Mapping[str, Congestion] = field(default_factory=dict)
     """What a request costs others, by provider."""
+
+    @cached_property
+    def operation(self) -> Operation:
+        """What the request needs of the engine and the driver."""
+        request = self.request
+        return ChatOperation(request) if isinstance(request, ChatRequest) else request
 
     def situation(self, book: HealthBook, now: float, rng: Random, turn: int) -> Situation:
         """The situation that the request's candidates are chosen in."""

@@ -45,7 +45,7 @@ class Showing:
     @property
     def _may_restart(self) -> bool:
         """Whether what is shown is an object that the reader replaces with the next."""
-        return self._plan.request.structured is not None and self._plan.request.replaces
+        return self._plan.operation.may_restart
 
     def token(self, flight: InFlight, event: s.Token) -> s.Commit | s.Show | None:
         """What to show now that an attempt has said something."""

@@ -61,9 +61,8 @@ def stall_timeout(book: HealthBook, model: Model) -> float:
 
 def quiet_timeout(plan: Plan, book: HealthBook, model: Model) -> float:
     """Seconds without a token before it is given up, while other bytes still come."""
-    stall, request = stall_timeout(book, model), plan.request
-    calls = request.tools or request.structured is not None
-    return max(TOOL_QUIET, stall) if calls else QUIET_FACTOR * stall
+    stall = stall_timeout(book, model)
+    return max(TOOL_QUIET, stall) if plan.operation.may_call else QUIET_FACTOR * stall
 
 
 def too_late(

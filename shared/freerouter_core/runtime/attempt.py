@@ -12,8 +12,7 @@ from ..catalogue.providers import Account
 from ..routing.charges import Grant
 from ..routing.plan import Plan
 from ..routing.steps import Attempt
-from ..wire.answer import Answer, read_answer
-from ..wire.body import build_body
+from ..wire.answer import Answer
 from ..wire.call_text import CallGate
 from ..wire.delta import Delta
 from ..wire.fault import Cause, Fault, Kind
@@ -22,14 +21,11 @@ from ..wire.json_values import Json, encode_json, parse_json
 from ..wire.judge import judge_rejection
 from ..wire.redact import redact, redact_answer, redact_delta, redact_fault
 from ..wire.rejection import read_rejection
-from ..wire.request import ChatRequest
 from ..wire.retry_after import spent_limits_reset_at
-from ..wire.schema import resolve_root
 from ..wire.splice import CannotSplice
 from ..wire.sse import SSEDecoder
 from ..wire.stream import Assembler
-from ..wire.structured_reader import property_names
-from ..wire.tool_names import answer_with_own_names, delta_with_own_names, own_names
+from ..wire.tool_names import answer_with_own_names, delta_with_own_names
 from .continuation import Continuation
 from .http.transport import MAX_BODY, Response, Transport, TransportFailed
 from .loop.clock import Clock
@@ -77,6 +73,7 @@ class AttemptRun:
         shown_before: str = "",
     ) -> None:
         self.attempt, self.grant, self.plan = attempt, grant, plan
+        self._operation = plan.operation
         self._clock, self._transport_of, self._on_delta = clock, transport_of, on_delta
         self._catch_up = catch_up
         self.task: asyncio.Task[None] | None = None
@@ -104,7 +101,7 @@ class AttemptRun:
         self._assembler: Assembler | None = None
         self._tool_as_text = False
         """Whether the structured object comes as the arguments of a forced tool call."""
-        self._own_names = own_names(plan.request)
+        self._own_names = self._operation.own_names
         self._continuation = None if attempt.resumes is None else Continuation(shown_before)
 
     async def ask(self) -> Answer:
@@ -135,8 +132,7 @@ class AttemptRun:
 
     async def _fetch(self) -> Answer:
         attempt, plan = self.attempt, self.plan
-        body, form = build_body(
-            plan.request,
+        body, form = self._operation.body(
             attempt.known,
             attempt.account,
             stream=plan.stream,
@@ -147,14 +143,14 @@ class AttemptRun:
         )
         self._tool_as_text = form == "tool"
         account, content = attempt.account, _encoded(body)
-        transport = self._transport_of(account)
-        async with transport.open(account, "POST", "/chat/completions", content) as response:
+        transport, path = self._transport_of(account), self._operation.path(attempt.model)
+        async with transport.open(account, "POST", path, content) as response:
             if not 200 <= response.status < 300:
                 raise Rejected(await self._read_rejection(response))
             self.spent_until = spent_limits_reset_at(response.headers, self._clock.now())
             if plan.stream and not _PLAIN_JSON.search(response.headers.get("content-type", "")):
                 return await self._read_stream(response.chunks())
-            return read_answer(_load(await response.read()), attempt.model.wire_name)
+            return self._read(await response.read())
 
     async def _read_rejection(self, response: Response) -> Fault:
         body = b""
@@ -164,16 +160,20 @@ class AttemptRun:
         rejection = read_rejection(response.status, response.headers, body)
         return redact_fault(judge_rejection(rejection, self._clock.now()), self.attempt.account)
 
+    def _read(self, body: bytes | bytearray) -> Answer:
+        payload = _load(body, self._operation.max_values)
+        return self._operation.read(payload, self.attempt.model)
+
     # -- a streamed answer --------------------------------------------------------------------
 
     async def _read_stream(self, chunks: AsyncIterator[bytes]) -> Answer:
         name, continues = self.attempt.model.wire_name, bool(self.shown_before)
         decoder, assembler = SSEDecoder(), Assembler(name, continues=continues)
         self._assembler = assembler
-        self._gate = None if continues else _gate_of(self.plan.request)
+        self._gate = None if continues else self._operation.gate()
         head = await self._read_chunks(chunks, decoder, assembler)
         if head and not assembler.fed:
-            return read_answer(_load(head), name)  # plain JSON, whatever the content type says
+            return self._read(head)  # plain JSON, whatever the content type says
         for data in decoder.close() if not assembler.done else ():
             delta = assembler.feed_data(data)
             if delta is not None:
@@ -242,8 +242,8 @@ class AttemptRun:
     def _gated(self, delta: Delta, gate: JsonGate | CallGate) -> Delta:
         """What may be shown while an object grows, or while a text may still be no answer."""
         whole = self.plan.policy.tool_streaming == "whole"
-        if delta.fragments and self.plan.request.tools:  # the model calls a tool: this is no object
-            if whole and self.plan.request.must_call:
+        if delta.fragments and self._operation.tools:  # the model calls a tool: this is no object
+            if whole and self._operation.must_call:
                 return replace(delta, text="", fragments=())
             self._gate = None
             text = gate.release() + delta.text
@@ -258,17 +258,6 @@ class AttemptRun:
         account = self.attempt.account
         answer = redact_answer(answer, account)
         return answer.with_(simulated=True) if account.simulated else answer
-
-
-def _gate_of(request: ChatRequest) -> JsonGate | CallGate | None:
-    """What holds back text that may not be the answer."""
-    if request.structured is not None:
-        schema = request.structured.schema
-        is_object = resolve_root(schema).get("type") == "object"
-        return JsonGate(property_names(schema), lists=not is_object)
-    if not request.tools or request.tool_choice == "none":
-        return None
-    return CallGate(calls_only=bool(request.must_call))
 
 
 def _encoded(body: Json) -> bytes:
@@ -292,9 +281,9 @@ def _new_start_is_rejected() -> Iterator[None]:
         raise Rejected(fault) from None
 
 
-def _load(body: bytes | bytearray) -> object:
+def _load(body: bytes | bytearray, max_values: int) -> object:
     """The parsed JSON. None if it is not JSON."""
     try:
-        return parse_json(body)
+        return parse_json(body, max_values)
     except ValueError:
         return None

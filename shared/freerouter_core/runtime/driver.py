@@ -204,7 +204,7 @@ class Driver:
 
     async def _run_validator(self, step: s.Validate) -> tuple[str | None, bool]:
         """(the validator's objection or None, whether it is to the answer and not its own bug)."""
-        validator = self._plan.request.validate
+        validator = self._plan.operation.validate
         if validator is None:
             return None, True
         try:

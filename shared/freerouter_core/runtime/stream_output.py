@@ -86,7 +86,7 @@ class StreamOutput:
             unseen = Delta(answer.text[len(run.shown_before) :], reasoning)
             if unseen.text or unseen.reasoning:
                 self._put(run, unseen)
-        elif run.plan.request.replaces and self._shows_another_object(answer.text):
+        elif run.plan.operation.may_restart and self._shows_another_object(answer.text):
             self._writer = None  # it was shown in a wrapper, or with a remark behind it
             self._put(run, Delta(answer.text), restarts=True)
         calls = () if run.showed_fragments else answer.tool_calls
