@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import takewhile
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast
 
 from ..routing.journal import Journal
 from ..routing.plan import Outcome
@@ -21,7 +21,6 @@ Show = Callable[[Delta], None]
 """Gets the deltas of the attempt that won, in order."""
 
 
-@runtime_checkable
 class SlowReader(Protocol):
     """A caller's end that may be read more slowly than a model writes."""
 
@@ -42,7 +41,7 @@ class StreamOutput:
     def __init__(self, show: Show | None, journal: Journal, clock: Clock) -> None:
         self._show, self._journal, self._clock = show, journal, clock
         self._texts: list[str] = []
-        self._reader = show if isinstance(show, SlowReader) else None
+        self._reader = cast("SlowReader", show) if hasattr(show, "drain") else None
         self._speaker: AttemptRun | None = None
         self._thinker: AttemptRun | None = None
         self._writer: AttemptRun | None = None

@@ -13,6 +13,7 @@ from .json_values import Json, JsonMapping, as_mapping
 _COSTS = ("cost", "total_cost", "estimated_cost", "cost_usd", "total_cost_usd")
 """Spellings of the USD that an answer cost. The largest counts."""
 _TELLING = frozenset({"usage", *_COSTS})
+_TELLING_COST = frozenset({"is_byok", *_COSTS})
 _TOTALS = ("total_cost", "total", "total_usd")
 _PARTS = ("prompt", "completion", "input", "output", "request", "image", "search")
 """Parts of a cost. Some providers call them `input_cost`, or `request_usd`."""
@@ -23,7 +24,9 @@ def told_cost(said: JsonMapping) -> float | None:
 
     With a key of the user's own behind OpenRouter, it is that key's account that pays.
     """
-    stated = [_usd(said.get(name)) for name in _COSTS]
+    if _TELLING_COST.isdisjoint(said):
+        return None
+    stated = [_usd(said[name]) for name in _COSTS if name in said]
     if said.get("is_byok") is True:
         stated.append(_usd(as_mapping(said.get("cost_details")).get("upstream_inference_cost")))
     return max((usd for usd in stated if usd is not None), default=None)
@@ -48,6 +51,8 @@ def told_usage(body: JsonMapping, choice: JsonMapping, before: Json | None = Non
 
 def _usd(value: object) -> float | None:
     """A number, a text with one, or the total of an object that has its parts."""
+    if isinstance(value, float) and math.isfinite(value):
+        return value
     if isinstance(value, Mapping):
         return _total(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):

@@ -29,10 +29,15 @@ def reasoning_of(message: JsonMapping) -> str:
         value = message.get(key)
         if isinstance(value, str) and value:
             return value
-    details = as_dicts(message.get("reasoning_details"))
-    parts = [detail.get("text") or detail.get("summary") for detail in details]
-    content = as_dicts(message.get("content"))
-    parts += [text_of(part.get("thinking")) for part in content if part.get("type") == "thinking"]
+    details, content = message.get("reasoning_details"), message.get("content")
+    if not (details or isinstance(content, list)):
+        return ""
+    parts = [detail.get("text") or detail.get("summary") for detail in as_dicts(details)]
+    parts += [
+        text_of(part.get("thinking"))
+        for part in as_dicts(content)
+        if part.get("type") == "thinking"
+    ]
     return "".join(part for part in parts if isinstance(part, str))
 
 

@@ -103,7 +103,7 @@ class Assembler:
         """One chunk; None if it shows nothing. `data`: its text, which tells its size."""
         if isinstance(chunk, list) and len(chunk) == 1:
             chunk = chunk[0]  # Google wraps its errors
-        if not isinstance(chunk, Mapping):
+        if not isinstance(chunk, dict):
             return None
         if not self._id:
             self._id = str(chunk.get("id") or "")
@@ -111,20 +111,21 @@ class Assembler:
             self._model = str(chunk["model"])
         if chunk.get("provider"):
             self._upstream = str(chunk["provider"])
-        error = error_of(chunk.get("error")) or _bare_error(chunk)
         choices = chunk.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
+        error = error_of(chunk["error"]) if chunk.get("error") else _bare_error(chunk)
         self._usage = told_usage(chunk, as_mapping(choice), self._usage)
-        if not isinstance(choice, Mapping):
+        if not isinstance(choice, dict):
             self._set_error(error)
             if error is None and isinstance(chunk.get("detail"), str):
                 self._note(chunk["detail"])
             return None
-        self._read_end(choice, error or error_of(choice.get("error")))
+        if error is not None or choice.get("finish_reason") or choice.get("error"):
+            self._read_end(choice, error or error_of(choice.get("error")))
         delta = choice.get("delta")
-        if not (isinstance(delta, Mapping) and delta):
+        if not (isinstance(delta, dict) and delta):
             delta = self._unsaid(choice, is_whole=chunk.get("object") == "chat.completion")
-        if not isinstance(delta, Mapping):
+        if not isinstance(delta, dict):
             return None
         content = delta.get("content")
         if isinstance(content, str) and len(content) >= self._text_length:
@@ -254,7 +255,7 @@ class Assembler:
         if delta.get("images"):
             self._images += as_dicts(delta["images"])
         audio = delta.get("audio")
-        if isinstance(audio, Mapping):
+        if isinstance(audio, dict):
             self._add_audio(audio)
         if text:
             self._say(text)

@@ -29,7 +29,8 @@ class Decoder:
         if len(names) > 1 or not set(names) <= {"gzip", "x-gzip", "deflate"}:
             raise Undecodable("the response has a content-encoding that was not asked for")
         self._is_plain = not names
-        self._zlib = zlib.decompressobj(_AUTO)
+        if names:
+            self._zlib = zlib.decompressobj(_AUTO)
         self._may_be_bare = names == ["deflate"]
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
