@@ -29,6 +29,7 @@ from pathlib import Path
 from freerouter_core import Provider, Router
 from freerouter_core.catalogue.providers import Limit
 from freerouter_core.routing.charges import Charge
+from freerouter_core.routing.lanes import Place
 from freerouter_core.runtime.ledger import Ledger
 from freerouter_core.runtime.ledger.open_store import open_store
 from freerouter_core.runtime.loop.clock import RealClock
@@ -49,7 +50,7 @@ async def _timed(state: str, calls: int) -> float:
     times = []
     for n in range(calls):
         began = time.perf_counter()
-        grant = await ledger.reserve(n, WIDE, 100, 0.0)
+        grant = await ledger.reserve(Place(False, n), WIDE, 100, 0.0)
         ledger.settle(grant, sent=True, tokens=100)  # type: ignore[arg-type]  # no limit refuses
         times.append(time.perf_counter() - began)
         await asyncio.sleep(0)

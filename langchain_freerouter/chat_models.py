@@ -171,6 +171,7 @@ class ChatFreeRouter(BaseFreeRouter):
             extra_body={**self.extra_body, **(options.pop("extra_body", None) or {})},
             model=options.pop("model", None) or options.pop("model_name", None),
             timeout=options.pop("timeout", None),
+            lane=options.pop("lane", None),
             parameters=self._parameters({**options, **({"stop": stop} if stop else {})}),
         )
 

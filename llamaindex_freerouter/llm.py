@@ -245,6 +245,7 @@ class FreeRouter(RouterOptions, StructuredPrediction):
             extra_body={**self.extra_body, **(options.pop("extra_body", None) or {})},
             model=options.pop("model", None),
             timeout=options.pop("timeout", None),
+            lane=options.pop("lane", None),
             parameters=self._parameters(options),
         )
 

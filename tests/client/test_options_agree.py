@@ -82,6 +82,7 @@ NOT_IN_THE_FILE = {
 """Options that the settings file's table `router` neither takes nor has a hint for."""
 NOT_IN_THE_POLICY = {
     "max_wait": "Resolved.max_wait bounds the line",
+    "lane": "a call may overrule it: `Plan.lane`",
     "model": "resolved to `preferred`",
     "fallback_models": "resolved to `preferred` and `others`",
     "api_key": "resolved to accounts",

@@ -15,6 +15,7 @@ import pytest
 from freerouter_core import Limit, Provider, Router, events
 from freerouter_core.routing.charges import Charge, Grant
 from freerouter_core.routing.hedge import HEDGE_SHARE
+from freerouter_core.routing.lanes import Place
 from freerouter_core.runtime import json_cache
 from freerouter_core.runtime.http import transport
 from freerouter_core.runtime.ledger import Ledger
@@ -90,7 +91,9 @@ async def test_a_store_that_is_far_away_is_not_lost(
 
     monkeypatch.setattr(store, "_execute", far)
     ledger = Ledger(RealClock(), store, emit=lost.append)
-    grants = await asyncio.gather(*[ledger.reserve(1, (MINUTE,), 0, 0.0) for _ in range(64)])
+    grants = await asyncio.gather(
+        *[ledger.reserve(Place(False, 1), (MINUTE,), 0, 0.0) for _ in range(64)]
+    )
     assert all(isinstance(grant, Grant) and grant.shared for grant in grants)
     assert not lost
     assert trips < 10
@@ -108,12 +111,12 @@ async def test_machines_that_share_a_server_go_by_its_clock(redis_url: str) -> N
         Ledger(Wrong(), RedisStore(redis_url)),
         Ledger(RealClock(), RedisStore(redis_url)),
     )
-    assert isinstance(await behind.reserve(1, (one,), 0, 0.0), Grant)
-    assert not isinstance(await right.reserve(1, (one,), 0, 0.0), Grant)
+    assert isinstance(await behind.reserve(Place(False, 1), (one,), 0, 0.0), Grant)
+    assert not isinstance(await right.reserve(Place(False, 1), (one,), 0, 0.0), Grant)
     assert abs(behind.store.lead - 6 * 3_600.0) < 1.0
     assert abs(right.store.lead) < 1.0
     right.store.lead = 99.0  # the machine's clock was set back since
-    await right.reserve(2, (MINUTE,), 0, 0.0)
+    await right.reserve(Place(False, 2), (MINUTE,), 0, 0.0)
     assert abs(right.store.lead) < 1.0
     await behind.drain()
     await right.drain()

@@ -15,6 +15,7 @@ from freerouter_core.catalogue.calendar import DAY
 from freerouter_core.routing.account_benches import Bench
 from freerouter_core.routing.charges import Charge, Grant, Refusal
 from freerouter_core.routing.health import LACKS_KEPT, Health
+from freerouter_core.routing.lanes import Place
 from freerouter_core.routing.limits import reserve
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.routing.window import LEASE, RENEWAL, Window
@@ -144,14 +145,14 @@ async def test_processes_of_a_machine_go_by_its_clock(tmp_path: Path) -> None:
     ahead, right = Ahead(NOW + 6 * HOUR), VirtualClock(NOW)
     theirs, ours = Ledger(ahead, SqliteStore(path)), Ledger(right, SqliteStore(path))
     try:
-        assert isinstance(await theirs.reserve(1, (MINUTE,), 0, 0.0), Grant)
-        refusal = await ours.reserve(1, (MINUTE,), 0, 0.0)
+        assert isinstance(await theirs.reserve(Place(False, 1), (MINUTE,), 0, 0.0), Grant)
+        refusal = await ours.reserve(Place(False, 1), (MINUTE,), 0, 0.0)
         assert isinstance(refusal, Refusal)
         assert refusal.until == pytest.approx(NOW + 60.5)
         right.advance(61.0)
-        assert isinstance(await ours.reserve(2, (MINUTE,), 0, 0.0), Grant)
+        assert isinstance(await ours.reserve(Place(False, 2), (MINUTE,), 0, 0.0), Grant)
         ahead.advance(61.0)
-        refusal = await theirs.reserve(2, (MINUTE,), 0, 0.0)
+        refusal = await theirs.reserve(Place(False, 2), (MINUTE,), 0, 0.0)
         assert isinstance(refusal, Refusal)
         assert refusal.until == pytest.approx(ahead.now() + 60.5), "by its own clock"
     finally:
@@ -257,16 +258,16 @@ async def test_a_killed_process_frees_its_lanes_and_a_living_one_keeps_them(
     path, clock = tmp_path / "state.db", VirtualClock(NOW)
     living, other = Ledger(clock, SqliteStore(path)), Ledger(clock, SqliteStore(path))
     try:
-        grant = await living.reserve(1, (LANE,), 0, 0.0)
+        grant = await living.reserve(Place(False, 1), (LANE,), 0, 0.0)
         assert isinstance(grant, Grant)
         for _ in range(12):  # two minutes of one request
             clock.advance(RENEWAL)
             living._leases._on_timer()
             while living.tasks:
                 await asyncio.wait(set(living.tasks))
-            assert isinstance(await other.reserve(1, (LANE,), 0, 0.0), Refusal)
+            assert isinstance(await other.reserve(Place(False, 1), (LANE,), 0, 0.0), Refusal)
         clock.advance(LEASE + 0.1)  # it was killed
-        assert isinstance(await other.reserve(1, (LANE,), 0, 0.0), Grant)
+        assert isinstance(await other.reserve(Place(False, 1), (LANE,), 0, 0.0), Grant)
     finally:
         living.forget()
         await other.drain()
@@ -275,21 +276,21 @@ async def test_a_killed_process_frees_its_lanes_and_a_living_one_keeps_them(
 async def test_a_lease_that_ended_is_renewed_no_more(tmp_path: Path) -> None:
     clock = VirtualClock(NOW)
     ledger = Ledger(clock, SqliteStore(tmp_path / "state.db"))
-    grant = await ledger.reserve(1, (LANE,), 0, 0.0)
+    grant = await ledger.reserve(Place(False, 1), (LANE,), 0, 0.0)
     assert isinstance(grant, Grant)
     assert ledger._leases._timer is not None
     ledger._renew((grant,))  # on its way while the request ends
     ledger.settle(grant, sent=True)
     assert ledger._leases._timer is None
     await ledger.drain()
-    assert isinstance(await ledger.reserve(2, (LANE,), 0, 0.0), Grant)
+    assert isinstance(await ledger.reserve(Place(False, 2), (LANE,), 0, 0.0), Grant)
     await ledger.drain()
 
 
 async def test_a_machine_that_slept_takes_its_lanes_again() -> None:
     clock = VirtualClock(NOW)
     ledger = Ledger(clock)
-    grant = await ledger.reserve(1, (LANE,), 0, 0.0)
+    grant = await ledger.reserve(Place(False, 1), (LANE,), 0, 0.0)
     clock.advance(8 * HOUR)
     assert await ledger.used(LANE) == 0.0
     ledger._leases._on_timer()

@@ -14,6 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from freerouter_core import Limit, Model, errors
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.routing.charges import Charge, Grant, Refusal, budget, charges_of
+from freerouter_core.routing.lanes import Place
 from freerouter_core.routing.limits import reserve, settle
 from freerouter_core.routing.window import LEASE, MARGIN, Window
 from freerouter_core.runtime.ledger import Ledger
@@ -159,13 +160,15 @@ def test_a_new_request_does_not_overtake_one_in_line() -> None:
     async def live() -> list[type]:
         clock = VirtualClock(START)
         ledger, charge = Ledger(clock), Charge("a", Limit(requests=1, per=60.0))
-        await ledger.reserve(1, (charge,), 0, 0.0)
-        refusal = await ledger.reserve(2, (charge,), 0, 0.0)
+        await ledger.reserve(Place(False, 1), (charge,), 0, 0.0)
+        refusal = await ledger.reserve(Place(False, 2), (charge,), 0, 0.0)
         assert isinstance(refusal, Refusal)
-        waiting = asyncio.create_task(ledger.wait(2, "a", refusal.until))
+        waiting = asyncio.create_task(ledger.wait(Place(False, 2), "a", refusal.until))
         await asyncio.sleep(0)
         clock.advance(61.0)
-        got = [type(await ledger.reserve(number, (charge,), 0, 0.0)) for number in (3, 2)]
+        got = [
+            type(await ledger.reserve(Place(False, number), (charge,), 0, 0.0)) for number in (3, 2)
+        ]
         waiting.cancel()
         return got
 
@@ -299,7 +302,8 @@ def test_requests_of_any_cost_share_one_budget() -> None:
         ledger = Ledger(VirtualClock())
         charges = [budget(account, 0.01, 0.006 + n / 100_000) for n in range(5)]
         return [
-            isinstance(await ledger.reserve(n, (c,), 0, 0.0), Grant) for n, c in enumerate(charges)
+            isinstance(await ledger.reserve(Place(False, n), (c,), 0, 0.0), Grant)
+            for n, c in enumerate(charges)
         ]
 
     assert asyncio.run(live()) == [True, False, False, False, False]

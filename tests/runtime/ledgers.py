@@ -11,6 +11,7 @@ import pytest
 
 from freerouter_core import Limit
 from freerouter_core.routing.charges import Charge
+from freerouter_core.routing.lanes import Place
 from freerouter_core.runtime.ledger import Ledger
 from freerouter_core.runtime.ledger.open_store import open_store
 from freerouter_core.runtime.loop.clock import RealClock
@@ -38,7 +39,7 @@ def ledger_at(state: str, emit: Any = None) -> Ledger:
 
 
 async def reserve(ledger: Ledger, *charges: Charge, tokens: int = 0) -> Any:
-    return await ledger.reserve(1, charges, tokens, 0.0)
+    return await ledger.reserve(Place(False, 1), charges, tokens, 0.0)
 
 
 async def settled(ledger: Ledger) -> None:

@@ -17,6 +17,7 @@ from freerouter_core.catalogue.providers import Account
 from freerouter_core.events import Event, QuotaLow, StoreLost
 from freerouter_core.routing.charges import Charge, Grant, Refusal
 from freerouter_core.routing.congestion import FREE, Congestion
+from freerouter_core.routing.lanes import Place
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.runtime.ledger import Ledger, MemoryStore, StoreFailed
 from freerouter_core.runtime.ledger.ledger import STORE_RETRY_AFTER
@@ -32,6 +33,12 @@ MINUTE = Charge("account", Limit(requests=1, per=60.0))
 HOUR = Charge("account", Limit(requests=5, per=3_600.0))
 DAY = Charge("account", Limit(requests=50, per=86_400.0, reset="utc-day"))
 T = TypeVar("T")
+
+
+def at(number: int, *, background: bool = False) -> Place:
+    return Place(background, number)
+
+
 MODEL = ("openrouter", "https://openrouter.ai/api/v1", "acme/a:free")
 
 
@@ -49,8 +56,8 @@ def test_the_first_to_come_is_the_first_to_be_served(runtime: Runtime) -> None:
 
     async def request(number: int) -> None:
         ledger = runtime.ledger
-        while not isinstance(grant := await ledger.reserve(number, (LANE,), 0, 0.0), Grant):
-            await ledger.wait(number, grant.scope, grant.until)
+        while not isinstance(grant := await ledger.reserve(at(number), (LANE,), 0, 0.0), Grant):
+            await ledger.wait(at(number), grant.scope, grant.until)
         served.append(number)
         await asyncio.sleep(1.0)
         ledger.settle(grant, sent=True)
@@ -70,14 +77,14 @@ def test_a_new_request_waits_until_the_last_in_line_expects_room(runtime: Runtim
     async def live() -> None:
         ledger, now = runtime.ledger, runtime.clock.now()
         waiting = [
-            asyncio.ensure_future(ledger.wait(number, "account", now + seconds))
+            asyncio.ensure_future(ledger.wait(at(number), "account", now + seconds))
             for number, seconds in ((2, 40.0), (3, 50.0))
         ]
         await asyncio.sleep(0)
-        refusal = await ledger.reserve(4, (LANE,), 0, 0.0)
+        refusal = await ledger.reserve(at(4), (LANE,), 0, 0.0)
         assert isinstance(refusal, Refusal)
         assert refusal.until == now + 50.0
-        earlier = await ledger.reserve(1, (LANE,), 0, 0.0)
+        earlier = await ledger.reserve(at(1), (LANE,), 0, 0.0)
         assert isinstance(earlier, Grant), "nobody who came before it waits"
         assert ledger._lines.length("account") == 2
         for task in waiting:
@@ -94,7 +101,7 @@ def test_only_the_head_is_woken_and_a_head_that_leaves_hands_its_turn_on(
     turns: list[int] = []
 
     async def waiter(number: int, until: float) -> None:
-        await runtime.ledger.wait(number, "account", until)
+        await runtime.ledger.wait(at(number), "account", until)
         turns.append(number)
 
     async def live() -> None:
@@ -118,10 +125,10 @@ def test_a_request_does_not_wait_for_later_ones_or_for_itself(
 ) -> None:
     async def live() -> None:
         now = runtime.clock.now()
-        waiting = asyncio.ensure_future(runtime.ledger.wait(2, "account", now + 40.0))
+        waiting = asyncio.ensure_future(runtime.ledger.wait(at(2), "account", now + 40.0))
         await asyncio.sleep(0)
-        assert runtime.ledger._lines.busy_until("account", number) is None
-        assert runtime.ledger._lines.busy_until("account", 3) == now + 40.0
+        assert runtime.ledger._lines.busy_until("account", at(number)) is None
+        assert runtime.ledger._lines.busy_until("account", at(3)) == now + 40.0
         waiting.cancel()
 
     runtime.call(live)
@@ -133,7 +140,7 @@ def test_each_in_the_line_has_a_turn_at_its_time(runtime: Runtime) -> None:
     start = runtime.clock.now()
 
     async def waiter(number: int) -> None:
-        await runtime.ledger.wait(number, "account", start + 10.0 * number)
+        await runtime.ledger.wait(at(number), "account", start + 10.0 * number)
         turns.append((number, round(runtime.clock.now() - start, 3)))
 
     async def live() -> None:
@@ -150,9 +157,9 @@ def test_a_refusal_never_ends_in_the_past(runtime: Runtime) -> None:
 
     async def live() -> None:
         ledger, now = runtime.ledger, runtime.clock.now()
-        waiting = asyncio.ensure_future(ledger.wait(1, "account", now - 5.0))
+        waiting = asyncio.ensure_future(ledger.wait(at(1), "account", now - 5.0))
         await asyncio.sleep(0)
-        refusal = await ledger.reserve(2, (LANE,), 0, 0.0)
+        refusal = await ledger.reserve(at(2), (LANE,), 0, 0.0)
         assert isinstance(refusal, Refusal)
         assert refusal.until > now
         await waiting
@@ -163,15 +170,15 @@ def test_a_refusal_never_ends_in_the_past(runtime: Runtime) -> None:
 def test_what_was_never_sent_makes_room_for_the_next_at_once(runtime: Runtime) -> None:
     async def live() -> float:
         ledger, start = runtime.ledger, runtime.clock.now()
-        grant = await ledger.reserve(1, (MINUTE,), 0, 0.0)
-        refusal = await ledger.reserve(2, (MINUTE,), 0, 0.0)
+        grant = await ledger.reserve(at(1), (MINUTE,), 0, 0.0)
+        refusal = await ledger.reserve(at(2), (MINUTE,), 0, 0.0)
         assert isinstance(grant, Grant)
         assert isinstance(refusal, Refusal)
-        waiting = asyncio.ensure_future(ledger.wait(2, refusal.scope, refusal.until))
+        waiting = asyncio.ensure_future(ledger.wait(at(2), refusal.scope, refusal.until))
         await asyncio.sleep(1.0)
         ledger.settle(grant, sent=False)
         await waiting
-        assert isinstance(await ledger.reserve(2, (MINUTE,), 0, 0.0), Grant)
+        assert isinstance(await ledger.reserve(at(2), (MINUTE,), 0, 0.0), Grant)
         return runtime.clock.now() - start
 
     assert runtime.call(live) == pytest.approx(1.0)
@@ -184,7 +191,7 @@ def test_a_long_line_makes_a_request_dear(runtime: Runtime) -> None:
         ledger, now = runtime.ledger, runtime.clock.now()
         free = ledger.congestion(account, (), now)
         waiting = [
-            asyncio.ensure_future(ledger.wait(number, account.scope, now + 9.0))
+            asyncio.ensure_future(ledger.wait(at(number), account.scope, now + 9.0))
             for number in range(3)
         ]
         await asyncio.sleep(0)
@@ -209,7 +216,7 @@ def test_limits_that_were_learnt_make_a_request_dear_and_a_models_own_do_not(
         ledger, now = runtime.ledger, runtime.clock.now()
         costs = [ledger.congestion(account, (learnt,), now)]
         charges = (Charge(account.scope, day), learnt, Charge(f"{account.scope}|m", own))
-        await ledger.reserve(1, charges, 0, 0.0)
+        await ledger.reserve(at(1), charges, 0, 0.0)
         costs.append(ledger.congestion(account, (learnt,), now))
         costs.append(ledger.congestion(account, (), now))
         costs.append(ledger.congestion(account, (learnt,), now + 61.0))
@@ -227,7 +234,7 @@ def test_limits_that_were_learnt_make_a_request_dear_and_a_models_own_do_not(
 def test_full_limits_tell_when_they_are_free_and_leases_do_not(runtime: Runtime) -> None:
     async def live() -> None:
         ledger, now = runtime.ledger, runtime.clock.now()
-        await ledger.reserve(1, (MINUTE, LANE), 0, 0.0)
+        await ledger.reserve(at(1), (MINUTE, LANE), 0, 0.0)
         free = await ledger.free_at((MINUTE, LANE, DAY))
         assert list(free) == [MINUTE.window]
         assert 60.0 < free[MINUTE.window] - now < 61.0
@@ -242,7 +249,7 @@ def test_full_limits_tell_when_they_are_free_and_leases_do_not(runtime: Runtime)
 def test_after_a_fork_leases_are_gone_and_what_was_spent_stays_spent(runtime: Runtime) -> None:
     async def live() -> None:
         ledger = runtime.ledger
-        await ledger.reserve(1, (MINUTE, LANE), 0, 0.0)
+        await ledger.reserve(at(1), (MINUTE, LANE), 0, 0.0)
         ledger.forget()
         assert (await ledger.used(MINUTE), await ledger.used(LANE)) == (1, 0)
 
@@ -255,7 +262,7 @@ def test_an_owner_is_warned_once_in_each_period_from_four_fifths_on(runtime: Run
 
     async def spend(requests: int) -> None:
         for number in range(requests):
-            await runtime.ledger.reserve(number, (HOUR,), 0, 0.0)
+            await runtime.ledger.reserve(at(number), (HOUR,), 0, 0.0)
 
     warnings = []
     for requests in (3, 1, 1):
@@ -301,10 +308,10 @@ def test_after_a_fork_no_lease_of_the_parent_is_remembered_beside_a_store(
 ) -> None:
     async def live() -> None:
         ours, _, store = two_processes(VirtualClock())
-        await ours.reserve(1, (LANE,), 0, 0.0)
+        await ours.reserve(at(1), (LANE,), 0, 0.0)
         ours.forget()
         store.broken = True
-        assert isinstance(await ours.reserve(1, (LANE,), 0, 0.0), Grant)
+        assert isinstance(await ours.reserve(at(1), (LANE,), 0, 0.0), Grant)
 
     runtime.call(live)
 
@@ -312,12 +319,12 @@ def test_after_a_fork_no_lease_of_the_parent_is_remembered_beside_a_store(
 def test_what_the_store_refuses_is_not_taken_here(runtime: Runtime) -> None:
     async def live() -> None:
         ours, theirs, _ = two_processes(VirtualClock())
-        grant = await theirs.reserve(1, (LANE,), 0, 0.0)
+        grant = await theirs.reserve(at(1), (LANE,), 0, 0.0)
         assert isinstance(grant, Grant)
-        assert isinstance(await ours.reserve(1, (LANE,), 0, 0.0), Refusal)
+        assert isinstance(await ours.reserve(at(1), (LANE,), 0, 0.0), Refusal)
         theirs.settle(grant, sent=True)
         await theirs.drain()
-        assert isinstance(await ours.reserve(1, (LANE,), 0, 0.0), Grant)
+        assert isinstance(await ours.reserve(at(1), (LANE,), 0, 0.0), Grant)
 
     runtime.call(live)
 
@@ -326,16 +333,16 @@ def test_what_ended_while_the_store_was_lost_is_reported_later(runtime: Runtime)
     async def live() -> None:
         clock = VirtualClock()
         ours, theirs, store = two_processes(clock)
-        grant = await ours.reserve(1, (LANE,), 0, 0.0)
+        grant = await ours.reserve(at(1), (LANE,), 0, 0.0)
         assert isinstance(grant, Grant)
         store.broken = True
         ours.settle(grant, sent=True)
         await asyncio.gather(*ours.tasks)
         store.broken = False
         clock.advance(STORE_RETRY_AFTER)
-        assert isinstance(await theirs.reserve(1, (LANE,), 0, 0.0), Refusal)
+        assert isinstance(await theirs.reserve(at(1), (LANE,), 0, 0.0), Refusal)
         await ours.drain()
-        assert isinstance(await theirs.reserve(1, (LANE,), 0, 0.0), Grant)
+        assert isinstance(await theirs.reserve(at(1), (LANE,), 0, 0.0), Grant)
 
     runtime.call(live)
 
@@ -348,10 +355,10 @@ def test_a_lost_store_is_reported_once_and_left_alone_for_a_while(runtime: Runti
         ours, _, store = two_processes(clock, events.append)
         store.broken = True
         for _ in range(2):
-            await asyncio.gather(*(ours.reserve(n, (DAY,), 0, 0.0) for n in range(3)))
+            await asyncio.gather(*(ours.reserve(at(n), (DAY,), 0, 0.0) for n in range(3)))
         assert store.calls == 3, "those that were under way together"
         clock.advance(STORE_RETRY_AFTER)
-        await ours.reserve(9, (DAY,), 0, 0.0)
+        await ours.reserve(at(9), (DAY,), 0, 0.0)
         assert store.calls == 4
 
     runtime.call(live)

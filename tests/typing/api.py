@@ -146,6 +146,7 @@ def routers() -> None:
         privacy="no-train",
         timeout=30,
         max_wait=120,
+        lane="background",
         max_retries=3,
         max_failures=2,
         exclude_failed=1_800,

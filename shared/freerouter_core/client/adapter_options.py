@@ -27,6 +27,7 @@ from ..guards.base import GuardLike, checked
 from ..routing.policy import Ranker
 from ..routing.task import TASKS
 from ..wire.json_values import Json
+from ..wire.request import Lane
 from .config import HedgeMode, OnStreamBreak, Prefer, Privacy, ToolStreaming
 from .serialize import (
     guards_as_data,
@@ -112,6 +113,7 @@ class RouterOptions(BaseModel):
     """Seconds. A number given here overrules `OPENROUTER_TIMEOUT`, 60.0 too."""
     max_retries: int | None = Field(default=None, ge=0)
     max_wait: float | None = Field(default=None, ge=0)
+    lane: Lane = "interactive"
     on_stream_break: OnStreamBreak = "raise"
     tool_streaming: ToolStreaming = "whole"
     hedge: HedgeMode = "auto"

@@ -15,6 +15,7 @@ from ..errors import BadSetting, hide_keys, like_a_key
 from ..guards.base import GuardLike, checked
 from ..routing.policy import ALIASES, STRATEGIES, Ranker
 from ..routing.task import TASKS
+from ..wire.request import Lane
 
 Prefer = Literal["speed", "balanced", "quality"]
 Privacy = Literal["any", "no-train"]
@@ -61,6 +62,7 @@ class RouterConfig:
     timeout: float | Unset | None = UNSET
     max_retries: int | None = None
     max_wait: float | None = None
+    lane: Lane = "interactive"
     max_failures: int = 1
     exclude_failed: float | None = None
     on_stream_break: OnStreamBreak = "raise"
@@ -132,6 +134,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "on_stream_break": get_args(OnStreamBreak),
     "tool_streaming": get_args(ToolStreaming),
     "hedge": get_args(HedgeMode),
+    "lane": get_args(Lane),
 }
 
 

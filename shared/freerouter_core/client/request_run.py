@@ -158,6 +158,7 @@ class RequestRun:
             stream=self.show is not None,
             deadline=deadline,
             max_wait=resolved.max_wait if request.timeout is None else None,
+            lane=request.lane or resolved.lane,
             run_guards=run_guards,
             flags=flags,
             congestion=runtime.congestion(accounts.values()),

@@ -13,6 +13,7 @@ from ..routing.policy import Policy
 from ..runtime.hardware import memory
 from ..settings.environment import Settings
 from ..settings.known_providers import known_providers
+from ..wire.request import Lane
 from .accounts import accounts_of
 from .config import RouterConfig
 
@@ -31,6 +32,7 @@ class Resolved:
         timeout: seconds for a call. None: no limit.
         max_wait: seconds to stand in line for own limits, besides the timeout. None: the timeout
             was given, and bounds this wait, too.
+        lane: whether somebody waits for the answers.
     """
 
     settings: Settings
@@ -38,6 +40,7 @@ class Resolved:
     policy: Policy
     timeout: float | None
     max_wait: float | None = None
+    lane: Lane = "interactive"
 
     @property
     def may_charge(self) -> bool:
@@ -62,9 +65,10 @@ def resolve(config: RouterConfig, settings: Settings) -> Resolved:
     accounts = accounts_of(config, settings)
     policy = _policy(config, settings, accounts)
     if not isinstance(config.timeout, Unset):
-        return Resolved(settings, accounts, policy, config.timeout)
+        return Resolved(settings, accounts, policy, config.timeout, lane=config.lane)
     max_wait = LONGEST_LINE if config.max_wait is None else config.max_wait
-    return Resolved(settings, accounts, policy, settings.openrouter_timeout, max_wait)
+    timeout = settings.openrouter_timeout
+    return Resolved(settings, accounts, policy, timeout, max_wait, config.lane)
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:

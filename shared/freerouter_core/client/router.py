@@ -18,7 +18,7 @@ from ..routing.session_memory import SessionMemory
 from ..runtime.http.transport import HttpClient
 from ..runtime.runtime import Runtime
 from ..runtime.stream_output import Show
-from ..wire.request import ChatRequest, Prompt
+from ..wire.request import ChatRequest, Lane, Prompt
 from .config import (
     HedgeMode,
     OnStreamBreak,
@@ -78,6 +78,8 @@ class Router(RouterReports):
         max_retries: attempts after the first. None: as many as the timeout allows.
         max_wait: seconds to stand in line for the limits of one's own account. None: up to 600. A
             `timeout` that is given bounds this wait, too; the default timeout does not count it.
+        lane: "interactive": somebody waits for the answer. "background": nobody does, so these
+            requests stand behind all others.
         max_failures: failures in a row before a model is benched.
         exclude_failed: seconds of such a bench. None: 20 seconds at first, doubling to 600. What
             a provider states is kept either way.
@@ -125,6 +127,7 @@ class Router(RouterReports):
         timeout: float | Unset | None = UNSET,
         max_retries: int | None = None,
         max_wait: float | None = None,
+        lane: Lane = "interactive",
         max_failures: int = 1,
         exclude_failed: float | None = None,
         on_stream_break: OnStreamBreak = "raise",

@@ -14,7 +14,7 @@ from ..errors import AttemptRecord
 from ..wire.answer import Answer
 from ..wire.chat import ChatOperation
 from ..wire.operation import Operation
-from ..wire.request import ChatRequest
+from ..wire.request import ChatRequest, Lane
 from .congestion import Congestion
 from .health_book import HealthBook
 from .journal import Journal
@@ -44,6 +44,8 @@ class Plan:
     max_wait: float | None = None
     """Seconds that the request may stand in line for its own limits. The deadline is put off by as
     much: it counts from the first attempt. None: the deadline bounds this wait, too."""
+    lane: Lane = "interactive"
+    """Whether somebody waits for the answer."""
     run_guards: Callable[[Answer, str], Ruling] | None = None
     """The guards' opinion of an answer from the model of that id. The driver asks, on a thread."""
     flags: tuple[Flag, ...] = ()

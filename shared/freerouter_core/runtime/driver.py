@@ -34,6 +34,7 @@ from ..routing import steps as s
 from ..routing.charges import Grant
 from ..routing.engine import route
 from ..routing.journal import Journal
+from ..routing.lanes import Place
 from ..routing.plan import Outcome, Plan
 from ..wire.redact import redact
 from .attempt_tasks import AttemptTasks
@@ -57,6 +58,7 @@ class Driver:
         transport_of: Callable[[Account], Transport],
     ) -> None:
         self._runtime, self._plan, self._journal = runtime, plan, journal
+        self._place = Place(plan.lane == "background", journal.number)
         self._clock, self._transport_of = runtime.clock, transport_of
         self._route = route(plan, runtime.state, journal, runtime.rng, now=self._clock.now())
         self._output = StreamOutput(show, journal, self._clock)
@@ -151,7 +153,7 @@ class Driver:
         try:
             async with asyncio.timeout(left):
                 granted = await self._runtime.ledger.reserve(
-                    self._journal.number, step.charges, step.tokens, step.keep
+                    self._place, step.charges, step.tokens, step.keep
                 )
         except TimeoutError:  # the store takes longer than the caller has
             now = self._clock.now()
@@ -171,9 +173,7 @@ class Driver:
             self._renew_lists()
             await asyncio.sleep(max(0.0, step.until - self._clock.now()))
             return
-        turn = self._runtime.ledger.wait(
-            self._journal.number, step.scope, step.until, _leaves_at(step)
-        )
+        turn = self._runtime.ledger.wait(self._place, step.scope, step.until, _leaves_at(step))
         if step.deadline is None:
             await turn
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ..catalogue.model import is_plausible_name
 from ..errors import BadRequest
@@ -19,6 +19,9 @@ Validator = Callable[[Answer], object]
 
 Messages = Sequence[Mapping[str, Any]]
 """Messages as OpenAI's wire objects."""
+
+Lane = Literal["interactive", "background"]
+"""Whether somebody waits for the answer. Interactive requests go before background ones."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,9 @@ class ChatRequest:
     replaces: bool = False
     """Whether whoever reads the stream of a structured answer replaces each partial object with the
     next (`Delta.restarts`), so that it may begin again on another model."""
+    lane: Lane | None = None
+    """Whether somebody waits for the answer ("interactive") or not ("background"). None: as the
+    router says."""
     label: str = ""
     """The name of this step in a session's statistics; not sent."""
 
@@ -57,6 +63,10 @@ class ChatRequest:
         if self.model is not None and not is_plausible_name(self.model):
             raise BadRequest(
                 "no model has such a name", hint='"auto", or an id such as "author/name:free"'
+            )
+        if self.lane is not None and self.lane not in get_args(Lane):
+            raise BadRequest(
+                f"lane={self.lane!r} is none", hint='"interactive", "background", or None'
             )
 
     @classmethod
@@ -166,6 +176,7 @@ ROUTER_OPTIONS = frozenset(
         "hedge",
         "http_client",
         "keyless",
+        "lane",
         "max_cost_per_request",
         "max_cost_per_token",
         "max_failures",

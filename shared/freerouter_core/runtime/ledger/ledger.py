@@ -33,6 +33,7 @@ from ...catalogue.providers import Account
 from ...events import Event, QuotaLow, StoreLost
 from ...routing.charges import Charge, Grant, Refusal
 from ...routing.congestion import Congestion, delay, denial
+from ...routing.lanes import Place
 from ...routing.limits import Windows, changes, reserve, settle
 from ...routing.turn import turn_at
 from ...routing.usage_stats import HOUR, Tallies
@@ -79,18 +80,18 @@ class Ledger:
     # -- grants -------------------------------------------------------------------------------
 
     async def reserve(
-        self, number: int, charges: tuple[Charge, ...], tokens: int, keep: float
+        self, place: Place, charges: tuple[Charge, ...], tokens: int, keep: float
     ) -> Grant | Refusal:
         """Take a share of every charge, or of none.
 
-        `number`: the request's place in the order of arrival. `keep`: the share of each limit to
+        `place`: where the request stands in lines. `keep`: the share of each limit to
         leave untouched, 0 to 1.
         """
         now = self._clock.now()
         for charge in charges:
-            until = self._lines.busy_until(charge.scope, number)
+            until = self._lines.busy_until(charge.scope, place)
             if until is not None:
-                turn = self._turn(number, charge.scope, charges, now)
+                turn = self._turn(place, charge.scope, charges, now)
                 return Refusal(max(until, now + 0.001), charge.scope, turn)
         grant_number = next(self._grant_numbers)
         warnings: list[QuotaLow] = []
@@ -113,10 +114,10 @@ class Ledger:
         return result
 
     def _turn(
-        self, number: int, scope: str, charges: tuple[Charge, ...], now: float
+        self, place: Place, scope: str, charges: tuple[Charge, ...], now: float
     ) -> float | None:
         """When the request's turn in a line comes: after those before it, under every limit."""
-        ahead = self._lines.ahead(scope, number)
+        ahead = self._lines.ahead(scope, place)
         turns = (
             turn_at(self._memory.window(charge), charge.limit, ahead, now)
             for charge in charges
@@ -207,9 +208,9 @@ class Ledger:
 
     # -- waiting ------------------------------------------------------------------------------
 
-    async def wait(self, number: int, scope: str, until: float, leaves: float = math.inf) -> None:
+    async def wait(self, place: Place, scope: str, until: float, leaves: float = math.inf) -> None:
         """Stand in line for `scope` until it is this request's turn to try. See `WaitingLines`."""
-        await self._lines.wait(number, scope, until, leaves)
+        await self._lines.wait(place, scope, until, leaves)
 
     def congestion(self, account: Account, learnt: Iterable[Charge], now: float) -> Congestion:
         """What one more request of an account costs others. Asks no store. `learnt`: its limits

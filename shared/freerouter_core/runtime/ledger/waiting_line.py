@@ -1,4 +1,4 @@
-"""`WaitingLines`: the requests that wait for a limit, in order of arrival."""
+"""`WaitingLines`: the requests that wait for a limit, in order of their places."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 
+from ...routing.lanes import Place
 from ..loop.clock import Clock
 
 
@@ -14,16 +15,16 @@ class _Waiter:
     """One request in line. `until`: when it expects room; `leaves`: until when it is sure to wait.
     Both are unix seconds."""
 
-    __slots__ = ("leaves", "number", "turn", "until")
+    __slots__ = ("leaves", "place", "turn", "until")
 
     def __init__(
-        self, number: int, until: float, leaves: float, turn: asyncio.Future[None]
+        self, place: Place, until: float, leaves: float, turn: asyncio.Future[None]
     ) -> None:
-        self.number, self.until, self.leaves, self.turn = number, until, leaves, turn
+        self.place, self.until, self.leaves, self.turn = place, until, leaves, turn
 
 
 class WaitingLines:
-    """One line for each scope, ordered by the numbers of its requests.
+    """One line for each scope, ordered by the places of its requests.
 
     Only the head of a line has a timer. When the head was served, or has left, the next is woken.
     """
@@ -37,27 +38,27 @@ class WaitingLines:
         """How many requests wait for `scope`."""
         return len(self._lines.get(scope, ()))
 
-    def busy_until(self, scope: str, number: int) -> float | None:
-        """When the last in line expects room. None if nobody waits who came before `number`."""
+    def busy_until(self, scope: str, place: Place) -> float | None:
+        """When the last in line expects room. None if nobody waits who goes before `place`."""
         line = self._lines.get(scope)
-        return line[-1].until if line and line[0].number < number else None
+        return line[-1].until if line and line[0].place < place else None
 
-    def ahead(self, scope: str, number: int) -> list[float]:
-        """Until when each of those is sure to wait who came before `number`, in order."""
+    def ahead(self, scope: str, place: Place) -> list[float]:
+        """Until when each of those is sure to wait who goes before `place`, in order."""
         line = self._lines.get(scope, ())
-        return [waiter.leaves for waiter in line if waiter.number < number]
+        return [waiter.leaves for waiter in line if waiter.place < place]
 
-    async def wait(self, number: int, scope: str, until: float, leaves: float = math.inf) -> None:
+    async def wait(self, place: Place, scope: str, until: float, leaves: float = math.inf) -> None:
         """Stand in line for `scope`, and return when it is this request's turn to try.
 
         That is at `until` (unix seconds) or when room was freed, but never before those ahead.
         `leaves`: until when it is sure to wait; in the past, if it may be served elsewhere.
         """
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(number, until, leaves, loop.create_future())
+        waiter = _Waiter(place, until, leaves, loop.create_future())
         line = self._lines.setdefault(scope, deque())
-        place = next((n for n, other in enumerate(line) if other.number > number), len(line))
-        line.insert(place, waiter)
+        at = next((n for n, other in enumerate(line) if other.place > place), len(line))
+        line.insert(at, waiter)
         self._start_timer(scope)
         try:
             await waiter.turn
