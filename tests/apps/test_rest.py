@@ -103,7 +103,7 @@ def test_langchain_chat_openai_works(address: str) -> None:
         ({"messages": []}, 400),
         ({"messages": "hello"}, 400),
         ([], 400),
-        ({"messages": [{"role": "user", "content": "x"}], "n": 3}, 400),
+        ({"messages": [{"role": "user", "content": "x"}], "n": 0}, 400),
         ({"messages": [{"role": "user", "content": "x"}], "model": 7}, 400),
         ({"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "xml"}}, 400),
         ({"messages": [{"role": "user", "content": "x" * 2_000_000}]}, 400),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -341,6 +342,18 @@ def test_four_reasons_are_spelt_out() -> None:
     four = Case(models=old[:4]).error()
     assert four is not None
     assert "more" not in four.message
+
+
+def test_if_nobody_gives_logprobs_the_request_is_wrong() -> None:
+    models = [model("a", parameters={"stop"}), model("b", expires=NOW)]
+    case = Case(models=models)
+    case.plan = replace(case.plan, need=Need(logprobs=True))
+    situation = case.plan.situation(case.book, NOW, Random(0), 1)
+    case.candidates = Candidates.of(case.plan.catalogue, case.plan.accounts, situation)
+    error = case.error()
+
+    assert isinstance(error, BadRequest)
+    assert str(error) == "no free model gives logprobs (leave logprobs out)"
 
 
 def test_an_empty_catalogue_has_no_reasons() -> None:

@@ -277,6 +277,7 @@ def test_a_model_that_can_serve_the_request_fits() -> None:
         ({}, {"inputs": {"image"}}, {}, "takes no image"),
         ({"parameters": {"stop"}}, {"tools": True}, {}, "has no tools"),
         ({"parameters": {"tools"}}, {"tool_choice": True}, {}, "has no tool_choice"),
+        ({"parameters": {"tools"}}, {"logprobs": True}, {}, "gives no logprobs"),
         ({}, {}, {"capabilities": {"vision"}}, "has no vision"),
         ({"parameters": {"stop"}}, {}, {"capabilities": {"structured"}}, "has no structured"),
         ({"context": 99}, {"least_tokens": 100}, {}, "context of 99 tokens"),
@@ -344,13 +345,15 @@ def test_a_named_model_need_be_no_chat_model_nor_listed() -> None:
 
 
 def test_what_a_model_refused_leaves_it_out_until_that_is_forgotten() -> None:
-    blind = Health(lacks=frozenset({"image", "tools", "tool_choice"}), lacks_since=NOW)
+    lacks = frozenset({"image", "tools", "tool_choice", "logprobs"})
+    blind = Health(lacks=lacks, lacks_since=NOW)
     seeing = model("a", inputs=frozenset({"text", "image"}))
     image = Need(inputs=frozenset({"image"}))
 
     assert why(seeing, image, blind) == "takes no image"
     assert why(A, Need(tools=True), blind) == "has no tools"
     assert why(A, Need(tool_choice=True), blind) == "has no tool_choice"
+    assert why(A, Need(logprobs=True), blind) == "gives no logprobs"
     later = NOW + LACKS_KEPT + 1.0
     assert ready(seeing, image, Policy(), blind, later) is None
 

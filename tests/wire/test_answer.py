@@ -53,6 +53,18 @@ def test_a_whole_answer_is_read_field_by_field() -> None:
     assert answer.cost == 0.5
 
 
+@pytest.mark.parametrize("told", [{"content": [{"token": "a"}], "refusal": None}, {}, None, 7])
+def test_chances_of_tokens_are_kept_if_they_came(told: object) -> None:
+    body = {"choices": [{"message": {"content": "a"}, "logprobs": told}]}
+    assembler = Assembler()
+    assembler.feed({"choices": [{"delta": {"content": "a"}, "logprobs": told}]})
+    assembler.feed({"choices": [{"delta": {"content": "b"}, "logprobs": None}]})
+    expected = told if isinstance(told, dict) and told else None
+
+    assert read_answer(body).logprobs == expected
+    assert assembler.answer().logprobs == expected
+
+
 @pytest.mark.parametrize("junk", [None, "x", 7, [], [{"choices": []}]])
 def test_a_body_that_is_no_object_is_an_error(junk: object) -> None:
     answer = read_answer(junk, "acme/a:free")

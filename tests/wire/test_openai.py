@@ -5,24 +5,15 @@ from __future__ import annotations
 import pytest
 
 from freerouter_core import errors
-from freerouter_core.wire.answer import Answer
-from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.json_values import Json
-from freerouter_core.wire.openai import read_request, write_answer, write_delta, write_end
-from freerouter_core.wire.tool_calls import InvalidToolCall, ToolCall, ToolCallFragment
+from freerouter_core.wire.openai import read_request
 
 MESSAGES: list[Json] = [{"role": "user", "content": "x"}]
-CALL = ToolCall("c1", "f", '{"a": 1}')
-WIRE_CALL = {
-    "id": "c1",
-    "type": "function",
-    "function": {"name": "f", "arguments": '{"a": 1}'},
-}
 
 
 def test_a_body_becomes_a_request() -> None:
     tool = {"type": "function", "function": {"name": "f"}}
-    request, stream, include_usage = read_request(
+    request, stream, include_usage, n, left_out = read_request(
         {
             "messages": MESSAGES,
             "model": "a/m:free",
@@ -38,7 +29,13 @@ def test_a_body_becomes_a_request() -> None:
             "stream": True,
             "stream_options": {"include_usage": True},
             "user": "ignored",
-            "n": 1,
+            "store": False,
+            "stop": [],
+            "odd": 1,
+            "metadata": None,
+            "logprobs": False,
+            "modalities": ["text"],
+            "n": 2,
         }
     )
 
@@ -46,19 +43,20 @@ def test_a_body_becomes_a_request() -> None:
     assert request.model == "a/m:free"
     assert (request.tools, request.tool_choice) == ([tool], "auto")
     assert request.parallel_tool_calls is False
-    assert request.parameters == {"temperature": 0, "max_completion_tokens": 9}
+    assert request.parameters == {"temperature": 0, "max_tokens": 9}
     assert request.extra_body == {"provider": {"order": ["x"]}}
     assert request.structured is not None
     assert request.structured.method == "json_mode"
     assert request.reasoning == "low"
-    assert (stream, include_usage) == (True, True)
+    assert (stream, include_usage, n) == (True, True, 2)
+    assert left_out.keys() == {"user", "store", "odd"}
 
 
 def test_a_body_needs_no_more_than_messages() -> None:
-    request, stream, include_usage = read_request({"messages": MESSAGES})
+    request, stream, include_usage, n, left_out = read_request({"messages": MESSAGES})
 
     assert (request.tools, request.model, request.structured) == ([], None, None)
-    assert (stream, include_usage) == (False, False)
+    assert (stream, include_usage, n, left_out) == (False, False, 1, {})
 
 
 def test_messages_are_copies_and_what_is_no_object_is_judged_later() -> None:
@@ -103,11 +101,16 @@ def test_plain_text_asks_for_nothing_structured(response_format: object) -> None
     [
         ({"messages": None}, "messages and tools must be lists"),
         ({"tools": "x"}, "messages and tools must be lists"),
-        ({"n": 2}, "n must be 1"),
+        ({"n": 0}, "n must be a whole number from 1 to 8"),
+        ({"n": True}, "n must be a whole number"),
+        ({"models": "a/m:free"}, "models must be a list of names"),
+        ({"models": [1]}, "models must be a list of names"),
+        ({"models": ["a/m:free"] * 21}, "models has more than 20 names"),
+        ({"reasoning": 5}, "reasoning is in no known shape"),
+        ({"reasoning_effort": ["low"]}, "reasoning_effort is in no known shape"),
         ({"model": 7}, "model must be a name"),
         ({"functions": [1]}, "functions is not served"),
         ({"function_call": "auto"}, "function_call is not served"),
-        ({"logprobs": True}, "logprobs is not served"),
         ({"stream": "yes"}, "stream must be true or false"),
         ({"response_format": "json"}, "no known shape"),
         ({"response_format": {"type": "json_schema"}}, "no known shape"),
@@ -121,115 +124,38 @@ def test_what_cannot_be_served_is_refused(change: Json, message: str) -> None:
         read_request([change])
 
 
-def test_an_answer_is_written_as_a_completion() -> None:
-    answer = Answer(
-        "x", reasoning="r", finish_reason="length", usage={"total_tokens": 1}, model="a/m"
-    )
-
-    assert write_answer(answer, "id", 5, {"attempts": []}) == {
-        "id": "id",
-        "object": "chat.completion",
-        "created": 5,
-        "model": "a/m",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": "x", "refusal": None, "reasoning": "r"},
-                "finish_reason": "length",
-                "logprobs": None,
-            }
-        ],
-        "usage": {"total_tokens": 1},
-        "freerouter": {"attempts": []},
-    }
-
-
 @pytest.mark.parametrize(
-    ("answer", "message", "finish_reason"),
+    ("body", "model", "models"),
     [
-        (Answer(), {"content": "", "refusal": None}, "stop"),
-        (Answer(refusal="no"), {"content": "", "refusal": "no"}, "stop"),
-        (
-            Answer(tool_calls=(CALL,), finish_reason="stop"),
-            {"content": None, "refusal": None, "tool_calls": [WIRE_CALL]},
-            "tool_calls",
-        ),
-        (Answer("x", finish_reason="odd"), {"content": "x", "refusal": None}, "stop"),
-        (
-            Answer("x", finish_reason="content_filter"),
-            {"content": "x", "refusal": None},
-            "content_filter",
-        ),
+        ({"models": ["a/m:free", "b/m:free"]}, "a/m:free", ("a/m:free", "b/m:free")),
+        ({"model": "c/m:free", "models": ["a/m:free"]}, "c/m:free", ("a/m:free",)),
+        ({"model": "", "models": ["auto", "a/m:free"]}, None, ("a/m:free",)),
+        ({"models": []}, None, ()),
     ],
 )
-def test_a_message_has_content_or_calls_and_a_known_finish_reason(
-    answer: Answer, message: Json, finish_reason: str
-) -> None:
-    choice = write_answer(answer, "id", 5, {})["choices"][0]
+def test_openrouters_models_follow_the_model(body: Json, model: object, models: object) -> None:
+    request = read_request({"messages": MESSAGES, **body}).request
 
-    assert choice["message"] == {"role": "assistant", **message}
-    assert choice["finish_reason"] == finish_reason
+    assert (request.model, request.fallback_models) == (model, models)
 
 
-@pytest.mark.parametrize(
-    ("delta", "first", "written"),
-    [
-        (Delta("x"), False, {"content": "x"}),
-        (Delta(), True, {"role": "assistant", "content": ""}),
-        (Delta(reasoning="r"), False, {"reasoning": "r"}),
-        (Delta(tool_calls=(CALL,)), False, {"tool_calls": [{"index": 0, **WIRE_CALL}]}),
-        (
-            Delta(fragments=(ToolCallFragment(1, "c1", "f", ""),)),
-            False,
-            {
-                "tool_calls": [
-                    {
-                        "index": 1,
-                        "id": "c1",
-                        "type": "function",
-                        "function": {"name": "f", "arguments": ""},
-                    }
-                ]
-            },
-        ),
-        (
-            Delta(fragments=(ToolCallFragment(0, None, None, "{}"),)),
-            False,
-            {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]},
-        ),
-    ],
-)
-def test_a_delta_is_written_as_a_chunk(delta: Delta, first: bool, written: Json) -> None:
-    assert write_delta(delta, "id", 5, "a/m", first) == {
-        "id": "id",
-        "object": "chat.completion.chunk",
-        "created": 5,
-        "model": "a/m",
-        "choices": [{"index": 0, "delta": written, "finish_reason": None, "logprobs": None}],
-    }
+def test_chances_of_tokens_are_asked_for_by_either_field() -> None:
+    read = [
+        read_request({"messages": MESSAGES, **body}).request.parameters
+        for body in ({"logprobs": True, "top_logprobs": 2}, {"top_logprobs": 0}, {"logprobs": None})
+    ]
+
+    assert read == [{"logprobs": True, "top_logprobs": 2}, {}, {}]
 
 
-def test_a_stream_ends_with_its_finish_reason_and_then_usage_if_it_is_wanted() -> None:
-    answer = Answer("x", finish_reason="stop", usage={"total_tokens": 1}, model="a/m")
-    last, usage = write_end(answer, "id", 5, {"attempts": []}, include_usage=True)
+@pytest.mark.parametrize("wanted", [True, False])
+def test_reasoning_may_be_asked_for_in_openrouters_older_words(wanted: bool) -> None:
+    request = read_request({"messages": MESSAGES, "include_reasoning": wanted}).request
 
-    assert last["choices"] == [{"index": 0, "delta": {}, "finish_reason": "stop", "logprobs": None}]
-    assert last["freerouter"] == {"attempts": []}
-    assert (usage["choices"], usage["usage"]) == ([], {"total_tokens": 1})
-    assert len(list(write_end(answer, "id", 5, {}, include_usage=False))) == 1
+    assert request.reasoning is (True if wanted else None)
 
 
-def test_an_invalid_call_is_written_so_that_no_client_carries_it_out() -> None:
-    invalid = InvalidToolCall("2", "delete_file", '{"path": "/home/me', "it was cut")
-    answer = Answer(tool_calls=(ToolCall("1", "f", "{}"),), invalid_calls=(invalid,))
-    choice = write_answer(answer, "id", 1, {})["choices"][0]
-    delta = Delta(tool_calls=answer.tool_calls, invalid_calls=(invalid,))
-    streamed = write_delta(delta, "id", 1, "m", False)["choices"][0]["delta"]["tool_calls"]
+def test_no_more_than_some_fields_are_told_as_left_out() -> None:
+    told = read_request({"messages": MESSAGES, **{f"x{n}": n for n in range(50)}}).left_out
 
-    assert choice["finish_reason"] == "tool_calls"
-    assert choice["message"]["content"] is None
-    for calls in (choice["message"]["tool_calls"], streamed):
-        assert [call["function"]["arguments"] for call in calls] == ["{}", "(it was cut)"]
-    assert [call["index"] for call in streamed] == [0, 1]
-    only = write_answer(Answer(invalid_calls=(invalid,)), "id", 1, {})["choices"][0]
-    assert (only["finish_reason"], only["message"]["content"]) == ("tool_calls", None)
+    assert len(told) == 20

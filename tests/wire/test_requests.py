@@ -78,8 +78,6 @@ def test_only_functions_are_on_offer_by_name() -> None:
         ({"parameters": {"guards": [print]}}, "'guards' may not be given"),
         ({"extra_body": {"strategy": "random"}}, "'strategy' may not be given"),
         ({"parameters": {"n": 2}}, "n must be 1"),
-        ({"parameters": {"logprobs": True}}, "logprobs are not served"),
-        ({"extra_body": {"top_logprobs": 3}}, "logprobs are not served"),
         ({"parameters": {"image_documents": [UUID(int=0)]}}, r"image_documents\[0\] is an object"),
         ({"parameters": {"temperature": float("nan")}}, "temperature is an object"),
         ({"tools": [{**TOOL, "x": UUID(int=0)}]}, r"tools\[0\].x is an object"),

@@ -132,3 +132,46 @@ def test_a_choice_may_say_that_one_tool_is_called_at_a_time() -> None:
     assert read_parallel(True, alone) is True
     assert read_parallel(None, {"type": "auto"}) is None
     assert read_parallel(None, "auto") is None
+
+
+def allowed(*names: str, mode: object = "auto", chat: bool = True) -> dict[str, object]:
+    """A choice of some tools, in the words of the chat API or of the Responses API."""
+    tools: list[dict[str, object]] = [
+        {"type": "function", "function": {"name": n}} if chat else {"type": "function", "name": n}
+        for n in names
+    ]
+    inner = {"mode": mode, "tools": tools}
+    return {"type": "allowed_tools", **({"allowed_tools": inner} if chat else inner)}
+
+
+TOOLS = [{"type": "function", "function": {"name": name}} for name in "fgh"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "offered", "written"),
+    [
+        (allowed("g", "f", "g"), ["g", "f"], "auto"),
+        (allowed("h", mode="required", chat=False), ["h"], "required"),
+        (allowed(), [], "none"),
+        ("any", ["f", "g", "h"], "required"),
+    ],
+)
+def test_only_the_allowed_tools_are_offered(choice: Any, offered: list[str], written: str) -> None:
+    request = readable(ChatRequest.of("x").but(tools=TOOLS, tool_choice=choice))
+
+    assert [tool["function"]["name"] for tool in request.tools] == offered
+    assert request.tool_choice == written
+
+
+@pytest.mark.parametrize(
+    ("choice", "problem"),
+    [
+        (allowed("nope"), "allows 'nope', which is not among the tools"),
+        ({**allowed(chat=False), "tools": ["f"]}, "allows '', which"),
+        (allowed("f", mode="some"), "no known shape"),
+        ({"type": "allowed_tools"}, "no known shape"),
+    ],
+)
+def test_what_cannot_be_allowed_is_refused(choice: Any, problem: str) -> None:
+    with pytest.raises(BadRequest, match=problem):
+        readable(ChatRequest.of("x").but(tools=TOOLS, tool_choice=choice))

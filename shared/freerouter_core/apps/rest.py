@@ -1,6 +1,7 @@
 """A router as an HTTP service.
 
-OpenAI's chat API is under `/v1`, FreeRouter's own under `/api/v1`. There are also `/health`,
+OpenAI's API is under `/v1`, and as OpenRouter has it under `/api/v1`, where FreeRouter's own
+reports are, too. There are also `/health`,
 `/metrics`, and a page at `/`. `app(router, token=…)` is the whole application. `router` is a
 FastAPI `APIRouter` with the same paths, for an application of your own. `api(of)` makes such an
 `APIRouter` over any `Router`.
@@ -29,12 +30,13 @@ from starlette.middleware.cors import CORSMiddleware
 from .._version import __version__
 from ..client.router import Router
 from ..wire.model_names import ANTHROPIC, ModelNames
-from .http import chat_completions, models, page, reports
+from .http import account, chat_completions, models, page, reports
 from .http.auth import AccessMiddleware
 from .http.bounds import MOST_REQUESTS, REQUEST_ID, BoundsMiddleware
 from .http.docs import add_docs
 from .http.errors import refusal
-from .http.route import JsonErrorRoute
+from .http.rate_limits import RateLimits
+from .http.route import JsonErrorRoute, add_openrouters_paths
 from .http.watchers import Watchers
 
 __all__ = ["Watchers", "api", "app", "router"]
@@ -61,8 +63,10 @@ def api(of: Callable[[], Router], watchers: Watchers | None = None) -> APIRouter
         get_watchers()
         return of()
 
-    chat_completions.add_routes(paths, get_router)
+    limits = RateLimits()
+    chat_completions.add_routes(paths, get_router, limits)
     models.add_routes(paths, get_router)
+    account.add_routes(paths, get_router)
     reports.add_routes(paths, get_router)
     page.add_routes(paths, get_watchers)
 
@@ -70,6 +74,7 @@ def api(of: Callable[[], Router], watchers: Watchers | None = None) -> APIRouter
     async def metrics() -> Response:
         return await get_watchers().metrics_response()
 
+    add_openrouters_paths(paths)
     return paths
 
 

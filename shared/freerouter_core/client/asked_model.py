@@ -7,13 +7,16 @@ answers instead, and which free model has a name like it. An error says the same
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from ..catalogue.model import Catalogue
-from ..errors import FreeRouterError
+from ..catalogue.providers import Account
+from ..errors import BadRequest, FreeRouterError
 from ..events import AttemptTrace, log
 from ..routing.journal import Journal
+from ..routing.named import find_named
 from ..routing.plan import Outcome
 from ..runtime.runtime import Runtime
 
@@ -67,6 +70,18 @@ class AskedModel:
     def _suggestion(self, catalogue: Catalogue, before: str) -> str:
         nearest = nearest_free(self.name, catalogue)
         return "" if nearest is None else f"{before}did you mean {nearest!r}?"
+
+
+def check_free(names: Iterable[str], catalogue: Catalogue, accounts: Mapping[str, Account]) -> None:
+    """Raise `BadRequest` for a fallback that is not known to be free: nothing is paid unasked."""
+    for name in names:
+        model = find_named(name, catalogue, accounts)
+        if model is None or not model.free:
+            nearest = nearest_free(name, catalogue)
+            raise BadRequest(
+                f"models names {name!r}, which is not known to be free",
+                hint="name free models only" + (f"; did you mean {nearest!r}?" if nearest else ""),
+            )
 
 
 _LASTING = {

@@ -28,7 +28,7 @@ from ..runtime.stream_output import Show
 from ..wire.answer import Answer
 from ..wire.history import readable
 from ..wire.request import ChatRequest
-from .asked_model import AskedModel
+from .asked_model import AskedModel, check_free
 from .context import Context
 from .custom_strategy import apply_strategy
 from .resolve import unique
@@ -142,6 +142,8 @@ class RequestRun:
             resolved, wait=_catalogue_wait(policy, left()), required=not policy.preferred
         )
         runtime.endpoint_stats.schedule(accounts.values(), catalogue, context.transport)
+        if not resolved.may_charge:
+            check_free(request.fallback_models, catalogue, accounts)
         self.asked, self.catalogue = _asked(policy, catalogue, accounts), catalogue
         strategy = context.config.strategy
         if callable(strategy):
@@ -179,7 +181,8 @@ class RequestRun:
         """The router's policy, with the model this request names and the one its session keeps."""
         named = self.request.model
         if named and named != "auto":
-            policy = replace(policy, preferred=unique((named, *policy.preferred)))
+            names = (named, *self.request.fallback_models)
+            policy = replace(policy, preferred=unique((*names, *policy.preferred)))
         if self.memory is not None:
             policy = self.memory.keeping(policy, self.runtime.state.health, self.started)
         return policy

@@ -24,7 +24,7 @@ from ..errors import (
 from ..wire.answer import Answer
 from ..wire.fault import Cause, Fault, Kind
 from .candidates import Candidates
-from .fit import TOO_LONG, quality_of
+from .fit import NO_LOGPROBS, TOO_LONG, quality_of
 from .health_book import HealthBook
 from .journal import Journal
 from .plan import Plan
@@ -102,6 +102,8 @@ def _no_candidates(plan: Plan, candidates: Candidates) -> FreeRouterError:
     reasons = set(candidates.skipped.values())
     if reasons and all(reason.startswith(TOO_LONG) for reason in reasons):
         return ContextTooLong("the prompt fits no free model's context window")
+    if NO_LOGPROBS in reasons:
+        return BadRequest("no free model gives logprobs", hint="leave logprobs out")
     skipped = list(candidates.skipped.items())
     detail = "; ".join(f"{name}: {reason}" for name, reason in skipped[:NAMED_REASONS])
     more = len(skipped) - NAMED_REASONS

@@ -31,6 +31,7 @@ CAPABILITIES = frozenset(
 ) - {""}
 """Words for capabilities; every request parameter is one, too."""
 
+NO_LOGPROBS = "gives no logprobs"
 TOO_LONG = "context of"
 """What the reason begins with if the prompt is longer than the model's context window."""
 
@@ -111,6 +112,8 @@ def _capabilities(model: Model, need: Need, policy: Policy, lacks: frozenset[str
         return "has no tools"
     if need.tool_choice and (not model.takes("tool_choice") or "tool_choice" in lacks):
         return "has no tool_choice"
+    if need.logprobs and (not model.takes("logprobs") or "logprobs" in lacks):
+        return NO_LOGPROBS
     for capability in policy.capabilities:
         if model.listed and not has(model, capability, lacks):
             return f"has no {capability}"

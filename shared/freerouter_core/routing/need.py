@@ -60,6 +60,7 @@ class Need:
     tools: bool = False
     tool_choice: bool = False
     structured: bool = False
+    logprobs: bool = False
     task: str | None = None
     """A name in `task.TASKS`; None: not asked for, or not recognised."""
     after_tool: bool = False
@@ -76,9 +77,9 @@ class Need:
         return (("tools",) if self.tools else ()) + (("structured",) if self.structured else ())
 
     @property
-    def kind(self) -> tuple[frozenset[str], bool, bool]:
+    def kind(self) -> tuple[frozenset[str], bool, bool, bool]:
         """What of it decides fitness, besides sizes."""
-        return (self.inputs, self.tools, self.tool_choice)
+        return (self.inputs, self.tools, self.tool_choice, self.logprobs)
 
 
 def checked_need(request: ChatRequest, *, allow_paid: bool, task: str | None = None) -> Need:
@@ -139,6 +140,7 @@ def need_of(request: ChatRequest, task: str | None = None) -> Need:
         tools=bool(request.tools) and request.tool_choice != "none",
         tool_choice=bool(request.must_call),
         structured=structured is not None,
+        logprobs=any(request.parameters.get(name) for name in ("logprobs", "top_logprobs")),
         task=analyse(asked(request.messages), tokens).task if task == "auto" else task,
         after_tool=bool(request.messages) and request.messages[-1].get("role") == "tool",
     )

@@ -132,6 +132,8 @@ class Outcome:
             ]
         if self.aside:
             metadata["prepend"] = self.aside
+        if answer.logprobs:
+            metadata["logprobs"] = answer.logprobs
         if answer.simulated:
             metadata["simulated"] = True
         return metadata

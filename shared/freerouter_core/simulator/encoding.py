@@ -32,6 +32,8 @@ class Completion:
     """Seconds to the first token."""
     speed: float
     """Tokens a second."""
+    logprobs: bool = False
+    """Whether it tells the chances of its tokens."""
     cache_hit: bool = False
     """Whether an earlier request marked the same prompt for caching."""
 
@@ -71,6 +73,7 @@ def encode(completion: Completion) -> TimedResponse:
         "message": message,
         "finish_reason": completion.finish_reason,
         "native_finish_reason": completion.finish_reason,
+        "logprobs": _logprobs(completion, _split(reply.text, 8)),
     }
     body = {
         "id": completion.id,
@@ -98,7 +101,7 @@ def encode_stream(completion: Completion, chunk: Callable[..., Json]) -> TimedRe
         details = [{"type": "reasoning.text", "text": text, "index": 0}]
         send(content="", reasoning=text, reasoning_details=details)
     for text in _split(reply.text, 8):
-        send(content=text)
+        send(content=text, logprobs=_logprobs(completion, [text]))
     for call in _tool_calls(completion):
         function = call["function"]
         send(content=None, tool_calls=[call | {"function": function | {"arguments": ""}}])
@@ -110,6 +113,17 @@ def encode_stream(completion: Completion, chunk: Callable[..., Json]) -> TimedRe
     pieces.append(chunk(content="", finish=completion.finish_reason))
     pieces.append(chunk(content="", finish=completion.finish_reason, usage=_usage(completion)))
     return stream_response(pieces)
+
+
+def _logprobs(completion: Completion, tokens: list[str]) -> Json | None:
+    """Every token is as probable as any other."""
+    if not completion.logprobs:
+        return None
+    told = [
+        {"token": token, "logprob": -0.1, "bytes": list(token.encode()), "top_logprobs": []}
+        for token in tokens
+    ]
+    return {"content": told, "refusal": None}
 
 
 def _usage(completion: Completion) -> Json:

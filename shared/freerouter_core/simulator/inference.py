@@ -25,13 +25,18 @@ class Inference:
         response_id = f"gen-{number}-{self._rng.randrange(16**8):08x}"
         first_token = model.first_token * self._jitter(model)
 
-        def chunk(finish: str | None = None, usage: Json | None = None, **delta: object) -> Json:
+        def chunk(
+            finish: str | None = None,
+            usage: Json | None = None,
+            logprobs: Json | None = None,
+            **delta: object,
+        ) -> Json:
             choice = {
                 "index": 0,
                 "delta": {"role": "assistant", **delta},
                 "finish_reason": finish,
                 "native_finish_reason": finish,
-                "logprobs": None,
+                "logprobs": logprobs,
             }
             body: Json = {
                 "id": response_id,
@@ -49,6 +54,7 @@ class Inference:
             completion = Completion(
                 reply=reply,
                 finish_reason=finish_reason,
+                logprobs=model.logprobs and bool(request.get("logprobs")),
                 request=request,
                 model=model.id,
                 id=response_id,

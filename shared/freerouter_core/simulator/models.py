@@ -43,6 +43,8 @@ class SimModel:
     json_object: bool = True
     """Whether it has JSON mode."""
     reasoning: bool = False
+    logprobs: bool = False
+    """Whether it tells the chances of its tokens."""
     first_token: float = 0.3
     """Seconds to the first token, within ±`jitter`."""
     speed: float = 80.0
@@ -79,6 +81,8 @@ class SimModel:
             "response_format": self.json_object,
             "reasoning": self.reasoning,
             "include_reasoning": self.reasoning,
+            "logprobs": self.logprobs,
+            "top_logprobs": self.logprobs,
         }
         return {
             "id": self.id,

@@ -45,6 +45,8 @@ class Answer:
     complete: bool = True
     """False if the stream ended without a finish reason and without `[DONE]`."""
     simulated: bool = False
+    logprobs: Json | None = None
+    """The tokens and their chances, in OpenAI's form, if they were asked for and came."""
 
     @property
     def cost(self) -> float | None:
@@ -95,7 +97,14 @@ def read_answer(body: object, requested_model: str = "") -> Answer:
         images=as_dicts(message.get("images")),
         audio=dict(audio) if isinstance(audio, Mapping) else None,
         error=_error_in(body, choice),
+        logprobs=logprobs_in(choice),
     )
+
+
+def logprobs_in(choice: JsonMapping) -> Json | None:
+    """The logprobs of a choice; None: it has none."""
+    logprobs = choice.get("logprobs")
+    return dict(logprobs) if isinstance(logprobs, Mapping) and logprobs.get("content") else None
 
 
 def _is_long(calls: object) -> bool:

@@ -29,7 +29,7 @@ from .foreign_calls import (
 from .json_values import Json, JsonMapping, as_dicts
 from .message import reasoning_of, text_of
 from .request import ChatRequest
-from .tool_definitions import read_choice, read_parallel, read_tools
+from .tool_definitions import only_allowed, read_choice, read_parallel, read_tools
 from .tool_pairing import pair_tool_calls
 
 _NOT_IN_NAMES = re.compile(r"[\s<|\\/>]+")
@@ -67,10 +67,12 @@ def read_messages(messages: Sequence[JsonMapping]) -> list[Json]:
 def readable(request: ChatRequest) -> ChatRequest:
     """The request with its messages and tools in the wire's form. Raises `BadRequest`."""
     try:
+        choice = read_choice(request.tool_choice)
+        tools, choice = only_allowed(read_tools(request.tools), choice)
         return request.but(
             messages=read_messages(request.messages),
-            tools=read_tools(request.tools),
-            tool_choice=read_choice(request.tool_choice),
+            tools=tools,
+            tool_choice=choice,
             parallel_tool_calls=read_parallel(request.parallel_tool_calls, request.tool_choice),
         )
     except (TypeError, AttributeError, KeyError, ValueError, RecursionError) as error:

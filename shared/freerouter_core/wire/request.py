@@ -44,6 +44,8 @@ class ChatRequest:
     reasoning: ReasoningSetting | None = None
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     model: str | None = None
+    fallback_models: Sequence[str] = ()
+    """Models that are asked after `model`, in order, before any other. All must be free."""
     timeout: float | None = None
     validate: Validator | None = None
     replaces: bool = False
@@ -144,15 +146,10 @@ def _check_fields(request: ChatRequest, fields: Mapping[str, Any]) -> None:
     if reserved:
         raise BadRequest(
             f"{reserved[0]!r} may not be given as a further field of the request",
-            hint=_RESERVED_HINT,
+            hint=RESERVED_HINT,
         )
     if fields.get("n") not in (None, 1):
         raise BadRequest("n must be 1: each request returns one answer", hint="ask several times")
-    if fields.get("logprobs") or fields.get("top_logprobs"):
-        raise BadRequest(
-            "logprobs are not served: answers carry none",
-            hint="leave it out, or ask a model of your own directly",
-        )
     for place, value in (("", fields), ("tools", request.tools)):
         path = unwritable(value, place)
         if path is not None:
@@ -207,7 +204,7 @@ ROUTER_OPTIONS = frozenset(
 nothing, and go out on the wire."""
 _BODY_ONLY = frozenset({"messages", "provider", "stream"})
 """Fields that are no parameters. `extra_body` may have them."""
-_RESERVED_HINT = (
+RESERVED_HINT = (
     "set it on the model or the router, e.g. model=…, Router(allow_paid=…), "
     "llm.model_copy(update={…}); provider preferences go into extra_body"
 )

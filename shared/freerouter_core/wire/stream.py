@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .answer import MAX_TEXT, Answer, too_large
+from .answer import MAX_TEXT, Answer, logprobs_in, too_large
 from .cost import told_usage
 from .delta import Delta
 from .json_values import MAX_VALUES, Json, JsonMapping, as_dicts, as_mapping, parse_json
@@ -63,6 +63,7 @@ class Assembler:
         self._reasoning_details = ReasoningDetails()
         self._tool_calls = ToolCallAssembler()
         self._refusal: list[str] = []
+        self._logprobs: list[Json] = []
         self._annotations: list[Json] = []
         self._images: list[Json] = []
         self._audio: Json = {}
@@ -120,6 +121,10 @@ class Assembler:
             if error is None and isinstance(chunk.get("detail"), str):
                 self._note(chunk["detail"])
             return None
+        if choice.get("logprobs"):
+            self._logprobs += as_dicts((logprobs_in(choice) or {}).get("content"))
+            self._size += len(data)
+            self._values += sum(map(data.count, ",[{"))
         if error is not None or choice.get("finish_reason") or choice.get("error"):
             self._read_end(choice, error or error_of(choice.get("error")))
         delta = choice.get("delta")
@@ -339,6 +344,7 @@ class Assembler:
             audio=self._whole_audio(),
             error=error,
             complete=self.done or self._finish_reason is not None,
+            logprobs={"content": self._logprobs, "refusal": None} if self._logprobs else None,
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..errors import BadRequest
 from .json_values import Json
 
 _SCHEMAS = ("parameters", "input_schema", "inputSchema", "parametersJsonSchema")
@@ -34,12 +35,50 @@ def read_tools(tools: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]
 
 def read_choice(choice: str | Mapping[str, Any] | None) -> str | Mapping[str, Any] | None:
     """The choice of a tool in the wire's form, whichever API words it."""
+    if choice == "any":
+        return "required"  # Mistral's word
     if not isinstance(choice, Mapping) or "function" in choice:
         return choice
     kind, name = choice.get("type"), choice.get("name")
     if kind in ("function", "tool") and isinstance(name, str):
         return {"type": "function", "function": {"name": name}}
     return _CHOICES.get(kind, choice) if isinstance(kind, str) else choice
+
+
+def only_allowed(
+    tools: Sequence[Mapping[str, Any]], choice: str | Mapping[str, Any] | None
+) -> tuple[Sequence[Mapping[str, Any]], str | Mapping[str, Any] | None]:
+    """(tools, choice) without `allowed_tools`: no free model knows it, so only those are offered.
+
+    `tools` are in the wire's form. Raises `BadRequest` for a name that is not among them.
+    """
+    if not isinstance(choice, Mapping) or choice.get("type") != "allowed_tools":
+        return tools, choice
+    allowed = choice.get("allowed_tools")
+    held = allowed if isinstance(allowed, Mapping) else choice  # chat's form, else Responses'
+    mode, listed = held.get("mode", "auto"), held.get("tools")
+    if mode not in ("auto", "required") or not isinstance(listed, list):
+        raise BadRequest(
+            "tool_choice allowed_tools is in no known shape",
+            hint='{"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": […]}}',
+        )
+    wanted = [_name_of(tool) for tool in listed]
+    offered = {_name_of(tool): tool for tool in tools}
+    missing = [name for name in wanted if name not in offered]
+    if missing:
+        raise BadRequest(
+            f"tool_choice allows {missing[0]!r}, which is not among the tools {sorted(offered)}",
+            hint="name offered tools only",
+        )
+    return [offered[name] for name in dict.fromkeys(wanted)], mode if wanted else "none"
+
+
+def _name_of(tool: object) -> str:
+    """The name of a tool, or of a mention of one, in the form of either API."""
+    if not isinstance(tool, Mapping):
+        return ""
+    function = tool.get("function")
+    return str((function if isinstance(function, Mapping) else tool).get("name") or "")
 
 
 def read_parallel(parallel: bool | None, choice: str | Mapping[str, Any] | None) -> bool | None:

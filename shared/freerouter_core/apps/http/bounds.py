@@ -55,7 +55,8 @@ class BoundsMiddleware:
                 await send(message)
 
         try:
-            if scope["method"] == "POST" and scope["path"].startswith("/v1/"):
+            path = scope["path"].removeprefix("/api")
+            if scope["method"] == "POST" and path.startswith("/v1/"):
                 await self._ask(scope, receive, bounded)
             else:
                 await self.app(scope, receive, bounded)

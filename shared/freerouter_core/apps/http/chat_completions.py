@@ -1,100 +1,115 @@
-"""`POST /v1/chat/completions`, as OpenAI's API has it."""
+"""`POST /v1/chat/completions`, as OpenAI's and OpenRouter's APIs have it."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from ...client.streams import AsyncStream
 from ...errors import FreeRouterError
 from ...routing.plan import Outcome
 from ...wire.delta import Delta
-from ...wire.openai import read_request, write_answer, write_delta, write_end
-from ..as_json import jsonable
+from ...wire.openai import ClientRequest, read_request
+from ...wire.openai_answer import Completion
+from .choices import Piece, answers_of, pieces_of
 from .errors import error_body
-from .route import GetRouter, read_json, unless_disconnected
+from .rate_limits import RateLimits
+from .route import GetRouter, encoded, is_openrouters, read_json, unless_disconnected
 
 
-def add_routes(paths: APIRouter, get_router: GetRouter) -> None:
+def add_routes(paths: APIRouter, get_router: GetRouter, limits: RateLimits) -> None:
     @paths.post("/v1/chat/completions", response_model=None)
     async def chat_completions(request: Request) -> Response:
-        chat_request, streamed, include_usage = read_request(await read_json(request))
-        completion = _Completion(f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), include_usage)
-        if not streamed:
-            outcome = await unless_disconnected(request, get_router().achat(chat_request))
-            return Response(completion.whole(outcome), media_type="application/json")
-        stream = get_router().astream(chat_request)
+        body = await read_json(request)
+        asked, router = read_request(body), get_router()
+        completion = _completion(body, asked)
+        if not asked.stream:
+            work = answers_of(router, asked.request, asked.n)
+            outcomes = await unless_disconnected(request, work)
+            whole = completion.whole([o.answer for o in outcomes], [o.metadata for o in outcomes])
+            headers = await limits.headers(router, sum(len(o.attempts) for o in outcomes))
+            return Response(encoded(whole), media_type="application/json", headers=headers)
+        pieces = pieces_of(router, asked.request, asked.n)
         # An error before the first delta sets the status; a later one is an event of the stream.
-        first = await unless_disconnected(request, _next(stream))
+        first = await unless_disconnected(request, anext(pieces))
+        openrouter = is_openrouters(request)
+        events = _Events(completion, asked, openrouter).of(pieces, first)
         return StreamingResponse(
-            _events(stream, first, completion),
+            events,
             media_type="text/event-stream",
-            headers={"cache-control": "no-store"},
+            headers={"cache-control": "no-store", **await limits.headers(router, asked.n)},
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Completion:
-    """Writes one completion. `created` is unix seconds."""
+def _completion(body: object, asked: ClientRequest) -> Completion:
+    named_tier = isinstance(body, dict) and body.get("service_tier") is not None
+    return Completion(
+        f"chatcmpl-{uuid.uuid4().hex}",
+        int(time.time()),
+        "default" if named_tier else None,
+        {"left_out": dict(asked.left_out)} if asked.left_out else {},
+    )
 
-    id: str
-    created: int
-    include_usage: bool
 
-    def whole(self, outcome: Outcome) -> bytes:
-        return _encode(write_answer(outcome.answer, self.id, self.created, outcome.metadata))
+class _Events:
+    """Writes the server-sent events of one completion."""
 
-    def delta(self, delta: Delta, *, first: bool, model: str) -> bytes:
-        return _event(write_delta(delta, self.id, self.created, model, first))
+    def __init__(self, completion: Completion, asked: ClientRequest, openrouter: bool) -> None:
+        self.completion, self.openrouter = completion, openrouter
+        self.with_usage = asked.include_usage or openrouter
+        self.model = asked.request.model or "freerouter"
+        self.models: dict[int, str] = {}
+        """By choice: who speaks."""
+        self.outcomes: dict[int, Outcome] = {}
 
-    def end(self, outcome: Outcome) -> list[bytes]:
-        chunks = write_end(
-            outcome.answer, self.id, self.created, outcome.metadata, self.include_usage
+    async def of(self, pieces: AsyncGenerator[Piece, None], first: Piece) -> AsyncIterator[bytes]:
+        """The events. If the client disconnects, the requests are cancelled."""
+        try:
+            piece: Piece | None = first
+            while piece is not None:
+                index, said = piece
+                for event in self.ended(index, said) if isinstance(said, Outcome) else ():
+                    yield event
+                if isinstance(said, Delta):
+                    yield self.delta(index, said)
+                piece = await anext(pieces, None)
+            if self.with_usage:
+                answers = [outcome.answer for outcome in self.outcomes.values()]
+                for chunk in self.completion.usage(answers):
+                    yield _event(chunk)
+        except FreeRouterError as error:
+            yield self.failed(error)
+        except asyncio.CancelledError:  # shutdown: a client that is still connected learns of it
+            hint = "send the request again"
+            yield self.failed(FreeRouterError("the service is shutting down", hint=hint))
+        finally:
+            await pieces.aclose()
+        yield b"data: [DONE]\n\n"
+
+    def delta(self, index: int, delta: Delta) -> bytes:
+        first = index not in self.models
+        if delta.model or first:
+            self.models[index] = self.model = delta.model or self.model
+        chunk = self.completion.chunk(delta, self.models[index], first=first, index=index)
+        return _event(chunk)
+
+    def ended(self, index: int, outcome: Outcome) -> list[bytes]:
+        self.outcomes[index] = outcome
+        first = (
+            [] if index in self.models else [self.delta(index, Delta(model=outcome.answer.model))]
         )
-        return [_event(chunk) for chunk in chunks]
+        last = self.completion.last(outcome.answer, outcome.metadata, index=index)
+        return [*first, _event(last)]
+
+    def failed(self, error: FreeRouterError) -> bytes:
+        """OpenRouter's clients read the error in a chunk, OpenAI's in an event of its own."""
+        body = error_body(error, openrouter=self.openrouter)
+        return _event(body if not self.openrouter else self.completion.failed(body, self.model))
 
 
-async def _next(stream: AsyncStream) -> Delta | None:
-    return await anext(stream, None)
-
-
-async def _events(
-    stream: AsyncStream, first: Delta | None, completion: _Completion
-) -> AsyncIterator[bytes]:
-    """The server-sent events of a stream. If the client disconnects, the request is cancelled."""
-    try:
-        delta, started, model = first, False, "freerouter"
-        while delta is not None:
-            model = delta.model or model
-            yield completion.delta(delta, first=not started, model=model)
-            started = True
-            delta = await _next(stream)
-        outcome = stream.outcome
-        if not started:
-            yield completion.delta(Delta(), first=True, model=outcome.answer.model)
-        for event in completion.end(outcome):
-            yield event
-    except FreeRouterError as error:
-        yield _event(error_body(error))
-    except asyncio.CancelledError:  # shutdown: a client that is still connected learns of it
-        shutdown = FreeRouterError("the service is shutting down", hint="send the request again")
-        yield _event(error_body(shutdown))
-    finally:
-        await stream.aclose()
-    yield b"data: [DONE]\n\n"
-
-
-def _event(value: Mapping[str, object]) -> bytes:
-    return b"data: " + _encode(value) + b"\n\n"
-
-
-def _encode(value: Mapping[str, object]) -> bytes:
-    """JSON that any client can read, whatever a provider has sent."""
-    return json.dumps(jsonable(value), ensure_ascii=False).encode("utf-8", "replace")
+def _event(value: dict[str, object]) -> bytes:
+    return b"data: " + encoded(value) + b"\n\n"

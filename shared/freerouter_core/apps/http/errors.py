@@ -1,4 +1,4 @@
-"""Errors as HTTP responses, in the shape that OpenAI's clients read."""
+"""Errors as HTTP responses, in the shape that OpenAI's or OpenRouter's clients read."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ...errors import (
     Refused,
 )
 from ..as_json import JsonObject
+from .hints import over_http
 
 _STATUSES: tuple[tuple[type[FreeRouterError], int, str], ...] = (
     (BadRequest, 400, "invalid_request_error"),
@@ -42,27 +43,45 @@ def status_of(error: FreeRouterError) -> int:
     return next(status for kind, status, _ in _STATUSES if isinstance(error, kind))
 
 
-def error_body(error: FreeRouterError) -> JsonObject:
-    """The JSON body of an error, with its hint and the attempts made."""
-    return {
-        "error": {
-            "message": str(error),
-            "type": next(name for kind, _, name in _STATUSES if isinstance(error, kind)),
-            "code": type(error).__name__,
-            "param": None,
-            "hint": error.hint,
-            "attempts": [dict(record) for record in error.attempts],
-        }
+def type_of(error: FreeRouterError) -> str:
+    """The type of an error, in the words of OpenAI's API and its like."""
+    return next(name for kind, _, name in _STATUSES if isinstance(error, kind))
+
+
+def message_of(error: FreeRouterError) -> str:
+    """What an error says, with its hint, in words of HTTP."""
+    return over_http(str(error))
+
+
+def error_body(error: FreeRouterError, *, openrouter: bool = False) -> JsonObject:
+    """The JSON body of an error, with its hint and the attempts made.
+
+    `openrouter`: OpenRouter's clients read the status in `code`, where OpenAI's have a word.
+    """
+    name, kind = type(error).__name__, type_of(error)
+    body: JsonObject = {
+        "message": message_of(error),
+        "type": kind,
+        "code": status_of(error) if openrouter else name,
+        "param": None,
+        "hint": over_http(error.hint or ""),
+        "attempts": [dict(record) for record in error.attempts],
     }
+    if openrouter:
+        body["metadata"] = {"error_type": kind, "error_class": name}
+    return {"error": body}
 
 
-def error_response(error: FreeRouterError) -> JSONResponse:
+def error_response(error: FreeRouterError, *, openrouter: bool = False) -> JSONResponse:
     """The response to a failed request. `Retry-After` is set if the wait is known."""
-    headers = {}
+    body = error_body(error, openrouter=openrouter)
+    return JSONResponse(body, status_of(error), retry_headers(error))
+
+
+def retry_headers(error: FreeRouterError) -> dict[str, str]:
+    """`Retry-After`, if the wait is known."""
     retry_after = getattr(error, "retry_after", None)
-    if retry_after is not None:
-        headers["retry-after"] = str(max(1, math.ceil(retry_after)))
-    return JSONResponse(error_body(error), status_of(error), headers)
+    return {} if retry_after is None else {"retry-after": str(max(1, math.ceil(retry_after)))}
 
 
 def refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -1,6 +1,8 @@
-"""Lists of models: OpenAI's `/v1/models`, and FreeRouter's own under `/api/v1/models`."""
+"""Lists of models: OpenAI's and OpenRouter's `/v1/models`, and our own under `/api/v1/models`."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from fastapi import APIRouter, HTTPException, Request
 
@@ -8,14 +10,15 @@ from ...catalogue.model import Model
 from ...client.router import Router
 from ...errors import BadRequest
 from ..as_json import JsonObject, candidacy_as_json, jsonable, model_as_json
+from .model_row import endpoint_row, model_row
 from .route import GetRouter, read_json
 
-AUTO: JsonObject = {"id": "auto", "object": "model", "created": 0, "owned_by": "freerouter"}
+AUTO = Model("auto", "freerouter", chat=True, free=True)
 """The first row of `/v1/models`: any model."""
 
 
 def add_routes(paths: APIRouter, get_router: GetRouter) -> None:
-    _add_openai(paths, get_router)
+    _add_clients(paths, get_router)
     _add_lists(paths, get_router)
 
     @paths.post("/api/v1/models/openrouter/filter")
@@ -35,35 +38,48 @@ def add_routes(paths: APIRouter, get_router: GetRouter) -> None:
         }
 
 
-def _add_openai(paths: APIRouter, get_router: GetRouter) -> None:
+def _add_clients(paths: APIRouter, get_router: GetRouter) -> None:
+    """The lists that clients of OpenAI's and of OpenRouter's read: one row serves both."""
+
+    @paths.get("/v1/models/count")
+    async def count_models() -> JsonObject:
+        return {"data": {"count": len(await _listed(get_router()))}}
+
     @paths.get("/v1/models")
+    @paths.get("/v1/models/user")
     async def list_models() -> JsonObject:
-        return {"object": "list", "data": await _openai_models(get_router())}
+        rows = [model_row(model) for model in await _listed(get_router())]
+        return {"object": "list", "data": rows, "total_count": len(rows), "links": {}}
+
+    @paths.get("/v1/models/{name:path}/endpoints")
+    async def list_endpoints(name: str) -> JsonObject:
+        model = await _named(get_router(), name)
+        return {"data": model_row(model) | {"endpoints": [endpoint_row(model)]}}
 
     @paths.get("/v1/models/{name:path}")
     async def retrieve_model(name: str) -> JsonObject:
-        for row in await _openai_models(get_router()):
-            if row["id"] == name:
-                return row
-        raise HTTPException(404, f"no model is called {name!r}")
+        return model_row(await _named(get_router(), name))
+
+    @paths.get("/v1/model/{name:path}")
+    async def retrieve_openrouters(name: str) -> JsonObject:
+        return {"data": model_row(await _named(get_router(), name))}
 
 
-async def _openai_models(router: Router) -> list[JsonObject]:
+async def _listed(router: Router) -> list[Model]:
+    """`auto`, and what may be asked: the free ones, unless the owner allows paying."""
     models = await router.amodels()
-    return [
-        AUTO,
-        *(_openai_model(model) for model in models if model.free or router.config.allow_paid),
-    ]
+    asked = [model for model in models if model.free or router.config.allow_paid]
+    parameters = frozenset[str]().union(*(model.parameters for model in asked))
+    inputs = AUTO.inputs.union(*(model.inputs for model in asked))
+    context = max((model.context for model in asked), default=AUTO.context)
+    return [replace(AUTO, parameters=parameters, inputs=inputs, context=context), *asked]
 
 
-def _openai_model(model: Model) -> JsonObject:
-    return {
-        "id": model.id,
-        "object": "model",
-        "created": 0,
-        "owned_by": model.provider,
-        "context_length": model.context,
-    }
+async def _named(router: Router, name: str) -> Model:
+    for model in await _listed(router):
+        if model.id == name:
+            return model
+    raise HTTPException(404, f"no model is called {name!r}")
 
 
 def _add_lists(paths: APIRouter, get_router: GetRouter) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
-from fastapi import HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
@@ -19,6 +19,7 @@ from ...errors import BadRequest, FreeRouterError
 from ...events import log
 from ...wire.json_values import parse_json
 from ...wire.model_names import ANTHROPIC, ModelNames
+from ..as_json import jsonable
 from .auth import MAX_BODY
 from .bounds import request_id
 from .errors import error_response, refusal
@@ -61,6 +62,18 @@ async def read_json(request: Request) -> object:
     return names.in_body(body)
 
 
+def encoded(value: Mapping[str, object]) -> bytes:
+    """JSON that any client can read, whatever a provider has sent."""
+    return json.dumps(jsonable(value), ensure_ascii=False).encode("utf-8", "replace")
+
+
+def is_openrouters(request: Request) -> bool:
+    """Whether a client of OpenRouter's asks: it uses OpenRouter's paths, or says its name."""
+    if "/api/v1/" in request.scope["path"]:
+        return True
+    return "openrouter" in request.headers.get("user-agent", "").lower()
+
+
 class _Disconnected(Exception):
     """The client has disconnected."""
 
@@ -94,7 +107,7 @@ class JsonErrorRoute(APIRoute):
             try:
                 return await handle(request)
             except FreeRouterError as error:
-                return error_response(error)
+                return error_response(error, openrouter=is_openrouters(request))
             except StarletteHTTPException as error:
                 return refusal(error.status_code, str(error.detail), error.headers)
             except RequestValidationError as error:
@@ -113,3 +126,19 @@ class JsonErrorRoute(APIRoute):
                 return refusal(500, f"internal error; the log has it under {ident or name}")
 
         return handle_errors
+
+
+def add_openrouters_paths(paths: APIRouter) -> None:
+    """Serve every path under `/v1` under `/api/v1`, too: there OpenRouter's clients look for it.
+
+    FreeRouter's own paths under `/api/v1` were added before, so they count first.
+    """
+    for route in list(paths.routes):
+        if isinstance(route, APIRoute) and route.path.startswith("/v1/"):
+            paths.add_api_route(
+                f"/api{route.path}",
+                route.endpoint,
+                methods=list(route.methods or ()),
+                response_model=None,
+                include_in_schema=False,
+            )

@@ -1,0 +1,66 @@
+"""`pieces_of`: the deltas of one answer, or of several at once, and their outcomes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from ...client.router import Router
+from ...routing.plan import Outcome
+from ...wire.delta import Delta
+from ...wire.request import ChatRequest
+
+Piece = tuple[int, Delta | Outcome]
+"""(the index of the choice, what came of it). An outcome is the last of its choice."""
+MOST_WAITING = 16
+"""Pieces that wait for the client, before the models are read more slowly."""
+
+
+async def answers_of(router: Router, request: ChatRequest, n: int) -> Sequence[Outcome]:
+    """`n` answers, each by a request of its own. The first failure ends the others."""
+    tasks = [asyncio.ensure_future(router.achat(request)) for _ in range(n)]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def pieces_of(router: Router, request: ChatRequest, n: int) -> AsyncGenerator[Piece, None]:
+    """What comes of `n` streams, in the order in which it comes. Closing it cancels them."""
+    if n > 1:
+        async for piece in _together(router, request, n):
+            yield piece
+        return
+    stream = router.astream(request)
+    try:
+        async for delta in stream:
+            yield 0, delta
+        yield 0, stream.outcome
+    finally:
+        await stream.aclose()
+
+
+async def _together(router: Router, request: ChatRequest, n: int) -> AsyncGenerator[Piece, None]:
+    queue: asyncio.Queue[Piece | Exception] = asyncio.Queue(MOST_WAITING)
+
+    async def read(index: int) -> None:
+        try:
+            async for _, said in pieces_of(router, request, 1):
+                await queue.put((index, said))
+        except Exception as error:  # it is raised where the pieces are read
+            await queue.put(error)
+
+    tasks = [asyncio.ensure_future(read(index)) for index in range(n)]
+    running = n
+    try:
+        while running:
+            piece = await queue.get()
+            if isinstance(piece, Exception):
+                raise piece
+            running -= isinstance(piece[1], Outcome)
+            yield piece
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
