@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from free_tiers import free_tiers
 from griffe import GriffeLoader, Object, Parser
 from griffe2md import render_object_docs
 
@@ -177,7 +178,12 @@ def pages() -> Iterator[tuple[str, str]]:
     for name, page in PAGES.items():
         yield f"{name}.md", _page(page, [modules[path] for path in page.paths])
     yield "command.md", _command()
-    titles = [*((name, page.title) for name, page in PAGES.items()), ("command", "The command")]
+    yield "free-tiers.md", free_tiers()
+    titles = [
+        *((name, page.title) for name, page in PAGES.items()),
+        ("command", "The command"),
+        ("free-tiers", "Free tiers of each provider"),
+    ]
     index = "\n".join(f"- [{title}]({name}.md)" for name, title in titles)
     yield "README.md", _INDEX.format(index=index)
 
@@ -185,8 +191,8 @@ def pages() -> Iterator[tuple[str, str]]:
 _INDEX = """\
 # Reference
 
-`python docs/reference.py` writes these pages from the docstrings. How to use it all:
-[features](../features.md), [options and settings](../settings.md). How it works inside:
+`python docs/reference.py` writes these pages from the docstrings and from `providers.toml`. How to
+use it all: [features](../features.md), [options and settings](../settings.md). How it works inside:
 [architecture](../architecture.md).
 
 {index}
