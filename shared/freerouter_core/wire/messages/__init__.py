@@ -1,0 +1,1 @@
+"""Anthropic's Messages API from the server's side: bodies in, answers, events and errors out."""
