@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,17 @@ from freerouter_core.apps.evaluation.grading import select_models
 from freerouter_core.catalogue.parse import parse_models
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.errors import BadSetting, MissingExtra
-from freerouter_core.reports import Bar, Bars, Cell, Drawn, Models, Table, Tabled
+from freerouter_core.reports import (
+    Bar,
+    Bars,
+    Cell,
+    Drawn,
+    Models,
+    QuotaLine,
+    QuotaReport,
+    Table,
+    Tabled,
+)
 from freerouter_core.reports.plots import MAX_BARS, plot
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.fault import Cause, Fault, Kind
@@ -127,6 +138,57 @@ def test_a_narrow_terminal_shows_fewer_columns(name: str, width: int, router: Ro
     assert {"model", "provider"} & set(fitted.columns)
     assert len(lines) <= 4 * (len(whole.rows) + 2)
     assert whole.fitted(1_000) == whole
+
+
+LONG = "nvidia/nemotron-3-super-120b-a12b:free"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 160])
+def test_an_id_is_never_folded_and_idle_columns_give_way_first(width: int) -> None:
+    state = "account waits: account-day, back at 00:00 UTC, in 15 h 48 min"
+    table = Table(
+        ("model", "context", "first token", "now"),
+        [(LONG, "262,144", "-", Cell(state, "wait")), ("acme/a:free", "8,192", "-", "ready")],
+        right=("context", "first token"),
+        foot="2 of 3 free models usable now (400 listed)",
+        spare=("context", "first token"),
+    )
+    out = io.StringIO()
+    Console(file=out, width=width).print(table)
+    lines = out.getvalue().splitlines()
+
+    assert any(line.startswith(LONG) for line in lines)
+    assert max(map(len, lines)) <= width
+    assert ("context" in lines[0]) == (width >= 80)
+    assert ("first token" in lines[0]) == (width == 160)
+
+
+@pytest.mark.parametrize(
+    ("used", "limit", "kind", "per", "words"),
+    [
+        (7.0, 50, "requests", 86_400.0, "p (account): 7 of 50 requests a day"),
+        (56.0, 50, "requests", 86_400.0, "p (account): 50 of 50 requests a day, 6 refused"),
+        (
+            1_234_567.0,
+            2_000_000,
+            "tokens",
+            60.0,
+            "p (account): 1,234,567 of 2,000,000 tokens a min",
+        ),
+        (12.5, 100, "percent", 18_000.0, "p (account): 12.5 % in 5 hours"),
+    ],
+)
+def test_limits_are_told_for_people(
+    used: float, limit: int, kind: str, per: float, words: str
+) -> None:
+    line = QuotaLine(
+        provider="p", scope="account", kind=kind, used=used, limit=limit, per=per, reset="rolling"
+    )
+    report = QuotaReport((line,), {"p": ("key-refused", math.inf)}, seen=0.0)
+
+    assert str(line).startswith(words)
+    assert "back once its cause is mended" in str(report)
+    assert "inf" not in str(report)
 
 
 def test_models_are_a_list(router: Router) -> None:

@@ -87,3 +87,20 @@ def test_the_tasks_are_those_that_are_documented() -> None:
         "tools",
         "multilingual",
     }
+
+
+def test_a_model_that_never_answered_is_not_recommended_first() -> None:
+    models = [
+        SimModel("acme/big-coder-400b:free", context=262_144, script=["502"] * 9),
+        SimModel("acme/tiny-1b:free", context=8_192),
+    ]
+    with World(models) as world:
+        router = world.router(model="acme/big-coder-400b:free")
+        before = router.recommend("Write Python code")
+        router.chat("hello")
+        world.clock.advance(3_600)
+        after = router.recommend("Write Python code")
+
+    assert before[0].model.id == "acme/big-coder-400b:free"
+    assert [row.model.id for row in after] == ["acme/tiny-1b:free", "acme/big-coder-400b:free"]
+    assert "no good answer" in after[1].reasons[-1]

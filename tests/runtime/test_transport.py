@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -240,3 +241,23 @@ async def test_a_connection_that_breaks_later_is_not_replaced(
                 await response.read()
 
     assert posts == 1
+
+
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("socks5://u:hunter2@127.0.0.1:9", r"pip install 'freerouter-llm\[socks\]'"),
+        ("gopher://u:hunter2@127.0.0.1:9", "is not an address of a proxy"),
+    ],
+)
+async def test_a_proxy_that_cannot_be_used_is_told_without_its_password(
+    proxy: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    transport = Transport()
+
+    with pytest.raises(TransportFailed, match=words) as raised:
+        await get(transport, Account("p", "https://far.test/v1", "sk-mine"))
+
+    assert "hunter2" not in str(raised.value)

@@ -7,9 +7,18 @@ import os
 import sys
 from pathlib import Path
 
+from .output import flush_output
+
 
 def main() -> None:
     """The `freerouter` command."""
+    try:
+        _run()
+    finally:
+        flush_output()
+
+
+def _run() -> None:
     try:
         from .cli.main import cli
     except KeyboardInterrupt:

@@ -22,7 +22,7 @@ def period(reset: str, per: float, now: float) -> tuple[float, float]:
         day = int((now + _pacific_offset(now)) // DAY)
         return _pacific_midnight(day), _pacific_midnight(day + 1)
     if reset == "utc-month":
-        year, month = _year_and_month(int(now // DAY))
+        year, month = year_and_month(int(now // DAY))
         start = days_from_civil(year, month, 1) * DAY
         return start, days_from_civil(year + month // 12, month % 12 + 1, 1) * DAY
     start = now // per * per
@@ -36,7 +36,7 @@ def _pacific_midnight(day: int) -> float:
 
 def _pacific_offset(now: float) -> float:
     """Seconds from UTC to Pacific time."""
-    year = _year_and_month(int((now - 8 * HOUR) // DAY))[0]
+    year = year_and_month(int((now - 8 * HOUR) // DAY))[0]
     begins = _sunday(year, 3, 2) * DAY + 10 * HOUR  # 2 o'clock standard time
     ends = _sunday(year, 11, 1) * DAY + 9 * HOUR  # 2 o'clock daylight time
     return -7 * HOUR if begins <= now < ends else -8 * HOUR
@@ -56,7 +56,7 @@ def days_from_civil(year: int, month: int, day: int) -> int:
     return era * 146_097 + day_of_era - 719_468
 
 
-def _year_and_month(day: int) -> tuple[int, int]:
+def year_and_month(day: int) -> tuple[int, int]:
     """The year and month of a day since 1970-01-01."""
     era, day_of_era = divmod(day + 719_468, 146_097)
     leap_days = day_of_era // 1_460 - day_of_era // 36_524 + day_of_era // 146_096

@@ -45,8 +45,13 @@ def _warn_once(message: str) -> None:
 
 
 @forgets_locals
-def accounts_of(config: RouterConfig, settings: Settings) -> dict[str, Account]:
+def accounts_of(
+    config: RouterConfig, settings: Settings, *, listing: bool = False
+) -> dict[str, Account]:
     """The accounts by provider, in the order the providers were named.
+
+    `listing`: whether models are only listed, so that providers whose lists are open to everybody
+    need no key.
 
     Raises:
         AuthenticationFailed: no provider has a key.
@@ -62,6 +67,11 @@ def accounts_of(config: RouterConfig, settings: Settings) -> dict[str, Account]:
         return {"openrouter": _SIMULATED}
     if settings.chat_model and not settings.openrouter_default_model:
         log.info("CHAT_MODEL is set: %s is asked first", settings.chat_model)
+    if listing:
+        rows = {
+            name: {**row, "keyless": True} if row.get("open_list") else row
+            for name, row in rows.items()
+        }
     accounts, missing = _with_keys(providers, rows, settings)
     if config.daily_cap is not None:
         cap = Limit(requests=config.daily_cap, per=_DAY, reset="utc-day")

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..catalogue.model import Catalogue
 from ..catalogue.providers import Account
+from ..errors import AuthenticationFailed
 from ..routing.session_memory import SessionMemory, memory_of
 from ..runtime.http.transport import HttpClient, Transport
 from ..runtime.runtime import Runtime
@@ -61,6 +62,13 @@ class Context:
     def check(self) -> None:
         """Raise what `resolved` raises."""
         _ = self.resolved
+
+    async def listing(self) -> Resolved:
+        """`opened`, for whoever only lists models: an open list needs no key."""
+        try:
+            return await self.opened()
+        except AuthenticationFailed:
+            return resolve(self.config, Settings.load(), listing=True)
 
     async def opened(self, left: float | None = None) -> Resolved:
         """`resolved`, after the state that other processes share has been read, or after `left`

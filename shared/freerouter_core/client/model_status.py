@@ -76,6 +76,7 @@ def _candidacy(
         reason=None,
         state=state,
         returns=None if until is None else until - now,
+        seen=now,
         health=health,
         chance=believed.odds(now)[0] * believed.way_chance(situation.need.ways, now),
         seconds=believed.expected(book.pool.size_of(situation.need.way).mean),

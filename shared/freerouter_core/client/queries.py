@@ -49,7 +49,7 @@ from .resolve import unique
 
 async def pick_models(context: Context, pick: Callable[[Catalogue], list[Model]]) -> Models:
     """The models that `pick` takes from the catalogue."""
-    return Models(pick(await context.catalogue(await context.opened())))
+    return Models(pick(await context.catalogue(await context.listing())))
 
 
 async def free_models(context: Context) -> Models:
@@ -77,8 +77,8 @@ async def affordable_models(context: Context, max_cost_per_token: float) -> Mode
 
 
 async def models(context: Context) -> Models:
-    settings, policy = context.resolved.settings, context.resolved.policy
-    config = context.config
+    resolved, config = await context.listing(), context.config
+    settings, policy = resolved.settings, resolved.policy
     free_only, free_first = config.show_free_only, config.prefer_free
     if free_only is None:
         free_only = settings.openrouter_show_free_only
@@ -223,7 +223,7 @@ async def quota(context: Context, ask: bool = True) -> QuotaReport:
         for account in accounts
         if (bench := book.accounts.get(account.scope)) is not None and bench.until > now
     }
-    return QuotaReport(tuple(lines), waits)
+    return QuotaReport(tuple(lines), waits, now)
 
 
 async def performance(context: Context, model: str | None, hours: float) -> PerformanceReport:

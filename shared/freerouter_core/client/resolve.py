@@ -54,15 +54,15 @@ def _is_own(account: Account) -> bool:
 
 
 @forgets_locals
-def resolve(config: RouterConfig, settings: Settings) -> Resolved:
-    """Combine a configuration with settings.
+def resolve(config: RouterConfig, settings: Settings, *, listing: bool = False) -> Resolved:
+    """Combine a configuration with settings. `listing`: as in `accounts_of`.
 
     Raises:
         AuthenticationFailed: no provider has a key.
         BadSetting: the two leave no model to ask, or a setting makes no sense.
     """
     config = _with_file_options(config, settings)
-    accounts = accounts_of(config, settings)
+    accounts = accounts_of(config, settings, listing=listing)
     policy = _policy(config, settings, accounts)
     if not isinstance(config.timeout, Unset):
         return Resolved(settings, accounts, policy, config.timeout, lane=config.lane)

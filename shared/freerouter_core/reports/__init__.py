@@ -2,6 +2,7 @@
 
 from .bars import Bar, Bars
 from .candidacy import Candidacy
+from .cells import Cell
 from .costs import CostEstimate
 from .explanation import Explanation
 from .health import HealthReport
@@ -11,7 +12,7 @@ from .quota import QuotaLine, QuotaReport
 from .recommendations import Recommendations
 from .sessions import SessionStats
 from .stats import Stats
-from .tables import Cell, Drawn, Table, Tabled, format_seconds, format_share
+from .tables import Drawn, Table, Tabled, format_seconds, format_share
 
 __all__ = [
     "Bar",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..catalogue.durations import until_words
 from ..catalogue.model import Model
 from ..routing.health import Health
-from .tables import Cell
+from .cells import Cell
 from .tones import Tone
 
 
@@ -19,6 +20,7 @@ class Candidacy:
         reason: why it is not a candidate; None: it is one.
         state: a candidate's state in words, for example "ready".
         returns: seconds until it can be asked; None: it can be asked now.
+        seen: when this was looked at, in unix seconds.
         health: what is recorded about it; None: it was never asked.
         chance: how likely it is to answer, 0 to 1.
         seconds: how long an answer of the usual size is expected to take.
@@ -28,6 +30,7 @@ class Candidacy:
     reason: str | None
     state: str = ""
     returns: float | None = None
+    seen: float = 0.0
     health: Health | None = None
     chance: float | None = None
     seconds: float | None = None
@@ -39,9 +42,12 @@ class Candidacy:
 
     @property
     def state_words(self) -> str:
-        """Its reason or state, with the wait: "account waits: account-minute, back in 12 s"."""
-        wait = "" if self.returns is None else f", back in {self.returns:.0f} s"
-        return (self.reason or self.state) + wait
+        """Its reason or state, with the wait: "account waits: account-day, back at 00:00 UTC, in
+        15 h 48 min"."""
+        words = self.reason or self.state
+        if self.returns is None:
+            return words
+        return f"{words}, back {until_words(self.seen + self.returns, self.seen)}"
 
     def cell(self) -> Cell:
         """Its state, for a table."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from ..catalogue.model import Model
 from .bars import Bar, Bars
 from .candidacy import Candidacy
+from .cells import Cell
 from .models import capability_words
-from .tables import Cell, Drawn, Table, format_seconds
+from .tables import Drawn, Table, format_seconds
 
 
 @dataclass(frozen=True)

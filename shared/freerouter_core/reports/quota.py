@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..catalogue.durations import span_words, until_words
 from .bars import Bar, Bars
-from .tables import Cell, Drawn, Table
-
-_SPANS = {60.0: "a minute", 3_600.0: "an hour", 86_400.0: "a day", 604_800.0: "a week"}
+from .cells import Cell
+from .tables import Drawn, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +43,21 @@ class QuotaLine:
         """The window in words: "a minute", "at once"."""
         if self.kind == "concurrent":
             return "at once"
-        return _SPANS.get(self.per, f"in {self.per:g} s")
+        return span_words(self.per)
 
     def __str__(self) -> str:
-        return (
-            f"{self.provider} ({self.scope}): "
-            f"{self.used:g} of {self.limit:,} {self.kind} {self.span}"
-        )
+        return f"{self.provider} ({self.scope}): {self.used_words}"
+
+    @property
+    def used_words(self) -> str:
+        """How much is used: "7 of 50 requests a day". A provider may also count what it refused:
+        "50 of 50 requests a day, 6 refused"."""
+        used = _number(min(self.used, self.limit))
+        if self.kind == "percent":
+            return f"{used} % {self.span}"
+        over = self.used - self.limit
+        refused = f", {_number(over)} refused" if over > 0 else ""
+        return f"{used} of {self.limit:,} {self.kind} {self.span}{refused}"
 
 
 @dataclass(frozen=True)
@@ -59,10 +67,12 @@ class QuotaReport(Drawn):
     Attributes:
         lines: the limits.
         waits: by provider, (why its account waits, for how many seconds).
+        seen: when this was looked at, in unix seconds.
     """
 
     lines: tuple[QuotaLine, ...]
     waits: Mapping[str, tuple[str, float]]
+    seen: float = 0.0
 
     def __str__(self) -> str:
         return "\n".join([*map(str, self.lines), *self._waiting()]) or "no limits are known"
@@ -73,7 +83,7 @@ class QuotaReport(Drawn):
                 line.provider,
                 line.scope,
                 f"{line.kind} {line.span}",
-                f"{line.used:g}",
+                _number(min(line.used, line.limit)),
                 f"{line.limit:,}",
                 _left(line),
             )
@@ -93,22 +103,27 @@ class QuotaReport(Drawn):
 
     def _waiting(self) -> list[str]:
         return [
-            f"{provider} waits {seconds:.0f} s: {reason}"
+            f"{provider} waits: {reason}, back {until_words(self.seen + seconds, self.seen)}"
             for provider, (reason, seconds) in self.waits.items()
         ]
 
 
 def _left(line: QuotaLine) -> Cell:
     share = line.left / line.limit if line.limit else 0.0
-    return Cell(f"{line.left:g}", "bad" if share < 0.1 else "wait" if share < 0.3 else "good")
+    return Cell(_number(line.left), "bad" if share < 0.1 else "wait" if share < 0.3 else "good")
 
 
 def _bar(line: QuotaLine) -> Bar:
     percent = 100 * line.used / line.limit if line.limit else 100.0
     scope = "" if line.scope == "account" else line.scope
     return Bar(
-        f"{line.provider} {scope} {line.span}",
+        " ".join(filter(None, (line.provider, scope))),
         percent,
-        f"{line.used:g} of {line.limit:,} {line.kind}",
+        line.used_words,
         "bad" if percent > 90 else "wait" if percent > 70 else "good",
     )
+
+
+def _number(amount: float) -> str:
+    """A count with at most one decimal: "1,234", "12.5"."""
+    return f"{amount:,.0f}" if amount == int(amount) else f"{amount:,.1f}"

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ..routing.session_memory import SessionMemory, Step
-from .tables import Cell, Table, Tabled, format_seconds, format_share
+from .cells import Cell
+from .tables import Table, Tabled, format_seconds, format_share
 
 
 @dataclass(frozen=True, kw_only=True)

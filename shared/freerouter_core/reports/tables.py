@@ -9,27 +9,17 @@ import html
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .bars import Bars
-from .tones import COLOURS, Tone
+from .cells import Cell, cell_of
+from .tones import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.console import Console, ConsoleOptions
     from rich.table import Table as RichTable
-
-MAX_COLUMN_WIDTH = 22
-"""Characters of a cell that stay on one line. Longer cells may be folded to make a table fit."""
-_STYLES: dict[Tone, str] = {"good": "green", "wait": "yellow", "bad": "red", "dim": "dim"}
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A text with a tone: "good", "wait", "bad", "dim", or "" for neutral."""
-
-    text: str
-    tone: Tone = ""
+    from rich.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +31,8 @@ class Table:
         rows: one text or `Cell` for each column.
         right: the columns that are aligned to the right, such as numbers.
         foot: a line below the rows.
-        spare: columns to leave out in a narrow terminal, in this order.
+        spare: columns to leave out in a narrow terminal, in this order. Those that tell nothing
+            go first.
     """
 
     columns: Sequence[str]
@@ -53,7 +44,7 @@ class Table:
     def __str__(self) -> str:
         texts = [
             list(self.columns),
-            *([_cell(cell).text for cell in row] for row in self.rows),
+            *([cell_of(cell).text for cell in row] for row in self.rows),
         ]
         widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
         lines = [
@@ -73,50 +64,33 @@ class Table:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
 
     def rich(self) -> RichTable:
-        """A table for `rich.print`, without lines. Long cells are folded."""
-        from rich.table import Table as RichTable
-        from rich.text import Text
+        """A table for `rich.print`, without lines and foot. Columns are as wide as their cells."""
+        from .terminal import rich_table
 
-        table = RichTable(
-            box=None,
-            pad_edge=False,
-            header_style="bold",
-            caption=self.foot or None,
-            caption_justify="left",
-        )
-        for name in self.columns:
-            justify: Literal["left", "right"] = "right" if name in self.right else "left"
-            table.add_column(name, justify=justify, overflow="fold")
-        for row in self.rows:
-            cells = map(_cell, row)
-            table.add_row(*(Text(cell.text, _STYLES.get(cell.tone, "")) for cell in cells))
-        return table
+        return rich_table(self)
 
     def fitted(self, width: int) -> Table:
         """This table with as many columns of `spare` left out as it takes to fit into `width`
-        characters. Cells count as `MAX_COLUMN_WIDTH` wide at most, as longer ones can be folded."""
-        kept, spare = list(range(len(self.columns))), list(self.spare)
-        widths = [
-            max([len(name), *(min(len(_cell(row[n]).text), MAX_COLUMN_WIDTH) for row in self.rows)])
-            for n, name in enumerate(self.columns)
-        ]
-        while spare and sum(widths[n] + 2 for n in kept) - 2 > width:
-            kept.remove(self.columns.index(spare.pop(0)))
+        characters. Columns that tell nothing go first. Texts with spaces may be folded."""
+        from .terminal import Layout
+
+        kept = Layout.fitted(self, width).kept
         if len(kept) == len(self.columns):
             return self
-        return replace(
-            self,
-            columns=tuple(self.columns[n] for n in kept),
-            rows=tuple(tuple(row[n] for n in kept) for row in self.rows),
-            spare=tuple(spare),
-        )
+        columns = [self.columns[n] for n in kept]
+        rows = [[row[n] for n in kept] for row in self.rows]
+        return replace(self, columns=columns, rows=rows)
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RichTable]:
-        yield self.fitted(options.max_width).rich()
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RichTable | Text]:
+        from .terminal import shown
+
+        yield from shown(self, options.max_width)
 
     def _html_row(self, row: Sequence[Cell | str]) -> str:
         cells = zip(row, self.columns, strict=True)
-        return "".join(self._html_cell(_cell(cell), name) for cell, name in cells)
+        return "".join(self._html_cell(cell_of(cell), name) for cell, name in cells)
 
     def _html_cell(self, cell: Cell, name: str, tag: str = "td") -> str:
         colour = f";color:{COLOURS[cell.tone]}" if cell.tone else ""
@@ -179,12 +153,3 @@ def format_seconds(seconds: float | None) -> str:
 def format_share(share: float | None) -> str:
     """A share of 1 in percent, or "-" for None."""
     return "-" if share is None else f"{share:.0%}"
-
-
-def _cell(cell: Cell | str) -> Cell:
-    """A cell without control characters: a model's name must not command a terminal."""
-    if isinstance(cell, str):
-        cell = Cell(cell)
-    if cell.text.isprintable():
-        return cell
-    return replace(cell, text="".join(letter for letter in cell.text if letter.isprintable()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..catalogue.durations import until_words
 from ..catalogue.model import Model
 from ..errors import (
     AuthenticationFailed,
@@ -218,7 +219,7 @@ def _exhausted(
     passing = waiting or any(f.kind.passing or f.until is not None for _, f in faults)
     limited = waiting or all(f.status == 429 or f.effect.limit == "account" for _, f in faults)
     if retry_after:
-        hints.append(f"the earliest candidate returns in {retry_after:.0f} s")
+        hints.append(f"the earliest candidate returns {until_words(now + retry_after, now)}")
     return Exhausted(
         f"all {len(candidates.all)} candidates are waiting or have failed: "
         + (tell(faults, benched) or "each of them waits"),

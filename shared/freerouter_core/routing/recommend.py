@@ -75,7 +75,8 @@ def recommend(
     book: HealthBook,
     now: float,
 ) -> list[Recommendation]:
-    """All of `models`, best first.
+    """All of `models`, best first. Those that were asked and never answered come last, whatever
+    their score.
 
     `capabilities`: what they should have besides what the request says. `preference`: 0 to 1 by
     provider; one that is not named gets a half. `weights`: the most points of each part.
@@ -96,6 +97,8 @@ def recommend(
         reasons = _reasons(model, analysis, wishes, missing)
         if _benched(record, now):
             reasons.append("resting after a failure")
+        if _never_answered(record):
+            reasons.append("was asked and has given no good answer yet")
         rows.append(
             Recommendation(
                 model=model,
@@ -104,7 +107,11 @@ def recommend(
                 reasons=tuple(reasons) or ("nothing speaks against it",),
             )
         )
-    return sorted(rows, key=lambda row: (-row.score, row.model.id))
+
+    def place(row: Recommendation) -> tuple[bool, float, str]:
+        return _never_answered(book.models.get(row.model.identity)), -row.score, row.model.id
+
+    return sorted(rows, key=place)
 
 
 def _capability(
@@ -135,6 +142,10 @@ def _availability(record: Health | None, now: float) -> float:
 
 def _benched(record: Health | None, now: float) -> bool:
     return record is not None and record.benched_until > now
+
+
+def _never_answered(record: Health | None) -> bool:
+    return record is not None and record.failures > 0 and not record.answers
 
 
 def _reasons(

@@ -10,10 +10,11 @@ from rich.markup import escape
 
 from ...catalogue.model import Model
 from ...client.router import Router
-from ...errors import CatalogueUnavailable
+from ...errors import AuthenticationFailed, CatalogueUnavailable
 from ...reports import Candidacy, Models, Table
 from ..as_json import candidacy_as_json
 from .console import console, json_option, print_json, without_tracebacks
+from .shell_words import in_shell
 
 CAPABILITIES = ("tools", "vision", "audio", "structured", "reasoning")
 
@@ -72,7 +73,12 @@ def _print_paid_models(required: Collection[str], min_context: int, *, as_json: 
 def _print_free_models(
     required: Collection[str], min_context: int, *, show_all: bool, as_json: bool
 ) -> None:
-    report = Router().health()
+    router = Router()
+    try:
+        report = router.health()
+    except AuthenticationFailed as error:
+        _print_list(router, error, required, min_context, as_json=as_json)
+        return
     rows = [
         row
         for row in sorted(report.rows, key=_best_first)
@@ -85,6 +91,25 @@ def _print_free_models(
     console().print(dataclasses.replace(selected.table(), foot=str(report)))
     if report.simulated:
         console(stderr=True).print("[yellow]simulated: DEV_MODE is set[/]")
+
+
+def _print_list(
+    router: Router,
+    error: AuthenticationFailed,
+    required: Collection[str],
+    min_context: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Without a key the models are listed. What they do now is not known."""
+    listed = Models(model for model in router.free_models() if _fits(model, required, min_context))
+    if as_json:
+        print_json(listed)
+    else:
+        console().print(listed)
+    err = console(stderr=True)
+    err.print(f"[yellow]{escape(in_shell(error.message))}[/], so nothing is known of their health")
+    err.print(escape(in_shell(error.hint)))
 
 
 def _best_first(row: Candidacy) -> tuple[bool, int, str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 import os
 import sys
 from collections.abc import Callable
+from shutil import get_terminal_size
 from typing import ParamSpec, TypeVar
 
 import click
@@ -16,12 +16,14 @@ from rich.markup import escape
 
 from ...errors import AuthenticationFailed, BadRequest, BadSetting, FreeRouterError
 from ..as_json import jsonable
+from ..output import discard_output
+from .shell_words import in_shell
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 EXIT_FAILED = 1
-"""No model answered; for `doctor`: no model would be asked."""
+"""No model answered. `doctor` has more codes, which its help lists."""
 EXIT_USAGE = 2
 """An argument or a setting is wrong."""
 EXIT_NO_KEY = 3
@@ -34,12 +36,22 @@ PIPE_WIDTH = 240
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        discard_output()  # the reader of the pipe has gone, as after `| head`: enough was read
+        raise SystemExit(0)
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console for standard output or standard error. In a pipe it does not wrap lines."""
     piped = not (sys.stderr if stderr else sys.stdout).isatty()
-    width = PIPE_WIDTH if piped and not os.environ.get("COLUMNS") else None
+    width = None
+    if not os.environ.get("COLUMNS"):
+        # rich takes a dumb terminal for one of 80 columns, whatever its size is.
+        dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+        width = PIPE_WIDTH if piped else get_terminal_size().columns if dumb else None
     # emoji=False: rich would show the ":free:" of a message as an emoji.
-    return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=piped, width=width)
+    return _Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=piped, width=width)
 
 
 def without_tracebacks(command: Callable[P, R]) -> Callable[P, R]:
@@ -52,22 +64,23 @@ def without_tracebacks(command: Callable[P, R]) -> Callable[P, R]:
         except FreeRouterError as error:
             print_error(error, error.message)
             if error.hint:
-                console(stderr=True).print(escape(error.hint))
+                console(stderr=True).print(escape(in_shell(error.hint)))
             raise SystemExit(_exit_code(error)) from None
         except KeyboardInterrupt:
             raise SystemExit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
-            sys.stderr.close()  # the reader of the pipe has gone, as after `| head`
+            discard_output()  # the reader of the pipe has gone, as after `| head`
             raise SystemExit(0) from None
         except OSError as error:
-            print_error(error, str(error))
+            place = f" ({error.filename})" if error.filename else ""
+            print_error(error, f"{error.strerror or error}{place}")
             raise SystemExit(EXIT_FAILED) from None
 
     return run
 
 
 def print_error(error: Exception, message: str) -> None:
-    console(stderr=True).print(f"[red]{type(error).__name__}[/]: {escape(message)}")
+    console(stderr=True).print(f"[red]{type(error).__name__}[/]: {escape(in_shell(message))}")
 
 
 def _exit_code(error: FreeRouterError) -> int:
@@ -78,13 +91,3 @@ def _exit_code(error: FreeRouterError) -> int:
 
 def print_json(value: object) -> None:
     click.echo(json.dumps(jsonable(value), indent=2, ensure_ascii=False))
-
-
-def format_duration(seconds: float) -> str:
-    """Seconds in the largest unit that fits: `3 h`."""
-    if not math.isfinite(seconds):
-        return "an unknown time"
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from ...catalogue.durations import duration_words
 from ...catalogue.provider_rows import merge_rows
 from ...client.router import Router
 from ...errors import FreeRouterError
@@ -17,7 +18,6 @@ from ...settings.known_providers import known_providers
 from .console import (
     EXIT_FAILED,
     console,
-    format_duration,
     json_option,
     print_json,
     without_tracebacks,
@@ -85,7 +85,7 @@ def _refresh(router: Router, *, ignore_errors: bool) -> str | None:
 def _print_report(out: Console, report: HealthReport) -> None:
     age = "none"
     if report.age is not None:
-        age = f"{report.listed} models, {format_duration(report.age)} old"
+        age = f"{report.listed} models, {duration_words(report.age)} old"
     colour = "green" if report.usable else "red"
     out.print(f"catalogue  {age}")
     out.print(f"models     [{colour}]{report}[/]")

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ...catalogue.durations import duration_words
 from ...client.router import Router
 from ...reports import Table, format_seconds
 from ..evaluation.probing import Report, Result, Summary, probe_models
@@ -18,7 +19,6 @@ from .console import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     console,
-    format_duration,
     json_option,
     print_json,
     without_tracebacks,
@@ -137,7 +137,7 @@ def _print_summary(summary: Summary) -> None:
 def _print_rest(err: Console, router: Router, count: int, path: Path) -> None:
     """Say how many models were not asked, why, and how to go on."""
     waits = "".join(
-        f"; {name} waits {format_duration(seconds)}: {cause}"
+        f"; {name} waits {duration_words(seconds)}: {cause}"
         for name, (cause, seconds) in router.quota().waits.items()
     )
     resume = f"freerouter probe --resume --report {path}"

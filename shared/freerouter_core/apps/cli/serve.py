@@ -153,18 +153,45 @@ def serve(
     "--seed", type=int, default=0, show_default=True, help="Seed of the simulated randomness."
 )
 @click.option("--failing", is_flag=True, help="Let most models fail at times, as real ones do.")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    help="A key that it accepts; others get 401. May be repeated; each key has its own limits.",
+)
+@click.option("--per-minute", type=click.IntRange(1), help="Requests that a key may send a minute.")
+@click.option("--per-day", type=click.IntRange(1), help="Requests that a key may send a UTC day.")
 @without_tracebacks
-def simulate(*, host: str, port: int, seed: int, failing: bool) -> None:
+def simulate(
+    *,
+    host: str,
+    port: int,
+    seed: int,
+    failing: bool,
+    keys: tuple[str, ...],
+    per_minute: int | None,
+    per_day: int | None,
+) -> None:
     """Serve a simulated OpenRouter on HOST:PORT, for any client.
 
-    Nothing leaves this machine.
+    Nothing leaves this machine. Without --key any key is accepted, and without limits there are
+    none. With limits alone the key is sk-simulated.
     """
-    from ...simulator import World, calm_models, failing_models
+    from ...simulator import SimAccount, World, calm_models, failing_models
 
-    world = World(failing_models() if failing else calm_models(), seed=seed, clock="real")
+    if (per_minute or per_day) and not keys:
+        keys = ("sk-simulated",)
+    accounts = [SimAccount(key, per_minute, per_day=per_day) for key in keys]
+    models = failing_models() if failing else calm_models()
+    world = World(models, accounts or None, seed=seed, clock="real")
     listener, address = _listen(host, port)
-    click.echo(f"a simulated OpenRouter listens on {address}/api/v1 (any key; Ctrl-C stops it)")
-    click.echo(f"  export OPENROUTER_BASE_URL={address}/api/v1 OPENROUTER_API_KEY=sk-simulated")
+    accepted = "any key" if not keys else "1 key" if len(keys) == 1 else f"{len(keys)} keys"
+    limits = [f"{per_minute} a minute"] if per_minute else []
+    limits += [f"{per_day} a day"] if per_day else []
+    rules = ", ".join([accepted, *limits, "Ctrl-C stops it"])
+    shown = keys[0] if keys == ("sk-simulated",) else "YOUR_KEY" if keys else "sk-simulated"
+    click.echo(f"a simulated OpenRouter listens on {address}/api/v1 ({rules})")
+    click.echo(f"  export OPENROUTER_BASE_URL={address}/api/v1 OPENROUTER_API_KEY={shown}")
     _serve(world.app(), listener, grace=1, lifespan="off")
 
 

@@ -228,13 +228,16 @@ class Transport:
         idle = self._idle.get(origin)
         if idle:
             return idle.pop()[1]
-        return httpx.AsyncHTTPTransport(
-            verify=self._tls(url),
-            limits=httpx.Limits(
-                max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_TIMEOUT
-            ),
-            proxy=proxy,
-        )
+        try:
+            return httpx.AsyncHTTPTransport(
+                verify=self._tls(url),
+                limits=httpx.Limits(
+                    max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_TIMEOUT
+                ),
+                proxy=proxy,
+            )
+        except ImportError:
+            raise TransportFailed("connect", _NO_SOCKS) from None
 
     async def _keep(self, url: httpx.URL, sender: HttpClient | AiohttpPool) -> None:
         """Keep a connection of our own for the next request; close those idle for too long."""
@@ -303,7 +306,17 @@ def _proxy(url: httpx.URL) -> httpx.Proxy | None:
     address = proxies.get(url.scheme) or proxies.get("all")
     if not address or proxy_bypass(url.host):
         return None
-    return httpx.Proxy(address if "://" in address else f"http://{address}")
+    try:
+        return httpx.Proxy(address if "://" in address else f"http://{address}")
+    except (ValueError, httpx.InvalidURL):  # its message would quote the address
+        raise TransportFailed("connect", _NO_PROXY) from None
+
+
+_NO_SOCKS = (
+    "the proxy of the environment speaks SOCKS, which needs a package: "
+    "pip install 'freerouter-llm[socks]'"
+)
+_NO_PROXY = "the proxy of the environment (ALL_PROXY, HTTPS_PROXY) is not an address of a proxy"
 
 
 def _patched() -> bool:

@@ -1,0 +1,35 @@
+"""Messages and hints in the shell's words: `--max-wait`, not `max_wait=…`."""
+
+from __future__ import annotations
+
+import re
+
+_PHRASES: tuple[tuple[str, str], ...] = (
+    (
+        r"set ([A-Z_]+_API_KEY) or pass api_key=…",
+        r"keep it with `freerouter keys set`, or set \1",
+    ),
+    (r"fallback_models=None, more providers, allow_paid=True", "--model auto, or more providers"),
+    (r",? or pass allow_paid=True|; allow_paid=True would ask its paid (models|ones)", ""),
+    (r"once it is mended, router\.reset\(\) asks at once", "once it is mended, ask again"),
+    (r"router\.free_models\(\) lists them", "`freerouter models` lists them"),
+    (r"the text so far is in \.partial; ask again for the rest", "ask again for the rest"),
+    (r", or pass base_url=…|, or base_url$", ""),
+    (r"; else Provider\([^)]*\)", "; others belong in the settings file"),
+    (r"check the network and base_url", "check the network and OPENROUTER_BASE_URL"),
+    (r"(?:, )?or give it in code: Provider\([^)]*\)", ""),
+    (r",? or pass Provider\([^)]*\) in code", ""),
+    (r'privacy="no-train"', "the setting privacy = no-train"),
+    (r"providers=\[…\], FREEROUTER_PROVIDERS", "FREEROUTER_PROVIDERS"),
+    (r"\btimeout=…|\bthe timeout\b", "--timeout"),
+    (r"\bmax_(tokens|wait)(?:=…)?", r"--max-\1"),
+    (r"\btimeout=", "--timeout "),
+)
+_RULES = tuple((re.compile(pattern), words) for pattern, words in _PHRASES)
+
+
+def in_shell(text: str) -> str:
+    """A text that was written for callers of the library, for users of the command."""
+    for pattern, words in _RULES:
+        text = pattern.sub(words, text)
+    return text
