@@ -9,7 +9,7 @@ import click
 
 from ..._version import __version__
 from ...errors import hide_keys, like_a_key
-from . import benchmark, catalogue, chat, config, doctor, local, probe, serve, trust
+from . import benchmark, catalogue, chat, config, doctor, local, probe, run, serve, trust
 from .console import console, without_tracebacks
 
 _WORD = re.compile(r"[\w.~+/=-]{12,}")
@@ -63,6 +63,7 @@ def demo(*, seed: int) -> None:
 for command in (
     chat.chat,
     serve.serve,
+    run.run,
     serve.simulate,
     serve.mcp,
     doctor.doctor,

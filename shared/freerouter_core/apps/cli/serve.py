@@ -13,6 +13,7 @@ from ...client.config import OnStreamBreak
 from ...client.router import Router
 from ...wire.model_names import ModelNames
 from .console import without_tracebacks
+from .server import listen, server_of
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 C = TypeVar("C", bound=Callable[..., object])
@@ -23,6 +24,32 @@ host_option = click.option(
 model_option = click.option(
     "-m", "--model", default="auto", help='Model to ask first if a caller sends "auto".'
 )
+
+map_option = click.option(
+    "--map",
+    "names",
+    multiple=True,
+    metavar="PATTERN=MODEL",
+    envvar="FREEROUTER_SERVE_MAP",
+    help="What a client's name of a model means, such as 'gpt-*=auto'. May be repeated.",
+)
+max_wait_option = click.option(
+    "--max-wait",
+    type=click.FloatRange(0, 600),
+    default=60.0,
+    show_default=True,
+    help="Seconds in line for your own limits. A longer line is answered 429, with the wait.",
+)
+
+
+def on_stream_break_option(default: OnStreamBreak) -> Callable[[C], C]:
+    return click.option(
+        "--on-stream-break",
+        type=click.Choice(["raise", "continue"]),
+        default=default,
+        show_default=True,
+        help="A stream that breaks ends with an error, or another model continues its text.",
+    )
 
 
 def port_option(default: int) -> Callable[[C], C]:
@@ -63,28 +90,9 @@ def port_option(default: int) -> Callable[[C], C]:
     help="A site or an app whose pages may send requests, such as app://obsidian.md.",
 )
 @model_option
-@click.option(
-    "--map",
-    "names",
-    multiple=True,
-    metavar="PATTERN=MODEL",
-    envvar="FREEROUTER_SERVE_MAP",
-    help="What a client's name of a model means, such as 'gpt-*=auto'. May be repeated.",
-)
-@click.option(
-    "--on-stream-break",
-    type=click.Choice(["raise", "continue"]),
-    default="raise",
-    show_default=True,
-    help="A stream that breaks ends with an error, or another model continues its text.",
-)
-@click.option(
-    "--max-wait",
-    type=click.FloatRange(0, 600),
-    default=60.0,
-    show_default=True,
-    help="Seconds in line for your own limits. A longer line is answered 429, with the wait.",
-)
+@map_option
+@on_stream_break_option("raise")
+@max_wait_option
 @click.option(
     "--max-requests",
     type=click.IntRange(1),
@@ -129,7 +137,7 @@ def serve(
     router = Router(model=model, max_wait=max_wait, on_stream_break=on_stream_break)
     router.check()
     ModelNames.parse(names)
-    listener, address = _listen(host, port)
+    listener, address = listen(host, port)
     key = "YOUR_TOKEN" if token else "any"
     click.echo(f"FreeRouter listens on {address}/v1 (Ctrl-C stops it)")
     click.echo(f"  export OPENAI_BASE_URL={address}/v1 OPENAI_API_KEY={key}")
@@ -184,7 +192,7 @@ def simulate(
     accounts = [SimAccount(key, per_minute, per_day=per_day) for key in keys]
     models = failing_models() if failing else calm_models()
     world = World(models, accounts or None, seed=seed, clock="real")
-    listener, address = _listen(host, port)
+    listener, address = listen(host, port)
     accepted = "any key" if not keys else "1 key" if len(keys) == 1 else f"{len(keys)} keys"
     limits = [f"{per_minute} a minute"] if per_minute else []
     limits += [f"{per_day} a day"] if per_day else []
@@ -208,19 +216,6 @@ def mcp(*, model: str) -> None:
     server(Router(model=model)).run("stdio")
 
 
-def _listen(host: str, port: int) -> tuple[socket.socket, str]:
-    """A listening socket and its address. From now on connections are accepted."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(1_024)
-    except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
-    url_host = f"[{host}]" if ":" in host else host
-    return listener, f"http://{url_host}:{listener.getsockname()[1]}"
-
-
 def _serve(
     app: Callable[..., Any],
     listener: socket.socket,
@@ -228,21 +223,5 @@ def _serve(
     grace: int,
     lifespan: Literal["auto", "off"] = "auto",
 ) -> None:
-    try:
-        import uvicorn
-    except ImportError:
-        raise click.ClickException(
-            "this command needs uvicorn: pip install 'freerouter-llm[cli]'"
-        ) from None
-    from ..http.connections import bounded_protocol
-
-    config = uvicorn.Config(
-        app,
-        http=bounded_protocol(),
-        ws="none",
-        log_level="warning",
-        lifespan=lifespan,
-        timeout_graceful_shutdown=grace,
-    )
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+        server_of(app, grace=grace, lifespan=lifespan).run(sockets=[listener])

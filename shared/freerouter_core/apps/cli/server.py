@@ -1,0 +1,52 @@
+"""Sockets and servers of the commands that serve."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+if TYPE_CHECKING:
+    import uvicorn
+
+
+def listen(host: str, port: int) -> tuple[socket.socket, str]:
+    """A listening socket and its address. From now on connections are accepted."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1_024)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    url_host = f"[{host}]" if ":" in host else host
+    return listener, f"http://{url_host}:{listener.getsockname()[1]}"
+
+
+def server_of(
+    app: Callable[..., Any],
+    *,
+    grace: int,
+    lifespan: Literal["auto", "off"] = "auto",
+    log_level: str = "warning",
+) -> uvicorn.Server:
+    """A server for an application, with bounds on its connections. `grace`: seconds at the end."""
+    try:
+        import uvicorn
+    except ImportError:
+        raise click.ClickException(
+            "this command needs uvicorn: pip install 'freerouter-llm[cli]'"
+        ) from None
+    from ..http.connections import bounded_protocol
+
+    config = uvicorn.Config(
+        app,
+        http=bounded_protocol(),
+        ws="none",
+        log_level=log_level,
+        lifespan=lifespan,
+        timeout_graceful_shutdown=grace,
+    )
+    return uvicorn.Server(config)
