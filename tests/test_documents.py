@@ -249,3 +249,15 @@ def test_every_variable_is_in_the_table() -> None:
     for name in Settings.model_fields:
         stem = name.upper().removeprefix("OPENROUTER_RETRY_BACKOFF")
         assert stem in text, name
+
+
+def test_the_messages_of_the_troubleshooting_page_are_ours() -> None:
+    """Each quoted title is a message of the code, which fills in what "…" stands for."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    source = "\n".join(path.read_text("utf-8") for path in ROOT.glob("shared/**/*.py"))
+    messages = re.findall(r'^## "(.+)"', page, re.MULTILINE)
+
+    assert len(messages) > 5
+    for message in messages:
+        words = r"(%r|\{[^}]+\})".join(map(re.escape, message.split("…")))
+        assert re.search(words, source), message
