@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .client.router import Router, Session
     from .client.streams import AsyncStream, Stream
     from .guards import Exchange, Guard, Verdict
+    from .routing.answer_cache import AnswerCache
     from .routing.need import Need
     from .routing.plan import Outcome
     from .runtime.runtime import Runtime
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Answer": ".wire.answer",
+    "AnswerCache": ".routing.answer_cache",
     "AsyncStream": ".client.streams",
     "Catalogue": ".catalogue.model",
     "ChatRequest": ".wire.request",
@@ -57,6 +59,7 @@ _MODULES = ("errors", "events")
 
 __all__ = [
     "Answer",
+    "AnswerCache",
     "AsyncStream",
     "Catalogue",
     "ChatRequest",

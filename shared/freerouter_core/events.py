@@ -190,6 +190,38 @@ class StoreLost:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerCacheUsed:
+    """A request looked for an answer that is kept, or one was kept.
+
+    Attributes:
+        result: "hit": an answer that was kept served the request. "joined": the answer of an equal
+            request under way did. "miss": it was asked for. "stored": the answer is kept from now
+            on. "dropped": a kept answer did not pass the request's validator, and is forgotten.
+        model: the model that gave the answer; empty: none did yet.
+        provider: its provider.
+        age: seconds since the answer was given.
+        prompt_tokens: what was not spent again, as the provider counted it.
+        completion_tokens: the same.
+    """
+
+    result: str
+    model: str = ""
+    provider: str = ""
+    age: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersLost:
+    """Kept answers cannot be reached. Requests are asked anew, and the store is tried again after
+    `seconds`."""
+
+    reason: str
+    seconds: float
+
+
 Event = (
     ModelsFetched
     | FetchFailed
@@ -202,6 +234,8 @@ Event = (
     | Charged
     | QuotaLow
     | StoreLost
+    | AnswerCacheUsed
+    | AnswersLost
 )
 Observer = Callable[[Event], object]
 
@@ -209,10 +243,15 @@ _LEVELS: dict[type, int] = {
     FetchFailed: logging.WARNING,
     QuotaLow: logging.WARNING,
     StoreLost: logging.WARNING,
+    AnswersLost: logging.WARNING,
     Charged: logging.ERROR,
     ModelsFetched: logging.INFO,
     AttemptFailed: logging.INFO,
 }
+
+
+SERVED = ("hit", "joined")
+"""Results of `AnswerCacheUsed` in which nothing was asked."""
 
 
 def _fell_back(event: Answered) -> bool:
@@ -241,6 +280,10 @@ def counted(event: Event) -> dict[str, int]:
             return {"called_off": 1}
         case Waiting():
             return {"waits": 1}
+        case AnswerCacheUsed():
+            tokens = (event.prompt_tokens or 0) + (event.completion_tokens or 0)
+            saved = tokens if event.result in SERVED else 0
+            return {f"answer_cache:{event.result}": 1, "tokens_saved": saved}
         case _:
             return {}
 

@@ -24,12 +24,14 @@ from ..catalogue.providers import Provider
 from ..checks import UnsetNumber
 from ..errors import BadSetting, forgets_locals, like_a_key
 from ..guards.base import GuardLike, checked
+from ..routing.answer_cache import AnswerCache
 from ..routing.policy import Ranker
 from ..routing.task import TASKS
 from ..wire.json_values import Json
 from ..wire.request import Lane
 from .config import HedgeMode, OnStreamBreak, Prefer, Privacy, ToolStreaming
 from .serialize import (
+    cache_as_data,
     guards_as_data,
     provider_from_data,
     providers_as_data,
@@ -118,6 +120,7 @@ class RouterOptions(BaseModel):
     tool_streaming: ToolStreaming = "whole"
     hedge: HedgeMode = "auto"
     guards: Sequence[GuardLike] = ()
+    answer_cache: bool | str | AnswerCache | Json = False
     session: Session | str | None = None
     """A session, or the name of one."""
     http_client: HttpClient | None = Field(default=None, exclude=True, repr=False)
@@ -247,6 +250,15 @@ class RouterOptions(BaseModel):
         except BadSetting as error:
             raise ValueError(str(error)) from None
 
+    @field_validator("answer_cache", mode="plain")
+    @classmethod
+    def _read_answer_cache(cls, value: Any) -> AnswerCache | bool:
+        """A cache as a user names it, or as `cache_as_data` wrote it."""
+        try:
+            return AnswerCache.of(value) or False
+        except BadSetting as error:
+            raise ValueError(str(error)) from None
+
     @field_validator("session", mode="plain")
     @classmethod
     def _read_session(cls, value: object) -> object:
@@ -261,6 +273,10 @@ class RouterOptions(BaseModel):
     @field_serializer("guards")
     def _write_guards(self, value: Sequence[GuardLike]) -> list[str]:
         return guards_as_data(value)
+
+    @field_serializer("answer_cache")
+    def _write_answer_cache(self, value: object) -> bool | Json:
+        return cache_as_data(value)
 
     @field_serializer("session")
     def _write_session(self, value: Session | str | None) -> str | None:
@@ -292,6 +308,7 @@ class RouterOptions(BaseModel):
             "strategy": strategy_as_data(self.strategy),
             "providers": providers_as_data(self.providers),
             "guards": guards_as_data(self.guards),
+            "answer_cache": cache_as_data(self.answer_cache),
             "session": session_as_data(self.session),
             "router": None if router is None else router.describe(),
         }

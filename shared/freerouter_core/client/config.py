@@ -13,6 +13,7 @@ from ..catalogue.providers import Provider
 from ..checks import UNSET, Unset, as_names, check_one_of, quality_pairs
 from ..errors import BadSetting, hide_keys, like_a_key
 from ..guards.base import GuardLike, checked
+from ..routing.answer_cache import AnswerCache
 from ..routing.policy import ALIASES, STRATEGIES, Ranker
 from ..routing.task import TASKS
 from ..wire.request import Lane
@@ -70,6 +71,7 @@ class RouterConfig:
     hedge: HedgeMode = "auto"
     guards: tuple[GuardLike, ...] = ()
     session_name: str | None = None
+    answer_cache: AnswerCache | Literal[False] = False
     show_free_only: bool | None = None
     prefer_free: bool | None = None
 
@@ -92,6 +94,7 @@ class RouterConfig:
         put(self, "capabilities", as_names(self.capabilities))
         put(self, "providers", _providers(self.providers))
         put(self, "guards", checked(self.guards))
+        put(self, "answer_cache", AnswerCache.of(self.answer_cache) or False)
         put(self, "quality", quality_pairs(self.quality))
         if isinstance(self.strategy, str):
             put(self, "strategy", ALIASES.get(self.strategy, self.strategy))

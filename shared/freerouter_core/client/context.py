@@ -12,6 +12,8 @@ from ..routing.session_memory import SessionMemory, memory_of
 from ..runtime.http.transport import HttpClient, Transport
 from ..runtime.runtime import Runtime
 from ..settings import Settings
+from ..wire.request import ChatRequest
+from .answer_reuse import Lookup, ReusePolicy
 from .config import RouterConfig
 from .resolve import Resolved, resolve
 
@@ -34,6 +36,7 @@ class Context:
         self.config, self.http_client = config, http_client
         self.own_runtime = runtime
         self._resolved: Resolved | None = None
+        self._reuse: ReusePolicy | None = None
 
     def with_options(self, **options: Any) -> Context:
         """This context with other arguments of `Router`. Raises `BadSetting`."""
@@ -69,6 +72,20 @@ class Context:
             return await self.opened()
         except AuthenticationFailed:
             return resolve(self.config, Settings.load(), listing=True)
+
+    def lookup(self, request: ChatRequest) -> Lookup | None:
+        """Where the answer to a request may be kept; None: nowhere. Raises as `resolved` does."""
+        settings = self.resolved.answer_cache
+        if settings is None:
+            return None
+        if self._reuse is None:
+            self._reuse = ReusePolicy(self.config, self.resolved, self.runtime, settings)
+        return self._reuse.lookup(self.runtime, request)
+
+    @property
+    def lookup_is_ready(self) -> bool:
+        """Whether `lookup` needs nothing that has yet to be read."""
+        return self._resolved is not None
 
     async def opened(self, left: float | None = None) -> Resolved:
         """`resolved`, after the state that other processes share has been read, or after `left`

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..catalogue.providers import Account
 from ..checks import Unset
 from ..errors import BadSetting, forgets_locals, hide_keys
+from ..routing.answer_cache import AnswerCache
 from ..routing.policy import Policy
 from ..runtime.hardware import memory
 from ..settings.environment import Settings
@@ -33,6 +34,7 @@ class Resolved:
         max_wait: seconds to stand in line for own limits, besides the timeout. None: the timeout
             was given, and bounds this wait, too.
         lane: whether somebody waits for the answers.
+        answer_cache: how answers are kept. None: they are not.
     """
 
     settings: Settings
@@ -41,6 +43,7 @@ class Resolved:
     timeout: float | None
     max_wait: float | None = None
     lane: Lane = "interactive"
+    answer_cache: AnswerCache | None = None
 
     @property
     def may_charge(self) -> bool:
@@ -64,11 +67,24 @@ def resolve(config: RouterConfig, settings: Settings, *, listing: bool = False) 
     config = _with_file_options(config, settings)
     accounts = accounts_of(config, settings, listing=listing)
     policy = _policy(config, settings, accounts)
+    cache = _answer_cache(config, settings)
     if not isinstance(config.timeout, Unset):
-        return Resolved(settings, accounts, policy, config.timeout, lane=config.lane)
+        timeout = config.timeout
+        return Resolved(settings, accounts, policy, timeout, None, config.lane, cache)
     max_wait = LONGEST_LINE if config.max_wait is None else config.max_wait
     timeout = settings.openrouter_timeout
-    return Resolved(settings, accounts, policy, timeout, max_wait, config.lane)
+    return Resolved(settings, accounts, policy, timeout, max_wait, config.lane, cache)
+
+
+def _answer_cache(config: RouterConfig, settings: Settings) -> AnswerCache | None:
+    """How answers are kept: as the router says, else the environment."""
+    cache = config.answer_cache
+    if cache is False:
+        try:
+            cache = AnswerCache.of(settings.freerouter_answer_cache) or False
+        except BadSetting as error:
+            raise BadSetting(f"FREEROUTER_ANSWER_CACHE: {error.message}", hint=error.hint) from None
+    return cache if cache and cache.is_on else None
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any, Protocol
+from typing import Any
 
 from ..catalogue.providers import Provider
 from ..checks import UNSET, Unset
@@ -12,13 +12,14 @@ from ..errors import BadSetting, forgets_locals
 from ..events import Observer
 from ..guards.base import GuardLike
 from ..reports import SessionStats
+from ..routing.answer_cache import AnswerCache
 from ..routing.plan import Outcome
 from ..routing.policy import Ranker
 from ..routing.session_memory import SessionMemory
 from ..runtime.http.transport import HttpClient
 from ..runtime.runtime import Runtime
-from ..runtime.stream_output import Show
 from ..wire.request import ChatRequest, Lane, Prompt
+from .cached_run import CachedRun
 from .config import (
     HedgeMode,
     OnStreamBreak,
@@ -29,15 +30,8 @@ from .config import (
     ToolStreaming,
 )
 from .context import Context
-from .request_run import RequestRun
 from .router_reports import RouterReports
 from .streams import AsyncStream, Stream
-
-
-class _Run(Protocol):
-    """Runs one request. `show` gets the deltas of a stream."""
-
-    def __call__(self, show: Show | None = None) -> Coroutine[Any, Any, Outcome]: ...
 
 
 class Router(RouterReports):
@@ -90,6 +84,9 @@ class Router(RouterReports):
         guards: what judges answers before you get them, and prompts before they are sent; see
             `freerouter_core.guards`. A stream with guards is held until it was judged.
         session_name: requests of one name keep to one model while it does well; see `session`.
+        answer_cache: whether answers are kept, so that an equal request costs nothing: False, True
+            (beside the state), "memory", "sqlite:///path", "redis://…", or an `AnswerCache`. "off":
+            not even if `FREEROUTER_ANSWER_CACHE` says so.
         show_free_only: whether `models()` lists only free ones. None: `OPENROUTER_SHOW_FREE_ONLY`.
         prefer_free: whether it lists them first. None: `OPENROUTER_PREFER_FREE_MODELS`.
         http_client: an `httpx.AsyncClient` or transport for all requests. It is not pickled.
@@ -135,6 +132,7 @@ class Router(RouterReports):
         hedge: HedgeMode = "auto",
         guards: Sequence[GuardLike] = (),
         session_name: str | None = None,
+        answer_cache: bool | str | AnswerCache | Mapping[str, Any] = False,
         show_free_only: bool | None = None,
         prefer_free: bool | None = None,
         http_client: HttpClient | None = None,
@@ -149,7 +147,8 @@ class Router(RouterReports):
 
     def chat(self, request: Prompt) -> Outcome:
         """Return an answer. Raises an error of the `FreeRouterError` tree."""
-        return self._runtime.call(self._run_of(request))
+        run = self._run_of(request)
+        return run.at_once() or self._runtime.call(run)
 
     async def achat(self, request: Prompt) -> Outcome:
         """Return an answer, from any event loop."""
@@ -165,17 +164,13 @@ class Router(RouterReports):
         run, runtime = self._run_of(request), self._runtime
         return AsyncStream(lambda finish: runtime.astream(run, finish))
 
-    def _run_of(self, prompt: Prompt) -> _Run:
+    def _run_of(self, prompt: Prompt) -> CachedRun:
         """What runs a request on the runtime's loop, with the configuration of this moment."""
-        request, context = ChatRequest.of(prompt), self._context
+        context = self._context
         client = self  # guards get a router without guards, or they would judge themselves
         if context.config.guards:
             client = self._of(context.with_options(guards=(), session_name=None))
-
-        async def run(show: Show | None = None) -> Outcome:
-            return await RequestRun(context, client, request, show).run()
-
-        return run
+        return CachedRun(context, client, ChatRequest.of(prompt))
 
     # -- sessions -----------------------------------------------------------------------------
 

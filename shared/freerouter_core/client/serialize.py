@@ -10,6 +10,7 @@ from ..catalogue.addresses import shown_address
 from ..catalogue.providers import Limit, Provider
 from ..checks import Unset
 from ..guards.base import GuardLike, name_of
+from ..routing.answer_cache import AnswerCache
 from ..routing.policy import Ranker
 from ..wire.json_values import Json
 from .config import RouterConfig
@@ -24,6 +25,7 @@ def config_as_data(config: RouterConfig) -> Json:
     data["strategy"] = strategy_as_data(config.strategy)
     data["providers"] = providers_as_data(config.providers)
     data["guards"] = guards_as_data(config.guards)
+    data["answer_cache"] = cache_as_data(config.answer_cache)
     if isinstance(config.timeout, Unset):
         del data["timeout"]
     else:
@@ -41,6 +43,19 @@ def strategy_as_data(strategy: str | Ranker) -> str:
 def guards_as_data(guards: Sequence[GuardLike]) -> list[str]:
     """Guards by name. Loading the names asks for the objects."""
     return [name_of(guard) for guard in guards]
+
+
+def cache_as_data(value: object) -> bool | Json:
+    """`answer_cache=` as data: True or False, or what differs from the default. The password of an
+    address is left out."""
+    cache = AnswerCache.of(value)
+    if cache is None:
+        return False
+    default = AnswerCache()
+    data = {name: v for name, v in asdict(cache).items() if v != getattr(default, name)}
+    if "store" in data:
+        data["store"] = shown_address(cache.store)
+    return data or True
 
 
 class Named(Protocol):

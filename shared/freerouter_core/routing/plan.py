@@ -73,6 +73,19 @@ class Plan:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """That an answer was not asked for anew, and how it was had.
+
+    Attributes:
+        age: seconds since it was given.
+        joined: whether an equal request was under way, whose answer it is. False: it was kept.
+    """
+
+    age: float
+    joined: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The answer, the attempt that gave it, and the way there."""
@@ -90,6 +103,8 @@ class Outcome:
     """The model that the caller named, in the caller's words; empty: any."""
     aside: str = ""
     """The text that guards prepend, if the answer is no text it could be added to."""
+    cached: Cached | None = None
+    """How the answer was had without asking; None: it was asked for."""
 
     @property
     def text(self) -> str:
@@ -118,7 +133,7 @@ class Outcome:
             "provider": self.provider,
             "finish_reason": answer.finish_reason,
             "native_finish_reason": answer.native_finish_reason,
-            "cost": answer.cost,
+            "cost": answer.cost if self.cached is None else 0.0,
             "id": answer.id,
             "attempts": [dict(record) for record in self.attempts],
         }
@@ -134,6 +149,12 @@ class Outcome:
             metadata["prepend"] = self.aside
         if answer.logprobs:
             metadata["logprobs"] = answer.logprobs
+        if self.cached is not None:
+            metadata["cached"] = {
+                "age": round(self.cached.age, 3),
+                "model": self.attempt.model.id,
+                "joined": self.cached.joined,
+            }
         if answer.simulated:
             metadata["simulated"] = True
         return metadata

@@ -49,10 +49,11 @@ class EventBus:
     def emit(self, event: Event) -> None:
         """Log and count an event, and queue it for the observers."""
         write(event)
-        for name, n in counted(event).items():
-            per_model = name.startswith(("asked:", "failed:"))
-            if not per_model or name in self.counts or len(self.counts) < MAX_NAMES:
-                self.counts[name] += n
+        with self._lock:  # kept answers are handed out on any thread
+            for name, n in counted(event).items():
+                per_model = name.startswith(("asked:", "failed:"))
+                if not per_model or name in self.counts or len(self.counts) < MAX_NAMES:
+                    self.counts[name] += n
         if self._observers:
             self._enqueue(event)
 

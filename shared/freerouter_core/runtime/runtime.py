@@ -35,8 +35,11 @@ from ..catalogue.providers import Account
 from ..errors import FreeRouterError, forgets_locals
 from ..events import Event, Observer
 from ..routing.congestion import Congestion
+from ..routing.plan import Outcome
 from ..routing.session_memory import SessionMemory
 from ..routing.state import RoutingState
+from .cache.cache import Caches
+from .cache.single_flight import SingleFlight
 from .callables import run_on_thread
 from .discovery import Discovery
 from .endpoint_stats import EndpointStats
@@ -95,6 +98,8 @@ class Runtime(Portal):
         # nobody uses any more is collected, and its thread ends.
         self.ledger = Ledger(self.clock, emit=self._events.emit)
         self.state_sync = StateSync(self.state, self.ledger, self.clock)
+        self.caches = Caches(self.clock, self._events.emit)
+        self.flights: SingleFlight[Outcome] = SingleFlight(self.clock)
         self.discovery = Discovery(self.clock, self._cache_folder, self._events.emit)
         self.endpoint_stats = EndpointStats(
             self.clock, self.state.health, self._cache_folder, self.discovery.stats
@@ -136,8 +141,8 @@ class Runtime(Portal):
 
     def _start_thread(self) -> LoopThread:
         thread = LoopThread(self.clock)
-        thread.shutdown_tasks = self.ledger.tasks
-        thread.shutdown_hooks += [self.state_sync.flush, self.ledger.drain]
+        thread.shutdown_tasks = [self.ledger.tasks, self.caches.tasks]
+        thread.shutdown_hooks += [self.state_sync.flush, self.ledger.drain, self.caches.drain]
         try:
             start_thread(thread.run, "freerouter")
         except RuntimeError as error:  # the interpreter is ending, or there are too many threads
@@ -173,6 +178,8 @@ class Runtime(Portal):
         self.discovery.forget_tasks()
         self.endpoint_stats.forget_tasks()
         self.ledger.forget()
+        self.caches.forget()
+        self.flights.forget()
 
     @forgets_locals
     def open_state(self, url: str) -> None:
@@ -182,6 +189,10 @@ class Runtime(Portal):
             self._state_url = url
             if store is not None:
                 self.ledger.store = store
+
+    def state_of(self, url: str) -> str:
+        """Where the state is kept, if the variable FREEROUTER_STATE says `url`."""
+        return self._state_url or url
 
     # -- what requests need -------------------------------------------------------------------
 

@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     chat_fallback_models: Names = ()
     freerouter_providers: Names = ()
     freerouter_state: str = "sqlite"
+    freerouter_answer_cache: Name = None
     dev_mode: bool = False
     _content: SettingsFile = PrivateAttr(default_factory=SettingsFile)
     _path: Path | None = PrivateAttr(default=None)

@@ -95,6 +95,7 @@ class _RouterTable(BaseModel):
     on_stream_break: str | None = None
     tool_streaming: str | None = None
     hedge: Annotated[str, BeforeValidator(_off)] | None = None
+    answer_cache: bool | str | dict[str, Any] | None = None
 
     def options(self) -> dict[str, Any]:
         """The options as arguments of `Router`."""

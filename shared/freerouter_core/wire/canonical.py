@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .content import joined
-from .history import readable
+from .history import read_request
 from .json_values import Json, parse_json
 from .paid import FREE_FIELDS
 from .request import ChatRequest
@@ -29,12 +29,12 @@ def canonical(request: ChatRequest) -> Json:
 
     Raises `BadRequest` for messages or tools that have no form on the wire.
     """
-    request = readable(request)
-    form: Json = {"messages": _messages(request), "fields": _fields(request)}
-    if request.tools:
-        form["tools"] = [_tool(tool) for tool in request.tools]
-        form["tool_choice"] = request.tool_choice or "auto"
-        form["parallel"] = request.parallel_tool_calls
+    read = read_request(request)
+    form: Json = {"messages": _messages(read["messages"]), "fields": _fields(request)}
+    if read["tools"]:
+        form["tools"] = [_tool(tool) for tool in read["tools"]]
+        form["tool_choice"] = read["tool_choice"] or "auto"
+        form["parallel"] = read["parallel_tool_calls"]
     if request.reasoning is not None:
         form["reasoning"] = _reasoning(request.reasoning)
     if request.structured is not None:
@@ -56,10 +56,10 @@ def _as_dict(value: object) -> object:
     raise TypeError(f"a {type(value).__name__} has no form in JSON")
 
 
-def _messages(request: ChatRequest) -> list[Json]:
+def _messages(messages: list[Json]) -> list[Json]:
     ids: dict[object, int] = {}
     numbers = itertools.count()
-    return [_message(message, ids, numbers) for message in request.messages]
+    return [_message(message, ids, numbers) for message in messages]
 
 
 def _message(message: Mapping[str, Any], ids: dict[object, int], numbers: Iterator[int]) -> Json:

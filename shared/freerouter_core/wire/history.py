@@ -66,15 +66,20 @@ def read_messages(messages: Sequence[JsonMapping]) -> list[Json]:
 
 def readable(request: ChatRequest) -> ChatRequest:
     """The request with its messages and tools in the wire's form. Raises `BadRequest`."""
+    return request.but(**read_request(request))
+
+
+def read_request(request: ChatRequest) -> Json:
+    """The fields of a request that have a form on the wire, in it. Raises `BadRequest`."""
     try:
         choice = read_choice(request.tool_choice)
         tools, choice = only_allowed(read_tools(request.tools), choice)
-        return request.but(
-            messages=read_messages(request.messages),
-            tools=tools,
-            tool_choice=choice,
-            parallel_tool_calls=read_parallel(request.parallel_tool_calls, request.tool_choice),
-        )
+        return {
+            "messages": read_messages(request.messages),
+            "tools": tools,
+            "tool_choice": choice,
+            "parallel_tool_calls": read_parallel(request.parallel_tool_calls, request.tool_choice),
+        }
     except (TypeError, AttributeError, KeyError, ValueError, RecursionError) as error:
         raise BadRequest(
             f"the messages or tools are malformed: {type(error).__name__}: {error}",

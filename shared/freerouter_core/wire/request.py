@@ -54,6 +54,8 @@ class ChatRequest:
     lane: Lane | None = None
     """Whether somebody waits for the answer ("interactive") or not ("background"). None: as the
     router says."""
+    fresh: bool = False
+    """Whether to ask anew although an answer is kept (`answer_cache`). The new one replaces it."""
     label: str = ""
     """The name of this step in a session's statistics; not sent."""
 
@@ -162,6 +164,7 @@ def _check_fields(request: ChatRequest, fields: Mapping[str, Any]) -> None:
 ROUTER_OPTIONS = frozenset(
     {
         "allow_paid",
+        "answer_cache",
         "api_key",
         "base_url",
         "capabilities",

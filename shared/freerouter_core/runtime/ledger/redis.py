@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from ...errors import MissingExtra
 from ...routing.charges import Charge
 from ...routing.limits import Windows
 from ...routing.usage_stats import Tallies
 from ...routing.window import LEASE, Window
+from .redis_connection import RedisConnection
 from .store import Decide, StoreFailed
 
 T = TypeVar("T")
@@ -23,8 +23,6 @@ PREFIX = "freerouter:{state}:"
 """The braces keep all keys on one node of a cluster, where a script can see them."""
 MAX_TRIES = 64
 """Rounds of compare-and-set in which other processes may be quicker."""
-SOCKET_TIMEOUT = 1.5
-"""Seconds for a connection, and for each answer."""
 MAX_CACHED = 10_000
 """Windows remembered from the last round trip."""
 NOTES_LIFETIME = 30 * 86_400
@@ -114,31 +112,20 @@ class _Change:
             self.result.set_exception(error)
 
 
-class RedisStore:
+class RedisStore(RedisConnection):
     """Windows and notes in the database at `url` (redis://, rediss:// or unix://)."""
 
     shared = True
 
     def __init__(self, url: str) -> None:
-        try:
-            import redis.asyncio as client
-        except ImportError as error:
-            raise MissingExtra(
-                "FREEROUTER_STATE names Redis, and its client is not installed",
-                hint="pip install 'freerouter-llm[redis]', or FREEROUTER_STATE=sqlite",
-            ) from error
-        self._client = client
-        self._url = url
+        super().__init__(url)
         self._cached: dict[str, bytes] = {}
         """Windows as they were last seen. They may be outdated: compare-and-set finds out."""
-        self._connection: Any = None
         self.lead = 0.0
         self._lead_known = False
         self._waiting: list[_Change] = []
         """Changes that are made in the next round."""
         self._rounds: asyncio.Task[None] | None = None
-        self._abandoned: list[object] = []
-        """Connections of a parent process. Kept, so that no destructor closes them."""
         self._steady: Callable[[], float] = time.monotonic
 
     async def change(self, charges: tuple[Charge, ...], decide: Decide[T], now: float) -> T:
@@ -243,32 +230,16 @@ class RedisStore:
         return tallies
 
     def forget(self) -> None:
-        self._abandoned.append(self._connection)
-        self._connection = self._rounds = None
+        super().forget()
+        self._rounds = None
         self._waiting = []
         self._cached.clear()
 
     async def close(self) -> None:
-        connection, self._connection = self._connection, None
         rounds, self._rounds = self._rounds, None  # the next loop needs its own
         if rounds is not None:
             rounds.cancel()
-        if connection is not None:
-            await connection.aclose(close_connection_pool=True)
-
-    async def _execute(self, *command: str | bytes | int) -> Any:
-        try:
-            if self._connection is None:
-                self._connection = self._client.from_url(
-                    self._url,
-                    socket_timeout=SOCKET_TIMEOUT,
-                    socket_connect_timeout=SOCKET_TIMEOUT,
-                    single_connection_client=True,
-                )
-            return await self._connection.execute_command(*command)
-        except (self._client.RedisError, OSError, ValueError, TypeError) as error:
-            # Its message may quote the URL's password.
-            raise StoreFailed(type(error).__name__) from None
+        await super().close()
 
     def _remember(self, keys: list[str], texts: Sequence[bytes | None]) -> None:
         if len(self._cached) > MAX_CACHED:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-from collections.abc import Callable, Coroutine, Set
+from collections.abc import Callable, Coroutine, Iterable, Set
 from typing import Any, Generic, TypeVar
 
 from ...errors import FreeRouterError
@@ -35,7 +35,7 @@ class LoopThread:
         self.ident = 0
         self.shutdown_hooks: list[Work[None]] = []
         """Run on the loop before it ends."""
-        self.shutdown_tasks: set[asyncio.Task[object]] = set()
+        self.shutdown_tasks: list[set[asyncio.Task[object]]] = []
         """Tasks that those hooks wait for."""
         self.started = new_thread_event()
         self.ended: ThreadEvent | None = None
@@ -64,9 +64,9 @@ class LoopThread:
         await self.loop.shutdown_asyncgens()
         await self._cancel_tasks()  # closing a response may leave a task that ends its generator
 
-    async def _cancel_tasks(self, but: Set[asyncio.Task[object]] = frozenset()) -> None:
+    async def _cancel_tasks(self, but: Iterable[Set[asyncio.Task[object]]] = ()) -> None:
         for _ in range(CANCEL_ROUNDS):
-            others = asyncio.all_tasks() - but
+            others = asyncio.all_tasks().difference(*but)
             tasks = [task for task in others if task is not asyncio.current_task()]
             for task in tasks:
                 task.cancel()

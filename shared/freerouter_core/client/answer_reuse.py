@@ -1,0 +1,144 @@
+"""`Lookup`: where the answer to a request may be kept, worked out on the caller's thread.
+
+`ReusePolicy` is what is the same for all requests of a router, `Lookup` what one request needs. A
+hit in memory, or in a file that is open, is answered here at once: no other thread is woken.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ..catalogue.model import Model
+from ..catalogue.providers import Account
+from ..errors import BadRequest
+from ..events import AnswerCacheUsed
+from ..guards.identity import identity_of
+from ..routing.answer_cache import BESIDE_STATE, AnswerCache
+from ..routing.answer_key import answer_key
+from ..routing.journal import Journal
+from ..routing.plan import Cached, Outcome
+from ..routing.reuse import StoredAnswer, slots, source_of, usable
+from ..routing.steps import Attempt
+from ..runtime.cache.cache import Cache, place_beside
+from ..runtime.runtime import Runtime
+from ..wire.answer import Answer
+from ..wire.request import ChatRequest
+from .config import RouterConfig
+from .resolve import Resolved
+
+_turns = itertools.count()
+"""Whose turn it is among the variants of a request."""
+
+
+class ReusePolicy:
+    """What of a router decides which kept answers it may use."""
+
+    def __init__(
+        self, config: RouterConfig, resolved: Resolved, runtime: Runtime, settings: AnswerCache
+    ) -> None:
+        own = [config.strategy] if callable(config.strategy) else []
+        self.settings = settings
+        self.marks = tuple(identity_of(judge) for judge in (*config.guards, *own))
+        self.policy = resolved.policy
+        self.accounts = {source_of(account): account for account in resolved.accounts.values()}
+        self.terms = (config.tool_streaming, config.on_stream_break)
+        """What decides how an answer is streamed."""
+        self.place = settings.store
+        if self.place == BESIDE_STATE:
+            self.place = place_beside(runtime.state_of(resolved.settings.freerouter_state))
+
+    def lookup(self, runtime: Runtime, request: ChatRequest) -> Lookup | None:
+        """Where the answer to a request is looked for. None: the request is malformed."""
+        try:
+            key = answer_key(
+                request, self.policy, marks=self.marks, namespace=self.settings.namespace
+            )
+        except (BadRequest, TypeError, ValueError, RecursionError):
+            return None  # asking will tell what is wrong with it
+        keys = slots(key, request, self.settings.variants)
+        return Lookup(self, runtime, request, keys, runtime.caches.open(self.place))
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One request, the keys that its answers are kept under, and the cache."""
+
+    policy: ReusePolicy
+    runtime: Runtime
+    request: ChatRequest
+    keys: tuple[str, ...]
+    cache: Cache
+
+    @property
+    def account_of(self) -> dict[str, Account]:
+        """The accounts whose answers will do, by source."""
+        return self.policy.accounts
+
+    def at_once(self) -> Outcome | None:
+        """A kept answer, if it can be had without waiting. On any thread."""
+        if self.request.fresh or self.request.validate is not None or len(self.keys) > 1:
+            return None
+        values = self.cache.read(self.keys)
+        kept = self._usable(values.get(self.keys[0])) if values else None
+        return None if kept is None else self.outcome(kept)
+
+    def chosen(self, values: dict[str, bytes]) -> tuple[str, StoredAnswer] | None:
+        """(the key, the answer) whose turn it is. None: one is to be asked for."""
+        kept = {key: self._usable(values.get(key)) for key in self.keys}
+        good = [(key, answer) for key, answer in kept.items() if answer is not None]
+        if len(good) < len(self.keys):
+            return None
+        return good[next(_turns) % len(good)]
+
+    def free_key(self, values: Collection[str], under_way: Collection[str]) -> str:
+        """The key that the next answer is kept under: a free one, else any in turn."""
+        free = [key for key in self.keys if key not in values and key not in under_way]
+        return free[0] if free else self.keys[next(_turns) % len(self.keys)]
+
+    def _usable(self, value: bytes | None) -> StoredAnswer | None:
+        kept = None if value is None else StoredAnswer.decode(value)
+        now, ttl = self.runtime.clock.wall(), self.policy.settings.ttl
+        return kept if kept is not None and usable(kept, self.account_of, now, ttl) else None
+
+    def outcome(self, kept: StoredAnswer) -> Outcome:
+        """A kept answer as the outcome of this request."""
+        runtime, account = self.runtime, self.account_of[kept.source]
+        now = runtime.clock.wall()
+        cached = Cached(max(0.0, now - kept.at))
+        named = self.request.model if self.request.model not in (None, "auto") else ""
+        model = Model(kept.model, account.provider)
+        attempt = Attempt(
+            number=0, model=model, account=account, soft_timeout=0.0, stall_timeout=0.0
+        )
+        self.tell("hit", kept.answer, account.provider, kept.model, cached.age)
+        return Outcome(
+            answer=kept.answer,
+            attempt=attempt,
+            journal=Journal(started=runtime.clock.now()),
+            asked_for=named or next(iter(self.policy.policy.preferred), ""),
+            cached=cached,
+        )
+
+    def tell(
+        self,
+        result: str,
+        answer: Answer | None = None,
+        provider: str = "",
+        model: str = "",
+        age: float | None = None,
+    ) -> None:
+        """Emit what came of a look into the cache."""
+        usage = (answer.usage if answer is not None else None) or {}
+        prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        self.runtime.emit(
+            AnswerCacheUsed(
+                result=result,
+                model=model,
+                provider=provider,
+                age=age,
+                prompt_tokens=prompt if isinstance(prompt, int) else None,
+                completion_tokens=completion if isinstance(completion, int) else None,
+            )
+        )

@@ -1,0 +1,266 @@
+"""`CachedRun`: one request that may be served by a kept answer, or by an equal one under way.
+
+In order: it looks for a kept answer, joins an equal request of this process, waits a little for one
+of another process, and else asks. What was asked is kept if it is good. A request whose router
+keeps no answers is asked at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+from dataclasses import replace
+from functools import partial
+
+from ..errors import DeadlineExceeded, FreeRouterError, StreamBroken
+from ..guards.base import ChatClient
+from ..routing.journal import Journal
+from ..routing.plan import Cached, Outcome
+from ..routing.reuse import StoredAnswer, replayed, stored
+from ..runtime.cache.cache import LEASE, Cache
+from ..runtime.cache.single_flight import Flight
+from ..runtime.callables import CallableFailed
+from ..runtime.stream_output import Show
+from ..wire.delta import Delta
+from ..wire.request import ChatRequest
+from .answer_reuse import Lookup
+from .context import Context
+from .request_run import RequestRun
+
+LONGEST_WAIT = 30.0
+"""Seconds that a request waits for another process that asks the same."""
+FIRST_LOOK, LAST_LOOK = 0.02, 0.25
+"""Seconds between looks at what the other process has kept: they double."""
+
+
+class CachedRun:
+    """One request. Called on the runtime's loop, it runs; `show` gets the deltas of a stream."""
+
+    def __init__(self, context: Context, client: ChatClient, request: ChatRequest) -> None:
+        self.context, self.client, self.request = context, client, request
+        self.runtime = context.runtime
+        self.show: Show | None = None
+        self.started = 0.0
+        self._lookup: Lookup | None = None
+        self._looked = False
+        if context.lookup_is_ready:  # a long prompt takes time, which others need not wait for
+            self._look()
+
+    def at_once(self) -> Outcome | None:
+        """A kept answer, if it can be had without waiting."""
+        return None if self._lookup is None else self._lookup.at_once()
+
+    async def __call__(self, show: Show | None = None) -> Outcome:
+        """Return the outcome. Raises an error of the `FreeRouterError` tree."""
+        self.show, self.started = show, self.runtime.clock.now()
+        if not self._looked:
+            self._look()
+        lookup = self._lookup
+        if lookup is None:
+            return await self._ask(self.request, show)
+        values: dict[str, bytes] = {}
+        if not self.request.fresh:
+            values = await lookup.cache.get(lookup.keys)
+            kept = await self._accepted(lookup, values)
+            if kept is not None:
+                self._replay(kept)
+                return kept
+        under_way = [key for key in lookup.keys if key in self.runtime.flights]
+        return await self._shared(lookup, lookup.free_key(values, under_way))
+
+    def _look(self) -> None:
+        self._looked = True
+        with contextlib.suppress(FreeRouterError):  # asking raises it, and tells observers
+            self._lookup = self.context.lookup(self.request)
+
+    async def _ask(self, request: ChatRequest, show: Show | None) -> Outcome:
+        return await RequestRun(self.context, self.client, request, show).run()
+
+    # -- kept answers -------------------------------------------------------------------------
+
+    async def _accepted(self, lookup: Lookup, values: dict[str, bytes]) -> Outcome | None:
+        """The kept answer whose turn it is, if this request's validator takes it."""
+        chosen = lookup.chosen(values)
+        if chosen is None:
+            return None
+        key, kept = chosen
+        if not await self._is_valid(kept):
+            await lookup.cache.drop((key,))
+            lookup.tell("dropped", kept.answer, model=kept.model)
+            values.pop(key, None)
+            return None
+        return lookup.outcome(kept)
+
+    async def _is_valid(self, kept: StoredAnswer | Outcome) -> bool:
+        validate = self.request.validate
+        if validate is None:
+            return True
+        answer = kept.answer
+        try:
+            await self.runtime.run_on_thread(lambda: validate(answer))
+        except CallableFailed:
+            return False
+        return True
+
+    def _replay(self, outcome: Outcome) -> None:
+        """Show an answer as a stream."""
+        if self.show is not None:
+            for delta in self._deltas(outcome):
+                self.show(delta)
+
+    def _deltas(self, outcome: Outcome) -> list[Delta]:
+        fragments = self.context.config.tool_streaming == "fragments"
+        first, *others = replayed(outcome.answer, fragments=fragments) or [Delta()]
+        return [replace(first, model=outcome.attempt.model.id), *others]
+
+    # -- equal requests under way -------------------------------------------------------------
+
+    async def _shared(self, lookup: Lookup, key: str) -> Outcome:
+        """Join a flight, or start one. A flight that ended of its own caller's doing, and not of
+        the request, is followed by another."""
+        flights = self.runtime.flights
+        request = self.request
+        while True:
+            flight = None if request.fresh else flights.under_way(key)
+            if flight is None:
+                lookup.tell("miss")
+                lead = partial(self._lead, lookup, key, request)
+                return await flights.start(key, self._terms(lookup), lead).follow(self.show)
+            joined = await self._joined(flight, same=flight.terms == self._terms(lookup))
+            if joined is not None:
+                provider, model = joined.provider, joined.attempt.model.id
+                lookup.tell("joined", joined.answer, provider, model, 0.0)
+                return joined
+            request = self._rest()
+
+    def _terms(self, lookup: Lookup) -> tuple[object, ...]:
+        """What decides how an answer is streamed, and whether it is valid."""
+        return (*lookup.policy.terms, self.request.replaces, self.request.validate)
+
+    async def _joined(self, flight: Flight[Outcome], *, same: bool) -> Outcome | None:
+        """The outcome of a request under way. None: it is of no use here, so ask.
+
+        `same`: it is of the same terms, so that its deltas may be shown and its errors shared.
+        """
+        try:
+            outcome = await flight.follow(self.show if same else None, self.until)
+        except DeadlineExceeded:  # of the other caller
+            return None
+        except TimeoutError:
+            raise DeadlineExceeded("an equal request under way gave no answer in time") from None
+        except FreeRouterError as error:
+            broken = isinstance(error, StreamBroken)
+            if not same or (broken and self.show is None):
+                return None
+            raise copy.copy(error) from None
+        if not same and not await self._is_valid(outcome):
+            return None
+        now = self.runtime.clock.now()
+        outcome = replace(outcome, cached=Cached(0.0, joined=True), journal=Journal(started=now))
+        if not same:
+            self._replay(outcome)
+        return outcome
+
+    @property
+    def until(self) -> float | None:
+        """When this request must have an answer, by the runtime's clock."""
+        resolved, own = self.context.resolved, self.request.timeout
+        if own is not None:
+            return self.started + own
+        if resolved.timeout is None:
+            return None
+        return self.started + resolved.timeout + (resolved.max_wait or 0.0)
+
+    def _rest(self) -> ChatRequest:
+        """This request, with the time that is left of it. A default timeout counts from the first
+        request that is sent."""
+        until, resolved = self.until, self.context.resolved
+        if until is None or (self.request.timeout is None and resolved.max_wait is not None):
+            return self.request
+        return self.request.but(timeout=max(0.001, until - self.runtime.clock.now()))
+
+    # -- asking -------------------------------------------------------------------------------
+
+    async def _lead(
+        self, lookup: Lookup, key: str, request: ChatRequest, flight: Flight[Outcome]
+    ) -> Outcome:
+        """Ask for all who follow, and keep what came."""
+        show = None if self.show is None else flight.show
+        if not lookup.cache.shared:
+            return await self._ask_and_keep(lookup, key, request, show, flight)
+        if not request.fresh:
+            outcome = await self._of_another_process(lookup, key)
+            if outcome is not None:
+                for delta in self._deltas(outcome) if show is not None else ():
+                    flight.show(delta)
+                return outcome
+            request = self._rest()
+        caches = self.runtime.caches
+        renewal = caches.spawn(_renew(lookup.cache, key))
+        try:
+            return await self._ask_and_keep(lookup, key, request, show, flight)
+        finally:
+            renewal.cancel()
+            caches.spawn(_release(lookup.cache, key, after=flight.kept))
+
+    async def _ask_and_keep(
+        self,
+        lookup: Lookup,
+        key: str,
+        request: ChatRequest,
+        show: Show | None,
+        flight: Flight[Outcome],
+    ) -> Outcome:
+        outcome = await self._ask(request, show)
+        kept = stored(outcome, self.runtime.clock.wall())
+        if kept is not None:
+            keeping = self._keep(lookup, key, kept)
+            if lookup.cache.shared:
+                flight.kept = self.runtime.caches.spawn(keeping)
+            else:
+                await keeping
+        return outcome
+
+    async def _keep(self, lookup: Lookup, key: str, kept: StoredAnswer) -> None:
+        settings = lookup.policy.settings
+        if await lookup.cache.put({key: kept.encode()}, settings.ttl, settings.max_bytes):
+            lookup.tell("stored", kept.answer, model=kept.model)
+
+    # -- other processes ----------------------------------------------------------------------
+
+    async def _of_another_process(self, lookup: Lookup, key: str) -> Outcome | None:
+        """The answer that another process asks for at this moment. None: this one is to ask.
+
+        It takes the lease, or waits for the answer of who holds it. That is no longer than asking
+        takes: the other one has begun before, and who died renews no lease.
+        """
+        clock, pause = self.runtime.clock, FIRST_LOOK
+        now = clock.now()
+        left = LONGEST_WAIT if self.until is None else (self.until - now) / 2
+        give_up = now + min(LONGEST_WAIT, left)
+        while True:
+            claimed = await lookup.cache.claim(key)
+            outcome = await self._accepted(lookup, await lookup.cache.get(lookup.keys))
+            if outcome is not None:
+                if claimed:
+                    self.runtime.caches.spawn(lookup.cache.release(key))
+                return outcome
+            if claimed or clock.now() >= give_up:
+                return None
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LAST_LOOK)
+
+
+async def _renew(cache: Cache, key: str) -> None:
+    """Keep a lease while its request is under way."""
+    while True:
+        await asyncio.sleep(LEASE / 3)
+        await cache.claim(key)
+
+
+async def _release(cache: Cache, key: str, after: asyncio.Task[None] | None) -> None:
+    """Give a lease back, once the answer is kept."""
+    if after is not None:
+        await asyncio.wait({after})
+    await cache.release(key)

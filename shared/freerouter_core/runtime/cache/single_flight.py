@@ -1,0 +1,140 @@
+"""`SingleFlight`: equal requests that are under way at once are sent once.
+
+What travels. The first caller of a key starts a `Flight`: a task of its own, whose deltas are kept
+until it ends. All callers, the first included, follow it. Who joins late gets what was shown so far
+at once. Each follower reads at its own pace, so a slow one slows down nobody else.
+
+What is cancelled, and how. A follower that leaves, the first included, ends nothing while others
+follow. When the last one has left, the task is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from ...wire.delta import Delta
+from ..loop.clock import Clock
+from ..loop.job import AsyncCall
+from ..stream_output import Show, SlowReader
+
+T = TypeVar("T")
+
+
+class Flight(Generic[T]):
+    """One request that several callers follow. `terms`: what its deltas depend on besides the key,
+    so that only those who have the same terms may see them."""
+
+    def __init__(self, terms: object, clock: Clock) -> None:
+        self.terms = terms
+        self.task: asyncio.Task[T]
+        self.kept: asyncio.Task[Any] | None = None
+        """What keeps the result for later requests, and may take a moment longer."""
+        self.abandoned = False
+        """Whether all have left before its end. Who comes now needs another."""
+        self._clock = clock
+        self._deltas: list[Delta] = []
+        self._followers = 0
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def show(self, delta: Delta) -> None:
+        """Show a delta to all who follow, now or later."""
+        self._deltas.append(delta)
+        self._wake()
+
+    async def follow(self, show: Show | None, until: float | None = None) -> T:
+        """The result, when it is there. Its deltas are shown meanwhile, unless `show` is None.
+
+        Raises what the request raised, and `TimeoutError` if nothing was shown and no result came
+        by `until`, in the clock's seconds.
+        """
+        self._followers += 1
+        shown = 0
+        try:
+            while True:
+                while show is not None and shown < len(self._deltas):
+                    show(self._deltas[shown])
+                    shown += 1
+                    if isinstance(show, SlowReader) and show.is_full:
+                        with self._clock.held():  # the caller takes real time
+                            await show.drain()
+                if self.task.done():
+                    return self.task.result()
+                left = None if until is None or shown else max(0.0, until - self._clock.now())
+                async with asyncio.timeout(left):
+                    await self._news(to_show=show is not None)
+        finally:
+            self._followers -= 1
+            if not self._followers and not self.task.done():
+                self.abandoned = True
+                self.task.cancel()
+
+    async def _news(self, *, to_show: bool) -> None:
+        """Wait until there is something to show, or the end."""
+        if not to_show:
+            await asyncio.wait({self.task})
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def ended(self, task: asyncio.Task[T]) -> None:
+        """The task has ended: all who wait learn of it."""
+        if not task.cancelled():
+            task.exception()  # it counts as seen, also if nobody follows any more
+        self._wake()
+
+
+class SingleFlight(Generic[T]):
+    """The flights under way, by key. On the runtime's loop."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._flights: dict[str, Flight[T]] = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._flights
+
+    def under_way(self, key: str) -> Flight[T] | None:
+        """The flight of a key, if there is one that may be joined."""
+        flight = self._flights.get(key)
+        if flight is None or flight.abandoned:
+            return None
+        return flight if not flight.task.done() or _succeeded(flight.task) else None
+
+    def start(
+        self, key: str, terms: object, work: Callable[[Flight[T]], AsyncCall[T]]
+    ) -> Flight[T]:
+        """Start a flight: `work` gets it, shows its deltas through it and returns the result."""
+        flight: Flight[T] = Flight(terms, self._clock)
+        self._flights[key] = flight
+        flight.task = asyncio.get_running_loop().create_task(work(flight))
+        flight.task.add_done_callback(flight.ended)
+        flight.task.add_done_callback(lambda _: self._leave(key, flight))
+        return flight
+
+    def _leave(self, key: str, flight: Flight[T]) -> None:
+        """A flight ends when its result can be had otherwise."""
+        if flight.kept is not None and not flight.kept.done():
+            flight.kept.add_done_callback(lambda _: self._remove(key, flight))
+        else:
+            self._remove(key, flight)
+
+    def _remove(self, key: str, flight: Flight[T]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+
+    def forget(self) -> None:
+        """After a fork or a close: forget what was under way."""
+        self._flights.clear()
+
+
+def _succeeded(task: asyncio.Task[Any]) -> bool:
+    return not task.cancelled() and task.exception() is None
