@@ -172,6 +172,7 @@ class ChatFreeRouter(BaseFreeRouter):
             model=options.pop("model", None) or options.pop("model_name", None),
             timeout=options.pop("timeout", None),
             lane=options.pop("lane", None),
+            fresh=bool(options.pop("fresh", False)),
             parameters=self._parameters({**options, **({"stop": stop} if stop else {})}),
         )
 

@@ -246,6 +246,7 @@ class FreeRouter(RouterOptions, StructuredPrediction):
             model=options.pop("model", None),
             timeout=options.pop("timeout", None),
             lane=options.pop("lane", None),
+            fresh=bool(options.pop("fresh", False)),
             parameters=self._parameters(options),
         )
 

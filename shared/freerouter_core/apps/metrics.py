@@ -11,6 +11,7 @@ from collections import Counter
 from ..client.router import Router
 from ..errors import FreeRouterError, MissingExtra
 from ..events import (
+    AnswerCacheUsed,
     Answered,
     AttemptFailed,
     CalledOff,
@@ -109,6 +110,12 @@ class Metrics:
         self.cost = prometheus.Counter(
             "freerouter_cost_usd", "Cost of answers in USD.", ["model"], registry=registry
         )
+        self.answer_cache = prometheus.Counter(
+            "freerouter_answer_cache",
+            "Looks for kept answers, by result: hit, joined, miss, stored or dropped.",
+            ["result"],
+            registry=registry,
+        )
         self.charged = prometheus.Counter(
             "freerouter_charged_unasked",
             "Answers that cost money although they should have been free.",
@@ -179,6 +186,8 @@ class Metrics:
                 self.waits.inc(event.seconds)
             case Charged():
                 self.charged.labels(self._label(event.model)).inc()
+            case AnswerCacheUsed():
+                self.answer_cache.labels(event.result).inc()
             case ModelsFetched():
                 self.fetches.labels(event.provider, "read").inc()
                 self.models.labels(event.provider).set(event.free)

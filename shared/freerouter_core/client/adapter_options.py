@@ -120,7 +120,7 @@ class RouterOptions(BaseModel):
     tool_streaming: ToolStreaming = "whole"
     hedge: HedgeMode = "auto"
     guards: Sequence[GuardLike] = ()
-    answer_cache: bool | str | AnswerCache | Json = False
+    answer_cache: bool | str | AnswerCache | Mapping[str, Any] = False
     session: Session | str | None = None
     """A session, or the name of one."""
     http_client: HttpClient | None = Field(default=None, exclude=True, repr=False)

@@ -32,6 +32,11 @@ _turns = itertools.count()
 """Whose turn it is among the variants of a request."""
 
 
+def place_of(settings: AnswerCache, state: str) -> str:
+    """Where answers are kept, if the state is kept at `state`."""
+    return place_beside(state) if settings.store == BESIDE_STATE else settings.store
+
+
 class ReusePolicy:
     """What of a router decides which kept answers it may use."""
 
@@ -45,9 +50,7 @@ class ReusePolicy:
         self.accounts = {source_of(account): account for account in resolved.accounts.values()}
         self.terms = (config.tool_streaming, config.on_stream_break)
         """What decides how an answer is streamed."""
-        self.place = settings.store
-        if self.place == BESIDE_STATE:
-            self.place = place_beside(runtime.state_of(resolved.settings.freerouter_state))
+        self.place = place_of(settings, runtime.state_of(resolved.settings.freerouter_state))
 
     def lookup(self, runtime: Runtime, request: ChatRequest) -> Lookup | None:
         """Where the answer to a request is looked for. None: the request is malformed."""

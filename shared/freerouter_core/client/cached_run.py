@@ -121,12 +121,17 @@ class CachedRun:
         the request, is followed by another."""
         flights = self.runtime.flights
         request = self.request
+        # Nobody who is waited for waits for one who stands behind all others.
+        lane = request.lane or self.context.resolved.lane
+        own = f"{key}|background" if lane == "background" else key
         while True:
-            flight = None if request.fresh else flights.under_way(key)
+            flight = flights.under_way(key) or flights.under_way(own)
+            if request.fresh:
+                flight = None
             if flight is None:
                 lookup.tell("miss")
                 lead = partial(self._lead, lookup, key, request)
-                return await flights.start(key, self._terms(lookup), lead).follow(self.show)
+                return await flights.start(own, self._terms(lookup), lead).follow(self.show)
             joined = await self._joined(flight, same=flight.terms == self._terms(lookup))
             if joined is not None:
                 provider, model = joined.provider, joined.attempt.model.id

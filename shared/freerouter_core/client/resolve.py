@@ -67,7 +67,7 @@ def resolve(config: RouterConfig, settings: Settings, *, listing: bool = False) 
     config = _with_file_options(config, settings)
     accounts = accounts_of(config, settings, listing=listing)
     policy = _policy(config, settings, accounts)
-    cache = _answer_cache(config, settings)
+    cache = answer_cache_of(config, settings)
     if not isinstance(config.timeout, Unset):
         timeout = config.timeout
         return Resolved(settings, accounts, policy, timeout, None, config.lane, cache)
@@ -76,8 +76,8 @@ def resolve(config: RouterConfig, settings: Settings, *, listing: bool = False) 
     return Resolved(settings, accounts, policy, timeout, max_wait, config.lane, cache)
 
 
-def _answer_cache(config: RouterConfig, settings: Settings) -> AnswerCache | None:
-    """How answers are kept: as the router says, else the environment."""
+def answer_cache_of(config: RouterConfig, settings: Settings) -> AnswerCache | None:
+    """How answers are kept: as the router says, else the environment. None: they are not."""
     cache = config.answer_cache
     if cache is False:
         try:

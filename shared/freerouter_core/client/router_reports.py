@@ -17,7 +17,7 @@ from ..reports import (
     Stats,
 )
 from ..wire.request import ChatRequest, Prompt
-from . import queries
+from . import kept_answers, queries
 from .base import RouterBase
 from .context import Context
 
@@ -200,11 +200,28 @@ class RouterReports(RouterBase):
     def cache_stats(self) -> dict[str, int]:
         """Counts since the process began.
 
+        Of kept answers (`answer_cache`): `hits`, `joined` (equal requests under way were sent
+        once), `misses`, `stored` and `dropped`. `requests_saved` and `tokens_saved` were not taken
+        from any quota. `entries` and `bytes` are what is kept now.
+
         Of catalogue fetches: `fetched`, `failed`, `from_disk`, and `avoided` because a list was
         fresh. Of scans of endpoint statistics: `scanned`, `scans_failed` and `scans_avoided`. A
         scan is good for seven days, and only free models are scanned.
         """
-        return dict(self._runtime.discovery.stats)
+        return self._call(kept_answers.stats)
+
+    def kept_answers(self, limit: int = 20) -> list[dict[str, Any]]:
+        """The answers that were kept last, whether `answer_cache` is on or not: their keys, models,
+        ages in seconds, sizes in bytes, and texts. What else is kept beside them is left out."""
+        return self._call(kept_answers.newest, limit)
+
+    def clear_cache(self, older: float | None = None) -> int:
+        """Forget kept answers, in all processes that share them. Returns how many.
+
+        Args:
+            older: only those of more than so many seconds. None: all.
+        """
+        return self._call(kept_answers.clear, older)
 
     def grade(self, model: str, points: float) -> None:
         """Grade an answer of a model. Grades count in the ranking beside the model's quality.

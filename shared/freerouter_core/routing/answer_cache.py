@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import timedelta
 
 from ..catalogue.addresses import shown_address
 from ..errors import BadSetting
@@ -93,7 +92,7 @@ _SCHEMES = ("sqlite:///", "redis://", "rediss://", "unix://")
 
 
 def _seconds(ttl: object) -> float | None:
-    if isinstance(ttl, timedelta):
+    if hasattr(ttl, "total_seconds"):
         ttl = ttl.total_seconds()
     if isinstance(ttl, str):
         seconds = parse_duration(ttl)

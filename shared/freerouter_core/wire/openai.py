@@ -61,6 +61,7 @@ def read_request(body: object) -> ClientRequest:
         extra_body=_extra_body(body),
         model=model,
         fallback_models=models,
+        fresh=body.get("fresh") is True,
     )
     options = body.get("stream_options")
     include_usage = isinstance(options, Mapping) and bool(options.get("include_usage"))

@@ -9,7 +9,7 @@ import click
 
 from ..._version import __version__
 from ...errors import hide_keys, like_a_key
-from . import benchmark, catalogue, chat, config, doctor, local, probe, run, serve, trust
+from . import benchmark, cache, catalogue, chat, config, doctor, local, probe, run, serve, trust
 from .console import console, without_tracebacks
 
 _WORD = re.compile(r"[\w.~+/=-]{12,}")
@@ -69,6 +69,7 @@ for command in (
     doctor.doctor,
     probe.probe,
     benchmark.benchmark,
+    cache.cache,
     catalogue.models,
     catalogue.discover,
     catalogue.recommend,

@@ -94,6 +94,12 @@ def port_option(default: int) -> Callable[[C], C]:
 @on_stream_break_option("raise")
 @max_wait_option
 @click.option(
+    "--answer-cache",
+    metavar="PLACE",
+    default="",
+    help="Where answers are kept: true (beside the state), memory, or an address. Off by default.",
+)
+@click.option(
     "--max-requests",
     type=click.IntRange(1),
     default=512,
@@ -119,6 +125,7 @@ def serve(
     model: str,
     names: tuple[str, ...],
     on_stream_break: OnStreamBreak,
+    answer_cache: str,
     max_wait: float,
     max_requests: int,
     grace: int,
@@ -134,7 +141,12 @@ def serve(
             f"everyone who can reach {host} could use up your limits: "
             "pass --token, or --no-token to allow it"
         )
-    router = Router(model=model, max_wait=max_wait, on_stream_break=on_stream_break)
+    router = Router(
+        model=model,
+        max_wait=max_wait,
+        on_stream_break=on_stream_break,
+        answer_cache=answer_cache,
+    )
     router.check()
     ModelNames.parse(names)
     listener, address = listen(host, port)

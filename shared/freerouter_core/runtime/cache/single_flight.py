@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from ...wire.delta import Delta
 from ..loop.clock import Clock
@@ -51,14 +51,15 @@ class Flight(Generic[T]):
         """
         self._followers += 1
         shown = 0
+        reader = cast("SlowReader", show) if hasattr(show, "drain") else None
         try:
             while True:
                 while show is not None and shown < len(self._deltas):
                     show(self._deltas[shown])
                     shown += 1
-                    if isinstance(show, SlowReader) and show.is_full:
+                    if reader is not None and reader.is_full:
                         with self._clock.held():  # the caller takes real time
-                            await show.drain()
+                            await reader.drain()
                 if self.task.done():
                     return self.task.result()
                 left = None if until is None or shown else max(0.0, until - self._clock.now())
