@@ -54,6 +54,7 @@ def test_what_counts_as_an_answer_is_in_it() -> None:
         answer_key(ASKED, Policy(), marks=("a",)),
         answer_key(ASKED, Policy(), marks=("a", "b")),
         answer_key(ASKED, Policy(), namespace="a"),
+        key(ASKED.but(sample=1)),
     ]
     assert len(set(keys)) == len(keys)
 
@@ -63,6 +64,8 @@ def test_a_model_named_by_the_request_comes_before_those_of_the_router() -> None
     assert key(named) == key(preferred=("a/a:free",))
     assert key(named, preferred=("a/b:free",)) == key(preferred=("a/a:free", "a/b:free"))
     assert key(ASKED.but(model="auto")) == key()
+    both = ASKED.but(model="a/a:free", fallback_models=("a/b:free",))
+    assert key(both) == key(preferred=("a/a:free", "a/b:free"))
 
 
 def test_what_is_no_request_has_no_key() -> None:

@@ -40,7 +40,9 @@ def answer_key(
 
 def accepted(request: ChatRequest, policy: Policy) -> dict[str, Any]:
     """What decides whether the answer of a model would do, as plain data."""
-    named = [request.model] if request.model and request.model != "auto" else []
+    named: tuple[str, ...] = ()
+    if request.model and request.model != "auto":
+        named = (request.model, *request.fallback_models)
     form: dict[str, Any] = {
         "models": list(dict.fromkeys((*named, *policy.preferred))),
         "others": policy.others,
@@ -49,6 +51,8 @@ def accepted(request: ChatRequest, policy: Policy) -> dict[str, Any]:
         "no_train": policy.no_train,
         "paid": policy.allow_paid,
     }
+    if request.sample:
+        form["sample"] = request.sample
     if policy.min_quality:
         form["quality"] = dict(policy.quality)  # the owner's own opinion decides who is above it
     return form

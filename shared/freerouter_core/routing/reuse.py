@@ -66,7 +66,7 @@ _TEXTS = (
     "text", "reasoning", "finish_reason", "native_finish_reason", "model", "upstream", "id",
 )  # fmt: skip
 _LISTS = ("reasoning_details", "annotations", "images")
-_OBJECTS = ("usage", "audio")
+_OBJECTS = ("usage", "audio", "logprobs")
 GOOD_ENDS = frozenset({"stop", "tool_calls", "function_call"})
 """Why a model stops that has said all it wanted to say."""
 

@@ -23,7 +23,7 @@ _READ_APART = frozenset(
     {
         "messages", "model", "models", "tools", "tool_choice", "parallel_tool_calls", "stream",
         "stream_options", "response_format", "reasoning", "reasoning_effort", "include_reasoning",
-        "max_completion_tokens", "n",
+        "max_completion_tokens", "n", "fresh",
     }
 )  # fmt: skip
 NOT_SERVED = {

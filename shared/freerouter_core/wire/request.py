@@ -56,6 +56,9 @@ class ChatRequest:
     router says."""
     fresh: bool = False
     """Whether to ask anew although an answer is kept (`answer_cache`). The new one replaces it."""
+    sample: int = 0
+    """Which of several answers to one request this is. Equal requests of another number share no
+    answer."""
     label: str = ""
     """The name of this step in a session's statistics; not sent."""
 

@@ -7,8 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from ...client.router import Router
+from ...reports.tables import format_seconds
 from ...wire.retry_after import parse_duration
-from .console import console, format_duration, json_option, print_json, without_tracebacks
+from .console import console, json_option, print_json, without_tracebacks
 
 SHOWN_TEXT = 80
 """Characters of an answer in a table."""
@@ -67,6 +68,6 @@ def show(*, limit: int, store: str, as_json: bool) -> None:
     for answer in answers:
         text = " ".join(answer["text"].split()) or f"calls {', '.join(answer['tool_calls'])}"
         shown = text if len(text) <= SHOWN_TEXT else f"{text[: SHOWN_TEXT - 1]}…"
-        row = (format_duration(answer["age"]), answer["model"], str(answer["bytes"]), shown)
+        row = (format_seconds(answer["age"]), answer["model"], str(answer["bytes"]), shown)
         table.add_row(*map(escape, row))
     console().print(table)

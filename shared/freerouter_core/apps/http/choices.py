@@ -18,7 +18,8 @@ MOST_WAITING = 16
 
 async def answers_of(router: Router, request: ChatRequest, n: int) -> Sequence[Outcome]:
     """`n` answers, each by a request of its own. The first failure ends the others."""
-    tasks = [asyncio.ensure_future(router.achat(request)) for _ in range(n)]
+    requests = [request.but(sample=index) for index in range(n)]
+    tasks = [asyncio.ensure_future(router.achat(each)) for each in requests]
     try:
         return await asyncio.gather(*tasks)
     finally:
@@ -46,7 +47,7 @@ async def _together(router: Router, request: ChatRequest, n: int) -> AsyncGenera
 
     async def read(index: int) -> None:
         try:
-            async for _, said in pieces_of(router, request, 1):
+            async for _, said in pieces_of(router, request.but(sample=index), 1):
                 await queue.put((index, said))
         except Exception as error:  # it is raised where the pieces are read
             await queue.put(error)

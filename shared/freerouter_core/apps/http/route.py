@@ -36,6 +36,8 @@ T = TypeVar("T")
 async def read_json(request: Request) -> object:
     """The JSON body of a request, its model by our name for it (`ModelNames`).
 
+    `Cache-Control: no-cache` is the field `fresh` in it.
+
     Only `application/json` is accepted: a web page can send other types without permission.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip()
@@ -58,6 +60,8 @@ async def read_json(request: Request) -> object:
         raise BadRequest("the body is not valid JSON") from None
     except ValueError as error:  # it is too large, or nested too deeply
         raise BadRequest(f"the body cannot be read: {error}") from None
+    if isinstance(body, dict) and "no-cache" in request.headers.get("cache-control", "").lower():
+        body["fresh"] = True  # as HTTP means it: an answer that is kept will not do
     names: ModelNames = getattr(request.app.state, "model_names", ModelNames(ANTHROPIC))
     return names.in_body(body)
 

@@ -69,6 +69,7 @@ def read_request(body: object) -> MessagesRequest:
         parameters=_parameters(body),
         reasoning=reasoning,
         model=None if model in AUTO_NAMES else model,
+        fresh=body.get("fresh") is True,
     )
     return MessagesRequest(request, bool(stream), shown)
 
