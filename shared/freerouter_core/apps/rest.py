@@ -30,7 +30,7 @@ from starlette.middleware.cors import CORSMiddleware
 from .._version import __version__
 from ..client.router import Router
 from ..wire.model_names import ANTHROPIC, ModelNames
-from .http import account, chat_completions, models, page, reports
+from .http import account, chat_completions, models, page, reports, responses
 from .http.auth import AccessMiddleware
 from .http.bounds import MOST_REQUESTS, REQUEST_ID, BoundsMiddleware
 from .http.docs import add_docs
@@ -65,6 +65,7 @@ def api(of: Callable[[], Router], watchers: Watchers | None = None) -> APIRouter
 
     limits = RateLimits()
     chat_completions.add_routes(paths, get_router, limits)
+    responses.add_routes(paths, get_router, limits)
     models.add_routes(paths, get_router)
     account.add_routes(paths, get_router)
     reports.add_routes(paths, get_router)

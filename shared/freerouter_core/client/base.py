@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..errors import forgets_locals
@@ -127,6 +128,13 @@ class RouterBase(_Options):
         if self.runtime is not None:
             data["runtime"] = self.runtime.name
         return data
+
+    @property
+    def state_file(self) -> Path | None:
+        """The file in which this router shares its state. None: it is kept in memory, or by a
+        server."""
+        self._context.open_state()
+        return self._runtime.state_file
 
     def check(self) -> None:
         """Raise what a first request would raise for its settings. Sends nothing.

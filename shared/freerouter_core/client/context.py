@@ -90,11 +90,15 @@ class Context:
     async def opened(self, left: float | None = None) -> Resolved:
         """`resolved`, after the state that other processes share has been read, or after `left`
         seconds."""
-        resolved, runtime = self.resolved, self.runtime
+        self.open_state()
+        await self.runtime.state_sync.pull(left)
+        return self.resolved
+
+    def open_state(self) -> None:
+        """Let the runtime keep its state where the settings say. A simulated world keeps none."""
+        resolved = self.resolved
         if not all(account.simulated for account in resolved.accounts.values()):
-            runtime.open_state(resolved.settings.freerouter_state)
-        await runtime.state_sync.pull(left)
-        return resolved
+            self.runtime.open_state(resolved.settings.freerouter_state)
 
     async def catalogue(
         self, resolved: Resolved, *, wait: float | None = None, required: bool = True

@@ -194,6 +194,12 @@ class Runtime(Portal):
         """Where the state is kept, if the variable FREEROUTER_STATE says `url`."""
         return self._state_url or url
 
+    @property
+    def state_file(self) -> Path | None:
+        """The file of the state. None: it is kept in memory, or by a server."""
+        path = getattr(self.ledger.store, "path", None)
+        return path if isinstance(path, Path) else None
+
     # -- what requests need -------------------------------------------------------------------
 
     def transport_for(self, client: HttpClient | None = None) -> Transport:

@@ -1,0 +1,185 @@
+"""`ResponseStore`: answers of the Responses API that later requests go on from.
+
+A client sends `previous_response_id`, or only the ids of items. What is kept is bounded in number,
+bytes and time; the oldest goes first. It is a file of its own beside the shared state, which only
+this user can read, or memory where there is no such file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from ...runtime.ledger.worker_thread import WorkerThread
+from ...wire.json_values import Json
+
+T = TypeVar("T")
+MOST = 2_000
+"""Responses that are kept."""
+MOST_BYTES = 64_000_000
+"""Bytes of all of them."""
+LARGEST = 8_000_000
+"""Bytes of one that is kept. A larger one is answered all the same."""
+LIFETIME = 30 * 86_400.0
+"""Seconds for which a response is kept, as at OpenAI."""
+MOST_TURNS = 500
+"""Turns that a conversation is followed back."""
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS responses (
+    id TEXT PRIMARY KEY, at REAL NOT NULL, previous TEXT, size INTEGER NOT NULL, data TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS responses_by_time ON responses (at);
+CREATE TABLE IF NOT EXISTS items (
+    id TEXT NOT NULL, response TEXT NOT NULL, PRIMARY KEY (id, response)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS items_by_response ON items (response);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A response and the items of its request. `previous`: the id of the turn before it."""
+
+    response: Json
+    items: tuple[Json, ...]
+    previous: str | None = None
+
+    @property
+    def turn(self) -> tuple[Json, ...]:
+        """What this turn adds to the conversation."""
+        return (*self.items, *self.response["output"])
+
+
+class ResponseStore:
+    """Responses in a file. `path` None: in memory."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._worker: WorkerThread | None = None
+        self._db: sqlite3.Connection | None = None
+
+    async def keep(self, stored: Stored, now: float) -> None:
+        """Keep a response, and drop what is too old or too much."""
+        await self._run(lambda db: _keep(db, stored, now))
+
+    async def get(self, ident: str) -> Stored | None:
+        """A response; None: there is none of this id, or not any more."""
+        return await self._run(lambda db: _get(db, ident))
+
+    async def delete(self, ident: str) -> bool:
+        """Delete a response. Returns whether it was there."""
+        return await self._run(lambda db: _delete(db, [ident]) > 0)
+
+    async def conversation(self, ident: str) -> list[Json] | None:
+        """All items up to and with a response; None: a turn is missing."""
+        return await self._run(lambda db: _conversation(db, ident))
+
+    async def find(self, ids: Iterable[str]) -> dict[str, Json]:
+        """The items of these ids, as far as they are kept."""
+        wanted = list(ids)
+        return await self._run(lambda db: _find(db, wanted))
+
+    async def close(self) -> None:
+        """Close the file. A later call opens it again."""
+        worker, self._worker = self._worker, None
+        db, self._db = self._db, None
+        if worker is not None:
+            if db is not None:
+                await worker.run(db.close)
+            worker.end()
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._worker is None:
+            self._worker = WorkerThread("freerouter-responses")
+        return await self._worker.run(lambda: self._transaction(work))
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._db is None:
+            self._db = self._open()
+        with self._db:
+            return work(self._db)
+
+    def _open(self) -> sqlite3.Connection:
+        """The file, or memory if it cannot be opened: a full disk fails no request."""
+        if self.path is not None:
+            with contextlib.suppress(OSError, sqlite3.Error):
+                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+                return _prepared(sqlite3.connect(self.path, timeout=1.0, check_same_thread=False))
+        return _prepared(sqlite3.connect(":memory:", check_same_thread=False))
+
+
+def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=OFF")  # what is lost in a crash is an old conversation
+        db.executescript(_SCHEMA)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _keep(db: sqlite3.Connection, stored: Stored, now: float) -> None:
+    data = json.dumps({"response": stored.response, "items": stored.items}, ensure_ascii=True)
+    if len(data) > LARGEST:
+        return
+    ident = str(stored.response["id"])
+    db.execute(
+        "INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?)",
+        (ident, now, stored.previous, len(data), data),
+    )
+    ids = {str(item["id"]) for item in stored.turn if item.get("id")}
+    db.executemany("INSERT OR IGNORE INTO items VALUES (?, ?)", [(i, ident) for i in ids])
+    _delete(db, _too_much(db, now))
+
+
+def _too_much(db: sqlite3.Connection, now: float) -> list[str]:
+    """The responses that are too old, and the oldest of those that are too many or too large."""
+    dropped, count, size = [], 0, 0
+    for ident, at, bytes_of in db.execute("SELECT id, at, size FROM responses ORDER BY at DESC"):
+        count, size = count + 1, size + bytes_of
+        if at < now - LIFETIME or count > MOST or size > MOST_BYTES:
+            dropped.append(ident)
+    return dropped
+
+
+def _delete(db: sqlite3.Connection, ids: list[str]) -> int:
+    db.executemany("DELETE FROM items WHERE response = ?", [(ident,) for ident in ids])
+    return db.executemany("DELETE FROM responses WHERE id = ?", [(i,) for i in ids]).rowcount
+
+
+def _get(db: sqlite3.Connection, ident: str) -> Stored | None:
+    row = db.execute("SELECT data, previous FROM responses WHERE id = ?", (ident,)).fetchone()
+    if row is None:
+        return None
+    data = json.loads(row[0])
+    return Stored(data["response"], tuple(data["items"]), row[1])
+
+
+def _conversation(db: sqlite3.Connection, ident: str) -> list[Json] | None:
+    turns: list[tuple[Json, ...]] = []
+    following: str | None = ident
+    while following is not None:
+        stored = _get(db, following)
+        if stored is None or len(turns) >= MOST_TURNS:
+            return None
+        turns.append(stored.turn)
+        following = stored.previous
+    return [item for turn in reversed(turns) for item in turn]
+
+
+def _find(db: sqlite3.Connection, ids: list[str]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for ident in ids:
+        row = db.execute("SELECT response FROM items WHERE id = ? LIMIT 1", (ident,)).fetchone()
+        stored = None if row is None else _get(db, row[0])
+        for item in () if stored is None else stored.turn:
+            found.setdefault(str(item.get("id")), item)
+    return {ident: found[ident] for ident in ids if ident in found}
