@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from . import errors, events
     from .catalogue.model import Catalogue, Model
     from .catalogue.providers import Limit, Provider
+    from .client.bulk import Bulk, BulkResult
     from .client.router import Router, Session
     from .client.streams import AsyncStream, Stream
     from .guards import Exchange, Guard, Verdict
@@ -36,6 +37,8 @@ _HOMES = {
     "Answer": ".wire.answer",
     "AnswerCache": ".routing.answer_cache",
     "AsyncStream": ".client.streams",
+    "Bulk": ".client.bulk",
+    "BulkResult": ".client.bulk",
     "Catalogue": ".catalogue.model",
     "ChatRequest": ".wire.request",
     "Delta": ".wire.delta",
@@ -61,6 +64,8 @@ __all__ = [
     "Answer",
     "AnswerCache",
     "AsyncStream",
+    "Bulk",
+    "BulkResult",
     "Catalogue",
     "ChatRequest",
     "Delta",

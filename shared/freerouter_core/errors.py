@@ -302,5 +302,12 @@ class CatalogueUnavailable(FreeRouterError):
     default_hint = "check the network and base_url, or name a model, which needs no list"
 
 
+class JobFailed(FreeRouterError):
+    """A bulk job cannot go on: its file or server failed, or too many rows failed in a row."""
+
+    should_retry = True
+    default_hint = "what was committed is kept; open the job again to go on"
+
+
 class MissingExtra(FreeRouterError, ImportError):
     """An optional dependency is not installed."""

@@ -30,11 +30,12 @@ from .config import (
     ToolStreaming,
 )
 from .context import Context
+from .router_bulk import RouterBulk
 from .router_reports import RouterReports
 from .streams import AsyncStream, Stream
 
 
-class Router(RouterReports):
+class Router(RouterReports, RouterBulk):
     """Which models may be asked, in which order, under which limits.
 
     Immutable, picklable and cheap to make. Equal routers share limits, health and connections.

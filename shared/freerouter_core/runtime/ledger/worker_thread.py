@@ -50,8 +50,8 @@ class WorkerThread:
         self._jobs.put(job)
         return await future
 
-    def end(self) -> None:
-        """End the thread after the calls so far."""
+    def end(self, *, wait: bool = True) -> None:
+        """End the thread after the calls so far. `wait`: for its end."""
         self._jobs.put(None)
-        if self._thread is not None:
+        if wait and self._thread is not None:
             self._thread.join(JOIN_TIMEOUT)

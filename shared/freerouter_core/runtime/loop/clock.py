@@ -35,6 +35,9 @@ class Clock(Protocol):
     def held(self) -> AbstractContextManager[None]:
         """For the time in which a user callable runs on its own thread, which takes real time."""
 
+    def stopped(self) -> AbstractContextManager[None]:
+        """For the time in which our own code waits for a disk or a server, on a thread."""
+
 
 def _best_source() -> Callable[[], float]:
     """The clock that only moves forward, and that goes on while the machine sleeps."""
@@ -85,6 +88,9 @@ class RealClock:
     def held(self) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def stopped(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
 
 class _RealLoop(NativeLoop):
     """Its timers count the time asleep, too."""
@@ -105,6 +111,7 @@ class VirtualClock:
         self.elapsed = 0.0
         """Seconds since the start. Apart from it, because a sum would lose the microseconds."""
         self.holders = 0
+        self.stoppers = 0
 
     def now(self) -> float:
         return self._start + self.elapsed
@@ -128,6 +135,15 @@ class VirtualClock:
         finally:
             self.holders -= 1
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """No time passes: what is waited for ends by itself, and says so."""
+        self.stoppers += 1
+        try:
+            yield
+        finally:
+            self.stoppers -= 1
+
 
 class _ShortWaits(SelectorWrapper):
     """Looks at the time again every `MAX_IDLE_WAIT` seconds."""
@@ -150,7 +166,7 @@ class _VirtualSelector(SelectorWrapper):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout <= 0:
             return self._real.select(0)
-        if timeout is None or not self._busy():
+        if timeout is None or self._clock.stoppers or not self._busy():
             return self._real.select(None)
         ready = self._real.select(CALLABLE_GRACE if self._clock.holders else 0)
         if not ready:

@@ -1,0 +1,258 @@
+"""`Bulk`: a job over days. Iterating it works on it, and gives every row's result once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sized
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from ...errors import shown_name
+from ...guards.base import ChatClient
+from ...reports.bulk import BulkProgress
+from ..context import Context
+from ..resolve import LONGEST_LINE, Resolved
+from .forecasting import progress_of
+from .job_store import Counts, Ended, JobStore, Wish, Worker
+from .open_job import open_job
+from .options import WorkOptions
+from .reading import InputReader
+from .result import BulkResult, unpack_answer
+from .rows import BulkRequest, read_rows
+from .shape import Shape
+from .work import Work
+
+T = TypeVar("T")
+PAGE = 500
+"""Results that are read from the job at once."""
+
+
+class Bulk:
+    """A job: its rows, and what became of them. Made by `Router.bulk`.
+
+    Iterating works on the job and yields a `BulkResult` for each row: first those that ended
+    earlier, then others as they end. Each is in the job before it is yielded. Leaving the loop
+    stops the work; iterating again, in this process or another, goes on.
+
+    Several processes may work on one job. It is picklable: another process works on the rows that
+    are in the job.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        client: ChatClient,
+        requests: Iterable[BulkRequest] | None,
+        location: str | os.PathLike[str],
+        *,
+        shape: Shape,
+        options: WorkOptions,
+        total: int | None = None,
+    ) -> None:
+        self._context, self._client = patient(context), client
+        self._location = _absolute(location)
+        self._shape, self._options = shape, options
+        self._total = total
+        self._reader: InputReader | None = None
+        if requests is not None:
+            self._reader = InputReader(read_rows(requests, shape.structured))
+            if total is None and isinstance(requests, Sized):
+                self._total = len(requests)
+        self._work: Work | None = None
+
+    # -- working ------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[BulkResult]:
+        work = self._new_work()
+        stream = self._context.runtime.stream(work.show)
+        try:
+            for ended in stream:
+                yield self._result(ended)
+        finally:
+            stream.close()
+
+    async def __aiter__(self) -> AsyncIterator[BulkResult]:
+        work = self._new_work()
+        stream = self._context.runtime.astream(work.show, lambda _: None)
+        try:
+            async for ended in stream:
+                yield self._result(ended)
+        finally:
+            await stream.aclose()
+
+    def run(self) -> BulkProgress:
+        """Work until the job is done, without looking at results. Returns how it stands."""
+        work = self._new_work()
+        self._context.runtime.call(lambda: work.run(None))
+        return self.progress()
+
+    async def arun(self) -> BulkProgress:
+        work = self._new_work()
+        await self._context.runtime.acall(lambda: work.run(None))
+        return await self.aprogress()
+
+    def load(self) -> Counts:
+        """Read the whole input into the job, and ask nobody. Returns how many rows there are."""
+        reader, options = self._reader, self._options
+        store = open_job(self._location)
+        try:
+            while reader is not None and not reader.ended:
+                store.add(reader.fill(), options.changed)
+                reader.taken()
+            if reader is not None:
+                return store.close_input(reader.count, options.changed)
+            return store.counts()
+        finally:
+            store.close()
+
+    def stop(self) -> None:
+        """Ask nobody any more. What is in flight finishes, and the iteration ends."""
+        work = self._work
+        if work is not None:
+
+            async def stop() -> None:
+                work.stop()
+
+            self._context.runtime.call(stop)
+
+    def close(self) -> None:
+        """Stop. The job stays as it is, to be opened again."""
+        self.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- looking ------------------------------------------------------------------------------
+
+    def results(self, *, given: bool = True) -> Iterator[BulkResult]:
+        """The results that are in the job. Asks nobody. `given`: in the order of the input, up to
+        the first that is missing; else in the order in which they ended."""
+        store, worker = open_job(self._location), Worker.new()
+        after = -1 if given else 0
+        try:
+            while True:
+                wish = Wish(after=after, rows=PAGE, given=given, part=self._options.part)
+                page = store.exchange(worker, (), wish, 0.0).ended
+                for ended in page:
+                    yield self._result(ended)
+                if len(page) < PAGE:
+                    return
+                after = page[-1].number if given else page[-1].turn
+        finally:
+            store.close()
+
+    def progress(self) -> BulkProgress:
+        """How the job stands, what it waits for, and when it will be done."""
+        counts = self._counts()
+        work, total = self._work, self._total
+        return self._context.runtime.call(lambda: progress_of(self._context, counts, total, work))
+
+    async def aprogress(self) -> BulkProgress:
+        counts = self._counts()
+        return await self._context.runtime.acall(
+            lambda: progress_of(self._context, counts, self._total, self._work)
+        )
+
+    def retry_failed(self) -> int:
+        """Let failed rows be tried again. Returns how many they are."""
+        return self._with_store(lambda store: store.retry_failed())
+
+    # -- parts --------------------------------------------------------------------------------
+
+    def part(self, part: int, parts: int) -> Bulk:
+        """One of several parts of this job; see `partition`."""
+        return Bulk(
+            self._context,
+            self._client,
+            None,
+            self._location,
+            shape=self._shape,
+            options=replace(self._options, part=(part, parts)),
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs. It works on the rows that are in the job."""
+        state = {**self.__dict__, "_reader": None, "_work": None}
+        return {**state, "_context": self._context.config}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _context=patient(Context(state["_context"])))
+
+    def __repr__(self) -> str:
+        return f"<Bulk {shown_name(self._location)}>"
+
+    def _new_work(self) -> Work:
+        store = open_job(self._location)
+        reader = self._reader if self._reader is not None and not self._reader.ended else None
+        self._work = Work(
+            self._context, self._client, store, reader, self._options, self._shape.validate
+        )
+        return self._work
+
+    def _counts(self) -> Counts:
+        return self._with_store(lambda store: store.counts())
+
+    def _with_store(self, call: Callable[[JobStore], T]) -> T:
+        store = open_job(self._location)
+        try:
+            return call(store)
+        finally:
+            store.close()
+
+    def _result(self, ended: Ended) -> BulkResult:
+        record = json.loads(ended.record)
+        ident = str(ended.number) if ended.id is None else ended.id
+        attempts = json.loads(ended.trail) if ended.trail else []
+        if "answer" not in record:
+            return BulkResult(
+                ident,
+                ended.number,
+                error=record["error"],
+                error_type=record["error_type"],
+                provider=attempts[-1]["provider"] if attempts else "",
+                attempts=attempts,
+                tries=ended.tries,
+            )
+        answer = unpack_answer(record["answer"])
+        metadata = {**record["metadata"], "attempts": attempts}
+        convert = self._shape.convert
+        return BulkResult(
+            ident,
+            ended.number,
+            answer=answer,
+            value=answer.text if convert is None else convert(answer, metadata),
+            model=answer.model,
+            provider=metadata.get("provider", ""),
+            usage=answer.usage,
+            attempts=attempts,
+            tries=ended.tries,
+            metadata=metadata,
+        )
+
+
+def _absolute(location: str | os.PathLike[str]) -> str:
+    """The same place for every process of this machine."""
+    text = os.fspath(location)
+    return text if "://" in text else str(Path(text).expanduser().absolute())
+
+
+def patient(context: Context) -> Context:
+    """A context whose requests stand in line however short their timeout is: that counts from the
+    first request sent."""
+    return PatientContext(context.config, context.own_runtime, context.http_client)
+
+
+class PatientContext(Context):
+    """See `patient`."""
+
+    @property
+    def resolved(self) -> Resolved:
+        resolved = super().resolved
+        if resolved.max_wait is None:
+            resolved = self._resolved = replace(resolved, max_wait=LONGEST_LINE)
+        return resolved

@@ -1,0 +1,106 @@
+"""`progress_of`: how a job stands, with the forecast of its end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from ...catalogue.model import Catalogue, Model
+from ...catalogue.providers import Account
+from ...errors import FreeRouterError
+from ...reports.bulk import BulkProgress
+from ...routing.charges import Charge, charges_of
+from ...routing.forecast import Pace, Source, Use, forecast
+from ..context import Context
+from .job_store import Counts
+from .options import Measured
+from .work import Work
+
+
+async def progress_of(
+    context: Context, counts: Counts, total: int | None, work: Work | None
+) -> BulkProgress:
+    """How a job stands. `total`: rows of the input, if that is known. `work`: what this process
+    does for it."""
+    runtime = context.runtime
+    now = runtime.clock.now()
+    measured = Measured(now) if work is None else work.measured
+    if counts.complete:
+        total = counts.rows
+    total = None if total is None else max(total, counts.rows)
+    left = None if total is None else max(0, total - counts.done - counts.failed)
+    ends: float | None = None
+    if left == 0:
+        ends = now
+    elif left is not None:
+        ends = forecast(left, await _sources(context), _pace(measured), now)
+    passed = max(now - measured.started, 1e-3)
+    ended = measured.answered + measured.failed
+    waits_for, waits = ("", None) if work is None else work.waits_for(now)
+    return BulkProgress(
+        done=counts.done,
+        failed=counts.failed,
+        read=counts.rows,
+        total=total,
+        in_flight=measured.in_flight,
+        waiting=measured.waiting,
+        rate=60.0 * ended / passed if ended else None,
+        ends=ends,
+        seconds=None if ends is None else ends - now,
+        waits_for=waits_for,
+        waits=waits,
+    )
+
+
+def _pace(measured: Measured) -> Pace:
+    if not measured.answered:
+        return Pace()
+    seconds = max(measured.seconds / measured.answered, 1e-3)
+    return Pace(
+        requests=max(1.0, measured.requests / measured.answered),
+        tokens=measured.tokens / measured.answered or 1_000.0,
+        seconds=seconds,
+        fastest=measured.largest / seconds if measured.largest else math.inf,
+    )
+
+
+async def _sources(context: Context) -> list[Source]:
+    """What each account can give, as far as its limits are known."""
+    try:
+        resolved = await context.opened()
+        catalogue = await context.catalogue(resolved, wait=0.0, required=False)
+    except FreeRouterError:
+        return []
+    return [await _source(context, account, catalogue) for account in resolved.accounts.values()]
+
+
+async def _source(context: Context, account: Account, catalogue: Catalogue) -> Source:
+    runtime = context.runtime
+    now = runtime.clock.now()
+    models = [m for m in catalogue if m.provider == account.provider and m.free and m.chat]
+    charges = _charges(context, account, models, now)
+    own = [c for c in charges if c.limit.scope != "model"]
+    by_model: dict[str, list[Charge]] = {}
+    for charge in charges:
+        if charge.limit.scope == "model":
+            by_model.setdefault(charge.scope, []).append(charge)
+    bench = runtime.state.health.accounts.get(account.scope)
+    return Source(
+        uses=await _uses(context, own),
+        parts=tuple([Source(uses=await _uses(context, part)) for part in by_model.values()]),
+        rests_until=bench.until if bench is not None and bench.firm else 0.0,
+    )
+
+
+def _charges(
+    context: Context, account: Account, models: Sequence[Model], now: float
+) -> Iterable[Charge]:
+    """Every limit of an account that is stated or was learnt, once."""
+    learnt = context.runtime.state.adaptive_limits.of_account(account, now)
+    stated = (charge for model in models for charge in charges_of(account, model))
+    return dict.fromkeys((*stated, *learnt))
+
+
+async def _uses(context: Context, charges: Iterable[Charge]) -> tuple[Use, ...]:
+    ledger = context.runtime.ledger
+    return tuple([Use(charge.limit, await ledger.used(charge)) for charge in charges])

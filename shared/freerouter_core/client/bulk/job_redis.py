@@ -1,0 +1,176 @@
+"""`RedisJob`: a job in a Redis database, for several machines. Each step is one script.
+
+Its keys begin with `freerouter:{job:NAME}:`, so that a cluster keeps them on one node. They do not
+expire: a job may take weeks. `docs/bulk.md` says how to delete one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from ...errors import BadSetting, JobFailed, MissingExtra, forgets_locals
+from .job_file import problem_record
+from .job_store import (
+    FORMAT,
+    LEASE,
+    Changed,
+    Claimed,
+    Counts,
+    Ended,
+    Finished,
+    Granted,
+    Wish,
+    Worker,
+    changed_row,
+    fewer_rows,
+)
+from .lua import ADD, CLOSE_INPUT, EXCHANGE, RELEASE, RETRY
+from .rows import Row
+
+TIMEOUT = 30.0
+"""Seconds for a connection, and for each answer."""
+
+
+class RedisJob:
+    """The job `name` in the database at `url`. Each call runs on the thread of its worker."""
+
+    @forgets_locals  # an address may hold a password
+    def __init__(self, url: str, name: str) -> None:
+        try:
+            import redis as client
+        except ImportError as error:
+            raise MissingExtra(
+                "the job is in Redis, and its client is not installed",
+                hint="pip install 'freerouter-llm[redis]', or keep the job in a file",
+            ) from error
+        self._client, self._url, self._name = client, url, name
+        self._prefix = f"freerouter:{{job:{name}}}:"
+        self._db: Any = None
+
+    def open(self) -> Mapping[str, str]:
+        values = self._run("HGETALL", f"{self._prefix}settings")
+        pairs = (
+            values.items() if isinstance(values, dict) else zip(*[iter(values)] * 2, strict=True)
+        )
+        return {_text(name): _text(value) for name, value in pairs}
+
+    def put(self, values: Mapping[str, str]) -> None:
+        parts = [part for pair in values.items() for part in pair]
+        self._run("HSET", f"{self._prefix}settings", *parts)
+
+    def add(self, rows: Sequence[Row], changed: Changed) -> Counts:
+        values: list[str] = [changed]
+        for row in rows:
+            ident = "" if row.id is None else row.id
+            values += [str(row.number), ident, row.hash.hex(), row.input, row.problem]
+        answer = json.loads(self._script(ADD, *values))
+        if "changed" in answer:
+            raise changed_row(answer["changed"])
+        return _counts(answer)
+
+    def close_input(self, rows: int, changed: Changed) -> Counts:
+        answer = json.loads(self._script(CLOSE_INPUT, str(rows), changed))
+        if "before" in answer:
+            raise fewer_rows(rows, int(answer["before"]))
+        return _counts(answer)
+
+    def exchange(
+        self, worker: Worker, finished: Sequence[Finished], wish: Wish, now: float
+    ) -> Granted:
+        part, parts = wish.part
+        after = "" if wish.after is None else str(wish.after)
+        values = [worker.name, repr(now), str(wish.tasks), after, str(wish.rows)]
+        values += ["1" if wish.given else "", str(part), str(parts)]
+        for item in finished:
+            record = item.record or problem_record(item.error or "")
+            values += [str(item.task), item.state, record, item.trail, str(item.tries)]
+            values.append(repr(item.due))
+        answer = json.loads(self._script(EXCHANGE, *values))
+        due = float(answer["due"])
+        return Granted(
+            claimed=[Claimed(int(t), i, int(n), a) for t, i, n, a in answer["claimed"] or ()],
+            ended=[_ended(row) for row in answer["ended"] or ()],
+            counts=_counts(answer["counts"]),
+            left=bool(answer["left"]),
+            due=due if due < math.inf and due >= 0 else None,
+        )
+
+    def renew(self, worker: Worker, now: float) -> None:
+        key = f"{self._prefix}workers"
+        state = json.dumps([worker.host, worker.pid, now + LEASE])
+        self._run("HSET", key, worker.name, state)
+        for name in self._run("HKEYS", key):
+            if _text(name) == worker.name:
+                continue
+            host, pid, until = json.loads(_text(self._run("HGET", key, name) or b'["",0,0]'))
+            if until < now or worker.ended(host, pid):
+                self._script(RELEASE, _text(name))
+
+    def release(self, worker: Worker) -> None:
+        self._script(RELEASE, worker.name)
+
+    def counts(self) -> Counts:
+        names = ("rows", "done", "failed", "complete", "unfinished")
+        values = self._run("HMGET", f"{self._prefix}counts", *names)
+        return _counts(dict(zip(names, (int(value or 0) for value in values), strict=True)))
+
+    def retry_failed(self) -> int:
+        return int(self._script(RETRY))
+
+    def close(self) -> None:
+        db, self._db = self._db, None
+        if db is not None:
+            with suppress(self._client.RedisError, OSError):
+                db.close()
+
+    # -- the server ---------------------------------------------------------------------------
+
+    def _script(self, script: str, *values: str) -> Any:
+        return self._run("EVAL", script, 1, self._prefix, *values)
+
+    def _run(self, *command: str | int | bytes) -> Any:
+        try:
+            return self._connection().execute_command(*command)
+        except (self._client.RedisError, OSError, ValueError) as error:
+            # Its message may quote the URL's password.
+            raise JobFailed(f"the job {self._name!r} in Redis: {type(error).__name__}") from None
+
+    @forgets_locals
+    def _connection(self) -> Any:
+        if self._db is not None:
+            return self._db
+        db = self._client.Redis.from_url(
+            self._url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT
+        )
+        version = db.hget(f"{self._prefix}settings", "format")
+        if version is None:
+            db.hset(f"{self._prefix}settings", "format", str(FORMAT))
+        elif int(version) != FORMAT:
+            raise BadSetting(
+                f"the job {self._name!r} has format {int(version)}, and this version reads {FORMAT}"
+            )
+        self._db = db
+        return db
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _counts(values: Mapping[str, Any]) -> Counts:
+    return Counts(
+        int(values["rows"]),
+        int(values["done"]),
+        int(values["failed"]),
+        bool(int(values["complete"])),
+        int(values["unfinished"]),
+    )
+
+
+def _ended(row: Sequence[Any]) -> Ended:
+    turn, number, ident, record, trail, tries = row
+    return Ended(int(turn), int(number), ident or None, record, trail, int(tries))

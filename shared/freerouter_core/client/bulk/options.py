@@ -1,0 +1,72 @@
+"""`WorkOptions`: how a job is worked on. `Measured`: how it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, get_args
+
+from ...checks import check_one_of
+from ...errors import BadSetting
+from .job_store import Changed, Counts
+
+Order = Literal["as_done", "given"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkOptions:
+    """How a job is worked on. `Router.bulk` says what each means."""
+
+    given: bool = False
+    concurrency: int | None = None
+    attempts: int = 5
+    stop_after: int | None = None
+    until: float | None = None
+    changed: Changed = "refuse"
+    part: tuple[int, int] = (0, 1)
+
+
+def work_options(
+    *,
+    order: Order,
+    concurrency: int | None,
+    attempts: int,
+    stop_after: int | None,
+    until: float | datetime | None,
+    changed: Changed,
+) -> WorkOptions:
+    """The options as a caller gives them. Raises `BadSetting`."""
+    check_one_of("order", order, get_args(Order))
+    check_one_of("changed", changed, get_args(Changed))
+    least = {"concurrency": concurrency, "attempts": attempts, "stop_after": stop_after}
+    for name, value in least.items():
+        if value is not None and value < 1:
+            raise BadSetting(f"{name}={value} must be at least 1")
+    return WorkOptions(
+        given=order == "given",
+        concurrency=concurrency,
+        attempts=attempts,
+        stop_after=stop_after,
+        until=until.timestamp() if isinstance(until, datetime) else until,
+        changed=changed,
+    )
+
+
+@dataclass(slots=True)
+class Measured:
+    """What this worker measured so far. Times are unix seconds."""
+
+    started: float
+    answered: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    """Of all answers."""
+    requests: int = 0
+    """Requests sent for what ended."""
+    tokens: int = 0
+    """Of all answers and their prompts, where providers count them."""
+    counts: Counts = field(default_factory=Counts)
+    in_flight: int = 0
+    waiting: int = 0
+    largest: int = 0
+    """Requests that may be in flight."""

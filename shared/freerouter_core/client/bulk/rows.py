@@ -1,0 +1,173 @@
+"""Rows: what a job may be asked, how a row is told from others, and how it is kept in a file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import BadRequest, BadSetting, FreeRouterError
+from ...wire.canonical import canonical, canonical_text
+from ...wire.json_values import Json, encode_json, unwritable
+from ...wire.openai import read_request
+from ...wire.request import ChatRequest, Prompt
+from ...wire.structured import Structured
+
+BulkRequest = Prompt | tuple[str, Prompt] | Mapping[str, Any]
+"""A row of a job: a prompt, messages, a `ChatRequest`, one of these after an id in a tuple, or a
+mapping.
+
+A mapping has "prompt", "messages" or "body" (a line of OpenAI's Batch format), and perhaps "id" or
+"custom_id". The other keys beside "prompt" and "messages" are fields of the request, such as
+"temperature".
+"""
+MAX_ID = 512
+"""Characters of an id."""
+_IDS = ("custom_id", "id")
+_DEFAULTS = ChatRequest([])
+_KEPT = (
+    "messages", "tools", "tool_choice", "parallel_tool_calls", "parameters", "reasoning",
+    "extra_body", "model", "timeout",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as a job keeps it.
+
+    Attributes:
+        number: its place in the input, from 0.
+        id: the caller's name for it. None: it has none but its place.
+        hash: equal for rows that ask the same.
+        input: the request as JSON; empty if it is none.
+        problem: why it cannot be asked; empty if it can.
+    """
+
+    number: int
+    id: str | None
+    hash: bytes
+    input: str
+    problem: str = ""
+
+
+def read_rows(requests: Iterable[BulkRequest], structured: Structured | None) -> Iterator[Row]:
+    """The rows of an input, read as they are asked for. A row that is no request is one with a
+    problem.
+
+    Raises:
+        BadSetting: the input as a whole cannot be used.
+    """
+    if isinstance(requests, (str, bytes, Mapping, ChatRequest)):
+        raise BadSetting(
+            f"bulk takes many requests, not one {type(requests).__name__}", hint="pass a list"
+        )
+    for number, item in enumerate(requests):
+        yield _row(number, item, structured)
+
+
+def _row(number: int, item: BulkRequest, structured: Structured | None) -> Row:
+    ident: str | None = None
+    try:
+        ident, prompt = _named(item)
+        request = _request(prompt)
+        if request.validate is not None:
+            raise BadSetting(
+                "a row's own validator cannot be kept in a file", hint="pass validate= to bulk"
+            )
+        if structured is not None:
+            request = request.but(structured=structured)
+        return Row(number, ident, row_hash(request), pack(request))
+    except BadSetting:
+        raise
+    except (FreeRouterError, ValueError, TypeError, AttributeError, KeyError) as error:
+        problem = error.message if isinstance(error, FreeRouterError) else str(error)
+        digest = hashlib.blake2b(repr(item)[:100_000].encode(), digest_size=16).digest()
+        return Row(number, ident, digest, "", problem or type(error).__name__)
+
+
+def _named(item: BulkRequest) -> tuple[str | None, Any]:
+    """(the id, what is asked)."""
+    if isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str):
+        return _id(item[0]), item[1]
+    if isinstance(item, Mapping):
+        found = next((item[key] for key in _IDS if item.get(key) is not None), None)
+        return _id(found), item
+    return None, item
+
+
+def _id(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, (str, int)) or isinstance(value, bool):
+        raise BadRequest("a row's id must be a text or a number")
+    text = str(value)
+    if not text or len(text) > MAX_ID:
+        raise BadRequest(f"a row's id must have 1 to {MAX_ID} characters")
+    return text
+
+
+def _request(asked: Any) -> ChatRequest:
+    if isinstance(asked, Mapping):
+        return _of_mapping(asked)
+    if isinstance(asked, (str, ChatRequest)):
+        return ChatRequest.of(asked)
+    if isinstance(asked, Sequence) and all(isinstance(message, Mapping) for message in asked):
+        return ChatRequest.of(asked)
+    raise BadRequest(f"a row must be a text, messages or a ChatRequest, not {type(asked).__name__}")
+
+
+def _of_mapping(item: Mapping[str, Any]) -> ChatRequest:
+    if isinstance(item.get("request"), ChatRequest):
+        return item["request"]  # type: ignore[no-any-return]  # checked above
+    if "body" in item:
+        url = str(item.get("url") or "/v1/chat/completions")
+        if not url.endswith("/chat/completions"):
+            raise BadRequest(f"a batch asks {url}; only /v1/chat/completions is served")
+        return read_request(item["body"]).request
+    body = {key: value for key, value in item.items() if key not in (*_IDS, "prompt")}
+    if "messages" not in body:
+        if "prompt" not in item:
+            raise BadRequest("a row needs one of prompt, messages and body")
+        return _with_fields(item["prompt"], body)
+    return read_request(body).request
+
+
+def _with_fields(prompt: Any, fields: Json) -> ChatRequest:
+    """A prompt, which may be a whole request, with further fields."""
+    if not fields:
+        return _request(prompt)
+    messages = [dict(message) for message in _request(prompt).messages]
+    return read_request({**fields, "messages": messages}).request
+
+
+def row_hash(request: ChatRequest) -> bytes:
+    """Equal for requests that ask the same of the same model: the answer cache's form of them."""
+    text = canonical_text([request.model, canonical(request)])
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def pack(request: ChatRequest) -> str:
+    """A request as JSON, without what is not set. Raises `BadRequest` for what has no form."""
+    data: Json = {}
+    for name in _KEPT:
+        value = getattr(request, name)
+        if value != getattr(_DEFAULTS, name):
+            data[name] = value
+    problem = unwritable(data)
+    if problem is not None:
+        raise BadRequest(f"{problem} is an object that has no form on the wire")
+    if request.structured is not None:
+        data["structured"] = vars(request.structured)
+    return encode_json(data).decode()
+
+
+def unpack(data: Json) -> ChatRequest:
+    """The request that `pack` wrote."""
+    fields = dict(data)
+    structured = fields.pop("structured", None)
+    return ChatRequest(
+        fields.pop("messages", []),
+        structured=None if structured is None else Structured(**structured),
+        **fields,
+    )

@@ -1,0 +1,382 @@
+"""`Work`: works on a job, on the runtime's loop, until it is done or stopped.
+
+What travels. The store grants tasks and takes what was finished; both go in one step (`exchange`).
+Each task is tried by a `RowRun` of its own. Rows that have ended are read from the store, so what
+is shown was committed, whoever did it.
+
+How much is under way. Requests that stand in line for a limit cost nothing but memory. So there are
+always a few of them, and the ledger decides how many are sent: when one is let go, the next joins
+the line. Where no limit stops them, `ConcurrencyLimit` does.
+
+What may wait. Stores run on one thread, the input on another. A job whose tasks all wait for a day
+to begin sleeps until then.
+
+What is cancelled, and how. `stop` lets what is in flight finish, and gives back the rest. A
+cancelled caller gives back everything. A killed process gives back nothing: others take its tasks
+once its lease is over, or at once on the same machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+from ...errors import FreeRouterError, JobFailed
+from ...guards.base import ChatClient
+from ...routing.concurrency import ConcurrencyLimit
+from ...runtime.ledger.worker_thread import WorkerThread
+from ...runtime.loop.bridge import StreamBuffer
+from ...wire.request import Validator
+from ..context import Context
+from .job_store import RENEWAL, Changed, Claimed, Ended, Finished, JobStore, Wish, Worker
+from .options import Measured, WorkOptions
+from .reading import AHEAD, InputReader
+from .row_run import FATAL, RowEnd, RowRun
+from .rows import Row
+
+T = TypeVar("T")
+FETCH = 200
+"""Ended rows that are read at once."""
+READY = 64
+"""Tasks at most that are leased before they can be asked."""
+LINGER = 0.25
+"""Seconds that an answer may wait for others, to be committed with them."""
+GROUP = 32
+"""Answers that wait for no others."""
+POLL = 5.0
+"""Seconds between looks at what other workers have done."""
+FAILURES = 3
+"""Failures in a row, from which on the job pauses between requests."""
+PAUSE, LONGEST_PAUSE = 5.0, 300.0
+"""Seconds of such a pause: the first, doubling, and the longest."""
+
+
+class Work:
+    """The work of one process on a job."""
+
+    def __init__(
+        self,
+        context: Context,
+        client: ChatClient,
+        store: JobStore,
+        reader: InputReader | None,
+        options: WorkOptions,
+        validate: Validator | None = None,
+    ) -> None:
+        self._context, self._client, self._store = context, client, store
+        self._options, self._validate = options, validate
+        self._clock = context.runtime.clock
+        self._thread = WorkerThread("freerouter-job")
+        self._reader = reader
+        self._worker = Worker.new()
+        self._limit = ConcurrencyLimit()
+        self._ready: deque[Claimed] = deque()
+        self._runs: dict[RowRun, asyncio.Task[None]] = {}
+        self._in_flight = 0
+        self._finished: list[Finished] = []
+        self._news = asyncio.Event()
+        self._read_on = asyncio.Event()
+        self._input_ended = reader is None
+        self._fatal: BaseException | None = None
+        self._stopping = False
+        self._in_a_row = 0
+        """Failures in a row."""
+        self._paused_until = 0.0
+        self._cursor = -1 if options.given else 0
+        self.measured = Measured(self._clock.now())
+
+    # -- the loop -------------------------------------------------------------------------------
+
+    async def show(self, put: Callable[[Ended], None]) -> None:
+        """Work until nothing is left. `put`, a `StreamBuffer`, gets the rows that have ended."""
+        await self.run(put if isinstance(put, StreamBuffer) else None)
+
+    async def run(self, show: StreamBuffer[Ended] | None) -> None:
+        """Work until nothing is left. `show` gets the rows that have ended; None: nobody reads."""
+        helpers = [asyncio.create_task(self._renew())]
+        try:
+            await self._call(lambda: self._store.renew(self._worker, self._clock.wall()))
+            if self._reader is not None:
+                helpers.append(asyncio.create_task(self._read(self._reader)))
+            while not await self._turn(show):
+                pass
+            if self._fatal is not None:
+                raise self._fatal
+        finally:
+            tasks = [*helpers, *self._runs.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            with contextlib.suppress(JobFailed):
+                await self._call(self._leave)
+            self._thread.end()
+            if self._reader is not None:
+                self._reader.rest()
+
+    def stop(self) -> None:
+        """Ask nobody any more, let what is in flight finish, then end. On the runtime's loop."""
+        self._stopping = True
+        self._news.set()
+
+    def waits_for(self, now: float) -> tuple[str, float | None]:
+        """What the job waits for, and how many seconds; None: it does not wait."""
+        if self._paused_until > now:
+            return f"a better time, after {self._in_a_row} failures", self._paused_until - now
+        if self._in_flight or not self._runs:
+            return "", None
+        until = min(run.waits_until for run in self._runs)
+        return "room under the limits", max(0.0, until - now)
+
+    async def _turn(self, show: StreamBuffer[Ended] | None) -> bool:
+        """Hand in, take, start. Whether the work is over."""
+        self._news.clear()
+        self._check_time()
+        if self._stopping or self._fatal is not None:
+            self._cancel_waiting()
+        finished, self._finished = self._finished, []
+        reads = show is not None and not show.is_full
+        wish = Wish(
+            tasks=self._wanted(),
+            after=self._cursor if reads else None,
+            rows=FETCH,
+            given=self._options.given,
+            part=self._options.part,
+        )
+        now = self._clock.wall()
+        granted = await self._call(lambda: self._store.exchange(self._worker, finished, wish, now))
+        self._ready.extend(granted.claimed)
+        self.measured.counts = granted.counts
+        self._start()
+        if show is not None:
+            for ended in granted.ended:
+                self._cursor = ended.number if self._options.given else ended.turn
+                show(ended)
+        if self._open_rows < AHEAD:
+            self._read_on.set()
+        more = len(granted.ended) == FETCH
+        if self._is_over(left=granted.left) and (show is None or (reads and not more)):
+            return True
+        if not more:
+            await self._wait(show, granted.due, busy=bool(self._runs or self._ready))
+        return False
+
+    def _is_over(self, *, left: bool) -> bool:
+        """Whether nothing is left to do here."""
+        if self._runs or self._finished:
+            return False
+        if self._stopping or self._fatal is not None:
+            return True
+        return not left and not self._ready and self._input_ended
+
+    async def _wait(
+        self, show: StreamBuffer[Ended] | None, due: float | None, *, busy: bool
+    ) -> None:
+        """Wait for news, but not past the moment when something can be done."""
+        now, wall = self._clock.now(), self._clock.wall()
+        moments: list[float] = []
+        if not busy or (show is not None and show.is_full):
+            moments.append(now + POLL)
+        if due is not None and self._wanted():
+            moments.append(now + max(0.0, due - wall))
+        if self._paused_until > now:
+            moments.append(self._paused_until)
+        if self._options.until is not None and not self._stopping:
+            moments.append(now + max(0.0, self._options.until - wall))
+        try:
+            async with asyncio.timeout(max(0.0, min(moments) - now) if moments else None):
+                await self._news.wait()
+        except TimeoutError:
+            return
+        if self._finished and self._runs and not self._stopping:
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER):
+                    while len(self._finished) < GROUP and self._runs and not self._stopping:
+                        await self._news.wait()
+                        self._news.clear()
+
+    # -- how much is under way ------------------------------------------------------------------
+
+    @property
+    def _open_rows(self) -> int:
+        """Rows that nobody asks yet, as far as this worker knows."""
+        return self.measured.counts.left - len(self._runs) - len(self._ready)
+
+    @property
+    def _most(self) -> int:
+        """Requests that may be in flight."""
+        return self._options.concurrency or self._limit.size
+
+    @property
+    def _line(self) -> int:
+        """Requests that may stand in line: two for each account, so that none waits for us."""
+        lines = 2 * len(self._context.resolved.accounts) + 1
+        return min(lines, self._most)
+
+    @property
+    def _room(self) -> int:
+        """Tasks that may be under way. After failures in a row it is one."""
+        if self._in_a_row >= FAILURES:
+            return 1
+        if self._options.concurrency is not None:
+            return self._options.concurrency
+        return self._limit.size + self._line
+
+    @property
+    def _may_start(self) -> bool:
+        ended = self._stopping or self._fatal is not None
+        return not ended and self._clock.now() >= self._paused_until
+
+    def _wanted(self) -> int:
+        """How many tasks to lease besides those that are ready."""
+        most = min(READY, self._most)
+        if not self._may_start or len(self._ready) > most // 2:
+            return 0
+        return most - len(self._ready)
+
+    def _start(self) -> None:
+        """Start what is ready, as much as is useful."""
+        while self._ready and self._may_start:
+            waiting = len(self._runs) - self._in_flight
+            if waiting >= self._line or len(self._runs) >= self._room:
+                break
+            run = RowRun(
+                self._ready.popleft(),
+                self._context,
+                self._client,
+                validate=self._validate,
+                attempts=self._options.attempts,
+                on_sent=self._sent,
+            )
+            self._runs[run] = asyncio.create_task(self._try(run))
+        self._measure()
+
+    def _sent(self, run: RowRun) -> None:
+        self._in_flight += 1
+        self._start()
+        if len(self._ready) <= min(READY, self._most) // 2:
+            self._news.set()
+
+    # -- one task -------------------------------------------------------------------------------
+
+    async def _try(self, run: RowRun) -> None:
+        """Try a task until something comes of it."""
+        try:
+            end = await self._try_once(run)
+            while end.finished is None and self._fatal is None and not self._stopping:
+                now = self._clock.now()
+                run.waits_until = max(now + end.wait, self._paused_until)
+                await asyncio.sleep(run.waits_until - now)
+                end = await self._try_once(run)
+            if end.finished is not None:
+                self._finished.append(end.finished)
+        except Exception as error:  # a bug: it must not look as if the job went on
+            self._fatal = self._fatal or error
+        finally:
+            del self._runs[run]
+            self._news.set()
+
+    async def _try_once(self, run: RowRun) -> RowEnd:
+        try:
+            end = await run.run()
+        finally:
+            if run.in_flight:
+                self._in_flight -= 1
+                run.sent_at = None
+        self._learn(end)
+        self._start()
+        return end
+
+    def _learn(self, end: RowEnd) -> None:
+        """Learn from the end of a try."""
+        now, measured = self._clock.now(), self.measured
+        measured.requests += end.requests
+        if end.answered:
+            self._in_a_row, self._paused_until = 0, 0.0
+            measured.answered += 1
+            measured.seconds += end.seconds
+            measured.tokens += end.tokens
+            self._limit.answered(end.seconds, now)
+            return
+        if isinstance(end.error, FATAL):
+            self._fatal = self._fatal or end.error
+            return
+        if end.finished is None and end.reached:
+            return  # it was limits: nothing failed
+        measured.failed += 1
+        self._limit.failed(now)
+        self._in_a_row += 1
+        most = self._options.stop_after
+        if most is not None and self._in_a_row >= most:
+            self._fatal = self._fatal or _stopped(self._in_a_row, end.error)
+        elif self._in_a_row >= FAILURES:
+            pause = PAUSE * 2.0 ** min(10, self._in_a_row - FAILURES)
+            self._paused_until = now + min(LONGEST_PAUSE, pause)
+
+    def _cancel_waiting(self) -> None:
+        for run, task in self._runs.items():
+            if not run.in_flight:
+                task.cancel()
+
+    def _check_time(self) -> None:
+        until = self._options.until
+        if until is not None and self._clock.wall() >= until:
+            self._stopping = True
+
+    def _measure(self) -> None:
+        measured = self.measured
+        measured.in_flight, measured.waiting = self._in_flight, len(self._runs) - self._in_flight
+        measured.largest = self._most
+
+    # -- beside the loop ------------------------------------------------------------------------
+
+    async def _read(self, reader: InputReader) -> None:
+        """Read the input, as far as the work needs it."""
+        changed, clock = self._options.changed, self._clock
+        try:
+            while not reader.ended:
+                while self._open_rows >= AHEAD:
+                    self._read_on.clear()
+                    await self._read_on.wait()
+                rows = await reader.read(clock)
+                if rows:
+                    await self._add(rows, changed)
+                    reader.taken()
+            await self._close_input(reader.count, changed)
+        except Exception as error:  # of the input: it ends the job, and is the caller's
+            self._fatal = self._fatal or error
+        self._input_ended = True
+        self._news.set()
+
+    async def _add(self, rows: list[Row], changed: Changed) -> None:
+        self.measured.counts = await self._call(lambda: self._store.add(rows, changed))
+        self._news.set()
+
+    async def _close_input(self, count: int, changed: Changed) -> None:
+        self.measured.counts = await self._call(lambda: self._store.close_input(count, changed))
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEWAL)
+            with contextlib.suppress(JobFailed):
+                await self._call(lambda: self._store.renew(self._worker, self._clock.wall()))
+
+    def _leave(self) -> None:
+        finished, self._finished = self._finished, []
+        if finished:
+            self._store.exchange(self._worker, finished, Wish(), self._clock.wall())
+        self._store.release(self._worker)
+        self._store.close()
+
+    async def _call(self, call: Callable[[], T]) -> T:
+        """Call the store on its thread."""
+        with self._clock.stopped():
+            return await self._thread.run(call)
+
+
+def _stopped(failures: int, error: FreeRouterError | None) -> JobFailed:
+    last = "" if error is None else f"; the last: {error.message}"
+    return JobFailed(f"{failures} rows failed in a row{last}")

@@ -1,0 +1,111 @@
+"""`BulkProgress`: how a job stands, and when it will be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .cells import Cell
+from .tables import Table, Tabled, format_share
+
+_MINUTE, _HOUR, _DAY = 60.0, 3_600.0, 86_400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BulkProgress(Tabled):
+    """How a job stands.
+
+    Attributes:
+        done: rows that were answered.
+        failed: rows that failed for good.
+        read: rows that are in the job.
+        total: rows of the whole input. None: not known before it was read to its end.
+        in_flight: requests that were sent and not answered yet, in this process.
+        waiting: requests that stand in line.
+        rate: rows a minute, measured in this process. None: none has ended yet.
+        ends: when all rows are done, in unix seconds, from limits, their resets and measured
+            times. None: nobody can tell.
+        seconds: until then.
+        waits_for: what the job waits for; empty: nothing.
+        waits: seconds that it waits. None: it does not.
+    """
+
+    done: int
+    failed: int
+    read: int
+    total: int | None = None
+    in_flight: int = 0
+    waiting: int = 0
+    rate: float | None = None
+    ends: float | None = None
+    seconds: float | None = None
+    waits_for: str = ""
+    waits: float | None = None
+
+    @property
+    def left(self) -> int | None:
+        """Rows that have not ended. None: not known."""
+        return None if self.total is None else max(0, self.total - self.done - self.failed)
+
+    @property
+    def share(self) -> float | None:
+        """The share of rows that have ended, 0 to 1. None: not known."""
+        if self.total is None:
+            return None
+        return (self.done + self.failed) / self.total if self.total else 1.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether every row has ended."""
+        return self.left == 0
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When all rows are done, in local time."""
+        return None if self.ends is None else datetime.fromtimestamp(self.ends).astimezone()
+
+    def __str__(self) -> str:
+        total = f"{self.total:,}" if self.total is not None else f"{self.read:,} or more"
+        parts = [f"{self.done:,} of {total} rows done"]
+        if self.failed:
+            parts.append(f"{self.failed:,} failed")
+        if self.rate is not None:
+            parts.append(f"{self.rate:.1f} a minute")
+        if self.waits is not None:
+            parts.append(f"waits {duration(self.waits)} for {self.waits_for}")
+        if self.seconds is not None and not self.finished:
+            parts.append(f"done in {duration(self.seconds)}")
+        return ", ".join(parts)
+
+    def table(self) -> Table:
+        total = "?" if self.total is None else f"{self.total:,}"
+        ends = "-" if self.ends_at is None else f"{self.ends_at:%a %d %b %H:%M}"
+        row = (
+            Cell(f"{self.done:,}", "good"),
+            Cell(f"{self.failed:,}", "bad" if self.failed else ""),
+            total,
+            format_share(self.share),
+            "-" if self.rate is None else f"{self.rate:.1f}",
+            f"{self.in_flight}",
+            ends if not self.finished else "done",
+        )
+        return Table(
+            columns=("done", "failed", "rows", "share", "a minute", "in flight", "ends"),
+            rows=(row,),
+            right=("done", "failed", "rows", "share", "a minute", "in flight"),
+            foot="" if self.waits is None else f"waits {duration(self.waits)}: {self.waits_for}",
+            spare=("in flight", "share", "a minute"),
+        )
+
+
+def duration(seconds: float) -> str:
+    """For example "40 s", "5 min", "3 h 20 min" or "2 d 4 h"."""
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    if seconds < _DAY:
+        hours, rest = divmod(seconds, _HOUR)
+        return f"{hours:.0f} h {rest / _MINUTE:.0f} min"
+    days, rest = divmod(seconds, _DAY)
+    return f"{days:.0f} d {rest / _HOUR:.0f} h"

@@ -1,0 +1,370 @@
+"""`Router.bulk` on simulated worlds: what a job's owner sees."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import pickle
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from freerouter_core import Bulk, BulkResult, ChatRequest, Router, errors
+from freerouter_core.simulator import SimAccount, SimModel, World
+from freerouter_core.simulator.models import Phase
+
+FOREVER = (Phase(0.0, 1e12, "500"),)
+
+
+def echo(body: dict[str, Any]) -> str:
+    """An answer that tells its question."""
+    return f"re: {body['messages'][-1]['content']}"
+
+
+def world(**options: Any) -> World:
+    return World([SimModel("a/x:free", says=echo), SimModel("b/x:free", says=echo)], **options)
+
+
+def questions(count: int) -> list[str]:
+    return [f"Question {n}" for n in range(count)]
+
+
+def texts(results: Iterator[BulkResult] | Bulk) -> dict[str, str]:
+    return {result.id: result.text for result in results}
+
+
+def test_every_row_is_answered_once_and_a_second_run_asks_nobody(tmp_path: Path) -> None:
+    with world() as w:
+        job = w.router().bulk(questions(120), tmp_path / "a.job")
+        assert texts(job) == {str(n): f"re: Question {n}" for n in range(120)}
+        again = w.router().bulk(questions(120), tmp_path / "a.job")
+        assert len(texts(again)) == 120
+        assert len(texts(job)) == 120
+        assert len(w.requests) == 120
+        progress = again.progress()
+        assert (progress.done, progress.failed, progress.left) == (120, 0, 0)
+        assert progress.finished
+        assert str(progress).startswith("120 of 120 rows done")
+
+
+async def test_a_job_is_iterated_from_an_event_loop_too(tmp_path: Path) -> None:
+    with world() as w:
+        job = w.router().bulk(questions(30), tmp_path / "a.job", order="given")
+        ids = [result.number async for result in job]
+        assert ids == list(range(30))
+        assert (await job.arun()).done == (await job.aprogress()).done == 30
+
+
+def test_rows_may_be_any_kind_of_request_with_an_id_or_without(tmp_path: Path) -> None:
+    rows: list[Any] = [
+        "plain",
+        [{"role": "user", "content": "messages"}],
+        ChatRequest.of("request"),
+        ("named", "tuple"),
+        {"id": "row", "prompt": "mapping", "temperature": 0.5},
+        {"custom_id": 7, "messages": [{"role": "user", "content": "openai"}]},
+        {
+            "custom_id": "batch",
+            "method": "POST",
+            "url": "/v1/chat/completions",
+            "body": {"model": "auto", "messages": [{"role": "user", "content": "batch"}]},
+        },
+    ]
+    with world() as w:
+        found = texts(w.router().bulk(rows, tmp_path / "a.job"))
+        assert found == {
+            "0": "re: plain",
+            "1": "re: messages",
+            "2": "re: request",
+            "named": "re: tuple",
+            "row": "re: mapping",
+            "7": "re: openai",
+            "batch": "re: batch",
+        }
+        assert [s.body.get("temperature") for s in w.requests].count(0.5) == 1
+
+
+def test_what_is_no_request_spoils_its_own_row_and_no_other(tmp_path: Path) -> None:
+    rows: list[Any] = [
+        "good",
+        17,
+        {"neither": "nor"},
+        {"custom_id": "x", "url": "/v1/embeddings", "body": {}},
+        ("", "an empty id"),
+        ChatRequest([{"role": "user", "content": object()}]),
+        ["no", "messages"],
+        {"id": [1], "prompt": "?"},
+    ]
+    with world() as w:
+        results = {r.number: r for r in w.router().bulk(rows, tmp_path / "a.job")}
+        assert results[0].ok
+        problems = {n: r.error for n, r in results.items() if not r.ok}
+        assert len(problems) == 7
+        assert "must be a text, messages or a ChatRequest, not int" in str(problems[1])
+        assert "only /v1/chat/completions is served" in str(problems[3])
+        assert all(r.error_type == "BadRequest" for r in results.values() if not r.ok)
+
+
+@pytest.mark.parametrize("requests", ["one text", {"prompt": "x"}, ChatRequest.of("x")])
+def test_one_request_is_no_job(tmp_path: Path, requests: Any) -> None:
+    with world() as w, pytest.raises(errors.BadSetting, match="bulk takes many requests"):
+        list(w.router().bulk(requests, tmp_path / "a.job"))
+
+
+def test_a_rows_own_validator_cannot_be_kept(tmp_path: Path) -> None:
+    row = ChatRequest.of("x").but(validate=print)
+    with world() as w, pytest.raises(errors.BadSetting, match="validator cannot be kept"):
+        list(w.router().bulk([row], tmp_path / "a.job"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"attempts": 0}, {"concurrency": 0}, {"order": "random"}, {"changed": "?"}, {"schema": 3}],
+)
+def test_options_that_make_no_sense_are_refused(tmp_path: Path, options: Any) -> None:
+    with world() as w, pytest.raises(errors.BadSetting):
+        w.router().bulk([], tmp_path / "a.job", **options)
+
+
+def test_equal_rows_are_asked_once(tmp_path: Path) -> None:
+    with world() as w:
+        job = w.router().bulk(["same"] * 50 + ["other"], tmp_path / "a.job")
+        assert len(texts(job)) == 51
+        assert len(w.requests) == 2
+
+
+def test_a_generator_is_read_as_far_as_the_work_needs(tmp_path: Path) -> None:
+    read = itertools.count()
+
+    def endless() -> Iterator[str]:
+        for n in itertools.count():
+            next(read)
+            yield f"Question {n}"
+
+    with world() as w:
+        job = w.router().bulk(endless(), tmp_path / "a.job")
+        first = [result.id for result in itertools.islice(job, 20)]
+        assert len(set(first)) == 20
+        assert next(read) < 5_000
+        assert job.progress().total is None
+        more = [result.id for result in itertools.islice(job, 400)]  # goes on where it stood
+        assert set(first) <= set(more)
+
+
+def test_an_input_that_raises_ends_the_job_and_keeps_what_was_done(tmp_path: Path) -> None:
+    def broken() -> Iterator[str]:
+        yield from questions(3)
+        raise ZeroDivisionError("of the caller")
+
+    with world() as w:
+        job = w.router().bulk(broken(), tmp_path / "a.job")
+        with pytest.raises(ZeroDivisionError):
+            list(job)
+        assert texts(w.router().bulk(questions(5), tmp_path / "a.job")).keys() == set("01234")
+        assert len(w.requests) <= 8
+
+
+def test_changed_input_is_refused_or_merged(tmp_path: Path) -> None:
+    with world() as w:
+        router = w.router()
+        list(router.bulk(["a", "b", "c"], tmp_path / "a.job"))
+        with pytest.raises(errors.BadSetting, match="row 1 is not what it was"):
+            list(router.bulk(["a", "B", "c"], tmp_path / "a.job"))
+        with pytest.raises(errors.BadSetting, match="the input has 2 rows, and the job 3"):
+            list(router.bulk(["a", "b"], tmp_path / "a.job"))
+        merged = texts(router.bulk(["a", "B", "c", "d"], tmp_path / "a.job", changed="merge"))
+        assert merged == {"0": "re: a", "1": "re: B", "2": "re: c", "3": "re: d"}
+        assert len(w.requests) == 5
+
+
+def test_a_row_that_keeps_failing_is_kept_as_failed_with_its_trail(tmp_path: Path) -> None:
+    def rejects(answer: Any) -> None:
+        if "bad" in answer.text:
+            raise ValueError("no label")
+
+    with world() as w:
+        job = w.router().bulk(
+            ["good", "bad", "fine"], tmp_path / "a.job", validate=rejects, attempts=2
+        )
+        results = {r.number: r for r in job}
+        assert [results[n].ok for n in range(3)] == [True, False, True]
+        failed = results[1]
+        assert failed.tries == 2
+        assert failed.error_type == "Exhausted"
+        assert "no label" in str(failed.error)
+        assert len(failed.attempts) >= 4
+        assert failed.answer is None
+        assert job.progress().failed == 1
+        asked = len(w.requests)
+        again = w.router().bulk(None, tmp_path / "a.job")
+        assert [r.number for r in again if not r.ok] == [1]
+        assert len(w.requests) == asked
+        assert job.retry_failed() == 1
+        assert len(texts(w.router().bulk(None, tmp_path / "a.job"))) == 3
+        assert len(w.requests) > asked
+
+
+def test_what_no_model_would_take_fails_at_once(tmp_path: Path) -> None:
+    with world() as w:
+        row = ChatRequest.of("x").but(parameters={"n": 4})
+        results = list(w.router().bulk([row, "fine"], tmp_path / "a.job"))
+        assert {r.number: r.error_type for r in results} == {0: "BadRequest", 1: ""}
+        assert {r.tries for r in results} == {1}
+
+
+def test_a_job_stops_after_so_many_failures_in_a_row(tmp_path: Path) -> None:
+    with World([SimModel("a/x:free", phases=FOREVER)]) as w:
+        job = w.router().bulk(questions(100), tmp_path / "a.job", stop_after=4, attempts=1)
+        with pytest.raises(errors.JobFailed, match="rows failed in a row"):
+            list(job)
+        assert job.progress().failed <= 20
+
+
+def test_a_time_of_failures_costs_few_rows_their_tries(tmp_path: Path) -> None:
+    phases = (Phase(0.0, 7_200.0, "refused"), Phase(7_200.0, 14_400.0, "500"))
+    with World([SimModel("a/x:free", phases=phases)]) as w:
+        job = w.router().bulk(questions(100), tmp_path / "a.job")
+        assert job.run().failed <= 3
+        assert w.elapsed < 5 * 3_600.0
+
+
+def test_a_wrong_key_ends_the_job_and_fails_no_row(tmp_path: Path) -> None:
+    with world(accounts=[SimAccount("right")]) as w:
+        wrong = w.router(api_key="wrong", providers=None, base_url="https://x.invalid/api/v1")
+        with pytest.raises(errors.AuthenticationFailed):
+            list(wrong.bulk(questions(5), tmp_path / "a.job"))
+        assert len(texts(w.router().bulk(None, tmp_path / "a.job"))) == 5
+
+
+def test_a_days_limit_is_waited_for_and_costs_no_try(tmp_path: Path) -> None:
+    with world(accounts=[SimAccount("k", per_minute=20, per_day=50)]) as w:
+        results = list(w.router(daily_cap=50).bulk(questions(120), tmp_path / "a.job"))
+        assert {(r.ok, r.tries) for r in results} == {(True, 1)}
+        assert 1.0 < w.elapsed / 86_400.0 < 3.0
+        assert {s.fate for s in w.requests} == {"answer"}
+
+
+def test_a_timeout_that_was_chosen_does_not_end_the_wait_for_limits(tmp_path: Path) -> None:
+    with world(accounts=[SimAccount("k", per_minute=20)]) as w:
+        results = list(w.router(timeout=10.0).bulk(questions(30), tmp_path / "a.job"))
+        assert {(r.ok, r.tries) for r in results} == {(True, 1)}
+
+
+def test_schemas_give_objects(tmp_path: Path) -> None:
+    class Label(BaseModel):
+        sentiment: str
+
+    schema = Label.model_json_schema()
+    with World([SimModel("a/x:free")]) as w:
+        models = list(w.router().bulk(questions(3), tmp_path / "a.job", schema=Label))
+        plain = list(w.router().bulk(questions(3), tmp_path / "b.job", schema=schema))
+        assert all(isinstance(r.value, Label) for r in models)
+        assert all(isinstance(r.value["sentiment"], str) for r in plain)
+        assert all(r.value == r.text for r in w.router().bulk(["x"], tmp_path / "c.job"))
+
+
+def test_concurrency_bounds_what_is_in_flight(tmp_path: Path) -> None:
+    with world(accounts=[SimAccount("k", per_minute=None, at_once=6)]) as w:
+        router = w.router(hedge="off")
+        job = router.bulk(questions(60), tmp_path / "a.job", concurrency=3)
+        assert len(texts(job)) == 60
+        assert {s.fate for s in w.requests} == {"answer"}
+
+
+def test_a_job_stops_at_a_time_and_goes_on_later(tmp_path: Path) -> None:
+    with world(accounts=[SimAccount("k", per_minute=20)]) as w:
+        until = datetime.fromtimestamp(w.clock.now() + 150.0).astimezone()
+        router = w.router()
+        first = router.bulk(questions(100), tmp_path / "a.job", until=until)
+        done = len(list(first))
+        assert 40 <= done <= 60
+        assert w.elapsed < 160.0
+        assert first.progress().left == 100 - done
+        assert len(texts(router.bulk(questions(100), tmp_path / "a.job"))) == 100
+        assert len(w.requests) == 100
+
+
+def test_stop_lets_what_is_in_flight_finish(tmp_path: Path) -> None:
+    with world(accounts=[SimAccount("k", per_minute=20)]) as w:
+        job = w.router().bulk(questions(100), tmp_path / "a.job")
+        seen = []
+        for result in job:
+            seen.append(result.id)
+            job.stop()
+        assert len(seen) == len(w.requests) <= 40
+        assert len(texts(w.router().bulk(None, tmp_path / "a.job"))) == 100
+        assert len(w.requests) == 100
+
+
+def test_leaving_the_loop_gives_back_what_was_not_asked(tmp_path: Path) -> None:
+    with (
+        world(accounts=[SimAccount("k", per_minute=20)]) as w,
+        w.router().bulk(questions(40), tmp_path / "a.job") as job,
+    ):
+        for _ in job:
+            break
+        assert len(texts(job)) == 40
+        assert len(w.requests) <= 60
+
+
+async def test_cancelling_a_caller_stops_the_work(tmp_path: Path) -> None:
+    with world(accounts=[SimAccount("k", per_minute=20)]) as w:
+        job = w.router().bulk(questions(100), tmp_path / "a.job")
+
+        async def read() -> None:
+            async for _ in job:
+                task.cancel()
+
+        task = asyncio.ensure_future(read())
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(w.requests) < 100
+        assert len(texts(w.router().bulk(None, tmp_path / "a.job"))) == 100
+
+
+def test_stored_results_are_read_without_asking(tmp_path: Path) -> None:
+    with world() as w:
+        job = w.router().bulk(questions(600), tmp_path / "a.job")
+        job.run()
+        asked = len(w.requests)
+        assert [r.number for r in job.results()] == list(range(600))
+        assert {r.number for r in job.results(given=False)} == set(range(600))
+        assert len(w.requests) == asked
+
+
+def test_two_that_share_a_job_ask_each_row_once(location: str) -> None:
+    with world(accounts=[SimAccount("k", per_minute=20)]) as w:
+        router = w.router()
+
+        async def both() -> tuple[list[str], list[str]]:
+            jobs = [router.bulk(questions(60), location) for _ in range(2)]
+            one, other = await asyncio.gather(*(_ids(job) for job in jobs))
+            return one, other
+
+        one, other = asyncio.run(both())
+        assert sorted(one) == sorted(other) == sorted(str(n) for n in range(60))
+        assert len(w.requests) == 60
+
+
+async def _ids(job: Bulk) -> list[str]:
+    return [result.id async for result in job]
+
+
+def test_a_job_travels_to_other_processes_without_its_input(tmp_path: Path) -> None:
+    with world() as w:
+        router = w.router(api_key="sk-simulated")
+        job = router.bulk(questions(10), tmp_path / "a.job")
+        assert job.load().rows == 10
+        assert not w.requests
+        copy = pickle.loads(pickle.dumps(job))
+        assert copy.progress().left == 10
+        assert repr(copy) == repr(job)
+        del router
+
+
+def test_a_router_knows_its_jobs() -> None:
+    assert Router.bulk.__doc__ is not None
