@@ -221,12 +221,18 @@ def test_a_system_message_in_the_middle_becomes_the_users() -> None:
     """Claude Code 2.1.154 and later (QwenLM/Qwen#2244, anthropics/claude-code#77698)."""
     reminder = {"role": "system", "content": "New agents are listed."}
     blocks = {"role": "system", "content": [{"type": "text", "text": "And skills.", **CACHED}]}
+    answer = {"role": "assistant", "content": "y"}
 
-    read = messages({"role": "system", "content": "First."}, *ASK, reminder, blocks)
+    read = messages({"role": "system", "content": "First."}, *ASK, reminder, blocks, answer, blocks)
 
-    assert [message["role"] for message in read] == ["system", "user", "user", "user"]
-    assert read[2]["content"] == "<system-reminder>\nNew agents are listed.\n</system-reminder>"
-    assert "And skills." in read[3]["content"]
+    assert [message["role"] for message in read] == ["system", "user", "assistant", "user"]
+    assert read[1]["content"] == (
+        "x\n<system-reminder>\nNew agents are listed.\n</system-reminder>"
+        "\n<system-reminder>\nAnd skills.\n</system-reminder>"
+    )
+    assert read[3]["content"] == "<system-reminder>\nAnd skills.\n</system-reminder>"
+    with pytest.raises(errors.BadRequest):
+        messages("odd", reminder)  # type: ignore[arg-type]
 
 
 WARM = {"type": "text", "text": "warm"}

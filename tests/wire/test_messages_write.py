@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from anthropic.types import ErrorResponse, Message, RawMessageStreamEvent
+from anthropic.types import ErrorResponse, Message, ModelInfo, RawMessageStreamEvent
 from pydantic import TypeAdapter
 
+from freerouter_core.catalogue.model import Model
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.messages.error import too_long, write_error
 from freerouter_core.wire.messages.events import MessageEvents
+from freerouter_core.wire.messages.models import write_models
 from freerouter_core.wire.messages.signature import read_signature
 from freerouter_core.wire.messages.write import write_message
 from freerouter_core.wire.tool_calls import InvalidToolCall, ToolCall, ToolCallFragment
@@ -257,3 +259,13 @@ def test_a_prompt_that_is_too_long_is_told_as_clients_know_it(
     tokens: int, window: int, words: str
 ) -> None:
     assert too_long(tokens, window) == words
+
+
+def test_models_are_rows_on_one_page() -> None:
+    page = write_models([Model("auto"), Model("a/m:free", context=9, max_output=5)])
+    for row in page["data"]:
+        ModelInfo.model_validate(row)
+
+    assert (page["first_id"], page["last_id"], page["has_more"]) == ("auto", "a/m:free", False)
+    assert (page["data"][1]["max_input_tokens"], page["data"][1]["max_tokens"]) == (9, 5)
+    assert write_models([])["first_id"] is None

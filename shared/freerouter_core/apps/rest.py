@@ -30,12 +30,13 @@ from starlette.middleware.cors import CORSMiddleware
 from .._version import __version__
 from ..client.router import Router
 from ..wire.model_names import ANTHROPIC, ModelNames
-from .http import account, chat_completions, models, page, reports, responses
+from .http import account, chat_completions, messages, models, page, reports, responses
 from .http.auth import AccessMiddleware
-from .http.bounds import MOST_REQUESTS, REQUEST_ID, BoundsMiddleware
+from .http.bounds import MOST_REQUESTS, BoundsMiddleware
 from .http.docs import add_docs
 from .http.errors import refusal
 from .http.rate_limits import RateLimits
+from .http.request_id import REQUEST_ID
 from .http.route import JsonErrorRoute, add_openrouters_paths
 from .http.watchers import Watchers
 
@@ -66,6 +67,7 @@ def api(of: Callable[[], Router], watchers: Watchers | None = None) -> APIRouter
     limits = RateLimits()
     chat_completions.add_routes(paths, get_router, limits)
     responses.add_routes(paths, get_router, limits)
+    messages.add_routes(paths, get_router, limits)
     models.add_routes(paths, get_router)
     account.add_routes(paths, get_router)
     reports.add_routes(paths, get_router)
@@ -154,7 +156,8 @@ def app(
     application.add_middleware(BoundsMiddleware, most=most)
 
     @application.exception_handler(StarletteHTTPException)
-    async def http_exception(_: Request, error: StarletteHTTPException) -> JSONResponse:
-        return refusal(error.status_code, str(error.detail), error.headers)
+    async def http_exception(request: Request, error: StarletteHTTPException) -> JSONResponse:
+        path = request.scope["path"]
+        return refusal(error.status_code, str(error.detail), error.headers, path=path)
 
     return application

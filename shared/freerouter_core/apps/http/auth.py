@@ -53,15 +53,18 @@ class AccessMiddleware:
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if self.hosts is not None and _host_name(host) not in self.hosts:
             hint = "`serve --allow-host NAME` admits one"
-            return refusal(403, f"this service does not answer to that host name ({hint})")
+            words = f"this service does not answer to that host name ({hint})"
+            return refusal(403, words, path=path)
         if self._foreign(headers, host, link=method == "GET" and path == "/"):
             hint = "`serve --allow-origin ORIGIN` admits one"
-            return refusal(403, f"requests from the pages of other sites are not accepted ({hint})")
+            words = f"requests from the pages of other sites are not accepted ({hint})"
+            return refusal(403, words, path=path)
         if path not in PUBLIC_PATHS and not self._authorized(headers):
-            return refusal(401, "a bearer token is needed", {"www-authenticate": "Bearer"})
+            scheme = {"www-authenticate": "Bearer"}
+            return refusal(401, "a bearer token is needed", scheme, path=path)
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or len(length) > 12 or int(length) > MAX_BODY:
-            return refusal(413, f"the body is larger than {MAX_BODY:,} bytes")
+            return refusal(413, f"the body is larger than {MAX_BODY:,} bytes", path=path)
         return None
 
     def _foreign(self, headers: dict[bytes, bytes], host: str, *, link: bool) -> bool:

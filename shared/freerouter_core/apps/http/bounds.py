@@ -9,12 +9,13 @@ import re
 import time
 import uuid
 from collections import deque
-from contextvars import ContextVar
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import refusal
+from .request_id import ANTHROPIC_ID, REQUEST_ID, request_id
+from .shapes import shape_of
 
 MOST_REQUESTS = 512
 """Requests to models that are served at once. More are answered 429."""
@@ -22,10 +23,7 @@ SEND_TIMEOUT = 60.0
 """Seconds in which a client must take something of its response."""
 RECENT = 60.0
 """Seconds of requests that have ended by which the next free place is told."""
-REQUEST_ID = "x-request-id"
 _PLAUSIBLE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-request_id: ContextVar[str] = ContextVar("freerouter_request_id", default="")
-"""The id of the request that is being served."""
 
 
 class BoundsMiddleware:
@@ -50,7 +48,10 @@ class BoundsMiddleware:
 
         async def bounded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID] = ident
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID] = ident
+                if shape_of(scope["path"]) == "anthropic":
+                    headers[ANTHROPIC_ID] = ident
             async with asyncio.timeout(SEND_TIMEOUT):
                 await send(message)
 
@@ -68,7 +69,8 @@ class BoundsMiddleware:
             wait = self._next_place(time.monotonic())
             headers = {"retry-after": str(wait)}
             message = f"{self.most} requests are being served; try again in {wait} s"
-            await refusal(429, message, headers)(scope, receive, send)
+            refused = refusal(429, message, headers, path=scope["path"])
+            await refused(scope, receive, send)
             return
         self._running += 1
         try:

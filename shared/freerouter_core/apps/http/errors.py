@@ -1,4 +1,4 @@
-"""Errors as HTTP responses, in the shape that OpenAI's or OpenRouter's clients read."""
+"""Errors as HTTP responses, in the shape that the clients of each API read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from ...errors import (
     NoCandidates,
     Refused,
 )
+from ...wire.messages.error import OVERLOADED, write_error
 from ..as_json import JsonObject
 from .hints import over_http
+from .request_id import request_id
+from .shapes import shape_of
 
 _STATUSES: tuple[tuple[type[FreeRouterError], int, str], ...] = (
     (BadRequest, 400, "invalid_request_error"),
@@ -72,10 +75,31 @@ def error_body(error: FreeRouterError, *, openrouter: bool = False) -> JsonObjec
     return {"error": body}
 
 
-def error_response(error: FreeRouterError, *, openrouter: bool = False) -> JSONResponse:
+def error_response(
+    error: FreeRouterError, *, openrouter: bool = False, path: str = ""
+) -> JSONResponse:
     """The response to a failed request. `Retry-After` is set if the wait is known."""
+    if shape_of(path) == "anthropic":
+        # Their clients ask again after any status from 500 on, unless they are told not to.
+        retry = {"x-should-retry": str(error.should_retry).lower()}
+        headers = retry_headers(error) | retry
+        return JSONResponse(anthropic_error(error), anthropic_status(error), headers)
     body = error_body(error, openrouter=openrouter)
     return JSONResponse(body, status_of(error), retry_headers(error))
+
+
+def anthropic_status(error: FreeRouterError) -> int:
+    """The status as Anthropic's clients understand it: after a 403 they would ask for a login."""
+    status = status_of(error)
+    if status == 403:
+        return 400
+    return OVERLOADED if status == 503 and error.should_retry else status
+
+
+def anthropic_error(error: FreeRouterError) -> JsonObject:
+    """The body of an error, or an event of a stream, in Anthropic's words."""
+    body = write_error(anthropic_status(error), message_of(error), request_id.get())
+    return body | {"attempts": [dict(record) for record in error.attempts]}
 
 
 def retry_headers(error: FreeRouterError) -> dict[str, str]:
@@ -84,7 +108,13 @@ def retry_headers(error: FreeRouterError) -> dict[str, str]:
     return {} if retry_after is None else {"retry-after": str(max(1, math.ceil(retry_after)))}
 
 
-def refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def refusal(
+    status: int, message: str, headers: Mapping[str, str] | None = None, *, path: str = ""
+) -> JSONResponse:
     """The response to a request that no model was asked for."""
-    error = {"message": message, "type": "invalid_request_error", "code": status, "param": None}
-    return JSONResponse({"error": error}, status, dict(headers or {}))
+    if shape_of(path) == "anthropic":
+        body: JsonObject = write_error(status, message, request_id.get())
+    else:
+        error = {"message": message, "type": "invalid_request_error", "code": status, "param": None}
+        body = {"error": error}
+    return JSONResponse(body, status, dict(headers or {}))

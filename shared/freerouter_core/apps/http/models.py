@@ -1,4 +1,5 @@
-"""Lists of models: OpenAI's and OpenRouter's `/v1/models`, and our own under `/api/v1/models`."""
+"""Lists of models: `/v1/models` as OpenAI, OpenRouter and Anthropic have it, and our own under
+`/api/v1/models`."""
 
 from __future__ import annotations
 
@@ -9,12 +10,15 @@ from fastapi import APIRouter, HTTPException, Request
 from ...catalogue.model import Model
 from ...client.router import Router
 from ...errors import BadRequest
+from ...wire.messages.models import write_model, write_models
 from ..as_json import JsonObject, candidacy_as_json, jsonable, model_as_json
 from .model_row import endpoint_row, model_row
 from .route import GetRouter, read_json
 
 AUTO = Model("auto", "freerouter", chat=True, free=True)
 """The first row of `/v1/models`: any model."""
+ANTHROPIC_VERSION = "anthropic-version"
+"""The header that every client of Anthropic's API sends."""
 
 
 def add_routes(paths: APIRouter, get_router: GetRouter) -> None:
@@ -47,8 +51,11 @@ def _add_clients(paths: APIRouter, get_router: GetRouter) -> None:
 
     @paths.get("/v1/models")
     @paths.get("/v1/models/user")
-    async def list_models() -> JsonObject:
-        rows = [model_row(model) for model in await _listed(get_router())]
+    async def list_models(request: Request) -> JsonObject:
+        models = await _listed(get_router())
+        if ANTHROPIC_VERSION in request.headers:
+            return write_models(models)
+        rows = [model_row(model) for model in models]
         return {"object": "list", "data": rows, "total_count": len(rows), "links": {}}
 
     @paths.get("/v1/models/{name:path}/endpoints")
@@ -57,8 +64,9 @@ def _add_clients(paths: APIRouter, get_router: GetRouter) -> None:
         return {"data": model_row(model) | {"endpoints": [endpoint_row(model)]}}
 
     @paths.get("/v1/models/{name:path}")
-    async def retrieve_model(name: str) -> JsonObject:
-        return model_row(await _named(get_router(), name))
+    async def retrieve_model(request: Request, name: str) -> JsonObject:
+        model = await _named(get_router(), name)
+        return write_model(model) if ANTHROPIC_VERSION in request.headers else model_row(model)
 
     @paths.get("/v1/model/{name:path}")
     async def retrieve_openrouters(name: str) -> JsonObject:

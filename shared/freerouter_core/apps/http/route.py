@@ -21,8 +21,8 @@ from ...wire.json_values import parse_json
 from ...wire.model_names import ANTHROPIC, ModelNames
 from ..as_json import jsonable
 from .auth import MAX_BODY
-from .bounds import request_id
 from .errors import error_response, refusal
+from .request_id import request_id
 
 GetRouter = Callable[[], Router]
 """Where the paths get their router, at each request."""
@@ -108,26 +108,28 @@ class JsonErrorRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_errors(request: Request) -> Response:
+            path: str = request.scope["path"]
             try:
                 return await handle(request)
             except FreeRouterError as error:
-                return error_response(error, openrouter=is_openrouters(request))
+                return error_response(error, openrouter=is_openrouters(request), path=path)
             except StarletteHTTPException as error:
-                return refusal(error.status_code, str(error.detail), error.headers)
+                return refusal(error.status_code, str(error.detail), error.headers, path=path)
             except RequestValidationError as error:
                 first = error.errors()[0]
                 field = ".".join(str(part) for part in first["loc"])
-                return refusal(422, f"{field}: {first['msg']}")
+                return refusal(422, f"{field}: {first['msg']}", path=path)
             except (_Disconnected, ClientDisconnect):
                 return Response(status_code=CLIENT_CLOSED)
             except RecursionError:
-                return refusal(400, "the request is nested too deeply")
+                return refusal(400, "the request is nested too deeply", path=path)
             except Exception as error:
                 # Its message may quote what was sent. The type and the id find it.
                 name, ident = type(error).__name__, request_id.get()
                 log.error("a request to the service failed: %s (%s)", name, ident)
                 log.debug("where it failed", exc_info=error)
-                return refusal(500, f"internal error; the log has it under {ident or name}")
+                words = f"internal error; the log has it under {ident or name}"
+                return refusal(500, words, path=path)
 
         return handle_errors
 

@@ -141,22 +141,36 @@ def _messages(messages: object) -> list[Any]:
         raise BadRequest("messages must be a list")
     read: list[Any] = []
     for message in messages:
-        # What is no object is refused with words by `wire.history`.
-        read.append(_message(message, bool(read)) if isinstance(message, Mapping) else message)
+        if not isinstance(message, Mapping):
+            read.append(message)  # it is refused with words by `wire.history`
+        elif read and message.get("role") == "system":
+            _remind(read, _content(message.get("content")))
+        else:
+            read.append(_message(message))
     return read
 
 
-def _message(message: JsonMapping, later: bool) -> Json:
-    """`later`: whether others stand before it."""
+def _message(message: JsonMapping) -> Json:
     content = _content(message.get("content"))
     wire: Json = {"role": message.get("role"), "content": content}
-    if later and message.get("role") == "system":
-        # Claude Code speaks in the middle; most chat templates want the system at the head.
-        parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
-        return {"role": "user", "content": [_OPEN, *parts, _CLOSE]}
     if message.get("role") == "assistant" and isinstance(content, list):
         wire |= _writer(content)
     return wire
+
+
+def _remind(read: list[Any], content: object) -> None:
+    """Add what the system says in the middle to what the user says. Claude Code speaks there; most
+    chat templates want the system at the head."""
+    said = [_OPEN, *_blocks(content), _CLOSE]
+    last = read[-1]
+    if isinstance(last, Mapping) and last.get("role") == "user":
+        read[-1] = {**last, "content": [*_blocks(last.get("content")), *said]}
+    else:
+        read.append({"role": "user", "content": said})
+
+
+def _blocks(content: object) -> list[Any]:
+    return content if isinstance(content, list) else [{"type": "text", "text": content}]
 
 
 _OPEN: Json = {"type": "text", "text": "<system-reminder>"}
