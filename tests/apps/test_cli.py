@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from freerouter_core.simulator import SimModel, World
+from freerouter_core.simulator import SimAccount, SimModel, World
 
 from ..conftest import Serve
 from ..terminal import COMMAND, in_terminal
@@ -27,7 +27,7 @@ def run(
     *arguments: str, stdin: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the command with a clean environment and these variables."""
-    names = ("PATH", "PYTHONPATH", "HOME", "XDG_CACHE_HOME")
+    names = ("PATH", "PYTHONPATH", "HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
     base = {name: os.environ[name] for name in names if name in os.environ}
     return subprocess.run(
         [*COMMAND, *arguments],
@@ -136,6 +136,31 @@ def test_a_shell_gets_no_traceback(
     assert words in done.stderr
 
 
+def test_a_key_is_kept_used_and_forgotten(server: dict[str, str], tmp_path: Path) -> None:
+    key = server.pop("OPENROUTER_API_KEY")
+    kept = run("keys", "set", "openrouter", stdin=f"{key}\n", **server)
+    listed = run_json("keys", "list", **server)
+    answer = run("chat", "hello", **server)
+    hidden = run("keys", "list", OPENROUTER_API_KEY="sk-other-12345")
+    forgotten = run("keys", "remove", "OPENROUTER_API_KEY")
+    pasted = run("keys", "set", "openrouter", "sk-or-v1-123456789")
+    file = tmp_path / "config" / "freerouter" / "keys.json"
+
+    assert "only you can read" in kept.stdout
+    assert [(row["variable"], row["provider"], row["used"]) for row in listed] == [
+        ("OPENROUTER_API_KEY", "openrouter", True)
+    ]
+    assert "You said: hello" in answer.stdout
+    assert "the environment has another" in hidden.stdout
+    assert (forgotten.returncode, json.loads(file.read_text())) == (0, {})
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert pasted.returncode == 2
+    shown = [
+        text for done in (kept, hidden, forgotten, pasted) for text in (done.stdout, done.stderr)
+    ]
+    assert not any(key in text or "123456789" in text for text in shown)
+
+
 def test_models_prints_a_table(server: dict[str, str]) -> None:
     done = run("models", **server)
 
@@ -151,9 +176,9 @@ def test_doctor_exits_with_0_if_all_is_well(server: dict[str, str]) -> None:
     done = run("doctor", **server)
 
     assert done.returncode == 0
-    assert "OPENROUTER_API_KEY: found (environment)" in done.stdout
-    assert "openrouter: reachable" in done.stdout
-    assert "2 models, 0 s old" in done.stdout
+    assert "accepted: OPENROUTER_API_KEY (environment)" in done.stdout
+    assert f"{server['OPENROUTER_BASE_URL']} (OPENROUTER_BASE_URL, environment)" in done.stdout
+    assert "2 of 2 free models usable now" in done.stdout
     assert "sk-test" not in done.stdout + done.stderr
 
 
@@ -165,14 +190,29 @@ def test_doctor_without_a_key_exits_with_3() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_doctor_without_a_network_exits_with_1() -> None:
+def test_doctor_proves_the_key(serve: Serve) -> None:
+    url = serve(World([SimModel("acme/a:free")], [SimAccount("sk-right-1234")], clock="real"))
+    variables = {"OPENROUTER_BASE_URL": url, "OPENROUTER_API_KEY": "sk-wrong-1234"}
+    done = run("doctor", **variables)
+    report = run("doctor", "--json", **variables)
+
+    assert done.returncode == report.returncode == 3
+    assert "refused: OPENROUTER_API_KEY (environment)" in done.stdout
+    assert done.stdout.count("User not found") == 1
+    assert "usable" not in done.stdout
+    assert json.loads(report.stdout)["providers"][0]["key"] == "refused"
+    assert "sk-wrong" not in done.stdout + report.stdout + done.stderr
+
+
+def test_doctor_without_a_network_exits_with_4() -> None:
     done = run(
         "doctor", OPENROUTER_API_KEY="sk-test-12345", OPENROUTER_BASE_URL="http://127.0.0.1:9/v1"
     )
 
-    assert done.returncode == 1
-    assert "not reachable" in done.stdout
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 4
+    assert done.stdout.count("ConnectError") + done.stdout.count("Cannot connect") == 1
+    assert "not reachable: http://127.0.0.1:9/v1 (OPENROUTER_BASE_URL, environment)" in done.stdout
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(

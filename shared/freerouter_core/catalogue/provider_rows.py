@@ -98,6 +98,7 @@ def resolve_account(
         headers=provider.headers,
         models=_models_address(row, address, provider, environment),
         usage=address_at_host(address, row["usage"]) if row.get("usage") else "",
+        proof=_proof(row, provider, environment),
         privacy=row.get("privacy", "unknown"),
         local=bool(row.get("local")),
         notional_costs=bool(row.get("notional_costs")),
@@ -127,6 +128,16 @@ def _models_address(
         return address_at_host(address, models)
     is_known_address = provider.base_url is None
     return _with_variables(models, provider.name, environment) if is_known_address else ""
+
+
+def _proof(row: ProviderRow, provider: Provider, environment: Variables) -> tuple[str, str]:
+    """What proves the key. A whole address does so only for the address that the row knows."""
+    proof = row.get("proof", {})
+    at = _with_variables(str(proof.get("at", "")), provider.name, environment)
+    moved = provider.base_url or environment.get(row.get("base_url_variable", ""))
+    if not at or (moved and "://" in at):
+        return "", ""
+    return str(proof.get("method", "GET")), at
 
 
 def _with_variables(address: str, provider: str, environment: Variables) -> str:

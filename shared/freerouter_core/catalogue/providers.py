@@ -136,6 +136,9 @@ class Account:
     """The address of the list of models; empty: `<base_url>/models`."""
     usage: str = ""
     """The address that tells used fractions of the account's limits; empty: there is none."""
+    proof: tuple[str, str] = field(default=("", ""), repr=False)
+    """(method, path or address) of what proves the key without spending anything; empty: nothing
+    does."""
     privacy: str = "unknown"
     local: bool = False
     notional_costs: bool = False

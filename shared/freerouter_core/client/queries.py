@@ -37,6 +37,7 @@ from ..routing.policy import Policy
 from ..routing.recommend import WEIGHTS, check_wish, recommend
 from ..routing.task import analyse
 from ..routing.usage_stats import HISTORY_HOURS, HOUR, Tally, add
+from ..runtime.key_proof import KeyProof, prove_key
 from ..runtime.key_status import KeyStatus, fetch_key_status
 from ..wire.history import readable
 from ..wire.json_values import parse_json
@@ -224,6 +225,16 @@ async def quota(context: Context, ask: bool = True) -> QuotaReport:
         if (bench := book.accounts.get(account.scope)) is not None and bench.until > now
     }
     return QuotaReport(tuple(lines), waits, now)
+
+
+async def prove_keys(context: Context) -> tuple[KeyProof, ...]:
+    now = context.runtime.clock.now()
+    accounts = context.resolved.accounts.values()
+    return tuple(
+        await asyncio.gather(
+            *(prove_key(account, context.transport(account), now) for account in accounts)
+        )
+    )
 
 
 async def performance(context: Context, model: str | None, hours: float) -> PerformanceReport:

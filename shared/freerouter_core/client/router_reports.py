@@ -16,6 +16,7 @@ from ..reports import (
     Recommendations,
     Stats,
 )
+from ..runtime.key_proof import KeyProof
 from ..wire.request import ChatRequest, Prompt
 from . import kept_answers, queries
 from .base import RouterBase
@@ -172,6 +173,17 @@ class RouterReports(RouterBase):
     async def aquota(self, *, ask: bool = True) -> QuotaReport:
         """`ask`: whether to ask OpenRouter for its own count."""
         return await self._acall(queries.quota, ask)
+
+    def prove_keys(self) -> tuple[KeyProof, ...]:
+        """Whether each provider accepts its key. Asks what costs nothing, and no model.
+
+        Raises:
+            AuthenticationFailed: no provider has a key.
+        """
+        return self._call(queries.prove_keys)
+
+    async def aprove_keys(self) -> tuple[KeyProof, ...]:
+        return await self._acall(queries.prove_keys)
 
     def performance(self, model: str | None = None, hours: float = 24.0) -> PerformanceReport:
         """How models did lately, in all processes that share the state.

@@ -2,7 +2,8 @@
 
 An argument takes precedence over `OPENROUTER_*`, and that over `CHAT_*`. Each variable is looked up
 in the environment, then in `secrets.env` and `.env` of the working directory, then in the settings
-file. Nothing is read at import or when a model is made: the first call reads.
+file, then among the kept keys (`kept_keys`). Nothing is read at import or when a model is made: the
+first call reads.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ..catalogue.addresses import shown_address
 from ..errors import BadSetting, forgets_locals, shown_name
 from ..wire.retry_after import parse_duration
 from .file import SettingsFile, find_file, read_file
+from .kept_keys import kept_sources
 from .sources import ENVIRONMENT, Source, Variables, read_dotenv, source_of_mapping
 
 DOTENV_FILES = ("secrets.env", ".env")
@@ -123,7 +125,7 @@ class Settings(BaseSettings):
         path = find_file(folder)
         content = read_file(path, cls.model_fields, found=_is_in(path, folder))
         dotenv = [read_dotenv(folder / name, os.environ) for name in DOTENV_FILES]
-        variables = Variables([_environment(), *dotenv, content.source])
+        variables = Variables([_environment(), *dotenv, content.source, *kept_sources()])
         by_name = [
             {name.lower(): value for name, value in source.values.items()} for source in dotenv
         ]
@@ -144,7 +146,7 @@ class Settings(BaseSettings):
 
     def origin(self, name: str) -> str:
         """Where a setting or a key comes from: "environment", a dotenv file's name, the settings
-        file's path, or "default"."""
+        file's path, "keyring", the path of the file of kept keys, or "default"."""
         source = self._variables.source_of(name)
         if source is not None:
             return source.name

@@ -6,7 +6,7 @@ user's configuration directory. A file that was merely found in the working dire
 - An address that it sets for a known provider is used only with a key from the same file.
 - It may not move a known provider, nor widen what counts as free there.
 - Its own providers use only variables that begin with the provider's name, and are asked only if
-  code or the environment names them (`client.accounts`).
+  code or the environment names them (`client.accounts`). They get no kept key (`kept_keys`).
 
 `freerouter trust` makes a found file the user's own.
 """
@@ -42,7 +42,7 @@ def check_rows(settings: Settings) -> None:
     for name, row in settings.providers.items():
         what = f"providers.{shown_name(name)}"
         for variable in _variables_in(row):
-            if _SECRET_NAME.search(variable):
+            if names_a_secret(variable):
                 raise BadSetting(
                     f"{settings.file}: {what} must not have {variable} in an address",
                     hint="name the variable in keys, and it is sent as a key is",
@@ -61,6 +61,7 @@ def check_pair(provider: Provider, row: ProviderRow, settings: Settings) -> None
     Raises:
         BadSetting: they do not. Both origins are named, and neither value is shown.
     """
+    _check_kept(provider, row, settings)
     variable = row.get("base_url_variable", "")
     address = settings.environment.source_of(variable)
     if provider.base_url or address is None or not address.found:
@@ -78,6 +79,29 @@ def check_pair(provider: Provider, row: ProviderRow, settings: Settings) -> None
         "in the working directory must not say where your key goes",
         hint=f"put both into {address.name}, or set {variable} in the environment, {_TRUST}",
     )
+
+
+def _check_kept(provider: Provider, row: ProviderRow, settings: Settings) -> None:
+    """A kept key is there in every directory, so it goes to no address that a found file names."""
+    named_by_file = provider.name in settings.providers and provider.name not in known_providers()
+    if not (settings.found and named_by_file) or provider.base_url or provider.api_key:
+        return
+    for key in row.get("keys", ()):
+        source = settings.environment.source_of(key)
+        if source is not None and source.kept:
+            raise BadSetting(
+                f"{key} comes from {source.name} and the address of {shown_name(provider.name)} "
+                f"from {settings.file}: a file that was found in the working directory must not "
+                "say where your key goes",
+                hint=f"set {key} in the environment or in .env, {_TRUST}",
+            )
+        if source is not None:
+            return
+
+
+def names_a_secret(variable: str) -> bool:
+    """Whether a variable's name says that it holds a secret. No address may contain one."""
+    return _SECRET_NAME.search(variable) is not None
 
 
 def is_named_by_user(name: str, settings: Settings) -> bool:

@@ -1,4 +1,4 @@
-"""Where variables come from: the environment, dotenv files, the settings file.
+"""Where variables come from: the environment, dotenv files, the settings file, kept keys.
 
 A file of the working directory was merely found there. Somebody else may have made the folder, so
 it is believed less than what the user wrote: code, the environment, and the settings file of the
@@ -29,12 +29,14 @@ class Source:
     Attributes:
         name: "environment", or the file as it is shown.
         found: whether it is a file that was merely found in the working directory.
+        kept: whether it holds keys that the user gave to `freerouter keys set`.
         values: what it sets, by name in upper case. An empty variable is not set.
     """
 
     name: str
     found: bool = False
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    kept: bool = False
 
 
 class Variables:

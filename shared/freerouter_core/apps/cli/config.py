@@ -36,7 +36,7 @@ def _rows(settings: Settings) -> list[dict[str, object]]:
     for name in Settings.model_fields:
         value = getattr(settings, name)
         if name == "openrouter_api_key":
-            value = "set" if value else "not set"
+            value = "set" if settings.environment.get(name) else "not set"
         rows.append(
             {"name": name.upper(), "value": mask_url(value), "origin": settings.origin(name)}
         )

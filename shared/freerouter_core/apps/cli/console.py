@@ -28,6 +28,8 @@ EXIT_USAGE = 2
 """An argument or a setting is wrong."""
 EXIT_NO_KEY = 3
 """A key is missing or was refused."""
+EXIT_UNREACHABLE = 4
+"""For `doctor`: an address cannot be reached."""
 EXIT_INTERRUPTED = 130
 """Ctrl-C."""
 PIPE_WIDTH = 240

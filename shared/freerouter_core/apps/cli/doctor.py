@@ -1,119 +1,122 @@
-"""`freerouter doctor`: check keys, providers, the catalogue and models."""
+"""`freerouter doctor`: check keys, addresses, lists of models, and whether one would be asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import asdict
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
 from ...catalogue.durations import duration_words
-from ...catalogue.provider_rows import merge_rows
-from ...client.router import Router
-from ...errors import FreeRouterError
-from ...reports import HealthReport
-from ...settings.environment import Settings
-from ...settings.known_providers import known_providers
+from .checkup import MISSING, REFUSED, UNREACHABLE, Checkup, Finding, checkup
 from .console import (
     EXIT_FAILED,
+    EXIT_NO_KEY,
+    EXIT_UNREACHABLE,
     console,
     json_option,
     print_json,
     without_tracebacks,
 )
+from .shell_words import in_shell
+
+_COLOURS = {"accepted": "green", "not needed": "green", "not proven": "yellow"}
 
 
 @click.command()
 @json_option
 @without_tracebacks
 def doctor(*, as_json: bool) -> None:
-    """Check keys, providers, the catalogue and models.
+    """Check keys, addresses, lists of models, and whether a model would be asked.
 
-    Exit code: 0 if a model would be asked now, 1 if none would, 3 without a key.
+    Each key is proven where that costs nothing.
+
+    \b
+    Exit code:
+      0  all is well
+      1  no model would be asked now
+      2  a setting is wrong
+      3  a key is missing or was refused
+      4  an address cannot be reached
     """
-    out = console(stderr=as_json)
-    has_key = _check_keys(out)
-    router = Router()
-    problem = _refresh(router, ignore_errors=has_key)
-    reach = "[red]not reachable[/]: " + escape(problem) if problem else "[green]reachable[/]"
-    try:
-        report, order = router.health(), router.explain("hello")
-    except FreeRouterError as error:
-        out.print(f"provider   {reach}")
-        out.print(f"catalogue  [red]none[/]: {escape(error.message)}")
-        if as_json:
-            print_json({"well": False, "problem": error.message})
-        raise SystemExit(EXIT_FAILED) from None
-    out.print(f"provider   {', '.join(report.accounts)}: {reach}")
-    _print_report(out, report)
-    asked = [row for row in order.rows if row.usable]
-    if not asked and problem is None:
-        problem = next((row.state_words for row in order.rows), "no catalogue lists a model")
-        out.print(
-            f"requests   [red]no model would be asked[/]: {escape(problem)}; see freerouter config"
-        )
-    if report.simulated:
-        out.print("[yellow]simulated: DEV_MODE is set, so no provider is called[/]")
+    found = checkup()
     if as_json:
-        print_json(
-            {
-                "well": bool(asked),
-                "problem": problem,
-                "simulated": report.simulated,
-                "usable": len(report.usable),
-                "asked": len(asked),
-                "listed": report.listed,
-                "age": report.age,
-                "providers": report.accounts,
-            }
-        )
-    raise SystemExit(0 if asked else EXIT_FAILED)
+        print_json(_as_json(found))
+    else:
+        _print(console(), found)
+    raise SystemExit(_code(found))
 
 
-def _refresh(router: Router, *, ignore_errors: bool) -> str | None:
-    """Fetch the catalogues. Returns what went wrong, if anything."""
-    try:
-        router.refresh()
-    except FreeRouterError as error:
-        if not ignore_errors:
-            raise
-        return error.message
-    return None
+def _code(found: Checkup) -> int:
+    """What was found, as an exit code. The first cause decides: a key, an address, the rest."""
+    states = {finding.key for finding in found.findings}
+    if states & {MISSING, REFUSED}:
+        return EXIT_NO_KEY
+    if UNREACHABLE in states:
+        return EXIT_UNREACHABLE
+    return 0 if found.asked else EXIT_FAILED
 
 
-def _print_report(out: Console, report: HealthReport) -> None:
-    age = "none"
-    if report.age is not None:
-        age = f"{report.listed} models, {duration_words(report.age)} old"
-    colour = "green" if report.usable else "red"
-    out.print(f"catalogue  {age}")
-    out.print(f"models     [{colour}]{report}[/]")
+def _as_json(found: Checkup) -> dict[str, object]:
+    report, code = found.report, _code(found)
+    failing = (f"{f.provider}: key {f.key} {f.detail}".strip() for f in found.findings if f.fails)
+    return {
+        "well": code == 0,
+        "code": code,
+        "problem": found.problem or next(failing, None),
+        "hint": found.hint,
+        "simulated": report is not None and report.simulated,
+        "usable": len(report.usable) if report else 0,
+        "asked": found.asked,
+        "listed": report.listed if report else 0,
+        "age": report.age if report else None,
+        "providers": [asdict(finding) for finding in found.findings],
+        "unused": [
+            dict(zip(("variable", "origin", "why"), row, strict=True)) for row in found.unused
+        ],
+    }
 
 
-def _check_keys(out: Console) -> bool:
-    """Print where each key comes from. Returns whether there is a key, or none is needed."""
-    settings = Settings.load()
-    has_key = False
-    selected = {"openrouter", *settings.freerouter_providers, *settings.providers}
-    for name, row in merge_rows(known_providers(), settings.providers).items():
-        for variable in row.get("keys", ()):
-            present = bool((settings.environment.get(variable) or "").strip())
-            origin = settings.origin(variable)
-            if name in selected:
-                has_key = has_key or present
-                _print_key(out, variable, origin if present else None, row)
-            elif present:
-                reason = row.get("ended") or f"not used; FREEROUTER_PROVIDERS={name} would use it"
-                out.print(f"key        {variable}: [yellow]found[/] ({origin}), {escape(reason)}")
-    return has_key or settings.dev_mode
+def _print(out: Console, found: Checkup) -> None:
+    for finding in found.findings:
+        _print_finding(out, finding)
+    report = found.report
+    if report is not None and not (found.findings and all(f.fails for f in found.findings)):
+        colour = "green" if found.asked else "red"
+        age = "" if report.age is None else f", fetched {duration_words(report.age)} ago"
+        out.print(f"[{colour}]{report}[/]{age}")
+        if report.simulated:
+            out.print("[yellow]simulated: DEV_MODE is set, so no provider is called[/]")
+    if found.problem:
+        out.print(f"[red]no model would be asked[/]: {escape(in_shell(found.problem))}")
+        out.print(escape(in_shell(found.hint)))
+    for variable, origin, why in found.unused:
+        out.print(f"[dim]not used: {variable} ({escape(origin)}); {escape(why)}[/]")
 
 
-def _print_key(out: Console, variable: str, origin: object, provider: Mapping[str, object]) -> None:
-    """`origin`: where the key comes from; None if there is none."""
-    if origin is not None:
-        out.print(f"key        {variable}: [green]found[/] ({origin})")
-        return
-    out.print(f"key        {variable}: [red]not set[/]")
-    if provider.get("signup"):
-        out.print(f"           get a free key: {provider['signup']}")
+def _print_finding(out: Console, finding: Finding) -> None:
+    out.print(f"[bold]{escape(finding.provider)}[/]")
+    if finding.key == MISSING:
+        out.print(f"  key      [red]missing[/]: {finding.variable} is not set")
+        if finding.signup:
+            out.print(f"           a free key: {escape(finding.signup)}")
+        out.print(f"           to keep it: freerouter keys set {escape(finding.provider)}")
+    elif finding.variable is None or finding.key == "not needed":
+        out.print("  key      not needed")
+    else:
+        colour = _COLOURS.get(finding.key, "red")
+        state = "" if finding.key == UNREACHABLE else f"[{colour}]{finding.key}[/]: "
+        out.print(f"  key      {state}{finding.variable} ({escape(finding.key_from or '')})")
+    if finding.key in (REFUSED, "not proven") and finding.detail:
+        out.print(f"           {escape(finding.detail)}")
+    if finding.key == REFUSED and finding.signup:
+        out.print(f"           mistyped, expired or revoked? see {escape(finding.signup)}")
+    unreachable = finding.key == UNREACHABLE
+    state = "[red]not reachable[/]: " if unreachable else ""
+    out.print(f"  address  {state}{escape(str(finding.address))} ({escape(finding.address_from)})")
+    if unreachable:
+        out.print(f"           {escape(in_shell(finding.detail))}")
+        out.print("           check the network, the proxy and this address")
+    elif finding.free is not None:
+        out.print(f"  models   {finding.free} free")

@@ -9,7 +9,20 @@ import click
 
 from ..._version import __version__
 from ...errors import hide_keys, like_a_key
-from . import benchmark, cache, catalogue, chat, config, doctor, local, probe, run, serve, trust
+from . import (
+    benchmark,
+    cache,
+    catalogue,
+    chat,
+    config,
+    doctor,
+    keys,
+    local,
+    probe,
+    run,
+    serve,
+    trust,
+)
 from .console import console, without_tracebacks
 
 _WORD = re.compile(r"[\w.~+/=-]{12,}")
@@ -76,6 +89,7 @@ for command in (
     catalogue.explain,
     catalogue.stats,
     config.config,
+    keys.keys,
     trust.trust_files,
     local.local,
 ):
