@@ -83,6 +83,8 @@ class Lookup:
         """A kept answer, if it can be had without waiting. On any thread."""
         if self.request.fresh or self.request.validate is not None or len(self.keys) > 1:
             return None
+        if self.runtime.flights.landed(self.keys[0]):
+            return None  # what is being written is newer
         values = self.cache.read(self.keys)
         kept = self._usable(values.get(self.keys[0])) if values else None
         return None if kept is None else self.outcome(kept)

@@ -60,7 +60,8 @@ class CachedRun:
         if lookup is None:
             return await self._ask(self.request, show)
         values: dict[str, bytes] = {}
-        if not self.request.fresh:
+        newer = len(lookup.keys) == 1 and self.runtime.flights.landed(lookup.keys[0])
+        if not (self.request.fresh or newer):
             values = await lookup.cache.get(lookup.keys)
             kept = await self._accepted(lookup, values)
             if kept is not None:
@@ -133,9 +134,10 @@ class CachedRun:
                 lead = partial(self._lead, lookup, key, request)
                 return await flights.start(own, self._terms(lookup), lead).follow(self.show)
             joined = await self._joined(flight, same=flight.terms == self._terms(lookup))
-            if joined is not None:
+            if joined is not None and joined.cached is not None:
                 provider, model = joined.provider, joined.attempt.model.id
-                lookup.tell("joined", joined.answer, provider, model, 0.0)
+                result = "joined" if joined.cached.joined else "hit"
+                lookup.tell(result, joined.answer, provider, model, joined.cached.age)
                 return joined
             request = self._rest()
 
@@ -148,6 +150,7 @@ class CachedRun:
 
         `same`: it is of the same terms, so that its deltas may be shown and its errors shared.
         """
+        landed_at = flight.landed_at
         try:
             outcome = await flight.follow(self.show if same else None, self.until)
         except DeadlineExceeded:  # of the other caller
@@ -162,7 +165,8 @@ class CachedRun:
         if not same and not await self._is_valid(outcome):
             return None
         now = self.runtime.clock.now()
-        outcome = replace(outcome, cached=Cached(0.0, joined=True), journal=Journal(started=now))
+        cached = Cached(0.0, joined=True) if landed_at is None else Cached(now - landed_at)
+        outcome = replace(outcome, cached=cached, journal=Journal(started=now))
         if not same:
             self._replay(outcome)
         return outcome

@@ -28,8 +28,9 @@ def _cache(context: Context, *, wanted: bool) -> Cache | None:
 
 
 async def stats(context: Context) -> dict[str, int]:
-    counts, cache = context.runtime.counts, _cache(context, wanted=False)
+    cache = _cache(context, wanted=False)
     entries, size = (0, 0) if cache is None else await cache.size()
+    counts = context.runtime.counts  # after what was being written
     told = {name: counts[f"answer_cache:{result}"] for name, result in COUNTED.items()}
     return {
         **context.runtime.discovery.stats,

@@ -54,7 +54,7 @@ def cache_as_data(value: object) -> bool | Json:
     default = AnswerCache()
     data = {name: v for name, v in asdict(cache).items() if v != getattr(default, name)}
     if "store" in data:
-        data["store"] = shown_address(cache.store)
+        data["store"] = cache.shown_store
     return data or True
 
 

@@ -50,7 +50,7 @@ class AnswerCache:
         _check_place(self.store)
 
     def __repr__(self) -> str:
-        fields = {**vars(self), "store": shown_address(self.store)}
+        fields = {**vars(self), "store": self.shown_store}
         return f"AnswerCache({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
     @classmethod
@@ -75,6 +75,11 @@ class AnswerCache:
                 hint = f"it takes {', '.join(cls.__dataclass_fields__)}"
                 raise BadSetting(f"answer_cache: {error}", hint=hint) from None
         raise BadSetting(f"answer_cache={value!r} makes no sense", hint=_PLACES)
+
+    @property
+    def shown_store(self) -> str:
+        """The place, without the password of an address."""
+        return _shown(self.store)
 
     @property
     def is_on(self) -> bool:
@@ -105,5 +110,9 @@ def _seconds(ttl: object) -> float | None:
 def _check_place(place: object) -> None:
     named = isinstance(place, str) and place in (BESIDE_STATE, OFF, "memory", "sqlite")
     if not named and not (isinstance(place, str) and place.startswith(_SCHEMES)):
-        shown = shown_address(place) if isinstance(place, str) else place
+        shown = _shown(place) if isinstance(place, str) else place
         raise BadSetting(f"answers cannot be kept in {shown!r}", hint=_PLACES)
+
+
+def _shown(place: str) -> str:
+    return str(shown_address(place)) if "://" in place else place

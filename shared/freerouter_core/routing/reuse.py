@@ -94,9 +94,9 @@ def stored(outcome: Outcome, at: float) -> StoredAnswer | None:
 
 
 def _was_charged(outcome: Outcome) -> bool:
-    cost, attempt = outcome.answer.cost, outcome.attempt
-    charged = not attempt.model.free if cost is None else cost > 0
-    return charged and not attempt.account.notional_costs
+    attempt = outcome.attempt
+    told = (outcome.answer.cost or 0.0) > 0 and not attempt.account.notional_costs
+    return told or not attempt.model.free
 
 
 # -- what is used ----------------------------------------------------------------------------------

@@ -31,6 +31,8 @@ class Flight(Generic[T]):
         self.task: asyncio.Task[T]
         self.kept: asyncio.Task[Any] | None = None
         """What keeps the result for later requests, and may take a moment longer."""
+        self.landed_at: float | None = None
+        """When the result was there, by the clock. None: it is not yet, or never."""
         self.abandoned = False
         """Whether all have left before its end. Who comes now needs another."""
         self._clock = clock
@@ -88,8 +90,8 @@ class Flight(Generic[T]):
 
     def ended(self, task: asyncio.Task[T]) -> None:
         """The task has ended: all who wait learn of it."""
-        if not task.cancelled():
-            task.exception()  # it counts as seen, also if nobody follows any more
+        if _succeeded(task):  # an error counts as seen, also if nobody follows any more
+            self.landed_at = self._clock.now()
         self._wake()
 
 
@@ -108,7 +110,12 @@ class SingleFlight(Generic[T]):
         flight = self._flights.get(key)
         if flight is None or flight.abandoned:
             return None
-        return flight if not flight.task.done() or _succeeded(flight.task) else None
+        return flight if not flight.task.done() or flight.landed_at is not None else None
+
+    def landed(self, key: str) -> bool:
+        """Whether a result is there that is not kept yet."""
+        flight = self._flights.get(key)
+        return flight is not None and flight.landed_at is not None
 
     def start(
         self, key: str, terms: object, work: Callable[[Flight[T]], AsyncCall[T]]

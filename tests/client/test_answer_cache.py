@@ -1,0 +1,499 @@
+"""Equal requests cost nothing: kept answers, and requests under way that several wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freerouter_core import (
+    AnswerCache,
+    ChatRequest,
+    Guard,
+    Provider,
+    Router,
+    Stream,
+    Verdict,
+    events,
+)
+from freerouter_core.client.config import ToolStreaming
+from freerouter_core.errors import BadRequest, BadSetting, DeadlineExceeded, Exhausted, StreamBroken
+from freerouter_core.simulator import SimModel, World
+from freerouter_core.wire.answer import Answer
+from freerouter_core.wire.delta import Delta
+
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "look",
+        "parameters": {"type": "object", "properties": {"at": {"type": "string"}}},
+    },
+}
+PLACES = ["memory", "sqlite"]
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return "memory" if request.param == "memory" else f"sqlite:///{tmp_path}/x.db"
+
+
+def counting() -> Callable[[Any], str]:
+    """A model that never says the same."""
+    numbers = itertools.count(1)
+    return lambda body: f"answer {next(numbers)}"
+
+
+def a_world(*models: SimModel) -> World[Any]:
+    return World(models or [SimModel("acme/a:free", says=counting())])
+
+
+def read(stream: Stream) -> list[Delta]:
+    with stream:
+        return list(stream)
+
+
+# -- kept answers ----------------------------------------------------------------------------------
+
+
+def test_an_equal_request_costs_nothing(place: str) -> None:
+    world = a_world()
+    router = world.router(answer_cache=place)
+    first = router.chat("hi")
+    world.clock.advance(60)
+    again = router.chat([{"role": "user", "content": [{"type": "text", "text": "hi"}]}])
+
+    assert len(world.asked) == 1
+    assert first.cached is None
+    assert "cached" not in first.metadata
+    assert again.answer == first.answer
+    assert again.metadata["cached"]["age"] == pytest.approx(60, abs=2)
+    assert again.metadata["cached"]["model"] == "acme/a:free"
+    assert again.metadata | {"cached": 0} == first.metadata | {"attempts": [], "cached": 0}
+    assert (again.metadata["cost"], again.attempts, again.journal.entries) == (0.0, [], [])
+
+
+def test_without_the_option_each_request_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = a_world()
+    for _ in range(2):
+        world.router().chat("hi")
+    monkeypatch.setenv("FREEROUTER_ANSWER_CACHE", "true")
+    for _ in range(2):
+        world.router(answer_cache="off").chat("hi")
+    assert len(world.asked) == 4
+    for _ in range(2):
+        world.router().chat("hi")
+    assert len(world.asked) == 5
+
+
+def test_streams_and_whole_answers_serve_each_other(place: str) -> None:
+    world = a_world(SimModel("acme/a:free", says=lambda body: "x" * 450, reasoning=True))
+    router = world.router(answer_cache=place)
+    deltas = read(router.stream("hi"))
+    whole = router.chat("hi")
+    stream = router.stream("hi")
+    replayed = read(stream)
+
+    assert len(world.asked) == 1
+    for each in (deltas, replayed):
+        assert "".join(delta.text for delta in each) == whole.text == "x" * 450
+        assert "".join(delta.reasoning for delta in each) == whole.answer.reasoning
+        assert [delta.model for delta in each if delta.model] == ["acme/a:free"]
+    assert stream.outcome.answer == whole.answer
+    assert stream.outcome.cached is not None
+
+
+@pytest.mark.parametrize("pieces", ["whole", "fragments"])
+def test_tool_calls_come_as_they_are_asked_for(pieces: ToolStreaming) -> None:
+    world = a_world()
+    router = world.router(answer_cache="memory", tool_streaming=pieces)
+    request = ChatRequest.of("look").but(tools=[TOOL], tool_choice="required")
+    first, again = read(router.stream(request)), read(router.stream(request))
+
+    def calls(deltas: list[Delta]) -> list[str]:
+        told = [call.arguments for delta in deltas for call in delta.tool_calls]
+        return told or ["".join(piece.arguments for d in deltas for piece in d.fragments)]
+
+    assert len(world.asked) == 1
+    assert calls(first) == calls(again)
+    assert any(delta.fragments for delta in again) == (pieces == "fragments")
+    assert any(delta.tool_calls for delta in again) == (pieces == "whole")
+
+
+def test_fresh_asks_anew_and_replaces(place: str) -> None:
+    router = a_world().router(answer_cache=place)
+    hi = ChatRequest.of("hi")
+    texts = [router.chat(each).text for each in (hi, hi.but(fresh=True), hi)]
+    assert texts == ["answer 1", "answer 2", "answer 2"]
+
+
+def test_an_answer_is_too_old_after_its_time(place: str) -> None:
+    world = a_world()
+    router = world.router(answer_cache=AnswerCache(ttl=100, store=place))
+    router.chat("hi")
+    world.clock.advance(90)
+    assert router.chat("hi").text == "answer 1"
+    impatient = world.router(answer_cache=AnswerCache(ttl=50, store=place))
+    assert impatient.chat("hi").text == "answer 2"
+    world.clock.advance(45)
+    assert router.chat("hi").text == "answer 2"
+    world.clock.advance(5)
+    assert router.chat("hi").text == "answer 3"
+
+
+def test_two_namespaces_never_meet(place: str) -> None:
+    world = a_world()
+    names = ["", "ada", "bob"]
+    routers = [world.router(answer_cache=AnswerCache(namespace=n, store=place)) for n in names]
+    texts = [router.chat("hi").text for router in (*routers, *routers)]
+    assert texts == ["answer 1", "answer 2", "answer 3"] * 2
+
+
+def test_variants_are_handed_out_in_turn(place: str) -> None:
+    world = a_world()
+    router = world.router(answer_cache=AnswerCache(variants=3, store=place))
+    warm = ChatRequest.of("hi").but(parameters={"temperature": 0.9})
+    cold = warm.but(parameters={"temperature": 0})
+
+    assert [router.chat(warm).text for _ in range(3)] == ["answer 1", "answer 2", "answer 3"]
+    later = [router.chat(warm).text for _ in range(6)]
+    assert sorted(later) == sorted(["answer 1", "answer 2", "answer 3"] * 2)
+    assert later[:3] == later[3:]
+    assert [router.chat(cold).text for _ in range(2)] == ["answer 4"] * 2
+
+
+def test_each_of_several_samples_is_an_answer_of_its_own() -> None:
+    router = a_world().router(answer_cache="memory")
+    hi = ChatRequest.of("hi")
+    asked = [router.chat(hi.but(sample=n)).text for n in (0, 1, 0, 1)]
+    assert asked == ["answer 1", "answer 2"] * 2
+
+
+def test_what_was_cut_is_not_kept() -> None:
+    world = a_world(SimModel("acme/a:free", says=lambda _: "word " * 200))
+    request = ChatRequest.of("hi").but(parameters={"max_tokens": 3})
+    router = world.router(answer_cache="memory")
+    outcome = router.chat(request)
+    assert outcome.answer.finish_reason == "length"
+    router.chat(request)
+    assert len(world.asked) == 2
+
+
+def test_what_was_continued_or_flagged_is_not_kept() -> None:
+    half = SimModel(
+        "acme/half:free", script=["mid-stream-cut"] * 9, says=lambda _: "Once upon a time"
+    )
+    whole = SimModel("acme/whole:free", says=lambda _: "Once upon a time there was a ship.")
+    world = a_world(half, whole)
+    router = world.router(model="acme/half:free", on_stream_break="continue", answer_cache="memory")
+    stream = router.stream("Tell me a story")
+    read(stream)
+    assert stream.outcome.seams
+    assert router.cache_stats()["stored"] == 0
+
+    class Flags(Guard):
+        def judge(self, exchange: Any) -> Verdict:
+            return Verdict("flag", "hm")
+
+    flagged = world.router(guards=[Flags()], answer_cache="memory")
+    assert flagged.chat("hi").flags
+    assert flagged.cache_stats()["stored"] == 0
+
+
+def test_what_was_charged_is_not_kept() -> None:
+    paid = SimModel("acme/pro", prompt_price="0.000001", completion_price="0.000002")
+    world = a_world(paid)
+    router = world.router(model="acme/pro", allow_paid=True, answer_cache="memory")
+    for _ in range(2):
+        router.chat("hi")
+    assert len(world.asked) == 2
+
+
+def test_an_answer_of_a_provider_that_may_not_be_asked_will_not_do() -> None:
+    world = a_world()
+
+    def ask(address: str, key: str) -> str:
+        provider = Provider("openrouter", f"https://{address}.invalid/api/v1", key, limits=[])
+        return world.router(answer_cache="memory", providers=[provider]).chat("hi").text
+
+    assert ask("simulated", "sk-one") == ask("simulated", "sk-other") == "answer 1"
+    assert ask("elsewhere", "sk-one") == "answer 2"
+    assert ask("simulated", "sk-one") == "answer 3"  # the other's is kept in place of the first
+
+
+def test_a_kept_answer_is_validated_by_who_reads_it(place: str) -> None:
+    router = a_world().router(answer_cache=place)
+
+    def not_the_first(answer: Answer) -> None:
+        if answer.text == "answer 1":
+            raise ValueError("not this one")
+
+    assert router.chat("hi").text == "answer 1"
+    strict = ChatRequest.of("hi").but(validate=not_the_first)
+    assert router.chat(strict).text == "answer 2"
+    assert router.chat(strict).text == "answer 2"
+    assert router.chat("hi").text == "answer 2"
+    assert router.cache_stats()["dropped"] == 1
+
+
+def test_guards_decide_what_is_shared() -> None:
+    world = a_world()
+
+    class Long(Guard):
+        def __init__(self, least: int) -> None:
+            self.least = least
+
+        def judge(self, exchange: Any) -> bool:
+            return len(exchange.text) >= self.least
+
+    def ask(*guards: Any) -> str:
+        return world.router(guards=guards, answer_cache="memory").chat("hi").text
+
+    assert ask() == "answer 1"
+    assert ask(Long(3)) == ask(Long(3)) == "answer 2"
+    assert ask(Long(4)) == "answer 3"
+    assert ask(lambda exchange: True) == ask(lambda exchange: True) == "answer 4"
+    assert ask(lambda exchange: None) == "answer 5"
+
+
+def test_what_is_malformed_fails_as_without_a_cache() -> None:
+    router = a_world().router(answer_cache="memory")
+    for request in (
+        ChatRequest([]),
+        ChatRequest([{"role": "wizard", "content": "hi"}]),
+        ChatRequest.of("hi").but(extra_body={"x": object()}),
+        ChatRequest.of("hi").but(timeout=-1),
+    ):
+        errors = []
+        for each in (router, router.with_options(answer_cache=False)):
+            with pytest.raises(BadRequest) as caught:
+                each.chat(request)
+            errors.append(str(caught.value))
+        assert errors[0] == errors[1]
+
+
+# -- under way -------------------------------------------------------------------------------------
+
+
+async def test_equal_requests_under_way_are_sent_once(place: str) -> None:
+    world = a_world()
+    router = world.router(answer_cache=place)
+    outcomes = await asyncio.gather(*(router.achat("hi") for _ in range(64)))
+    assert len(world.asked) == 1
+    assert {outcome.text for outcome in outcomes} == {"answer 1"}
+    joined = [o for o in outcomes if o.cached is not None]
+    assert len(joined) == 63
+    assert all(o.metadata["attempts"] == [] and o.metadata["cost"] == 0 for o in joined)
+    stats = router.cache_stats()
+    assert (stats["misses"], stats["joined"], stats["requests_saved"]) == (1, 63, 63)
+
+
+async def test_who_joins_a_stream_late_sees_it_from_its_beginning() -> None:
+    world = World([SimModel("acme/a:free", says=lambda _: "abcdefgh" * 20, speed=40)])
+    router = world.router(answer_cache="memory")
+    first = router.astream("hi")
+    shown = [(await anext(first)).text, (await anext(first)).text]
+    late = router.astream("hi")
+    begun = (await anext(late)).text
+    whole = router.achat("hi")
+    rest, others, outcome = await asyncio.gather(_rest(first), _rest(late), whole)
+    assert len(world.asked) == 1
+    assert "".join(shown) + rest == begun + others == outcome.text
+    assert begun.startswith(shown[0])
+    assert late.outcome.cached is not None
+
+
+async def _rest(stream: Any) -> str:
+    return "".join([delta.text async for delta in stream])
+
+
+async def test_the_first_may_leave_while_others_listen() -> None:
+    world = World([SimModel("acme/a:free", says=lambda _: "abcdefgh" * 20, speed=40)])
+    router = world.router(answer_cache="memory")
+    first, late = router.astream("hi"), router.astream("hi")
+    await anext(first)
+    await anext(late)
+    await first.aclose()
+    await _rest(late)
+    assert late.outcome.text == "abcdefgh" * 20
+    assert len(world.asked) == 1
+    assert router.cache_stats()["stored"] == 1
+
+
+async def test_the_last_who_leaves_ends_it() -> None:
+    judging, go_on = threading.Event(), threading.Event()
+
+    class Gate(Guard):
+        on_prompt, on_answer = True, False
+
+        def judge(self, exchange: Any) -> None:
+            judging.set()
+            go_on.wait(30)
+
+    world = a_world()
+    router = world.router(answer_cache="memory", guards=[Gate()])
+    seen: list[events.Event] = []
+    router.subscribe(seen.append)
+    tasks = [asyncio.ensure_future(router.achat("hi")) for _ in range(2)]
+    await asyncio.to_thread(judging.wait, 30)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    go_on.set()
+    outcome = await router.achat("hi")
+    await asyncio.to_thread(router.flush)
+    assert outcome.cached is None
+    assert len(world.asked) == 1
+    assert sum(isinstance(event, events.CalledOff) for event in seen) == 1
+
+
+async def test_an_error_of_the_request_is_shared_and_a_deadline_is_not() -> None:
+    world = World([SimModel("acme/a:free", script=["hang"], first_token=1)])
+    router = world.router(answer_cache="memory", fallback_models=(), model="acme/a:free")
+    hasty, patient = ChatRequest.of("hi").but(timeout=5), ChatRequest.of("hi").but(timeout=90)
+    results = await asyncio.gather(
+        router.achat(hasty), router.achat(patient), return_exceptions=True
+    )
+    assert isinstance(results[0], (DeadlineExceeded, Exhausted))
+    assert not isinstance(results[1], BaseException)
+
+    broken = World([SimModel("acme/b:free", script=["401"] * 9)])
+    router = broken.router(answer_cache="memory", model="acme/b:free", fallback_models=())
+    errors = await asyncio.gather(*(router.achat("hi") for _ in range(3)), return_exceptions=True)
+    assert len({type(error) for error in errors}) == 1
+    assert len({id(error) for error in errors}) == 3
+    assert len(broken.asked) == 1
+
+
+async def test_each_follower_keeps_a_deadline_of_its_own() -> None:
+    world = World([SimModel("acme/a:free", first_token=30, jitter=0)])
+    router = world.router(answer_cache="memory")
+    patient, hasty = ChatRequest.of("hi").but(timeout=90), ChatRequest.of("hi").but(timeout=5)
+    results = await asyncio.gather(
+        router.achat(patient), router.achat(hasty), return_exceptions=True
+    )
+    assert not isinstance(results[0], BaseException)
+    assert isinstance(results[1], DeadlineExceeded)
+    assert len(world.asked) == 1
+
+
+async def test_a_broken_stream_is_shared_by_those_who_saw_it() -> None:
+    broken = SimModel("acme/a:free", script=["mid-stream-cut"], says=lambda _: "abcdefgh" * 9)
+    router = World([broken]).router(answer_cache="memory", model="acme/a:free")
+    first, late = router.astream("hi"), router.astream("hi")
+    results = await asyncio.gather(
+        _rest(first), _rest(late), router.achat("hi"), return_exceptions=True
+    )
+    assert [type(result) for result in results[:2]] == [StreamBroken, StreamBroken]
+    assert results[0] is not results[1]
+    assert not isinstance(results[2], BaseException)
+
+
+async def test_others_terms_are_others_streams() -> None:
+    """Who validates otherwise, or takes calls in pieces, gets the whole answer at the end."""
+    world = World([SimModel("acme/a:free", says=counting(), speed=10)])
+    router = world.router(answer_cache="memory")
+    pieces = router.with_options(tool_streaming="fragments")
+
+    def never(answer: Answer) -> None:
+        raise ValueError("no")
+
+    streams = [router.astream("hi"), pieces.astream("hi")]
+    hard = router.achat(ChatRequest.of("hi").but(validate=never, timeout=20))
+    results = await asyncio.gather(*map(_rest, streams), hard, return_exceptions=True)
+    assert results[0] == results[1] == "answer 1"
+    assert isinstance(results[2], Exhausted)
+
+
+async def test_nobody_who_is_waited_for_waits_for_the_background() -> None:
+    world = World([SimModel("acme/a:free", says=counting())])
+    router = world.router(answer_cache="memory")
+    late, soon = ChatRequest.of("hi").but(lane="background"), ChatRequest.of("hi")
+    await asyncio.gather(router.achat(late), router.achat(soon), router.achat(late))
+    assert len(world.asked) == 2
+
+
+# -- what is told ----------------------------------------------------------------------------------
+
+
+def test_what_is_told_of_kept_answers(place: str) -> None:
+    world = a_world()
+    router = world.router(answer_cache=place)
+    seen: list[events.Event] = []
+    router.subscribe(seen.append)
+    for _ in range(3):
+        router.chat("hi")
+    stats = router.cache_stats()
+    router.flush()
+    results = [event.result for event in seen if isinstance(event, events.AnswerCacheUsed)]
+    (kept,) = router.kept_answers()
+
+    assert sorted(results) == ["hit", "hit", "miss", "stored"]
+    assert sum(isinstance(event, events.Answered) for event in seen) == 1
+    assert (stats["hits"], stats["misses"], stats["stored"]) == (2, 1, 1)
+    assert (stats["requests_saved"], stats["entries"]) == (2, 1)
+    assert stats["bytes"] == kept["bytes"] > 0
+    assert stats["tokens_saved"] > 0
+    assert (kept["model"], kept["text"], len(kept["key"])) == ("acme/a:free", "answer 1", 64)
+    assert router.quota().lines == () or all(line.used <= 1 for line in router.quota().lines)
+
+
+def test_clearing_forgets(place: str) -> None:
+    world = a_world()
+    router = world.router(answer_cache=place)
+    router.chat("old")
+    world.clock.advance(100)
+    router.chat("new")
+    assert router.clear_cache(older=50) == 1
+    assert [kept["text"] for kept in router.kept_answers()] == ["answer 2"]
+    assert router.clear_cache() == 1
+    assert router.cache_stats()["entries"] == 0
+    router.chat("new")
+    assert len(world.asked) == 3
+
+
+def test_an_option_is_a_word_an_address_a_table_or_an_answer_cache(tmp_path: Path) -> None:
+    world = a_world()
+    assert world.router().config.answer_cache is False
+    assert world.router(answer_cache=True).config.answer_cache == AnswerCache()
+    table = {"ttl": "12h", "variants": 2}
+    assert world.router(answer_cache=table).config.answer_cache == AnswerCache(
+        ttl=43_200, variants=2
+    )
+    secret = world.router(answer_cache="redis://:secret@host/0")
+    assert "secret" not in repr(secret.config) + json.dumps(secret.describe())
+    described = world.router(answer_cache=AnswerCache(namespace="a")).describe()
+    assert described["answer_cache"] == {"namespace": "a"}
+    assert Router(answer_cache=described["answer_cache"]).config.answer_cache == AnswerCache(
+        namespace="a"
+    )
+    wrong: Any
+    for wrong in ("somewhere", 3, {"tll": 3}, {"ttl": -1}):
+        with pytest.raises(BadSetting):
+            world.router(answer_cache=wrong)
+
+
+def test_the_settings_file_and_the_environment_turn_it_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = a_world()
+    (tmp_path / "freerouter.toml").write_text('[router]\nanswer_cache = {ttl = "1h"}\n')
+    assert world.router()._resolved.answer_cache == AnswerCache(ttl=3600)
+    monkeypatch.setenv("FREEROUTER_ANSWER_CACHE", "nowhere")
+    (tmp_path / "freerouter.toml").unlink()
+    with pytest.raises(BadSetting, match="FREEROUTER_ANSWER_CACHE"):
+        world.router().chat("hi")
+
+
+def test_nothing_is_left_under_way() -> None:
+    router = a_world().router(answer_cache="memory")
+    for n in range(5):
+        router.chat(f"{n}")
+    gc.collect()
+    assert not router._runtime.flights._flights
