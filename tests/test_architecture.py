@@ -204,8 +204,16 @@ def test_public_names_are_exported() -> None:
     )
     for name in freerouter_core.__all__:
         assert getattr(freerouter_core, name) is not None
-    assert langchain_freerouter.__all__ == ["ChatFreeRouter"]
-    assert llamaindex_freerouter.__all__ == ["FreeRouter"]
+    assert langchain_freerouter.__all__ == [
+        "ChatFreeRouter",
+        "FreeRouterEmbeddings",
+        "FreeRouterRerank",
+    ]
+    assert llamaindex_freerouter.__all__ == [
+        "FreeRouter",
+        "FreeRouterEmbedding",
+        "FreeRouterRerank",
+    ]
     with pytest.raises(AttributeError):
         _ = freerouter_core.Nothing
 

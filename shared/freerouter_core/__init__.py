@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .catalogue.model import Catalogue, Model
     from .catalogue.providers import Limit, Provider
     from .client.bulk import Bulk, BulkResult
+    from .client.embedding.embedded import Embedded, Reranked
     from .client.router import Router, Session
     from .client.streams import AsyncStream, Stream
     from .guards import Exchange, Guard, Verdict
@@ -42,6 +43,7 @@ _HOMES = {
     "Catalogue": ".catalogue.model",
     "ChatRequest": ".wire.request",
     "Delta": ".wire.delta",
+    "Embedded": ".client.embedding.embedded",
     "Exchange": ".guards",
     "Guard": ".guards",
     "Limit": ".catalogue.providers",
@@ -49,6 +51,7 @@ _HOMES = {
     "Need": ".routing.need",
     "Outcome": ".routing.plan",
     "Provider": ".catalogue.providers",
+    "Reranked": ".client.embedding.embedded",
     "Router": ".client.router",
     "Runtime": ".runtime.runtime",
     "Session": ".client.router",
@@ -69,6 +72,7 @@ __all__ = [
     "Catalogue",
     "ChatRequest",
     "Delta",
+    "Embedded",
     "Exchange",
     "Guard",
     "Limit",
@@ -76,6 +80,7 @@ __all__ = [
     "Need",
     "Outcome",
     "Provider",
+    "Reranked",
     "Router",
     "Runtime",
     "Session",

@@ -24,7 +24,7 @@ from freerouter_core.simulator import SimModel, World
 from langchain_freerouter import ChatFreeRouter
 
 ROWS = known_providers()
-ASKED = sorted(name for name, row in ROWS.items() if not row.get("ended"))
+ASKED = sorted(name for name, row in ROWS.items() if not row.get("ended") and row.get("chat", True))
 
 
 def accounts_of(**options: Any) -> dict[str, Any]:

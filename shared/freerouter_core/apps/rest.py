@@ -30,7 +30,16 @@ from starlette.middleware.cors import CORSMiddleware
 from .._version import __version__
 from ..client.router import Router
 from ..wire.model_names import ANTHROPIC, ModelNames
-from .http import account, chat_completions, messages, models, page, reports, responses
+from .http import (
+    account,
+    chat_completions,
+    embeddings,
+    messages,
+    models,
+    page,
+    reports,
+    responses,
+)
 from .http.auth import AccessMiddleware
 from .http.bounds import MOST_REQUESTS, BoundsMiddleware
 from .http.docs import add_docs
@@ -68,6 +77,7 @@ def api(of: Callable[[], Router], watchers: Watchers | None = None) -> APIRouter
     chat_completions.add_routes(paths, get_router, limits)
     responses.add_routes(paths, get_router, limits)
     messages.add_routes(paths, get_router, limits)
+    embeddings.add_routes(paths, get_router)
     models.add_routes(paths, get_router)
     account.add_routes(paths, get_router)
     reports.add_routes(paths, get_router)

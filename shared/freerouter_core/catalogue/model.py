@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Literal
+from typing import Any
+
+from .serving import Mode as Mode
+from .serving import Serving
 
 TEXT = frozenset({"text"})
-
-Mode = Literal["chat", "embedding", "rerank"]
-"""What a model is asked for: text, vectors, or an order of texts."""
 
 ModelIdentity = tuple[str, str, str]
 """(provider, base URL, wire name): what is learnt about a model is stored under it."""
@@ -49,6 +49,10 @@ class Model:
     free: bool = False
     chat: bool = True
     """False for classifiers, OCR, decision, gated and non-text models: never candidates."""
+    mode: Mode = "chat"
+    """What it is asked for, if it is asked."""
+    serving: Serving | None = None
+    """How it is served, if it is no chat model."""
     prompt_price: float = 0.0
     completion_price: float = 0.0
     reasoning_mandatory: bool = False

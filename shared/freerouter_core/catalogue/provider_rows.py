@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from ..errors import BadSetting, forgets_locals, shown_name
 from .addresses import address_at_host, check_address
 from .providers import Account, Limit, Provider, frozen_rule
+from .served_rows import read_served
+from .serving import Served
 
 ProviderRow = Mapping[str, Any]
 _VARIABLE = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
@@ -39,6 +42,8 @@ def rows_from_tables(tables: Mapping[str, ProviderRow]) -> dict[str, ProviderRow
 def _typed(row: dict[str, Any]) -> dict[str, Any]:
     if "limits" in row:
         row["limits"] = tuple(Limit(**limit) for limit in row["limits"])
+    if "serves" in row:
+        row["serves"] = tuple(read_served(served) for served in row["serves"])
     if "free" in row:
         row["free"] = frozen_rule(row["free"])
     if "with_key" in row:
@@ -97,6 +102,9 @@ def resolve_account(
         limits=tuple(row.get("limits", ())) if provider.limits is None else provider.limits,
         headers=provider.headers,
         models=_models_address(row, address, provider, environment),
+        serves=_serves(row, provider),
+        chat=bool(row.get("chat", True)),
+        other_models=str(row.get("other_models", "")),
         usage=address_at_host(address, row["usage"]) if row.get("usage") else "",
         proof=_proof(row, provider, environment),
         privacy=row.get("privacy", "unknown"),
@@ -117,6 +125,23 @@ def _key(provider: Provider, row: ProviderRow, environment: Variables) -> str:
             hint="copy it again; a placeholder from a text is no key",
         )
     return key
+
+
+def _serves(row: ProviderRow, provider: Provider) -> tuple[Served, ...]:
+    """What it serves besides chat. Limits and addresses of the user's own replace the row's."""
+    served: tuple[Served, ...] = row.get("serves", ())
+    if provider.limits is not None:
+        served = tuple(replace(s, serving=replace(s.serving, limits=None)) for s in served)
+    if provider.base_url is not None:
+        served = tuple(
+            replace(s, serving=replace(s.serving, path="", wording="openai"))
+            if s.serving.path.startswith("https:")
+            else s
+            for s in served
+        )
+    if isinstance(provider.free, tuple):  # the user's own rule stands alone
+        served = tuple(replace(s, free=s.model in provider.free) for s in served)
+    return served
 
 
 def _models_address(

@@ -1,59 +1,18 @@
-"""`Provider` and `Limit`: where models are served, by which rules. `Account`: both, with a key."""
+"""`Provider`: where models are served, by which rules. `Account`: the same, with a key."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
-from typing import Literal, get_args
 
 from ..errors import BadSetting, forgets_locals
 from .addresses import address_name, shown_address
-
-Scope = Literal["account", "model", "ip"]
-Reset = Literal["rolling", "fixed", "bucket", "utc-day", "pacific-day", "utc-month"]
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most `requests` (or `tokens`, or `concurrent` at a time) in any `per` seconds.
-
-    `scope`: "account" is shared by all free models of the key, "ip" by all keys of this machine;
-    "model" is each model's own.
-
-    `models`: the names of the only models that it is about; empty: all.
-
-    `reset`: "rolling" is any window of that length. "fixed" is a counter that starts anew every
-    `per` seconds by the clock; "bucket" refills evenly. "utc-day", "pacific-day" and "utc-month"
-    are counters that start anew with that day or month.
-    """
-
-    requests: int | None = None
-    _: KW_ONLY
-    tokens: int | None = None
-    concurrent: int | None = None
-    per: float = 60.0
-    scope: Scope = "account"
-    reset: Reset = "rolling"
-    models: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "models", tuple(self.models))
-        amounts = [n for n in (self.requests, self.tokens, self.concurrent) if n is not None]
-        if len(amounts) != 1 or amounts[0] < 0:
-            raise BadSetting(
-                f"{self!r} must state exactly one of requests, tokens, concurrent, not negative",
-                hint="for two rules write two limits,"
-                " e.g. [Limit(requests=20), Limit(concurrent=2)]",
-            )
-        if self.per <= 0:
-            raise BadSetting(f"{self!r}: per must be positive seconds")
-        scopes, resets = get_args(Scope), get_args(Reset)
-        if self.scope not in scopes or self.reset not in resets:
-            raise BadSetting(
-                f"{self!r}: scope is one of {', '.join(scopes)}; reset one of {', '.join(resets)}"
-            )
+from .limit import Limit as Limit
+from .limit import Reset as Reset
+from .limit import Scope as Scope
+from .serving import Served
 
 
 @dataclass(frozen=True)
@@ -147,6 +106,12 @@ class Account:
     """Names of models that `free` does not cover."""
     needs_proof: bool = False
     """Whether a model is free only if its provider's list states that every price is zero."""
+    serves: tuple[Served, ...] = ()
+    """The models besides chat that are known to be served there."""
+    chat: bool = True
+    """Whether it has chat models."""
+    other_models: str = field(default="", repr=False)
+    """The address of the list of models besides chat, if it is not the list of models."""
     keys: tuple[str, ...] = ()
     """The variables that may hold its key."""
     signup: str = ""
@@ -159,6 +124,21 @@ class Account:
     def __post_init__(self) -> None:
         digest = hashlib.sha256(self.key.encode()).hexdigest()[:12] if self.key else "keyless"
         object.__setattr__(self, "scope", f"{self.provider}|{self.address}|{digest}")
+
+    def limited(self, limit: Limit) -> Account:
+        """The same account under one more limit, for all its models."""
+        serves = tuple(served.limited(limit) for served in self.serves)
+        return replace(self, limits=(*self.limits, limit), serves=serves)
+
+    @property
+    def of_others(self) -> Account:
+        """The same account, whose list of models is that of the models besides chat."""
+        return replace(self, models=self.other_models) if self.other_models else self
+
+    @property
+    def lists_others(self) -> bool:
+        """Whether its list of models is that of the models besides chat."""
+        return bool(self.other_models) and self.models == self.other_models
 
     @property
     def address(self) -> str:
@@ -177,6 +157,9 @@ class Account:
             limits=self.limits,
             simulated=self.simulated,
             models=shown_address(self.models) or "",
+            serves=self.serves,
+            chat=self.chat,
+            other_models=shown_address(self.other_models) or "",
             usage=shown_address(self.usage) or "",
             privacy=self.privacy,
             local=self.local,

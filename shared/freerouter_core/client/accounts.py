@@ -76,7 +76,7 @@ def accounts_of(
     if config.daily_cap is not None:
         cap = Limit(requests=config.daily_cap, per=_DAY, reset="utc-day")
         for name, account in accounts.items():
-            accounts[name] = dataclasses.replace(account, limits=(*account.limits, cap))
+            accounts[name] = account.limited(cap)
     if config.privacy == "no-train":
         accounts = {name: account for name, account in accounts.items() if _may_not_train(account)}
         if not accounts and not missing:

@@ -111,7 +111,7 @@ class Context:
             required: whether to raise `CatalogueUnavailable` if there is no list.
         """
         return await self.runtime.discovery.catalogue(
-            resolved.accounts.values(),
+            [account for account in resolved.accounts.values() if account.chat],
             self.transport,
             resolved.settings.free_models_refresh,
             wait=wait,

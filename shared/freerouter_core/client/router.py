@@ -30,12 +30,13 @@ from .config import (
     ToolStreaming,
 )
 from .context import Context
+from .embedding.router_texts import RouterTexts
 from .router_bulk import RouterBulk
 from .router_reports import RouterReports
 from .streams import AsyncStream, Stream
 
 
-class Router(RouterReports, RouterBulk):
+class Router(RouterReports, RouterBulk, RouterTexts):
     """Which models may be asked, in which order, under which limits.
 
     Immutable, picklable and cheap to make. Equal routers share limits, health and connections.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..catalogue.calendar import DAY
 from ..catalogue.model import Model
@@ -18,8 +18,9 @@ class Charge:
     """One limit that a request falls under, and where it is counted.
 
     `scope`: an account's, or one of its models'. `amount`: what a request takes if that is neither
-    one request nor its tokens (millionths of a dollar). `name`: the name of a window whose limit
-    changes. `before`: when requests were sent before there was a limit to count them, unix seconds.
+    one request nor its tokens (its texts, or millionths of a dollar). `name`: the name of a window
+    whose limit changes. `before`: when requests were sent before there was a limit to count them,
+    unix seconds.
     """
 
     scope: str
@@ -38,6 +39,8 @@ class Charge:
             return f"{self.scope}|{self.name}"
         limit = self.limit
         kind = "r" if limit.requests is not None else "t" if limit.tokens is not None else "c"
+        if limit.counts == "texts":
+            kind = "i"
         return f"{self.scope}|{kind}|{limit.per:g}|{limit.reset}"
 
 
@@ -72,11 +75,14 @@ class Refusal:
 
 def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:
     """The stated limits of the free tier on the way to a model. A paid model falls under none."""
-    if not model.free or not account.limits:
+    limits = account.limits
+    if model.serving is not None and model.serving.limits is not None:
+        limits = model.serving.limits
+    if not model.free or not limits:
         return ()
     scopes = {"account": account.scope, "ip": f"{account.provider}|{account.address}|ip"}
     tightest: dict[str, Charge] = {}
-    for limit in account.limits:
+    for limit in limits:
         if limit.models and model.wire_name not in limit.models:
             continue
         charge = Charge(scopes.get(limit.scope) or f"{account.scope}|{model.wire_name}", limit)
@@ -86,10 +92,25 @@ def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:
     return tuple(tightest.values())
 
 
+def of_texts(charges: tuple[Charge, ...], texts: int) -> tuple[Charge, ...]:
+    """The charges of a request of so many texts: some limits count each."""
+    if texts == 1:
+        return charges
+    return tuple(
+        replace(charge, amount=texts) if charge.limit.counts == "texts" else charge
+        for charge in charges
+    )
+
+
 def budget(account: Account, usd: float, cost: float) -> Charge:
     """The owner's budget per UTC day for an account, as a limit. `cost`: USD of this request."""
     limit = Limit(tokens=int(usd * DOLLAR), per=DAY, reset="utc-day")
     return Charge(f"{account.scope}|usd", limit, max(1, math.ceil(cost * DOLLAR)))
+
+
+def is_budget(charge: Charge) -> bool:
+    """Whether it is counted in millionths of a dollar."""
+    return charge.amount is not None and charge.limit.tokens is not None
 
 
 def amount_of(charge: Charge, tokens: int) -> int:

@@ -232,7 +232,7 @@ class _Run:
 
     def _reserve(self, candidate: Candidate, attempt: s.Attempt) -> Steps[bool]:
         """Take a share of every limit; whether all had room."""
-        need = self.plan.need
+        need = self.plan.need.part_for(candidate.model)
         charges = self.state.charges(candidate, need, self.plan.policy, self.now)
         if not charges:
             return True

@@ -51,6 +51,8 @@ def able(model: Model, need: Need, policy: Policy, *, named: bool = False) -> st
     if not policy.allow_paid and not model.free:
         known = "not free" if model.listed else "not listed, and not known to be free"
         return f"{known}; allow_paid=True would permit it"
+    if need.mode != "chat":
+        return _mode(model, need)
     if not (model.chat or named):
         return "not a chat model for plain clients"
     quality = quality_of(model, policy)
@@ -58,6 +60,16 @@ def able(model: Model, need: Need, policy: Policy, *, named: bool = False) -> st
         return f"its quality prior of {quality:.1f} is under min_quality={policy.min_quality:g}"
     lacks = lacks_of(model.wire_name, model.provider)
     return _capabilities(model, need, policy, lacks) or _price(model, policy)
+
+
+def _mode(model: Model, need: Need) -> str | None:
+    """Why a model besides chat cannot serve a need besides chat."""
+    if model.mode != need.mode or model.serving is None:
+        return f"no {need.mode} model"
+    space = model.serving.space
+    if need.space is not None and (space is None or not space.serves(need.space)):
+        return f"its vectors are of another space than {need.space.name}"
+    return None
 
 
 def ready(
@@ -79,6 +91,8 @@ def ready(
 
 def _size(model: Model, need: Need, policy: Policy, health: Health | None) -> str | None:
     context = window(model, health)
+    if need.mode != "chat":
+        return _text_size(model, need, context)
     if model.listed and context < need.least_tokens:
         return f"{TOO_LONG} {context:,} tokens is under the {need.least_tokens:,} needed at least"
     if model.listed and context < policy.min_context:
@@ -86,6 +100,15 @@ def _size(model: Model, need: Need, policy: Policy, health: Health | None) -> st
             f"its {context:,} tokens of context are under min_context={policy.min_context:,} "
             "(in LlamaIndex: context_window)"
         )
+    return None
+
+
+def _text_size(model: Model, need: Need, context: int) -> str | None:
+    """Whether the longest text fits. One that may be cut in silence must surely fit."""
+    cuts = model.serving is not None and model.serving.cuts
+    longest = max(need.sizes, default=0) if cuts else need.least_tokens
+    if context < longest:
+        return f"{TOO_LONG} {context:,} tokens is under the {longest:,} of the longest text"
     return None
 
 

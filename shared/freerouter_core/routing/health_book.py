@@ -25,6 +25,9 @@ from .ways import form_way
 FORM_FAILED = 1.5
 """Failures that one in a first form counts as: others come first, and it is no inability yet."""
 
+APART = frozenset({"embedding", "rerank"})
+"""Ways of asking whose times say nothing of a chat's."""
+
 LATEST = 32
 """Models that are remembered because they answered last."""
 
@@ -107,7 +110,8 @@ class HealthBook:
         )
         for done in ways:
             self._record(identity).did(done)
-        self.pool.answered(first_token, seconds, tokens, way)
+        if way not in APART:
+            self.pool.answered(first_token, seconds, tokens, way)
 
     def failed(
         self,

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from ..catalogue.calendar import DAY
 from ..catalogue.providers import Limit
-from .charges import DOLLAR, Charge, Grant, Refusal, amount_of, size_of
+from .charges import DOLLAR, Charge, Grant, Refusal, amount_of, is_budget, size_of
 from .window import Window
 
 LEARNT_POLL = 2.0
@@ -78,7 +78,7 @@ def changes(
     for charge in grant.charges:
         if charge.limit.concurrent is not None or not sent:
             amounts[charge] = None
-        elif charge.amount is not None:
+        elif is_budget(charge):
             if cost is not None:
                 amounts[charge] = cost * DOLLAR
         elif charge.limit.tokens is not None and tokens is not None and tokens != grant.tokens:

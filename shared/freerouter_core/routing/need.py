@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ..catalogue.model import Mode, Model
+from ..catalogue.serving import Space
 from ..errors import BadRequest
+from ..wire.embeddings import EmbedRequest
 from ..wire.json_values import MAX_DEPTH, is_deep
 from ..wire.request import ChatRequest, check_request
+from ..wire.rerank import RerankRequest
 from .task import analyse
 from .timings import PLAIN
 
@@ -65,11 +69,31 @@ class Need:
     """A name in `task.TASKS`; None: not asked for, or not recognised."""
     after_tool: bool = False
     """Whether the last message is a tool's result: then an empty answer can be right."""
+    mode: Mode = "chat"
+    """Which models can serve it."""
+    sizes: tuple[int, ...] = ()
+    """Tokens of each text that is to be embedded or ranked, estimated high."""
+    space: Space | None = None
+    """The only space that its vectors may be of."""
 
     @property
     def way(self) -> str:
         """The way of asking that decides how long the answer is."""
+        if self.mode != "chat":
+            return self.mode
         return self.ways[-1] if self.ways else PLAIN
+
+    @property
+    def calls(self) -> int:
+        """Texts, as limits count them that count each."""
+        return max(1, len(self.sizes))
+
+    def part_for(self, model: Model) -> Need:
+        """What of it one request asks of a model: the first texts, as many as it takes at once."""
+        if not self.sizes or model.serving is None or self.mode != "embedding":
+            return self
+        sizes = self.sizes[: model.serving.takes(self.sizes)]
+        return replace(self, sizes=sizes, prompt_tokens=sum(sizes))
 
     @property
     def ways(self) -> tuple[str, ...]:
@@ -77,9 +101,10 @@ class Need:
         return (("tools",) if self.tools else ()) + (("structured",) if self.structured else ())
 
     @property
-    def kind(self) -> tuple[frozenset[str], bool, bool, bool]:
+    def kind(self) -> tuple[object, ...]:
         """What of it decides fitness, besides sizes."""
-        return (self.inputs, self.tools, self.tool_choice, self.logprobs)
+        space = None if self.space is None else self.space.key
+        return (self.inputs, self.tools, self.tool_choice, self.logprobs, self.mode, space)
 
 
 def checked_need(request: ChatRequest, *, allow_paid: bool, task: str | None = None) -> Need:
@@ -105,6 +130,19 @@ def checked_need(request: ChatRequest, *, allow_paid: bool, task: str | None = N
             f"the request is malformed: {type(error).__name__}: {error}",
             hint="messages and tools must be dicts as the OpenAI API words them",
         ) from None
+
+
+def need_of_texts(request: EmbedRequest | RerankRequest) -> Need:
+    """The need of a request about texts."""
+    return Need(
+        prompt_tokens=sum(request.sizes),
+        least_tokens=request.least_tokens,
+        output_tokens=0,
+        limit=0,
+        mode=request.mode,
+        sizes=request.sizes,
+        space=request.space if isinstance(request, EmbedRequest) else None,
+    )
 
 
 def need_of(request: ChatRequest, task: str | None = None) -> Need:

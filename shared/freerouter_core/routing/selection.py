@@ -95,7 +95,7 @@ def _ordered(fitting: list[Model], situation: Situation) -> list[Model]:
     ranked = rank(fitting, situation)
     if policy.kept:
         ranked.sort(key=lambda m: m.id != policy.kept)
-    if need.prompt_tokens > SMALL_PROMPT:
+    if need.prompt_tokens > SMALL_PROMPT and need.mode == "chat":
         ranked.sort(key=lambda m: tight(m, need, records.get(m.identity)))
     if need.older_inputs:
         ranked.sort(key=lambda m: not _sees(m, need, records.get(m.identity), situation.now))
@@ -120,11 +120,13 @@ def _fitting(
     # The common case inline: nothing speaks against a model, and the request is small enough.
     record_of = situation.book.models.get
     largest = max(need.prompt_tokens + need.output_tokens, policy.min_context)
-    safe = policy.min_safety <= PRIOR_SAFETY
+    safe, is_chat = policy.min_safety <= PRIOR_SAFETY, need.mode == "chat"
     fitting = []
     for model in models:
         health = record_of(model.identity)
-        plain = safe and (health is None or (health.plain and policy.max_latency is None))
+        plain = (
+            is_chat and safe and (health is None or (health.plain and policy.max_latency is None))
+        )
         if plain and model.context >= largest and model.expires is None and model.free:
             fitting.append(model)
             continue
@@ -150,7 +152,7 @@ def _able(catalogue: Catalogue, accounts: Mapping[str, Account], situation: Situ
     reasons = [
         (model, able(model, need, policy))
         for model in catalogue.models
-        if model.chat and model.provider in accounts
+        if (model.chat or model.mode == need.mode != "chat") and model.provider in accounts
     ]
     models = [model for model, reason in reasons if reason is None]
     result: Able = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from .adaptive_limits import AdaptiveLimits
 from .candidates import Candidate
-from .charges import Charge, budget
+from .charges import Charge, budget, of_texts
 from .health_book import HealthBook
 from .need import Need
 from .policy import Policy
@@ -40,6 +40,7 @@ class RoutingState:
         """
         account, model = candidate.account, candidate.model
         if policy.daily_budget_usd is None or model.free:
-            return candidate.charges + self.adaptive_limits.charges(account, model, now)
+            stated = of_texts(candidate.charges, need.calls)
+            return stated + self.adaptive_limits.charges(account, model, now)
         cost = model.cost(need.prompt_tokens, need.output_tokens)
         return (*candidate.charges, budget(account, policy.daily_budget_usd, cost))

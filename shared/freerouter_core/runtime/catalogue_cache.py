@@ -14,7 +14,7 @@ from .json_cache import read_json, write_json
 
 FORMAT = 2
 """The version of the files. Others are ignored, and replaced by the next fetch."""
-_DEFAULTS = {f.name: f.default for f in fields(Model) if f.init}
+_DEFAULTS = {f.name: f.default for f in fields(Model) if f.init and f.name != "serving"}
 
 
 class CatalogueCache:
@@ -47,7 +47,9 @@ class CatalogueCache:
         folder = self._folder()
         if folder is None or account.simulated:
             return None
-        digest = hashlib.sha256(f"{account.scope}|{account.free}".encode()).hexdigest()[:16]
+        of_list = f"|{account.models}" if account.lists_others else ""
+        name = f"{account.scope}|{account.free}{of_list}"
+        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
         return folder / f"catalogue-{account.provider}-{digest}.json"
 
 

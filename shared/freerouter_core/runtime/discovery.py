@@ -46,6 +46,10 @@ FIRST_BACKOFF, LONGEST_BACKOFF = 30.0, 1_800.0
 """Seconds until a failed fetch is tried again: doubled each time, up to the second number."""
 
 
+_Key = tuple[str, object, bool]
+"""An account's scope, its rule for free models, and whether the list is of models besides chat."""
+
+
 @dataclass(kw_only=True)
 class _Source:
     """One account's list: the last good one, and the fetch under way. Times are unix seconds."""
@@ -74,8 +78,8 @@ class Discovery:
         """Lists "fetched", "failed", "from_disk", and "avoided" because a fresh one was there."""
         self._clock, self._emit = clock, emit
         self._cache = CatalogueCache(folder)
-        self._sources: dict[tuple[str, object], _Source] = {}
-        self._merged: dict[tuple[tuple[str, object], ...], tuple[tuple[float, ...], Catalogue]] = {}
+        self._sources: dict[_Key, _Source] = {}
+        self._merged: dict[tuple[_Key, ...], tuple[tuple[float, ...], Catalogue]] = {}
 
     async def catalogue(
         self,
@@ -153,7 +157,7 @@ class Discovery:
             source.task = None
 
     def _source(self, account: Account) -> _Source:
-        return self._sources.setdefault((account.scope, account.free), _Source())
+        return self._sources.setdefault(_key(account), _Source())
 
     # -- waiting for first lists --------------------------------------------------------------
 
@@ -244,7 +248,7 @@ class Discovery:
                 paid=account.paid,
                 needs_proof=account.needs_proof,
             )
-            if not models:
+            if not models and not account.lists_others:
                 message = "the list of models is empty, or has an unknown shape"
                 raise _ListRefused(message)
         except (TransportFailed, TimeoutError) as error:
@@ -278,7 +282,7 @@ class Discovery:
         with_lists = [source for source in sources if source.models is not None]
         if required and accounts and not with_lists:
             raise self._unavailable(accounts)
-        key = tuple((account.scope, account.free) for account in accounts)
+        key = tuple(map(_key, accounts))
         stamps = tuple(source.fetched for source in sources)
         cached = self._merged.get(key)
         if cached is not None and cached[0] == stamps:
@@ -324,6 +328,10 @@ async def _get_models(account: Account, transport: Transport, now: float) -> obj
     except ValueError:
         raise _ListRefused("the list of models is not JSON") from None
     return payload
+
+
+def _key(account: Account) -> _Key:
+    return account.scope, account.free, account.lists_others
 
 
 def _is_local(account: Account) -> bool:

@@ -31,6 +31,7 @@ from pathlib import Path
 from random import Random
 from typing import ClassVar, TypeVar
 
+from ..catalogue.model import ModelIdentity
 from ..catalogue.providers import Account
 from ..errors import FreeRouterError, forgets_locals
 from ..events import Event, Observer
@@ -53,6 +54,7 @@ from .loop.job import LoopThread
 from .loop.os_threads import start_thread
 from .loop.portal import Portal
 from .observers import EventBus
+from .space_records import SpaceRecord
 
 T = TypeVar("T")
 START_TIMEOUT = 10.0
@@ -91,6 +93,10 @@ class Runtime(Portal):
         self.state = RoutingState()
         self.sessions: dict[str, SessionMemory] = {}
         """What is remembered of each session, by its name."""
+        self.spaces: dict[str, SpaceRecord] = {}
+        """The spaces of indexes that this process has embedded for, by where their record is."""
+        self.proved: dict[tuple[str, ModelIdentity], float] = {}
+        """When a model last proved to serve a space, unix seconds, by the record's digest."""
         self.dev_transport: HttpClient | None = None
         """The transport of the world that answers in DEV_MODE, once there is one."""
         self._events = EventBus()
@@ -232,6 +238,18 @@ class Runtime(Portal):
         """
         with self.clock.held():
             return await run_on_thread(call, self._running_thread().callbacks)
+
+    @property
+    def state_folder(self) -> Path | None:
+        """The folder for records beside the state; None: the state is in memory."""
+        if not self.ledger.store.shared:
+            return None
+        path = getattr(self.ledger.store, "path", None)
+        if isinstance(path, Path):
+            return path.parent
+        from platformdirs import user_state_path
+
+        return user_state_path("freerouter")
 
     def _cache_folder(self) -> Path | None:
         if self._cache is None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,6 +19,7 @@ from .response import (
     sse_event,
     stream_response,
 )
+from .wrong_vectors import CHANGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,8 @@ class FaultContext:
     """Makes the answer that the model would have given."""
     chunk: Callable[..., Json]
     """Makes a chunk of its stream. Keywords are fields of the delta, `finish` and `usage`."""
+    texts: tuple[int, ...] = ()
+    """Tokens of each text to embed."""
     allowed: int | None = None
     """Requests that the limit allows which refuses it; None: none does."""
 
@@ -223,6 +229,23 @@ def _finish_error(context: FaultContext) -> Json:
     return context.chunk(content="", finish="error")
 
 
+def _changed_vectors(name: str) -> Fault:
+    """A good answer whose vectors are wrong in one way. To a chat it is an ordinary answer."""
+
+    def respond(context: FaultContext) -> TimedResponse:
+        answer = context.answer()
+        body = json.loads(b"".join(piece for piece in answer.body if isinstance(piece, bytes)))
+        if "data" not in body:
+            return answer
+        for row in body["data"]:
+            if isinstance(row["embedding"], str):
+                row["embedding"] = array("f", base64.b64decode(row["embedding"])).tolist()
+        body["data"] = CHANGES[name](body["data"])
+        return replace(answer, body=(json.dumps(body).encode(),))
+
+    return respond
+
+
 _RATE_LIMITED = (
     "{model} is temporarily rate-limited upstream. Please retry shortly, or add your own key"
 )
@@ -324,5 +347,6 @@ FAULTS: dict[str, Fault] = {
     "mid-stream-eof": _mid_stream(sse_event({"choices": []})),
     "mid-stream-half": _half,
     "stall": _mid_stream(*_KEPT_ALIVE, ConnectionFailure("hang")),
+    **{name: _changed_vectors(name) for name in CHANGES},
 }
 """Every fault by name. `stall` and those named `mid-stream…` strike after text was shown."""

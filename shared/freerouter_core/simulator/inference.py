@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from random import Random
 
+from ..catalogue.model import Mode
 from .encoding import Completion, encode, encode_stream, truncate
 from .faults import FaultContext
 from .models import SimModel
 from .responder import Reply, compose
 from .response import Json, TimedResponse
+from .vectors import answer_texts, texts_of, tokens_of
 
 
 class Inference:
@@ -19,7 +21,9 @@ class Inference:
         self._rng = rng
         self._cached_prompts: set[tuple[str, str]] = set()
 
-    def context(self, model: SimModel, request: Json, *, number: int, now: float) -> FaultContext:
+    def context(
+        self, model: SimModel, request: Json, *, number: int, now: float, mode: Mode = "chat"
+    ) -> FaultContext:
         """What a fault may use of the world's request `number`."""
         stream = request.get("stream") is True
         response_id = f"gen-{number}-{self._rng.randrange(16**8):08x}"
@@ -50,6 +54,8 @@ class Inference:
             return body if usage is None else body | {"usage": usage}
 
         def answer() -> TimedResponse:
+            if mode != "chat":
+                return answer_texts(model, request, first_token, rerank=mode == "rerank")
             reply, finish_reason = truncate(_reply(model, request), request)
             completion = Completion(
                 reply=reply,
@@ -64,7 +70,9 @@ class Inference:
             )
             return encode_stream(completion, chunk) if stream else encode(completion)
 
+        texts = texts_of(request) if mode == "embedding" else ()
         return FaultContext(
+            texts=tuple(tokens_of(text) for text in texts if isinstance(text, str)),
             model=model.id,
             stream=stream,
             now=now,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
+from ..catalogue.model import Mode
 from .dialects import Dialect
 from .response import Json
 
@@ -62,6 +63,17 @@ class SimModel:
     """USD a token."""
     completion_price: str = "0"
     """USD a token."""
+    dimension: int = 0
+    """Numbers of its vectors. Above 0 it is an embedding model, and no chat model."""
+    space: str = ""
+    """Models of one space give equal vectors; empty: the space is its name without the author and
+    `:free`."""
+    reranks: bool = False
+    """Whether it ranks texts, and is no chat model."""
+    batch: int = 100
+    """Texts of one request that an embedding or rerank model takes."""
+    cuts: bool = False
+    """Whether it cuts texts that are longer than `context` in silence; else it refuses them."""
     objects: Callable[[Json], str | None] | None = None
     """Given a request body, the message of the 400 that refuses it; None accepts it."""
     says: Callable[[Json], str | None] | None = None
@@ -70,6 +82,21 @@ class SimModel:
     def exists(self, elapsed: float) -> bool:
         """Whether it is listed, so many seconds after the world began."""
         return self.born <= elapsed < self.dies
+
+    @property
+    def mode(self) -> Mode:
+        """What it can be asked for."""
+        return "embedding" if self.dimension else "rerank" if self.reranks else "chat"
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether it answers chats."""
+        return self.mode == "chat"
+
+    @property
+    def space_name(self) -> str:
+        """The space of its vectors."""
+        return self.space or self.id.rpartition("/")[2].removesuffix(":free")
 
     def row(self) -> Json:
         """Its row in `GET /models`."""
@@ -84,12 +111,13 @@ class SimModel:
             "logprobs": self.logprobs,
             "top_logprobs": self.logprobs,
         }
+        outputs = ["embeddings" if self.dimension else "rerank" if self.reranks else "text"]
         return {
             "id": self.id,
             "name": self.id,
             "created": 1_780_000_000,
             "context_length": self.context,
-            "architecture": {"input_modalities": list(self.inputs), "output_modalities": ["text"]},
+            "architecture": {"input_modalities": list(self.inputs), "output_modalities": outputs},
             "pricing": {"prompt": self.prompt_price, "completion": self.completion_price},
             "top_provider": {
                 "context_length": self.context,
@@ -133,6 +161,14 @@ class SimAccount:
     """Requests in a UTC day. Refused ones count, too."""
     at_once: int | None = None
     """Requests in flight."""
+    texts_per_minute: int | None = None
+    """Texts to embed in any 60 seconds: each counts, as Gemini counts them."""
+    texts_per_day: int | None = None
+    """Texts to embed in a UTC day."""
+    tokens_per_minute: int | None = None
+    """Tokens of texts to embed in any 60 seconds."""
+    texts: list[tuple[float, int, int]] = field(default_factory=list)
+    """When texts of the last day were sent, how many, and with how many tokens."""
     under_way: list[float] = field(default_factory=list)
     """When each request in flight ends, in unix seconds."""
     minute: list[float] = field(default_factory=list)
@@ -153,6 +189,23 @@ class SimAccount:
         if self.per_minute is not None and len(sent) >= self.per_minute:
             return "minute", sent[0] + 60.0
         sent.append(now)
+        return None
+
+    def spend_texts(self, now: float, count: int, tokens: int) -> tuple[str, float] | None:
+        """Count texts to embed. If a limit refuses them: "minute" or "day", and when it ends."""
+        day = now // 86_400 * 86_400
+        self.texts[:] = [sent for sent in self.texts if sent[0] > min(day, now - 60.0)]
+        lately = [sent for sent in self.texts if sent[0] > now - 60.0]
+        today = sum(sent[1] for sent in self.texts if sent[0] >= day)
+        if self.texts_per_day is not None and today + count > self.texts_per_day:
+            return "day", day + 86_400.0
+        for most, place, amount in (
+            (self.texts_per_minute, 1, count),
+            (self.tokens_per_minute, 2, tokens),
+        ):
+            if most is not None and sum(sent[place] for sent in lately) + amount > most:
+                return "minute", (lately[0][0] if lately else now) + 60.0
+        self.texts.append((now, count, tokens))
         return None
 
     def crowded(self, now: float) -> bool:

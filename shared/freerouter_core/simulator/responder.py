@@ -39,7 +39,10 @@ def compose(request: JsonView, model: str, *, reasons: bool) -> Reply:
         if response_format.get("type") == "json_schema"
         else _schema_in_prompt(messages)
     )
-    if schema is not None:
+    judgement = _judgement(prompt)
+    if schema is not None and judgement is not None:
+        text = json.dumps(judgement)
+    elif schema is not None:
         text = json.dumps(instance(schema, prompt), ensure_ascii=False)
     elif response_format.get("type") == "json_object":
         keys = re.findall(r"""["'`](\w+)["'`]""", prompt) or ["answer"]
@@ -196,6 +199,21 @@ def _schema_in_prompt(messages: list[Json]) -> JsonView | None:
                 continue
             return schema if isinstance(schema, Mapping) else None
     return None
+
+
+def _judgement(prompt: str) -> Json | None:
+    """Scores of passages for a query, by the words they share, if that is what is asked."""
+    if '"passages"' not in prompt:
+        return None
+    try:
+        asked = json.loads(prompt)
+        words, passages = _words(asked["query"]), asked["passages"]
+        shares = [
+            len(words & _words(passage["passage"])) / max(1, len(words)) for passage in passages
+        ]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return {"scores": [{"index": n, "score": round(100 * s)} for n, s in enumerate(shares)]}
 
 
 # -- text -----------------------------------------------------------------------------------------

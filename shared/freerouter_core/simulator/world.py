@@ -8,6 +8,7 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Self, overload
 
+from ..catalogue.model import Mode
 from ..errors import BadSetting
 from ..runtime.loop.clock import Clock, RealClock, VirtualClock
 from .dialects import DIALECTS
@@ -16,6 +17,7 @@ from .inference import Inference
 from .models import Seen, SimAccount, SimModel
 from .request_validation import capability_error, validation_error
 from .response import Json, TimedResponse, json_response
+from .vectors import texts_problem
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -41,6 +43,16 @@ else:
     def router_options(method):
         """Tells type checkers that a method takes what `Router` takes."""
         return method
+
+
+_MODES: dict[str, Mode] = {
+    "/chat/completions": "chat",
+    "/embeddings": "embedding",
+    "/embed": "embedding",
+    "/rerank": "rerank",
+    "/reranking": "rerank",
+}
+"""What a path asks for, by its end."""
 
 
 class World(Generic[ClockT]):
@@ -122,7 +134,7 @@ class World(Generic[ClockT]):
         self.start = clock.now()
         self.endpoints = endpoints
         self.requests: list[Seen] = []
-        """Every chat request, in order of arrival."""
+        """Every request to a model, in order of arrival."""
         self._dialect = DIALECTS[dialect]
         self._rng = Random(seed)  # noqa: S311  # a simulation
         self._inference = Inference(self._rng)
@@ -200,7 +212,8 @@ class World(Generic[ClockT]):
     ) -> TimedResponse:
         """What a request gets now. Header names are in lower case."""
         if method == "GET" and path.endswith(("/models", "/models/search", "/api/tags")):
-            return json_response(self._dialect.model_list([m.row() for m in self._existing()]))
+            listed = self._listed(others=path.endswith("/embeddings/models"))
+            return json_response(self._dialect.model_list([m.row() for m in listed]))
         if method == "GET" and path.endswith("/endpoints") and self.endpoints:
             model_id = path.partition("/models/")[2].removesuffix("/endpoints")
             model = self.models.get(model_id)
@@ -209,7 +222,8 @@ class World(Generic[ClockT]):
         key = headers.get("authorization", "").removeprefix("Bearer ").strip()
         if method == "GET" and path.endswith("/key"):
             return self._key_status(key)
-        if method != "POST" or not path.endswith("/chat/completions"):
+        mode = next((mode for end, mode in _MODES.items() if path.endswith(end)), None)
+        if method != "POST" or mode is None:
             return _error(404, f"no such endpoint: {method} {path}")
         if not key:
             return _error(401, "Missing Authentication header")
@@ -219,21 +233,27 @@ class World(Generic[ClockT]):
             request = json.loads(body)
         except ValueError:
             request = None
-        return self._chat(request, self.accounts[key] if self.accounts else None)
+        return self._answer(mode, request, self.accounts[key] if self.accounts else None)
 
-    def _chat(self, request: object, account: SimAccount | None) -> TimedResponse:
+    def _listed(self, *, others: bool) -> list[SimModel]:
+        """The models in a list. OpenRouter lists embeddings apart."""
+        if self.dialect != "openrouter":
+            return self._existing()
+        return [model for model in self._existing() if model.is_chat is not others]
+
+    def _answer(self, mode: Mode, request: object, account: SimAccount | None) -> TimedResponse:
         body: Json = request if isinstance(request, dict) else {"messages": []}
         model_id = str(body.get("model")) if isinstance(request, dict) else "?"
         if model_id == "openrouter/free":  # a random free model, as OpenRouter picks it
             free = [m.id for m in self._existing() if m.prompt_price == "0"]
             model_id = self._rng.choice(sorted(free)) if free else model_id
         model = self.models.get(model_id)
-        problem = validation_error(request)
+        problem = validation_error(request) if mode == "chat" else None
         if problem is None:
-            problem = self._model_error(model, model_id, body)
+            problem = self._model_error(mode, model, model_id, body)
         now = self.clock.now()
         context = self._inference.context(
-            model or SimModel(model_id), body, number=len(self.requests), now=now
+            model or SimModel(model_id), body, number=len(self.requests), now=now, mode=mode
         )
         limit = self._limit_error(account, context)
         if limit is not None:
@@ -265,13 +285,20 @@ class World(Generic[ClockT]):
         self.requests.append(Seen(self.elapsed, model, fate, body, problem))
         return response
 
-    def _model_error(self, model: SimModel | None, model_id: str, request: Json) -> str | None:
+    def _model_error(
+        self, mode: Mode, model: SimModel | None, model_id: str, request: Json
+    ) -> str | None:
         """Why this model does not take a valid request."""
         if model is None:
             return f"{model_id} is not a valid model ID"
         if not model.exists(self.elapsed):
             return f"No endpoints found for {model_id}."
-        error = capability_error(model, request)
+        if mode != model.mode:
+            return f"No endpoints found for {model_id} that serve {mode} requests."
+        if mode == "chat":
+            error = capability_error(model, request)
+        else:
+            error = texts_problem(model, request, rerank=mode == "rerank")
         if error is None and model.objects is not None:
             error = model.objects(request)
         return error
@@ -294,6 +321,8 @@ class World(Generic[ClockT]):
         if account is None or paid:
             return None
         limit = account.spend(context.now, context.model if self._dialect.by_model else "")
+        if limit is None and context.texts:
+            limit = account.spend_texts(context.now, len(context.texts), sum(context.texts))
         if limit is None:
             return None
         window, until = limit

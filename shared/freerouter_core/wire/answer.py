@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from .cost import told_cost, told_usage
 from .json_values import Json, JsonMapping, as_dicts, as_mapping
@@ -12,8 +13,18 @@ from .message import error_of, join_surrogates, reasoning_of, text_of, word_of
 from .think_tags import split_think
 from .tool_calls import MAX_CALLS, InvalidToolCall, ToolCall, read_tool_calls
 
+Vector: TypeAlias = "array[float]"
+"""Numbers of 32 bits (`array("f")`)."""
 MAX_TEXT = 1_000_000
 """Characters of an answer's text, reasoning and calls: no model writes as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A text's place: its index among those given, and how relevant it is, the higher the more."""
+
+    index: int
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,10 @@ class Answer:
     id: str = ""
     annotations: tuple[Json, ...] = ()
     images: tuple[Json, ...] = ()
+    vectors: tuple[Vector, ...] = ()
+    """The embeddings of the first texts that were asked for."""
+    ranking: tuple[Ranked, ...] = ()
+    """The order of the texts that were to be ranked."""
     audio: Json | None = None
     """Sound requested by `modalities`: `id`, `data` (base64), `transcript`."""
     error: Json | None = None
@@ -57,7 +72,13 @@ class Answer:
     def empty(self) -> bool:
         """Whether there is nothing a caller could use. Reasoning alone is not an answer."""
         return not (
-            self.text.strip() or self.tool_calls or self.refusal or self.images or self.audio
+            self.text.strip()
+            or self.tool_calls
+            or self.refusal
+            or self.images
+            or self.audio
+            or self.vectors
+            or self.ranking
         )
 
     def with_(self, **changes: Any) -> Answer:

@@ -10,16 +10,13 @@ from ..catalogue.model import Model
 from ..catalogue.providers import Account
 from .content import MEDIA, in_words, joined
 from .json_values import Json
-from .paid import FREE_FIELDS
+from .paid import FREE_FIELDS, write_preferences
 from .quirks import DROPPABLE, Quirk, lacks_of, quirks_of
 from .reasoning import ReasoningSetting, turns_reasoning_off, write_reasoning
 from .refused_parameter import MAX_OUTPUT
 from .request import ChatRequest, Messages
 from .structured import Form, Structured, choose_form, write_form
 from .tool_names import rename_tools
-
-ZERO_PRICE = {"prompt": "0", "completion": "0"}
-"""OpenRouter's price cap. As strings: numbers make an SDK drop the whole `provider` object."""
 
 
 def build_body(
@@ -61,7 +58,7 @@ def build_body(
         has_file = "messages" in request.extra_body or _has_file(messages)
         if free_only and has_file and "plugins" not in body:
             body["plugins"] = [_free_parser(model)]
-        _write_openrouter_preferences(body, free_only and price_cap, no_train)
+        write_preferences(body, free_only and price_cap, no_train)
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     rename_tools(body)
@@ -246,14 +243,3 @@ def _free_parser(model: Model) -> Json:
     """How OpenRouter is to read a PDF. It would choose a paid parser for models that cannot."""
     engine = "native" if model.listed and "file" in model.inputs else "cloudflare-ai"
     return {"id": "file-parser", "pdf": {"engine": engine}}
-
-
-def _write_openrouter_preferences(body: Json, price_cap: bool, no_train: bool) -> None:
-    own = body.get("provider")
-    preferences: Json = dict(own) if isinstance(own, Mapping) else {}
-    if price_cap:
-        preferences["max_price"] = dict(ZERO_PRICE)
-    if no_train:
-        preferences["data_collection"] = "deny"
-    if preferences:
-        body["provider"] = preferences

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 from ..catalogue.model import Mode, Model
 from ..catalogue.providers import Account
@@ -27,7 +28,7 @@ from .tool_names import own_names
 class ChatOperation(Operation):
     """A `ChatRequest` on its way."""
 
-    mode: Mode = "chat"
+    mode: ClassVar[Mode] = "chat"
 
     def __init__(self, request: ChatRequest) -> None:
         self.request = request

@@ -242,6 +242,16 @@ class Cause(StrEnum):
     SLOW = "slow"
     STALL = "stall"
 
+    # -- vectors --------------------------------------------------------------------------------
+    NO_VECTORS = "no-vectors"
+    """Too few or too many, in no order, or no finite numbers."""
+    OTHER_SPACE = "other-space"
+    """They are of another model, whatever the name says."""
+    TEXT_CUT = "text-cut"
+    """Texts were cut in silence."""
+    NO_RANKING = "no-ranking"
+    """No order of the texts that were given."""
+
     # -- the answer -------------------------------------------------------------------------------
     CUT = "cut"
     """A connection that was cut, or a stream that ended without a finish reason."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 from ..catalogue.model import Mode, Model
 from ..catalogue.providers import Account
@@ -30,9 +31,9 @@ class Operation(ABC):
     The defaults are those of a request that is not streamed, offers no tools and wants no form.
     """
 
-    mode: Mode
+    mode: ClassVar[Mode]
     """Which models can serve it."""
-    max_values: int = MAX_ANSWER_VALUES
+    max_values: ClassVar[int] = MAX_ANSWER_VALUES
     """Values that the JSON of its answer may have: the parser holds the interpreter meanwhile."""
 
     @abstractmethod

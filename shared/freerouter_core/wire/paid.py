@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
+from .json_values import Json
+
 FREE_FIELDS = frozenset(
     {
         # sampling, and the length of the answer
@@ -114,3 +116,19 @@ def _paid_name(model: str) -> Iterator[str]:
         yield ":online"
     if "@preset" in model:
         yield "@preset"
+
+
+ZERO_PRICE = {"prompt": "0", "completion": "0"}
+"""OpenRouter's price cap. As strings: numbers make an SDK drop the whole `provider` object."""
+
+
+def write_preferences(body: Json, price_cap: bool, no_train: bool) -> None:
+    """Write OpenRouter's `provider` field: that nothing may cost, and that nobody may train."""
+    own = body.get("provider")
+    preferences: Json = dict(own) if isinstance(own, Mapping) else {}
+    if price_cap:
+        preferences["max_price"] = dict(ZERO_PRICE)
+    if no_train:
+        preferences["data_collection"] = "deny"
+    if preferences:
+        body["provider"] = preferences

@@ -16,6 +16,7 @@ from . import (
     chat,
     config,
     doctor,
+    embed,
     keys,
     local,
     probe,
@@ -75,6 +76,7 @@ def demo(*, seed: int) -> None:
 
 for command in (
     chat.chat,
+    embed.embed,
     serve.serve,
     run.run,
     serve.simulate,

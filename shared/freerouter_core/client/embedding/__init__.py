@@ -1,0 +1,1 @@
+"""Embeddings and reranking: whole lists of texts, through the same engine as chats."""

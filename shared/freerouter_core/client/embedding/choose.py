@@ -1,0 +1,101 @@
+"""Which space the texts of a call are embedded in: a named one, a pinned one, or the best now."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from ...catalogue.model import Model
+from ...catalogue.providers import Account
+from ...catalogue.serving import Space, base_name
+from ...catalogue.spaces import SPACES, space_of
+from ...errors import BadRequest, NoCandidates
+from ...routing.health_book import HealthBook
+from ...runtime.space_records import SpaceRecord
+
+_ORDER = {family: place for place, family in enumerate(SPACES)}
+"""Among spaces that as many providers serve, those that are known best come first."""
+NO_PROVIDER_HINT = (
+    "name a provider that has embeddings: providers=[…], FREEROUTER_PROVIDERS, or a local server"
+)
+
+
+def choose_space(
+    name: str | None,
+    dimensions: int | None,
+    record: SpaceRecord | None,
+    place: str,
+    models: Iterable[Model],
+    accounts: Mapping[str, Account],
+    book: HealthBook,
+    now: float,
+    *,
+    allow_paid: bool = False,
+) -> SpaceRecord:
+    """The record of the space to use. Raises `BadRequest` if the caller names another than the
+    record, and `NoCandidates` if nobody serves any."""
+    models = [m for m in models if m.serving is not None and m.serving.space is not None]
+    named = None
+    if name and name != "auto":
+        named = named_space(name, models).of_dimension(dimensions)
+    if record is not None:
+        _check_record(record, named, dimensions, place)
+        return record
+    if named is not None:
+        return SpaceRecord(space=named, why=f"{name} was named")
+    by_space: dict[Space, set[str]] = defaultdict(set)
+    for model in models:
+        if model.free or allow_paid:
+            by_space[_space(model)]
+            if _usable(model, accounts, book, now):
+                by_space[_space(model)].add(model.provider)
+    if not by_space:
+        raise NoCandidates(
+            "no provider of this router serves free embeddings", hint=NO_PROVIDER_HINT
+        )
+    best = min(by_space, key=lambda s: (-len(by_space[s]), _ORDER.get(s.family, 99), s.family))
+    count, names = len(by_space[best]), ", ".join(sorted(by_space[best]))
+    why = f"{count} usable provider{'s' if count != 1 else ''}: {names or 'none now'}"
+    return SpaceRecord(space=best.of_dimension(dimensions), why=why)
+
+
+def named_space(name: str, models: Iterable[Model]) -> Space:
+    """The space that a name means: of a family ("bge-m3"), of a model, or "provider:model"."""
+    wanted = base_name(name)
+    bare = base_name(name.partition(":")[2]) if ":" in name else wanted
+    for model in models:
+        space = _space(model)
+        if name in (model.id, model.wire_name) or space.family in (wanted, bare):
+            return space
+    return space_of(bare if ":" in name and "/" not in name.partition(":")[0] else name)
+
+
+def _space(model: Model) -> Space:
+    serving = model.serving
+    return serving.space if serving and serving.space else space_of(model.wire_name)
+
+
+def _check_record(
+    record: SpaceRecord, named: Space | None, dimensions: int | None, place: str
+) -> None:
+    space = record.space
+    other = None
+    if named is not None and not named.serves(space):
+        other = named.name
+    elif dimensions is not None and space.dimension not in (0, dimensions):
+        other = f"{space.family}/{dimensions}"
+    if other is not None:
+        raise BadRequest(
+            f"the index is of {space.name}, by {place}; {other} gives vectors of another space",
+            hint="leave model and dimensions out, or embed everything anew with another pin=",
+        )
+
+
+def _usable(model: Model, accounts: Mapping[str, Account], book: HealthBook, now: float) -> bool:
+    account = accounts.get(model.provider)
+    if account is None:
+        return False
+    bench, record = book.accounts.get(account.scope), book.models.get(model.identity)
+    if bench is not None and bench.until > now:
+        return False
+    return record is None or (record.gone is None and record.benched_until <= now)

@@ -1,0 +1,343 @@
+"""`EmbedJob`: a whole list of texts, cut into requests, on the runtime's loop.
+
+In order: the texts are checked; the space is chosen, or read from its record; vectors that are kept
+are taken; the rest is asked for, some requests at a time. Each request goes through the engine, to
+whichever provider of the space is best then, which takes as many of its texts as it takes at once.
+What it did not take is asked for again. Vectors are kept as they come, so a job that is killed
+costs nothing twice.
+
+The known text travels as the first text of a request: always with many texts, and with few while
+a provider has not proved lately that it serves the space.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from ...catalogue.model import Catalogue, Model
+from ...catalogue.serving import USUAL_BATCH, InputType, Space
+from ...errors import (
+    AttemptRecord,
+    ContextTooLong,
+    DeadlineExceeded,
+    Exhausted,
+    FreeRouterError,
+    NoCandidates,
+)
+from ...routing.plan import Outcome
+from ...runtime.space_records import KNOWN_TEXT, Records, SpaceRecord
+from ...wire.answer import Vector
+from ...wire.embeddings import EmbedRequest, check_texts, least_tokens_of, tokens_of
+from ...wire.request import Lane
+from ...wire.vectors import pooled
+from ..context import Context
+from .choose import choose_space
+from .embedded import Embedded
+from .pieces import split_text
+from .texts_run import EmbedRun, models_of
+from .vector_cache import KeptBytes, keep_vectors, kept_vectors
+
+LongTexts = Literal["error", "split"]
+"""What becomes of a text that is too long: an error, or the mean of its pieces' vectors."""
+AT_ONCE = 4
+"""Requests of one job under way."""
+MANY = 20
+"""Texts of a request with which the known text always travels: it costs little then."""
+MAX_PROOFS = 3
+"""Providers that are tried for the known text's vector as a query."""
+PROOF_LASTS = 600.0
+"""Seconds for which a provider need not prove its space to requests of few texts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedOptions:
+    """How texts are embedded; see `Router.embed`."""
+
+    model: str | None = None
+    kind: InputType = "document"
+    dimensions: int | None = None
+    pin: str | None = None
+    long: LongTexts = "error"
+    timeout: float | None = None
+    lane: Lane | None = None
+    label: str = ""
+
+
+@dataclass
+class _Tally:
+    """What the answers came to."""
+
+    providers: Counter[str] = field(default_factory=Counter)
+    attempts: list[AttemptRecord] = field(default_factory=list)
+    requests: int = 0
+    tokens: int = 0
+    simulated: bool = False
+
+
+class EmbedJob:
+    """Embeds `texts`. `cache` keeps vectors."""
+
+    def __init__(
+        self, context: Context, texts: Sequence[str], options: EmbedOptions, cache: KeptBytes
+    ) -> None:
+        self._context, self._options, self._cache = context, options, cache
+        self._runtime = context.runtime
+        self._texts = check_texts(texts)
+        self._vectors: dict[str, Vector] = {}
+        self._todo: deque[str] = deque()
+        self._tally = _Tally()
+        self._catalogue = Catalogue()
+        self._kept = 0
+
+    async def run(self) -> Embedded:
+        """The vectors. Raises an error of the tree; what was embedded before it is kept."""
+        await self._context.opened()
+        self._catalogue = await models_of(self._context, "embedding", self._options.model)
+        records = Records(self._runtime.spaces, self._options.pin, self._runtime.state_folder)
+        record = self._record(records)
+        pieces = self._pieces(record.space)
+        wanted = list(dict.fromkeys(piece for parts in pieces for piece in parts))
+        if wanted:
+            record = await self._embed(wanted, record, records)
+        vectors = tuple(self._joined(parts) for parts in pieces)
+        return Embedded(
+            vectors=vectors,
+            model=record.space.name,
+            dimension=record.space.dimension,
+            why=record.why,
+            providers=dict(self._tally.providers),
+            cached=self._kept,
+            requests=self._tally.requests,
+            tokens=self._tally.tokens,
+            attempts=tuple(self._tally.attempts),
+            simulated=self._tally.simulated,
+        )
+
+    # -- the space --------------------------------------------------------------------------------
+
+    def _record(self, records: Records) -> SpaceRecord:
+        options, resolved = self._options, self._context.resolved
+        pinned = options.pin is not None or not options.model or options.model == "auto"
+        return choose_space(
+            options.model,
+            options.dimensions,
+            records.read() if pinned else self._runtime.spaces.get(_named(options)),
+            records.place,
+            self._catalogue,
+            resolved.accounts,
+            self._runtime.state.health,
+            self._runtime.clock.now(),
+            allow_paid=resolved.policy.allow_paid,
+        )
+
+    def _keep(self, record: SpaceRecord, records: Records) -> None:
+        options = self._options
+        if options.pin is None and options.model and options.model != "auto":
+            self._runtime.spaces[_named(options)] = record
+        else:
+            records.write(record)
+
+    # -- texts that are too long ------------------------------------------------------------------
+
+    def _pieces(self, space: Space) -> list[tuple[str, ...]]:
+        """Each text as it is asked for: whole, or in pieces."""
+        most = max((model.context for model in self._serving(space)), default=space.tokens)
+        parts: list[tuple[str, ...]] = []
+        for n, text in enumerate(self._texts):
+            if tokens_of(text) <= most:
+                parts.append((text,))
+            elif self._options.long == "split":
+                parts.append(split_text(text, most))
+            elif least_tokens_of(text) > most:
+                raise ContextTooLong(
+                    f"texts[{n}] has {least_tokens_of(text):,} tokens at least, and {space.name}"
+                    f" takes {most:,}: it would be cut",
+                    hint='cut it into chunks, or pass long="split" for the mean of its pieces',
+                )
+            else:
+                parts.append((text,))
+        return parts
+
+    def _joined(self, parts: tuple[str, ...]) -> Vector:
+        vectors = [self._vectors[part] for part in parts]
+        return vectors[0] if len(parts) == 1 else pooled(vectors, map(len, parts))
+
+    # -- asking -----------------------------------------------------------------------------------
+
+    async def _embed(self, wanted: list[str], record: SpaceRecord, records: Records) -> SpaceRecord:
+        """Get the vectors of texts. Returns the record as it is then."""
+        await self._take_kept(wanted, record)
+        self._todo.extend(text for text in wanted if text not in self._vectors)
+        if self._todo:
+            record = await self._with_known(record, records)
+        tasks: set[asyncio.Task[None]] = set()
+        try:
+            while self._todo or tasks:
+                while self._todo and len(tasks) < AT_ONCE:
+                    tasks.add(asyncio.ensure_future(self._ask(self._batch(record), record)))
+                done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        except FreeRouterError as error:
+            self._tell_progress(error, len(wanted))
+            raise
+        finally:
+            for task in tasks:
+                task.cancel()
+        return record
+
+    async def _take_kept(self, wanted: list[str], record: SpaceRecord) -> None:
+        if record.known is not None:
+            kind, dimension = self._kind(record.space), record.space.dimension
+            kept = await kept_vectors(self._cache, record.digest, kind, wanted, dimension)
+            self._vectors |= kept
+            self._kept = len(kept)
+
+    # -- the known text ---------------------------------------------------------------------------
+
+    async def _with_known(self, record: SpaceRecord, records: Records) -> SpaceRecord:
+        """The record with the vector of the known text, as this kind of text has it."""
+        as_query = self._options.kind == "query" and self._differs(record.space)
+        if record.known is None:
+            batch = [] if as_query else self._batch(record)
+            outcome = await self._send([KNOWN_TEXT, *batch], record, "document", back=batch)
+            known = outcome.answer.vectors[0]
+            record = record.answered(known, outcome.attempt.model.id)
+            self._keep(record, records)
+            self._prove(record, outcome)
+            await self._take(batch, outcome.answer.vectors[1:], outcome, record)
+        if as_query and record.known_query is None:
+            record = replace(record, known_query=await self._known_query(record))
+            self._keep(record, records)
+        return record
+
+    def _kind(self, space: Space) -> InputType:
+        """The kind that vectors are kept under: where kinds do not differ, one serves both."""
+        return self._options.kind if self._differs(space) else "document"
+
+    def _differs(self, space: Space) -> bool:
+        """Whether a query's vector is another than a document's."""
+        typed = any(m.serving.type_field for m in self._serving(space) if m.serving is not None)
+        return typed or space.query_prefix != space.document_prefix
+
+    async def _known_query(self, record: SpaceRecord) -> Vector:
+        """The known text's vector as a query, from a provider that has proved its space."""
+        preferred: str | None = record.by or None
+        for _ in range(MAX_PROOFS):
+            outcome = await self._send([KNOWN_TEXT], record, "query", prefer=preferred)
+            model = outcome.attempt.model
+            if self._proved(record, model):
+                return outcome.answer.vectors[0]
+            preferred = model.id
+            proof = await self._send(
+                [KNOWN_TEXT], record, "document", known=record.known, prefer=preferred
+            )
+            self._prove(record, proof)
+        raise NoCandidates(f"no provider of {record.space.name} proved that it serves this space")
+
+    def _proved(self, record: SpaceRecord, model: Model) -> bool:
+        """Whether a model has lately proved that it serves the space."""
+        at = self._runtime.proved.get((record.digest, model.identity), -math.inf)
+        return self._runtime.clock.now() - at < PROOF_LASTS
+
+    def _prove(self, record: SpaceRecord, outcome: Outcome) -> None:
+        key = (record.digest, outcome.attempt.model.identity)
+        self._runtime.proved[key] = self._runtime.clock.now()
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    def _serving(self, space: Space) -> list[Model]:
+        """The models that serve a space."""
+        return [m for m in self._catalogue if m.serving and _serves(m.serving.space, space)]
+
+    def _batch(self, record: SpaceRecord) -> list[str]:
+        """The texts of the next request: as many as any provider of the space takes at once."""
+        sizes = [m.serving.batch for m in self._serving(record.space) if m.serving]
+        count = max(1, max(sizes, default=USUAL_BATCH) - 1)
+        return [self._todo.popleft() for _ in range(min(count, len(self._todo)))]
+
+    async def _ask(self, batch: list[str], record: SpaceRecord) -> None:
+        kind = self._options.kind
+        as_query = kind == "query" and self._differs(record.space)
+        known = record.known_query if as_query else record.known
+        proves = len(batch) >= MANY or not all(
+            self._proved(record, model) for model in self._serving(record.space)
+        )
+        texts = [KNOWN_TEXT, *batch] if proves else batch
+        outcome = await self._send(
+            texts, record, kind, known=known if proves else None, probes=proves, back=batch
+        )
+        vectors = outcome.answer.vectors[1:] if proves else outcome.answer.vectors
+        if proves:
+            self._prove(record, outcome)
+        await self._take(batch, vectors, outcome, record)
+
+    async def _send(
+        self,
+        texts: list[str],
+        record: SpaceRecord,
+        kind: InputType,
+        *,
+        known: Vector | None = None,
+        probes: bool = True,
+        back: Sequence[str] = (),
+        prefer: str | None = None,
+    ) -> Outcome:
+        """One request, led by the known text if it `probes`. If it fails, its texts are `back` on
+        the list. `prefer`: the model to ask first."""
+        options = self._options
+        named = options.model if options.model and ":" in options.model else None
+        request = EmbedRequest(
+            texts,
+            record.space,
+            kind=kind,
+            known=known,
+            probes=probes,
+            model=prefer or named,
+            timeout=options.timeout,
+            lane=options.lane,
+            label=options.label,
+        )
+        try:
+            outcome = await EmbedRun(self._context, request).run()
+        except BaseException:
+            self._todo.extendleft(reversed(back))
+            raise
+        tally, usage = self._tally, outcome.answer.usage or {}
+        tally.attempts += outcome.attempts
+        tally.requests += 1
+        tally.simulated = tally.simulated or outcome.answer.simulated
+        tokens = usage.get("total_tokens")
+        tally.tokens += tokens if isinstance(tokens, int) else 0
+        return outcome
+
+    async def _take(
+        self, batch: list[str], vectors: Sequence[Vector], outcome: Outcome, record: SpaceRecord
+    ) -> None:
+        """Take in an answer: the first texts have their vectors, the others are asked for again."""
+        new = dict(zip(batch, vectors, strict=False))
+        self._todo.extendleft(reversed(batch[len(vectors) :]))
+        self._vectors |= new
+        self._tally.providers[outcome.provider] += len(new)
+        await keep_vectors(self._cache, record.digest, self._kind(record.space), new)
+
+    def _tell_progress(self, error: FreeRouterError, count: int) -> None:
+        """Add to an error what is done already."""
+        done = len(self._vectors)
+        if done and isinstance(error, (Exhausted, DeadlineExceeded)):
+            kept = f"{done:,} of {count:,} texts are embedded and kept: call again for the rest"
+            error.hint = "; ".join(filter(None, (error.hint, kept)))
+
+
+def _named(options: EmbedOptions) -> str:
+    """Where this process keeps the record of a space that callers name."""
+    return f"named|{options.model}|{options.dimensions}"
+
+
+def _serves(space: Space | None, wanted: Space) -> bool:
+    return space is not None and space.serves(wanted)
