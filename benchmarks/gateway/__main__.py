@@ -57,9 +57,15 @@ class Started(contextlib.ExitStack):
     """Ends what was started."""
 
     def run(self, command: list[str], **environment: str) -> subprocess.Popen[str]:
-        keep = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
+        keep = {
+            name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ
+        }
         process = subprocess.Popen(
-            command, env=keep | environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            env=keep | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         self.callback(process.wait)
         self.callback(process.terminate)
@@ -92,7 +98,9 @@ def targets(started: Started, provider: int, folder: Path, *, peers: bool) -> It
     process = started.run(command, LITELLM_LOG="ERROR", LITELLM_MODE="PRODUCTION")
     yield Target("LiteLLM proxy", port, pids=[process.pid], model="auto")
     port = free_port()
-    process = started.run(["node", str(_portkey(folder)), f"--port={port}", "--headless"], NODE_ENV="production")
+    process = started.run(
+        ["node", str(_portkey(folder)), f"--port={port}", "--headless"], NODE_ENV="production"
+    )
     headers = {
         "x-portkey-provider": "openai",
         "x-portkey-custom-host": address,
@@ -151,7 +159,9 @@ async def run(rows: list[Target], *, quick: bool) -> None:
               f"{'CPU µs':>8} {'MiB':>6} {'failed':>6}")  # fmt: skip
         for at_once in (1, 16, 64):
             for target in rows:
-                calls = (40 if streamed else 100) if at_once == 1 else at_once * (4 if streamed else 40)
+                calls = (
+                    (40 if streamed else 100) if at_once == 1 else at_once * (4 if streamed else 40)
+                )
                 calls = calls // (4 if quick else 1)
                 measured = await load.measure(
                     target.port, _request(target, streamed=streamed),

@@ -47,7 +47,9 @@ async def measure(
     """So many calls, so many at once. `pids`: the gateway, with its children."""
     measured, left = Measured(), [calls]
     processes = _tree(pids or [])
-    ready = [await asyncio.open_connection("127.0.0.1", port, limit=1 << 20) for _ in range(at_once)]
+    ready = [
+        await asyncio.open_connection("127.0.0.1", port, limit=1 << 20) for _ in range(at_once)
+    ]
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while left[0] > 0:

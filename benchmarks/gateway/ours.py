@@ -14,4 +14,4 @@ from freerouter_core.apps.rest import app
 if __name__ == "__main__":
     router = Router(providers=[Provider("openrouter", sys.argv[2], "sk-x", limits=[])])
     listener, _ = serve._listen("127.0.0.1", int(sys.argv[1]))  # noqa: SLF001
-    serve._serve(app(router, close=True), listener, grace=1)  # noqa: SLF001
+    serve._serve(app(router), listener, grace=1, router=router)  # noqa: SLF001

@@ -47,6 +47,7 @@ from .http.errors import refusal
 from .http.rate_limits import RateLimits
 from .http.request_id import REQUEST_ID
 from .http.route import JsonErrorRoute, add_openrouters_paths
+from .http.short_way import ShortWay
 from .http.watchers import Watchers
 
 __all__ = ["Watchers", "api", "app", "router"]
@@ -148,7 +149,9 @@ def app(
     usual = () if served.config.allow_paid else ANTHROPIC
     application.state.model_names = ModelNames((*ModelNames.parse(names).rows, *usual))
     add_docs(application)
-    application.include_router(api(lambda: served, watchers))
+    paths = api(lambda: served, watchers)
+    application.include_router(paths)
+    application.add_middleware(ShortWay, paths=paths)
 
     @application.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:

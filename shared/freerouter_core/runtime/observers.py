@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import threading
 from collections import Counter
@@ -10,10 +11,13 @@ from queue import SimpleQueue
 
 from ..events import Event, Observer, counted, log, write
 from .loop.bridge import new_thread_event
-from .loop.os_threads import new_queue, start_thread
+from .loop.os_threads import new_lock, new_queue, start_thread
 
 MAX_PENDING = 10_000
 """Events that wait for slow observers. Further ones are dropped, and counted."""
+PAUSE = 0.02
+"""Seconds between two deliveries. A thread that woke for each event would take the interpreter from
+the loop as often."""
 MAX_NAMES = 3_000
 """Different names that are counted. Callers may name any model, so this must be bounded."""
 
@@ -33,6 +37,9 @@ class EventBus:
         self._lock = threading.Lock()
         self._queue: SimpleQueue[_Item] | None = None
         self._delivery_thread = 0
+        self._in_pause = new_lock()
+        """Held, but for a moment: what releases it ends a pause."""
+        self._in_pause.acquire()
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         """Add an observer. Returns a function that removes it."""
@@ -72,11 +79,18 @@ class EventBus:
             if timeout:
                 self._wait_delivered(queue, timeout)
             queue.put(None)
+            self._end_pause()
 
     def reset_after_fork(self) -> None:
         """In a child process: the delivery thread exists only in the parent."""
         self._queue = None
         self._lock = threading.Lock()
+        self._in_pause = new_lock()
+        self._in_pause.acquire()
+
+    def _end_pause(self) -> None:
+        with contextlib.suppress(RuntimeError):  # somebody else has just ended it
+            self._in_pause.release()
 
     def _enqueue(self, event: Event) -> None:
         queue = self._queue
@@ -94,6 +108,7 @@ class EventBus:
         if threading.get_ident() != self._delivery_thread:
             delivered = new_thread_event()
             queue.put(delivered.set)
+            self._end_pause()
             delivered.wait(timeout)
 
     def _deliver(self, queue: SimpleQueue[_Item]) -> None:
@@ -108,3 +123,5 @@ class EventBus:
                     context.run(observer, event)
                 except BaseException:  # whatever it is, the other observers must get the event
                     log.exception("an observer failed")
+            if queue.empty():
+                self._in_pause.acquire(timeout=PAUSE)

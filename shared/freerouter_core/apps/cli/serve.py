@@ -11,6 +11,7 @@ import click
 
 from ...client.config import OnStreamBreak
 from ...client.router import Router
+from ...runtime.runtime import Runtime
 from ...wire.model_names import ModelNames
 from .console import without_tracebacks
 from .server import listen, server_of
@@ -161,9 +162,8 @@ def serve(
         origins=origins,
         names=names,
         most=max_requests,
-        close=True,
     )
-    _serve(application, listener, grace=grace)
+    _serve(application, listener, grace=grace, router=router)
 
 
 @click.command()
@@ -234,6 +234,18 @@ def _serve(
     *,
     grace: int,
     lifespan: Literal["auto", "off"] = "auto",
+    router: Router | None = None,
 ) -> None:
+    """Serve until a signal comes.
+
+    `router`: it is served on its runtime's own loop, so that requests cross no threads. It is
+    closed at the end, which writes the state.
+    """
+    server = server_of(app, grace=grace, lifespan=lifespan)
     with contextlib.suppress(KeyboardInterrupt):
-        server_of(app, grace=grace, lifespan=lifespan).run(sockets=[listener])
+        if router is None:
+            server.run(sockets=[listener])
+            return
+        with server.capture_signals():
+            Runtime.current().call(lambda: server.serve(sockets=[listener]), serves=True)
+            router.close()

@@ -24,6 +24,7 @@ from .auth import MAX_BODY
 from .errors import error_response, refusal
 from .request_id import request_id
 
+Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 GetRouter = Callable[[], Router]
 """Where the paths get their router, at each request."""
 CLIENT_CLOSED = 499
@@ -84,54 +85,62 @@ class _Disconnected(Exception):
 
 async def unless_disconnected(request: Request, work: Awaitable[T]) -> T:
     """The result of `work`. If the client disconnects first, `work` is cancelled."""
-    task = asyncio.ensure_future(work)
-    disconnect = asyncio.ensure_future(_disconnect(request))
+    task, gone = asyncio.current_task(), False
+
+    async def watch() -> None:
+        nonlocal gone
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        if task is not None:
+            task.cancel()
+
+    watcher = asyncio.ensure_future(watch())
     try:
-        await asyncio.wait({task, disconnect}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        raise _Disconnected
+        return await work
+    except asyncio.CancelledError:
+        if gone and task is not None and not task.uncancel():
+            raise _Disconnected from None
+        raise
     finally:
-        disconnect.cancel()
-        task.cancel()
-
-
-async def _disconnect(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+        watcher.cancel()
 
 
 class JsonErrorRoute(APIRoute):
     """A route that answers every error as JSON, whichever application it belongs to."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+        return answering_errors(super().get_route_handler())
 
-        async def handle_errors(request: Request) -> Response:
-            path: str = request.scope["path"]
-            try:
-                return await handle(request)
-            except FreeRouterError as error:
-                return error_response(error, openrouter=is_openrouters(request), path=path)
-            except StarletteHTTPException as error:
-                return refusal(error.status_code, str(error.detail), error.headers, path=path)
-            except RequestValidationError as error:
-                first = error.errors()[0]
-                field = ".".join(str(part) for part in first["loc"])
-                return refusal(422, f"{field}: {first['msg']}", path=path)
-            except (_Disconnected, ClientDisconnect):
-                return Response(status_code=CLIENT_CLOSED)
-            except RecursionError:
-                return refusal(400, "the request is nested too deeply", path=path)
-            except Exception as error:
-                # Its message may quote what was sent. The type and the id find it.
-                name, ident = type(error).__name__, request_id.get()
-                log.error("a request to the service failed: %s (%s)", name, ident)
-                log.debug("where it failed", exc_info=error)
-                words = f"internal error; the log has it under {ident or name}"
-                return refusal(500, words, path=path)
 
-        return handle_errors
+def answering_errors(handle: Handle) -> Handle:
+    """`handle`, with a response for everything that it raises."""
+
+    async def handle_errors(request: Request) -> Response:
+        path: str = request.scope["path"]
+        try:
+            return await handle(request)
+        except FreeRouterError as error:
+            return error_response(error, openrouter=is_openrouters(request), path=path)
+        except StarletteHTTPException as error:
+            return refusal(error.status_code, str(error.detail), error.headers, path=path)
+        except RequestValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            return refusal(422, f"{field}: {first['msg']}", path=path)
+        except (_Disconnected, ClientDisconnect):
+            return Response(status_code=CLIENT_CLOSED)
+        except RecursionError:
+            return refusal(400, "the request is nested too deeply", path=path)
+        except Exception as error:
+            # Its message may quote what was sent. The type and the id find it.
+            name, ident = type(error).__name__, request_id.get()
+            log.error("a request to the service failed: %s (%s)", name, ident)
+            log.debug("where it failed", exc_info=error)
+            words = f"internal error; the log has it under {ident or name}"
+            return refusal(500, words, path=path)
+
+    return handle_errors
 
 
 def add_openrouters_paths(paths: APIRouter) -> None:

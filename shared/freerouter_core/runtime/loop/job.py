@@ -76,7 +76,8 @@ class LoopThread:
 class Job(Generic[T]):
     """One caller's work on the runtime's loop: how it ended, and how to stop it.
 
-    `notify` is called on the runtime's thread when the work has ended.
+    `notify` is called on the runtime's thread when the work has ended. `serves`: the work is a
+    server; while it only waits, the loop has nothing to do.
     """
 
     __slots__ = (
@@ -85,14 +86,22 @@ class Job(Generic[T]):
         "done",
         "error",
         "notify",
+        "serves",
         "task",
         "thread",
         "value",
         "work",
     )
 
-    def __init__(self, thread: LoopThread, work: Work[T], notify: Callable[[], None]) -> None:
-        self.thread, self.work, self.notify = thread, work, notify
+    def __init__(
+        self,
+        thread: LoopThread,
+        work: Work[T],
+        notify: Callable[[], None],
+        *,
+        serves: bool = False,
+    ) -> None:
+        self.thread, self.work, self.notify, self.serves = thread, work, notify, serves
         self.context = contextvars.copy_context()
         self.task: asyncio.Task[T] | None = None
         self.done = self.cancelled = False
@@ -103,12 +112,12 @@ class Job(Generic[T]):
         """Start the work, in the caller's context. On the runtime's loop."""
         if self.cancelled:
             return
-        self.thread.active_jobs += 1
+        self.thread.active_jobs += not self.serves
         self.task = self.thread.loop.create_task(self.work(), context=self.context)
         self.task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[T]) -> None:
-        self.thread.active_jobs -= 1
+        self.thread.active_jobs -= not self.serves
         if task.cancelled():
             if not self.cancelled:
                 self.error = FreeRouterError("the runtime was closed", should_retry=True)

@@ -28,12 +28,15 @@ class Portal:
         """The loop's thread, started if it is not running."""
         raise NotImplementedError
 
-    def call(self, work: Work[T]) -> T:
-        """Run `work()` and wait for it, from any thread but the loop's own."""
+    def call(self, work: Work[T], *, serves: bool = False) -> T:
+        """Run `work()` and wait for it, from any thread but the loop's own.
+
+        `serves`: it is no request itself, but a server that takes requests on the loop.
+        """
         thread = self._running_thread()
         self._refuse_own_thread(thread)
         ready = new_thread_event()
-        job = Job(thread, work, ready.set)
+        job = Job(thread, work, ready.set, serves=serves)
         thread.callbacks.post(job.begin)
         try:
             while not job.done:
@@ -48,7 +51,11 @@ class Portal:
         thread = self._running_thread()
         loop = asyncio.get_running_loop()
         if loop is thread.loop:
-            return await work()
+            thread.active_jobs += 1
+            try:
+                return await work()
+            finally:
+                thread.active_jobs -= 1
         future: asyncio.Future[None] = loop.create_future()
         callbacks = callback_queue_of(loop)
         job = Job(thread, work, lambda: callbacks.post(_resolve, future))
@@ -97,9 +104,14 @@ class Portal:
             with contextlib.suppress(RuntimeError):  # the caller's loop is closed
                 callbacks.post(resume)
 
+        if loop is thread.loop:  # nothing crosses threads
+            wake = resume
         buffer: StreamBuffer[Item] = StreamBuffer(wake, thread.callbacks.post)
         job: Job[T] = Job(thread, lambda: work(buffer), buffer.end)
-        thread.callbacks.post(job.begin)
+        if loop is thread.loop:
+            job.begin()
+        else:
+            thread.callbacks.post(job.begin)
         try:
             ended = False
             while not ended:
