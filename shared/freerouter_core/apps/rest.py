@@ -46,7 +46,7 @@ from .http.docs import add_docs
 from .http.errors import refusal
 from .http.rate_limits import RateLimits
 from .http.request_id import REQUEST_ID
-from .http.route import JsonErrorRoute, add_openrouters_paths
+from .http.route import GetRouter, JsonErrorRoute, add_openrouters_paths
 from .http.short_way import ShortWay
 from .http.watchers import Watchers
 
@@ -74,13 +74,7 @@ def api(of: Callable[[], Router], watchers: Watchers | None = None) -> APIRouter
         get_watchers()
         return of()
 
-    limits = RateLimits()
-    chat_completions.add_routes(paths, get_router, limits)
-    responses.add_routes(paths, get_router, limits)
-    messages.add_routes(paths, get_router, limits)
-    embeddings.add_routes(paths, get_router)
-    models.add_routes(paths, get_router)
-    account.add_routes(paths, get_router)
+    _add_client_paths(paths, get_router)
     reports.add_routes(paths, get_router)
     page.add_routes(paths, get_watchers)
 
@@ -90,6 +84,24 @@ def api(of: Callable[[], Router], watchers: Watchers | None = None) -> APIRouter
 
     add_openrouters_paths(paths)
     return paths
+
+
+def client_paths(of: Callable[[], Router]) -> APIRouter:
+    """The paths that clients of models use. Nobody watches."""
+    paths = APIRouter(route_class=JsonErrorRoute)
+    _add_client_paths(paths, of)
+    add_openrouters_paths(paths)
+    return paths
+
+
+def _add_client_paths(paths: APIRouter, get_router: GetRouter) -> None:
+    limits = RateLimits()
+    chat_completions.add_routes(paths, get_router, limits)
+    responses.add_routes(paths, get_router, limits)
+    messages.add_routes(paths, get_router, limits)
+    embeddings.add_routes(paths, get_router)
+    models.add_routes(paths, get_router)
+    account.add_routes(paths, get_router)
 
 
 _shared: list[Router] = []

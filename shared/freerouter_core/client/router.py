@@ -32,11 +32,12 @@ from .config import (
 from .context import Context
 from .embedding.router_texts import RouterTexts
 from .router_bulk import RouterBulk
+from .router_openai import RouterOpenAI
 from .router_reports import RouterReports
 from .streams import AsyncStream, Stream
 
 
-class Router(RouterReports, RouterBulk, RouterTexts):
+class Router(RouterReports, RouterBulk, RouterTexts, RouterOpenAI):
     """Which models may be asked, in which order, under which limits.
 
     Immutable, picklable and cheap to make. Equal routers share limits, health and connections.
