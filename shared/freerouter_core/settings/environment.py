@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     chat_fallback_models: Names = ()
     freerouter_providers: Names = ()
     freerouter_state: str = "sqlite"
+    freerouter_logs: bool = True
     freerouter_answer_cache: Name = None
     dev_mode: bool = False
     _content: SettingsFile = PrivateAttr(default_factory=SettingsFile)

@@ -19,9 +19,11 @@ from . import (
     embed,
     keys,
     local,
+    logs,
     probe,
     run,
     serve,
+    templates,
     trust,
 )
 from .console import console, without_tracebacks
@@ -77,6 +79,8 @@ def demo(*, seed: int) -> None:
 for command in (
     chat.chat,
     embed.embed,
+    logs.logs,
+    templates.templates,
     serve.serve,
     run.run,
     serve.simulate,
