@@ -173,13 +173,14 @@ def test_errors_have_the_shape_of_the_clients_api(path: str, agent: str, openrou
     with World(models, clock="real") as world, TestClient(rest.app(world.router())) as client:
         client.headers["user-agent"] = agent
         wrong = ask(client, path, messages=[]).json()["error"]
-        first, *_, last = chunks(ask(client, path, stream=True).text)
+        first, *_, before, last = chunks(ask(client, path, stream=True).text)
 
     assert wrong["code"] == (400 if openrouter else "BadRequest")
     assert last["error"]["code"] == (502 if openrouter else "StreamBroken")
     if openrouter:
         assert last["id"] == first["id"]
-        assert last["choices"][0]["finish_reason"] == "error"
+        assert before["choices"][0]["finish_reason"] == "error"
+        assert last["error"]["metadata"]["error_type"] == "provider_unavailable"
 
 
 def test_openrouters_lists_and_accounts_are_served_under_both_paths(client: TestClient) -> None:
@@ -247,11 +248,13 @@ PYTHON = re.compile(r"\b[a-z_]+=(?![a-z]+\*)|Router\(|\bdicts?\b|\ballow_paid\b|
 
 
 def hints() -> Iterator[str]:
-    """Every hint and remedy in the core that a request can meet."""
+    """Every hint in the core that a request can meet."""
     core = Path(freerouter_core.__file__).parent
     for folder in ("routing", "wire", "runtime", "client", "errors.py"):
         place = core / folder
         for path in place.rglob("*.py") if place.is_dir() else [place]:
+            if "bulk" in str(path.relative_to(core)):
+                continue  # jobs are for Python and the shell
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 named = isinstance(node, ast.keyword) and node.arg == "hint"
                 default = isinstance(node, ast.Assign) and "hint" in ast.unparse(node.targets[0])

@@ -175,10 +175,11 @@ def test_a_stream_ends_with_its_finish_reason_and_what_is_known_of_the_whole() -
 
 
 def test_a_broken_stream_ends_with_openrouters_chunk() -> None:
-    chunk = COMPLETION.failed({"error": {"code": 502, "message": "it broke"}}, "a/m")
+    chunks = list(COMPLETION.failed({"error": {"code": 502, "message": "it broke"}}, "a/m"))
 
-    assert chunk["error"] == {"code": 502, "message": "it broke"}
-    assert chunk["choices"][0]["finish_reason"] == "error"
+    assert [chunk["error"] for chunk in chunks] == [{"code": 502, "message": "it broke"}] * 2
+    assert chunks[0]["choices"][0]["finish_reason"] == "error"
+    assert chunks[1]["choices"] == []
 
 
 def test_an_invalid_call_is_written_so_that_no_client_carries_it_out() -> None:

@@ -48,7 +48,7 @@ def streamed(deltas: Sequence[Delta], answer: Answer, *include: str) -> list[Jso
     written = list(events.begin())
     for delta in deltas:
         written += events.delta(delta)
-    written += events.end(answer, METADATA)
+    written += events.end(answer, METADATA, 9)
     for event in written:
         EVENT.validate_python(event)
     assert [event["sequence_number"] for event in written] == list(range(len(written)))
@@ -98,7 +98,7 @@ ANSWERS = [
 def test_a_stream_ends_with_the_response_that_is_written_whole(
     deltas: list[Delta], answer: Answer, items: list[str], status: str
 ) -> None:
-    whole = writer().whole(answer, METADATA)
+    whole = writer().whole(answer, METADATA, 9)
     events = streamed(deltas, answer)
     RESPONSE.validate_python(whole)
 
@@ -133,12 +133,12 @@ def test_thoughts_that_can_come_back_are_signed_when_they_are_done() -> None:
     deltas = [Delta(reasoning="Hm.", model="b/m"), Delta(reasoning_details=DETAILS), Delta("Hi")]
     answer = Answer("Hi", reasoning="Hm.", reasoning_details=DETAILS, model="b/m")
     events = streamed(deltas, answer, ENCRYPTED)
-    whole = writer(ENCRYPTED).whole(answer, METADATA)
+    whole = writer(ENCRYPTED).whole(answer, METADATA, 9)
     done = next(e["item"] for e in events if e["type"].endswith("output_item.done"))
 
     for item in (done, whole["output"][0]):
         assert read_signature(item["encrypted_content"]) == (["b/m"], DETAILS)
-    only = writer(ENCRYPTED).whole(answer.with_(reasoning=""), METADATA)["output"][0]
+    only = writer(ENCRYPTED).whole(answer.with_(reasoning=""), METADATA, 9)["output"][0]
     assert (only["type"], only["summary"]) == ("reasoning", [])
     plain = streamed(deltas, answer)[-1]["response"]["output"][0]
     assert "encrypted_content" not in plain
@@ -178,7 +178,7 @@ def test_sources_and_chances_are_told() -> None:
         ]
     }
     answer = Answer("ac", annotations=notes, logprobs=chances, model="a/m")
-    whole = writer("message.output_text.logprobs").whole(answer, METADATA)
+    whole = writer("message.output_text.logprobs").whole(answer, METADATA, 9)
     RESPONSE.validate_python(whole)
     part = whole["output"][0]["content"][0]
 
@@ -206,6 +206,6 @@ def test_usage_is_told_in_openais_words() -> None:
 
 
 def test_fields_that_were_left_out_are_told() -> None:
-    told = writer(odd=1).whole(Answer("x"), METADATA)["freerouter"]
+    told = writer(odd=1).whole(Answer("x"), METADATA, 9)["freerouter"]
 
     assert told["left_out"].keys() == {"odd"}

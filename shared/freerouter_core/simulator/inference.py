@@ -96,7 +96,12 @@ class Inference:
 
 
 def _reply(model: SimModel, request: Json) -> Reply:
+    calls = None if model.calls is None else model.calls(request)
+    if calls is not None:
+        request = {**request, "tools": ()}
     reply = compose(request, model.id, reasons=model.reasoning)
+    if calls:
+        return Reply(calls=tuple(calls), reasoning=reply.reasoning)
     if model.says is None or reply.calls:
         return reply
     text = model.says(request)

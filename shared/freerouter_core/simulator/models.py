@@ -78,6 +78,9 @@ class SimModel:
     """Given a request body, the message of the 400 that refuses it; None accepts it."""
     says: Callable[[Json], str | None] | None = None
     """Given a request body, the text of the answer; None composes one."""
+    calls: Callable[[Json], Sequence[tuple[str, Json]] | None] | None = None
+    """Given a request body, the tools it calls, as (name, arguments); none if there are none. None
+    calls those that the prompt is about."""
 
     def exists(self, elapsed: float) -> bool:
         """Whether it is listed, so many seconds after the world began."""

@@ -82,10 +82,14 @@ class Completion:
         if usage is not None:
             yield self._chunk(answers[0].model, []) | {"usage": usage}
 
-    def failed(self, error: JsonMapping, model: str) -> Json:
-        """OpenRouter's chunk of a stream that broke. `error`: the body of the error."""
+    def failed(self, error: JsonMapping, model: str) -> Iterator[Json]:
+        """OpenRouter's chunks of a stream that broke. `error`: the body of the error.
+
+        The first is as documented. ChatOpenRouter only reads the error of one without choices.
+        """
         choice = _choice({"role": "assistant", "content": ""}, "error", 0)
-        return {**self._chunk(model, [choice]), **error}
+        yield {**self._chunk(model, [choice]), **error}
+        yield {**self._chunk(model, []), **error}
 
     def _chunk(self, model: str, choices: list[Json]) -> Json:
         return self._head("chat.completion.chunk", model) | {"choices": choices}

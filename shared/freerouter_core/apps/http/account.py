@@ -13,6 +13,9 @@ from ...routing.usage_stats import HISTORY_HOURS
 from ..as_json import JsonObject
 from .route import GetRouter
 
+_NO_DAILY_LIMIT = {"used": 0, "limit": -1, "remaining": -1}
+"""Strict clients require numbers, and OpenRouter writes -1 for what has no limit."""
+
 
 def add_routes(paths: APIRouter, get_router: GetRouter) -> None:
     @paths.get("/v1/key")
@@ -39,7 +42,7 @@ async def _key(router: Router) -> JsonObject:
     }
     minute = [line for line in lines if line.per <= 60.0]
     day = [line for line in lines if line.reset == "utc-day"]
-    data: JsonObject = {
+    return {
         "label": "freerouter",
         "limit": None,
         "limit_remaining": None,
@@ -49,6 +52,9 @@ async def _key(router: Router) -> JsonObject:
         "is_management_key": False,
         "is_provisioning_key": False,
         "creator_user_id": None,
+        "organization_id": None,
+        "workspace_id": None,
+        "allowed_data_regions": [],
         "expires_at": None,
         "rate_limit": {
             "requests": sum(line.limit for line in minute) if minute else -1,
@@ -56,10 +62,8 @@ async def _key(router: Router) -> JsonObject:
             "note": "what all clients of this service share",
         },
         **nothing,
+        "free_model_daily_requests": _daily(day) if day else _NO_DAILY_LIMIT,
     }
-    if day:
-        data["free_model_daily_requests"] = _daily(day)
-    return data
 
 
 def _daily(lines: list[QuotaLine]) -> JsonObject:

@@ -82,10 +82,12 @@ class _Events:
                 for chunk in self.completion.usage(answers):
                     yield _event(chunk)
         except FreeRouterError as error:
-            yield self.failed(error)
+            for event in self.failed(error):
+                yield event
         except asyncio.CancelledError:  # shutdown: a client that is still connected learns of it
             hint = "send the request again"
-            yield self.failed(FreeRouterError("the service is shutting down", hint=hint))
+            for event in self.failed(FreeRouterError("the service is shutting down", hint=hint)):
+                yield event
         finally:
             await pieces.aclose()
         yield b"data: [DONE]\n\n"
@@ -105,10 +107,11 @@ class _Events:
         last = self.completion.last(outcome.answer, outcome.metadata, index=index)
         return [*first, _event(last)]
 
-    def failed(self, error: FreeRouterError) -> bytes:
+    def failed(self, error: FreeRouterError) -> list[bytes]:
         """OpenRouter's clients read the error in a chunk, OpenAI's in an event of its own."""
         body = error_body(error, openrouter=self.openrouter)
-        return _event(body if not self.openrouter else self.completion.failed(body, self.model))
+        chunks = self.completion.failed(body, self.model) if self.openrouter else [body]
+        return list(map(_event, chunks))
 
 
 def _event(value: dict[str, object]) -> bytes:

@@ -39,6 +39,17 @@ _STATUSES: tuple[tuple[type[FreeRouterError], int, str], ...] = (
 401 would tell the caller that its own token is wrong."""
 
 
+_OPENROUTERS = {
+    400: "invalid_request",
+    403: "content_policy_violation",
+    429: "rate_limit_exceeded",
+    502: "provider_unavailable",
+    503: "provider_overloaded",
+    504: "timeout",
+}
+"""OpenRouter's words for types of errors, by status."""
+
+
 def status_of(error: FreeRouterError) -> int:
     """The HTTP status. 429 if every model was rate-limited."""
     if isinstance(error, Exhausted) and error.rate_limited:
@@ -61,17 +72,17 @@ def error_body(error: FreeRouterError, *, openrouter: bool = False) -> JsonObjec
 
     `openrouter`: OpenRouter's clients read the status in `code`, where OpenAI's have a word.
     """
-    name, kind = type(error).__name__, type_of(error)
+    name, status = type(error).__name__, status_of(error)
     body: JsonObject = {
         "message": message_of(error),
-        "type": kind,
-        "code": status_of(error) if openrouter else name,
+        "type": type_of(error),
+        "code": status if openrouter else name,
         "param": None,
         "hint": over_http(error.hint or ""),
         "attempts": [dict(record) for record in error.attempts],
     }
     if openrouter:
-        body["metadata"] = {"error_type": kind, "error_class": name}
+        body["metadata"] = {"error_type": _OPENROUTERS[status], "error_class": name}
     return {"error": body}
 
 

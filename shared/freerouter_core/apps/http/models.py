@@ -56,7 +56,7 @@ def _add_clients(paths: APIRouter, get_router: GetRouter) -> None:
         if ANTHROPIC_VERSION in request.headers:
             return write_models(models)
         rows = [model_row(model) for model in models]
-        return {"object": "list", "data": rows, "total_count": len(rows), "links": {}}
+        return {"object": "list", "data": rows, "total_count": len(rows), "links": {"next": None}}
 
     @paths.get("/v1/models/{name:path}/endpoints")
     async def list_endpoints(name: str) -> JsonObject:

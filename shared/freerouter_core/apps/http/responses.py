@@ -56,7 +56,7 @@ def add_routes(paths: APIRouter, get_router: GetRouter, limits: RateLimits) -> N
                 headers={"cache-control": "no-store", **await limits.headers(router)},
             )
         (outcome,) = await unless_disconnected(request, answers_of(router, chat, 1))
-        body = writer.whole(outcome.answer, outcome.metadata)
+        body = writer.whole(outcome.answer, outcome.metadata, int(time.time()))
         await _keep(store, asked, body)
         headers = await limits.headers(router, len(outcome.attempts))
         return Response(encoded(body), media_type="application/json", headers=headers)
@@ -192,7 +192,7 @@ async def _events(
         while piece is not None:
             _, said = piece
             if isinstance(said, Outcome):
-                last = list(events.end(said.answer, said.metadata))
+                last = list(events.end(said.answer, said.metadata, int(time.time())))
                 await _keep(store, writer.asked, last[-1]["response"])
                 for event in _written(last):
                     yield event

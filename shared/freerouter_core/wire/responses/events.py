@@ -54,8 +54,8 @@ class Events:
         for call in (*delta.tool_calls, *_invalid(delta)):
             yield from self._call(call)
 
-    def end(self, answer: Answer, metadata: JsonMapping) -> Iterator[Json]:
-        """The last events: what was not shown yet, and the whole response."""
+    def end(self, answer: Answer, metadata: JsonMapping, now: int) -> Iterator[Json]:
+        """The last events: what was not shown yet, and the whole response. `now`: unix seconds."""
         self.model = answer.model or self.model
         said = "".join(self._said)
         if answer.text != said and answer.text.startswith(said):
@@ -69,11 +69,8 @@ class Events:
         for call in calls:
             if call.id not in self._called:
                 yield from self._call(call)
-        status = status_of(answer)
-        response = self.writer.response(
-            status, self.model, self._output, answer=answer, metadata=metadata
-        )
-        yield self._event(f"response.{status}", response=response)
+        response = self.writer.ended(self._output, answer, metadata, now)
+        yield self._event(f"response.{response['status']}", response=response)
 
     def failed(self, code: str, message: str) -> Iterator[Json]:
         """The last events of a stream that broke."""

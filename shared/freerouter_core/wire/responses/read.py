@@ -210,11 +210,13 @@ def _repeated(body: JsonMapping) -> Json:
     return {
         "background": False,
         "instructions": instructions if isinstance(instructions, str) else None,
+        "frequency_penalty": _or(body.get("frequency_penalty"), 0.0),
         "max_output_tokens": body.get("max_output_tokens"),
         "max_tool_calls": body.get("max_tool_calls"),
         "metadata": dict(metadata) if isinstance(metadata, Mapping) else {},
         "parallel_tool_calls": body.get("parallel_tool_calls") is not False,
         "previous_response_id": body.get("previous_response_id"),
+        "presence_penalty": _or(body.get("presence_penalty"), 0.0),
         "prompt_cache_key": body.get("prompt_cache_key"),
         "reasoning": {"effort": None, "summary": None, **as_mapping(body.get("reasoning"))},
         "safety_identifier": body.get("safety_identifier"),

@@ -34,15 +34,18 @@ class Writer:
         answer: Answer | None = None,
         error: JsonMapping | None = None,
         metadata: JsonMapping | None = None,
+        completed: int | None = None,
     ) -> Json:
         """The response as it is now.
 
         `status`: "in_progress", "completed", "incomplete" or "failed". `metadata`: the attempts.
+        `completed`: when it was, unix seconds.
         """
         body: Json = {
             "id": self.id,
             "object": "response",
             "created_at": self.created,
+            "completed_at": completed,
             "status": status,
             "error": None if error is None else dict(error),
             "incomplete_details": None,
@@ -62,11 +65,19 @@ class Writer:
             body["freerouter"] = {**kept, **notes}
         return body
 
-    def whole(self, answer: Answer, metadata: JsonMapping) -> Json:
-        """The response to a request that is not streamed."""
+    def whole(self, answer: Answer, metadata: JsonMapping, now: int) -> Json:
+        """The response to a request that is not streamed. `now`: unix seconds."""
+        return self.ended(self.items(answer), answer, metadata, now)
+
+    def ended(
+        self, output: Sequence[Json], answer: Answer, metadata: JsonMapping, now: int
+    ) -> Json:
+        """The response after its last item. `now`: unix seconds."""
         status = status_of(answer)
-        output = self.items(answer)
-        return self.response(status, answer.model, output, answer=answer, metadata=metadata)
+        completed = now if status == "completed" else None
+        return self.response(
+            status, answer.model, output, answer=answer, metadata=metadata, completed=completed
+        )
 
     def items(self, answer: Answer) -> list[Json]:
         """The items of an answer: thoughts, then words, then calls."""
