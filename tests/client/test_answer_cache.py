@@ -137,10 +137,12 @@ def test_an_answer_is_too_old_after_its_time(place: str) -> None:
     world = a_world()
     router = world.router(answer_cache=AnswerCache(ttl=100, store=place))
     router.chat("hi")
+    assert router.cache_stats()["entries"] == 1  # it is written
     world.clock.advance(90)
     assert router.chat("hi").text == "answer 1"
     impatient = world.router(answer_cache=AnswerCache(ttl=50, store=place))
     assert impatient.chat("hi").text == "answer 2"
+    assert router.cache_stats()["stored"] == 2
     world.clock.advance(45)
     assert router.chat("hi").text == "answer 2"
     world.clock.advance(5)
