@@ -33,9 +33,12 @@ from ..wire.model_names import ANTHROPIC, ModelNames
 from .http import (
     account,
     chat_completions,
+    completions,
     embeddings,
     messages,
     models,
+    moderations,
+    ollama,
     page,
     reports,
     responses,
@@ -99,6 +102,9 @@ def _add_client_paths(paths: APIRouter, get_router: GetRouter) -> None:
     chat_completions.add_routes(paths, get_router, limits)
     responses.add_routes(paths, get_router, limits)
     messages.add_routes(paths, get_router, limits)
+    completions.add_routes(paths, get_router)
+    moderations.add_routes(paths, get_router)
+    ollama.add_routes(paths, get_router)
     embeddings.add_routes(paths, get_router)
     models.add_routes(paths, get_router)
     account.add_routes(paths, get_router)

@@ -46,7 +46,7 @@ class ModerationGuard(Guard):
         client = self.router or exchange.router
         if client is None:
             raise BadSetting("a ModerationGuard used by itself needs router=…")
-        client = client.with_options(**_NO_DEMANDS)
+        client = client.with_options(**NO_DEMANDS)
         safe, reason = self._ask_classifiers(client, exchange)
         if safe is None:
             safe, reason = _ask_chat_model(client, exchange)
@@ -70,7 +70,7 @@ class ModerationGuard(Guard):
         return None, ""
 
 
-_NO_DEMANDS: dict[str, Any] = {
+NO_DEMANDS: dict[str, Any] = {
     "model": "auto",
     "fallback_models": None,
     "strategy": "adaptive",

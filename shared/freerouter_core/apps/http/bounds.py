@@ -57,7 +57,7 @@ class BoundsMiddleware:
 
         try:
             path = scope["path"].removeprefix("/api")
-            if scope["method"] == "POST" and path.startswith("/v1/"):
+            if scope["method"] == "POST" and path.startswith(("/v1/", "/chat")):
                 await self._ask(scope, receive, bounded)
             else:
                 await self.app(scope, receive, bounded)

@@ -96,6 +96,8 @@ def error_response(
         headers = retry_headers(error) | retry
         return JSONResponse(anthropic_error(error), anthropic_status(error), headers)
     body = error_body(error, openrouter=openrouter)
+    if shape_of(path) == "ollama":
+        body["error"] = message_of(error)
     return JSONResponse(body, status_of(error), retry_headers(error))
 
 
@@ -125,6 +127,8 @@ def refusal(
     """The response to a request that no model was asked for."""
     if shape_of(path) == "anthropic":
         body: JsonObject = write_error(status, message, request_id.get())
+    elif shape_of(path) == "ollama":
+        body = {"error": message}
     else:
         error = {"message": message, "type": "invalid_request_error", "code": status, "param": None}
         body = {"error": error}

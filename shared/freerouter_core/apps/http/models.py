@@ -47,12 +47,12 @@ def _add_clients(paths: APIRouter, get_router: GetRouter) -> None:
 
     @paths.get("/v1/models/count")
     async def count_models() -> JsonObject:
-        return {"data": {"count": len(await _listed(get_router()))}}
+        return {"data": {"count": len(await listed(get_router()))}}
 
     @paths.get("/v1/models")
     @paths.get("/v1/models/user")
     async def list_models(request: Request) -> JsonObject:
-        models = await _listed(get_router())
+        models = await listed(get_router())
         if ANTHROPIC_VERSION in request.headers:
             return write_models(models)
         rows = [model_row(model) for model in models]
@@ -73,7 +73,7 @@ def _add_clients(paths: APIRouter, get_router: GetRouter) -> None:
         return {"data": model_row(await _named(get_router(), name))}
 
 
-async def _listed(router: Router) -> list[Model]:
+async def listed(router: Router) -> list[Model]:
     """`auto`, and what may be asked: the free ones, unless the owner allows paying."""
     models = await router.amodels()
     asked = [model for model in models if model.free or router.config.allow_paid]
@@ -84,7 +84,7 @@ async def _listed(router: Router) -> list[Model]:
 
 
 async def _named(router: Router, name: str) -> Model:
-    for model in await _listed(router):
+    for model in await listed(router):
         if model.id == name:
             return model
     raise HTTPException(404, f"no model is called {name!r}")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-Shape = Literal["openai", "anthropic"]
+Shape = Literal["openai", "anthropic", "ollama"]
+OLLAMA = ("/api/chat", "/api/tags", "/api/version")
 
 
 def shape_of(path: str) -> Shape:
     """The API of a path, wherever the paths are mounted."""
-    return "anthropic" if "/v1/messages" in path else "openai"
+    if "/v1/messages" in path:
+        return "anthropic"
+    return "ollama" if path.endswith(OLLAMA) else "openai"
