@@ -38,6 +38,7 @@ from .messages import to_wire
 from .outputs import ChunkWriter, result_of
 from .structured import ObjectParser, OutputFormat, Schema
 from .tools import wire_tool_choice
+from .waiting import wait_observer
 
 Tool = Json | type | Callable[..., Any] | BaseTool
 _NOT_SENT = (
@@ -79,7 +80,7 @@ class ChatFreeRouter(BaseFreeRouter):
         **kwargs: Any,
     ) -> ChatResult:
         with as_model_errors():
-            return result_of(self._router.chat(self._request(messages, stop, kwargs)))
+            return result_of(self._router.chat(self._request(messages, stop, kwargs, run_manager)))
 
     async def _agenerate(
         self,
@@ -89,7 +90,9 @@ class ChatFreeRouter(BaseFreeRouter):
         **kwargs: Any,
     ) -> ChatResult:
         with as_model_errors():
-            return result_of(await self._router.achat(self._request(messages, stop, kwargs)))
+            return result_of(
+                await self._router.achat(self._request(messages, stop, kwargs, run_manager))
+            )
 
     def _stream(
         self,
@@ -100,7 +103,7 @@ class ChatFreeRouter(BaseFreeRouter):
     ) -> Iterator[ChatGenerationChunk]:
         usage = kwargs.pop("stream_usage", self.stream_usage)
         with as_model_errors():
-            request, router = self._request(messages, stop, kwargs), self._router
+            request, router = self._request(messages, stop, kwargs, run_manager), self._router
             stream = router.stream(request)
         is_final = router.config.on_stream_break == "raise" and not request.replaces
         writer = ChunkWriter(names_model=is_final)
@@ -127,7 +130,7 @@ class ChatFreeRouter(BaseFreeRouter):
     ) -> AsyncIterator[ChatGenerationChunk]:
         usage = kwargs.pop("stream_usage", self.stream_usage)
         with as_model_errors():
-            request, router = self._request(messages, stop, kwargs), self._router
+            request, router = self._request(messages, stop, kwargs, run_manager), self._router
             stream = router.astream(request)
         is_final = router.config.on_stream_break == "raise" and not request.replaces
         writer = ChunkWriter(names_model=is_final)
@@ -146,7 +149,11 @@ class ChatFreeRouter(BaseFreeRouter):
         yield writer.last_chunk(stream.outcome, usage=usage)
 
     def _request(
-        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        kwargs: dict[str, Any],
+        run: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None = None,
     ) -> ChatRequest:
         """The core's request: the options of this model, overruled by those of the call."""
         options = {name: value for name, value in kwargs.items() if name not in _NOT_SENT}
@@ -173,6 +180,7 @@ class ChatFreeRouter(BaseFreeRouter):
             timeout=options.pop("timeout", None),
             lane=options.pop("lane", None),
             fresh=bool(options.pop("fresh", False)),
+            on_wait=wait_observer(run),
             parameters=self._parameters({**options, **({"stop": stop} if stop else {})}),
         )
 

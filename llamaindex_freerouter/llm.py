@@ -47,6 +47,7 @@ from .response_format import structured_in
 from .responses import ResponseBuilder, to_response
 from .structured import StructuredPrediction
 from .tools import selections, wire_tool_choice, wire_tools, with_one_call
+from .waiting import wait_observer
 
 
 class FreeRouter(RouterOptions, StructuredPrediction):
@@ -247,6 +248,7 @@ class FreeRouter(RouterOptions, StructuredPrediction):
             timeout=options.pop("timeout", None),
             lane=options.pop("lane", None),
             fresh=bool(options.pop("fresh", False)),
+            on_wait=wait_observer(),
             parameters=self._parameters(options),
         )
 

@@ -34,7 +34,7 @@ BELOW: dict[str, set[str]] = {
     "events": set(),
     "checks": {"errors"},
     "catalogue": {"errors"},
-    "wire": {"catalogue", "errors"},
+    "wire": {"catalogue", "errors", "events"},
     "routing": {"wire", "catalogue", "errors", "events"},
     "settings": {"wire", "catalogue", "errors", "checks"},
     "guards": {"routing", "wire", "catalogue", "errors", "checks"},

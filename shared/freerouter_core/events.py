@@ -56,9 +56,21 @@ class AttemptFailed:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A request waits for `seconds`, because no model can be asked before."""
+    """A request begins to wait, because no model can be asked now.
+
+    Attributes:
+        seconds: how long it is expected to wait.
+        until: when that ends, in unix seconds. 0: not known.
+        reason: what it waits for, in words.
+        before: how many requests stand before it in the line.
+        number: the request's place among the requests of the runtime, from 1.
+    """
 
     seconds: float
+    until: float = 0.0
+    reason: str = ""
+    before: int = 0
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,7 @@ NOT_IN_THE_POLICY = {
     "max_wait": "Resolved.max_wait bounds the line",
     "lane": "a call may overrule it: `Plan.lane`",
     "answer_cache": "an answer that is kept is found before anybody is asked",
+    "pace": "it goes with the lane: `Plan.pace`",
     "model": "resolved to `preferred`",
     "fallback_models": "resolved to `preferred` and `others`",
     "api_key": "resolved to accounts",

@@ -9,7 +9,7 @@ from random import Random
 import httpx
 import pytest
 
-from freerouter_core import Limit, Outcome, Provider, Router, Settings, errors
+from freerouter_core import Limit, Outcome, Provider, Router, Settings, errors, events
 from freerouter_core.client.config import RouterConfig
 from freerouter_core.client.resolve import resolve
 from freerouter_core.runtime.loop.clock import VirtualClock
@@ -167,3 +167,64 @@ async def test_lines_of_several_accounts_serve_as_many_as_their_limits_allow(see
     rounds = 1 + int((timeout - 1.0) // 60.5)
     assert calls - sum(failures(results).values()) == min(calls, rounds * sum(limits.values()))
     assert all(seen.fate == "answer" for world in worlds.values() for seen in world.requests)
+
+
+async def test_errors_of_waiting_say_for_what_how_long_and_how_many_stood_before() -> None:
+    with World(MODELS, [SimAccount("k", per_minute=20)]) as world:
+        results = await ask(world.router(), 260)
+        told = [one for one in results if isinstance(one, errors.Exhausted)]
+
+    assert len(told) == 60
+    for error in told:
+        assert "20 requests a minute of openrouter are used; 180 requests stand before" in str(
+            error
+        )
+        assert "later than max_wait=600 s" in str(error)
+        assert "max_wait=…" in error.hint
+        assert "bulk" in error.hint
+        assert error.retry_after == pytest.approx(605.0, abs=2.0)
+
+
+def test_a_spent_day_is_told_with_when_it_returns() -> None:
+    with World(MODELS, [SimAccount("k")]) as world:
+        router = world.router(daily_cap=1)
+        router.chat("first")
+        with pytest.raises(errors.Exhausted) as caught:
+            router.chat("second")
+
+    assert "the 1 requests a day of openrouter are used" in str(caught.value)
+    assert "at 00:00 UTC, in" in str(caught.value)
+    assert "max_wait=…" not in caught.value.hint
+
+
+@pytest.mark.parametrize(("timeout", "told"), [(5.0, "timeout=5 s"), (None, "no wait would help")])
+def test_a_limit_of_nothing_or_a_short_timeout_is_told(timeout: float | None, told: str) -> None:
+    limits = [Limit(requests=0 if timeout is None else 1)]
+    with World(MODELS) as world:
+        one = Provider("openrouter", "https://x.invalid/api/v1", "k", limits=limits)
+        router = world.router(providers=(one,), timeout=timeout)
+        if timeout is not None:
+            router.chat("first")
+        with pytest.raises(errors.Exhausted) as caught:
+            router.chat("second")
+
+    assert told in str(caught.value)
+    assert (caught.value.retry_after is None) is (timeout is None)
+
+
+def test_a_wait_is_told_as_it_begins_with_its_expected_end() -> None:
+    with World(MODELS, [SimAccount("k", per_minute=20)]) as world:
+        seen: list[events.Waiting] = []
+        router = world.router()
+        router.subscribe(
+            lambda event: seen.append(event) if isinstance(event, events.Waiting) else None
+        )
+        began = world.clock.now()
+        asyncio.run(ask(router, 45))
+        world.runtime.flush()
+
+    assert len(seen) == 25, "each once"
+    assert [event.before for event in seen] == list(range(25))
+    assert all("20 requests a minute" in event.reason for event in seen)
+    ends = [round(event.until - began, 1) for event in seen]
+    assert ends == [60.5] * 20 + [121.0] * 5

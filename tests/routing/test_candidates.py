@@ -190,6 +190,19 @@ def test_a_guessed_bench_makes_a_last_resort() -> None:
     assert candidates.next(NOW, fresh_only=True) == Turn()
 
 
+def test_background_requests_ask_no_last_resort() -> None:
+    """Whoever nobody waits for can wait until a guessed bench has ended."""
+    later = {"lane": "background"}
+    model = of(plan(A, extra=later), book_with((busy(), 1.0)))
+    assert model.next(NOW).candidate is None
+    assert model.next(NOW).until == model.book.models[A.identity].benched_until
+
+    book = HealthBook()
+    book.account_refused(account("one").scope, Fault(Kind.ACCOUNT, Cause.DEBT), NOW, Random(0))
+    whole = of(plan(A, extra=later), book)
+    assert whole.next(NOW) == Turn(until=book.accounts.benches[account("one").scope].until)
+
+
 def test_a_stated_wait_of_the_account_holds_all_its_models() -> None:
     book = HealthBook()
     minute = Fault(Kind.ACCOUNT, Cause.ACCOUNT_MINUTE, until=NOW + 30.0)

@@ -59,11 +59,11 @@ def test_in_a_limit_of_a_minute_a_request_makes_others_wait(
 def test_in_a_limit_of_a_day_a_request_may_leave_nothing_for_another(
     limit: Limit, used: float, chance: float
 ) -> None:
-    assert denial(limit, used) == pytest.approx(chance)
+    assert denial(limit, used, used) == pytest.approx(chance)
 
 
 def test_a_day_that_is_hardly_used_denies_hardly_anybody() -> None:
-    assert denial(DAYS, 5) < 0.03
+    assert denial(DAYS, 5, 5) < 0.03
 
 
 @given(st.integers(1, 10_000), st.lists(st.integers(0, 20_000), min_size=2), st.integers(0, 50))
@@ -71,7 +71,7 @@ def test_a_request_costs_more_the_more_is_used(
     requests: int, used: list[int], waiting: int
 ) -> None:
     day, minute = Limit(requests=requests, per=DAY), Limit(requests=requests)
-    denials = [denial(day, count) for count in sorted(used)]
+    denials = [denial(day, count, count) for count in sorted(used)]
     delays = [delay(minute, count, waiting) for count in sorted(used)]
 
     assert denials == sorted(denials)

@@ -28,7 +28,7 @@ from ..routing.answer_cache import AnswerCache
 from ..routing.policy import Ranker
 from ..routing.task import TASKS
 from ..wire.json_values import Json
-from ..wire.request import Lane
+from ..wire.request import Lane, Pace
 from .config import HedgeMode, OnStreamBreak, Prefer, Privacy, ToolStreaming
 from .serialize import (
     cache_as_data,
@@ -116,6 +116,7 @@ class RouterOptions(BaseModel):
     max_retries: int | None = Field(default=None, ge=0)
     max_wait: float | None = Field(default=None, ge=0)
     lane: Lane = "interactive"
+    pace: Pace = "even"
     on_stream_break: OnStreamBreak = "raise"
     tool_streaming: ToolStreaming = "whole"
     hedge: HedgeMode = "auto"

@@ -16,7 +16,7 @@ from ..guards.base import GuardLike, checked
 from ..routing.answer_cache import AnswerCache
 from ..routing.policy import ALIASES, STRATEGIES, Ranker
 from ..routing.task import TASKS
-from ..wire.request import Lane
+from ..wire.request import Lane, Pace
 
 Prefer = Literal["speed", "balanced", "quality"]
 Privacy = Literal["any", "no-train"]
@@ -64,6 +64,7 @@ class RouterConfig:
     max_retries: int | None = None
     max_wait: float | None = None
     lane: Lane = "interactive"
+    pace: Pace = "even"
     max_failures: int = 1
     exclude_failed: float | None = None
     on_stream_break: OnStreamBreak = "raise"
@@ -138,6 +139,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "tool_streaming": get_args(ToolStreaming),
     "hedge": get_args(HedgeMode),
     "lane": get_args(Lane),
+    "pace": get_args(Pace),
 }
 
 

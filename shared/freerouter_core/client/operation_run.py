@@ -162,6 +162,7 @@ class OperationRun(ABC, Generic[RequestT]):
         run_guards, flags = await self._guards(left)
         self.catalogue = catalogue = await self._models(policy, left)
         policy = await self._ranked(policy, need, left)
+        lane = request.lane or resolved.lane
         plan = Plan(
             request=self.request,
             need=need,
@@ -172,10 +173,12 @@ class OperationRun(ABC, Generic[RequestT]):
             stream=self.show is not None,
             deadline=deadline,
             max_wait=resolved.max_wait if request.timeout is None else None,
-            lane=request.lane or resolved.lane,
+            lane=lane,
+            pace=resolved.pace,
+            on_wait=request.on_wait if isinstance(request, ChatRequest) else None,
             run_guards=run_guards,
             flags=flags,
-            congestion=runtime.congestion(accounts.values()),
+            congestion=runtime.congestion(accounts.values(), lane),
         )
         return await Driver(runtime, plan, self.journal, self.show, context.transport).run()
 

@@ -14,7 +14,7 @@ from ..routing.policy import Policy
 from ..runtime.hardware import memory
 from ..settings.environment import Settings
 from ..settings.known_providers import known_providers
-from ..wire.request import Lane
+from ..wire.request import Lane, Pace
 from .accounts import accounts_of
 from .config import RouterConfig
 
@@ -35,6 +35,7 @@ class Resolved:
             was given, and bounds this wait, too.
         lane: whether somebody waits for the answers.
         answer_cache: how answers are kept. None: they are not.
+        pace: how background requests spend a day's quota.
     """
 
     settings: Settings
@@ -44,6 +45,7 @@ class Resolved:
     max_wait: float | None = None
     lane: Lane = "interactive"
     answer_cache: AnswerCache | None = None
+    pace: Pace = "even"
 
     @property
     def may_charge(self) -> bool:
@@ -70,10 +72,10 @@ def resolve(config: RouterConfig, settings: Settings, *, listing: bool = False) 
     cache = answer_cache_of(config, settings)
     if not isinstance(config.timeout, Unset):
         timeout = config.timeout
-        return Resolved(settings, accounts, policy, timeout, None, config.lane, cache)
+        return Resolved(settings, accounts, policy, timeout, None, config.lane, cache, config.pace)
     max_wait = LONGEST_LINE if config.max_wait is None else config.max_wait
     timeout = settings.openrouter_timeout
-    return Resolved(settings, accounts, policy, timeout, max_wait, config.lane, cache)
+    return Resolved(settings, accounts, policy, timeout, max_wait, config.lane, cache, config.pace)
 
 
 def answer_cache_of(config: RouterConfig, settings: Settings) -> AnswerCache | None:

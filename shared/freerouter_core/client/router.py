@@ -18,7 +18,7 @@ from ..routing.policy import Ranker
 from ..routing.session_memory import SessionMemory
 from ..runtime.http.transport import HttpClient
 from ..runtime.runtime import Runtime
-from ..wire.request import ChatRequest, Lane, Prompt
+from ..wire.request import ChatRequest, Lane, Pace, Prompt
 from .cached_run import CachedRun
 from .config import (
     HedgeMode,
@@ -76,7 +76,8 @@ class Router(RouterReports, RouterBulk, RouterTexts, RouterOpenAI):
         max_wait: seconds to stand in line for the limits of one's own account. None: up to 600. A
             `timeout` that is given bounds this wait, too; the default timeout does not count it.
         lane: "interactive": somebody waits for the answer. "background": nobody does, so these
-            requests stand behind all others.
+            requests stand behind all others, and leave them room.
+        pace: how background requests spend a day's quota: "even" over the day, or "asap".
         max_failures: failures in a row before a model is benched.
         exclude_failed: seconds of such a bench. None: 20 seconds at first, doubling to 600. What
             a provider states is kept either way.
@@ -128,6 +129,7 @@ class Router(RouterReports, RouterBulk, RouterTexts, RouterOpenAI):
         max_retries: int | None = None,
         max_wait: float | None = None,
         lane: Lane = "interactive",
+        pace: Pace = "even",
         max_failures: int = 1,
         exclude_failed: float | None = None,
         on_stream_break: OnStreamBreak = "raise",

@@ -19,6 +19,7 @@ from .health_book import HealthBook
 from .kinship import Kinship
 from .selection import Selection, select
 from .situation import Situation
+from .steps import Wait
 from .worth import worth_asking_at
 
 LIST_POLL = 0.5
@@ -103,6 +104,8 @@ class Candidates:
         self.skipped = selection.skipped
         self.blocked: dict[str, float] = {}
         """Scopes whose limit refused this call, and until when."""
+        self.waits: dict[str, Wait] = {}
+        """What is waited for in those scopes."""
         self._lines: set[str] = set()
         """Scopes in whose line this call has waited."""
         self.kinship = Kinship()
@@ -254,9 +257,13 @@ class Candidates:
             probed=last_resort and record.probing and identity in self.book.in_flight,
         )
 
-    def limited(self, candidate: Candidate, scope: str, until: float) -> None:
+    def limited(
+        self, candidate: Candidate, scope: str, until: float, wait: Wait | None = None
+    ) -> None:
         """A limit had no room for it: all that fall under a shared one are left alone until then,
         in its line."""
+        if wait is not None:
+            self.waits[scope] = wait
         if scope in candidate.scopes:
             self.blocked[scope] = until
         else:
@@ -265,7 +272,22 @@ class Candidates:
     def waited(self, scope: str) -> None:
         """This call has waited in the line of a limit, and its turn has come."""
         self.blocked.pop(scope, None)
+        self.waits.pop(scope, None)
         self._lines.add(scope)
+
+    def wait(self, turn: Turn, now: float) -> Wait:
+        """What is waited for until somebody's turn."""
+        until = now if turn.until is None else turn.until
+        if turn.scope is not None and turn.scope in self.waits:
+            wait = self.waits[turn.scope]
+            return wait if wait.ends >= until else replace(wait, ends=until)
+        resting = (
+            (account.provider, bench.cause)
+            for account in self._accounts.values()
+            if (bench := self.book.accounts.get(account.scope)) is not None and bench.until > now
+        )
+        provider, cause = next(resting, ("", ""))
+        return Wait(f"{provider} waits: {cause}" if provider else "no model can be asked", until)
 
     def stays_in(self, scope: str | None) -> bool:
         """Whether all that may still be asked fall under the limit of one scope."""
@@ -297,12 +319,14 @@ class Candidates:
         if bench is not None and bench.until > now:
             if bench.firm:
                 when, line = max(when, bench.worth_waiting_until), None
+            elif self._situation.background:  # a last resort is for those who wait
+                when, line = max(when, bench.until), None
             else:
                 last_resort = True
         record = self.book.models.get(candidate.model.identity)
         if record is not None:
             if record.benched_until > now:
-                if record.bench_stated:
+                if record.bench_stated or self._situation.background:
                     when, line = max(when, record.benched_until), None
                 else:
                     last_resort = True

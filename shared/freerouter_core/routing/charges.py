@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..catalogue.calendar import DAY
 from ..catalogue.model import Model
@@ -65,12 +65,17 @@ class Grant:
 class Refusal:
     """`scope` has no room before `until` (unix seconds; infinite: a limit of zero).
 
-    `turn`: when this request's turn comes, as others wait before it; None: not known.
+    `turn`: when this request's turn comes, as others wait before it; None: not known. `before`: how
+    many those are. `limit`: the limit that is full. `kept`: whether it has room, which is kept for
+    interactive requests.
     """
 
     until: float
     scope: str
     turn: float | None = None
+    before: int = 0
+    limit: Limit | None = field(default=None, compare=False)
+    kept: bool = field(default=False, compare=False)
 
 
 def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:

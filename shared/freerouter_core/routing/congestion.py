@@ -6,6 +6,9 @@ few that are left, and somebody may get none before the day ends: that is a deni
 
 How much will still be asked in a day, nobody knows. The best guess is: as much as was asked so far.
 So a day that is a tenth used denies hardly anybody, and one that is half used may deny somebody.
+
+Interactive requests count their own kind only. Background ones stand behind them, and what those
+use is never what interactive ones need (`lanes`).
 """
 
 from __future__ import annotations
@@ -56,9 +59,10 @@ def delay(limit: Limit, used: float, waiting: int) -> float:
     return min(MAX_DELAY, limit.per / limit.requests * crowding)
 
 
-def denial(limit: Limit, used: float) -> float:
-    """The chance that a request under a long limit denies another one."""
+def denial(limit: Limit, used: float, asked: float) -> float:
+    """The chance that a request under a long limit denies another one. `asked`: what of that which
+    is `used` was asked for by those who may be denied: as much may still come."""
     if not limit.requests or limit.per < LONG_PERIOD:
         return 0.0
     left = max(0.0, limit.requests - used)
-    return MAX_DENIAL if left * MAX_DENIAL <= DENIAL * used else DENIAL * used / left
+    return MAX_DENIAL if left * MAX_DENIAL <= DENIAL * asked else DENIAL * asked / left

@@ -41,9 +41,7 @@ class Deadline:
         """Until when to wait after a limit refused: for room, or, if that is too late, for the
         request's own turn, so that it is told at once."""
         bound = self.of_wait(in_line=True)
-        if refused.turn is not None and bound is not None and refused.turn >= bound:
-            return refused.turn
-        return refused.until
+        return refused.ends if bound is not None and refused.ends >= bound else refused.until
 
     def waited(self, seconds: float, *, in_line: bool) -> None:
         """The request has waited. Time in line for its own limits does not count."""

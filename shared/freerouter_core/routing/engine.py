@@ -55,8 +55,10 @@ from .in_flight import Flights, InFlight
 from .journal import Journal
 from .plan import Outcome, Plan
 from .showing import Showing
+from .slow_start import POLL
 from .state import RoutingState
 from .timeouts import too_late
+from .waits import wait_of
 
 MAX_IN_FLIGHT = 3
 """Attempts of one request in flight at most."""
@@ -102,7 +104,9 @@ class _Run:
         journal.skipped = self.candidates.skipped
         self.failures = Failures(plan, state, self.candidates, rng)
         self.answer_check = AnswerCheck(plan.operation, plan.need)
-        self.flights = Flights(state, hedge=plan.policy.hedge == "auto")
+        self.background = plan.lane == "background"
+        hedge = plan.policy.hedge == "auto"
+        self.flights = Flights(state, hedge=hedge, background=self.background)
         self.count = 0
         """Attempts that were sent."""
         self.deadline = Deadline(plan, journal.started, now)
@@ -188,7 +192,8 @@ class _Run:
             raise self._final_error(exhausted=True) or deadline_exceeded(self.journal, self.plan)
         before = self.now
         stays = self.candidates.stays_in(turn.scope)
-        yield from self._do(s.Sleep(wake, turn.scope, deadline, stays))
+        wait = self.candidates.wait(turn, self.now)
+        yield from self._do(s.Sleep(wake, turn.scope, deadline, stays, wait))
         self.deadline.waited(self.now - before, in_line=turn.in_line)
         if self.now - before >= RERANK_AFTER:
             self.candidates.rerank(self.now)
@@ -233,6 +238,9 @@ class _Run:
     def _reserve(self, candidate: Candidate, attempt: s.Attempt) -> Steps[bool]:
         """Take a share of every limit; whether all had room."""
         need = self.plan.need.part_for(candidate.model)
+        if self.background and not self.state.slow_start.room(scope := candidate.account.scope):
+            self.candidates.limited(candidate, scope, self.now + POLL)
+            return False
         charges = self.state.charges(candidate, need, self.plan.policy, self.now)
         if not charges:
             return True
@@ -245,7 +253,9 @@ class _Run:
             self.state.hedges -= 1
             self.flights.first.hedge_at = math.inf
         else:
-            self.candidates.limited(candidate, event.scope, self.deadline.wait_of(event))
+            until = self.deadline.wait_of(event)
+            wait = wait_of(event, candidate.account.provider)
+            self.candidates.limited(candidate, event.scope, until, wait)
         return False
 
     # -- watching -------------------------------------------------------------------------------
@@ -383,6 +393,8 @@ class _Run:
         """Learn from the answer, and cancel the other attempts."""
         self.flights.remove(flight)
         yield from self._cancel_all("another answered")
+        if self.background:
+            self.state.slow_start.answered(flight.candidate.account.scope, self.now)
         flight.answered(self.book, tokens_of(answer), self.plan.need, self.now)
         self.failures.answered(flight, self.now, event.spent_until)
         self.journal.attempted(flight.attempt, None, flight.sent, self.now)

@@ -183,6 +183,8 @@ class Failures:
                 model.identity, attempt.form, now, last=self._is_last_form(attempt, now)
             )
         limits.refused(account, model, fault, now, candidate.place)
+        if fault.kind is Kind.ACCOUNT:
+            self._state.slow_start.refused(account.scope, now)
         if fault.effect.suspect:
             self._suspect(candidate, fault, now)
 

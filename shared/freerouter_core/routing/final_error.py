@@ -7,6 +7,7 @@ each, by provider.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from ..catalogue.durations import until_words
@@ -32,7 +33,10 @@ from .plan import Plan
 from .proof import Faults, enough, of_request, proved
 from .refusals import Waiting, hints_of, tell
 from .steps import Attempt
+from .waits import told
 
+LONG_WAIT = 3_600.0
+"""Seconds from which on nobody is advised to wait."""
 NAMED_REASONS = 4
 """Models whose reasons `NoCandidates` spells out."""
 
@@ -59,7 +63,7 @@ def final_error(
         return decided
     if not exhausted and _somebody_returns(candidates, now):
         return None
-    error = _exhausted(candidates, journal, faults, now)
+    error = _exhausted(plan, candidates, journal, faults, now)
     if isinstance(error, Exhausted):
         error.answer = rejected
     return error
@@ -197,7 +201,7 @@ def _somebody_returns(candidates: Candidates, now: float) -> bool:
 
 
 def _exhausted(
-    candidates: Candidates, journal: Journal, faults: Faults, now: float
+    plan: Plan, candidates: Candidates, journal: Journal, faults: Faults, now: float
 ) -> FreeRouterError:
     last = faults[-1] if faults else None
     model = last[0].model.id if last else None
@@ -213,6 +217,8 @@ def _exhausted(
             model=model,
             attempts=journal.attempts,
         )
+    if not faults and candidates.waits:
+        return _line_too_long(plan, candidates, journal, now)
     returns = candidates.returns(now)
     retry_after = max(0.0, returns - now) if returns is not None else None
     waiting = not faults
@@ -234,6 +240,29 @@ def _exhausted(
         model=model,
         rate_limited=limited,
         should_retry=passing,
+        attempts=journal.attempts,
+    )
+
+
+def _line_too_long(plan: Plan, candidates: Candidates, journal: Journal, now: float) -> Exhausted:
+    """Nothing was sent: the request's own limits have no room before it must be answered."""
+    wait = min(candidates.waits.values(), key=lambda wait: wait.ends)
+    returns = candidates.returns(now)
+    bound, option = "", "timeout=…"
+    if plan.max_wait is not None:
+        bound, option = f", which is later than max_wait={plan.max_wait:g} s allows", "max_wait=…"
+    elif plan.deadline is not None:
+        seconds = plan.deadline - journal.started
+        bound = f", which is later than timeout={seconds:g} s allows"
+    longer = "" if wait.ends - now > LONG_WAIT else f"allow a longer wait with {option}, "
+    return Exhausted(
+        told(wait, now) + bound * (wait.ends < math.inf),
+        retry_after=None if returns in (None, math.inf) else max(0.0, returns - now),
+        hint=f"{longer}add a provider, or leave the waiting to a job: router.bulk(…); "
+        "router.quota() shows limits and lines",
+        status_code=429,
+        rate_limited=True,
+        should_retry=True,
         attempts=journal.attempts,
     )
 

@@ -68,8 +68,11 @@ class InFlight:
 class Flights:
     """The attempts of one request under way, in the order they were sent."""
 
-    def __init__(self, state: RoutingState, *, hedge: bool = False) -> None:
-        self._state, self._hedge = state, hedge
+    def __init__(
+        self, state: RoutingState, *, hedge: bool = False, background: bool = False
+    ) -> None:
+        self._state, self._background = state, background
+        self._hedge = hedge and not background  # a hedge is for those who wait
         self._flights: list[InFlight] = []
 
     def __iter__(self) -> Iterator[InFlight]:
@@ -117,6 +120,8 @@ class Flights:
         candidate.tries += 1
         state.health.sent(model.identity, now)
         candidate.place = state.adaptive_limits.sent(candidate.account, model, now)
+        if self._background:
+            state.slow_start.sent(candidate.account.scope)
         self._flights.append(
             InFlight(
                 attempt=attempt,
@@ -155,3 +160,5 @@ class Flights:
     def _ended(self, flight: InFlight) -> None:
         self._state.health.ended(flight.candidate.model.identity)
         self._state.adaptive_limits.ended(flight.candidate.account)
+        if self._background:
+            self._state.slow_start.ended(flight.candidate.account.scope)

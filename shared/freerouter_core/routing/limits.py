@@ -16,6 +16,7 @@ from collections.abc import Callable
 from ..catalogue.calendar import DAY
 from ..catalogue.providers import Limit
 from .charges import DOLLAR, Charge, Grant, Refusal, amount_of, is_budget, size_of
+from .lanes import Background
 from .window import Window
 
 LEARNT_POLL = 2.0
@@ -34,10 +35,12 @@ def reserve(
     now: float,
     tokens: int = 0,
     keep: float = 0.0,
+    background: Background | None = None,
 ) -> Grant | Refusal:
     """Take a share of every charge, or return the refusal that lasts longest.
 
     `number`: the grant's own. `keep`: the part of each limit to leave untouched, 0 to 1.
+    `background`: what a background request must leave; None: it is interactive.
     """
     refusal: Refusal | None = None
     for charge in charges:
@@ -46,11 +49,15 @@ def reserve(
         if charge.before and not window.times:
             for at in charge.before:
                 window.take(limit, 0, 1, at)
-        until = window.free_at(limit, amount_of(charge, tokens), _usable(limit, keep), now)
+        amount = amount_of(charge, tokens)
+        until = window.free_at(limit, amount, _usable(limit, keep), now)
+        kept = background is not None and until <= now
+        if background is not None and kept:
+            until = background.free_at(charge, window, amount, now)
         if charge.name and until > now:
             until = min(until, now + LEARNT_POLL)
         if until > now and (refusal is None or until > refusal.until):
-            refusal = Refusal(until, charge.scope)
+            refusal = Refusal(until, charge.scope, limit=limit, kept=kept)
     if refusal is not None:
         return refusal
     for charge in charges:

@@ -14,7 +14,7 @@ from ..errors import AttemptRecord
 from ..wire.answer import Answer
 from ..wire.chat import ChatOperation
 from ..wire.operation import Operation
-from ..wire.request import ChatRequest, Lane
+from ..wire.request import ChatRequest, Lane, Pace, WaitObserver
 from .congestion import Congestion
 from .health_book import HealthBook
 from .journal import Journal
@@ -46,8 +46,12 @@ class Plan:
     much: it counts from the first attempt. None: the deadline bounds this wait, too."""
     lane: Lane = "interactive"
     """Whether somebody waits for the answer."""
+    pace: Pace = "even"
+    """How background requests spend a day's quota."""
     run_guards: Callable[[Answer, str], Ruling] | None = None
     """The guards' opinion of an answer from the model of that id. The driver asks, on a thread."""
+    on_wait: WaitObserver | None = None
+    """Is told when the request begins to wait."""
     flags: tuple[Flag, ...] = ()
     """What guards remarked about the prompt."""
     congestion: Mapping[str, Congestion] = field(default_factory=dict)
@@ -70,6 +74,7 @@ class Plan:
             turn=turn,
             congestion=self.congestion,
             pending=self.pending,
+            background=self.lane == "background",
         )
 
 

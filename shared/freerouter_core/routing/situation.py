@@ -25,6 +25,7 @@ class Situation:
         turn: how many requests came before; moves the round robin.
         congestion: what a request costs others, by provider.
         pending: whether the list of models of an account is still on its way.
+        background: whether nobody waits for the answer.
     """
 
     need: Need
@@ -35,3 +36,4 @@ class Situation:
     turn: int = 0
     congestion: Mapping[str, Congestion] = field(default_factory=dict)
     pending: bool = False
+    background: bool = False

@@ -10,6 +10,7 @@ from .charges import Charge, budget, of_texts
 from .health_book import HealthBook
 from .need import Need
 from .policy import Policy
+from .slow_start import SlowStart
 
 
 @dataclass(kw_only=True)
@@ -18,6 +19,7 @@ class RoutingState:
 
     health: HealthBook = field(default_factory=HealthBook)
     adaptive_limits: AdaptiveLimits = field(default_factory=AdaptiveLimits)
+    slow_start: SlowStart = field(default_factory=SlowStart)
     price_caps: dict[str, bool] = field(default_factory=dict)
     """By account scope: whether the price cap is understood (True) or does harm (False)."""
     requests: int = 0

@@ -6,10 +6,10 @@ Data only. Times are unix seconds; `number` is the number of an attempt within i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..catalogue.model import Catalogue, Model
-from ..catalogue.providers import Account
+from ..catalogue.providers import Account, Limit
 from ..wire.answer import Answer
 from ..wire.fault import Fault
 from ..wire.structured import Form
@@ -107,17 +107,32 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """What a request waits for.
+
+    `reason`: in words. `ends`: when it is expected to end, unix seconds. `before`: how many
+    requests stand before it in the same line.
+    """
+
+    reason: str
+    ends: float
+    before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep:
     """Nothing is in flight: wait, but not past `deadline`. → Listed | Woke
 
     With a `scope`, wait in line with the others who wait for its limit. `stays`: whether the
-    request can be served in this line only, so that those behind it must reckon with it.
+    request can be served in this line only, so that those behind it must reckon with it. `wait`:
+    what is waited for, to be told.
     """
 
     until: float
     scope: str | None = None
     deadline: float | None = None
     stays: bool = False
+    wait: Wait | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +162,24 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The limit of `scope` has no room before `until`. `turn`: when the request's turn comes in the
-    line; None: not known."""
+    """The limit of `scope` has no room before `until`.
+
+    `turn`: when the request's turn comes in the line; None: not known. `before`: how many stand
+    before it. `limit`: which is full. `kept`: whether its room is kept for interactive requests.
+    """
 
     at: float
     until: float
     scope: str
     turn: float | None = None
+    before: int = 0
+    limit: Limit | None = None
+    kept: bool = False
+
+    @property
+    def ends(self) -> float:
+        """When the request can go on, as far as is known."""
+        return self.until if self.turn is None else max(self.until, self.turn)
 
 
 @dataclass(frozen=True, slots=True)

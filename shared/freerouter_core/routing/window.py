@@ -22,6 +22,8 @@ clocks differ a little."""
 LEASE_POLL = 0.25
 """Seconds between looks at a full concurrency limit; a lease that ends in this process wakes the
 next in line at once."""
+RESERVE_POLL = 5.0
+"""Seconds between looks at a limit of which nothing is left to background requests."""
 LEASE = 30.0
 """Seconds after which a concurrency lease is taken back, unless its process has renewed it."""
 RENEWAL = 10.0
@@ -32,8 +34,8 @@ was wrong, and counts for nothing."""
 EPSILON = 1e-9
 """An excess below this is rounding."""
 
-_HEAD = Struct("<4sdd")
-_FORMAT = b"frw1"
+_HEAD = Struct("<4sddd")
+_FORMAT = b"frw2"
 """The first bytes of a stored window: the format and its version."""
 _ENTRY = 24
 """Bytes of one entry of the log: three numbers of eight."""
@@ -43,12 +45,14 @@ _ENTRY = 24
 class Window:
     """What was taken of one limit.
 
-    `used`: the sum taken (requests, tokens, leases, millionths of a dollar). `since`: the start of
+    `used`: the sum taken (requests, tokens, leases, millionths of a dollar). `background`: what
+    background requests took of it; the numbers of their grants are odd. `since`: the start of
     a fixed period, or the time of a bucket's level. `grants`, `times` (unix seconds) and `amounts`
     are the columns of the log. `leases`: whether it holds leases, which end with their process.
     """
 
     used: float = 0.0
+    background: float = 0.0
     since: float = 0.0
     grants: array[int] = field(default_factory=lambda: array("q"))
     times: array[float] = field(default_factory=lambda: array("d"))
@@ -64,10 +68,10 @@ class Window:
             or len(state) < _HEAD.size
         ):
             return cls()
-        format_, used, since = _HEAD.unpack_from(state)
+        format_, used, background, since = _HEAD.unpack_from(state)
         if format_ != _FORMAT:
             return cls()
-        window = cls(used=used, since=since)
+        window = cls(used=used, background=background, since=since)
         third = (len(state) - _HEAD.size) // _ENTRY * 8
         at = _HEAD.size
         for column in (window.grants, window.times, window.amounts):
@@ -78,7 +82,7 @@ class Window:
     def state(self) -> bytes:
         """The window as bytes, for a store."""
         return (
-            _HEAD.pack(_FORMAT, self.used, self.since)
+            _HEAD.pack(_FORMAT, self.used, self.background, self.since)
             + self.grants.tobytes()
             + self.times.tobytes()
             + self.amounts.tobytes()
@@ -95,7 +99,8 @@ class Window:
             if self.since > now + MAX_LEAD:
                 self.since = now
             refill = max(0.0, now - self.since) * size_of(limit) / limit.per
-            self.used = max(0.0, self.used - refill)
+            before, self.used = self.used, max(0.0, self.used - refill)
+            self.background *= self.used / before if before else 0.0
             self.since = max(now, self.since)
         else:
             start = period(limit.reset, limit.per, now - MARGIN)[0]
@@ -109,6 +114,7 @@ class Window:
         count = bisect_right(self.times, after)
         if count < len(self.times):
             self.used = max(0.0, self.used - sum(self.amounts[count:]))
+            self.background = max(0.0, self.background - self._background_in(count, None))
             del self.grants[count:], self.times[count:], self.amounts[count:]
 
     def renew(self, grant: Grant, now: float) -> None:
@@ -120,6 +126,7 @@ class Window:
         else:  # taken back meanwhile, because the machine slept or was busy
             number, amount = grant.number, 1.0
             self.used += amount
+            self.background += amount * (number & 1)
         place = bisect_right(self.times, now)
         self.grants.insert(place, number)
         self.times.insert(place, now)
@@ -129,21 +136,48 @@ class Window:
         """By the provider's clock, requests of the last moments may be in the new period."""
         self.since = start
         self._drop(start - MARGIN)
-        self.used = sum(self.amounts)
+        self.used, self.background = sum(self.amounts), self._background_in(0, None)
         del self.grants[:], self.times[:], self.amounts[:]
 
     def _drop(self, until: float) -> None:
         count = bisect_right(self.times, until)
         if count:
             self.used -= sum(self.amounts[:count])
+            self.background -= self._background_in(0, count)
             del self.grants[:count], self.times[:count], self.amounts[:count]
             if not self.times:
-                self.used = 0.0
+                self.used = self.background = 0.0
 
     def clear(self) -> None:
         """Forget everything that was taken."""
-        self.used = 0.0
+        self.used = self.background = 0.0
         del self.grants[:], self.times[:], self.amounts[:]
+
+    @property
+    def interactive(self) -> float:
+        """What interactive requests took."""
+        return max(0.0, self.used - self.background)
+
+    def _background_in(self, start: int, end: int | None) -> float:
+        logged = zip(self.grants[start:end], self.amounts[start:end], strict=True)
+        return sum(amount for number, amount in logged if number & 1)
+
+    def background_log(self) -> list[tuple[float, float]]:
+        """(when, how much) background requests took, as far as it is logged."""
+        logged = zip(self.grants, self.times, self.amounts, strict=True)
+        return [(at, amount) for number, at, amount in logged if number & 1]
+
+    def background_free_at(self, limit: Limit, amount: float, share: float, now: float) -> float:
+        """When background requests hold so little that `amount` more fits into their `share`."""
+        over = self.background + amount - share
+        if over <= EPSILON:
+            return now
+        if limit.concurrent is None and limit.reset == "rolling" and share >= amount:
+            for at, logged in self.background_log():
+                over -= logged
+                if over <= EPSILON:
+                    return at + limit.per + MARGIN
+        return now + (LEASE_POLL if limit.concurrent is not None else RESERVE_POLL)
 
     def free_at(self, limit: Limit, amount: float, size: float, now: float) -> float:
         """When `amount` more fits into `size` (unix seconds): `now` if it fits already.
@@ -171,6 +205,7 @@ class Window:
     def take(self, limit: Limit, number: int, amount: float, now: float) -> None:
         """Take an amount for the grant of this number."""
         self.used += amount
+        self.background += amount * (number & 1)
         logged = limit.concurrent is not None or limit.reset == "rolling"
         if not logged and limit.reset != "bucket":
             # Near its end the request may be counted in the next period: see `_start_period`.
@@ -190,17 +225,23 @@ class Window:
             # What has run out of the bucket since comes back to nobody.
             drained = max(0.0, self.since - grant.at) * size_of(limit) / limit.per
             before, after = amount_of(charge, grant.tokens), amount or 0.0
-            self.used = max(0.0, self.used + max(0.0, after - drained) - max(0.0, before - drained))
+            self._add(max(0.0, after - drained) - max(0.0, before - drained), grant.number)
         elif period(limit.reset, limit.per, grant.at - MARGIN)[0] == self.since:
-            self.used = max(0.0, self.used + (amount or 0.0) - amount_of(charge, grant.tokens))
+            self._add((amount or 0.0) - amount_of(charge, grant.tokens), grant.number)
             if grant.number in self.grants:
                 self.amounts[self.grants.index(grant.number)] = amount or 0.0
+
+    def _add(self, amount: float, number: int) -> None:
+        self.used = max(0.0, self.used + amount)
+        self.background = max(0.0, self.background + amount * (number & 1))
 
     def _change_entry(self, number: int, amount: float | None) -> None:
         if number not in self.grants:
             return
         at = self.grants.index(number)
-        self.used += (amount or 0.0) - self.amounts[at]
+        change = (amount or 0.0) - self.amounts[at]
+        self.used += change
+        self.background += change * (number & 1)
         if amount is None:
             del self.grants[at], self.times[at], self.amounts[at]
         else:

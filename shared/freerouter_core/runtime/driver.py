@@ -46,6 +46,12 @@ if TYPE_CHECKING:
     from .runtime import Runtime
 
 
+SAME_WAIT = 1.0
+"""Seconds by which a wait may end later than was told, without being told anew."""
+BEHIND = 0.25
+"""Seconds after which background requests wake where there is no line: others wake before them."""
+
+
 class Driver:
     """Drives one request. `show` gets the winning stream's deltas; None: nothing is streamed."""
 
@@ -75,6 +81,8 @@ class Driver:
         self._grant: Grant | None = None
         """Taken by `Reserve`, and not yet used by `Send`."""
         self._failures_emitted = 0
+        self._told_until = 0.0
+        """Until when observers were told that this request waits."""
 
     async def run(self) -> Outcome:
         """Drive to the end. Raises an error of the tree, whose message holds no key."""
@@ -129,7 +137,7 @@ class Driver:
                 return await self._attempts.next_event(step.until)
             case s.Sleep():
                 await self._sleep(step)
-                congestion = self._runtime.congestion(self._plan.accounts.values())
+                congestion = self._runtime.congestion(self._plan.accounts.values(), self._plan.lane)
                 return s.Woke(self._clock.now(), congestion)
             case s.Show():
                 self._attempts.show(step.attempt.number)
@@ -153,7 +161,7 @@ class Driver:
         try:
             async with asyncio.timeout(left):
                 granted = await self._runtime.ledger.reserve(
-                    self._place, step.charges, step.tokens, step.keep
+                    self._place, step.charges, step.tokens, step.keep, self._plan.pace
                 )
         except TimeoutError:  # the store takes longer than the caller has
             now = self._clock.now()
@@ -161,7 +169,15 @@ class Driver:
         if isinstance(granted, Grant):
             self._grant = granted
             return s.Granted(self._clock.now())
-        return s.Refused(self._clock.now(), granted.until, granted.scope, granted.turn)
+        return s.Refused(
+            at=self._clock.now(),
+            until=granted.until,
+            scope=granted.scope,
+            turn=granted.turn,
+            before=granted.before,
+            limit=granted.limit,
+            kept=granted.kept,
+        )
 
     def _renew_lists(self) -> None:
         """Nobody could be asked, or none could answer: there may be new models."""
@@ -171,7 +187,8 @@ class Driver:
         """Wait for the time, or for this request's turn at the scope, but not past the deadline."""
         if step.scope is None:
             self._renew_lists()
-            await asyncio.sleep(max(0.0, step.until - self._clock.now()))
+            behind = BEHIND if self._place.background else 0.0
+            await asyncio.sleep(max(0.0, step.until - self._clock.now()) + behind)
             return
         turn = self._runtime.ledger.wait(self._place, step.scope, step.until, _leaves_at(step))
         if step.deadline is None:
@@ -227,7 +244,25 @@ class Driver:
                 )
             )
         elif isinstance(step, s.Sleep):
-            self._runtime.emit(Waiting(max(0.0, step.until - self._clock.now())))
+            self._emit_wait(step)
+
+    def _emit_wait(self, step: s.Sleep) -> None:
+        """Tell of a wait as it begins, and again if it takes longer than was told."""
+        now, wait = self._clock.now(), step.wait or s.Wait("", step.until)
+        ends = max(step.until, wait.ends)
+        if ends <= self._told_until + SAME_WAIT:
+            return
+        self._told_until = ends
+        event = Waiting(
+            seconds=max(0.0, ends - now),
+            until=ends,
+            reason=wait.reason,
+            before=wait.before,
+            number=self._journal.number,
+        )
+        self._runtime.emit(event)
+        if self._plan.on_wait is not None:
+            self._runtime.tell(self._plan.on_wait, event)
 
     def _emit_failures(self) -> None:
         failures = self._journal.failures

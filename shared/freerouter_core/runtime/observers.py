@@ -7,12 +7,15 @@ import contextvars
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
+from typing import TypeVar
 
 from ..events import Event, Observer, counted, log, write
 from .loop.bridge import new_thread_event
 from .loop.os_threads import new_lock, new_queue, start_thread
 
+E = TypeVar("E", bound=Event)
 MAX_PENDING = 10_000
 """Events that wait for slow observers. Further ones are dropped, and counted."""
 PAUSE = 0.02
@@ -21,7 +24,7 @@ the loop as often."""
 MAX_NAMES = 3_000
 """Different names that are counted. Callers may name any model, so this must be bounded."""
 
-_Item = tuple[Event, contextvars.Context] | Callable[[], None] | None
+_Item = tuple[Event, contextvars.Context] | Callable[[], object] | None
 """An event with the context of its call, a callback, or the end of the queue."""
 
 
@@ -62,7 +65,11 @@ class EventBus:
                 if not per_model or name in self.counts or len(self.counts) < MAX_NAMES:
                     self.counts[name] += n
         if self._observers:
-            self._enqueue(event)
+            self._enqueue((event, contextvars.copy_context()))
+
+    def tell(self, observer: Callable[[E], object], event: E) -> None:
+        """Queue an event for this observer alone."""
+        self._enqueue(partial(contextvars.copy_context().run, _tell, observer, event))
 
     def flush(self, timeout: float) -> None:
         """Wait until all events so far are delivered, at most `timeout` seconds.
@@ -92,13 +99,13 @@ class EventBus:
         with contextlib.suppress(RuntimeError):  # somebody else has just ended it
             self._in_pause.release()
 
-    def _enqueue(self, event: Event) -> None:
+    def _enqueue(self, item: _Item) -> None:
         queue = self._queue
         if queue is None:
             queue = self._queue = new_queue()
             start_thread(lambda: self._deliver(queue), "freerouter-events")
         if queue.qsize() < MAX_PENDING:
-            queue.put((event, contextvars.copy_context()))
+            queue.put(item)
             return
         if not self.counts["events_dropped"]:
             log.warning("an observer is too slow: events are dropped")
@@ -119,9 +126,13 @@ class EventBus:
                 continue
             event, context = item
             for observer in self._observers:
-                try:
-                    context.run(observer, event)
-                except BaseException:  # whatever it is, the other observers must get the event
-                    log.exception("an observer failed")
+                context.run(_tell, observer, event)
             if queue.empty():
                 self._in_pause.acquire(timeout=PAUSE)
+
+
+def _tell(observer: Callable[[E], object], event: E) -> None:
+    try:
+        observer(event)
+    except BaseException:  # whatever it is, the other observers must get the event
+        log.exception("an observer failed")

@@ -39,6 +39,7 @@ from ..routing.congestion import Congestion
 from ..routing.plan import Outcome
 from ..routing.session_memory import SessionMemory
 from ..routing.state import RoutingState
+from ..wire.request import Lane
 from .cache.cache import Caches
 from .cache.single_flight import SingleFlight
 from .callables import run_on_thread
@@ -57,6 +58,7 @@ from .observers import EventBus
 from .space_records import SpaceRecord
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Event)
 START_TIMEOUT = 10.0
 """Seconds in which the thread must start, and in which it must end."""
 CLOSE_FLUSH_TIMEOUT = 1.0
@@ -223,11 +225,15 @@ class Runtime(Portal):
         self._last_number += 1
         return self._last_number
 
-    def congestion(self, accounts: Iterable[Account]) -> dict[str, Congestion]:
+    def congestion(
+        self, accounts: Iterable[Account], lane: Lane = "interactive"
+    ) -> dict[str, Congestion]:
         """What one more request of each account costs others, by provider."""
         now, limits = self.clock.now(), self.state.adaptive_limits
         return {
-            account.provider: self.ledger.congestion(account, limits.of_account(account, now), now)
+            account.provider: self.ledger.congestion(
+                account, limits.of_account(account, now), now, lane
+            )
             for account in accounts
         }
 
@@ -280,6 +286,10 @@ class Runtime(Portal):
         An observer that calls this does not wait: it would wait for itself.
         """
         self._events.flush(seconds)
+
+    def tell(self, observer: Callable[[E], object], event: E) -> None:
+        """Call one observer with an event, as those that are subscribed are called."""
+        self._events.tell(observer, event)
 
     def emit(self, event: Event) -> None:
         """Log an event, count it, and queue it for the observers."""

@@ -90,6 +90,7 @@ class _RouterTable(BaseModel):
     max_retries: int | None = None
     max_wait: float | None = None
     lane: str | None = None
+    pace: str | None = None
     max_failures: int | None = None
     exclude_failed: float | None = None
     on_stream_break: str | None = None

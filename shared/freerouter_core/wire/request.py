@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from ..catalogue.model import is_plausible_name
 from ..errors import BadRequest
+from ..events import Waiting
 from .answer import Answer
 from .json_values import MAX_VALUES, is_larger, unwritable
 from .paid import paid_features
@@ -17,11 +18,16 @@ from .structured import Structured
 Validator = Callable[[Answer], object]
 """Is given an answer and raises to reject it; then the next model is asked. Runs on a thread."""
 
+WaitObserver = Callable[[Waiting], object]
+"""Is told when a request begins to wait for its turn, on a thread of its own."""
+
 Messages = Sequence[Mapping[str, Any]]
 """Messages as OpenAI's wire objects."""
 
 Lane = Literal["interactive", "background"]
 """Whether somebody waits for the answer. Interactive requests go before background ones."""
+Pace = Literal["even", "asap"]
+"""How background requests spend a day's quota: evenly over the day, or as soon as possible."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class ChatRequest:
     """Models that are asked after `model`, in order, before any other. All must be free."""
     timeout: float | None = None
     validate: Validator | None = None
+    on_wait: WaitObserver | None = field(default=None, compare=False, repr=False)
     replaces: bool = False
     """Whether whoever reads the stream of a structured answer replaces each partial object with the
     next (`Delta.restarts`), so that it may begin again on another model."""
@@ -191,6 +198,7 @@ ROUTER_OPTIONS = frozenset(
         "min_safety",
         "model",
         "on_stream_break",
+        "pace",
         "prefer",
         "prefer_free",
         "privacy",

@@ -20,6 +20,7 @@ from ...wire.request import ChatRequest
 from .attachments import attachment
 from .console import console, json_option, print_error, print_json, without_tracebacks
 from .conversation_log import Exchange, new_conversation
+from .countdown import Countdown
 from .memory import Memory, exchange_of, find_conversation, open_memory
 from .prompt import read_prompt
 from .templates import Template, load
@@ -221,18 +222,22 @@ class Conversation:
 
     def ask(self, prompt: str, *, explain: bool = False) -> Outcome:
         """Ask, print the answer as it arrives, and add both to the conversation."""
-        began = time.time()
-        stream = self.router.stream(self.request(prompt))
+        began, countdown = time.time(), Countdown(self.err)
+        stream = self.router.stream(self.request(prompt).but(on_wait=countdown.tell))
         try:
             for delta in stream:
+                countdown.end()
                 if delta.text:
                     sys.stdout.write(_printable(delta.text))
                     sys.stdout.flush()
         except FreeRouterError as error:
+            countdown.end()
             sys.stdout.write("\n" if getattr(error, "partial", "") else "")
             if explain:
                 print_attempts(self.err, error.attempts)
             raise
+        finally:
+            countdown.end()
         sys.stdout.write("\n")
         outcome = stream.outcome
         self._keep(prompt, outcome, began)

@@ -9,12 +9,14 @@ from dataclasses import asdict
 
 from ...client.router import Router
 from ...errors import FreeRouterError
-from ...events import Answered, CalledOff, Event, GaveUp, RequestTrace
+from ...events import Answered, CalledOff, Event, GaveUp, RequestTrace, Waiting
 from ...reports import Candidacy, HealthReport
 from ..as_json import JsonObject, candidacy_as_json, jsonable
 
 MAX_REQUESTS = 100
 """The newest requests that are kept."""
+MAX_WAITING = 10_000
+"""Requests in line that are remembered."""
 
 
 class Overview:
@@ -26,6 +28,8 @@ class Overview:
     def __init__(self, of: Callable[[], Router]) -> None:
         self.of = of
         self.requests: deque[JsonObject] = deque(maxlen=MAX_REQUESTS)
+        self.waiting: dict[int, Waiting] = {}
+        """By the numbers of their requests, in order of their beginning."""
         self.close = of().subscribe(self.observe)
 
     def observe(self, event: Event) -> None:
@@ -43,8 +47,14 @@ class Overview:
                 outcome = {"outcome": event.error, "status": event.status}
             case CalledOff(trail=RequestTrace() as trace):
                 outcome = {"outcome": "called off"}
+            case Waiting():
+                self.waiting[event.number] = event
+                if len(self.waiting) > MAX_WAITING:
+                    self.waiting.pop(next(iter(self.waiting)))
+                return
             case _:
                 return
+        self.waiting.pop(trace.number, None)
         self.requests.appendleft(
             asdict(trace) | {"seconds": event.seconds, "first_token": None} | outcome
         )
@@ -59,11 +69,13 @@ class Overview:
             health = await router.ahealth(wait=wait)
         except FreeRouterError as error:
             health, problem = HealthReport((), 0, None, ()), error.message
+        now = time.time()
+        waiting = [wait for wait in list(self.waiting.values()) if wait.until > now]
         quota = await router.aquota(ask=False)
         stats = await router.astats()
         models = [row for row in health.rows if row.model.free and row.model.chat]
         return {
-            "now": time.time(),
+            "now": now,
             "problem": problem,
             "usable": len(health.usable),
             "listed": health.listed,
@@ -73,6 +85,7 @@ class Overview:
             "models": [candidacy_as_json(row) for row in sorted(models, key=_best_first)],
             "limits": jsonable(quota.lines),
             "waits": jsonable(quota.waits),
+            "waiting": [jsonable(wait) for wait in waiting],
             "requests": jsonable(list(self.requests)),
             "stats": {
                 "answered": stats.answered,

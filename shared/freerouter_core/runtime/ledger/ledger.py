@@ -25,7 +25,7 @@ import itertools
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from typing import TypeVar
 
@@ -33,10 +33,12 @@ from ...catalogue.providers import Account
 from ...events import Event, QuotaLow, StoreLost
 from ...routing.charges import Charge, Grant, Refusal
 from ...routing.congestion import Congestion, delay, denial
-from ...routing.lanes import Place
+from ...routing.demand_book import DemandBook
+from ...routing.lanes import Background, Place
 from ...routing.limits import Windows, changes, reserve, settle
 from ...routing.turn import turn_at
 from ...routing.usage_stats import HOUR, Tallies
+from ...wire.request import Lane, Pace
 from ..loop.clock import Clock
 from ..loop.job import AsyncCall
 from .leases import HeldLeases, leased
@@ -69,6 +71,8 @@ class Ledger:
         self._retry_store_at = 0.0
         """When a store that failed may be tried again, unix seconds. 0: it never failed."""
         self._lines = WaitingLines(clock)
+        self.demands = DemandBook()
+        """What interactive requests want of each limit."""
         self._warnings = QuotaWarnings(self._emit)
         self.tasks: set[asyncio.Task[object]] = set()
         """What runs beside the requests, and must end before the store is closed."""
@@ -80,25 +84,36 @@ class Ledger:
     # -- grants -------------------------------------------------------------------------------
 
     async def reserve(
-        self, place: Place, charges: tuple[Charge, ...], tokens: int, keep: float
+        self,
+        place: Place,
+        charges: tuple[Charge, ...],
+        tokens: int,
+        keep: float,
+        pace: Pace = "even",
     ) -> Grant | Refusal:
         """Take a share of every charge, or of none.
 
         `place`: where the request stands in lines. `keep`: the share of each limit to
-        leave untouched, 0 to 1.
+        leave untouched, 0 to 1. `pace`: how a background request may spend a day's quota.
         """
         now = self._clock.now()
         for charge in charges:
             until = self._lines.busy_until(charge.scope, place)
             if until is not None:
-                turn = self._turn(place, charge.scope, charges, now)
-                return Refusal(max(until, now + 0.001), charge.scope, turn)
-        grant_number = next(self._grant_numbers)
+                before = self._lines.ahead(charge.scope, place)
+                turn = self._turn(before, charge.scope, charges, now)
+                until = max(until, now + 0.001)
+                return Refusal(until, charge.scope, turn, len(before), charge.limit)
+        # The numbers of background grants are odd: so a window's log tells the lanes apart.
+        grant_number = next(self._grant_numbers) + place.background
+        background = Background(self.demands.by_window, pace) if place.background else None
         warnings: list[QuotaLow] = []
+        used: list[tuple[Charge, float, float]] = []
 
         def decide(windows: Windows, at: float) -> tuple[Grant | Refusal, bool]:
-            result = reserve(windows, charges, grant_number, at, tokens, keep)
+            result = reserve(windows, charges, grant_number, at, tokens, keep, background)
             granted = isinstance(result, Grant)
+            used[:] = [(charge, windows(charge).interactive, at) for charge in charges]
             warnings[:] = low_quotas(windows, charges) if granted else ()
             return result, granted
 
@@ -108,16 +123,21 @@ class Ledger:
                 charges, lambda windows: decide(windows, self._shared_now()), self._clock.wall()
             )
             result = await self._confirm(result, decision)
+        elif self.store.shared:  # memory knows this process alone
+            used.clear()
+        refused = not place.background and isinstance(result, Refusal)
+        for charge, amount, at in used:
+            waiting = self._lines.length(charge.scope, interactive=True) + refused
+            self.demands.look(charge, amount, waiting, at)
         if isinstance(result, Grant):
             self._leases.hold(result)
         self._warnings.emit(warnings, now)
         return result
 
     def _turn(
-        self, place: Place, scope: str, charges: tuple[Charge, ...], now: float
+        self, ahead: Sequence[float], scope: str, charges: tuple[Charge, ...], now: float
     ) -> float | None:
         """When the request's turn in a line comes: after those before it, under every limit."""
-        ahead = self._lines.ahead(scope, place)
         turns = (
             turn_at(self._memory.window(charge), charge.limit, ahead, now)
             for charge in charges
@@ -188,11 +208,11 @@ class Ledger:
 
     def _renew(self, grants: tuple[Grant, ...]) -> None:
         """Keep the leases of requests that are under way, here and in the store."""
-        lanes = {grant: leased(grant) for grant in grants}
-        for grant, charges in lanes.items():
+        held = {grant: leased(grant) for grant in grants}
+        for grant, charges in held.items():
             for charge in charges:
                 self._memory.window(charge).renew(grant, self._clock.now())
-        shared = {grant: charges for grant, charges in lanes.items() if grant.shared}
+        shared = {grant: charges for grant, charges in held.items() if grant.shared}
         if not shared or not self.store_usable:
             return
 
@@ -212,10 +232,17 @@ class Ledger:
         """Stand in line for `scope` until it is this request's turn to try. See `WaitingLines`."""
         await self._lines.wait(place, scope, until, leaves)
 
-    def congestion(self, account: Account, learnt: Iterable[Charge], now: float) -> Congestion:
-        """What one more request of an account costs others. Asks no store. `learnt`: its limits
-        that nobody stated."""
-        waiting = self._lines.length(account.scope)
+    def congestion(
+        self,
+        account: Account,
+        learnt: Iterable[Charge],
+        now: float,
+        lane: Lane = "interactive",
+    ) -> Congestion:
+        """What one more request of an account costs those it goes before, or with. Asks no store.
+        `learnt`: the account's limits that nobody stated."""
+        own = lane == "interactive"
+        waiting = self._lines.length(account.scope, interactive=own)
         stated = [
             Charge(account.scope, limit) for limit in account.limits if limit.scope == "account"
         ]
@@ -223,8 +250,9 @@ class Ledger:
         for charge in (*stated, *learnt):
             window = self._memory.window(charge)
             window.expire(charge.limit, now)
-            most = max(most, delay(charge.limit, window.used, waiting))
-            denied = max(denied, denial(charge.limit, window.used))
+            asked = window.interactive if own else window.used
+            most = max(most, delay(charge.limit, asked, waiting))
+            denied = max(denied, denial(charge.limit, window.used, asked))
         return Congestion(delay=most, denial=denied, waiting=waiting)
 
     # -- what is used -------------------------------------------------------------------------
@@ -349,5 +377,5 @@ class Ledger:
 
 
 def _grant_numbers() -> Iterator[int]:
-    """Consecutive numbers from a random start, so that no two processes use the same."""
-    return itertools.count(int.from_bytes(os.urandom(5)) << 20)
+    """Consecutive even numbers from a random start, so that no two processes use the same."""
+    return itertools.count(int.from_bytes(os.urandom(5)) << 21, 2)

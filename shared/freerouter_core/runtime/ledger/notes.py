@@ -1,7 +1,8 @@
 """Notes: what requests learnt, as JSON texts that processes exchange through a store.
 
 A key names what a note is about: "m|" and a model's identity as JSON, "a|" and an account's scope
-for its bench and suspicions, "g|" and a scope for whether it understands the price cap.
+for its bench and suspicions, "g|" and a scope for whether it understands the price cap, "d|" and a
+limit's window for what interactive requests want of it.
 
 Times in a note are by the store's clock, and it says when it was written. So a process whose own
 clock is wrong teaches nobody a wait that never ends, and nobody believes a note of the future.
@@ -18,22 +19,24 @@ from typing import TypeGuard, TypeVar
 from ...catalogue.model import ModelIdentity
 from ...routing.account_benches import Bench
 from ...routing.availability import COUNTS, MAX_SURE, Availability
+from ...routing.demand import HOURS, UNSEEN, Demand
 from ...routing.guessed_bench import JITTER
 from ...routing.health import Health
 from ...routing.suspicion import Suspicion
-from ...routing.usage_stats import Tallies
+from ...routing.usage_stats import HOUR, Tallies
 from ...routing.ways import Way
 from ...wire.fault import Cause
 from ...wire.json_values import parse_json
 from ...wire.retry_after import MAX_WAIT
 
-T = TypeVar("T", Availability, Bench, Health, Way)
+T = TypeVar("T", Availability, Bench, Demand, Health, Way)
 _NO_BENCH = Bench(0.0, False, Cause.UNKNOWN, 0)
 _BENCH_FIELDS = tuple(field.name for field in fields(Bench))
 _NESTED = ("probing", "lacks", "ways", "availability")
 _HEALTH_FIELDS = tuple(f.name for f in fields(Health) if f.name not in _NESTED)
 """The fields that are plain values. A probe is this process's own."""
 _AVAILABILITY_FIELDS = tuple(field.name for field in fields(Availability))
+_DEMAND_FIELDS = tuple(field.name for field in fields(Demand) if field.name != "hours")
 _WAY_FIELDS = tuple(field.name for field in fields(Way))
 _HEALTH_TIMES = ("lacks_since", "benched_until")
 """`gone` is none of them: it is a catalogue's name."""
@@ -184,6 +187,27 @@ def _read_availability(note: object) -> Availability:
     if min(counts) < 0.0 or read.drift <= 0.0:
         raise ValueError("no counts")
     return read
+
+
+def write_demand(demand: Demand) -> str:
+    """The note of what interactive requests want of a limit. Its times are the store's."""
+    return json.dumps([demand.hours, *(getattr(demand, name) for name in _DEMAND_FIELDS)])
+
+
+def read_demand(text: str, times: Times) -> Demand:
+    """What interactive requests want of a limit. Raises ValueError."""
+    note = parse_json(text)
+    if not isinstance(note, list) or len(note) != 1 + len(_DEMAND_FIELDS):
+        raise ValueError("not a demand")
+    hours, *values = note
+    if not isinstance(hours, list) or len(hours) != HOURS or not all(map(_is_finite, hours)):
+        raise ValueError("not hours")
+    demand = _checked(Demand(), _DEMAND_FIELDS, values)
+    if demand.hour > times.shared // HOUR + 1 or min(hours) < UNSEEN:
+        raise ValueError("a demand of the future, or of less than nothing")
+    demand.hours = [float(value) for value in hours]
+    demand.peak_at = min(demand.peak_at, times.shared)
+    return demand
 
 
 def read_identity(text: str) -> ModelIdentity:

@@ -26,9 +26,11 @@ from .notes import (
     MAX_NOTE,
     Times,
     read_account,
+    read_demand,
     read_health,
     read_identity,
     write_account,
+    write_demand,
     write_health,
 )
 
@@ -83,7 +85,9 @@ class StateSync:
         if not self._ledger.store.shared:
             if len(book.usage.untold) > MAX_UNMERGED:
                 self._ledger.spawn(self.push_history())
-        elif (book.touched or book.usage.untold) and self._timer is None:
+        elif (
+            book.touched or book.usage.untold or self._ledger.demands.touched
+        ) and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._on_timer)
 
     async def flush(self) -> None:
@@ -131,6 +135,9 @@ class StateSync:
         """Whether the store could be written. If not, the notes are written next time."""
         book = self._state.health
         touched, book.touched = book.touched, set()
+        demands = self._ledger.demands
+        touched |= {f"d|{window}" for window in demands.touched}
+        demands.touched = set()
         notes = {key: note for key in touched if (note := self._note_of(key)) is not None}
         if not notes:
             return True
@@ -149,6 +156,9 @@ class StateSync:
         if kind == "a":
             suspicions = book.accounts.suspicions.by_scope.get(name, {})
             return write_account(book.accounts.get(name), suspicions, self._times())
+        if kind == "d":
+            demand = self._ledger.demands.by_window.get(name)
+            return None if demand is None else write_demand(demand)
         if kind == "g":
             return json.dumps(self._state.price_caps.get(name))
         health = book.models.get(read_identity(name))
@@ -163,6 +173,8 @@ class StateSync:
                 bench, suspicions = read_account(note, self._times())
                 self._merge_bench(name, bench, touched)
                 self._merge_suspicions(name, suspicions, touched)
+            elif kind == "d":
+                self._ledger.demands.told(name, read_demand(note, self._times()))
             elif kind == "g":
                 if not touched:
                     self._state.price_caps[name] = bool(parse_json(note))

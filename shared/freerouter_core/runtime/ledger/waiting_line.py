@@ -34,9 +34,12 @@ class WaitingLines:
         self._lines: dict[str, deque[_Waiter]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
-    def length(self, scope: str) -> int:
-        """How many requests wait for `scope`."""
-        return len(self._lines.get(scope, ()))
+    def length(self, scope: str, *, interactive: bool = False) -> int:
+        """How many requests wait for `scope`; those of the `interactive` lane only, if asked."""
+        line = self._lines.get(scope, ())
+        if not interactive:
+            return len(line)
+        return next((n for n, one in enumerate(line) if one.place.background), len(line))
 
     def busy_until(self, scope: str, place: Place) -> float | None:
         """When the last in line expects room. None if nobody waits who goes before `place`."""

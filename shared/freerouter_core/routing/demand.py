@@ -1,0 +1,125 @@
+"""`Demand`: what interactive requests usually want of one limit, learnt by the hour of the day.
+
+Of a short limit (a minute, so many at once) it keeps the most that was wanted at a time. Of a long
+one (an hour, a day, a month) it keeps how much was asked for in each hour. People have habits, so
+the same hour of the day is the best guess. It rises fast and falls slowly: a reserve that is too
+large costs a job some time, one that is too small costs a person an answer.
+
+While an hour was never seen, a part of the limit is assumed (`PRIOR`, `PRIOR_DAY`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ..catalogue.calendar import DAY, HOUR
+
+HOURS = 24
+UNSEEN = -1.0
+"""An hour of the day that was never seen."""
+PRIOR = 0.75
+"""The part of a short limit that interactive requests are thought to want at first."""
+PRIOR_DAY = 0.5
+"""The part of a long limit that they are thought to want while nothing is known."""
+HALF_LIFE = 1_200.0
+"""Seconds in which the most that was wanted lately counts for half."""
+RISE, FALL = 0.5, 0.2
+"""How fast an hour's value follows what was seen in it."""
+USUAL = 0.8
+"""The part of an hour's usual most that is expected again."""
+MAX_GAP = 7 * HOURS
+"""Hours without a look after which no more is learnt from the silence."""
+
+
+@dataclass(slots=True)
+class Demand:
+    """What interactive requests want of one limit. Times are unix seconds."""
+
+    hours: list[float] = field(default_factory=lambda: [UNSEEN] * HOURS)
+    """By hour of the day (UTC): of a short limit the most at a time, of a long one how much."""
+    hour: int = 0
+    """The hour that is being watched, in hours of unix time; 0: none yet."""
+    value: float = 0.0
+    """What was seen in it so far."""
+    last: float = 0.0
+    """What was in use at the last look (long limits)."""
+    peak: float = 0.0
+    """The most that was wanted lately, at `peak_at`."""
+    peak_at: float = 0.0
+
+    @classmethod
+    def unknown(cls, size: float, now: float, used: float = 0.0) -> Demand:
+        """Of a limit of this size that was never looked at. `used`: of it by interactive ones."""
+        return cls(hour=int(now // HOUR), last=used, peak=PRIOR * size, peak_at=now)
+
+    def wanted(self, amount: float, now: float) -> bool:
+        """So much of a short limit is wanted at a time. Returns whether that is news."""
+        news = self._turn(now)
+        self.value = max(self.value, amount)
+        if amount <= self._recent(now):
+            return news
+        self.peak, self.peak_at = amount, now
+        return True
+
+    def asked(self, used: float, now: float) -> bool:
+        """So much of a long limit is used. Returns whether another hour has begun."""
+        news = self._turn(now)
+        if used > self.last:
+            self.value += used - self.last
+        self.last = used
+        return news
+
+    def most(self, now: float) -> float:
+        """The most that is expected at a time of a short limit."""
+        usual = max(self.hours[int(now // HOUR) % HOURS], self.hours[int(now // HOUR + 1) % HOURS])
+        return max(self._recent(now), USUAL * usual)
+
+    def rest(self, now: float, until: float, size: float) -> float:
+        """How much of a long limit of this size is expected to be asked for until then.
+
+        An hour that was never seen is thought to be like the others, and like the one now.
+        """
+        days, seconds = divmod(max(0.0, until - now), DAY)
+        unseen = self._unseen(size)
+        a_day = sum(unseen if value == UNSEEN else value for value in self.hours)
+        expected, at, end = days * a_day, now, now + seconds
+        while at < end:
+            hour_ends = min(end, (at // HOUR + 1) * HOUR)
+            value = self.hours[int(at // HOUR) % HOURS]
+            expected += (unseen if value == UNSEEN else value) * (hour_ends - at) / HOUR
+            at = hour_ends
+        return expected
+
+    def joined(self, other: Demand) -> Demand:
+        """What both know: the later hour counts, and the higher of two peaks."""
+        later = other if (other.hour, other.value) > (self.hour, self.value) else self
+        at = max(self.peak_at, other.peak_at)
+        peak = max(self._recent(at), other._recent(at))
+        return replace(later, hours=list(later.hours), peak=peak, peak_at=at)
+
+    def _unseen(self, size: float) -> float:
+        seen = [value for value in self.hours if value != UNSEEN]
+        return max((PRIOR_DAY * size / HOURS + sum(seen)) / (1 + len(seen)), self.value)
+
+    def _recent(self, now: float) -> float:
+        half_lives = max(0.0, now - self.peak_at) / HALF_LIFE
+        return self.peak * math.exp(-half_lives * math.log(2.0))
+
+    def _turn(self, now: float) -> bool:
+        """Learn from the hours that have ended since the last look."""
+        hour = int(now // HOUR)
+        if hour <= self.hour:
+            return False
+        for ended in range(self.hour, min(hour, self.hour + MAX_GAP)):
+            old = self.hours[ended % HOURS]
+            rate = 1.0 if old == UNSEEN else RISE if self.value > old else FALL
+            self.hours[ended % HOURS] = old + rate * (self.value - old)
+            self.value = 0.0
+        self.hour = hour
+        return True
+
+
+Demands = Mapping[str, Demand]
+"""By the name of a limit's window."""

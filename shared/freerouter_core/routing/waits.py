@@ -1,0 +1,45 @@
+"""Waits in words: for what, how long, and how many stand before."""
+
+from __future__ import annotations
+
+import math
+
+from ..catalogue.durations import span_words, until_words
+from ..catalogue.providers import Limit
+from .charges import size_of
+from .steps import Refused, Wait
+
+
+def told(wait: Wait, now: float) -> str:
+    """The wait in one sentence."""
+    if wait.ends == math.inf:
+        return f"{wait.reason}, and no wait would help"
+    line = f"{wait.reason}; "
+    if wait.before:
+        others = "1 request stands" if wait.before == 1 else f"{wait.before:,} requests stand"
+        line += f"{others} before this one, and "
+    return line + f"its turn would come {until_words(wait.ends, now)}"
+
+
+def wait_of(refused: Refused, provider: str) -> Wait:
+    """The wait of a request that a limit of a provider refused."""
+    return Wait(_reason(refused, provider), refused.ends, refused.before)
+
+
+def _reason(refused: Refused, provider: str) -> str:
+    limit = refused.limit
+    if limit is None:
+        return f"{provider} has no room"
+    what = f"the {limit_in_words(limit)} of {provider}"
+    if refused.kept:
+        return f"{what} are paced or kept for interactive requests"
+    return f"{what} are used"
+
+
+def limit_in_words(limit: Limit) -> str:
+    """Such as "20 requests a minute"."""
+    size = f"{size_of(limit):,}"
+    if limit.concurrent is not None:
+        return f"{size} requests at once"
+    kind = "requests" if limit.requests is not None else "tokens"
+    return f"{size} {kind} {span_words(limit.per)}"

@@ -1,0 +1,72 @@
+"""A wait in words: for what, how long, and how many stand before."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from freerouter_core import Limit
+from freerouter_core.catalogue.calendar import DAY, HOUR
+from freerouter_core.routing.steps import Refused, Wait
+from freerouter_core.routing.waits import limit_in_words, told, wait_of
+
+MIDNIGHT = 20_000 * DAY
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (Limit(requests=20), "20 requests a minute"),
+        (Limit(tokens=8_000, per=DAY), "8,000 tokens a day"),
+        (Limit(concurrent=2), "2 requests at once"),
+        (Limit(requests=9, per=30 * DAY, reset="utc-month"), "9 requests a month"),
+        (Limit(requests=1, per=1.0), "1 requests a second"),
+        (Limit(requests=5, per=300.0), "5 requests in 5 minutes"),
+    ],
+)
+def test_a_limit_in_words(limit: Limit, words: str) -> None:
+    assert limit_in_words(limit) == words
+
+
+@pytest.mark.parametrize(
+    ("wait", "words"),
+    [
+        (Wait("x", MIDNIGHT + 9.0), "x; its turn would come in 9 s"),
+        (
+            Wait("x", MIDNIGHT + 9.0, 1),
+            "x; 1 request stands before this one, and its turn would come in 9 s",
+        ),
+        (
+            Wait("x", MIDNIGHT + 2 * HOUR, 50),
+            "x; 50 requests stand before this one, and its turn would come at 02:00 UTC, in 2 h",
+        ),
+        (Wait("x", MIDNIGHT + 3 * DAY), "x; its turn would come on 7 October at 00:00 UTC, in 3 d"),
+        (Wait("x", math.inf), "x, and no wait would help"),
+    ],
+)
+def test_a_wait_in_one_sentence(wait: Wait, words: str) -> None:
+    assert told(wait, MIDNIGHT) == words
+
+
+MINUTE = Limit(requests=20)
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason"),
+    [
+        (Refused(0.0, 1.0, "a"), "groq has no room"),
+        (Refused(0.0, 1.0, "a", limit=MINUTE), "the 20 requests a minute of groq are used"),
+        (
+            Refused(0.0, 1.0, "a", limit=MINUTE, kept=True),
+            "the 20 requests a minute of groq are paced or kept for interactive requests",
+        ),
+    ],
+)
+def test_what_is_waited_for(refused: Refused, reason: str) -> None:
+    assert wait_of(refused, "groq") == Wait(reason, 1.0)
+
+
+def test_the_turn_counts_where_others_stand_before() -> None:
+    assert wait_of(Refused(0.0, 60.0, "a", 121.0, 37), "groq").ends == 121.0
+    assert wait_of(Refused(0.0, 60.0, "a", 12.0, 1), "groq").ends == 60.0
