@@ -253,8 +253,6 @@ def hints() -> Iterator[str]:
     for folder in ("routing", "wire", "runtime", "client", "errors.py"):
         place = core / folder
         for path in place.rglob("*.py") if place.is_dir() else [place]:
-            if "bulk" in str(path.relative_to(core)):
-                continue  # jobs are for Python and the shell
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 named = isinstance(node, ast.keyword) and node.arg == "hint"
                 default = isinstance(node, ast.Assign) and "hint" in ast.unparse(node.targets[0])

@@ -41,6 +41,7 @@ def test_a_body_becomes_a_request() -> None:
         metadata={"a": "b"},
         client_metadata={"c": "d"},
         odd=1,
+        fresh=True,
         nothing=None,
     )
     request = asked.chat()
@@ -56,6 +57,7 @@ def test_a_body_becomes_a_request() -> None:
         "temperature": 0.5, "max_tokens": 9, "logprobs": True, "top_logprobs": 2,
     }  # fmt: skip
     assert request.reasoning == "low"
+    assert request.fresh
     assert request.structured is not None
     assert request.structured.schema == SCHEMA
     assert (asked.stream, asked.store, asked.encrypted) == (True, False, False)
@@ -127,6 +129,17 @@ def test_thoughts_go_back_to_their_writer() -> None:
     assert "reasoning_details" not in second
 
 
+def test_a_local_shells_result_tells_only_the_items_id() -> None:
+    action = {"type": "exec", "command": ["ls"], "env": {}}
+    call = {"type": "local_shell_call", "id": "lsh_1", "call_id": "c1", "action": action}
+    outputs = [
+        {"type": "local_shell_call_output", "id": ident, "output": "a"} for ident in ("lsh_1", "c1")
+    ]
+    for output in outputs:
+        messages = readable(read(input=[call, output]).chat()).messages
+        assert messages[1]["tool_call_id"] == messages[0]["tool_calls"][0]["id"] == "c1"
+
+
 def test_the_turns_before_come_first() -> None:
     before = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     messages = readable(read(instructions="Be brief.").chat(before)).messages
@@ -160,6 +173,7 @@ def test_a_form_may_be_plain(form: object, method: object) -> None:
         ({"text": {"format": "x"}}, "text.format is in no known shape"),
         ({"text": {"format": {"type": "json_schema"}}}, "text.format is in no known shape"),
         ({"reasoning": "low"}, "reasoning must be an object"),
+        ({"max_output_tokens": 0.5}, "max_output_tokens must be a whole number"),
     ],
 )
 def test_what_cannot_be_served_is_refused(body: Json, problem: str) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..errors import BadRequest
 from .json_values import Json, JsonMapping
-from .openai_fields import EXTRA_BODY, NOT_SERVED, PARAMETERS, left_out, picked
+from .openai_fields import EXTRA_BODY, NOT_SERVED, PARAMETERS, left_out, limit_in, picked
 from .reasoning import ReasoningSetting
 from .request import ChatRequest
 from .structured import Structured
@@ -96,9 +96,10 @@ def _number(body: JsonMapping) -> int:
 
 def _parameters(body: JsonMapping) -> Json:
     parameters = picked(body, PARAMETERS)
-    limit = body.get("max_completion_tokens")
-    if limit is not None:  # OpenAI's newer name; most servers know the older one only
-        parameters.setdefault("max_tokens", limit)
+    # OpenAI's newer name; most servers know the older one only.
+    limit = limit_in(body, "max_tokens", "max_completion_tokens")
+    if limit is not None:
+        parameters["max_tokens"] = limit
     if not (parameters.get("logprobs") or parameters.get("top_logprobs")):
         parameters.pop("logprobs", None)
         parameters.pop("top_logprobs", None)

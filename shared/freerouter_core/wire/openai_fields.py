@@ -6,10 +6,11 @@ and the answer says so. What would change the answer in a way that nobody here c
 
 from __future__ import annotations
 
+from ..errors import BadRequest
 from .json_values import Json, JsonMapping
 
 PARAMETERS = (
-    "temperature", "top_p", "top_k", "min_p", "top_a", "seed", "stop", "max_tokens",
+    "temperature", "top_p", "top_k", "min_p", "top_a", "seed", "stop",
     "frequency_penalty", "presence_penalty", "repetition_penalty", "logit_bias", "logprobs",
     "top_logprobs",
 )  # fmt: skip
@@ -23,7 +24,7 @@ _READ_APART = frozenset(
     {
         "messages", "model", "models", "tools", "tool_choice", "parallel_tool_calls", "stream",
         "stream_options", "response_format", "reasoning", "reasoning_effort", "include_reasoning",
-        "max_completion_tokens", "n", "fresh",
+        "max_tokens", "max_completion_tokens", "n", "fresh",
     }
 )  # fmt: skip
 NOT_SERVED = {
@@ -62,6 +63,18 @@ def picked(body: JsonMapping, names: tuple[str, ...]) -> Json:
     An empty object stays: `web_search_options: {}` starts a search.
     """
     return {name: value for name in names if (value := body.get(name)) not in (None, [])}
+
+
+def limit_in(body: JsonMapping, *names: str) -> int | None:
+    """The most tokens that an answer may have, from the first of these fields that is given."""
+    for name in names:
+        limit = body.get(name)
+        if limit is None:
+            continue
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise BadRequest(f"{name} must be a whole number of tokens, 1 or more")
+        return limit
+    return None
 
 
 def left_out(body: JsonMapping) -> dict[str, str]:

@@ -37,7 +37,9 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     ("router.free_models() lists them", "GET /v1/models lists them"),
     ("pass further fields of a request as extra_body={…}", "leave it out"),
 )  # fmt: skip
-_ARGUMENT = re.compile(r"\b([a-z_]+)=([0-9.,]+|'[^']{0,99}'|True|False|None|…)")
+_ARGUMENT = re.compile(
+    r"\b([a-z_]{1,40})=([0-9.,]+|'[^']{0,99}'|\"[^\"]{0,99}\"|True|False|None|…|(?=\s|$))"
+)
 """An argument of Python: `min_context=100,000`."""
 
 
@@ -52,4 +54,4 @@ def over_http(text: str) -> str:
 def _in_words(match: re.Match[str]) -> str:
     name, value = match.groups()
     words = {"True": "true", "False": "false", "None": "null", "…": "set"}
-    return f"{name} {words.get(value, value)}"
+    return f"{name} {words.get(value, value)}".rstrip()

@@ -13,7 +13,7 @@ from ...errors import BadRequest
 from ..json_values import Json, JsonMapping, as_dicts, as_mapping
 from ..messages.signature import read_signature
 from ..openai import read_models
-from ..openai_fields import picked
+from ..openai_fields import limit_in, picked
 from ..reasoning import ReasoningSetting
 from ..request import ChatRequest
 from ..structured import Structured
@@ -35,7 +35,7 @@ _READ = frozenset(
         "model", "models", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls",
         "text", "reasoning", "max_output_tokens", "previous_response_id", "store", "stream",
         "stream_options", "include", "metadata", "top_logprobs", "user", "truncation",
-        "service_tier", "safety_identifier", "prompt_cache_key", "max_tool_calls",
+        "service_tier", "safety_identifier", "prompt_cache_key", "max_tool_calls", "fresh",
         *_PARAMETERS, *_EXTRA_BODY, *_NOT_SERVED,
     }
 )  # fmt: skip
@@ -73,13 +73,14 @@ class ResponsesRequest:
     def chat(self, before: Sequence[JsonMapping] = ()) -> ChatRequest:
         """The request to a model. `before`: the items of earlier turns. Raises `BadRequest`."""
         body = self.body
-        messages = [_readable(item) for item in (*before, *self.items)]
+        messages = [_readable(item) for item in _with_call_ids((*before, *self.items))]
         if self.repeated["instructions"]:
             messages.insert(0, {"role": "system", "content": self.repeated["instructions"]})
         model, models = read_models(body)
         parameters = picked(body, _PARAMETERS)
-        if body.get("max_output_tokens") is not None:
-            parameters["max_tokens"] = body["max_output_tokens"]
+        limit = limit_in(body, "max_output_tokens")
+        if limit is not None:
+            parameters["max_tokens"] = limit
         if "message.output_text.logprobs" in self.include:
             parameters |= {"logprobs": True, "top_logprobs": body.get("top_logprobs")}
         choice = self.tools.choice(body.get("tool_choice"))
@@ -95,6 +96,7 @@ class ResponsesRequest:
             extra_body=picked(body, _EXTRA_BODY),
             model=model,
             fallback_models=models,
+            fresh=body.get("fresh") is True,
         )
 
 
@@ -163,6 +165,17 @@ def _item(item: JsonMapping, new_id: Callable[[], str]) -> Json:
 def references(items: Sequence[JsonMapping]) -> list[str]:
     """The ids of earlier items that an input only refers to."""
     return [str(item.get("id")) for item in items if item.get("type") == "item_reference"]
+
+
+def _with_call_ids(items: Sequence[JsonMapping]) -> list[JsonMapping]:
+    """The items, each result with the id of its call: a local shell's tells the item's id only."""
+    calls = {str(item.get("id")): item.get("call_id") for item in items if "call_id" in item}
+    return [
+        {**item, "call_id": calls.get(str(item.get("id")), item.get("id"))}
+        if item.get("type") == "local_shell_call_output" and not item.get("call_id")
+        else item
+        for item in items
+    ]
 
 
 def _readable(item: JsonMapping) -> JsonMapping:
