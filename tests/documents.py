@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
-STAYS = ("freerouter serve", "freerouter simulate")
+STAYS = ("freerouter serve", "freerouter simulate", "freerouter mcp --http")
 """Commands that run until they are stopped. Tests wait for their first line."""
 
 

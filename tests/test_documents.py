@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import subprocess
 import sys
@@ -68,6 +69,9 @@ def run(
         case "toml" | "yaml":  # for the shell lines below it
             (folder / f"freerouter.{block.language}").write_text(block.text, "utf-8")
             assert Settings.load(folder).file
+            return ""
+        case "json":  # for another program
+            assert json.loads(block.text)
             return ""
     raise AssertionError(f"{name}: no test runs a block of {block.language}")
 

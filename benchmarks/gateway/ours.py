@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 
 from freerouter_core import Provider, Router
-from freerouter_core.apps.cli import serve
+from freerouter_core.apps.cli import serve, server
 from freerouter_core.apps.rest import app
 
 if __name__ == "__main__":
     router = Router(providers=[Provider("openrouter", sys.argv[2], "sk-x", limits=[])])
-    listener, _ = serve._listen("127.0.0.1", int(sys.argv[1]))  # noqa: SLF001
-    serve._serve(app(router), listener, grace=1, router=router)  # noqa: SLF001
+    listener, _ = server.listen("127.0.0.1", int(sys.argv[1]))
+    serve.serve_until_signal(app(router), listener, grace=1, router=router)

@@ -17,13 +17,12 @@ from freerouter_core import __version__
 from freerouter_core.simulator import SimModel, World
 
 from ..conftest import Serve
+from .mcp_http import COMMAND
 
 MODELS = [
     SimModel("acme/a:free", first_token=0.0, speed=1e6),
     SimModel("acme/coder:free", tools=False),
 ]
-
-COMMAND = ["-c", "from freerouter_core.apps import main; main()", "mcp"]
 
 
 @asynccontextmanager

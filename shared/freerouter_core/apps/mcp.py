@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Collection
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client.router import Router
 from ..errors import FreeRouterError
 from ..reports import Candidacy, Performance
 from ..wire.request import ChatRequest
 from .as_json import JsonObject, jsonable, model_as_json, report_as_json
-from .evaluation.grading import TASKS, Standing, grade_models, select_models, standings
+from .evaluation.grading import (
+    TASKS,
+    Standing,
+    grade_models,
+    pairs_of,
+    select_models,
+    standings,
+)
 from .evaluation.questions import QUESTIONS
 from .evaluation.single_model import spacing_of
-from .mcp_sdk import MCPServer, ToolError, new_server
+from .http.auth import AccessMiddleware
+from .mcp_sdk import Context, MCPServer, ToolError, http_app, new_server
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 TIMEOUT = 60.0
 """Seconds that a model has for a question of the benchmark."""
@@ -47,6 +58,24 @@ def server(router: Router | None = None) -> MCPServer[Any]:
             tools.benchmark,
         ),
     )
+
+
+def app(
+    router: Router,
+    *,
+    token: str | None = None,
+    hosts: Collection[str] | None = None,
+    origins: Collection[str] = (),
+) -> ASGIApp:
+    """The server over streamable HTTP, at `/mcp`, behind the checks of `freerouter serve`.
+
+    Args:
+        router: whose models it offers.
+        token: the bearer token that every request needs. None: none.
+        hosts: the host names that are accepted. None: any.
+        origins: what may send requests from a browser, besides the service's own pages.
+    """
+    return AccessMiddleware(http_app(server(router)), token, hosts, origins)
 
 
 class Tools:
@@ -124,7 +153,11 @@ class Tools:
         return report_as_json(await _or_tool_error(self._router.aquota()))
 
     async def benchmark(
-        self, models: list[str] | None = None, task: str | None = None, most: int = 3
+        self,
+        context: Context,
+        models: list[str] | None = None,
+        task: str | None = None,
+        most: int = 3,
     ) -> list[JsonObject]:
         """Grade models on a small set of questions. Marks are from 0 to 1.
 
@@ -137,10 +170,11 @@ class Tools:
             raise ToolError(f"task must be one of {', '.join(TASKS)}")
         questions = [question for question in QUESTIONS if task in (None, question.task)]
         router, cancelled = self._router, threading.Event()
+        loop = asyncio.get_running_loop()
 
         def grade() -> list[Standing]:
             selected = select_models(router, models or ())[: None if models else max(1, most)]
-            marks = []
+            total, marks = len(pairs_of(selected, questions)), []
             for mark in grade_models(
                 router,
                 selected,
@@ -150,6 +184,9 @@ class Tools:
                 pause=cancelled.wait,
             ):
                 marks.append(mark)
+                words = f"{mark.model}: {mark.question}"
+                progress = context.report_progress(float(len(marks)), float(total), words)
+                asyncio.run_coroutine_threadsafe(progress, loop)
                 if cancelled.is_set():
                     break
             return standings(marks)

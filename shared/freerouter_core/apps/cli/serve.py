@@ -1,4 +1,4 @@
-"""Commands that run a server: serve, simulate, mcp."""
+"""Commands that run a server: serve, simulate."""
 
 from __future__ import annotations
 
@@ -63,33 +63,59 @@ def port_option(default: int) -> Callable[[C], C]:
     )
 
 
+_ACCESS = (
+    click.option(
+        "--token",
+        envvar="FREEROUTER_SERVE_TOKEN",
+        help="Bearer token that callers must send.",
+    ),
+    click.option(
+        "--no-token",
+        is_flag=True,
+        help="Accept callers without a token, even if other machines can reach HOST.",
+    ),
+    click.option(
+        "--allow-host",
+        "hosts",
+        multiple=True,
+        envvar="FREEROUTER_SERVE_HOSTS",
+        help="A further host name to answer to, such as host.docker.internal. May be repeated.",
+    ),
+    click.option(
+        "--allow-origin",
+        "origins",
+        multiple=True,
+        envvar="FREEROUTER_SERVE_ORIGINS",
+        help="A site or an app whose pages may send requests, such as app://obsidian.md.",
+    ),
+)
+
+
+def access_options(command: C) -> C:
+    """Who may use a server: `token`, `no_token`, `hosts` and `origins`."""
+    for option in reversed(_ACCESS):
+        command = option(command)
+    return command
+
+
+def accepted_hosts(host: str, hosts: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The names that a server on `host` answers to. None: any."""
+    return (*LOOPBACK, host, *hosts) if hosts or host in LOOPBACK else None
+
+
+def check_token(host: str, token: str | None, *, no_token: bool) -> None:
+    """Raise `UsageError` if other machines could use the server without a token."""
+    if host not in LOOPBACK and not (token or no_token):
+        raise click.UsageError(
+            f"everyone who can reach {host} could use up your limits: "
+            "pass --token, or --no-token to allow it"
+        )
+
+
 @click.command()
 @host_option
 @port_option(8_080)
-@click.option(
-    "--token",
-    envvar="FREEROUTER_SERVE_TOKEN",
-    help="Bearer token that callers must send.",
-)
-@click.option(
-    "--no-token",
-    is_flag=True,
-    help="Accept callers without a token, even if other machines can reach HOST.",
-)
-@click.option(
-    "--allow-host",
-    "hosts",
-    multiple=True,
-    envvar="FREEROUTER_SERVE_HOSTS",
-    help="A further host name to answer to, such as host.docker.internal. May be repeated.",
-)
-@click.option(
-    "--allow-origin",
-    "origins",
-    multiple=True,
-    envvar="FREEROUTER_SERVE_ORIGINS",
-    help="A site or an app whose pages may send requests, such as app://obsidian.md.",
-)
+@access_options
 @model_option
 @map_option
 @on_stream_break_option("raise")
@@ -137,11 +163,7 @@ def serve(
     """
     from ..rest import app
 
-    if host not in LOOPBACK and not (token or no_token):
-        raise click.UsageError(
-            f"everyone who can reach {host} could use up your limits: "
-            "pass --token, or --no-token to allow it"
-        )
+    check_token(host, token, no_token=no_token)
     router = Router(
         model=model,
         max_wait=max_wait,
@@ -154,16 +176,15 @@ def serve(
     key = "YOUR_TOKEN" if token else "any"
     click.echo(f"FreeRouter listens on {address}/v1 (Ctrl-C stops it)")
     click.echo(f"  export OPENAI_BASE_URL={address}/v1 OPENAI_API_KEY={key}")
-    accepted = (*LOOPBACK, host, *hosts) if hosts or host in LOOPBACK else None
     application = app(
         router,
         token=token,
-        hosts=accepted,
+        hosts=accepted_hosts(host, hosts),
         origins=origins,
         names=names,
         most=max_requests,
     )
-    _serve(application, listener, grace=grace, router=router)
+    serve_until_signal(application, listener, grace=grace, router=router)
 
 
 @click.command()
@@ -212,23 +233,10 @@ def simulate(
     shown = keys[0] if keys == ("sk-simulated",) else "YOUR_KEY" if keys else "sk-simulated"
     click.echo(f"a simulated OpenRouter listens on {address}/api/v1 ({rules})")
     click.echo(f"  export OPENROUTER_BASE_URL={address}/api/v1 OPENROUTER_API_KEY={shown}")
-    _serve(world.app(), listener, grace=1, lifespan="off")
+    serve_until_signal(world.app(), listener, grace=1, lifespan="off")
 
 
-@click.command()
-@model_option
-@without_tracebacks
-def mcp(*, model: str) -> None:
-    """Run an MCP server on standard input and output.
-
-    Its tools list and recommend free models, ask them, and show limits and performance.
-    """
-    from ..mcp import server
-
-    server(Router(model=model)).run("stdio")
-
-
-def _serve(
+def serve_until_signal(
     app: Callable[..., Any],
     listener: socket.socket,
     *,

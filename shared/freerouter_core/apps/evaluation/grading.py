@@ -51,17 +51,24 @@ def grade_models(
 
     `spacing`: seconds from one request to the next. `pause` waits so many seconds.
     """
-    pairs = [
-        (question, model)
-        for question in questions
-        for model in models
-        if model.takes("tools") or not question.tools
-    ]
+    pairs = pairs_of(models, questions)
     for n, (question, model) in enumerate(pairs, 1):
         began = time.monotonic()
         yield _grade(router, model, question, timeout)
         if n < len(pairs):
             pause(max(0.0, spacing - (time.monotonic() - began)))
+
+
+def pairs_of(
+    models: Sequence[Model], questions: Sequence[Question]
+) -> list[tuple[Question, Model]]:
+    """Which model is asked which question, in order."""
+    return [
+        (question, model)
+        for question in questions
+        for model in models
+        if model.takes("tools") or not question.tools
+    ]
 
 
 def _grade(router: Router, model: Model, question: Question, timeout: float) -> Mark:
