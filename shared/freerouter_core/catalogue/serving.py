@@ -130,17 +130,20 @@ class Serving:
     """Where requests go, if not to `/embeddings` or `/rerank` below the base URL."""
     wording: Wording = "openai"
 
-    def takes(self, sizes: Sequence[int]) -> int:
-        """How many of texts of these sizes (tokens) fit into one request: one at least."""
+    def takes(self, sizes: Sequence[int], dimension: int = 0) -> int:
+        """How many of texts of these sizes (tokens) fit into one request: one at least.
+
+        `dimension`: of the vectors; 0: the space's own.
+        """
         limits = self.limits or ()
         most = min(
             (limit.requests for limit in limits if limit.counts == "texts" and limit.requests),
             default=self.batch,
         )
-        most = max(1, min(most, self.batch, self._floats_allow()))
-        room = min((limit.tokens for limit in limits if limit.tokens), default=self.batch_tokens)
-        if self.batch_tokens is not None and room is not None:
-            room = min(room, self.batch_tokens)
+        most = max(1, min(most, self.batch, self._floats_allow(dimension)))
+        rooms = [limit.tokens for limit in limits if limit.tokens]
+        rooms += [self.batch_tokens] if self.batch_tokens is not None else []
+        room = min(rooms, default=None)
         total = 0
         for count, size in enumerate(sizes[:most]):
             total += size
@@ -148,10 +151,9 @@ class Serving:
                 return count
         return min(most, len(sizes))
 
-    def _floats_allow(self) -> int:
-        if self.base64 or self.space is None or not self.space.dimension:
-            return self.batch
-        return MAX_FLOATS // self.space.dimension
+    def _floats_allow(self, dimension: int) -> int:
+        dimension = dimension or (self.space.dimension if self.space is not None else 0)
+        return self.batch if self.base64 or not dimension else MAX_FLOATS // dimension
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

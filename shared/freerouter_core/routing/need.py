@@ -90,9 +90,9 @@ class Need:
 
     def part_for(self, model: Model) -> Need:
         """What of it one request asks of a model: the first texts, as many as it takes at once."""
-        if not self.sizes or model.serving is None or self.mode != "embedding":
+        if model.serving is None or self.space is None:
             return self
-        sizes = self.sizes[: model.serving.takes(self.sizes)]
+        sizes = self.sizes[: model.serving.takes(self.sizes, self.space.dimension)]
         return replace(self, sizes=sizes, prompt_tokens=sum(sizes))
 
     @property

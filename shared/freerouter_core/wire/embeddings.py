@@ -8,7 +8,7 @@ of the space, or the provider serves another model under the same name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import ClassVar
 
@@ -74,10 +74,6 @@ class EmbedRequest(Operation):
         """Tokens of the longest text, estimated low."""
         return max((least_tokens_of(text) for text in self.texts), default=0)
 
-    def but(self, **changes: object) -> EmbedRequest:
-        """A copy with these fields replaced."""
-        return replace(self, **changes)  # type: ignore[arg-type]
-
     def path(self, model: Model) -> str:
         return _serving(model).path or "/embeddings"
 
@@ -93,7 +89,7 @@ class EmbedRequest(Operation):
         prefill: str | None = None,
     ) -> tuple[Json, Form | None]:
         serving = _serving(model)
-        texts = list(self.texts[: serving.takes(self.sizes)])
+        texts = list(self.texts[: self.taken_by(model)])
         prefix = self.space.prefix(self.kind)
         if prefix and not serving.prefixed:
             texts = [prefix + text for text in texts]
@@ -166,7 +162,7 @@ class EmbedRequest(Operation):
 
     def taken_by(self, model: Model) -> int:
         """How many of the texts a model takes at once."""
-        return _serving(model).takes(self.sizes)
+        return _serving(model).takes(self.sizes, self.space.dimension)
 
 
 def tokens_of(text: str) -> int:
