@@ -27,6 +27,7 @@ _SIMULATED = Account(
     key="sk-dev-mode-needs-no-key",
     dialect="openrouter",
     free="suffix",
+    other_models="/embeddings/models",
     simulated=True,
 )
 """The only account in DEV_MODE."""

@@ -370,4 +370,6 @@ def development_world(clock: Clock | None = None) -> World[Any]:
         )
         for size in ("large", "small", "vision")
     ]
+    models.append(SimModel("simulated/embed:free", dimension=256, context=8_192, first_token=0.02))
+    models.append(SimModel("simulated/rerank:free", reranks=True, first_token=0.02))
     return World(models, clock=clock or RealClock())

@@ -36,7 +36,7 @@ def choose_space(
     record, and `NoCandidates` if nobody serves any."""
     models = [m for m in models if m.serving is not None and m.serving.space is not None]
     named = None
-    if name and name != "auto":
+    if name:
         named = named_space(name, models).of_dimension(dimensions)
     if record is not None:
         _check_record(record, named, dimensions, place)

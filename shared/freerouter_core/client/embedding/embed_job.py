@@ -122,7 +122,7 @@ class EmbedJob:
 
     def _record(self, records: Records) -> SpaceRecord:
         options, resolved = self._options, self._context.resolved
-        pinned = options.pin is not None or not options.model or options.model == "auto"
+        pinned = options.pin is not None or not options.model
         return choose_space(
             options.model,
             options.dimensions,
@@ -137,7 +137,7 @@ class EmbedJob:
 
     def _keep(self, record: SpaceRecord, records: Records) -> None:
         options = self._options
-        if options.pin is None and options.model and options.model != "auto":
+        if options.pin is None and options.model:
             self._runtime.spaces[_named(options)] = record
         else:
             records.write(record)
@@ -297,7 +297,7 @@ class EmbedJob:
             record.space,
             kind=kind,
             known=known,
-            probes=probes,
+            probes=probes and len(texts) > 1,
             model=prefer or named,
             timeout=options.timeout,
             lane=options.lane,

@@ -166,6 +166,8 @@ class RouterTexts(RouterBase):
 def _embed_options(arguments: dict[str, Any]) -> EmbedOptions:
     names = EmbedOptions.__dataclass_fields__
     values = {name: value for name, value in arguments.items() if name in names}
+    if values["model"] == "auto":
+        values["model"] = None
     if values["pin"] is not None:
         values["pin"] = os.fspath(values["pin"])
     return EmbedOptions(**values)
