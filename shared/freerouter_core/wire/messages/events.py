@@ -59,7 +59,7 @@ class MessageEvents:
             )
             yield self._piece({"type": "thinking_delta", "thinking": delta.reasoning})
         if delta.text:
-            yield from self._switch("text", {"type": "text", "text": "", "citations": None})
+            yield from self._switch("text", {"type": "text", "text": ""})
             yield self._piece({"type": "text_delta", "text": delta.text})
         for fragment in delta.fragments:
             yield from self._fragment(fragment)

@@ -44,7 +44,7 @@ def write_message(
         )
     text = answer.text or answer.refusal
     if text:
-        content.append({"type": "text", "text": text, "citations": None})
+        content.append({"type": "text", "text": text})
     content += call_blocks(answer.tool_calls, answer.invalid_calls, offered)
     return message(
         ident,
