@@ -222,17 +222,15 @@ class CachedRun:
         flight: Flight[Outcome],
     ) -> Outcome:
         outcome = await self._ask(request, show)
-        kept = stored(outcome, self.runtime.clock.wall())
-        if kept is not None:
-            keeping = self._keep(lookup, key, kept)
-            if lookup.cache.shared:
-                flight.kept = self.runtime.caches.spawn(keeping)
-            else:
-                await keeping
+        # Nobody waits for it: until it is done, the flight has the answer.
+        flight.kept = self.runtime.caches.spawn(self._keep(lookup, key, outcome))
         return outcome
 
-    async def _keep(self, lookup: Lookup, key: str, kept: StoredAnswer) -> None:
-        settings = lookup.policy.settings
+    async def _keep(self, lookup: Lookup, key: str, outcome: Outcome) -> None:
+        """Keep the answer, if it is one to keep."""
+        kept, settings = stored(outcome, self.runtime.clock.wall()), lookup.policy.settings
+        if kept is None:
+            return
         if await lookup.cache.put({key: kept.encode()}, settings.ttl, settings.max_bytes):
             lookup.tell("stored", kept.answer, model=kept.model)
 

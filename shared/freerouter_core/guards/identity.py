@@ -55,7 +55,11 @@ def _described(value: object, depth: int) -> object:
         return _function(value, depth)
     if isinstance(value, MethodType) and isinstance(value.__func__, FunctionType):
         return ("method", _described(value.__self__, depth + 1), _function(value.__func__, depth))
-    if isinstance(value, type) or callable(value) or callable(getattr(value, "judge", None)):
+    if isinstance(value, type):
+        if "<locals>" in value.__qualname__:
+            raise _Unknown  # another call of the function makes another class of that name
+        return ("class", value.__module__, value.__qualname__)
+    if callable(value) or callable(getattr(value, "judge", None)):
         return _object(value, depth)
     raise _Unknown
 
@@ -80,7 +84,7 @@ def _object(value: object, depth: int) -> object:
         for name in ("judge", "__call__")
         if isinstance(vars(parent).get(name), FunctionType)
     )
-    if isinstance(value, type) or not methods or not hasattr(value, "__dict__"):
+    if not methods or not hasattr(value, "__dict__"):
         raise _Unknown
     if any("__slots__" in vars(parent) for parent in kind.__mro__):
         raise _Unknown
