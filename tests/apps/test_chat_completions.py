@@ -194,6 +194,7 @@ def test_openrouters_lists_and_accounts_are_served_under_both_paths(client: Test
         endpoints = client.get(f"{prefix}/models/acme/b:free/endpoints").json()["data"]["endpoints"]
         assert [row["provider_name"] for row in endpoints] == ["openrouter"]
         assert client.get(f"{prefix}/models/acme/none").status_code == 404
+        assert client.get(f"{prefix}/providers").json()["data"][0]["slug"] == "openrouter"
         assert client.get(f"{prefix}/credits").json()["data"]["total_usage"] == 0
         assert client.get(f"{prefix}/key").json()["data"]["rate_limit"]["requests"] == -1
     assert client.get("/api/v1/models/free").json()["count"] == 2

@@ -104,6 +104,9 @@ def test_node_clients(addresses: list[str]) -> None:
     expected |= {
         "openai stored": "hi",
         "openrouter models": 8,
+        "openrouter endpoints": ["c/m:free", "openrouter"],
+        "openrouter model": "c/m:free",
+        "openrouter providers": ["openrouter"],
         "openrouter key": "freerouter",
         "openrouter credits": 0,
     }

@@ -82,7 +82,7 @@ def test_a_body_needs_no_more_than_an_input() -> None:
     )
     assert (request.tools, request.structured, request.reasoning) == ([], None, None)
     assert (asked.stream, asked.store, asked.previous) == (False, True, None)
-    assert asked.repeated["text"] == {"format": {"type": "text"}}
+    assert asked.repeated["text"] == {"format": {"type": "text"}, "verbosity": None}
     assert asked.repeated["parallel_tool_calls"] is True
 
 
@@ -140,6 +140,14 @@ def test_a_local_shells_result_tells_only_the_items_id() -> None:
         assert messages[1]["tool_call_id"] == messages[0]["tool_calls"][0]["id"] == "c1"
 
 
+def test_a_screenshot_is_a_picture() -> None:
+    shot = {"type": "computer_screenshot", "image_url": "http://x/y.png"}
+    output = {"type": "computer_call_output", "call_id": "c", "output": shot}
+    (message,) = readable(read(input=[output]).chat()).messages
+
+    assert {"type": "image_url", "image_url": {"url": "http://x/y.png"}} in message["content"]
+
+
 def test_the_turns_before_come_first() -> None:
     before = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     messages = readable(read(instructions="Be brief.").chat(before)).messages
@@ -167,9 +175,16 @@ def test_a_form_may_be_plain(form: object, method: object) -> None:
         ({"prompt": {"id": "p"}}, "prompt is not served"),
         ({"stream": 1}, "stream must be true or false"),
         ({"store": "no"}, "store must be true or false"),
-        ({"previous_response_id": 1}, "previous_response_id must be an id"),
+        ({"previous_response_id": 1}, "previous_response_id must be a text"),
+        ({"temperature": "hot"}, "temperature must be a number"),
+        ({"top_p": True}, "top_p must be a number"),
+        ({"top_logprobs": 1.5}, "top_logprobs must be a whole number"),
+        ({"tool_choice": 5}, "tool_choice must be a text or an object"),
+        ({"tool_choice": "web"}, "tool_choice 'web' is not known"),
+        ({"metadata": []}, "metadata must be an object"),
         ({"include": "x"}, "include must be a list"),
-        ({"instructions": 1}, "instructions must be a text"),
+        ({"instructions": 1}, "instructions must be a text or a list"),
+        ({"text": 5}, "text must be an object"),
         ({"text": {"format": "x"}}, "text.format is in no known shape"),
         ({"text": {"format": {"type": "json_schema"}}}, "text.format is in no known shape"),
         ({"reasoning": "low"}, "reasoning must be an object"),

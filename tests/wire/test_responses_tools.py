@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from openai.types.responses import Tool
+from pydantic import TypeAdapter
 
 from freerouter_core.errors import BadRequest
 from freerouter_core.wire.history import read_messages
@@ -39,6 +41,17 @@ def test_every_tool_of_the_callers_becomes_a_function() -> None:
     assert ToolTable.of(None).functions == []
 
 
+def test_an_answer_shows_the_tools_in_a_form_that_strict_clients_take() -> None:
+    shown = ToolTable.of(TOOLS).shown
+
+    assert TypeAdapter(list[Tool]).validate_python(shown)
+    assert [tool["type"] for tool in shown] == [tool["type"] for tool in TOOLS]
+    assert shown[1] == {
+        "type": "function", "name": "g", "description": "G", "parameters": {}, "strict": False,
+    }  # fmt: skip
+    assert [tool["name"] for tool in shown[-1]["tools"]] == ["close"]
+
+
 @pytest.mark.parametrize(
     ("tool", "problem"),
     [
@@ -51,6 +64,7 @@ def test_every_tool_of_the_callers_becomes_a_function() -> None:
         ({"type": "computer_use_preview"}, "computer_use_preview is not served"),
         ({"type": "shell", "environment": {"type": "container_auto"}}, "shell is not served"),
         ({"type": "function"}, "a tool has no name"),
+        ({"type": "function", "name": "f", "parameters": []}, "the parameters of a tool"),
         ("f", "each tool must be an object"),
     ],
 )

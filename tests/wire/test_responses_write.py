@@ -184,7 +184,7 @@ def test_sources_and_chances_are_told() -> None:
 
     assert [note["url"] for note in part["annotations"]] == ["http://x"]
     assert [chance["bytes"] for chance in part["logprobs"]] == [[97], [99]]
-    streamed([Delta("ac")], answer)
+    assert "output_text.annotation.added" in kinds(streamed([Delta("ac")], answer))
 
 
 def test_usage_is_told_in_openais_words() -> None:

@@ -34,7 +34,7 @@ MEDIA = {
 """The input that a part needs, by its type on the wire."""
 
 _TEXTS = frozenset({"text", "input_text", "output_text", "text-plain"})
-_IMAGES = frozenset({"image", "input_image", "image_url"})
+_IMAGES = frozenset({"image", "input_image", "image_url", "computer_screenshot"})
 _FILES = frozenset({"file", "input_file", "document", "document_url", "container_upload"})
 _KINDS = {
     **dict.fromkeys(_IMAGES, "image"),

@@ -110,6 +110,12 @@ await run("openrouter responses", async () =>
   (await openrouter.beta.responses.send({ responsesRequest: { model: "auto", input: "hi" } }))
     .output.at(-1).content[0].text);
 await run("openrouter models", async () => (await openrouter.models.list()).result.data.length);
+await run("openrouter endpoints", async () => {
+  const { data } = await openrouter.endpoints.list({ author: "c", slug: "m:free" });
+  return [data.id, data.endpoints[0].providerName];
+});
+await run("openrouter model", async () => (await openrouter.models.get({ author: "c", slug: "m:free" })).data.id);
+await run("openrouter providers", async () => (await openrouter.providers.list()).data.map((row) => row.slug));
 await run("openrouter key", async () => (await openrouter.apiKeys.getCurrentKeyMetadata()).data.label);
 await run("openrouter credits", async () => (await openrouter.credits.getCredits()).data.totalUsage);
 await run("openrouter error", async () => openrouter.chat.send({ chatRequest: { model: "auto", messages: [] } }));

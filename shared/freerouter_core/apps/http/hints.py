@@ -34,6 +34,8 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     ("use text, or blocks of text, image, audio, video or file as dicts",
      "use text, or blocks of text, image, audio, video or file"),
     (RESERVED_HINT, "the options of the service are set where it is started"),
+    ("router.bulk(…)", "freerouter bulk"),
+    ("router.quota() shows", "GET /api/v1/quota shows"),
     ("router.free_models() lists them", "GET /v1/models lists them"),
     ("pass further fields of a request as extra_body={…}", "leave it out"),
 )  # fmt: skip

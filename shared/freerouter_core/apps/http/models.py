@@ -58,6 +58,11 @@ def _add_clients(paths: APIRouter, get_router: GetRouter) -> None:
         rows = [model_row(model) for model in models]
         return {"object": "list", "data": rows, "total_count": len(rows), "links": {"next": None}}
 
+    @paths.get("/v1/providers")
+    async def list_providers() -> JsonObject:
+        names = sorted({model.provider for model in (await listed(get_router()))[1:]})
+        return {"data": [{"name": n, "slug": n, "privacy_policy_url": None} for n in names]}
+
     @paths.get("/v1/models/{name:path}/endpoints")
     async def list_endpoints(name: str) -> JsonObject:
         model = await _named(get_router(), name)

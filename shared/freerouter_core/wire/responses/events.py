@@ -116,6 +116,9 @@ class Events:
         elif kind == "message":
             part = text_part(text, answer)
             chances = part["logprobs"]
+            for index, source in enumerate(part["annotations"]):
+                told = {"annotation": source, "annotation_index": index}
+                yield self._part("response.output_text.annotation.added", kind, **told)
             yield self._part("response.output_text.done", kind, text=text, logprobs=chances)
             yield self._part("response.content_part.done", kind, part=part)
             status = status if answer is None else status_of(answer)

@@ -14,7 +14,7 @@ from ..json_values import Json, JsonMapping, as_dicts, as_mapping
 from ..messages.signature import read_signature
 from ..openai import read_models
 from ..openai_fields import limit_in, picked
-from ..reasoning import ReasoningSetting
+from ..reasoning import EFFORTS, ReasoningSetting
 from ..request import ChatRequest
 from ..structured import Structured
 from .tools import ToolTable, as_call
@@ -43,6 +43,20 @@ _LEFT_OUT = {
     "client_metadata": "nothing is stored, logged or billed here by it",
     "context_management": "the client's own shortening of the conversation counts",
 }
+_KINDS: tuple[tuple[str, tuple[type, ...], tuple[str, ...]], ...] = (
+    ("a text", (str,), ("previous_response_id", "prompt_cache_key", "safety_identifier", "user")),
+    ("true or false", (bool,), ("parallel_tool_calls", "store", "stream")),
+    ("a number", (int, float), ("frequency_penalty", "presence_penalty", "temperature", "top_p")),
+    ("a whole number", (int,), ("max_tool_calls", "top_logprobs")),
+    ("a list", (list,), ("include",)),
+    ("an object", (Mapping,), ("metadata", "reasoning", "text")),
+    ("a text or an object", (str, Mapping), ("tool_choice",)),
+    ("a text or a list of items", (str, list), ("instructions",)),
+)
+"""What the fields hold that an answer repeats, in words and as types."""
+_CHOICES = ("auto", "none", "required")
+_SUMMARIES = ("auto", "concise", "detailed")
+_VERBOSITIES = ("low", "medium", "high")
 _UNKNOWN = "no field of a response that is known here"
 _MOST_TOLD = 20
 
@@ -112,15 +126,7 @@ def read_request(
     for name, hint in _NOT_SERVED.items():
         if body.get(name):
             raise BadRequest(f"{name} is not served", hint=hint)
-    for name in ("stream", "store"):
-        if body.get(name) is not None and not isinstance(body[name], bool):
-            raise BadRequest(f"{name} must be true or false")
-    previous = body.get("previous_response_id")
-    if previous is not None and not isinstance(previous, str):
-        raise BadRequest("previous_response_id must be an id")
-    include = body.get("include") or []
-    if not isinstance(include, list):
-        raise BadRequest("include must be a list")
+    _check_kinds(body)
     tools = ToolTable.of(body.get("tools"), unasked=unasked)
     names = [name for name in body if name not in _READ and body[name] is not None][:_MOST_TOLD]
     left_out = {str(name)[:64]: _LEFT_OUT.get(name, _UNKNOWN) for name in names}
@@ -128,13 +134,31 @@ def read_request(
         body=body,
         items=_items(body, new_id),
         tools=tools,
-        repeated=_repeated(body),
+        repeated=_repeated(body) | {"tools": tools.shown},
         stream=bool(body.get("stream")),
         store=body.get("store") is not False,
-        previous=previous or None,
-        include=tuple(map(str, include)),
+        previous=str(body.get("previous_response_id") or "") or None,
+        include=tuple(map(str, _list_in(body, "include"))),
         left_out=left_out | tools.left_out,
     )
+
+
+def _check_kinds(body: JsonMapping) -> None:
+    """Raise `BadRequest` for a field that holds something of another kind."""
+    for words, kinds, names in _KINDS:
+        for name in names:
+            value = body.get(name)
+            wrong_bool = isinstance(value, bool) and bool not in kinds
+            if value is not None and (wrong_bool or not isinstance(value, kinds)):
+                raise BadRequest(f"{name} must be {words}")
+    choice = body.get("tool_choice")
+    if isinstance(choice, str) and choice not in _CHOICES:
+        raise BadRequest(f"tool_choice {choice[:40]!r} is not known", hint=", ".join(_CHOICES))
+
+
+def _list_in(body: JsonMapping, name: str) -> list[object]:
+    value = body.get(name)
+    return value if isinstance(value, list) else []
 
 
 def _items(body: JsonMapping, new_id: Callable[[], str]) -> tuple[Json, ...]:
@@ -144,8 +168,7 @@ def _items(body: JsonMapping, new_id: Callable[[], str]) -> tuple[Json, ...]:
         given = [{"role": "user", "content": given}]
     if not isinstance(given, list) or not all(isinstance(item, Mapping) for item in given):
         raise BadRequest("input must be a text or a list of items")
-    instructions = body.get("instructions")
-    first = instructions if isinstance(instructions, list) else []
+    first = _list_in(body, "instructions")
     return tuple(_item(as_mapping(item), new_id) for item in (*first, *given))
 
 
@@ -207,38 +230,39 @@ def _structured(body: JsonMapping) -> Structured | None:
 
 
 def _reasoning(body: JsonMapping) -> ReasoningSetting | None:
-    reasoning = body.get("reasoning")
-    if reasoning is not None and not isinstance(reasoning, Mapping):
-        raise BadRequest("reasoning must be an object", hint='{"effort": "low"}')
-    effort = as_mapping(reasoning).get("effort")
+    effort = as_mapping(body.get("reasoning")).get("effort")
     return effort if isinstance(effort, str) else None
 
 
 def _repeated(body: JsonMapping) -> Json:
     """What an answer says of its request. Strict clients require most of it."""
     instructions, text = body.get("instructions"), as_mapping(body.get("text"))
-    if instructions is not None and not isinstance(instructions, str | list):
-        raise BadRequest("instructions must be a text")
-    metadata, choice = body.get("metadata"), body.get("tool_choice")
+    metadata, choice = as_mapping(body.get("metadata")), body.get("tool_choice")
+    reasoning = as_mapping(body.get("reasoning"))
     return {
         "background": False,
         "instructions": instructions if isinstance(instructions, str) else None,
         "frequency_penalty": _or(body.get("frequency_penalty"), 0.0),
         "max_output_tokens": body.get("max_output_tokens"),
         "max_tool_calls": body.get("max_tool_calls"),
-        "metadata": dict(metadata) if isinstance(metadata, Mapping) else {},
+        "metadata": {name: text for name, text in metadata.items() if isinstance(text, str)},
         "parallel_tool_calls": body.get("parallel_tool_calls") is not False,
         "previous_response_id": body.get("previous_response_id"),
         "presence_penalty": _or(body.get("presence_penalty"), 0.0),
         "prompt_cache_key": body.get("prompt_cache_key"),
-        "reasoning": {"effort": None, "summary": None, **as_mapping(body.get("reasoning"))},
+        "reasoning": {
+            "effort": _known(reasoning.get("effort"), EFFORTS),
+            "summary": _known(reasoning.get("summary"), _SUMMARIES),
+        },
         "safety_identifier": body.get("safety_identifier"),
         "service_tier": "default",
         "store": body.get("store") is not False,
         "temperature": _or(body.get("temperature"), 1.0),
-        "text": {**text, "format": text.get("format") or {"type": "text"}},
+        "text": {
+            "format": text.get("format") or {"type": "text"},
+            "verbosity": _known(text.get("verbosity"), _VERBOSITIES),
+        },
         "tool_choice": "auto" if choice is None else choice,
-        "tools": [_shown(tool) for tool in as_dicts(body.get("tools"))],
         "top_logprobs": _or(body.get("top_logprobs"), 0),
         "top_p": _or(body.get("top_p"), 1.0),
         "truncation": "disabled",
@@ -250,8 +274,5 @@ def _or(value: object, default: float) -> object:
     return default if value is None else value
 
 
-def _shown(tool: JsonMapping) -> Json:
-    """A tool as answers show it: a function has a schema and says whether it is strict."""
-    if tool.get("type") != "function":
-        return dict(tool)
-    return {"parameters": {}, "strict": False, **as_mapping(tool.get("function")), **tool}
+def _known(value: object, words: tuple[str, ...]) -> object:
+    return value if value in words else None

@@ -73,9 +73,13 @@ class Tool(NamedTuple):
 
 @dataclass
 class ToolTable:
-    """The tools of one request. `functions`: as chat's wire has them, in order."""
+    """The tools of one request.
+
+    `functions`: as chat's wire has them, in order. `shown`: as the answer shows them.
+    """
 
     functions: list[Json] = field(default_factory=list)
+    shown: list[Json] = field(default_factory=list)
     by_name: dict[str, Tool] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     """Tools that are not offered, with the reason."""
@@ -92,25 +96,36 @@ class ToolTable:
         for tool in tools or ():
             if not isinstance(tool, Mapping):
                 raise BadRequest("each tool must be an object", hint='{"type": "function", …}')
-            table._add(tool, unasked=unasked)
+            table._add(tool, table.shown, unasked=unasked)
         return table
 
-    def _add(self, tool: JsonMapping, *, unasked: bool, namespace: str = "") -> None:
+    def _add(
+        self, tool: JsonMapping, shown: list[Json], *, unasked: bool, namespace: str = ""
+    ) -> None:
         kind = str(tool.get("type") or "function")
         if kind == "namespace" and not namespace:
-            for inner in as_dicts(tool.get("tools")):
-                self._add(inner, unasked=unasked, namespace=_name_of(tool))
+            inner: list[Json] = []
+            for one in as_dicts(tool.get("tools")):
+                self._add(one, inner, unasked=unasked, namespace=_name_of(tool))
+            described = str(tool.get("description") or "")
+            shown.append({"type": kind, **_named(tool), "description": described, "tools": inner})
         elif kind == "function":
             function = as_mapping(tool.get("function")) or tool  # chat's form is understood, too
-            kept = ("description", "parameters", "strict")
-            fields = {key: function[key] for key in kept if function.get(key) is not None}
+            fields = _fields_of(function)
             self._offer(Tool(kind, _name_of(function), namespace), fields)
+            required = {"parameters": {}, "strict": False}
+            shown.append({"type": kind, **_named(function), **required, **fields})
         elif kind == "custom":
             self._offer(Tool(kind, _name_of(tool), namespace), _of_text(tool))
+            form = tool.get("format")
+            further = {"format": form} if isinstance(form, Mapping) else {}
+            described = str(tool.get("description") or "")
+            shown.append({"type": kind, **_named(tool), "description": described, **further})
         elif kind in _KNOWN and not (kind == "shell" and _in_container(tool)):
-            words, properties, required = _KNOWN[kind]
-            schema = {"type": "object", "properties": properties, "required": list(required)}
+            words, properties, needed = _KNOWN[kind]
+            schema = {"type": "object", "properties": properties, "required": list(needed)}
             self._offer(Tool(kind, kind), {"description": words, "parameters": schema})
+            shown.append({"type": kind})
         elif unasked and kind in UNASKED:
             self.left_out[kind] = _UNASKED_REASON
         else:
@@ -193,6 +208,22 @@ def _name_of(tool: JsonMapping) -> str:
     if not isinstance(name, str) or not name:
         raise BadRequest("a tool has no name", hint='{"type": "function", "name": …}')
     return name
+
+
+def _named(tool: JsonMapping) -> Json:
+    return {"name": _name_of(tool)}
+
+
+def _fields_of(function: JsonMapping) -> Json:
+    """What is said of a function besides its name, if it is said in the right form."""
+    fields: Json = {}
+    for name, kind in (("description", str), ("parameters", Mapping), ("strict", bool)):
+        value = function.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise BadRequest(f"the {name} of a tool is in no known form")
+        if value is not None:
+            fields[name] = value
+    return fields
 
 
 def _in_container(tool: JsonMapping) -> bool:
