@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from freerouter_core import Limit, Outcome, Provider, Router, errors
+from freerouter_core.reports import QuotaReport
+from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.simulator import SimAccount, SimModel, World
-from freerouter_core.wire.request import ChatRequest, Lane
+from freerouter_core.wire.request import ChatRequest, Lane, Pace
 from langchain_freerouter import ChatFreeRouter
 from llamaindex_freerouter import FreeRouter
 
@@ -71,3 +73,62 @@ async def test_a_request_overrules_its_router() -> None:
         )
 
         assert order.index("d") <= 1
+
+
+def test_the_report_of_quotas_shows_the_plan_and_the_line() -> None:
+    with World(MODELS, [SimAccount("k")]) as world:
+        limits = [Limit(requests=2), Limit(requests=50, per=86_400.0, reset="utc-day")]
+        one = Provider("openrouter", "https://simulated.invalid/api/v1", "k", limits=limits)
+        router = world.router(providers=(one,))
+        assert not router.quota().plans
+
+        lanes: list[Lane | None] = [None, "background", None, None, "background"]
+
+        async def look() -> QuotaReport:
+            asked = [
+                asyncio.create_task(router.achat(question(f"{n}", lane)))
+                for n, lane in enumerate(lanes)
+            ]
+            await asyncio.sleep(5.0)
+            report = await router.aquota()
+            await asyncio.gather(*asked)
+            return report
+
+        early, report = world.runtime.call(look), router.quota()
+
+    assert early.in_line == {"openrouter": (1, 2)}
+    assert "openrouter: in line 1 interactive, 2 background" in str(early.table())
+    assert not report.in_line
+    (plan,) = report.plans
+    assert plan.used == 2
+    assert 0 < plan.reserved < 40
+    assert "background requests took 2 of their" in str(report)
+
+
+def test_a_job_that_would_spend_the_day_by_noon_is_paced_and_the_evening_finds_quota() -> None:
+    """A day of fifty from midnight on, and a job that always wants more."""
+
+    def left_at_noon(pace: Pace) -> int:
+        clock = VirtualClock(1_800_057_600.0 - 1_800_057_600.0 % 86_400.0 + 60.0)
+        with World(MODELS, [SimAccount("k", per_minute=None, per_day=50)], clock=clock) as world:
+            limits = [Limit(requests=50, per=86_400.0, reset="utc-day")]
+            one = Provider("openrouter", "https://simulated.invalid/api/v1", "k", limits=limits)
+            router = world.router(providers=(one,), lane="background", pace=pace)
+
+            async def job() -> None:
+                while clock.now() < clock_start + 43_200.0:
+                    try:
+                        await router.achat("label this")
+                    except errors.Exhausted as error:
+                        await asyncio.sleep(min(error.retry_after or 60.0, 900.0))
+
+            clock_start = clock.now()
+            world.runtime.call(job)
+            assert not [seen for seen in world.requests if seen.fate != "answer"]
+            evening = world.router(providers=(one,))
+            for _ in range(5):
+                evening.chat("somebody waits for this")
+            return len(world.requests) - 5
+
+    assert 12 <= left_at_noon("even") <= 30
+    assert 25 <= left_at_noon("asap") <= 45

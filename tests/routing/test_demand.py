@@ -11,6 +11,7 @@ from freerouter_core.catalogue.calendar import DAY, HOUR
 from freerouter_core.routing.charges import Charge
 from freerouter_core.routing.demand import HALF_LIFE, PRIOR, PRIOR_DAY, UNSEEN, USUAL, Demand
 from freerouter_core.routing.demand_book import DemandBook
+from freerouter_core.routing.window import Window
 
 MIDNIGHT = 20_000 * DAY
 
@@ -72,7 +73,7 @@ def test_of_a_long_limit_it_counts_what_is_asked_for_in_an_hour() -> None:
     assert demand.hours[1] == UNSEEN
 
 
-def test_hours_that_were_never_seen_are_like_the_others_and_like_the_one_now() -> None:
+def test_hours_that_were_never_seen_are_like_the_others_and_the_one_now() -> None:
     demand = Demand.unknown(48, MIDNIGHT)
     assert demand.rest(MIDNIGHT, MIDNIGHT + DAY, 48) == pytest.approx(PRIOR_DAY * 48)
     assert demand.rest(MIDNIGHT + DAY / 2, MIDNIGHT + DAY, 48) == pytest.approx(PRIOR_DAY * 24)
@@ -81,7 +82,7 @@ def test_hours_that_were_never_seen_are_like_the_others_and_like_the_one_now() -
     assert demand.rest(MIDNIGHT, MIDNIGHT + DAY, 48) == pytest.approx(9.0 * 24)
 
     demand.asked(9.0, MIDNIGHT + HOUR)
-    assert demand.rest(MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR, 48) == pytest.approx((1 + 9) / 2)
+    assert demand.rest(MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR, 48) == pytest.approx(9.0)
 
 
 def test_what_is_left_of_an_hour_counts_in_part() -> None:
@@ -148,3 +149,11 @@ def test_a_book_learns_from_others() -> None:
     book.told("w", Demand(peak=9.0, peak_at=MIDNIGHT))
 
     assert book.by_window["w"].peak == 9.0
+
+
+def test_a_book_plans_what_background_requests_may_take() -> None:
+    book, window = DemandBook(), Window(used=4.0, background=1.0)
+    assert book.plan(HOURLY, window, "even", MIDNIGHT).share < 20.0
+    book.told(HOURLY.window, Demand(hours=[0.0] * 24))
+
+    assert book.plan(HOURLY, window, "even", MIDNIGHT).share == 20.0

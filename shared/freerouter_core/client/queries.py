@@ -17,6 +17,7 @@ from ..catalogue.providers import Account
 from ..errors import BadSetting, FreeRouterError, NoCandidates
 from ..guards.moderation import classifiers_in
 from ..reports import (
+    BackgroundPlan,
     CostEstimate,
     Explanation,
     HealthReport,
@@ -31,8 +32,10 @@ from ..reports import (
 )
 from ..routing.charges import Charge, charges_of
 from ..routing.fit import able
+from ..routing.lanes import is_long
 from ..routing.named import find_named
 from ..routing.need import Need, checked_need
+from ..routing.pacing import Pacing
 from ..routing.policy import Policy
 from ..routing.recommend import WEIGHTS, check_wish, recommend
 from ..routing.task import analyse
@@ -206,6 +209,7 @@ async def quota(context: Context, ask: bool = True) -> QuotaReport:
     now, book = runtime.clock.now(), runtime.state.health
     accounts = list(resolved.accounts.values())
     lines: list[QuotaLine] = []
+    plans: list[BackgroundPlan] = []
     told = await _key_statuses(context, accounts, ask)
     for account, statuses in zip(accounts, told, strict=True):
         if statuses:
@@ -218,13 +222,22 @@ async def quota(context: Context, ask: bool = True) -> QuotaReport:
             used = await runtime.ledger.used(charge)
             if used or charge.limit.scope == "account":
                 lines.append(_line(account, charge, used))
+            if is_long(charge):
+                took, plan = await runtime.ledger.plan(charge, resolved.pace)
+                if took or resolved.lane == "background":
+                    plans.append(_plan(account, charge, took, plan))
+    in_line = {
+        account.provider: waiting
+        for account in accounts
+        if any(waiting := runtime.ledger.in_line(account.scope))
+    }
     runtime.state_sync.push_soon()
     waits = {
         account.provider: (bench.cause, bench.until - now)
         for account in accounts
         if (bench := book.accounts.get(account.scope)) is not None and bench.until > now
     }
-    return QuotaReport(tuple(lines), waits, now)
+    return QuotaReport(tuple(lines), waits, now, in_line, tuple(plans))
 
 
 async def prove_keys(context: Context) -> tuple[KeyProof, ...]:
@@ -305,6 +318,21 @@ def _told_line(account: Account, status: KeyStatus) -> QuotaLine:
         limit=status.limit,
         per=status.per,
         reset=status.reset,
+    )
+
+
+def _plan(account: Account, charge: Charge, took: float, plan: Pacing) -> BackgroundPlan:
+    """What background requests may take of one of those limits."""
+    limit = _line(account, charge, took)
+    return BackgroundPlan(
+        provider=limit.provider,
+        scope=limit.scope,
+        kind=limit.kind,
+        per=limit.per,
+        used=took,
+        share=plan.share,
+        reserved=plan.reserved,
+        next_at=plan.free_at,
     )
 
 

@@ -8,13 +8,14 @@ from .explanation import Explanation
 from .health import HealthReport
 from .models import Models
 from .performance import Performance, PerformanceReport
-from .quota import QuotaLine, QuotaReport
+from .quota import BackgroundPlan, QuotaLine, QuotaReport
 from .recommendations import Recommendations
 from .sessions import SessionStats
 from .stats import Stats
 from .tables import Drawn, Table, Tabled, format_seconds, format_share
 
 __all__ = [
+    "BackgroundPlan",
     "Bar",
     "Bars",
     "Candidacy",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..catalogue.durations import span_words, until_words
 from .bars import Bar, Bars
@@ -60,6 +60,40 @@ class QuotaLine:
         return f"{used} of {self.limit:,} {self.kind} {self.span}{refused}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundPlan:
+    """What background requests may take of a limit of an hour or more.
+
+    Attributes:
+        provider: the account's provider.
+        scope: "account", "ip", or the model that the limit is for.
+        kind: what is counted: "requests" or "tokens".
+        per: the limit's window in seconds.
+        used: how many background requests took.
+        share: how many they may take in the whole window.
+        reserved: how many stay for interactive requests until the reset.
+        next_at: when the next may go, in unix seconds.
+    """
+
+    provider: str
+    scope: str
+    kind: str
+    per: float
+    used: float
+    share: float
+    reserved: float
+    next_at: float
+
+    def told(self, now: float) -> str:
+        """The plan in one sentence."""
+        when = "now" if self.next_at <= now else until_words(self.next_at, now)
+        return (
+            f"{self.provider}: background requests took {_number(round(self.used))} of their "
+            f"{_number(round(self.share))} {self.kind} {span_words(self.per)}, "
+            f"{_number(round(self.reserved))} stay for interactive ones; the next may go {when}"
+        )
+
+
 @dataclass(frozen=True)
 class QuotaReport(Drawn):
     """How much of each limit is used.
@@ -68,11 +102,16 @@ class QuotaReport(Drawn):
         lines: the limits.
         waits: by provider, (why its account waits, for how many seconds).
         seen: when this was looked at, in unix seconds.
+        in_line: by provider, how many (interactive, background) requests of this process wait for
+            its limits.
+        plans: how background requests are paced, if there are any.
     """
 
     lines: tuple[QuotaLine, ...]
     waits: Mapping[str, tuple[str, float]]
     seen: float = 0.0
+    in_line: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    plans: tuple[BackgroundPlan, ...] = ()
 
     def __str__(self) -> str:
         return "\n".join([*map(str, self.lines), *self._waiting()]) or "no limits are known"
@@ -105,7 +144,15 @@ class QuotaReport(Drawn):
         return [
             f"{provider} waits: {reason}, back {until_words(self.seen + seconds, self.seen)}"
             for provider, (reason, seconds) in self.waits.items()
+        ] + self._lines()
+
+    def _lines(self) -> list[str]:
+        """Who stands in line, and what background requests may take."""
+        lines = [
+            f"{provider}: in line {interactive:,} interactive, {background:,} background"
+            for provider, (interactive, background) in self.in_line.items()
         ]
+        return lines + [plan.told(self.seen) for plan in self.plans]
 
 
 def _left(line: QuotaLine) -> Cell:

@@ -79,7 +79,7 @@ class Demand:
     def rest(self, now: float, until: float, size: float) -> float:
         """How much of a long limit of this size is expected to be asked for until then.
 
-        An hour that was never seen is thought to be like the others, and like the one now.
+        An hour that was never seen is thought to be at least like the others, and the one now.
         """
         days, seconds = divmod(max(0.0, until - now), DAY)
         unseen = self._unseen(size)
@@ -101,7 +101,8 @@ class Demand:
 
     def _unseen(self, size: float) -> float:
         seen = [value for value in self.hours if value != UNSEEN]
-        return max((PRIOR_DAY * size / HOURS + sum(seen)) / (1 + len(seen)), self.value)
+        usual = sum(seen) / len(seen) if seen else 0.0
+        return max(PRIOR_DAY * size / HOURS, usual, self.value)
 
     def _recent(self, now: float) -> float:
         half_lives = max(0.0, now - self.peak_at) / HALF_LIFE

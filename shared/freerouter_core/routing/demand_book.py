@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from ..wire.request import Pace
 from .charges import Charge, size_of
 from .demand import Demand
 from .lanes import is_long
+from .pacing import Pacing, pacing
+from .window import Window
 
 
 class DemandBook:
@@ -32,6 +35,12 @@ class DemandBook:
             news = demand.wanted(used + (waiting if charge.limit.tokens is None else 0), now)
         if news:
             self.touched.add(charge.window)
+
+    def plan(self, charge: Charge, window: Window, pace: Pace, now: float) -> Pacing:
+        """What background requests may take of a long limit, whose window is of now."""
+        demand = self.by_window.get(charge.window)
+        demand = demand or Demand.unknown(size_of(charge.limit), now, window.interactive)
+        return pacing(charge.limit, window, demand, pace, now)
 
     def told(self, window: str, theirs: Demand) -> None:
         """Learn from what another process knows."""

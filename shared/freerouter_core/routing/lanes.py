@@ -31,6 +31,8 @@ from .window import Window
 
 CALM = 0.5
 """The used part of a limit up to which it is calm. So is one that nobody uses."""
+BEHIND = 0.25
+"""Seconds by which background requests wake after interactive ones where there is no line."""
 
 
 class Place(NamedTuple):

@@ -34,7 +34,7 @@ from ..routing import steps as s
 from ..routing.charges import Grant
 from ..routing.engine import route
 from ..routing.journal import Journal
-from ..routing.lanes import Place
+from ..routing.lanes import BEHIND, Place
 from ..routing.plan import Outcome, Plan
 from ..wire.redact import redact
 from .attempt_tasks import AttemptTasks
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 SAME_WAIT = 1.0
 """Seconds by which a wait may end later than was told, without being told anew."""
-BEHIND = 0.25
-"""Seconds after which background requests wake where there is no line: others wake before them."""
 
 
 class Driver:

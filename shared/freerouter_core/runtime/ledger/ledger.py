@@ -36,6 +36,7 @@ from ...routing.congestion import Congestion, delay, denial
 from ...routing.demand_book import DemandBook
 from ...routing.lanes import Background, Place
 from ...routing.limits import Windows, changes, reserve, settle
+from ...routing.pacing import Pacing
 from ...routing.turn import turn_at
 from ...routing.usage_stats import HOUR, Tallies
 from ...wire.request import Lane, Pace
@@ -288,6 +289,24 @@ class Ledger:
             return window.used, False
 
         return await self._look((charge,), look)
+
+    async def plan(self, charge: Charge, pace: Pace) -> tuple[float, Pacing]:
+        """(what background requests took of a long limit, what they may take)."""
+
+        def look(windows: Windows, now: float) -> tuple[tuple[float, Pacing], bool]:
+            window = windows(charge)
+            window.expire(charge.limit, now)
+            return (window.background, self.demands.plan(charge, window, pace, now)), False
+
+        used, plan = await self._look((charge,), look)
+        if self.store_usable:
+            plan = replace(plan, free_at=self._own_time(plan.free_at))
+        return used, plan
+
+    def in_line(self, scope: str) -> tuple[int, int]:
+        """How many (interactive, background) requests of this process wait for `scope`."""
+        interactive = self._lines.length(scope, interactive=True)
+        return interactive, self._lines.length(scope) - interactive
 
     async def add(self, tallies: Tallies) -> bool:
         """Add to the usage history. Whether that was done: False if a shared store fails."""
