@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--renew",
         action="store_true",
-        help="write docs anew: pictures, reference, what blocks print",
+        help="write anew what is kept: pictures, reference, what blocks and commands print",
     )
 
 

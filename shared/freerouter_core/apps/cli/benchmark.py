@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
+from ...catalogue.durations import duration_words
 from ...client.router import Router
 from ...reports import Table
 from ..as_json import JsonObject
@@ -83,8 +84,8 @@ def benchmark(
     spacing = spacing_of(router) if spacing is None else spacing
     total = len(models) * len(questions)
     err.print(
-        f"{len(models)} models, {len(questions)} questions, "
-        f"about {total * max(spacing, 1.0) / 60:.0f} min; each is a request within your limits"
+        f"models: {len(models)}, questions: {len(questions)}, "
+        f"about {duration_words(total * max(spacing, 1.0))}; each is a request within your limits"
     )
     file = None if path is None else ReportFile(path, _is_report)
     marks: list[Mark] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import click
 from rich.markup import escape
@@ -24,7 +25,7 @@ def config(*, as_json: bool) -> None:
     if as_json:
         print_json({"settings": rows, "providers": list(settings.providers)})
         return
-    cells = [(str(row["name"]), _cell(row["value"]), str(row["origin"])) for row in rows]
+    cells = [(str(row["name"]), _cell(row["value"]), _place(str(row["origin"]))) for row in rows]
     out = console()
     out.print(Table(("setting", "value", "from"), cells, spare=("from",)))
     if settings.providers:
@@ -56,7 +57,15 @@ def mask_url(value: object) -> object:
     return f"{scheme}://…@{rest.rpartition('@')[2]}" if "@" in rest else f"{scheme}://{rest}"
 
 
+def _place(origin: str) -> str:
+    """Where a setting comes from. A file of the working directory is told by its name."""
+    path = Path(origin)
+    return path.name if path.parent == Path.cwd() else origin
+
+
 def _cell(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(value)
+    if isinstance(value, float):
+        return f"{value:g}"
     return "" if value is None else str(value)

@@ -47,13 +47,21 @@ class _Console(Console):
 def console(*, stderr: bool = False) -> Console:
     """A console for standard output or standard error. In a pipe it does not wrap lines."""
     piped = not (sys.stderr if stderr else sys.stdout).isatty()
-    width = None
-    if not os.environ.get("COLUMNS"):
+    width = height = None
+    if piped and not os.environ.get("COLUMNS"):
+        width = PIPE_WIDTH
+    elif os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
         # rich takes a dumb terminal for one of 80 columns, whatever its size is.
-        dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
-        width = PIPE_WIDTH if piped else get_terminal_size().columns if dumb else None
+        width, height = get_terminal_size()
     # emoji=False: rich would show the ":free:" of a message as an emoji.
-    return _Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=piped, width=width)
+    return _Console(
+        stderr=stderr,
+        highlight=False,
+        emoji=False,
+        soft_wrap=piped,
+        width=width,
+        height=height,
+    )
 
 
 def without_tracebacks(command: Callable[P, R]) -> Callable[P, R]:

@@ -12,7 +12,7 @@ from ...catalogue.provider_rows import merge_rows
 from ...errors import BadSetting, forgets_locals, shown_name
 from ...reports import Cell, Table
 from ...settings.environment import Settings
-from ...settings.kept_keys import KEYRING, file_of_keys, forget, keep, kept_keys
+from ...settings.kept_keys import FILE, KEYRING, file_of_keys, forget, keep, kept_keys
 from ...settings.key_owners import names_a_secret
 from ...settings.known_providers import known_providers
 from .console import console, json_option, print_json, without_tracebacks
@@ -46,10 +46,8 @@ def set_key(*, name: str) -> None:
     if place == KEYRING:
         out.print(f"{variable} is kept in the system's keyring")
     else:
-        out.print(
-            f"{variable} is kept in {escape(place)}, which only you can read: "
-            "the system has no keyring"
-        )
+        out.print(f"{variable} is kept in a file that only you can read; there is no keyring:")
+        out.print(f"  {escape(place)}", soft_wrap=True)
     origin = settings.environment.source_of(variable)
     if origin is not None and not origin.kept:
         out.print(f"[yellow]{variable} of the {escape(origin.name)} takes precedence[/]")
@@ -84,10 +82,15 @@ def list_keys(*, as_json: bool) -> None:
         console().print("no key is kept; to keep one: freerouter keys set openrouter")
         return
     cells = [
-        (str(row["variable"]), str(row["provider"] or "-"), str(row["place"]), _use(row))
+        (str(row["variable"]), str(row["provider"] or "-"), _kept_in(row), _use(row))
         for row in rows
     ]
     console().print(Table(("variable", "provider", "kept in", "now"), cells, spare=("provider",)))
+
+
+def _kept_in(row: Mapping[str, object]) -> str:
+    """The keyring, or the file whose path is told below the table."""
+    return KEYRING if row["place"] == KEYRING else FILE
 
 
 def _use(row: Mapping[str, object]) -> Cell:

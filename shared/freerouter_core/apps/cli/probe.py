@@ -74,7 +74,7 @@ def probe(
     spacing = spacing_of(router) if spacing is None else spacing
     err.print(
         f"{len(models)} models, one request each, "
-        f"about {len(models) * max(spacing, 1.0) / 60:.1f} min; report: {escape(str(path))}"
+        f"about {duration_words(len(models) * max(spacing, 1.0))}; report: {escape(str(path))}"
     )
     results = probe_models(router, models, prompt, spacing, timeout)
     interrupted = _collect(err, report, results, total=len(models))
