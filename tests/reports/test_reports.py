@@ -28,8 +28,10 @@ from freerouter_core.reports import (
     QuotaReport,
     Table,
     Tabled,
+    Trail,
 )
 from freerouter_core.reports.plots import MAX_BARS, plot
+from freerouter_core.routing.journal import Journal
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.redact import redact_fault
@@ -273,3 +275,19 @@ async def test_health_asks_the_store_once() -> None:
         await router.ahealth()
 
     assert len(looks) == 1
+
+
+def test_a_trail_shows_attempts_over_time() -> None:
+    models = [SimModel("acme/late:free", script=["hang"]), SimModel("acme/good:free")]
+    with World(models) as world:
+        trail = Trail.of(world.router(model="acme/late:free").chat("hello").journal)
+    late, good = (row[2].text for row in trail.table().rows if isinstance(row[2], Cell))
+
+    assert [line.result for line in trail.lines] == ["slow: no-token", "answered"]
+    assert len(late) == len(good)
+    assert good.startswith("·") and good.endswith("█")
+    assert str(trail).splitlines()[-1].startswith("acme/good:free (openrouter): answered")
+
+
+def test_a_trail_of_nothing_is_empty() -> None:
+    assert Trail.of(Journal(started=0.0)).table().rows == []

@@ -13,6 +13,7 @@ from .recommendations import Recommendations
 from .sessions import SessionStats
 from .stats import Stats
 from .tables import Drawn, Table, Tabled, format_seconds, format_share
+from .trail import Trail, TrailLine
 
 __all__ = [
     "BackgroundPlan",
@@ -34,6 +35,8 @@ __all__ = [
     "Stats",
     "Table",
     "Tabled",
+    "Trail",
+    "TrailLine",
     "format_seconds",
     "format_share",
 ]

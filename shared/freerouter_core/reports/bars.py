@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from .tones import Tone
 
 
+def text_bar(share: float, width: int = 10) -> str:
+    """A share of 0 to 1 as text: "████░░░░░░". What is more than nothing shows."""
+    full = min(width, max(int(share > 0), round(share * width)))
+    return "█" * full + "░" * (width - full)
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """One horizontal bar. `label` stands at its end."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..catalogue.model import Model
-from .bars import Bar, Bars
+from .bars import Bar, Bars, text_bar
 from .candidacy import Candidacy
+from .cells import Cell
 from .tables import Drawn, Table, format_seconds, format_share
 
 
@@ -33,6 +34,7 @@ class Explanation(Drawn):
             (
                 "" if row.reason else str(place),
                 row.model.id,
+                Cell("" if row.chance is None else text_bar(row.chance), row.cell().tone),
                 format_share(row.chance),
                 format_seconds(row.seconds),
                 row.cell(),
@@ -40,10 +42,10 @@ class Explanation(Drawn):
             for place, row in enumerate(self.rows, 1)
         ]
         return Table(
-            columns=("", "model", "chance", "expected", "state"),
+            columns=("", "model", "likely", "chance", "expected", "state"),
             rows=rows,
             right=("", "chance", "expected"),
-            spare=("expected", "chance"),
+            spare=("likely", "expected", "chance"),
         )
 
     def bars(self) -> Bars:

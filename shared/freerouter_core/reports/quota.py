@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..catalogue.durations import span_words, until_words
-from .bars import Bar, Bars
+from .bars import Bar, Bars, text_bar
 from .cells import Cell
 from .tables import Drawn, Table
+from .tones import Tone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,16 @@ class QuotaLine:
     def left(self) -> float:
         """How many are left."""
         return max(0.0, self.limit - self.used)
+
+    @property
+    def share(self) -> float:
+        """The share that is used, 0 to 1."""
+        return min(1.0, self.used / self.limit) if self.limit else 1.0
+
+    @property
+    def tone(self) -> Tone:
+        """Whether much is left."""
+        return "bad" if self.share > 0.9 else "wait" if self.share > 0.7 else "good"
 
     @property
     def span(self) -> str:
@@ -114,7 +125,7 @@ class QuotaReport(Drawn):
     plans: tuple[BackgroundPlan, ...] = ()
 
     def __str__(self) -> str:
-        return "\n".join([*map(str, self.lines), *self._waiting()]) or "no limits are known"
+        return "\n".join([*map(str, self.lines), *self.waiting()]) or "no limits are known"
 
     def table(self) -> Table:
         rows = [
@@ -122,6 +133,7 @@ class QuotaReport(Drawn):
                 line.provider,
                 line.scope,
                 f"{line.kind} {line.span}",
+                Cell(text_bar(line.share), line.tone),
                 _number(min(line.used, line.limit)),
                 f"{line.limit:,}",
                 _left(line),
@@ -129,18 +141,19 @@ class QuotaReport(Drawn):
             for line in self.lines
         ]
         return Table(
-            columns=("provider", "scope", "limit", "used", "total", "left"),
+            columns=("provider", "scope", "limit", "spent", "used", "total", "left"),
             rows=rows,
             right=("used", "total", "left"),
-            foot="; ".join(self._waiting()),
-            spare=("used", "scope", "total"),
+            foot="; ".join(self.waiting()),
+            spare=("spent", "used", "scope", "total"),
         )
 
     def bars(self) -> Bars:
         # beyond 100 % there is room for the labels
         return Bars(tuple(map(_bar, self.lines)), axis="used, %", limits=(0, 140))
 
-    def _waiting(self) -> list[str]:
+    def waiting(self) -> list[str]:
+        """Which accounts wait, why, and until when, in words."""
         return [
             f"{provider} waits: {reason}, back {until_words(self.seen + seconds, self.seen)}"
             for provider, (reason, seconds) in self.waits.items()
@@ -156,8 +169,7 @@ class QuotaReport(Drawn):
 
 
 def _left(line: QuotaLine) -> Cell:
-    share = line.left / line.limit if line.limit else 0.0
-    return Cell(_number(line.left), "bad" if share < 0.1 else "wait" if share < 0.3 else "good")
+    return Cell(_number(line.left), line.tone)
 
 
 def _bar(line: QuotaLine) -> Bar:
@@ -167,7 +179,7 @@ def _bar(line: QuotaLine) -> Bar:
         " ".join(filter(None, (line.provider, scope))),
         percent,
         line.used_words,
-        "bad" if percent > 90 else "wait" if percent > 70 else "good",
+        line.tone,
     )
 
 

@@ -12,6 +12,7 @@ from ...catalogue.model import Model
 from ...client.router import Router
 from ...errors import AuthenticationFailed, CatalogueUnavailable
 from ...reports import Candidacy, Models, Table
+from ...reports.bars import text_bar
 from ..as_json import candidacy_as_json
 from .console import console, json_option, print_json, without_tracebacks
 from .shell_words import in_shell
@@ -214,7 +215,12 @@ def stats(*, hours: float, as_json: bool) -> None:
         return
     out = console()
     out.print(performance)
-    out.print(f"\n[bold]limits[/]\n{escape(str(quota))}")
+    out.print("\n[bold]limits[/]")
+    for line in quota.lines:
+        colour = {"good": "green", "wait": "yellow"}.get(line.tone, "red")
+        out.print(f"[{colour}]{text_bar(line.share)}[/] {escape(str(line))}")
+    for words in quota.waiting() or ([] if quota.lines else [str(quota)]):
+        out.print(f"[yellow]{escape(words)}[/]")
     capabilities = ", ".join(f"{name} {count}" for name, count in totals.capabilities.items())
     out.print(
         f"\n[bold]free models[/] {totals.free} of {totals.listed} listed: {escape(capabilities)}"

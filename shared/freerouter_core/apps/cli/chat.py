@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from ...client.router import Router
 from ...errors import AttemptRecord, FreeRouterError
+from ...reports import Trail
 from ...routing.plan import Outcome
 from ...wire.json_values import Json, parse_json
 from ...wire.redact import strip_control_characters
@@ -254,7 +255,7 @@ class Conversation:
             return
         for line in self.last.journal.render():
             self.err.print(f"[dim]{escape(line)}[/]")
-        print_attempts(self.err, self.last.attempts)
+        self.err.print(Trail.of(self.last.journal))
 
     def run(self, read_line: Callable[[str], str]) -> None:
         """Read prompts and commands until the end of input. A failed request does not end it."""
