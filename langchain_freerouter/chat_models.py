@@ -31,6 +31,7 @@ from freerouter_core.wire.request import ChatRequest
 from freerouter_core.wire.structured import Method
 
 from . import blocks  # noqa: F401  # registers how our messages become content blocks
+from .attempt_runs import traced
 from .base import BaseFreeRouter
 from .errors import as_model_error, as_model_errors
 from .include_raw import LastAnswerBinding, raw_and_parsed
@@ -79,8 +80,10 @@ class ChatFreeRouter(BaseFreeRouter):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        with as_model_errors():
-            return result_of(self._router.chat(self._request(messages, stop, kwargs, run_manager)))
+        with as_model_errors(), traced(run_manager) as end:
+            return result_of(
+                end(self._router.chat(self._request(messages, stop, kwargs, run_manager)))
+            )
 
     async def _agenerate(
         self,
@@ -89,9 +92,9 @@ class ChatFreeRouter(BaseFreeRouter):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        with as_model_errors():
+        with as_model_errors(), traced(run_manager) as end:
             return result_of(
-                await self._router.achat(self._request(messages, stop, kwargs, run_manager))
+                end(await self._router.achat(self._request(messages, stop, kwargs, run_manager)))
             )
 
     def _stream(

@@ -153,6 +153,8 @@ class FreeRouterError(Exception):
     default_hint = ""
     should_retry = False
     rate_limited = False
+    trace: object = None
+    """The attempts with their times, as observers get them; None: no request was begun."""
 
     def __init__(
         self,

@@ -100,6 +100,8 @@ class OperationRun(ABC, Generic[RequestT]):
             if isinstance(error, FreeRouterError) and self.asked.reason(self.journal) is not None:
                 self.asked.explain(error, await self._known_models())
             seconds, trace = self._trace()
+            if isinstance(error, FreeRouterError):
+                error.trace = trace
             if memory is not None:
                 memory.failed(label, error, seconds)
             status = getattr(error, "status_code", None)

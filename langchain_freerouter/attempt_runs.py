@@ -1,0 +1,96 @@
+"""`traced`: each attempt of a request as a run of its own, below the model's run.
+
+Tracers such as LangSmith's show which models were asked, how each failed, and how long it waited.
+Only tracers get these runs: other callbacks see one call of one model, which is all they asked for.
+A stream shows none, because LangChain does not tell `_stream` its run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
+from langchain_core.callbacks.manager import BaseRunManager
+
+from freerouter_core import Outcome
+from freerouter_core.errors import FreeRouterError
+from freerouter_core.events import AttemptTrace, RequestTrace
+
+
+class AttemptFailed(Exception):
+    """How an attempt failed, for its run. It is never raised."""
+
+
+@contextmanager
+def traced(run: BaseRunManager | None) -> Iterator[Callable[[Outcome], Outcome]]:
+    """Show the attempts of a request below its run, once it has ended, if somebody traces.
+
+    Yields what is told the outcome, and returns it. A failed request tells it by its error.
+    """
+    tracers = [] if run is None else _tracers(run.handlers)
+    if run is None or not tracers:
+        yield _unseen
+        return
+
+    def end(outcome: Outcome) -> Outcome:
+        if outcome.cached is None:
+            _show(run, tracers, outcome.journal.started, outcome.journal.tries)
+        return outcome
+
+    try:
+        yield end
+    except FreeRouterError as error:
+        if isinstance(error.trace, RequestTrace):
+            _show(run, tracers, error.trace.at, error.trace.tries)
+        raise
+
+
+def _unseen(outcome: Outcome) -> Outcome:
+    return outcome
+
+
+def _show(
+    run: BaseRunManager,
+    tracers: list[BaseCallbackHandler],
+    began: float,
+    tries: Sequence[AttemptTrace],
+) -> None:
+    ended = began
+    for attempt in sorted(tries, key=lambda attempt: attempt.number):
+        details = _details(attempt, waited=max(0.0, attempt.at - ended))
+        ended = max(ended, attempt.at + attempt.seconds)
+        manager = CallbackManager(handlers=tracers, parent_run_id=run.run_id, metadata=details)
+        child = manager.on_chain_start(
+            {"name": "attempt"}, {"model": attempt.model}, name=f"attempt {attempt.number}"
+        )
+        if attempt.fault is None:
+            child.on_chain_end(details)
+        else:
+            words = [attempt.fault, attempt.cause, str(attempt.status or "")]
+            child.on_chain_error(AttemptFailed(" ".join(filter(None, words))))
+
+
+def _details(attempt: AttemptTrace, waited: float) -> dict[str, Any]:
+    return {
+        "attempt": attempt.number,
+        "model": attempt.model,
+        "upstream_provider": attempt.provider,
+        "fault": attempt.fault,
+        "cause": attempt.cause,
+        "status": attempt.status,
+        "hedge": attempt.hedge,
+        "sent_at": datetime.fromtimestamp(attempt.at, UTC).isoformat(),
+        "seconds": round(attempt.seconds, 4),
+        "waited": round(waited, 4),
+    }
+
+
+def _tracers(handlers: Sequence[BaseCallbackHandler]) -> list[BaseCallbackHandler]:
+    module = sys.modules.get("langchain_core.tracers.base")  # not loaded: nobody traces
+    if module is None:
+        return []
+    return [handler for handler in handlers if isinstance(handler, module.BaseTracer)]
