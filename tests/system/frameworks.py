@@ -1,0 +1,65 @@
+"""Runs agents of other frameworks over `router.openai_client()`: a program for an environment of
+its own. Each line that it prints is a framework and its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from freerouter_core import Router
+from freerouter_core.simulator import SimModel, World
+
+
+def router() -> Router:
+    """Its first model fails, its second answers."""
+    busy = SimModel("acme/busy:free", script=["429-retry-after", "502"])
+    models = [busy, SimModel("acme/good:free", says=lambda _: "It is blue.")]
+    return World(models).router(model="acme/busy:free")
+
+
+def openai_agents() -> str:
+    import agents
+
+    agents.set_tracing_disabled(disabled=True)
+    agents.set_default_openai_client(router().async_openai_client(), use_for_tracing=False)
+    agent = agents.Agent(name="A", model="auto")
+    chat = agents.OpenAIChatCompletionsModel("auto", router().async_openai_client())
+    other = agents.Runner.run_sync(agents.Agent(name="B", model=chat), "Why?").final_output
+
+    async def streamed() -> str:
+        result = agents.Runner.run_streamed(agent, "Why?")
+        async for _ in result.stream_events():
+            pass
+        return str(result.final_output)
+
+    answers = {str(agents.Runner.run_sync(agent, "Why?").final_output), other}
+    return " ".join(answers | {asyncio.run(streamed())})
+
+
+def pydantic_ai() -> str:
+    from pydantic_ai import Agent
+    from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    provider = OpenAIProvider(openai_client=router().async_openai_client())
+    kinds = (OpenAIChatModel, OpenAIResponsesModel)
+    answers = {Agent(kind("auto", provider=provider)).run_sync("Why?").output for kind in kinds}
+    return " ".join(answers)
+
+
+def instructor() -> str:
+    import instructor
+    from pydantic import BaseModel
+
+    class Sky(BaseModel):
+        colour: str
+
+    client = instructor.from_openai(World([SimModel("acme/a:free")]).router().openai_client())
+    question = [{"role": "user", "content": "Which colour is the sky?"}]
+    sky = client.chat.completions.create(model="auto", response_model=Sky, messages=question)
+    return "It is blue." if sky.colour else ""
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        print(name, globals()[name]())  # noqa: T201

@@ -1,0 +1,34 @@
+"""Frameworks that take a client of OpenAI's, in an environment of their own: `router` answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("openai-agents", "pydantic-ai-slim[openai]", "instructor")
+NAMES = ("openai_agents", "pydantic_ai", "instructor")
+
+
+@pytest.mark.system
+@pytest.mark.timeout(1_200)
+def test_frameworks_run_on_the_client_in_process(tmp_path: Path) -> None:
+    place = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", place], check=True)
+    pip = [str(place / "bin" / "pip"), "install", "-q", f"{ROOT}[openai]", *PACKAGES]
+    subprocess.run(pip, check=True)
+    program = Path(__file__).with_name("frameworks.py")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "shared")}
+    done = subprocess.run(
+        [place / "bin" / "python", program, *NAMES],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.splitlines() == [f"{name} It is blue." for name in NAMES], done.stderr
