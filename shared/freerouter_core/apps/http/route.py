@@ -69,7 +69,11 @@ async def read_json(request: Request) -> object:
 
 def encoded(value: Mapping[str, object]) -> bytes:
     """JSON that any client can read, whatever a provider has sent."""
-    return json.dumps(jsonable(value), ensure_ascii=False).encode("utf-8", "replace")
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):  # it holds something that JSON has no form for
+        text = json.dumps(jsonable(value), ensure_ascii=False)
+    return text.encode("utf-8", "replace")
 
 
 def is_openrouters(request: Request) -> bool:
