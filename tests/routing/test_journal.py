@@ -175,7 +175,7 @@ def test_what_both_adapters_tell_of_an_answer() -> None:
 def test_optional_metadata_appears_only_if_it_is_known() -> None:
     played = play(plan(A), {"a": answers()})
     further: dict[str, Any] = Outcome(
-        answer=Answer("x", simulated=True, upstream="host"),
+        answer=Answer("x", simulated=True, upstream="host", logprobs={"content": []}),
         attempt=played.sent[0],
         journal=played.journal,
         seams=(Seam(4, played.sent[0], busy()),),
@@ -183,6 +183,7 @@ def test_optional_metadata_appears_only_if_it_is_known() -> None:
         aside="Call 112.",
     ).metadata
 
+    assert further["logprobs"] == {"content": []}
     assert further["upstream_provider"] == "host"
     assert further["seams"][0]["at"] == 4
     assert further["flags"] == [{"guard": "pii", "reason": "a name"}]

@@ -17,9 +17,7 @@ from typing import Any
 import pytest
 
 from freerouter_core.apps import rest
-from freerouter_core.simulator import SimModel, World
 from freerouter_core.simulator.server import listening
-from freerouter_core.wire.json_values import Json
 
 from .conftest import program
 from .worlds import PLACES, STORM, broken, storm
@@ -121,16 +119,18 @@ def test_python_clients(addresses: list[str]) -> None:
     script = str(SOURCES / "clients.py")
     results = results_of([interpreter, "-W", "ignore", script, *addresses], folder)
     errors = {
-        name: results.pop(f"{name} error") for name in ("agents", "openrouter", "ChatOpenRouter")
+        name: results.pop(f"{name} error")
+        for name in ("openai", "agents", "openrouter", "ChatOpenRouter")
     }
 
-    rounds = ("agents tools", "agents stream", *(
+    rounds = ("openai responses tools", "agents tools", "agents stream", *(
         f"pydantic-ai {model} {way}" for model in ("openrouter", "responses")
         for way in ("tools", "stream")
     ))  # fmt: skip
-    texts = ("openrouter chat", "openrouter stream", "openrouter responses",
-             "ChatOpenRouter chat", "ChatOpenRouter stream")  # fmt: skip
-    structured = ("agents structured", "pydantic-ai openrouter structured",
+    texts = ("openai chat", "openai responses", "openrouter chat", "openrouter stream",
+             "openrouter responses", "ChatOpenRouter chat", "ChatOpenRouter stream")  # fmt: skip
+    structured = ("openai chat structured", "openai responses structured", "agents structured",
+                  "pydantic-ai openrouter structured",
                   "pydantic-ai responses structured", "ChatOpenRouter structured")  # fmt: skip
     assert results == {
         **dict.fromkeys(rounds, FOUND),
@@ -139,52 +139,7 @@ def test_python_clients(addresses: list[str]) -> None:
         "openrouter account": ["freerouter", 0.0, 8],
         "ChatOpenRouter tools": "look",
     }
+    assert "broke" in errors["openai"]
     assert "server_error" in errors["agents"]
     assert errors["openrouter"].startswith("BadRequestResponseError")
     assert "broke" in errors["ChatOpenRouter"]
-
-
-def works(body: Json) -> list[tuple[str, Json]] | None:
-    """A coding agent's rounds: it reads a file, corrects it and runs it."""
-    if not any(tool["function"]["name"] == "exec_command" for tool in body.get("tools") or ()):
-        return None
-    commands = ("cat hello.py", "sed -i s/helo/hello/ hello.py", "python3 hello.py")
-    done = sum(message["role"] == "tool" for message in body["messages"])
-    return [("exec_command", {"cmd": command}) for command in commands[done : done + 1]]
-
-
-def test_codex_finishes_a_task_in_a_repository(tmp_path: Path) -> None:
-    """Codex runs with a home of its own. Its whole wire is `/v1/responses`."""
-    codex = node() / "node_modules" / ".bin" / "codex"
-    home, repository = tmp_path / "home", tmp_path / "repository"
-    home.mkdir()
-    repository.mkdir()
-    subprocess.run(["git", "init", "-q"], cwd=repository, check=True)
-    (repository / "hello.py").write_text("print('helo')\n", "utf-8")
-    models = [
-        SimModel("a/m:free", first_token=0.0, speed=1e6, calls=works, script=STORM * 9),
-        SimModel("b/m:free", first_token=0.0, speed=1e6, calls=works),
-    ]
-    with World(models, clock="real") as world, listening(rest.app(world.router())) as address:
-        provider = f'{{name="free",base_url="{address}/v1",env_key="KEY",wire_api="responses"}}'
-        command = [
-            str(codex), "exec", "--json", "--skip-git-repo-check",
-            "--sandbox", "danger-full-access", "-c", "model_provider=free",
-            "-c", f"model_providers.free={provider}", "-m", "auto", "Correct the word.",
-        ]  # fmt: skip
-        environment = {"PATH": os.environ["PATH"], "HOME": str(home), "KEY": "any"}
-        done = subprocess.run(
-            command, cwd=repository, env=environment, capture_output=True, text=True,
-            timeout=120, stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
-        fates = {seen.fate for seen in world.requests}
-    events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-
-    assert done.returncode == 0, done.stderr
-    assert fates > {"answer"}
-    assert (repository / "hello.py").read_text("utf-8") == "print('hello')\n"
-    said = [event["item"] for event in events if event["type"] == "item.completed"]
-    assert said[-1]["type"] == "agent_message"
-    assert "hello" in said[-1]["text"]
-    assert events[-1]["type"] == "turn.completed"
-    assert not [event for event in events if event["type"] in ("error", "turn.failed")]

@@ -49,6 +49,57 @@ def client(base: str, path: str = "/v1") -> AsyncOpenAI:
     return AsyncOpenAI(base_url=base + path, api_key="any", max_retries=0)
 
 
+async def openai() -> None:
+    sdk, lost = client(ADDRESS), client(BROKEN)
+
+    async def chat() -> Any:
+        async with sdk.chat.completions.stream(model="auto", messages=MESSAGES) as stream:
+            return (await stream.get_final_completion()).choices[0].message.content
+
+    async def chat_structured() -> Any:
+        about: Any = [{"role": "user", "content": "About Lisbon"}]
+        parsed = await sdk.chat.completions.parse(
+            model="auto", messages=about, response_format=City
+        )
+        return parsed.choices[0].message.parsed.name
+
+    async def responses() -> Any:
+        async with sdk.responses.stream(model="auto", input="hi") as stream:
+            return (await stream.get_final_response()).output_text
+
+    async def responses_structured() -> Any:
+        parsed = await sdk.responses.parse(model="auto", input="About Lisbon", text_format=City)
+        return parsed.output_parsed.name
+
+    async def tools() -> Any:
+        tool: Any = {"type": "function", "name": "look", "parameters": {"type": "object"}}
+        answer = await sdk.responses.create(model="auto", input="look around", tools=[tool])
+        while calls := [item for item in answer.output if item.type == "function_call"]:
+            outputs: Any = [
+                {
+                    "type": "function_call_output",
+                    "call_id": call.call_id,
+                    "output": look(**json.loads(call.arguments)),
+                }
+                for call in calls
+            ]
+            answer = await sdk.responses.create(
+                model="auto", input=outputs, tools=[tool], previous_response_id=answer.id
+            )
+        return answer.output_text
+
+    async def error() -> Any:
+        stream = await lost.chat.completions.create(model="auto", messages=MESSAGES, stream=True)
+        return [chunk.choices async for chunk in stream]
+
+    await run("openai chat", chat)
+    await run("openai chat structured", chat_structured)
+    await run("openai responses", responses)
+    await run("openai responses structured", responses_structured)
+    await run("openai responses tools", tools)
+    await run("openai error", error)
+
+
 async def openai_agents() -> None:
     set_tracing_disabled(True)
     set_default_openai_client(client(ADDRESS), use_for_tracing=False)
@@ -163,7 +214,7 @@ async def chat_openrouter() -> None:
 
 
 async def main() -> None:
-    for clients in (openai_agents, pydantic_ai, openrouters, chat_openrouter):
+    for clients in (openai, openai_agents, pydantic_ai, openrouters, chat_openrouter):
         await clients()
 
 
