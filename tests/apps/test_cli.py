@@ -621,6 +621,30 @@ def test_a_shell_completes_the_commands(shell: str) -> None:
     assert "models" in completions
 
 
+def test_a_shell_completes_providers_and_templates(tmp_path: Path) -> None:
+    folder = tmp_path / "config" / "freerouter" / "templates"
+    folder.mkdir(parents=True)
+    (folder / "translate.toml").write_text('prompt = "x"')
+    typed = ("freerouter keys set gr", "3"), ("freerouter chat -t tr", "3")
+    groq, translate = (
+        run_installed(_FREEROUTER_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=place)
+        for words, place in typed
+    )
+
+    assert "groq" in groq
+    assert "translate" in translate
+
+
+def test_warnings_are_sentences(server: dict[str, str]) -> None:
+    done = run("chat", "hi", **{**server, "FREEROUTER_STATE": "sqlite:////proc/none/state.db"})
+    lost = run("models", **{**server, "OPENROUTER_BASE_URL": "http://127.0.0.1:9/v1"})
+
+    assert done.returncode == 0
+    assert "what other processes know cannot be read" in done.stderr
+    assert "the models of openrouter could not be listed" in lost.stderr
+    assert "reason=" not in done.stderr + lost.stderr
+
+
 def run_installed(**variables: str) -> str:
     """Run the installed command, because completion depends on its name."""
     program = Path(sys.executable).parent / "freerouter"

@@ -26,7 +26,7 @@ ADD = """there is no screen of `freerouter {words}`. To add one:
 1. add a row to SCREENS in tests/apps/test_screens.py: its arguments, or None if only its help can
    be shown, for example because it runs until it is stopped;
 2. run: pytest --renew tests/apps/test_screens.py
-3. look at tests/apps/golden/{file}, and commit it."""
+3. if it has arguments, look at tests/apps/golden/{file}, and commit it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Case:
     moves: bool = False
 
 
-SCREENS: dict[str, Case | None] = {
+SCREENS: dict[str, Case | None] = {  # the words of None are in docs/reference/command.md
     "benchmark": Case(("cedar/mini:free", "--task", "code", "--spacing", "0")),
     "cache clear": None,
     "cache show": None,
@@ -107,12 +107,13 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
 def screens(words: str, user: Shell) -> str:
     """What a command shows, as its golden file has it."""
     line = words.split()
-    case = SCREENS[words] or Case(("--help",))
+    case = SCREENS[words]
+    assert case is not None
     shown = [
         _titled(_called(words, case), width, _run(user, line, case, width, "dumb"))
         for width in WIDTHS
     ]
-    if SCREENS[words] is not None and not case.moves:
+    if not case.moves:
         styled = _run(user, line, case, 80, "xterm-256color")
         shown.append(_titled(_called(words, case), 80, styled, " in colours"))
     return "\n".join(shown)
@@ -140,11 +141,21 @@ def _mark(style: re.Match[str]) -> str:
     return f"<{style[1]}>" if style[1].strip("0") else "<>"
 
 
+def widest(screen: Screen) -> int:
+    """The longest line that could have been folded."""
+    lines = f"{screen.out}{screen.err}".splitlines()
+    return max((len(line) for line in lines if " " in line.strip()), default=0)
+
+
 @pytest.mark.parametrize("words", sorted(COMMANDS))
 def test_screens(words: str, user: Shell, pytestconfig: pytest.Config) -> None:
     file = GOLDEN / f"{words.replace(' ', '-')}.txt"
     if words not in SCREENS:
         pytest.fail(ADD.format(words=words, file=file.name), pytrace=False)
+    for width in WIDTHS:
+        assert widest(user.run(*words.split(), "--help", columns=width, terminal="dumb")) <= width
+    if SCREENS[words] is None:
+        return
     text = screens(words, user)
     if pytestconfig.getoption("--renew"):
         file.parent.mkdir(exist_ok=True)
@@ -183,7 +194,7 @@ def test_no_golden_file_is_left_over() -> None:
     files = {path.stem for path in GOLDEN.glob("*.txt")}
 
     assert set(SCREENS) <= set(COMMANDS)
-    assert files == {words.replace(" ", "-") for words in COMMANDS}
+    assert files == {words.replace(" ", "-") for words, case in SCREENS.items() if case}
 
 
 def test_a_new_command_is_told_how_to_get_a_screen() -> None:

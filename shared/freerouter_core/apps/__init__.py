@@ -20,6 +20,7 @@ def main() -> None:
 
 def _run() -> None:
     try:
+        from .cli.log_lines import tell_warnings
         from .cli.main import cli
     except KeyboardInterrupt:
         raise SystemExit(130) from None
@@ -38,4 +39,5 @@ def _run() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # Print "?" instead of failing if the terminal's encoding lacks a character.
             stream.reconfigure(errors="replace")
+    tell_warnings()
     cli()

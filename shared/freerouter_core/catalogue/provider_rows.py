@@ -158,11 +158,11 @@ def _models_address(
 def _proof(row: ProviderRow, provider: Provider, environment: Variables) -> tuple[str, str]:
     """What proves the key. A whole address does so only for the address that the row knows."""
     proof = row.get("proof", {})
-    at = _with_variables(str(proof.get("at", "")), provider.name, environment)
+    at = str(proof.get("at", ""))
     moved = provider.base_url or environment.get(row.get("base_url_variable", ""))
     if not at or (moved and "://" in at):
         return "", ""
-    return str(proof.get("method", "GET")), at
+    return str(proof.get("method", "GET")), _with_variables(at, provider.name, environment)
 
 
 def _with_variables(address: str, provider: str, environment: Variables) -> str:

@@ -24,7 +24,7 @@ from .conversation_log import Exchange, new_conversation
 from .countdown import Countdown
 from .memory import Memory, exchange_of, find_conversation, open_memory
 from .prompt import read_prompt
-from .templates import Template, load
+from .templates import Template, complete_template, load
 
 COMMANDS = """/model NAME  ask this model first ("auto": the best one available)
 /explain     show how the last answer came about
@@ -47,7 +47,13 @@ EXAMPLE = '"Why is the sky blue?"'
 )
 @click.option("-c", "--continue", "goes_on", is_flag=True, help="Continue the last conversation.")
 @click.option("--cid", "--conversation", "conversation", help="Continue the one of this id.")
-@click.option("-t", "--template", "name", help="A template; see freerouter templates.")
+@click.option(
+    "-t",
+    "--template",
+    "name",
+    shell_complete=complete_template,
+    help="A template; see freerouter templates.",
+)
 @click.option(
     "-p",
     "--param",

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 
 import click
+from click.shell_completion import CompletionItem
 from rich.markup import escape
 
 from ...catalogue.provider_rows import merge_rows
@@ -21,6 +22,14 @@ MAX_KEY = 10_000
 """Characters of a key."""
 
 
+def complete_provider(
+    context: click.Context, parameter: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """The providers that begin so and have keys, for shells."""
+    rows = known_providers().items()
+    return [CompletionItem(n) for n, row in rows if row.get("keys") and n.startswith(begun)]
+
+
 @click.group()
 def keys() -> None:
     """Keep keys in the system's keyring, or in a file that only you can read.
@@ -30,7 +39,7 @@ def keys() -> None:
 
 
 @keys.command("set")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_provider)
 @without_tracebacks
 @forgets_locals
 def set_key(*, name: str) -> None:
@@ -102,7 +111,7 @@ def _use(row: Mapping[str, object]) -> Cell:
 
 
 @keys.command("remove")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_provider)
 @without_tracebacks
 def remove_key(*, name: str) -> None:
     """Forget the kept key of NAME, a provider or a variable."""

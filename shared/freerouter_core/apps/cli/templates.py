@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from ...errors import BadSetting
 from ...reports import Table
@@ -127,6 +128,14 @@ def save(name: str, template: Template) -> Path:
     return path
 
 
+def complete_template(
+    context: click.Context, parameter: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """The names of templates that begin so, for shells."""
+    names = sorted(path.stem for path in folder().glob("*.toml"))
+    return [CompletionItem(name) for name in names if name.startswith(begun)]
+
+
 @click.group()
 def templates() -> None:
     """Keep prompts under a name, with parameters.
@@ -156,7 +165,7 @@ def list_templates(*, as_json: bool) -> None:
 
 
 @templates.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_template)
 @json_option
 @without_tracebacks
 def show(*, name: str, as_json: bool) -> None:
@@ -193,7 +202,7 @@ def save_template(
 
 
 @templates.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_template)
 @without_tracebacks
 def remove(*, name: str) -> None:
     """Forget the template NAME."""

@@ -1,0 +1,49 @@
+"""`tell_warnings`: what the package logs, in sentences for somebody at a shell."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from rich.markup import escape
+
+from ...catalogue.durations import duration_words, span_words
+from ...events import log
+from .console import console
+from .shell_words import in_shell
+
+_SENTENCES: dict[str, Callable[[Mapping[str, object]], str]] = {
+    "FetchFailed": lambda event: (
+        f"the models of {event['provider']} could not be listed: {event['reason']}"
+    ),
+    "StoreLost": lambda event: (
+        f"what other processes know cannot be read ({event['reason']}); "
+        f"tried again after {duration_words(float(str(event['seconds'])))}"
+    ),
+    "QuotaLow": lambda event: (
+        f"{event['used']:g} of {event['limit']} requests {span_words(float(str(event['per'])))} "
+        "are used"
+    ),
+    "Charged": lambda event: (
+        f"{event['model']} charged {event['cost']} USD, and is not asked again"
+    ),
+}
+_PREFIX = "freerouter_"
+
+
+def tell_warnings() -> None:
+    """Print warnings of the package on standard error, each as one line."""
+    if not any(isinstance(handler, _Lines) for handler in log.handlers):
+        log.addHandler(_Lines(logging.WARNING))
+
+
+class _Lines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        words = _SENTENCES.get(getattr(record, f"{_PREFIX}event", ""))
+        fields = {
+            name.removeprefix(_PREFIX): value
+            for name, value in vars(record).items()
+            if name.startswith(_PREFIX)
+        }
+        text = in_shell(words(fields) if words else record.getMessage())
+        console(stderr=True).print(f"[yellow]{escape(text)}[/]")
