@@ -8,6 +8,7 @@ from typing import Any
 
 import anthropic
 import fastapi
+import httpx
 import pytest
 from anthropic.types import Message, MessageParam
 from pydantic import BaseModel
@@ -16,6 +17,7 @@ from starlette.testclient import TestClient
 from freerouter_core.apps import rest
 from freerouter_core.apps.http import messages
 from freerouter_core.simulator import SimModel, World
+from freerouter_core.simulator.server import listening
 
 from ..storms import langchain_storm
 
@@ -392,6 +394,28 @@ def test_a_stream_that_says_nothing_for_a_while_says_that_it_is_alive(
     assert kinds[:2] == ["message_start", "ping"]
     assert kinds.count("ping") > 2
     assert kinds.index("content_block_start") > 2
+
+
+def test_a_client_that_leaves_between_two_pings_cancels_the_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(messages, "PING_AFTER", 0.01)
+    slow = SimModel(
+        "a/x:free", first_token=0.0, speed=5.0, reasoning=True, says=lambda _: "word " * 3_000
+    )
+    with World([slow], clock="real") as world, listening(rest.app(world.router())) as address:
+        body = {"messages": [HELLO], "stream": True}
+        with httpx.stream("POST", f"{address}/v1/messages", json=body, timeout=20) as response:
+            pings = (line for line in response.iter_lines() if "event: ping" in line)
+            for _ in range(3):
+                next(pings)
+        with httpx.Client(timeout=5.0) as other:
+            for _ in range(200):
+                if not world.runtime.state.health.in_flight:
+                    break
+                other.get(f"{address}/health")
+
+        assert not world.runtime.state.health.in_flight
 
 
 def test_limits_of_the_account_are_told_in_anthropics_headers() -> None:

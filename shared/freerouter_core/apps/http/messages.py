@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
@@ -118,9 +118,10 @@ async def _events(
     for event in writer.start(model or "freerouter"):
         yield _event(event)
     try:
-        async for piece in _with_pings(pieces, first):
-            for event in _written(writer, piece):
-                yield _event(event)
+        async with aclosing(_with_pings(pieces, first)) as some:
+            async for piece in some:
+                for event in _written(writer, piece):
+                    yield _event(event)
     except FreeRouterError as error:
         yield _event(anthropic_error(error))
     except asyncio.CancelledError:  # shutdown: a client that is still connected learns of it
@@ -139,7 +140,7 @@ def _written(writer: MessageEvents, piece: Piece | None) -> Iterable[Json]:
 
 async def _with_pings(
     pieces: AsyncGenerator[Piece, None], first: Piece
-) -> AsyncIterator[Piece | None]:
+) -> AsyncGenerator[Piece | None, None]:
     """The pieces to the last, and None where none came for a while."""
     piece = first
     while True:
