@@ -70,6 +70,8 @@ def test_a_notebook_runs_with_a_real_router(
         SimModel(f"real/{name}:free", inputs=("text", "image"), first_token=0.01, speed=1e4)
         for name in "abc"
     ]
+    models.append(SimModel("real/tiny-embed:free", dimension=64, first_token=0.01))
+    models.append(SimModel("real/rerank:free", reranks=True, first_token=0.01))
     world = World(models, clock="real")
     monkeypatch.setenv("OPENROUTER_BASE_URL", serve(world))
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-notebook-0123456789")

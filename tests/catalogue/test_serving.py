@@ -111,7 +111,7 @@ def test_a_space_tells_its_prefixes_and_its_identity() -> None:
         ({"limits": (Limit(2, counts="texts"), Limit(9))}, [10] * 5, 0, 2),
         ({"limits": (Limit(tokens=30),), "batch_tokens": 45}, [10] * 5, 0, 3),
         ({"space": GEMINI, "batch": 100}, [10] * 100, 0, MAX_FLOATS // 3072),
-        ({"space": GEMINI, "batch": 100}, [10] * 100, 768, 100),
+        ({"space": GEMINI, "batch": 100}, [10] * 100, 512, 100),
         ({"space": GEMINI, "batch": 100, "base64": True}, [10] * 100, 0, 100),
         ({"space": Space(family="new")}, [10] * 100, 0, 64),
     ],

@@ -22,7 +22,7 @@ Wording = Literal["openai", "cohere", "nvidia"]
 and NVIDIA's own endpoints."""
 InputType = Literal["query", "document"]
 
-MAX_FLOATS = 131_072
+MAX_FLOATS = 65_536
 """Numbers that one answer in JSON may have: their parser holds the interpreter until its end."""
 USUAL_BATCH = 64
 """Texts of one request where nothing is known."""

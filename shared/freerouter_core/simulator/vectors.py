@@ -18,6 +18,12 @@ TOKEN_BYTES = 4
 """Bytes of a simulated token."""
 PLACES = 6
 """Numbers of a vector that one feature of a text adds to."""
+FAINT = 0.1
+"""Weight of words that say little."""
+_COMMON = frozenset({
+    "the", "and", "for", "are", "was", "were", "what", "when", "where", "which", "who", "does",
+    "did", "has", "have", "had", "from", "with", "that", "this", "into", "about",
+})  # fmt: skip
 EMBED_FIELDS = frozenset({
     "model", "input", "texts", "encoding_format", "dimensions", "input_type", "provider", "user",
     "truncate", "truncation", "task", "normalized",
@@ -32,9 +38,10 @@ def embed(space: str, text: str, dimension: int) -> list[float]:
     """The vector of a text in a space, with the length 1. Words and their parts add to it."""
     vector = [0.0] * dimension
     for word in _WORD.findall(text.lower()) or [text]:
-        _add(vector, space, word, 0.7)
+        weight = FAINT if word in _COMMON or (len(word) < 3 and word.isalpha()) else 1.0
+        _add(vector, space, word, weight)
         for at in range(len(word) - 2):
-            _add(vector, space, f"#{word[at : at + 3]}", 0.7)
+            _add(vector, space, f"#{word[at : at + 3]}", weight)
     length = math.sqrt(sum(number * number for number in vector)) or 1.0
     return [number / length for number in vector]
 

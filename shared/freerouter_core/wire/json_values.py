@@ -129,6 +129,10 @@ def _count(text: str | bytes | bytearray, characters: str) -> int:
     return sum(text.count(character.encode()) for character in characters)
 
 
+_PLAIN = frozenset({float, int, str, bool, type(None)})
+"""Types of what holds nothing: an answer of vectors has a hundred thousand such values."""
+
+
 def is_deep(value: object, depth: int = MAX_DEPTH) -> bool:
     """Whether arrays and objects stand inside each other more than `depth` levels deep."""
     level = {id(value): value}
@@ -138,7 +142,7 @@ def is_deep(value: object, depth: int = MAX_DEPTH) -> bool:
             id(child): child
             for item in level.values()
             for child in _children(item)
-            if isinstance(child, (Mapping, list, tuple))
+            if type(child) not in _PLAIN and isinstance(child, (Mapping, list, tuple))
         }
         if not level:
             return False

@@ -55,10 +55,9 @@ def read_vector(value: object) -> Vector:
 
 def unit(vector: Vector) -> Vector:
     """The vector with the length 1. Raises `NoVector` if it has none."""
-    square = dot(vector, vector)
-    if not math.isfinite(square):
+    length = math.hypot(*vector)
+    if not math.isfinite(length):
         raise NoVector("a vector has NaN or infinity in it")
-    length = math.sqrt(square)
     if length < 1e-12:
         raise NoVector("a vector is all zeros")
     if abs(length - 1.0) <= LENGTH_TOLERANCE:

@@ -44,6 +44,10 @@ def scripted_models() -> list[SimModel]:
     return [
         SimModel(name, context=(9 - n) * 100_000, script=script, first_token=0.3, speed=120.0)
         for n, (name, script) in enumerate(scripts.items())
+    ] + [
+        SimModel("baai/bge-m3:free", dimension=1024, context=8_192, script=("503",)),
+        SimModel("kite/rerank:free", reranks=True, script=("429-upstream",)),
+        SimModel("lark/rerank:free", reranks=True),
     ]
 
 
@@ -64,6 +68,8 @@ def run(console: Console, seed: int) -> None:
             _langchain_structured(console, router, world.runtime.flush)
         with _section(console, "LlamaIndex: a query over documents"):
             _llamaindex_query(console, router, world.runtime.flush)
+        with _section(console, "LlamaIndex: retrieval, with free embeddings and a free reranker"):
+            _retrieval(console, router, world.runtime.flush)
     finally:
         unsubscribe()
         world.close()
@@ -172,3 +178,21 @@ def _llamaindex_query(console: Console, router: Router, flush: Callable[[], None
     response = engine.query("When was the Vasco da Gama bridge opened?")
     flush()
     console.print(f"  answer:     {escape(str(response))}")
+
+
+def _retrieval(console: Console, router: Router, flush: Callable[[], None]) -> None:
+    from llama_index.core import VectorStoreIndex
+    from llama_index.core.schema import Document
+
+    from llamaindex_freerouter import FreeRouterEmbedding, FreeRouterRerank
+
+    documents = [Document(text=f"{fact.strip()}.") for fact in _FACTS.split(".") if fact.strip()]
+    index = VectorStoreIndex.from_documents(
+        documents, embed_model=FreeRouterEmbedding(router=router)
+    )
+    rerank = FreeRouterRerank(router=router, top_n=1)
+    retriever = index.as_retriever(similarity_top_k=3)
+    question = "Where does the tram run?"
+    (best,) = rerank.postprocess_nodes(retriever.retrieve(question), query_str=question)
+    flush()
+    console.print(f"  found:      {escape(best.node.get_content())}")
