@@ -44,7 +44,11 @@ async def test_what_an_answer_says_of_a_key(
 async def test_an_address_that_is_not_there_proves_nothing() -> None:
     account = Account("p", "http://127.0.0.1:9/v1", KEY, proof=("GET", "/key"))
 
-    assert (await prove_key(account, Transport(), now=0.0)).state == "not reachable"
+    transport = Transport()
+    proof = await prove_key(account, transport, now=0.0)
+    await transport.close()
+
+    assert proof.state == "not reachable"
 
 
 def test_each_row_that_proves_a_key_says_where_that_is_written() -> None:
