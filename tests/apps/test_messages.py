@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any, cast
 
 import anthropic
 import fastapi
@@ -16,8 +17,11 @@ from starlette.testclient import TestClient
 
 from freerouter_core.apps import rest
 from freerouter_core.apps.http import messages
+from freerouter_core.apps.http.choices import Piece
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.simulator.server import listening
+from freerouter_core.wire.delta import Delta
+from freerouter_core.wire.messages.read import read_request
 
 from ..storms import langchain_storm
 
@@ -416,6 +420,29 @@ def test_a_client_that_leaves_between_two_pings_cancels_the_request(
                 other.get(f"{address}/health")
 
         assert not world.runtime.state.health.in_flight
+
+
+async def test_a_stream_may_be_closed_at_a_ping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "PING_AFTER", 0.001)
+    closed = []
+
+    async def says_one_word() -> AsyncGenerator[Piece, None]:
+        try:
+            yield 0, Delta("word")
+            await asyncio.Event().wait()
+        finally:
+            closed.append(True)
+
+    pieces = says_one_word()
+    asked = read_request({"messages": [HELLO]})
+    events = cast(
+        "AsyncGenerator[bytes, None]", messages._events(pieces, await anext(pieces), asked, 1)
+    )
+    seen = [await anext(events) for _ in range(6)]
+    await events.aclose()
+
+    assert b"ping" in seen[-1]
+    assert closed
 
 
 def test_limits_of_the_account_are_told_in_anthropics_headers() -> None:
