@@ -16,7 +16,7 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
 from langchain_core.callbacks.manager import BaseRunManager
 
-from freerouter_core import Outcome
+import freerouter_core
 from freerouter_core.errors import FreeRouterError
 from freerouter_core.events import AttemptTrace, RequestTrace
 
@@ -26,7 +26,9 @@ class AttemptFailed(Exception):
 
 
 @contextmanager
-def traced(run: BaseRunManager | None) -> Iterator[Callable[[Outcome], Outcome]]:
+def traced(
+    run: BaseRunManager | None,
+) -> Iterator[Callable[[freerouter_core.Outcome], freerouter_core.Outcome]]:
     """Show the attempts of a request below its run, once it has ended, if somebody traces.
 
     Yields what is told the outcome, and returns it. A failed request tells it by its error.
@@ -36,7 +38,7 @@ def traced(run: BaseRunManager | None) -> Iterator[Callable[[Outcome], Outcome]]
         yield _unseen
         return
 
-    def end(outcome: Outcome) -> Outcome:
+    def end(outcome: freerouter_core.Outcome) -> freerouter_core.Outcome:
         if outcome.cached is None:
             _show(run, tracers, outcome.journal.started, outcome.journal.tries)
         return outcome
@@ -49,7 +51,7 @@ def traced(run: BaseRunManager | None) -> Iterator[Callable[[Outcome], Outcome]]
         raise
 
 
-def _unseen(outcome: Outcome) -> Outcome:
+def _unseen(outcome: freerouter_core.Outcome) -> freerouter_core.Outcome:
     return outcome
 
 

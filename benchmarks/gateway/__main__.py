@@ -30,7 +30,7 @@ import load
 import upstream
 
 HERE = Path(__file__).parent
-START_TIMEOUT = 120.0
+START_TIMEOUT = 300.0
 """Seconds in which a gateway must answer."""
 LITELLM = "litellm[proxy]"
 PORTKEY = "@portkey-ai/gateway"
@@ -95,7 +95,7 @@ def targets(started: Started, provider: int, folder: Path, *, peers: bool) -> It
     config.write_text(json.dumps({"model_list": [{"model_name": "auto", "litellm_params": model}]}))
     program = _litellm(folder)
     command = [str(program), "--config", str(config), "--port", str(port), "--host", "127.0.0.1"]
-    process = started.run(command, LITELLM_LOG="ERROR", LITELLM_MODE="PRODUCTION")
+    process = started.run(command, LITELLM_LOG="ERROR", LITELLM_LOCAL_MODEL_COST_MAP="True")
     yield Target("LiteLLM proxy", port, pids=[process.pid], model="auto")
     port = free_port()
     process = started.run(

@@ -54,6 +54,7 @@ def _patterns_in(value: object, depth: int = 0) -> Iterator[re.Pattern[Any]]:
     elif is_dataclass(value):
         for field in fields(value):
             yield from _patterns_in(getattr(value, field.name, None), depth + 1)
+        yield from _patterns_in(getattr(value, "pattern", None), depth + 1)  # compiled late
 
 
 def attacks(pattern: re.Pattern[Any], size: int) -> Iterable[str]:
