@@ -11,7 +11,8 @@ How a call travels:
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -25,6 +26,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict
 from typing_extensions import override
 
+from freerouter_core import Bulk
 from freerouter_core.errors import FreeRouterError
 from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.request import ChatRequest
@@ -33,6 +35,7 @@ from freerouter_core.wire.structured import Method
 from . import blocks  # noqa: F401  # registers how our messages become content blocks
 from .attempt_runs import traced
 from .base import BaseFreeRouter
+from .bulk import BulkInput, rows_of, shape_of
 from .errors import as_model_error, as_model_errors
 from .include_raw import LastAnswerBinding, raw_and_parsed
 from .messages import to_wire
@@ -261,6 +264,42 @@ class ChatFreeRouter(BaseFreeRouter):
                 output
             )
         return self.bind(**bound) | ObjectParser(format=output)
+
+    # -- jobs ---------------------------------------------------------------------------------
+
+    def bulk(
+        self,
+        inputs: Iterable[BulkInput],
+        path: str | os.PathLike[str],
+        *,
+        schema: Schema | None = None,
+        **options: Any,
+    ) -> Bulk:
+        """A job of many inputs over days, kept in a file. See `freerouter_core.Router.bulk`.
+
+        Iterate it. The `value` of a result is an `AIMessage`, or an object of `schema`; failed rows
+        have an `error`.
+
+        Args:
+            inputs: what `invoke` takes, alone or after an id in a tuple. Any iterable.
+            path: the job's file.
+            schema: as for `with_structured_output`.
+            options: those of `Router.bulk`, such as `order`, `attempts`, `until`.
+
+        Raises:
+            BadSetting: an option makes no sense.
+            BadRequest: the schema cannot be used.
+        """
+        with as_model_errors():
+            output = None if schema is None else OutputFormat.of(schema, "auto", None)
+            if isinstance(inputs, Sized):
+                options.setdefault("total", len(inputs))
+            rows = rows_of(inputs, lambda item: self._row_request(item, output))
+            return self._router.bulk(rows, path, schema=shape_of(output), **options)
+
+    def _row_request(self, item: LanguageModelInput, output: OutputFormat | None) -> ChatRequest:
+        messages = self._convert_input(item).to_messages()
+        return self._request(messages, None, {} if output is None else {"structured": output})
 
     # -- token counts: estimates, since no tokenizer fits every model that may answer ---------
 

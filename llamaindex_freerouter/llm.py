@@ -11,7 +11,9 @@ How a call travels:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence, Sized
+from dataclasses import replace
 from typing import Any, Self
 
 from llama_index.core.base.llms.generic_utils import (
@@ -31,16 +33,19 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
     MessageRole,
 )
-from llama_index.core.bridge.pydantic import ConfigDict, Field
+from llama_index.core.bridge.pydantic import BaseModel, ConfigDict, Field
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
 
 import freerouter_core
+from freerouter_core import Bulk
 from freerouter_core.client.adapter_options import RouterOptions
+from freerouter_core.client.bulk.shape import shape_of
 from freerouter_core.errors import BadRequest, FreeRouterError
 from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.request import ChatRequest
 
+from .bulk import BulkInput, rows_of, to_chat_response
 from .callbacks import chat_events, completion_events
 from .messages import to_wire
 from .response_format import structured_in
@@ -251,6 +256,39 @@ class FreeRouter(RouterOptions, StructuredPrediction):
             on_wait=wait_observer(),
             parameters=self._parameters(options),
         )
+
+    # -- jobs ---------------------------------------------------------------------------------
+
+    def bulk(
+        self,
+        inputs: Iterable[BulkInput],
+        path: str | os.PathLike[str],
+        *,
+        schema: type[BaseModel] | Json | None = None,
+        **options: Any,
+    ) -> Bulk:
+        """A job of many inputs over days, kept in a file. See `freerouter_core.Router.bulk`.
+
+        Iterate it. The `value` of a result is a `ChatResponse`, or an object of `schema`; failed
+        rows have an `error`.
+
+        Args:
+            inputs: prompts or lists of `ChatMessage`s, alone or after an id in a tuple. Any
+                iterable.
+            path: the job's file.
+            schema: a pydantic class or a JSON schema that each answer must keep.
+            options: those of `Router.bulk`, such as `order`, `attempts`, `until`.
+
+        Raises:
+            BadSetting: an option makes no sense.
+        """
+        if isinstance(inputs, Sized):
+            options.setdefault("total", len(inputs))
+        shape = shape_of(schema, options.pop("validate", None))
+        if schema is None:
+            shape = replace(shape, convert=to_chat_response)
+        rows = rows_of(inputs, lambda messages: self._request(messages, {}))
+        return self._router.bulk(rows, path, schema=shape, **options)
 
     # -- tools --------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ class ConcurrencyLimit:
             self.now = min(LARGEST, self.now + 1)
             return
         # What is usual follows slowly upwards: models that answer now may be slower ones.
-        self.usual = min(self.recent, self.usual * 1.01) if self.usual else self.recent
+        self.usual = min(self.recent, self.usual * 1.001) if self.usual else self.recent
         if self.recent > MUCH_SLOWER * self.usual:
             self._shrink(0.9, at)
         elif self.recent <= SLOWER * self.usual:

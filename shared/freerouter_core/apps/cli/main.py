@@ -11,6 +11,7 @@ from ..._version import __version__
 from ...errors import hide_keys, like_a_key
 from . import (
     benchmark,
+    bulk,
     cache,
     catalogue,
     chat,
@@ -89,6 +90,7 @@ for command in (
     doctor.doctor,
     probe.probe,
     benchmark.benchmark,
+    bulk.bulk,
     cache.cache,
     catalogue.models,
     catalogue.discover,

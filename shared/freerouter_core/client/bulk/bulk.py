@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sized
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -158,6 +158,14 @@ class Bulk:
             lambda: progress_of(self._context, counts, self._total, self._work)
         )
 
+    def settings(self) -> dict[str, str]:
+        """What `put_settings` kept in the job."""
+        return dict(self._with_store(lambda store: store.open()))
+
+    def put_settings(self, values: Mapping[str, str]) -> None:
+        """Keep texts in the job, by name: how it was begun, for those who open it again."""
+        self._with_store(lambda store: store.put(values))
+
     def retry_failed(self) -> int:
         """Let failed rows be tried again. Returns how many they are."""
         return self._with_store(lambda store: store.retry_failed())
@@ -208,6 +216,7 @@ class Bulk:
         record = json.loads(ended.record)
         ident = str(ended.number) if ended.id is None else ended.id
         attempts = json.loads(ended.trail) if ended.trail else []
+        data = json.loads(ended.data) if ended.data else None
         if "answer" not in record:
             return BulkResult(
                 ident,
@@ -217,6 +226,7 @@ class Bulk:
                 provider=attempts[-1]["provider"] if attempts else "",
                 attempts=attempts,
                 tries=ended.tries,
+                data=data,
             )
         answer = unpack_answer(record["answer"])
         metadata = {**record["metadata"], "attempts": attempts}
@@ -232,6 +242,7 @@ class Bulk:
             attempts=attempts,
             tries=ended.tries,
             metadata=metadata,
+            data=data,
         )
 
 

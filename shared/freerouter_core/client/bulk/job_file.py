@@ -10,6 +10,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -53,7 +54,8 @@ CREATE INDEX leased_tasks ON tasks (worker) WHERE state = {LEASED};
 CREATE INDEX unfinished_tasks ON tasks (task) WHERE state < {DONE};
 CREATE INDEX failed_tasks ON tasks (task) WHERE state = {FAILED};
 CREATE TABLE rows (
-    number INTEGER PRIMARY KEY, id TEXT UNIQUE, task INTEGER NOT NULL, turn INTEGER UNIQUE
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE, task INTEGER NOT NULL, turn INTEGER UNIQUE,
+    data TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX rows_of_task ON rows (task);
 CREATE TABLE workers (
@@ -254,7 +256,7 @@ def _add(db: sqlite3.Connection, rows: Sequence[Row], *, merge: bool) -> Counts:
             if not merge:
                 raise changed_row(row.id or str(row.number))
             _replace(db, found[0], found[3], ended=found[4] is not None)
-            _insert(db, Row(found[0], row.id, row.hash, row.input, row.problem))
+            _insert(db, replace(row, number=found[0]))
     return _counts(db)
 
 
@@ -272,7 +274,7 @@ def _insert(db: sqlite3.Connection, row: Row) -> None:
     number = row.number
     if db.execute("SELECT 1 FROM rows WHERE number = ?", (number,)).fetchone():
         number = db.execute("SELECT MAX(number) + 1 FROM rows").fetchone()[0]
-    db.execute("INSERT INTO rows VALUES (?, ?, ?, NULL)", (number, row.id, task[0]))
+    db.execute("INSERT INTO rows VALUES (?, ?, ?, NULL, ?)", (number, row.id, task[0], row.data))
     _count(db, rows=1)
     if task[1] >= DONE:
         _end_rows(db, task[0], task[1])
@@ -305,15 +307,16 @@ def _ended(db: sqlite3.Connection, wish: Wish) -> list[Ended]:
     part, parts = wish.part
     column = "number" if wish.given else "turn"
     rows = db.execute(
-        "SELECT turn, number, id, record, attempts, tries, error FROM rows JOIN tasks USING (task)"
+        "SELECT turn, number, id, record, attempts, tries, data, error"
+        " FROM rows JOIN tasks USING (task)"
         f" WHERE {column} > ? AND task % ? = ? ORDER BY {column} LIMIT ?",
         (wish.after, parts, part, wish.rows),
     )
     ended: list[Ended] = []
-    for turn, number, ident, record, attempts, tries, error in rows:
+    for turn, number, ident, record, *rest, error in rows:
         if turn is None:
             break
-        ended.append(Ended(turn, number, ident, record or problem_record(error), attempts, tries))
+        ended.append(Ended(turn, number, ident, record or problem_record(error), *rest))
     return ended
 
 

@@ -67,6 +67,7 @@ class RedisJob:
         for row in rows:
             ident = "" if row.id is None else row.id
             values += [str(row.number), ident, row.hash.hex(), row.input, row.problem]
+            values.append(row.data)
         answer = json.loads(self._script(ADD, *values))
         if "changed" in answer:
             raise changed_row(answer["changed"])
@@ -172,5 +173,5 @@ def _counts(values: Mapping[str, Any]) -> Counts:
 
 
 def _ended(row: Sequence[Any]) -> Ended:
-    turn, number, ident, record, trail, tries = row
-    return Ended(int(turn), int(number), ident or None, record, trail, int(tries))
+    turn, number, ident, record, trail, tries, data = row
+    return Ended(int(turn), int(number), ident or None, record, trail, int(tries), data)

@@ -88,11 +88,12 @@ class Ended:
     record: str
     trail: str
     tries: int
+    data: str
 
     @property
     def size(self) -> int:
         """How much of a buffer it takes."""
-        return 64 + len(self.record) + len(self.trail)
+        return 64 + len(self.record) + len(self.trail) + len(self.data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 - `counts`: rows, done, failed, complete, unfinished, turn, tasks
 - `hashes`: task by hash; `inputs`, `states`, `tries`, `trails`, `records`, `asks`: by task
-- `rows`: task by number; `ids`: number by id; `names`: id by number; `turns`: turn by number
+- `rows`: task by number; `ids`: number by id; `names`: id by number; `turns`: turn by number;
+  `data`: by number
 - `open`: tasks that may be asked, by number; `due`: those that may be later, by time
 - `unfinished`: tasks that have not ended; `ended`: row numbers by turn; `leased:W`: of a worker
 """
@@ -43,7 +44,7 @@ ADD = (
     + """
 local merge = ARGV[1] == 'merge'
 local found = {}
-for i = 2, #ARGV, 5 do
+for i = 2, #ARGV, 6 do
   local number, id, hash = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local place = number
   if id ~= '' then place = get('ids', id) end
@@ -57,8 +58,8 @@ for i = 2, #ARGV, 5 do
     found[i] = {place, task, same}
   end
 end
-for i = 2, #ARGV, 5 do
-  local number, id, hash, input, problem = unpack(ARGV, i, i + 4)
+for i = 2, #ARGV, 6 do
+  local number, id, hash, input, problem, data = unpack(ARGV, i, i + 5)
   local old = found[i]
   if not (old and old[3]) then
     if old then
@@ -98,6 +99,7 @@ for i = 2, #ARGV, 5 do
       end
     end
     set('rows', number, task)
+    if data ~= '' then set('data', number, data) else redis.call('HDEL', P .. 'data', number) end
     if id ~= '' then
       set('ids', id, number)
       set('names', number, id)
@@ -177,7 +179,7 @@ local function row(number, turn)
   if tonumber(task) % parts == part then
     ended[#ended + 1] = {
       turn, number, get('names', number) or '', get('records', task),
-      get('trails', task) or '', get('tries', task) or 0
+      get('trails', task) or '', get('tries', task) or 0, get('data', number) or ''
     }
   end
 end

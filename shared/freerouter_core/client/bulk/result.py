@@ -29,6 +29,7 @@ class BulkResult:
         attempts: every attempt of every try, as in an answer's metadata.
         tries: how often the row was tried.
         metadata: what the adapters tell about an answer.
+        data: what the row had under "data".
     """
 
     id: str
@@ -44,6 +45,7 @@ class BulkResult:
     attempts: list[AttemptRecord] = field(default_factory=list, repr=False)
     tries: int = 1
     metadata: Json = field(default_factory=dict, repr=False)
+    data: Any = None
 
     @property
     def ok(self) -> bool:

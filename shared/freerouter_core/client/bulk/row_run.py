@@ -20,10 +20,12 @@ from ...guards.base import ChatClient
 from ...routing import steps as s
 from ...routing.journal import Journal
 from ...routing.plan import Outcome
+from ...runtime.stream_output import Show
 from ...wire.answer import Answer
 from ...wire.fault import Kind
 from ...wire.json_values import encode_json
-from ...wire.request import Validator
+from ...wire.request import ChatRequest, Validator
+from ..cached_run import CachedRun
 from ..context import Context
 from ..request_run import RequestRun
 from .job_store import Claimed, Finished
@@ -54,6 +56,27 @@ class _WatchedJournal(Journal):
             sent()
         elif self.waits is not None and isinstance(what, s.Sleep):
             self.waits(what.until)
+
+
+class _WatchedRun(CachedRun):
+    """A request that tells its row when it waits, and when it is sent."""
+
+    def __init__(
+        self, context: Context, client: ChatClient, request: ChatRequest, row: RowRun
+    ) -> None:
+        super().__init__(context, client, request)
+        self.row = row
+        self.journal = Journal(started=context.runtime.clock.now())
+
+    async def _ask(self, request: ChatRequest, show: Show | None) -> Outcome:
+        run = RequestRun(self.context, self.client, request, show)
+        self.journal = run.journal = _WatchedJournal(
+            started=run.journal.started,
+            number=run.journal.number,
+            sent=self.row.sent,
+            waits=self.row.waits,
+        )
+        return await run.run()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,25 +147,21 @@ class RowRun:
         request = unpack(json.loads(self.claimed.input))
         if self._validate is not None:
             request = request.but(validate=self._validate)
-        run = RequestRun(self._context, self._client, request)
-        run.journal = _WatchedJournal(
-            started=run.journal.started,
-            number=run.journal.number,
-            sent=self._sent,
-            waits=self._waits,
-        )
+        run = _WatchedRun(self._context, self._client, request, self)
         try:
-            outcome = await run.run()
+            outcome = await run()
         except asyncio.CancelledError:
             raise
         except FreeRouterError as error:
             return self._failed(error, run.journal, clock.now())
         return self._answered(outcome, clock.now())
 
-    def _waits(self, until: float) -> None:
+    def waits(self, until: float) -> None:
+        """This try stands in line until then."""
         self.waits_until = until
 
-    def _sent(self) -> None:
+    def sent(self) -> None:
+        """A request of this try is being sent."""
         self.sent_at, self.idle_tries = self._context.runtime.clock.now(), 0
         self._on_sent(self)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ...errors import BadRequest, BadSetting, FreeRouterError
@@ -19,17 +19,15 @@ BulkRequest = Prompt | tuple[str, Prompt] | Mapping[str, Any]
 mapping.
 
 A mapping has "prompt", "messages" or "body" (a line of OpenAI's Batch format), and perhaps "id" or
-"custom_id". The other keys beside "prompt" and "messages" are fields of the request, such as
-"temperature".
+"custom_id". What is under "data" comes back with the result. The other keys beside "prompt" and
+"messages" are fields of the request, such as "temperature".
 """
 MAX_ID = 512
 """Characters of an id."""
 _IDS = ("custom_id", "id")
 _DEFAULTS = ChatRequest([])
-_KEPT = (
-    "messages", "tools", "tool_choice", "parallel_tool_calls", "parameters", "reasoning",
-    "extra_body", "model", "timeout",
-)  # fmt: skip
+_NOT_KEPT = ("structured", "validate", "replaces", "label", "lane")
+_KEPT = tuple(item.name for item in fields(ChatRequest) if item.name not in _NOT_KEPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,7 @@ class Row:
         hash: equal for rows that ask the same.
         input: the request as JSON; empty if it is none.
         problem: why it cannot be asked; empty if it can.
+        data: what the caller gets back with the result, as JSON; empty: nothing.
     """
 
     number: int
@@ -49,6 +48,7 @@ class Row:
     hash: bytes
     input: str
     problem: str = ""
+    data: str = ""
 
 
 def read_rows(requests: Iterable[BulkRequest], structured: Structured | None) -> Iterator[Row]:
@@ -68,8 +68,11 @@ def read_rows(requests: Iterable[BulkRequest], structured: Structured | None) ->
 
 def _row(number: int, item: BulkRequest, structured: Structured | None) -> Row:
     ident: str | None = None
+    data = ""
     try:
         ident, prompt = _named(item)
+        if isinstance(item, Mapping) and item.get("data") is not None:
+            data = encode_json(item["data"]).decode()
         request = _request(prompt)
         if request.validate is not None:
             raise BadSetting(
@@ -77,13 +80,13 @@ def _row(number: int, item: BulkRequest, structured: Structured | None) -> Row:
             )
         if structured is not None:
             request = request.but(structured=structured)
-        return Row(number, ident, row_hash(request), pack(request))
+        return Row(number, ident, row_hash(request), pack(request), data=data)
     except BadSetting:
         raise
     except (FreeRouterError, ValueError, TypeError, AttributeError, KeyError) as error:
         problem = error.message if isinstance(error, FreeRouterError) else str(error)
         digest = hashlib.blake2b(repr(item)[:100_000].encode(), digest_size=16).digest()
-        return Row(number, ident, digest, "", problem or type(error).__name__)
+        return Row(number, ident, digest, "", problem or type(error).__name__, data)
 
 
 def _named(item: BulkRequest) -> tuple[str | None, Any]:
@@ -118,27 +121,34 @@ def _request(asked: Any) -> ChatRequest:
 
 
 def _of_mapping(item: Mapping[str, Any]) -> ChatRequest:
-    if isinstance(item.get("request"), ChatRequest):
-        return item["request"]  # type: ignore[no-any-return]  # checked above
+    if isinstance(item.get("problem"), FreeRouterError):  # of a file's reader
+        raise item["problem"]
     if "body" in item:
         url = str(item.get("url") or "/v1/chat/completions")
         if not url.endswith("/chat/completions"):
             raise BadRequest(f"a batch asks {url}; only /v1/chat/completions is served")
-        return read_request(item["body"]).request
-    body = {key: value for key, value in item.items() if key not in (*_IDS, "prompt")}
+        return _read(item["body"])
+    body = {key: value for key, value in item.items() if key not in (*_IDS, "prompt", "data")}
     if "messages" not in body:
         if "prompt" not in item:
             raise BadRequest("a row needs one of prompt, messages and body")
         return _with_fields(item["prompt"], body)
-    return read_request(body).request
+    return _read(body)
 
 
-def _with_fields(prompt: Any, fields: Json) -> ChatRequest:
+def _with_fields(prompt: Any, further: Json) -> ChatRequest:
     """A prompt, which may be a whole request, with further fields."""
-    if not fields:
+    if not further:
         return _request(prompt)
     messages = [dict(message) for message in _request(prompt).messages]
-    return read_request({**fields, "messages": messages}).request
+    return _read({**further, "messages": messages})
+
+
+def _read(body: object) -> ChatRequest:
+    asked = read_request(body)
+    if asked.n != 1:
+        raise BadRequest("n must be 1: each row has one answer", hint="add the row several times")
+    return asked.request
 
 
 def row_hash(request: ChatRequest) -> bytes:
@@ -164,10 +174,12 @@ def pack(request: ChatRequest) -> str:
 
 def unpack(data: Json) -> ChatRequest:
     """The request that `pack` wrote."""
-    fields = dict(data)
-    structured = fields.pop("structured", None)
+    values = dict(data)
+    structured = values.pop("structured", None)
+    if "fallback_models" in values:
+        values["fallback_models"] = tuple(values["fallback_models"])
     return ChatRequest(
-        fields.pop("messages", []),
+        values.pop("messages", []),
         structured=None if structured is None else Structured(**structured),
-        **fields,
+        **values,
     )

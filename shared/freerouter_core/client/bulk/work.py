@@ -100,7 +100,10 @@ class Work:
         try:
             await self._call(lambda: self._store.renew(self._worker, self._clock.wall()))
             if self._reader is not None:
-                helpers.append(asyncio.create_task(self._read(self._reader)))
+                reading = asyncio.create_task(self._read(self._reader))
+                helpers.append(reading)
+                if self._options.changed == "merge":
+                    await reading  # what is merged away must be neither asked nor shown
             while not await self._turn(show):
                 pass
             if self._fatal is not None:
@@ -338,7 +341,7 @@ class Work:
         changed, clock = self._options.changed, self._clock
         try:
             while not reader.ended:
-                while self._open_rows >= AHEAD:
+                while self._open_rows >= AHEAD and changed == "refuse":
                     self._read_on.clear()
                     await self._read_on.wait()
                 rows = await reader.read(clock)

@@ -1,0 +1,103 @@
+"""JSON lines: plain ones, and those of OpenAI's Batch API."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from ...client.bulk.result import BulkResult
+from ...errors import BadRequest
+from ...wire.json_values import Json, encode_json, parse_json
+from ...wire.openai_answer import Completion
+from .formats import Row, Writer
+from .table_rows import answered
+
+_BLOCK = 1 << 20
+
+
+class Jsonl:
+    """One JSON object a line; a line that is a text is a prompt. A result adds fields to its
+    line: "answer", "model" and "error"."""
+
+    def rows(self, path: Path) -> Iterator[Row]:
+        with path.open(encoding="utf-8-sig", errors="replace") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _row(line, number)
+
+    def count(self, path: Path) -> int | None:
+        with path.open("rb") as file:
+            lines, last = 0, b"\n"
+            while block := file.read(_BLOCK):
+                lines, last = lines + block.count(b"\n"), block[-1:]
+        return lines + (last != b"\n")
+
+    @contextmanager
+    def writer(self, path: Path | None) -> Iterator[Writer]:
+        with opened(path) as file:
+            yield _Lines(file, self)
+
+    def line(self, result: BulkResult) -> Json:
+        """A result as its line says it."""
+        return answered(result)
+
+
+class Batch(Jsonl):
+    """OpenAI's Batch format: lines of `custom_id`, `method`, `url`, `body`."""
+
+    @staticmethod
+    def begins(path: Path) -> bool:
+        """Whether a file's first line is of a batch."""
+        with suppress(OSError, UnicodeDecodeError, ValueError):
+            with path.open(encoding="utf-8-sig") as file:
+                first = json.loads(file.readline(_BLOCK))
+            return isinstance(first, dict) and "body" in first and "custom_id" in first
+        return False
+
+    def line(self, result: BulkResult) -> Json:
+        data = result.data if isinstance(result.data, dict) else {}
+        line: Json = {"id": f"batch_req_{result.number}", "custom_id": data.get("custom_id")}
+        if result.answer is None:
+            error = {"code": result.error_type, "message": result.error}
+            return {**line, "response": None, "error": error}
+        ident = result.answer.id or f"chatcmpl-{result.number}"
+        body = Completion(ident, int(time.time())).whole([result.answer], [result.metadata])
+        response = {"status_code": 200, "request_id": ident, "body": body}
+        return {**line, "response": response, "error": None}
+
+
+class _Lines:
+    def __init__(self, file: TextIO, form: Jsonl) -> None:
+        self._file, self._form = file, form
+
+    def write(self, result: BulkResult) -> None:
+        """Write a line, at once: whoever follows the file sees it."""
+        self._file.write(encode_json(self._form.line(result)).decode() + "\n")
+        self._file.flush()
+
+
+@contextmanager
+def opened(path: Path | None) -> Iterator[TextIO]:
+    """A new text file; None: standard output."""
+    if path is None:
+        yield sys.stdout
+        return
+    with path.open("w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+def _row(line: str, number: int) -> Json:
+    try:
+        value: Any = parse_json(line)
+    except ValueError as error:
+        return {"problem": BadRequest(f"line {number} is no JSON: {error}")}
+    if isinstance(value, str):
+        return {"prompt": value}
+    if not isinstance(value, dict):
+        return {"problem": BadRequest(f"line {number} is neither an object nor a text")}
+    return value
