@@ -8,7 +8,7 @@ import pytest
 
 from freerouter_core import Limit
 from freerouter_core.catalogue.calendar import DAY, HOUR
-from freerouter_core.routing.forecast import Pace, Source, Use, forecast
+from freerouter_core.routing.forecast import Pace, Source, Use, forecast, paced
 
 MIDNIGHT = 20_000 * DAY
 EASY = Pace(requests=1.0, seconds=1.0)
@@ -92,3 +92,22 @@ def test_what_nobody_can_tell_is_not_told() -> None:
     assert forecast(10, [Source(uses=(minute(0),))], EASY, MIDNIGHT) is None
     assert forecast(1e9, [Source(uses=(day(1),))], EASY, MIDNIGHT) is None
     assert forecast(10, [Source(rests_until=math.inf)], EASY, MIDNIGHT) is None
+
+
+def test_a_paced_day_gives_a_part_at_once_and_the_rest_evenly() -> None:
+    source = Source(uses=(minute(60), day(100)))
+    early = MIDNIGHT + 1.0
+    assert ends(10, paced(source, EASY, early), now=early) < 60.0
+    assert ends(55, paced(source, EASY, early), now=early) == pytest.approx(
+        0.97 * DAY / 2, rel=0.01
+    )
+    assert ends(110, paced(source, EASY, early), now=early) == pytest.approx(DAY, rel=0.01)
+    noon = MIDNIGHT + DAY / 2
+    late = paced(Source(uses=(minute(60), day(100, 20))), EASY, noon)  # it may catch up
+    assert ends(30, late, now=noon) < 60.0
+    tokens = Source(uses=(Use(Limit(tokens=1_000, per=DAY, reset="utc-day")),))
+    pace = Pace(tokens=100.0)
+    assert ends(5, paced(tokens, pace, early), pace=pace, now=early) > DAY / 4
+    two = Source(uses=(day(10), day(20, reset="pacific-day")))
+    assert paced(two, EASY, early) == two
+    assert paced(Source(parts=(source,)), EASY, early).parts == (paced(source, EASY, early),)

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..catalogue.calendar import period
 from ..catalogue.providers import Limit
+from .charges import size_of
+from .pacing import AT_ONCE, EARLY, PACED_PERIOD
 from .window import MARGIN
 
 MAX_STEPS = 2_000
@@ -45,11 +47,13 @@ class Source:
         uses: its own limits.
         parts: its models that have limits of their own. Empty: none has.
         rests_until: unix seconds before which it gives nothing.
+        rate: requests a second that it gives at most.
     """
 
     uses: tuple[Use, ...] = ()
     parts: tuple[Source, ...] = ()
     rests_until: float = 0.0
+    rate: float = math.inf
 
     def limits(self) -> Iterable[Limit]:
         """Every limit beneath it."""
@@ -57,6 +61,33 @@ class Source:
             yield use.limit
         for part in self.parts:
             yield from part.limits()
+
+
+def paced(source: Source, pace: Pace, now: float) -> Source:
+    """A source whose days are spread evenly, as `pacing` does it for background requests.
+
+    A part of each day is given at once. The rest comes at the rate that spends it by the end.
+    """
+    days = [use for use in source.uses if use.counts and use.limit.per >= PACED_PERIOD]
+    if source.parts or len(days) != 1 or days[0].limit.reset in ("rolling", "bucket"):
+        return replace(source, parts=tuple(paced(part, pace, now) for part in source.parts))
+    day = days[0]
+    size, (start, end) = size_of(day.limit), period(day.limit.reset, day.limit.per, now - MARGIN)
+    passed = min(1.0, (now - start) / (EARLY * (end - start)))
+    at_once = round(size * AT_ONCE)
+    later = size - at_once
+    ahead = at_once + later * passed - day.used  # what it may take now
+    first = Use(_sized(day.limit, at_once), at_once - ahead)
+    rest = Use(_sized(day.limit, later), later * passed)
+    spread = Source(uses=(rest,), rate=_in(rest.limit, later, pace) / (EARLY * (end - start)))
+    others = tuple(use for use in source.uses if use is not day)
+    return replace(source, uses=others, parts=(Source(uses=(first,)), spread))
+
+
+def _sized(limit: Limit, size: int) -> Limit:
+    if limit.requests is not None:
+        return replace(limit, requests=size)
+    return replace(limit, tokens=size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +121,9 @@ def forecast(rows: float, sources: Sequence[Source], pace: Pace, now: float) -> 
         total = sum(rates)
         share = min(1.0, pace.fastest / total) if total else 0.0
         step = min(_next_change(source, at) for source in sources) - at if sources else math.inf
-        for rate, counters in zip(rates, left, strict=True):
+        for source, rate, counters in zip(sources, rates, left, strict=True):
             if rate * share > 0:
-                step = min(step, _available(counters) / (rate * share))
+                step = min(step, _lasts(source, counters, rate * share, pace))
         if total * share > 0:
             step = min(step, needed / (total * share))
         if step == math.inf:
@@ -101,7 +132,8 @@ def forecast(rows: float, sources: Sequence[Source], pace: Pace, now: float) -> 
         for n, source in enumerate(sources):
             taken = rates[n] * share * step
             needed -= taken
-            left[n] = _renewed(source, _taken(left[n], taken), pace, at - step, at)
+            after = _taken(source, left[n], taken, pace)
+            left[n] = _renewed(source, after, pace, at - step, at)
     return None
 
 
@@ -130,15 +162,30 @@ def _available(counters: _Counters) -> float:
     return min(*counters.own, parts, math.inf)
 
 
-def _taken(counters: _Counters, amount: float) -> _Counters:
-    """What is left after so many requests. Parts give in proportion to what they have."""
+def _lasts(source: Source, counters: _Counters, rate: float, pace: Pace) -> float:
+    """Seconds until a counter is spent, at so many requests a second."""
+    lasts = min((left / rate for left in counters.own), default=math.inf)
+    for part, left, share in _shares(source, counters, pace):
+        lasts = min(lasts, _lasts(part, left, rate * share, pace) if share else math.inf)
+    return lasts
+
+
+def _taken(source: Source, counters: _Counters, amount: float, pace: Pace) -> _Counters:
+    """What is left after so many requests."""
     own = tuple(max(0.0, left - amount) for left in counters.own)
-    total = sum(map(_available, counters.parts)) if counters.parts else 0.0
-    parts = tuple(
-        _taken(part, amount * _available(part) / total) if 0 < total < math.inf else part
-        for part in counters.parts
-    )
+    shares = _shares(source, counters, pace)
+    parts = tuple(_taken(part, left, amount * share, pace) for part, left, share in shares)
     return _Counters(own, parts)
+
+
+def _shares(
+    source: Source, counters: _Counters, pace: Pace
+) -> list[tuple[Source, _Counters, float]]:
+    """Each part with its counters, and its share of what the source gives: by its rate."""
+    pairs = list(zip(source.parts, counters.parts, strict=True))
+    rates = [_rate(part, left, pace) for part, left in pairs]
+    total = sum(rates) or 1.0
+    return [(*pair, rate / total) for pair, rate in zip(pairs, rates, strict=True)]
 
 
 def _renewed(
@@ -160,7 +207,8 @@ def _rate(source: Source, counters: _Counters, pace: Pace) -> float:
     """Requests a second that it gives now: none once a counter is spent."""
     if _available(counters) <= EPSILON:
         return 0.0
-    rates = [_speed(use.limit, pace) for use in source.uses if not use.counts]
+    rates = [source.rate]
+    rates += [_speed(use.limit, pace) for use in source.uses if not use.counts]
     if source.parts:
         rates.append(
             sum(

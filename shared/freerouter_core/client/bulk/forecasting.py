@@ -10,7 +10,7 @@ from ...catalogue.providers import Account
 from ...errors import FreeRouterError
 from ...reports.bulk import BulkProgress
 from ...routing.charges import Charge, charges_of
-from ...routing.forecast import Pace, Source, Use, forecast
+from ...routing.forecast import Pace, Source, Use, forecast, paced
 from ..context import Context
 from .job_store import Counts
 from .options import Measured
@@ -29,11 +29,11 @@ async def progress_of(
         total = counts.rows
     total = None if total is None else max(total, counts.rows)
     left = None if total is None else max(0, total - counts.done - counts.failed)
-    ends: float | None = None
+    ends, pace = None, _pace(measured)
     if left == 0:
         ends = now
     elif left is not None:
-        ends = forecast(left, await _sources(context), _pace(measured), now)
+        ends = forecast(left, await _sources(context, pace), pace, now)
     passed = max(now - measured.started, 1e-3)
     ended = measured.answered + measured.failed
     waits_for, waits = ("", None) if work is None else work.waits_for(now)
@@ -64,14 +64,18 @@ def _pace(measured: Measured) -> Pace:
     )
 
 
-async def _sources(context: Context) -> list[Source]:
+async def _sources(context: Context, pace: Pace) -> list[Source]:
     """What each account can give, as far as its limits are known."""
     try:
         resolved = await context.opened()
         catalogue = await context.catalogue(resolved, wait=0.0, required=False)
     except FreeRouterError:
         return []
-    return [await _source(context, account, catalogue) for account in resolved.accounts.values()]
+    sources = [await _source(context, account, catalogue) for account in resolved.accounts.values()]
+    if resolved.lane == "background" and context.config.pace == "even":
+        now = context.runtime.clock.now()
+        return [paced(source, pace, now) for source in sources]
+    return sources
 
 
 async def _source(context: Context, account: Account, catalogue: Catalogue) -> Source:

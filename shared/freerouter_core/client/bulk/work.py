@@ -42,6 +42,8 @@ FETCH = 200
 """Ended rows that are read at once."""
 READY = 64
 """Tasks at most that are leased before they can be asked."""
+IN_LINE = 2
+"""Requests that stand in line: one to go as soon as there is room, and one to follow it."""
 LINGER = 0.25
 """Seconds that an answer may wait for others, to be committed with them."""
 GROUP = 32
@@ -214,19 +216,13 @@ class Work:
         return self._options.concurrency or self._limit.size
 
     @property
-    def _line(self) -> int:
-        """Requests that may stand in line: two for each account, so that none waits for us."""
-        lines = 2 * len(self._context.resolved.accounts) + 1
-        return min(lines, self._most)
-
-    @property
     def _room(self) -> int:
         """Tasks that may be under way. After failures in a row it is one."""
         if self._in_a_row >= FAILURES:
             return 1
         if self._options.concurrency is not None:
             return self._options.concurrency
-        return self._limit.size + self._line
+        return self._limit.size + IN_LINE
 
     @property
     def _may_start(self) -> bool:
@@ -244,7 +240,7 @@ class Work:
         """Start what is ready, as much as is useful."""
         while self._ready and self._may_start:
             waiting = len(self._runs) - self._in_flight
-            if waiting >= self._line or len(self._runs) >= self._room:
+            if waiting >= IN_LINE or len(self._runs) >= self._room:
                 break
             run = RowRun(
                 self._ready.popleft(),

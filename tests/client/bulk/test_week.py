@@ -1,0 +1,78 @@
+"""Days of a large job over five providers, in virtual time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from freerouter_core import Limit, Provider, Router
+from freerouter_core.runtime.loop.clock import VirtualClock
+from freerouter_core.runtime.runtime import Runtime
+from freerouter_core.simulator import SimAccount, SimModel, World
+
+DAY = 86_400.0
+PROVIDERS = {"one": (20, 50), "two": (30, 200), "three": (10, 250), "four": (30, 400)}
+PROVIDERS |= {"five": (40, 500)}
+"""Requests a minute and a day: 1,400 a day in all."""
+
+
+class Worlds(httpx.AsyncBaseTransport):
+    """Several worlds, by the host of a request."""
+
+    def __init__(self, worlds: dict[str, World]) -> None:
+        self._transports = {name: world.transport() for name, world in worlds.items()}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._transports[request.url.host.split(".")[0]].handle_async_request(request)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(1_000, marks=[pytest.mark.slow, pytest.mark.timeout(300)]),
+        pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
+    ],
+)
+def test_every_row_is_done_without_a_refusal_and_the_end_is_foretold(
+    rows: int, tmp_path: Path
+) -> None:
+    clock = VirtualClock()
+    worlds = {
+        name: World(
+            [SimModel(f"{name}/{n}:free") for n in range(2)],
+            [SimAccount(f"k-{name}", per_minute=minute, per_day=day)],
+            clock=clock,
+        )
+        for name, (minute, day) in PROVIDERS.items()
+    }
+    providers = [
+        Provider(
+            name,
+            f"https://{name}.invalid/v1",
+            f"k-{name}",
+            free="suffix",
+            limits=[Limit(minute), Limit(day, per=DAY, reset="utc-day")],
+        )
+        for name, (minute, day) in PROVIDERS.items()
+    ]
+    runtime = Runtime(clock=clock, client=Worlds(worlds), seed=1, cache=None, state="memory")
+    router = Router(providers=tuple(providers), runtime=runtime)
+    job = router.bulk([f"Question {n}" for n in range(rows)], tmp_path / "week.job")
+    foretold: list[tuple[float, float]] = []
+    done = 0
+    for result in job:
+        done += result.ok
+        if clock.elapsed >= 3_600.0 + 6 * 3_600.0 * len(foretold):
+            ends = job.progress().ends
+            assert ends is not None
+            foretold.append((clock.elapsed, ends - clock.now() + clock.elapsed))
+
+    assert done == rows
+    assert {seen.fate for world in worlds.values() for seen in world.requests} == {"answer"}
+    assert foretold
+    assert all(abs(end / clock.elapsed - 1.0) <= 0.1 for _, end in foretold)
+    for name, (_, allowed) in PROVIDERS.items():
+        used = list((worlds[name].accounts or {})[f"k-{name}"].days.values())[:-1]
+        assert all(day >= 0.95 * allowed for day in used)
