@@ -46,6 +46,11 @@ class Case:
 
 SCREENS: dict[str, Case | None] = {  # the words of None are in docs/reference/command.md
     "benchmark": Case(("cedar/mini:free", "--task", "code", "--spacing", "0")),
+    "bulk export": None,
+    "bulk resume": None,
+    "bulk retry": None,
+    "bulk run": None,
+    "bulk status": None,
     "cache clear": None,
     "cache show": None,
     "cache stats": None,
