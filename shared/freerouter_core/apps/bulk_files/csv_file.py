@@ -12,7 +12,7 @@ from typing import TextIO
 
 from ...client.bulk.result import BulkResult
 from ...errors import BadRequest, BadSetting
-from .formats import Row, Writer
+from .file_format import Row, Writer
 from .jsonl import opened
 from .table_rows import ANSWER, answered
 

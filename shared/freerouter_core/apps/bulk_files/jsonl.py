@@ -14,7 +14,7 @@ from ...client.bulk.result import BulkResult
 from ...errors import BadRequest
 from ...wire.json_values import Json, encode_json, parse_json
 from ...wire.openai_answer import Completion
-from .formats import Row, Writer
+from .file_format import Row, Writer
 from .table_rows import answered
 
 _BLOCK = 1 << 20

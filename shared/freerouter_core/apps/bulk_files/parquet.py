@@ -10,7 +10,7 @@ from typing import Any
 
 from ...client.bulk.result import BulkResult
 from ...errors import BadSetting, MissingExtra
-from .formats import Row, Writer
+from .file_format import Row, Writer
 from .table_rows import ANSWER, answered
 
 GROUP = 1_000

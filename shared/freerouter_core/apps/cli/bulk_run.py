@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ...client.bulk import Bulk
 from ...reports.bulk import BulkProgress, duration
-from ..bulk_files.formats import Format
+from ..bulk_files.file_format import Format
 from .console import EXIT_FAILED, EXIT_INTERRUPTED, console
 
 EVERY = 1.0

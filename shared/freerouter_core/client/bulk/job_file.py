@@ -1,7 +1,6 @@
 """`JobFile`: a job in one SQLite file. What is committed survives the process and the machine.
 
-Several processes may have it open. Each step is one transaction. The view `results` is for readers
-with other tools: `sqlite3 labels.job 'SELECT * FROM results'`.
+Several processes may have it open. Each step is one transaction. The view `results` is for others.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from .rows import Row
 
 T = TypeVar("T")
 BUSY_TIMEOUT = 30.0
-"""Seconds to wait for another process's transaction, each of which takes milliseconds."""
+"""Seconds to wait for another process's transaction."""
 SYNC_EVERY = 1.0
 """Seconds after which a transaction with answers waits for the disk."""
 APPLICATION = 0x46524A42
@@ -328,6 +327,11 @@ def problem_record(error: str) -> str:
 # -- tasks ---------------------------------------------------------------------------------------
 
 
+def _told(item: Finished) -> tuple[object, ...]:
+    who = (item.tries, item.due, item.text, item.model, item.provider, item.usage)
+    return (*who, item.trail, item.error, item.record)
+
+
 def _finish(db: sqlite3.Connection, finished: Sequence[Finished]) -> None:
     for item in finished:
         state = _STATES[item.state]
@@ -335,19 +339,7 @@ def _finish(db: sqlite3.Connection, finished: Sequence[Finished]) -> None:
             "UPDATE tasks SET state = ?, worker = NULL, tries = ?, due = ?, text = ?, model = ?,"
             " provider = ?, usage = ?, attempts = ?, error = ?, record = ?"
             f" WHERE task = ? AND state < {DONE}",
-            (
-                state,
-                item.tries,
-                item.due,
-                item.text,
-                item.model,
-                item.provider,
-                item.usage,
-                item.trail,
-                item.error,
-                item.record,
-                item.task,
-            ),
+            (state, *_told(item), item.task),
         )
         if cursor.rowcount and state >= DONE:
             _count(db, unfinished=-1)
