@@ -211,6 +211,10 @@ def test_a_count_of_tokens_tells_texts_that_were_cut(usage: dict[str, Any], caus
     assert judged({**rows(X, Y), **usage}, request)[1] == cause
 
 
+def test_texts_are_returned_as_they_are() -> None:
+    assert check_texts(["one", " two "]) == ("one", " two ")
+
+
 # -- texts -----------------------------------------------------------------------------------------
 
 
