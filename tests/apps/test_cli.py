@@ -27,8 +27,9 @@ def run(
     *arguments: str, stdin: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the command with a clean environment and these variables."""
-    names = ("PATH", "PYTHONPATH", "HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
+    names = ("PATH", "PYTHONPATH", "HOME", "PYTHON_KEYRING_BACKEND")
     base = {name: os.environ[name] for name in names if name in os.environ}
+    base |= {name: value for name, value in os.environ.items() if name.startswith("XDG_")}
     return subprocess.run(
         [*COMMAND, *arguments],
         input=stdin,

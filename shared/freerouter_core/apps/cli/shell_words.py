@@ -14,6 +14,8 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"once it is mended, router\.reset\(\) asks at once", "once it is mended, ask again"),
     (r"router\.free_models\(\) lists them", "`freerouter models` lists them"),
     (r"the text so far is in \.partial; ask again for the rest", "ask again for the rest"),
+    (r"router\.bulk\(…\)", "`freerouter bulk`"),
+    (r"router\.quota\(\)", "`freerouter stats`"),
     (r", or pass base_url=…|, or base_url$", ""),
     (r"; else Provider\([^)]*\)", "; others belong in the settings file"),
     (r"check the network and base_url", "check the network and OPENROUTER_BASE_URL"),
