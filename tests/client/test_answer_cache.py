@@ -7,7 +7,7 @@ import gc
 import itertools
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from freerouter_core import (
 )
 from freerouter_core.client.config import ToolStreaming
 from freerouter_core.errors import BadRequest, BadSetting, DeadlineExceeded, Exhausted, StreamBroken
-from freerouter_core.simulator import SimModel, World
+from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.delta import Delta
 
@@ -283,10 +283,26 @@ def test_what_is_malformed_fails_as_without_a_cache() -> None:
 # -- under way -------------------------------------------------------------------------------------
 
 
+async def at_once(of: Router, *works: Coroutine[Any, Any, Any]) -> list[Any]:
+    """The results and errors of works that all begin before any time passes."""
+
+    async def all_of_them() -> list[Any]:
+        return await asyncio.gather(*works, return_exceptions=True)
+
+    return await asyncio.to_thread(of._runtime.call, all_of_them)
+
+
+async def after_streams(work: Coroutine[Any, Any, Any]) -> Any:
+    """A work that begins when streams have begun, which takes them some steps of the loop."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+    return await work
+
+
 async def test_equal_requests_under_way_are_sent_once(place: str) -> None:
     world = a_world()
     router = world.router(answer_cache=place)
-    outcomes = await asyncio.gather(*(router.achat("hi") for _ in range(64)))
+    outcomes = await at_once(router, *(router.achat("hi") for _ in range(64)))
     assert len(world.asked) == 1
     assert {outcome.text for outcome in outcomes} == {"answer 1"}
     joined = [o for o in outcomes if o.cached is not None]
@@ -359,27 +375,88 @@ async def test_an_error_of_the_request_is_shared_and_a_deadline_is_not() -> None
     world = World([SimModel("acme/a:free", script=["hang"], first_token=1)])
     router = world.router(answer_cache="memory", fallback_models=(), model="acme/a:free")
     hasty, patient = ChatRequest.of("hi").but(timeout=5), ChatRequest.of("hi").but(timeout=90)
-    results = await asyncio.gather(
-        router.achat(hasty), router.achat(patient), return_exceptions=True
-    )
+    results = await at_once(router, router.achat(hasty), router.achat(patient))
     assert isinstance(results[0], (DeadlineExceeded, Exhausted))
     assert not isinstance(results[1], BaseException)
 
     broken = World([SimModel("acme/b:free", script=["401"] * 9)])
     router = broken.router(answer_cache="memory", model="acme/b:free", fallback_models=())
-    errors = await asyncio.gather(*(router.achat("hi") for _ in range(3)), return_exceptions=True)
+    errors = await at_once(router, *(router.achat("hi") for _ in range(3)))
     assert len({type(error) for error in errors}) == 1
     assert len({id(error) for error in errors}) == 3
     assert len(broken.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("leader", "follower"),
+    [
+        ({"max_retries": 0}, {}),
+        ({"max_wait": 0}, {"max_wait": 90}),
+        ({"timeout": 6}, {"timeout": 300}),
+    ],
+)
+async def test_an_error_of_the_firsts_options_is_not_shared(
+    leader: dict[str, Any], follower: dict[str, Any]
+) -> None:
+    model = SimModel("acme/a:free", script=["503"], first_token=1)
+    world = World([model], [SimAccount("sk-simulated", per_minute=1)])
+    routers = [
+        world.router(answer_cache="memory", model="acme/a:free", fallback_models=(), **options)
+        for options in (leader, follower)
+    ]
+    results = await at_once(routers[0], *(router.achat("hi") for router in routers))
+    assert [isinstance(result, Exhausted) for result in results] == [True, False]
+
+
+async def test_who_may_not_ask_a_provider_joins_none_that_asks_it() -> None:
+    world = a_world()
+    providers = [
+        Provider("openrouter", f"https://{name}.invalid/api/v1", "sk-x", limits=[])
+        for name in ("one", "two")
+    ]
+    routers = [world.router(answer_cache="memory", providers=[each]) for each in providers]
+    outcomes = await at_once(routers[0], *(router.achat("hi") for router in routers * 2))
+    assert len(world.asked) == 2
+    assert [outcome.cached is None for outcome in outcomes] == [True, True, False, False]
+    assert [outcome.attempt.account.address for outcome in outcomes[2:]] == [
+        outcome.attempt.account.address for outcome in outcomes[:2]
+    ]
+
+
+async def test_who_streams_may_join_who_does_not() -> None:
+    world = a_world()
+    router = world.router(answer_cache="memory")
+    whole, streamed = await at_once(router, router.achat("hi"), _rest(router.astream("hi")))
+    assert (whole.text, streamed, len(world.asked)) == ("answer 1", "answer 1", 1)
+
+
+async def test_each_caller_may_change_what_is_his() -> None:
+    router = a_world().router(answer_cache="memory")
+    first, joined = await at_once(router, router.achat("hi"), router.achat("hi"))
+    later = await router.achat("hi")
+    assert first.answer.usage == joined.answer.usage == later.answer.usage
+    assert first.answer.usage is not None
+    first.answer.usage["prompt_tokens"] = -1
+    assert first.answer.usage != joined.answer.usage == later.answer.usage
+
+
+def test_a_session_remembers_what_cost_it_nothing() -> None:
+    world = a_world()
+    session = world.router(answer_cache="memory").session("job")
+    for label in ("asked", "kept"):
+        session.chat("hi", label=label)
+    steps = session.router.session_memory().steps
+    assert [(step.label, step.model, step.attempts) for step in steps] == [
+        ("asked", "acme/a:free", 1),
+        ("kept", "acme/a:free", 0),
+    ]
 
 
 async def test_each_follower_keeps_a_deadline_of_its_own() -> None:
     world = World([SimModel("acme/a:free", first_token=30, jitter=0)])
     router = world.router(answer_cache="memory")
     patient, hasty = ChatRequest.of("hi").but(timeout=90), ChatRequest.of("hi").but(timeout=5)
-    results = await asyncio.gather(
-        router.achat(patient), router.achat(hasty), return_exceptions=True
-    )
+    results = await at_once(router, router.achat(patient), router.achat(hasty))
     assert not isinstance(results[0], BaseException)
     assert isinstance(results[1], DeadlineExceeded)
     assert len(world.asked) == 1
@@ -389,9 +466,7 @@ async def test_a_broken_stream_is_shared_by_those_who_saw_it() -> None:
     broken = SimModel("acme/a:free", script=["mid-stream-cut"], says=lambda _: "abcdefgh" * 9)
     router = World([broken]).router(answer_cache="memory", model="acme/a:free")
     first, late = router.astream("hi"), router.astream("hi")
-    results = await asyncio.gather(
-        _rest(first), _rest(late), router.achat("hi"), return_exceptions=True
-    )
+    results = await at_once(router, _rest(first), _rest(late), after_streams(router.achat("hi")))
     assert [type(result) for result in results[:2]] == [StreamBroken, StreamBroken]
     assert results[0] is not results[1]
     assert not isinstance(results[2], BaseException)
@@ -407,8 +482,8 @@ async def test_others_terms_are_others_streams() -> None:
         raise ValueError("no")
 
     streams = [router.astream("hi"), pieces.astream("hi")]
-    hard = router.achat(ChatRequest.of("hi").but(validate=never, timeout=20))
-    results = await asyncio.gather(*map(_rest, streams), hard, return_exceptions=True)
+    hard = after_streams(router.achat(ChatRequest.of("hi").but(validate=never, timeout=20)))
+    results = await at_once(router, *map(_rest, streams), hard)
     assert results[0] == results[1] == "answer 1"
     assert isinstance(results[2], Exhausted)
 
@@ -417,7 +492,7 @@ async def test_nobody_who_is_waited_for_waits_for_the_background() -> None:
     world = World([SimModel("acme/a:free", says=counting())])
     router = world.router(answer_cache="memory")
     late, soon = ChatRequest.of("hi").but(lane="background"), ChatRequest.of("hi")
-    await asyncio.gather(router.achat(late), router.achat(soon), router.achat(late))
+    await at_once(router, router.achat(late), router.achat(soon), router.achat(late))
     assert len(world.asked) == 2
 
 

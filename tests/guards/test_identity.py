@@ -50,6 +50,15 @@ def at_least(least: int) -> Callable[[Any], bool]:
     return lambda exchange: len(exchange.text) >= least
 
 
+def a_class(**members: object) -> Guard:
+    """A guard of a class that is written anew."""
+    members["judge"] = Long.judge
+    made = type("Made", (Guard,), {"__module__": "mine", **members})
+    guard = made()
+    assert isinstance(guard, Guard)
+    return guard
+
+
 def local_class() -> type:
     class Local:
         pass
@@ -79,6 +88,7 @@ def unset() -> Callable[[Any], object]:
         lambda: at_least(3),
         Judged,
         lambda: Judged().accept,
+        lambda: a_class(words=("a",), bad=property(polite), worse=classmethod(polite)),
     ],
 )
 def test_the_same_guard_made_twice_is_one(make: Callable[[], Any]) -> None:
@@ -103,6 +113,12 @@ def test_guards_that_judge_otherwise_are_told_apart() -> None:
         polite,
         at_least(1),
         at_least(2),
+        a_class(words=("a",)),
+        a_class(words=("b",)),
+        a_class(bad=at_least(1)),
+        a_class(bad=at_least(2)),
+        a_class(bad=staticmethod(at_least(2))),
+        a_class(bad=property(at_least(2))),
         lambda exchange: True,
         lambda exchange: False,
         lambda exchange, least=2: True,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from freerouter_core.runtime.cache.single_flight import Flight, SingleFlight
+from freerouter_core.runtime.cache.single_flight import Flight, SingleFlight, Terms
 from freerouter_core.runtime.loop.clock import RealClock
 from freerouter_core.wire.delta import Delta
 
@@ -18,7 +18,7 @@ class Answering:
     def __init__(self) -> None:
         self.flights: SingleFlight[str] = SingleFlight(RealClock())
         self.end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.flight = self.flights.start("key", (), self._work)
+        self.flight = self.flights.start("key", Terms(True, (), ()), self._work)
 
     async def _work(self, flight: Flight[str]) -> str:
         return await self.end

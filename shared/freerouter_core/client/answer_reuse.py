@@ -19,7 +19,7 @@ from ..routing.answer_cache import BESIDE_STATE, AnswerCache
 from ..routing.answer_key import answer_key
 from ..routing.journal import Journal
 from ..routing.plan import Cached, Outcome
-from ..routing.reuse import StoredAnswer, slots, source_of, usable
+from ..routing.reuse import StoredAnswer, mark_of_sources, slots, source_of, usable
 from ..routing.steps import Attempt
 from ..runtime.cache.cache import Cache, place_beside
 from ..runtime.runtime import Runtime
@@ -48,8 +48,11 @@ class ReusePolicy:
         self.marks = tuple(identity_of(judge) for judge in (*config.guards, *own))
         self.policy = resolved.policy
         self.accounts = {source_of(account): account for account in resolved.accounts.values()}
+        self.sources_mark = mark_of_sources(self.accounts)
         self.terms = (config.tool_streaming, config.on_stream_break)
         """What decides how an answer is streamed."""
+        self.asks = (config, resolved.accounts)
+        """What decides how asking may fail, besides the time."""
         self.place = place_of(settings, runtime.state_of(resolved.settings.freerouter_state))
 
     def lookup(self, runtime: Runtime, request: ChatRequest) -> Lookup | None:
@@ -79,11 +82,19 @@ class Lookup:
         """The accounts whose answers will do, by source."""
         return self.policy.accounts
 
+    def lease(self, key: str) -> str:
+        """What is claimed of a key. Those who may not ask the same sources wait for nobody."""
+        return f"{key}|{self.policy.sources_mark}"
+
+    def flight(self, key: str) -> str:
+        """The name of requests under way that may be joined: of the same sources and cache."""
+        return f"{self.lease(key)}|{self.policy.place}"
+
     def at_once(self) -> Outcome | None:
         """A kept answer, if it can be had without waiting. On any thread."""
         if self.request.fresh or self.request.validate is not None or len(self.keys) > 1:
             return None
-        if self.runtime.flights.landed(self.keys[0]):
+        if self.runtime.flights.landed(self.flight(self.keys[0])):
             return None  # what is being written is newer
         values = self.cache.read(self.keys)
         kept = self._usable(values.get(self.keys[0])) if values else None

@@ -13,13 +13,13 @@ import copy
 from dataclasses import replace
 from functools import partial
 
-from ..errors import DeadlineExceeded, FreeRouterError, StreamBroken
+from ..errors import BadRequest, DeadlineExceeded, FreeRouterError, Refused, StreamBroken
 from ..guards.base import ChatClient
 from ..routing.journal import Journal
 from ..routing.plan import Cached, Outcome
 from ..routing.reuse import StoredAnswer, replayed, stored
 from ..runtime.cache.cache import LEASE, Cache
-from ..runtime.cache.single_flight import Flight
+from ..runtime.cache.single_flight import Flight, Terms
 from ..runtime.callables import CallableFailed
 from ..runtime.stream_output import Show
 from ..wire.delta import Delta
@@ -49,7 +49,9 @@ class CachedRun:
 
     def at_once(self) -> Outcome | None:
         """A kept answer, if it can be had without waiting."""
-        return None if self._lookup is None else self._lookup.at_once()
+        if self._lookup is None or self.context.config.session_name is not None:
+            return None  # what a session remembers is touched on the runtime's loop only
+        return self._lookup.at_once()
 
     async def __call__(self, show: Show | None = None) -> Outcome:
         """Return the outcome. Raises an error of the `FreeRouterError` tree."""
@@ -59,16 +61,25 @@ class CachedRun:
         lookup = self._lookup
         if lookup is None:
             return await self._ask(self.request, show)
+        flights = self.runtime.flights
         values: dict[str, bytes] = {}
-        newer = len(lookup.keys) == 1 and self.runtime.flights.landed(lookup.keys[0])
+        newer = len(lookup.keys) == 1 and flights.landed(lookup.flight(lookup.keys[0]))
         if not (self.request.fresh or newer):
             values = await lookup.cache.get(lookup.keys)
             kept = await self._accepted(lookup, values)
             if kept is not None:
                 self._replay(kept)
-                return kept
-        under_way = [key for key in lookup.keys if key in self.runtime.flights]
-        return await self._shared(lookup, lookup.free_key(values, under_way))
+                return self._remembered(kept)
+        under_way = [key for key in lookup.keys if lookup.flight(key) in flights]
+        return self._remembered(await self._shared(lookup, lookup.free_key(values, under_way)))
+
+    def _remembered(self, outcome: Outcome) -> Outcome:
+        """The outcome, which is a step of the session also if nothing was asked."""
+        memory = None if outcome.cached is None else self.context.session_memory()
+        if memory is not None:
+            seconds = self.runtime.clock.now() - self.started
+            memory.reused(self.request.label, outcome, seconds)
+        return outcome
 
     def _look(self) -> None:
         self._looked = True
@@ -124,16 +135,18 @@ class CachedRun:
         request = self.request
         # Nobody who is waited for waits for one who stands behind all others.
         lane = request.lane or self.context.resolved.lane
-        own = f"{key}|background" if lane == "background" else key
+        name = lookup.flight(key)
+        own = f"{name}|background" if lane == "background" else name
+        terms = self._terms(lookup, lane)
         while True:
-            flight = flights.under_way(key) or flights.under_way(own)
+            flight = flights.under_way(name) or flights.under_way(own)
             if request.fresh:
                 flight = None
             if flight is None:
                 lookup.tell("miss")
                 lead = partial(self._lead, lookup, key, request)
-                return await flights.start(own, self._terms(lookup), lead).follow(self.show)
-            joined = await self._joined(flight, same=flight.terms == self._terms(lookup))
+                return await flights.start(own, terms, lead).follow(self.show)
+            joined = await self._joined(flight, terms)
             if joined is not None and joined.cached is not None:
                 provider, model = joined.provider, joined.attempt.model.id
                 result = "joined" if joined.cached.joined else "hit"
@@ -141,33 +154,36 @@ class CachedRun:
                 return joined
             request = self._rest()
 
-    def _terms(self, lookup: Lookup) -> tuple[object, ...]:
-        """What decides how an answer is streamed, and whether it is valid."""
-        return (*lookup.policy.terms, self.request.replaces, self.request.validate)
+    def _terms(self, lookup: Lookup, lane: str) -> Terms:
+        request, policy = self.request, lookup.policy
+        shown = (*policy.terms, request.replaces, request.validate)
+        return Terms(self.show is not None, shown, (*policy.asks, lane), self.until)
 
-    async def _joined(self, flight: Flight[Outcome], *, same: bool) -> Outcome | None:
-        """The outcome of a request under way. None: it is of no use here, so ask.
-
-        `same`: it is of the same terms, so that its deltas may be shown and its errors shared.
-        """
-        landed_at = flight.landed_at
+    async def _joined(self, flight: Flight[Outcome], terms: Terms) -> Outcome | None:
+        """The outcome of a request under way. None: it is of no use here, so ask."""
+        landed_at, same = flight.landed_at, flight.terms.shown == terms.shown
+        follows = same and flight.terms.streamed
         try:
-            outcome = await flight.follow(self.show if same else None, self.until)
+            outcome = await flight.follow(self.show if follows else None, self.until)
         except DeadlineExceeded:  # of the other caller
             return None
         except TimeoutError:
             raise DeadlineExceeded("an equal request under way gave no answer in time") from None
         except FreeRouterError as error:
-            broken = isinstance(error, StreamBroken)
-            if not same or (broken and self.show is None):
+            if isinstance(error, StreamBroken):
+                shared = follows and self.show is not None
+            else:  # one of the other caller's options, time or accounts says nothing here
+                shared = isinstance(error, (BadRequest, Refused)) or terms.fails_as(flight.terms)
+            if not (same and shared):
                 return None
             raise copy.copy(error) from None
         if not same and not await self._is_valid(outcome):
             return None
         now = self.runtime.clock.now()
         cached = Cached(0.0, joined=True) if landed_at is None else Cached(now - landed_at)
-        outcome = replace(outcome, cached=cached, journal=Journal(started=now))
-        if not same:
+        answer = copy.deepcopy(outcome.answer)  # each caller may change what is his
+        outcome = replace(outcome, answer=answer, cached=cached, journal=Journal(started=now))
+        if not follows:
             self._replay(outcome)
         return outcome
 
@@ -205,13 +221,13 @@ class CachedRun:
                     flight.show(delta)
                 return outcome
             request = self._rest()
-        caches = self.runtime.caches
-        renewal = caches.spawn(_renew(lookup.cache, key))
+        caches, lease = self.runtime.caches, lookup.lease(key)
+        renewal = caches.spawn(_renew(lookup.cache, lease))
         try:
             return await self._ask_and_keep(lookup, key, request, show, flight)
         finally:
             renewal.cancel()
-            caches.spawn(_release(lookup.cache, key, after=flight.kept))
+            caches.spawn(_release(lookup.cache, lease, after=flight.kept))
 
     async def _ask_and_keep(
         self,
@@ -242,16 +258,16 @@ class CachedRun:
         It takes the lease, or waits for the answer of who holds it. That is no longer than asking
         takes: the other one has begun before, and who died renews no lease.
         """
-        clock, pause = self.runtime.clock, FIRST_LOOK
+        clock, pause, lease = self.runtime.clock, FIRST_LOOK, lookup.lease(key)
         now = clock.now()
         left = LONGEST_WAIT if self.until is None else (self.until - now) / 2
         give_up = now + min(LONGEST_WAIT, left)
         while True:
-            claimed = await lookup.cache.claim(key)
+            claimed = await lookup.cache.claim(lease)
             outcome = await self._accepted(lookup, await lookup.cache.get(lookup.keys))
             if outcome is not None:
                 if claimed:
-                    self.runtime.caches.spawn(lookup.cache.release(key))
+                    self.runtime.caches.spawn(lookup.cache.release(lease))
                 return outcome
             if claimed or clock.now() >= give_up:
                 return None

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from abc import ABC
 from collections.abc import Callable, Mapping
 from types import CodeType, FunctionType, MethodType
-from typing import Any
+from typing import Any, Generic
 
-from .base import GuardLike, mark_of
+from .base import Guard, GuardLike, mark_of
 
 _PLAIN = (str, bytes, int, float, bool, type(None))
+_JUDGES = ("judge", "__call__")
+_BASES: frozenset[type] = frozenset({object, Guard, ABC, Generic})
+"""Classes in which nothing is judged."""
 MAX_DEPTH = 20
 """Levels of a guard's options that are read."""
 
@@ -78,16 +82,29 @@ def _function(function: FunctionType, depth: int) -> object:
 def _object(value: object, depth: int) -> object:
     """An object of a class of Python's: its class, and its attributes."""
     kind = type(value)
-    methods = tuple(
-        _described(vars(parent)[name], depth + 1)
-        for parent in kind.__mro__
-        for name in ("judge", "__call__")
-        if isinstance(vars(parent).get(name), FunctionType)
-    )
-    if not methods or not hasattr(value, "__dict__"):
+    own = [vars(parent) for parent in kind.__mro__ if parent not in _BASES]
+    if not any(
+        isinstance(of.get(name), FunctionType) for of in own for name in _JUDGES
+    ) or not hasattr(value, "__dict__"):
         raise _Unknown
     if any("__slots__" in vars(parent) for parent in kind.__mro__):
         raise _Unknown
     options = _described(vars(value), depth + 1)
     flags = [getattr(value, n, None) for n in ("name", "on_prompt", "on_answer", "when_unsure")]
-    return (kind.__module__, kind.__qualname__, methods, options, _described(flags, depth + 1))
+    members = tuple(_members(of, depth) for of in own)
+    return (kind.__module__, kind.__qualname__, members, options, _described(flags, depth + 1))
+
+
+def _members(of: Mapping[str, object], depth: int) -> object:
+    """What a class has: its methods, and what it says for all its objects."""
+    names = (name for name in of if name in _JUDGES or not name.startswith(("__", "_abc_")))
+    return tuple((name, _described(_plain(of[name]), depth + 1)) for name in sorted(names))
+
+
+def _plain(member: object) -> object:
+    """A member, with what wraps a function by its name."""
+    if isinstance(member, (staticmethod, classmethod)):
+        return (type(member).__name__, member.__func__)
+    if isinstance(member, property):
+        return ("property", member.fget, member.fset, member.fdel)
+    return member

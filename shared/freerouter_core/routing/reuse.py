@@ -6,6 +6,7 @@ may have it. `replayed` shows it as a stream.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,11 @@ GOOD_ENDS = frozenset({"stop", "tool_calls", "function_call"})
 def source_of(account: Account) -> str:
     """Where an answer of this account comes from. The key does not matter."""
     return f"{account.provider}|{account.address}{'|simulated' if account.simulated else ''}"
+
+
+def mark_of_sources(sources: Collection[str]) -> str:
+    """A short text that is equal, in any process, for the same sources."""
+    return hashlib.sha256("\n".join(sorted(sources)).encode()).hexdigest()[:16]
 
 
 def stored(outcome: Outcome, at: float) -> StoredAnswer | None:

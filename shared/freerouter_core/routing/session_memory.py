@@ -31,7 +31,8 @@ class Step:
     """One request of a session.
 
     `label`: the request's own. `model`: who answered; empty: nobody. `seconds`: how long it took.
-    `attempts`: how many. `error`: the name of its error; empty: there was none.
+    `attempts`: how many; 0: the answer was kept, or another's. `error`: the name of its error;
+    empty: there was none.
     """
 
     label: str
@@ -92,6 +93,11 @@ class SessionMemory:
         self.switches += bool(self.model) and model.id != self.model
         self.model, self.identity, self.last = model.id, model.identity, now
         self.steps.append(Step(label, model.id, seconds, len(outcome.attempts)))
+
+    def reused(self, label: str, outcome: Outcome, seconds: float) -> None:
+        """A kept answer, or another's, served a request of the session. No model was asked, so the
+        session keeps to the one it has."""
+        self.steps.append(Step(label, outcome.attempt.model.id, seconds, 0))
 
     def failed(self, label: str, error: Exception, seconds: float) -> None:
         """A request of the session ended with an error."""

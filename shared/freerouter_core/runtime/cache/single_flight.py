@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from ...wire.delta import Delta
@@ -22,11 +23,37 @@ from ..stream_output import Show, SlowReader
 T = TypeVar("T")
 
 
-class Flight(Generic[T]):
-    """One request that several callers follow. `terms`: what its deltas depend on besides the key,
-    so that only those who have the same terms may see them."""
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a flight depends on besides its key, of him who started it.
 
-    def __init__(self, terms: object, clock: Clock) -> None:
+    Attributes:
+        streamed: whether there are deltas to see.
+        shown: what decides how it is shown. Only who has the same may see its deltas.
+        asks: what decides how it may fail, besides the time.
+        until: when it fails for want of time, by the clock. None: never.
+    """
+
+    streamed: bool
+    shown: tuple[object, ...]
+    asks: tuple[object, ...]
+    until: float | None = None
+
+    def fails_as(self, other: Terms) -> bool:
+        """Whether asking again on these terms would fail as it did on the others."""
+        if other.until is not None and (self.until is None or self.until > other.until + SLACK):
+            return False
+        return self.asks == other.asks
+
+
+SLACK = 1.0
+"""Seconds of further time in which nothing is expected to change."""
+
+
+class Flight(Generic[T]):
+    """One request that several callers follow."""
+
+    def __init__(self, terms: Terms, clock: Clock) -> None:
         self.terms = terms
         self.task: asyncio.Task[T]
         self.kept: asyncio.Task[Any] | None = None
@@ -117,9 +144,7 @@ class SingleFlight(Generic[T]):
         flight = self._flights.get(key)
         return flight is not None and flight.landed_at is not None
 
-    def start(
-        self, key: str, terms: object, work: Callable[[Flight[T]], AsyncCall[T]]
-    ) -> Flight[T]:
+    def start(self, key: str, terms: Terms, work: Callable[[Flight[T]], AsyncCall[T]]) -> Flight[T]:
         """Start a flight: `work` gets it, shows its deltas through it and returns the result."""
         flight: Flight[T] = Flight(terms, self._clock)
         self._flights[key] = flight
