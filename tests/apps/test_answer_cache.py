@@ -60,6 +60,20 @@ def test_the_service_keeps_answers_and_asks_anew_if_told(world: World[Any]) -> N
         assert texts == ["answer 5", "answer 5", "answer 6"]
 
 
+def test_each_of_several_tokens_has_answers_of_its_own(world: World[Any]) -> None:
+    def ask(client: TestClient, token: str, **fields: Any) -> Any:
+        header = {"authorization": f"Bearer {token}"}
+        return client.post(PATH, json={**BODY, **fields}, headers=header)
+
+    with TestClient(rest.app(world.router(answer_cache="memory"), token=["ada", "bob"])) as client:
+        said = [text_of(ask(client, token)) for token in ("ada", "bob", "ada", "bob")]
+        assert said == ["answer 1", "answer 2"] * 2
+        assert "answer 1" in ask(client, "ada", stream=True).text
+        assert ask(client, "eve").status_code == 401
+    with TestClient(rest.app(world.router(answer_cache="memory"), token="ada")) as client:
+        assert [text_of(ask(client, "ada")) for _ in range(2)] == ["answer 3"] * 2
+
+
 def test_metrics_count_what_looks_came_to(world: World[Any]) -> None:
     router = world.router(answer_cache="memory")
     metrics = Metrics(router)

@@ -63,7 +63,7 @@ def server(router: Router | None = None) -> MCPServer[Any]:
 def app(
     router: Router,
     *,
-    token: str | None = None,
+    token: str | Collection[str] | None = None,
     hosts: Collection[str] | None = None,
     origins: Collection[str] = (),
 ) -> ASGIApp:

@@ -127,7 +127,7 @@ router = api(_shared_router)
 def app(
     of: Router | None = None,
     *,
-    token: str | None = None,
+    token: str | Collection[str] | None = None,
     hosts: Collection[str] | None = None,
     origins: Collection[str] = (),
     names: Collection[str] = (),
@@ -139,7 +139,7 @@ def app(
     Args:
         of: the router. None: `Router()`.
         token: the bearer token that every path needs, except the page and the health checks. None:
-            no token.
+            no token. Those who send different ones of several tokens share no kept answer.
         hosts: the host names that are accepted, so that no other site can point its own name here.
             None: any.
         origins: what else may send requests from a browser, besides the service's own page: such as

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from ..catalogue.model import Model
@@ -28,6 +29,8 @@ from ..wire.request import ChatRequest
 from .config import RouterConfig
 from .resolve import Resolved
 
+caller: ContextVar[str] = ContextVar("freerouter_caller", default="")
+"""On whose behalf a router is asked. Requests of two callers share no answer."""
 _turns = itertools.count()
 """Whose turn it is among the variants of a request."""
 
@@ -57,10 +60,11 @@ class ReusePolicy:
 
     def lookup(self, runtime: Runtime, request: ChatRequest) -> Lookup | None:
         """Where the answer to a request is looked for. None: the request is malformed."""
+        namespace, whose = self.settings.namespace, caller.get()
+        if whose:
+            namespace = f"{namespace}|{whose}"
         try:
-            key = answer_key(
-                request, self.policy, marks=self.marks, namespace=self.settings.namespace
-            )
+            key = answer_key(request, self.policy, marks=self.marks, namespace=namespace)
         except (BadRequest, TypeError, ValueError, RecursionError):
             return None  # asking will tell what is wrong with it
         keys = slots(key, request, self.settings.variants)

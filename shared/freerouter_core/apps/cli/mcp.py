@@ -34,7 +34,7 @@ def mcp(
     http: bool,
     host: str,
     port: int,
-    token: str | None,
+    tokens: tuple[str, ...],
     no_token: bool,
     hosts: tuple[str, ...],
     origins: tuple[str, ...],
@@ -49,8 +49,8 @@ def mcp(
     if not http:
         server(router).run("stdio")
         return
-    check_token(host, token, no_token=no_token)
+    check_token(host, tokens, no_token=no_token)
     listener, address = listen(host, port)
     click.echo(f"FreeRouter's MCP server listens on {address}/mcp (Ctrl-C stops it)")
-    application = app(router, token=token, hosts=accepted_hosts(host, hosts), origins=origins)
+    application = app(router, token=tokens, hosts=accepted_hosts(host, hosts), origins=origins)
     serve_until_signal(application, listener, grace=GRACE, router=router)

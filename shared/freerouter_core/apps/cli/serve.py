@@ -66,8 +66,10 @@ def port_option(default: int) -> Callable[[C], C]:
 _ACCESS = (
     click.option(
         "--token",
+        "tokens",
+        multiple=True,
         envvar="FREEROUTER_SERVE_TOKEN",
-        help="Bearer token that callers must send.",
+        help="Bearer token that callers must send. May be repeated: one for each caller.",
     ),
     click.option(
         "--no-token",
@@ -92,7 +94,7 @@ _ACCESS = (
 
 
 def access_options(command: C) -> C:
-    """Who may use a server: `token`, `no_token`, `hosts` and `origins`."""
+    """Who may use a server: `tokens`, `no_token`, `hosts` and `origins`."""
     for option in reversed(_ACCESS):
         command = option(command)
     return command
@@ -103,9 +105,9 @@ def accepted_hosts(host: str, hosts: tuple[str, ...]) -> tuple[str, ...] | None:
     return (*LOOPBACK, host, *hosts) if hosts or host in LOOPBACK else None
 
 
-def check_token(host: str, token: str | None, *, no_token: bool) -> None:
+def check_token(host: str, tokens: tuple[str, ...], *, no_token: bool) -> None:
     """Raise `UsageError` if other machines could use the server without a token."""
-    if host not in LOOPBACK and not (token or no_token):
+    if host not in LOOPBACK and not (any(tokens) or no_token):
         raise click.UsageError(
             f"everyone who can reach {host} could use up your limits: "
             "pass --token, or --no-token to allow it"
@@ -145,7 +147,7 @@ def serve(
     *,
     host: str,
     port: int,
-    token: str | None,
+    tokens: tuple[str, ...],
     no_token: bool,
     hosts: tuple[str, ...],
     origins: tuple[str, ...],
@@ -163,7 +165,7 @@ def serve(
     """
     from ..rest import app
 
-    check_token(host, token, no_token=no_token)
+    check_token(host, tokens, no_token=no_token)
     router = Router(
         model=model,
         max_wait=max_wait,
@@ -173,12 +175,12 @@ def serve(
     router.check()
     ModelNames.parse(names)
     listener, address = listen(host, port)
-    key = "YOUR_TOKEN" if token else "any"
+    key = "YOUR_TOKEN" if any(tokens) else "any"
     click.echo(f"FreeRouter listens on {address}/v1 (Ctrl-C stops it)")
     click.echo(f"  export OPENAI_BASE_URL={address}/v1 OPENAI_API_KEY={key}")
     application = app(
         router,
-        token=token,
+        token=tokens,
         hosts=accepted_hosts(host, hosts),
         origins=origins,
         names=names,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import hmac
 from collections.abc import Collection
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ...client.answer_reuse import caller
 from .errors import refusal
 
 MAX_BODY = 10_000_000
@@ -22,20 +24,23 @@ token itself."""
 class AccessMiddleware:
     """ASGI middleware that checks the token, Host, Origin, Sec-Fetch-Site and Content-Length.
 
-    `token`: None lets everybody in. `hosts`: the accepted host names; None accepts any. `origins`:
+    `token`: None lets everybody in. With several, those who send different ones share no kept
+    answer. `hosts`: the accepted host names; None accepts any. `origins`:
     what else may send requests from a browser, such as `app://obsidian.md`.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        token: str | None,
+        token: str | Collection[str] | None,
         hosts: Collection[str] | None,
         origins: Collection[str] = (),
     ) -> None:
         self.app, self.origins = app, frozenset(origins)
         self.hosts = None if hosts is None else {host.lower() for host in hosts}
-        self.tokens = _encodings(token) if token else ()
+        given = [token] if isinstance(token, str) else list(token or ())
+        self.tokens = [(each, _caller(word)) for word in given if word for each in _encodings(word)]
+        self.tells_callers = len({mark for _, mark in self.tokens}) > 1
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -87,7 +92,18 @@ class AccessMiddleware:
         given = [headers.get(b"x-api-key", b"")]  # Anthropic's clients
         if scheme.lower() == b"bearer":
             given.append(credentials.strip())
-        return any(hmac.compare_digest(one, token) for one in given for token in self.tokens)
+        marks = [
+            mark
+            for token, mark in self.tokens
+            if any(hmac.compare_digest(one, token) for one in given)
+        ]
+        caller.set(marks[0] if marks and self.tells_callers else "")
+        return bool(marks)
+
+
+def _caller(token: str) -> str:
+    """Whose requests come with this token, without the token itself."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _encodings(token: str) -> tuple[bytes, ...]:
