@@ -118,7 +118,7 @@ def test_every_part_of_an_answer_is_kept() -> None:
     assert StoredAnswer.decode(kept.encode()) == kept
     given = {name for name in Answer.__dataclass_fields__ if getattr(full, name)}
     assert Answer.__dataclass_fields__.keys() - given == {
-        "invalid_calls", "refusal", "error"
+        "invalid_calls", "refusal", "error", "vectors", "ranking"
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from ..catalogue.providers import Account
 from ..wire.answer import Answer
 from ..wire.delta import Delta
 from ..wire.json_values import Json, as_dicts, encode_json, parse_json
-from ..wire.redact import redact_answer
+from ..wire.redact import tells_key
 from ..wire.request import ChatRequest
 from ..wire.tool_calls import ToolCall, ToolCallFragment
 from .plan import Outcome
@@ -94,7 +94,7 @@ def stored(outcome: Outcome, at: float) -> StoredAnswer | None:
     plain = not (outcome.seams or outcome.flags or outcome.aside or outcome.cached)
     if not (whole and plain) or _was_charged(outcome):
         return None
-    if redact_answer(answer, attempt.account, with_text=True) != answer:
+    if tells_key(answer, attempt.account):  # the rest of it came without keys
         return None
     return StoredAnswer(answer, attempt.model.id, source_of(attempt.account), at)
 

@@ -56,15 +56,18 @@ def redact_fault(fault: Fault, account: Account) -> Fault:
     return replace(fault, message=message[:_MAX_MESSAGE])
 
 
+def tells_key(answer: Answer, account: Account) -> bool:
+    """Whether something in what the model said looks like a key."""
+    called = [text for call in answer.tool_calls for text in (call.name, call.arguments)]
+    texts = "\n".join([answer.text, answer.reasoning, answer.refusal, *called])
+    return _suspicious(texts, _secrets_of(account)) or hide_keys(texts) != texts
+
+
 def redact_answer(answer: Answer, account: Account, *, with_text: bool = False) -> Answer:
     """The answer with keys out of all that its text is not; `with_text`: out of its text and calls
     too."""
     secrets = _secrets_of(account)
-    if with_text:
-        called = [text for call in answer.tool_calls for text in (call.name, call.arguments)]
-        texts = "\n".join([answer.text, answer.reasoning, answer.refusal, *called])
-        with_text = _suspicious(texts, secrets) or hide_keys(texts) != texts
-    if with_text:
+    if with_text and tells_key(answer, account):
         calls = tuple(
             replace(
                 call, name=redact(call.name, account), arguments=redact(call.arguments, account)

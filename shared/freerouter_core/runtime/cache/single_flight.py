@@ -11,7 +11,7 @@ follow. When the last one has left, the task is cancelled.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -66,6 +66,9 @@ class Flight(Generic[T]):
         self._deltas: list[Delta] = []
         self._followers = 0
         self._waiting: list[asyncio.Future[None]] = []
+        """Of those who want the next delta."""
+        self._patient: list[asyncio.Future[None]] = []
+        """Of those who want the end alone."""
 
     def show(self, delta: Delta) -> None:
         """Show a delta to all who follow, now or later."""
@@ -91,9 +94,12 @@ class Flight(Generic[T]):
                             await reader.drain()
                 if self.task.done():
                     return self.task.result()
-                left = None if until is None or shown else max(0.0, until - self._clock.now())
-                async with asyncio.timeout(left):
-                    await self._news(to_show=show is not None)
+                news = self._news(to_show=show is not None)
+                if until is None or shown:
+                    await news
+                    continue
+                async with asyncio.timeout(max(0.0, until - self._clock.now())):
+                    await news
         finally:
             self._followers -= 1
             if not self._followers and not self.task.done():
@@ -102,24 +108,20 @@ class Flight(Generic[T]):
 
     async def _news(self, *, to_show: bool) -> None:
         """Wait until there is something to show, or the end."""
-        if not to_show:
-            await asyncio.wait({self.task})
-            return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
+        (self._waiting if to_show else self._patient).append(future)
         await future
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
+        _wake(waiting)
 
     def ended(self, task: asyncio.Task[T]) -> None:
         """The task has ended: all who wait learn of it."""
         if _succeeded(task):  # an error counts as seen, also if nobody follows any more
             self.landed_at = self._clock.now()
         self._wake()
+        _wake(self._patient)
 
 
 class SingleFlight(Generic[T]):
@@ -167,6 +169,12 @@ class SingleFlight(Generic[T]):
     def forget(self) -> None:
         """After a fork or a close: forget what was under way."""
         self._flights.clear()
+
+
+def _wake(waiting: Iterable[asyncio.Future[None]]) -> None:
+    for future in waiting:
+        if not future.done():
+            future.set_result(None)
 
 
 def _succeeded(task: asyncio.Task[Any]) -> bool:
