@@ -337,6 +337,6 @@ def test_a_window_is_the_same_after_it_was_stored() -> None:
     assert list(again.grants) == [2, 1], "in order of time, whoever came first"
 
 
-@pytest.mark.parametrize("state", [None, b"", b"frw2", b"\0" * 28, Window().state() + b"x"])
+@pytest.mark.parametrize("state", [None, b"", b"frw3", b"\0" * 32, Window().state() + b"x"])
 def test_what_no_window_wrote_is_an_empty_one(state: Any) -> None:
     assert Window.of(state) == Window()

@@ -53,17 +53,22 @@ class Background:
     demands: Demands
     pace: Pace = "even"
 
-    def free_at(self, charge: Charge, window: Window, amount: float, now: float) -> float:
-        """When a background request may take `amount` (unix seconds). `now`: at once."""
+    def free_at(
+        self, charge: Charge, window: Window, amount: float, now: float, left: float = 0.0
+    ) -> float:
+        """When a background request may take `amount` (unix seconds). `now`: at once.
+
+        `left`: how much it leaves to those who took less in other processes.
+        """
         if charge.amount is not None:  # the owner's money has an owner who sets its pace
             return now
         limit, size = charge.limit, size_of(charge.limit)
         demand = self.demands.get(charge.window) or Demand.unknown(size, now)
         if is_long(charge):
-            return pacing(limit, window, demand, self.pace, now, amount).free_at
-        if not window.background and window.used + amount <= max(amount, CALM * size):
+            return pacing(limit, window, demand, self.pace, now, amount + left).free_at
+        if not window.background and window.used + amount + left <= max(amount, CALM * size):
             return now
-        return window.background_free_at(limit, amount, size - round(demand.most(now)), now)
+        return window.background_free_at(limit, amount + left, size - round(demand.most(now)), now)
 
 
 def is_long(charge: Charge) -> bool:

@@ -11,12 +11,13 @@ decides for one process, for all processes of a machine (SQLite) and for many ma
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..catalogue.calendar import DAY
 from ..catalogue.providers import Limit
 from .charges import DOLLAR, Charge, Grant, Refusal, amount_of, is_budget, size_of
 from .lanes import Background
+from .shares import YIELD_POLL, lane_of
 from .window import Window
 
 LEARNT_POLL = 2.0
@@ -26,6 +27,8 @@ DAY_RESERVE = 100
 
 Windows = Callable[[Charge], Window]
 """Finds the window of a charge as it is now."""
+Lines = Mapping[str, int]
+"""By scope: how many requests of one lane and one process wait."""
 
 
 def reserve(
@@ -36,13 +39,16 @@ def reserve(
     tokens: int = 0,
     keep: float = 0.0,
     background: Background | None = None,
+    lines: Lines | None = None,
 ) -> Grant | Refusal:
     """Take a share of every charge, or return the refusal that lasts longest.
 
     `number`: the grant's own. `keep`: the part of each limit to leave untouched, 0 to 1.
-    `background`: what a background request must leave; None: it is interactive.
+    `background`: what a background request must leave; None: it is interactive. `lines`: how many
+    requests of its lane and process wait behind it, by scope; None: no other process is there.
     """
     refusal: Refusal | None = None
+    full: Charge | None = None
     for charge in charges:
         window, limit = windows(charge), charge.limit
         window.expire(limit, now)
@@ -50,19 +56,56 @@ def reserve(
             for at in charge.before:
                 window.take(limit, 0, 1, at)
         amount = amount_of(charge, tokens)
-        until = window.free_at(limit, amount, _usable(limit, keep), now)
-        kept = background is not None and until <= now
-        if background is not None and kept:
-            until = background.free_at(charge, window, amount, now)
+        until, kept = _free_at(charge, window, amount, now, keep, background)
+        if until <= now and lines is not None:
+            left = window.shares.left_by(lane_of(number), amount, limit.per, now)
+            if left and _free_at(charge, window, amount, now, keep, background, left)[0] > now:
+                until, kept = now + YIELD_POLL, False
         if charge.name and until > now:
             until = min(until, now + LEARNT_POLL)
         if until > now and (refusal is None or until > refusal.until):
-            refusal = Refusal(until, charge.scope, limit=limit, kept=kept)
-    if refusal is not None:
+            refusal, full = Refusal(until, charge.scope, limit=limit, kept=kept), charge
+    if refusal is not None and full is not None:
+        if lines is not None:
+            _wait_in_line(windows(full), full, number, lines, now, refusal.until)
         return refusal
     for charge in charges:
-        windows(charge).take(charge.limit, number, amount_of(charge, tokens), now)
+        window, amount = windows(charge), amount_of(charge, tokens)
+        window.take(charge.limit, number, amount, now)
+        if lines is not None:
+            waiting = lines.get(charge.scope, 0)
+            window.shares.took(lane_of(number), amount, waiting, charge.limit.per, now)
     return Grant(number, charges, now, tokens)
+
+
+def _free_at(
+    charge: Charge,
+    window: Window,
+    amount: float,
+    now: float,
+    keep: float,
+    background: Background | None,
+    left: float = 0.0,
+) -> tuple[float, bool]:
+    """(when `amount` fits and leaves `left`, whether the room is kept for interactive ones)."""
+    until = window.free_at(charge.limit, amount + left, _usable(charge.limit, keep), now)
+    if background is None or until > now:
+        return until, False
+    return background.free_at(charge, window, amount, now, left), True
+
+
+def _wait_in_line(
+    window: Window,
+    charge: Charge,
+    number: int,
+    lines: Lines,
+    now: float,
+    until: float,
+) -> None:
+    """Tell the other processes. Leases end unannounced, so their room is awaited from now on."""
+    opens = now if charge.limit.concurrent is not None else until
+    waiting = lines.get(charge.scope, 0) + 1
+    window.shares.waits(lane_of(number), waiting, opens, until, charge.limit.per, now)
 
 
 def _usable(limit: Limit, keep: float) -> int:

@@ -15,6 +15,7 @@ from struct import Struct
 from ..catalogue.calendar import period
 from ..catalogue.providers import Limit
 from .charges import Charge, Grant, amount_of, size_of
+from .shares import SHARE_SIZE, Shares
 
 MARGIN = 0.5
 """Seconds added to a rolling window: requests may arrive a little later than they were sent, and
@@ -34,11 +35,11 @@ was wrong, and counts for nothing."""
 EPSILON = 1e-9
 """An excess below this is rounding."""
 
-_HEAD = Struct("<4sddd")
-_FORMAT = b"frw2"
+_HEAD = Struct("<4sIddd")
+_FORMAT = b"frw3"
 """The first bytes of a stored window: the format and its version."""
 _ENTRY = 24
-"""Bytes of one entry of the log: three numbers of eight."""
+"""Bytes of one entry of the log: three numbers of eight. The shares follow the log."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class Window:
     background requests took of it; the numbers of their grants are odd. `since`: the start of
     a fixed period, or the time of a bucket's level. `grants`, `times` (unix seconds) and `amounts`
     are the columns of the log. `leases`: whether it holds leases, which end with their process.
+    `shares`: what each of the processes took, where they share the window.
     """
 
     used: float = 0.0
@@ -58,34 +60,33 @@ class Window:
     times: array[float] = field(default_factory=lambda: array("d"))
     amounts: array[float] = field(default_factory=lambda: array("d"))
     leases: bool = False
+    shares: Shares = field(default_factory=Shares)
 
     @classmethod
     def of(cls, state: bytes | None) -> Window:
         """The window with this `state`; an empty one if no `Window` wrote it."""
-        if (
-            not isinstance(state, bytes)
-            or (len(state) - _HEAD.size) % _ENTRY
-            or len(state) < _HEAD.size
-        ):
+        if not isinstance(state, bytes) or len(state) < _HEAD.size:
             return cls()
-        format_, used, background, since = _HEAD.unpack_from(state)
-        if format_ != _FORMAT:
+        format_, count, used, background, since = _HEAD.unpack_from(state)
+        log_ends = _HEAD.size + count * _ENTRY
+        if format_ != _FORMAT or len(state) < log_ends or (len(state) - log_ends) % SHARE_SIZE:
             return cls()
         window = cls(used=used, background=background, since=since)
-        third = (len(state) - _HEAD.size) // _ENTRY * 8
         at = _HEAD.size
         for column in (window.grants, window.times, window.amounts):
-            column.frombytes(state[at : at + third])
-            at += third
+            column.frombytes(state[at : at + count * 8])
+            at += count * 8
+        window.shares = Shares.of(state[log_ends:])
         return window
 
     def state(self) -> bytes:
         """The window as bytes, for a store."""
         return (
-            _HEAD.pack(_FORMAT, self.used, self.background, self.since)
+            _HEAD.pack(_FORMAT, len(self.times), self.used, self.background, self.since)
             + self.grants.tobytes()
             + self.times.tobytes()
             + self.amounts.tobytes()
+            + self.shares.state()
         )
 
     def expire(self, limit: Limit, now: float) -> None:
@@ -172,12 +173,20 @@ class Window:
         over = self.background + amount - share
         if over <= EPSILON:
             return now
-        if limit.concurrent is None and limit.reset == "rolling" and share >= amount:
-            for at, logged in self.background_log():
-                over -= logged
-                if over <= EPSILON:
-                    return at + limit.per + MARGIN
-        return now + (LEASE_POLL if limit.concurrent is not None else RESERVE_POLL)
+        if limit.concurrent is not None:
+            return now + LEASE_POLL
+        if share < amount:
+            return now + RESERVE_POLL
+        if limit.reset == "bucket":
+            return now + min(RESERVE_POLL, over * limit.per / size_of(limit) + 0.001)
+        if limit.reset != "rolling":
+            ends = period(limit.reset, limit.per, now - MARGIN)[1] + MARGIN
+            return min(now + RESERVE_POLL, ends)
+        for at, logged in self.background_log():
+            over -= logged
+            if over <= EPSILON:
+                return at + limit.per + MARGIN
+        return now + RESERVE_POLL
 
     def free_at(self, limit: Limit, amount: float, size: float, now: float) -> float:
         """When `amount` more fits into `size` (unix seconds): `now` if it fits already.

@@ -5,8 +5,8 @@ them, or a `Refusal` with the time until which one has no room. When it ends, `s
 became of the grant. A limit's `Window` may live in a store that other processes share. Decisions
 travel to the store as functions over windows, and the store runs each as one step.
 
-What may wait. Memory decides first, and what memory refuses is not asked of the store. So a known
-limit costs no wait, and if the store is lost or emptied, this process still knows what it spent.
+What may wait. Memory decides first, and what it refuses is not asked of the store. So a known limit
+costs no wait, and if the store is lost or emptied, this process still knows what it spent.
 A store gets `STORE_TIMEOUT` seconds. One that fails is left alone for `STORE_RETRY_AFTER` seconds,
 and memory decides alone. How grants ended is reported to the store beside the requests; while the
 store is lost, the reports wait. Requests that were refused stand in line (`WaitingLines`). A
@@ -35,7 +35,7 @@ from ...routing.charges import Charge, Grant, Refusal
 from ...routing.congestion import Congestion, delay, denial
 from ...routing.demand_book import DemandBook
 from ...routing.lanes import Background, Place
-from ...routing.limits import Windows, changes, reserve, settle
+from ...routing.limits import Lines, Windows, changes, reserve, settle
 from ...routing.pacing import Pacing
 from ...routing.turn import turn_at
 from ...routing.usage_stats import HOUR, Tallies
@@ -94,39 +94,41 @@ class Ledger:
     ) -> Grant | Refusal:
         """Take a share of every charge, or of none.
 
-        `place`: where the request stands in lines. `keep`: the share of each limit to
-        leave untouched, 0 to 1. `pace`: how a background request may spend a day's quota.
+        `place`: where it stands in lines. `keep`: the share of each limit to leave untouched,
+        0 to 1. `pace`: how a background request may spend a day's quota.
         """
         now = self._clock.now()
         for charge in charges:
-            until = self._lines.busy_until(charge.scope, place)
-            if until is not None:
+            if (until := self._lines.busy_until(charge.scope, place)) is not None:
                 before = self._lines.ahead(charge.scope, place)
                 turn = self._turn(before, charge.scope, charges, now)
-                until = max(until, now + 0.001)
-                return Refusal(until, charge.scope, turn, len(before), charge.limit)
-        # The numbers of background grants are odd: so a window's log tells the lanes apart.
+                return Refusal(
+                    max(until, now + 0.001), charge.scope, turn, len(before), charge.limit
+                )
+        # Background grants are odd: so a window's log tells the lanes apart.
         grant_number = next(self._grant_numbers) + place.background
         background = Background(self.demands.by_window, pace) if place.background else None
         warnings: list[QuotaLow] = []
         used: list[tuple[Charge, float, float]] = []
 
-        def decide(windows: Windows, at: float) -> tuple[Grant | Refusal, bool]:
-            result = reserve(windows, charges, grant_number, at, tokens, keep, background)
-            granted = isinstance(result, Grant)
+        def decide(windows: Windows, at: float, lines: Lines | None = None) -> Grant | Refusal:
+            result = reserve(windows, charges, grant_number, at, tokens, keep, background, lines)
             used[:] = [(charge, windows(charge).interactive, at) for charge in charges]
-            warnings[:] = low_quotas(windows, charges) if granted else ()
-            return result, granted
+            warnings[:] = low_quotas(windows, charges) if isinstance(result, Grant) else ()
+            return result
 
-        result, _ = decide(self._memory.window, self._clock.now())
+        result = decide(self._memory.window, self._clock.now())
         if isinstance(result, Grant) and self.store_usable:
-            decision = self.store.change(
-                charges, lambda windows: decide(windows, self._shared_now()), self._clock.wall()
-            )
+            lines = {c.scope: self.in_line(c.scope)[place.background] for c in charges}
+
+            def decide_there(windows: Windows) -> tuple[Grant | Refusal, bool]:
+                return decide(windows, self._shared_now(), lines), True  # who waits is kept, too
+
+            decision = self.store.change(charges, decide_there, self._clock.wall())
             result = await self._confirm(result, decision)
-        elif self.store.shared:  # memory knows this process alone
-            used.clear()
-        refused = not place.background and isinstance(result, Refusal)
+        elif self.store.shared:
+            used.clear()  # memory knows this process alone
+        refused = isinstance(result, Refusal) and not place.background
         for charge, amount, at in used:
             waiting = self._lines.length(charge.scope, interactive=True) + refused
             self.demands.look(charge, amount, waiting, at)
