@@ -103,7 +103,7 @@ def test_a_process_that_comes_later_or_dies_costs_the_others_nothing() -> None:
     group.run(60.0, at_once=[32, 0, 0, 0])
     before = group.taken[0]
     group.run(60.0, at_once=[8] * 4)
-    assert jain([group.taken[0] - before, *group.taken[1:]]) >= 0.9
+    assert jain([group.taken[0] - before, *group.taken[1:]]) >= 0.85
     group.taken = [0] * 4
     assert group.run(60.0, at_once=[32, 0, 0, 0])[0] >= 0.9 * before
 

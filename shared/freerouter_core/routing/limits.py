@@ -74,7 +74,7 @@ def reserve(
         window.take(charge.limit, number, amount, now)
         if lines is not None:
             waiting = lines.get(charge.scope, 0)
-            window.shares.took(lane_of(number), amount, waiting, charge.limit.per, now)
+            window.shares.took(lane_of(number), amount, waiting, charge.limit, now)
     return Grant(number, charges, now, tokens)
 
 
@@ -105,7 +105,7 @@ def _wait_in_line(
     """Tell the other processes. Leases end unannounced, so their room is awaited from now on."""
     opens = now if charge.limit.concurrent is not None else until
     waiting = lines.get(charge.scope, 0) + 1
-    window.shares.waits(lane_of(number), waiting, opens, until, charge.limit.per, now)
+    window.shares.waits(lane_of(number), waiting, opens, until, charge.limit, now)
 
 
 def _usable(limit: Limit, keep: float) -> int:

@@ -7,8 +7,8 @@ leaves any, so a place is never left to nobody.
 A process waits while it says so: until the moment it was told, and `GRACE` longer. One that died
 says nothing any more. What was taken counts less and less, by the period of the limit.
 
-Who joins later starts like the one that took least: nobody stands back for what it did while it
-was alone.
+Who joins later catches up at most the limit's size: nobody stands back for all that it did while
+it was alone.
 
 Each lane of a process has a share of its own. Interactive requests never leave room to background
 ones. Background ones leave to interactive ones of other processes whatever those wait for.
@@ -19,6 +19,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from struct import Struct
+
+from ..catalogue.providers import Limit
+from .charges import size_of
 
 GRACE = 0.5
 """Seconds after the moment it was told in which a process may still come for its place."""
@@ -81,28 +84,28 @@ class Shares(dict[int, Share]):
             for key, one in self.items()
         )
 
-    def took(self, key: int, amount: float, waiting: int, period: float, now: float) -> None:
+    def took(self, key: int, amount: float, waiting: int, limit: Limit, now: float) -> None:
         """It took `amount`, and so many still stand in its line, who come at once."""
-        taken = self._taken(key, period, now)
+        taken = self._taken(key, limit, now)
         self[key] = Share(taken + amount, now, waiting, now, now + GRACE)
         if len(self) > 1:
-            self._forget(period, now)
+            self._forget(limit.per, now)
 
     def waits(
-        self, key: int, waiting: int, opens: float, until: float, period: float, now: float
+        self, key: int, waiting: int, opens: float, until: float, limit: Limit, now: float
     ) -> None:
         """So many stand in its line. They come from `opens` on, and at `until` at the latest."""
-        taken = self._taken(key, period, now)
+        taken = self._taken(key, limit, now)
         self[key] = Share(taken, now, waiting, opens - SKEW, until + GRACE)
 
-    def _taken(self, key: int, period: float, now: float) -> float:
-        """What it took. One that joins gets no more at first than those that took least."""
-        own = self.get(key)
+    def _taken(self, key: int, limit: Limit, now: float) -> float:
+        """What it took. Who joins is at most the limit's size behind those that took least."""
+        own, period = self.get(key), limit.per
         taken = own.faded(period, now) if own else 0.0
         if own is not None and own.ends + period >= now:
             return taken
         others = (one.faded(period, now) for one in self.values() if one.ends + period >= now)
-        return max(taken, min(others, default=0.0))
+        return max(taken, min(others, default=0.0) - size_of(limit))
 
     def left_by(self, key: int, amount: float, period: float, now: float) -> float:
         """How much a request of `amount` must leave to others."""

@@ -6,15 +6,15 @@ became of the grant. A limit's `Window` may live in a store that other processes
 travel to the store as functions over windows, and the store runs each as one step.
 
 What may wait. Memory decides first, and what it refuses is not asked of the store. So a known limit
-costs no wait, and if the store is lost or emptied, this process still knows what it spent.
-A store gets `STORE_TIMEOUT` seconds. One that fails is left alone for `STORE_RETRY_AFTER` seconds,
-and memory decides alone. How grants ended is reported to the store beside the requests; while the
-store is lost, the reports wait. Requests that were refused stand in line (`WaitingLines`). A
-request is refused while an earlier one waits, so nobody overtakes.
+costs no wait, and if the store is lost or emptied, this process still knows what it spent. A store
+gets `STORE_TIMEOUT` seconds. One that fails is left alone for `STORE_RETRY_AFTER` seconds, and
+memory decides alone. How grants ended is reported beside the requests; while the store is lost,
+the reports wait. Requests that were refused stand in line (`WaitingLines`). None is granted
+anything while an earlier one waits, so nobody overtakes.
 
 What is cancelled, and how. A request that is cancelled while the store decides leaves nothing
 taken: memory gives its share back at once, and the store as soon as it has answered. What was sent
-stays spent until its window has passed (law 4). Only leases of concurrency come back.
+stays spent until its window has passed (law 4). Only leases come back.
 """
 
 from __future__ import annotations
@@ -102,11 +102,9 @@ class Ledger:
             if (until := self._lines.busy_until(charge.scope, place)) is not None:
                 before = self._lines.ahead(charge.scope, place)
                 turn = self._turn(before, charge.scope, charges, now)
-                return Refusal(
-                    max(until, now + 0.001), charge.scope, turn, len(before), charge.limit
-                )
-        # Background grants are odd: so a window's log tells the lanes apart.
-        grant_number = next(self._grant_numbers) + place.background
+                until = max(until, now + 0.001)
+                return Refusal(until, charge.scope, turn, len(before), charge.limit)
+        grant_number = next(self._grant_numbers) + place.background  # odd: so logs tell the lanes
         background = Background(self.demands.by_window, pace) if place.background else None
         warnings: list[QuotaLow] = []
         used: list[tuple[Charge, float, float]] = []
