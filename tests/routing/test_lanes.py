@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,12 +12,13 @@ from hypothesis import strategies as st
 
 from freerouter_core import Limit
 from freerouter_core.catalogue.calendar import DAY, HOUR
+from freerouter_core.catalogue.providers import Account as ProviderAccount
 from freerouter_core.routing.charges import Charge, Grant, Refusal
 from freerouter_core.routing.demand import Demand
 from freerouter_core.routing.lanes import Background, Place
 from freerouter_core.routing.limits import reserve, settle
 from freerouter_core.routing.pacing import AT_ONCE, pacing
-from freerouter_core.routing.slow_start import FIRST, STEADY, SlowStart
+from freerouter_core.routing.slow_start import POLL, SlowStart
 from freerouter_core.routing.window import LEASE_POLL, MARGIN, RESERVE_POLL, Window
 from freerouter_core.wire.request import Pace
 
@@ -301,45 +303,68 @@ def test_a_rolling_day_that_is_wanted_whole_leaves_nothing() -> None:
 # -- limits that nobody stated --------------------------------------------------------------------
 
 
-def test_a_job_begins_with_a_few_and_with_one_more_for_each_answer() -> None:
+UNSTATED = ProviderAccount("acme", "https://acme.example", "k")
+RATED = replace(UNSTATED, limits=(Limit(requests=20, per=60.0),))
+
+
+def started(account: ProviderAccount, at: float, *, sent: int = 2) -> SlowStart:
+    """So many were sent, and one was answered."""
     start = SlowStart()
-    for _ in range(int(FIRST)):
-        assert start.room("a")
-        start.sent("a")
-    assert not start.room("a")
-    assert start.room("b")
-    start.answered("a", MIDNIGHT)
-    start.ended("a")
-    assert start.room("a")
-    for _ in range(2):
-        start.sent("a")
-    assert not start.room("a")
+    for _ in range(sent):
+        start.sent(account.scope)
+    start.answered(account, at)
+    start.ended(account.scope)
+    return start
 
 
-def test_a_refusal_halves_it_for_a_while() -> None:
-    start = SlowStart()
-    start.refused("a", MIDNIGHT)  # nobody is under way
-    for n in range(10):
-        start.sent("a")
-        start.answered("a", MIDNIGHT + n)
-    allowed = start._accounts["a"].allowed
-    start.refused("a", MIDNIGHT + 10.0)
-    start.refused("a", MIDNIGHT + 11.0)
-    assert start._accounts["a"].allowed == allowed / 2, "the same refusal, told twice"
+def test_a_job_begins_with_two_and_interactive_requests_under_way_count() -> None:
+    start, scope = SlowStart(), UNSTATED.scope
+    assert start.free_at(scope, 9, MIDNIGHT) == MIDNIGHT
+    start.sent(scope)
+    assert start.free_at(scope, 1, MIDNIGHT) == MIDNIGHT
+    assert start.free_at(scope, 2, MIDNIGHT) == MIDNIGHT + POLL
+    start.ended(scope)
+    assert start.free_at(scope, 9, MIDNIGHT) == MIDNIGHT, "one may always go"
 
-    start.answered("a", MIDNIGHT + 12.0)
-    assert start._accounts["a"].allowed == allowed / 2
-    start.answered("a", MIDNIGHT + 10.0 + STEADY)
-    assert start._accounts["a"].allowed == allowed / 2 + 2 / allowed, "and slowly from then on"
+
+def test_one_more_goes_after_each_round_of_answers() -> None:
+    start, scope = started(UNSTATED, MIDNIGHT), UNSTATED.scope
+    assert start.free_at(scope, 2, MIDNIGHT) > MIDNIGHT
+    start.sent(scope)
+    start.answered(UNSTATED, MIDNIGHT)
+    start.answered(UNSTATED, MIDNIGHT)
+    assert start.free_at(scope, 2, MIDNIGHT) == MIDNIGHT
+
+
+def test_one_more_goes_each_minute_where_a_limit_of_the_minute_is_stated() -> None:
+    start, scope = started(RATED, MIDNIGHT), RATED.scope
+    assert start.free_at(scope, 2, MIDNIGHT) == MIDNIGHT
+    start.sent(scope)
+    start.sent(scope)
+    for _ in range(9):
+        start.answered(RATED, MIDNIGHT + 59.0)
+    assert start.free_at(scope, 3, MIDNIGHT + 59.0) > MIDNIGHT + 59.0
+    start.answered(RATED, MIDNIGHT + 60.0)
+    assert start.free_at(scope, 3, MIDNIGHT + 60.0) == MIDNIGHT + 60.0
+
+
+def test_after_a_refusal_none_goes_for_a_minute_and_then_one_more_each_minute() -> None:
+    start, scope = SlowStart(), UNSTATED.scope
+    start.refused(scope, MIDNIGHT)
+    assert start.free_at(scope, 0, MIDNIGHT + 59.0) == MIDNIGHT + 60.0
+    assert start.free_at(scope, 0, MIDNIGHT + 60.0) == MIDNIGHT + 60.0
+    start.sent(scope)
+    assert start.free_at(scope, 1, MIDNIGHT + 60.0) > MIDNIGHT + 60.0
+    start.answered(UNSTATED, MIDNIGHT + 119.0)
+    assert start.free_at(scope, 1, MIDNIGHT + 119.0) > MIDNIGHT + 119.0
+    start.answered(UNSTATED, MIDNIGHT + 120.0)
+    assert start.free_at(scope, 1, MIDNIGHT + 120.0) == MIDNIGHT + 120.0
 
 
 def test_who_leaves_room_gets_no_more() -> None:
-    start = SlowStart()
-    start.sent("a")
-    start.ended("a")
-    start.answered("a", MIDNIGHT)
-
-    assert start._accounts["a"].allowed == FIRST
+    start, scope = started(UNSTATED, MIDNIGHT, sent=1), UNSTATED.scope
+    start.sent(scope)
+    assert start.free_at(scope, 2, MIDNIGHT) > MIDNIGHT
 
 
 def test_of_two_periods_only_entries_of_the_right_lane_come_back() -> None:

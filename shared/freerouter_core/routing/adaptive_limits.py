@@ -196,7 +196,7 @@ class AdaptiveLimits:
                 learned.told(now, fault.limit)
                 if told == "model" and learned.rate < math.inf:
                     self.siblings[account.scope] = learned
-        elif fault.effect.paced and account.dialect != "openrouter" and not _states_rate(account):
+        elif fault.effect.paced and account.dialect != "openrouter" and not states_rate(account):
             scope = own if fault.effect.limit == "unclear" else whole
             self._rate(scope).refused(now, place, self.count)
 
@@ -243,6 +243,6 @@ def _outlasts_a_minute(fault: Fault, now: float) -> bool:
     return fault.until is not None and fault.until > now + MINUTE + SLACK
 
 
-def _states_rate(account: Account) -> bool:
+def states_rate(account: Account) -> bool:
     """Whether a limit of its minute is stated. One request a second only spaces requests out."""
     return any(limit.requests is not None and 1.0 < limit.per <= MINUTE for limit in account.limits)

@@ -55,7 +55,6 @@ from .in_flight import Flights, InFlight
 from .journal import Journal
 from .plan import Outcome, Plan
 from .showing import Showing
-from .slow_start import POLL
 from .state import RoutingState
 from .timeouts import too_late
 from .waits import wait_of
@@ -238,8 +237,9 @@ class _Run:
     def _reserve(self, candidate: Candidate, attempt: s.Attempt) -> Steps[bool]:
         """Take a share of every limit; whether all had room."""
         need = self.plan.need.part_for(candidate.model)
-        if self.background and not self.state.slow_start.room(scope := candidate.account.scope):
-            self.candidates.limited(candidate, scope, self.now + POLL)
+        account = candidate.account
+        if self.background and (until := self.state.held_until(account, self.now)) > self.now:
+            self.candidates.limited(candidate, account.scope, until)
             return False
         charges = self.state.charges(candidate, need, self.plan.policy, self.now)
         if not charges:
@@ -394,7 +394,7 @@ class _Run:
         self.flights.remove(flight)
         yield from self._cancel_all("another answered")
         if self.background:
-            self.state.slow_start.answered(flight.candidate.account.scope, self.now)
+            self.state.slow_start.answered(flight.candidate.account, self.now)
         flight.answered(self.book, tokens_of(answer), self.plan.need, self.now)
         self.failures.answered(flight, self.now, event.spent_until)
         self.journal.attempted(flight.attempt, None, flight.sent, self.now)

@@ -183,7 +183,7 @@ class Failures:
                 model.identity, attempt.form, now, last=self._is_last_form(attempt, now)
             )
         limits.refused(account, model, fault, now, candidate.place)
-        if fault.kind is Kind.ACCOUNT:
+        if fault.kind is Kind.ACCOUNT or fault.effect.crowded:
             self._state.slow_start.refused(account.scope, now)
         if fault.effect.suspect:
             self._suspect(candidate, fault, now)
@@ -196,6 +196,7 @@ class Failures:
             return
         promoted = replace(fault, kind=Kind.ACCOUNT, cause=conclusion.cause)
         self._state.adaptive_limits.refused(account, model, promoted, now, candidate.place)
+        self._state.slow_start.refused(account.scope, now)
         book.account_refused(account.scope, promoted, now, self._rng, proved=conclusion.proved)
         if fault.effect.limit == "unclear":
             self._hold(account.scope, now)

@@ -1,25 +1,32 @@
 """`SlowStart`: how many background requests of an account may be under way.
 
 Not every limit is stated. A job that begins with hundreds of requests at once runs into those that
-are not, and everybody waits for the account then. So it begins with a few, and with one more for
-each answer. When the account refuses, half as many may go, for a while. Interactive requests are
-never held back: people are few.
+are not, and everybody waits for the account then. So it begins with two, and interactive requests
+under way count, too: they use up the same limit. One more may go after each round of answers.
+Where a limit of the minute is stated, few at once use it up, so one more may go only each minute.
+
+When the account refuses, none goes for a minute, and then one, and one more each minute. So it is
+not the job that finds a limit out again and again. Interactive requests are never held back:
+people are few.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..catalogue.providers import Account
+from .adaptive_limits import states_rate
+
 FIRST = 2.0
 """Requests at once at first."""
-STEADY = 600.0
-"""Seconds after a refusal in which no more may go than now."""
+MINUTE = 60.0
+"""Seconds after a refusal in which none goes, and of which each lets one more go afterwards."""
 POLL = 0.05
 """Seconds after which one that was held back may try again."""
 
 
 @dataclass(slots=True)
-class _Account:
+class _Start:
     under_way: int = 0
     allowed: float = FIRST
     steady_until: float = 0.0
@@ -30,31 +37,41 @@ class SlowStart:
     """By the account's scope, in this process. Times are unix seconds."""
 
     def __init__(self) -> None:
-        self._accounts: dict[str, _Account] = {}
+        self._accounts: dict[str, _Start] = {}
 
-    def room(self, scope: str) -> bool:
-        """Whether one more may go."""
+    def free_at(self, scope: str, under_way: int, now: float) -> float:
+        """When one more may go; `now`: at once. `under_way`: requests of either lane."""
         account = self._accounts.get(scope)
-        return account is None or account.under_way < int(account.allowed)
+        if account is None:
+            return now
+        if account.refused and now < account.steady_until - MINUTE:
+            return account.steady_until - MINUTE
+        if account.under_way and under_way >= int(account.allowed):
+            return now + POLL
+        return now
 
     def sent(self, scope: str) -> None:
         """One was sent."""
-        self._accounts.setdefault(scope, _Account()).under_way += 1
+        self._accounts.setdefault(scope, _Start()).under_way += 1
 
     def ended(self, scope: str) -> None:
         """One has ended, however it did."""
         account = self._accounts[scope]
         account.under_way = max(0, account.under_way - 1)
 
-    def answered(self, scope: str, now: float) -> None:
-        """One was answered. If no more could go meanwhile, one more may go from now on."""
-        account = self._accounts[scope]
-        if now >= account.steady_until and account.under_way + 1 >= int(account.allowed):
-            account.allowed += 1.0 / account.allowed if account.refused else 1.0
+    def answered(self, of: Account, now: float) -> None:
+        """One was answered. If no more could go meanwhile, one more may go now and then."""
+        account = self._accounts[of.scope]
+        if now < account.steady_until or account.under_way + 1 < int(account.allowed):
+            return
+        if account.refused or states_rate(of):
+            account.allowed += 1.0
+            account.steady_until = now + MINUTE
+        else:
+            account.allowed += 1.0 / account.allowed
 
     def refused(self, scope: str, now: float) -> None:
         """The account refused a request of either lane."""
-        account = self._accounts.get(scope)
-        if account is not None and now >= account.steady_until:
-            account.allowed = max(1.0, account.allowed / 2.0)
-            account.steady_until, account.refused = now + STEADY, True
+        account = self._accounts.setdefault(scope, _Start())
+        account.allowed, account.refused = 1.0, True
+        account.steady_until = now + 2 * MINUTE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..catalogue.providers import Account
 from .adaptive_limits import AdaptiveLimits
 from .candidates import Candidate
 from .charges import Charge, budget, of_texts
@@ -32,6 +33,11 @@ class RoutingState:
         if self.price_caps.get(scope) is not understood:
             self.price_caps[scope] = understood
             self.health.touched.add(f"g|{scope}")
+
+    def held_until(self, account: Account, now: float) -> float:
+        """When a background request of an account may go; `now`: at once. See `SlowStart`."""
+        under_way = self.adaptive_limits.in_flight.get(account.scope, 0)
+        return self.slow_start.free_at(account.scope, under_way, now)
 
     def charges(
         self, candidate: Candidate, need: Need, policy: Policy, now: float
