@@ -142,7 +142,8 @@ def ask_for_ever(state: str, background: bool, counts: Any, process: int, start:
 @pytest.mark.parametrize("state", SHARED, indirect=True)
 def test_four_real_processes_get_the_same(state: str, background: bool) -> None:
     context = multiprocessing.get_context("spawn")
-    counts, start = context.Array("i", 4), context.Barrier(4)
+    counts: Any = context.Array("i", 4)
+    start = context.Barrier(4)
     processes = [
         context.Process(target=ask_for_ever, args=(state, background, counts, n, start))
         for n in range(4)
