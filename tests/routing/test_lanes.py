@@ -18,7 +18,7 @@ from freerouter_core.routing.demand import Demand
 from freerouter_core.routing.lanes import Background, Place
 from freerouter_core.routing.limits import reserve, settle
 from freerouter_core.routing.pacing import AT_ONCE, pacing
-from freerouter_core.routing.slow_start import POLL, SlowStart
+from freerouter_core.routing.slow_start import LONGEST, POLL, SlowStart
 from freerouter_core.routing.window import LEASE_POLL, MARGIN, RESERVE_POLL, Window
 from freerouter_core.wire.request import Pace
 
@@ -359,6 +359,19 @@ def test_after_a_refusal_none_goes_for_a_minute_and_then_one_more_each_minute() 
     assert start.free_at(scope, 1, MIDNIGHT + 119.0) > MIDNIGHT + 119.0
     start.answered(UNSTATED, MIDNIGHT + 120.0)
     assert start.free_at(scope, 1, MIDNIGHT + 120.0) == MIDNIGHT + 120.0
+
+
+def test_an_account_that_soon_refuses_again_gets_none_for_twice_as_long() -> None:
+    start, scope = SlowStart(), UNSTATED.scope
+    for at, until in ((0.0, 60.0), (30.0, 60.0), (179.0, 299.0), (540.0, 600.0)):
+        start.refused(scope, MIDNIGHT + at)
+        held = start.free_at(scope, 0, MIDNIGHT + at)
+        assert held == MIDNIGHT + until
+    for _ in range(9):
+        start.refused(scope, held)
+        pause = start.free_at(scope, 0, held) - held
+        held += pause
+    assert pause == LONGEST
 
 
 def test_who_leaves_room_gets_no_more() -> None:

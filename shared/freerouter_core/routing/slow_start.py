@@ -5,9 +5,9 @@ are not, and everybody waits for the account then. So it begins with two, and in
 under way count, too: they use up the same limit. One more may go after each round of answers.
 Where a limit of the minute is stated, few at once use it up, so one more may go only each minute.
 
-When the account refuses, none goes for a minute, and then one, and one more each minute. So it is
-not the job that finds a limit out again and again. Interactive requests are never held back:
-people are few.
+When the account refuses, none goes for a minute, and then one, and one more each minute. If it
+soon refuses again, none goes for twice as long as the last time. So it is not the job that finds a
+limit out again and again. Interactive requests are never held back: people are few.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ FIRST = 2.0
 """Requests at once at first."""
 MINUTE = 60.0
 """Seconds after a refusal in which none goes, and of which each lets one more go afterwards."""
+LONGEST = 1_800.0
+"""Most seconds in which none goes."""
 POLL = 0.05
 """Seconds after which one that was held back may try again."""
 
@@ -30,7 +32,9 @@ class _Start:
     under_way: int = 0
     allowed: float = FIRST
     steady_until: float = 0.0
-    refused: bool = False
+    paused_until: float = 0.0
+    pause: float = 0.0
+    """Seconds of the last pause; 0: no request was refused."""
 
 
 class SlowStart:
@@ -44,8 +48,8 @@ class SlowStart:
         account = self._accounts.get(scope)
         if account is None:
             return now
-        if account.refused and now < account.steady_until - MINUTE:
-            return account.steady_until - MINUTE
+        if now < account.paused_until:
+            return account.paused_until
         if account.under_way and under_way >= int(account.allowed):
             return now + POLL
         return now
@@ -64,7 +68,7 @@ class SlowStart:
         account = self._accounts[of.scope]
         if now < account.steady_until or account.under_way + 1 < int(account.allowed):
             return
-        if account.refused or states_rate(of):
+        if account.pause or states_rate(of):
             account.allowed += 1.0
             account.steady_until = now + MINUTE
         else:
@@ -73,5 +77,9 @@ class SlowStart:
     def refused(self, scope: str, now: float) -> None:
         """The account refused a request of either lane."""
         account = self._accounts.setdefault(scope, _Start())
-        account.allowed, account.refused = 1.0, True
-        account.steady_until = now + 2 * MINUTE
+        if now < account.paused_until:
+            return  # the job has no part in it
+        again = now < account.paused_until + 2 * account.pause
+        account.pause = min(LONGEST, 2 * account.pause) if again else MINUTE
+        account.allowed, account.paused_until = 1.0, now + account.pause
+        account.steady_until = account.paused_until + MINUTE
