@@ -14,7 +14,7 @@ from freerouter_core.client.bulk.shape import Shape
 from freerouter_core.errors import BadRequest, FreeRouterError
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.json_values import Json
-from freerouter_core.wire.request import ChatRequest
+from freerouter_core.wire.request import ChatRequest, Validator
 
 from .outputs import to_message
 from .structured import ObjectParser, OutputFormat
@@ -33,7 +33,7 @@ def rows_of(
             prompt: dict[str, Any] = {"prompt": request_of(value).but(validate=None)}
         except FreeRouterError as error:
             prompt = {"problem": error}
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
             prompt = {"problem": BadRequest(f"the row cannot be asked: {error}")}
         yield {**row, **prompt, **({} if ident is None else {"id": ident})}
 
@@ -62,7 +62,19 @@ class ToMessage:
         return ObjectParser(format=self.format).parse_result([ChatGeneration(message=message)])
 
 
-def shape_of(output: OutputFormat | None) -> Shape:
-    """What a job's answers must be."""
-    validate = None if output is None else output.validator
-    return Shape(validate=validate, convert=ToMessage(output))
+@dataclass(frozen=True)
+class AllOf:
+    """Validators that must all agree, in this order. Picklable, if they are."""
+
+    validators: tuple[Validator, ...]
+
+    def __call__(self, answer: Answer) -> None:
+        for validator in self.validators:
+            validator(answer)
+
+
+def shape_of(output: OutputFormat | None, validate: Validator | None) -> Shape:
+    """What a job's answers must be: of the format, and what the owner's `validate` lets pass."""
+    of_format = None if output is None else output.validator
+    validators = tuple(each for each in (of_format, validate) if each is not None)
+    return Shape(validate=AllOf(validators) if validators else None, convert=ToMessage(output))

@@ -295,7 +295,8 @@ class ChatFreeRouter(BaseFreeRouter):
             if isinstance(inputs, Sized):
                 options.setdefault("total", len(inputs))
             rows = rows_of(inputs, lambda item: self._row_request(item, output))
-            return self._router.bulk(rows, path, schema=shape_of(output), **options)
+            shape = shape_of(output, options.pop("validate", None))
+            return self._router.bulk(rows, path, schema=shape, **options)
 
     def _row_request(self, item: LanguageModelInput, output: OutputFormat | None) -> ChatRequest:
         messages = self._convert_input(item).to_messages()

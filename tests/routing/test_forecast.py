@@ -97,17 +97,42 @@ def test_what_nobody_can_tell_is_not_told() -> None:
 def test_a_paced_day_gives_a_part_at_once_and_the_rest_evenly() -> None:
     source = Source(uses=(minute(60), day(100)))
     early = MIDNIGHT + 1.0
-    assert ends(10, paced(source, EASY, early), now=early) < 60.0
-    assert ends(55, paced(source, EASY, early), now=early) == pytest.approx(
-        0.97 * DAY / 2, rel=0.01
+    assert ends(10, *paced(source, EASY, early), now=early) < 60.0
+    assert ends(55, *paced(source, EASY, early), now=early) == pytest.approx(
+        0.97 * DAY / 2, rel=0.02
     )
-    assert ends(110, paced(source, EASY, early), now=early) == pytest.approx(DAY, rel=0.01)
+    assert ends(110, *paced(source, EASY, early), now=early) == pytest.approx(DAY, rel=0.01)
+    half = DAY + 0.97 * DAY / 2
+    assert ends(155, *paced(source, EASY, early), now=early) == pytest.approx(half, rel=0.01)
     noon = MIDNIGHT + DAY / 2
     late = paced(Source(uses=(minute(60), day(100, 20))), EASY, noon)  # it may catch up
-    assert ends(30, late, now=noon) < 60.0
+    assert ends(30, *late, now=noon) < 60.0
     tokens = Source(uses=(Use(Limit(tokens=1_000, per=DAY, reset="utc-day")),))
     pace = Pace(tokens=100.0)
-    assert ends(5, paced(tokens, pace, early), pace=pace, now=early) > DAY / 4
+    assert ends(5, *paced(tokens, pace, early), pace=pace, now=early) > DAY / 4
     two = Source(uses=(day(10), day(20, reset="pacific-day")))
-    assert paced(two, EASY, early) == two
-    assert paced(Source(parts=(source,)), EASY, early).parts == (paced(source, EASY, early),)
+    assert paced(two, EASY, early) == (two,)
+
+
+def test_parts_of_an_account_are_paced_by_their_own_days() -> None:
+    early = MIDNIGHT + 1.0
+    (whole,) = paced(Source(parts=(Source(uses=(day(100),)),)), EASY, early)
+    assert ends(10, whole, now=early) < 60.0
+    assert ends(55, whole, now=early) == pytest.approx(0.97 * DAY / 2, rel=0.01)
+
+
+def test_what_is_reserved_comes_as_the_day_ends() -> None:
+    noon = MIDNIGHT + DAY / 2
+    limit = day(100).limit
+    source = Source(uses=(Use(limit, used=30.0, reserved=40.0),))
+    plain = Source(uses=(Use(limit, used=30.0),))
+    # (100 - 40) * (0.1 + 0.9 * 0.515) are allowed at noon: three more.
+    assert ends(3, *paced(source, EASY, noon), now=noon) < 60.0
+    assert ends(20, *paced(plain, EASY, noon), now=noon) < 60.0
+    assert ends(20, *paced(source, EASY, noon), now=noon) > 3 * HOUR
+    assert ends(70, *paced(source, EASY, noon), now=noon) == pytest.approx(DAY / 2, rel=0.02)
+
+
+def test_a_day_of_an_account_that_rests_begins_later() -> None:
+    source = Source(uses=(day(100),), rests_until=MIDNIGHT + HOUR)
+    assert ends(1, *paced(source, EASY, MIDNIGHT + 1.0), now=MIDNIGHT + 1.0) >= HOUR - 1.0

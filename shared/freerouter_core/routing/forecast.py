@@ -23,14 +23,19 @@ from .window import MARGIN
 MAX_STEPS = 2_000
 """Moments that a forecast looks at: more than two years of days for one account."""
 EPSILON = 1e-6
+TODAY = 8
+"""Steps in which the rest of a paced day is foretold."""
+NEVER = 1e11
+"""Seconds of a period that does not end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A limit, and how much of it is used now."""
+    """A limit, how much of it is used now, and how much of it is left to interactive requests."""
 
     limit: Limit
     used: float = 0.0
+    reserved: float = 0.0
 
     @property
     def counts(self) -> bool:
@@ -63,15 +68,55 @@ class Source:
             yield from part.limits()
 
 
-def paced(source: Source, pace: Pace, now: float) -> Source:
+def paced(source: Source, pace: Pace, now: float) -> tuple[Source, ...]:
     """A source whose days are spread evenly, as `pacing` does it for background requests.
 
-    A part of each day is given at once. The rest comes at the rate that spends it by the end.
+    What is left of this day comes in steps, because its reserve shrinks. After it come whole days.
     """
+    spread, day = _spread(source, pace, now), _day(source)
+    if day is None:
+        return (spread,)
+    start, end = period(day.limit.reset, day.limit.per, now - MARGIN)
+    end = max(end, now + MARGIN)
+    size, left = size_of(day.limit), end - now
+
+    def allowed(at: float) -> float:
+        passed = min(1.0, (at - start) / (EARLY * (end - start)))
+        return (size - day.reserved * (end - at) / left) * (AT_ONCE + (1.0 - AT_ONCE) * passed)
+
+    others = tuple(use for use in source.uses if use is not day)
+    at, level, today = now, day.used, []
+    for n in range(TODAY + 1):
+        then = now + left * n / TODAY
+        amount = max(0.0, allowed(then) - level)
+        level += amount
+        rate = _in(day.limit, amount, pace) / (then - at) if n else math.inf
+        rests_until = max(at, source.rests_until)
+        use = _once(day.limit, amount)
+        today.append(Source(uses=(*others, use), rests_until=rests_until, rate=rate))
+        at = then
+    return (*today, replace(spread, rests_until=max(end + MARGIN, source.rests_until)))
+
+
+def _day(source: Source) -> Use | None:
+    """The one limit of a source that is paced and starts anew by the calendar."""
     days = [use for use in source.uses if use.counts and use.limit.per >= PACED_PERIOD]
     if source.parts or len(days) != 1 or days[0].limit.reset in ("rolling", "bucket"):
-        return replace(source, parts=tuple(paced(part, pace, now) for part in source.parts))
-    day = days[0]
+        return None
+    return days[0]
+
+
+def _once(limit: Limit, amount: float) -> Use:
+    """So much of a limit, which does not start anew."""
+    size = max(1, math.ceil(amount))
+    return Use(replace(_sized(limit, size), per=NEVER, reset="rolling"), size - amount)
+
+
+def _spread(source: Source, pace: Pace, now: float) -> Source:
+    """Each day as a part that is given at once, and one at the rate that spends it by the end."""
+    day = _day(source)
+    if day is None:
+        return replace(source, parts=tuple(_spread(part, pace, now) for part in source.parts))
     size, (start, end) = size_of(day.limit), period(day.limit.reset, day.limit.per, now - MARGIN)
     passed = min(1.0, (now - start) / (EARLY * (end - start)))
     at_once = round(size * AT_ONCE)

@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import signal
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -109,13 +108,14 @@ def _life(path: str, log: str, started: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_kill_9_at_random_moments_loses_nothing(tmp_path: Path) -> None:
-    """A hundred jobs, each killed until it gets to its end."""
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("first", range(0, 100, 10))
+def test_kill_9_at_random_moments_loses_nothing(first: int, tmp_path: Path) -> None:
+    """Ten jobs, each killed until it gets to its end."""
     spawner = multiprocessing.get_context("forkserver")
-    spawner.set_forkserver_preload(["freerouter_core.client.router", "tests.client.bulk"])
+    spawner.set_forkserver_preload(["freerouter_core.simulator", __name__])
     kills = 0
-    for seed in range(100):
+    for seed in range(first, first + 10):
         rng, lives = Random(seed), 0
         path, log = tmp_path / f"{seed}.job", tmp_path / f"{seed}.log"
         while b'["end"]' not in (log.read_bytes() if log.exists() else b""):
@@ -133,5 +133,4 @@ def test_kill_9_at_random_moments_loses_nothing(tmp_path: Path) -> None:
         assert {ident for ident, _ in saw} == {str(n) for n in range(len(ROWS))}
         assert len(saw) == len(ROWS)  # no answer that was seen ever changed
         assert max(asked.values()) <= lives
-    assert kills >= 50
-    assert time.monotonic() > 0
+    assert kills >= 10

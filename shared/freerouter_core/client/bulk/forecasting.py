@@ -11,6 +11,7 @@ from ...errors import FreeRouterError
 from ...reports.bulk import BulkProgress
 from ...routing.charges import Charge, charges_of
 from ...routing.forecast import Pace, Source, Use, forecast, paced
+from ...routing.lanes import is_long
 from ..context import Context
 from .job_store import Counts
 from .options import Measured
@@ -74,7 +75,7 @@ async def _sources(context: Context, pace: Pace) -> list[Source]:
     sources = [await _source(context, account, catalogue) for account in resolved.accounts.values()]
     if resolved.lane == "background" and context.config.pace == "even":
         now = context.runtime.clock.now()
-        return [paced(source, pace, now) for source in sources]
+        return [part for source in sources for part in paced(source, pace, now)]
     return sources
 
 
@@ -106,5 +107,9 @@ def _charges(
 
 
 async def _uses(context: Context, charges: Iterable[Charge]) -> tuple[Use, ...]:
-    ledger = context.runtime.ledger
-    return tuple([Use(charge.limit, await ledger.used(charge)) for charge in charges])
+    ledger, uses = context.runtime.ledger, []
+    for charge in charges:
+        planned = charge.amount is None and is_long(charge)
+        reserved = (await ledger.plan(charge, "even"))[1].reserved if planned else 0.0
+        uses.append(Use(charge.limit, await ledger.used(charge), reserved))
+    return tuple(uses)
