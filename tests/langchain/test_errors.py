@@ -63,6 +63,8 @@ def test_each_failure_raises_its_model_error(
 
 def test_every_fault_raises_a_model_error() -> None:
     for fault in FAULTS:
+        if fault.startswith("vectors-"):  # to a chat these are no faults
+            continue
         with World([SimModel("a/m:free", script=[fault] * 9)], [SimAccount("k", None)]) as world:
             llm = langchain_model(world, timeout=9.0, max_retries=0)
             for way in (llm.invoke, lambda x, llm=llm: list(llm.stream(x))):
