@@ -7,6 +7,10 @@ import base64
 import hashlib
 import json
 import re
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -15,8 +19,10 @@ from fastapi.testclient import TestClient
 from freerouter_core import Router
 from freerouter_core.apps.http.overview import MAX_REQUESTS, Overview
 from freerouter_core.apps.http.page import page
+from freerouter_core.apps.http.quota_history import MAX_LIMITS, POINTS, STEP, QuotaHistory
 from freerouter_core.apps.rest import Watchers, api, app
 from freerouter_core.errors import Exhausted, FreeRouterError
+from freerouter_core.reports.quota import QuotaLine
 from freerouter_core.simulator import SimAccount, SimModel, World
 
 KEY = "sk-or-v1-page-0123456789"
@@ -87,6 +93,84 @@ def test_the_overview_shows_failed_requests() -> None:
         502,
         "server",
     )
+
+
+async def test_the_overview_shows_what_runs_and_what_waits() -> None:
+    account = SimAccount(KEY, per_minute=1)
+    with World([SimModel("a/x:free", script=["hang"])], accounts=[account], clock="real") as w:
+        router = w.router(api_key=KEY, hedge="off")
+        overview = Overview(lambda: router)
+        tasks = []
+        for running in (1, 2):
+            tasks.append(asyncio.create_task(router.achat("a secret wish")))
+            async with asyncio.timeout(20):
+                while True:
+                    now = await overview.snapshot(wait=1.0)
+                    requests: Any = now["running"]
+                    if running == 1 and requests and requests[0]["running"]:
+                        break
+                    if now["in_line"]:
+                        break
+                    await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        after = await overview.snapshot(wait=1.0)
+        overview.close()
+
+    first, second = requests
+    assert (now["under_way"], now["in_line"]) == (2, 1)
+    assert [(a["model"], a["stage"]) for a in first["running"]] == [("a/x:free", "asked")]
+    assert (first["reason"], first["until"]) == (None, None)
+    assert second["until"] > time.time()
+    assert second["reason"]
+    assert "secret" not in str(now)
+    assert (after["running"], after["under_way"]) == ([], 0)
+
+
+def test_the_overview_shows_the_jobs_of_its_runtime(tmp_path: Path) -> None:
+    with World([SimModel("a/x:free")]) as w:
+        router = w.router(api_key=KEY)
+        overview = Overview(lambda: router)
+        job = router.bulk(["one", "two", "three"], tmp_path / "labels.job")
+        seen = [asyncio.run(overview.snapshot(wait=1.0))["jobs"] for _ in job]
+        after = asyncio.run(overview.snapshot(wait=1.0))["jobs"]
+        overview.close()
+
+    last: Any = seen[-1]
+    assert [len(jobs) for jobs in seen] == [1, 1, 1]  # type: ignore[arg-type]
+    assert last[0]["name"].endswith("labels.job")
+    assert (last[0]["progress"]["total"], last[0]["problem"]) == (3, None)
+    assert after == []
+
+
+def line(used: float, per: float = 86_400.0, scope: str = "account") -> QuotaLine:
+    return QuotaLine(
+        provider="one", scope=scope, kind="requests", used=used, limit=50, per=per, reset="utc_day"
+    )
+
+
+def test_the_quota_of_a_day_is_remembered_in_steps_and_older_points_are_forgotten() -> None:
+    history = QuotaHistory()
+    for minute in range(0, 2 * 24 * 60, 5):
+        history.add(minute * 60.0, [line(minute), line(1, per=60.0)])
+
+    (day,) = history.as_json()
+    points: Any = day["points"]
+    assert (day["provider"], day["kind"], day["per"], day["limit"]) == (
+        "one",
+        "requests",
+        86_400.0,
+        50,
+    )
+    assert len(points) == POINTS
+    assert points[-1] == (2 * 86_400 - 300, 2 * 24 * 60 - 5)
+    assert {after[0] - before[0] for before, after in pairwise(points)} == {STEP}
+
+    history.add(9 * 86_400.0, [line(2, scope="other")])
+    assert [row["scope"] for row in history.as_json()] == ["other"]
+    history.add(9 * 86_400.0, [line(2, scope=f"model {n}") for n in range(99)])
+    assert len(history.as_json()) == MAX_LIMITS
 
 
 def test_the_overview_keeps_the_newest_requests() -> None:

@@ -1,21 +1,26 @@
-"""The page at / in a real browser. `freerouter serve` runs over a simulated OpenRouter."""
+"""The page at / in a real browser. The service runs over a simulated OpenRouter."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from freerouter_core.apps import rest
 from freerouter_core.runtime.loop.clock import Clock
 from freerouter_core.simulator import SimAccount, SimModel, World
+from freerouter_core.simulator.server import listening
 
-from ..conftest import Serve
-from .conftest import TOKEN, program, service
+from .conftest import TOKEN, program
+from .test_clients import SOURCES, installed
 
 CHROMIUM_OPTIONS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -23,7 +28,39 @@ CHROMIUM_OPTIONS = (
 )  # fmt: skip
 KEY = "sk-or-v1-browser-0123456789"
 PICTURE = Path(__file__).parent.parent.parent / "docs" / "images" / "page.png"
+HANG = 5.0
+"""Seconds that a request for a model hangs which does not answer."""
 quick_model = partial(SimModel, first_token=0.02, speed=2_000.0)
+
+
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+WIDTH = "document.documentElement.scrollWidth"
+BROKEN = """axe.run().then(found => found.violations.map(
+  rule => [rule.id, ...rule.nodes.map(node => node.html)]))"""
+CROSSING = """() => {
+  // What lies over something else: the boxes of all texts, two by two.
+  const boxes = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode());) {
+    if (!node.data.trim() || !node.parentElement.checkVisibility()) continue;
+    if (node.parentElement.closest(".unseen, script, style, select")) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    for (const box of range.getClientRects()) boxes.push([node.data.trim(), box]);
+  }
+  const over = (a, b) => a.left < b.right - 1 && b.left < a.right - 1
+    && a.top < b.bottom - 4 && b.top < a.bottom - 4;
+  return boxes.flatMap(([text, box], n) => boxes.slice(n + 1)
+    .filter(([, other]) => over(box, other)).map(([other]) => `${text} × ${other}`));
+}"""
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The script of axe-core, which finds what keeps people from using a page."""
+    version = (SOURCES / "axe.txt").read_text("utf-8").strip()
+    install = [program("npm"), "install", "--no-audit", "--no-fund", "--silent", version]
+    folder = installed("axe", "axe.txt", install)
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +108,22 @@ def world() -> World[Clock]:
         quick_model("birch/vision:free", inputs=("text", "image"), script=["empty"]),
         quick_model("cedar/mini:free", tools=False),
         quick_model("dune/70b:free", script=["404-gone"]),
-        quick_model("elm/pro", prompt_price="0.000001", completion_price="0.000002"),
+        quick_model("elm/slow:free", context=8_192, script=["hang"] * 9),
+        quick_model("fir/pro", prompt_price="0.000001", completion_price="0.000002"),
     ]
     return World(models, [SimAccount(KEY, per_minute=20, per_day=50)], seed=4, clock="real")
 
 
+@contextmanager
+def served(world: World[Clock], **options: Any) -> Iterator[str]:
+    """The service over a world. Gives its address."""
+    with world, listening(rest.app(world.router(api_key=KEY), **options)) as address:
+        yield address
+
+
 @pytest.fixture
-def address(serve: Serve, world: World[Clock], tmp_path: Path) -> Iterator[str]:
-    with service(serve(world), tmp_path, key=KEY) as address:
+def address(world: World[Clock]) -> Iterator[str]:
+    with served(world) as address:
         yield address
 
 
@@ -87,20 +132,33 @@ def ask(address: str, model: str = "auto", **more: object) -> httpx.Response:
     return httpx.post(f"{address}/v1/chat/completions", json=body, timeout=30)
 
 
+def leave(address: str, model: str) -> None:
+    """Ask a model that hangs, and leave after a while."""
+    with suppress(httpx.ReadTimeout):
+        body = {"model": model, "messages": [{"role": "user", "content": "a secret wish"}]}
+        httpx.post(f"{address}/v1/chat/completions", json=body, timeout=HANG)
+
+
 def test_models_limits_and_requests_update_without_a_reload(page: Page, address: str) -> None:
     page.goto(address)
-    expect(page.locator("#usable")).to_have_text("4 of 4 free models usable")
-    expect(page.locator("#models tr")).to_have_count(4)
+    expect(page.locator("#usable")).to_have_text("5 of 5 free models usable")
+    expect(page.locator("#models tr")).to_have_count(5)
     expect(page.locator("#requests")).to_have_text("None yet.")
 
     ask(address, "aurora/large:free")
     expect(page.locator(".request")).to_have_count(1, timeout=10_000)  # without a reload
 
     request = page.locator(".request").first
+    expect(request.locator(".trail")).to_be_hidden()
+    request.locator("summary").focus()
+    page.keyboard.press("Enter")
     expect(request.locator(".attempt").first).to_contain_text("aurora/large:free: busy (server)")
     expect(request.locator(".attempt").last).to_contain_text("answered")
+    ask(address)
+    expect(page.locator(".request")).to_have_count(2, timeout=10_000)
+    expect(page.locator(".trail").last).to_be_visible()  # what is open stays so
     expect(page.locator("#limits")).to_contain_text("of 20 left")
-    expect(page.locator("#usable")).not_to_contain_text("4 of 4")
+    expect(page.locator("#usable")).not_to_contain_text("5 of 5")
     benched = page.locator("#models tr", has_text="aurora/large:free")
     expect(benched).to_contain_text("back in")
     assert KEY not in page.content()
@@ -116,25 +174,68 @@ def test_a_model_that_is_gone_is_marked(page: Page, address: str) -> None:
 
 def test_the_filter_selects_models(page: Page, address: str) -> None:
     page.goto(address)
-    page.get_by_label("filter models").fill("IMAGE")
+    page.get_by_label("Search models").fill("IMAGE")
 
     expect(page.locator("#models tr")).to_have_count(1)
     expect(page.locator("#models")).to_contain_text("birch/vision:free")
 
 
-def test_the_page_fits_a_phone(page: Page, address: str) -> None:
-    page.set_viewport_size({"width": 360, "height": 740})
+def test_what_runs_and_what_waits_is_shown_while_it_lasts(page: Page) -> None:
+    world = World([quick_model("slow/m:free", script=["502", *["hang"] * 9])], clock="real")
+    with served(world) as address, ThreadPoolExecutor() as pool:
+        page.goto(address)
+        expect(page.locator("#idle")).to_be_visible()
+        asked = pool.submit(leave, address, "slow/m:free")
+        running = page.locator("#running article")
+        expect(running).to_contain_text("slow/m:free: busy (server)", timeout=10_000)
+        expect(running).to_contain_text(re.compile("waits|no token yet"))
+        expect(page.locator("#line-count")).to_have_text(re.compile("^1 (running|waiting)$"))
+        asked.result()
+        expect(page.locator("#idle")).to_be_visible(timeout=10_000)
+
+
+def test_many_models_are_sorted_searched_and_paged(page: Page) -> None:
+    models = [quick_model(f"grove/m{n:03}:free", context=1000 + 8 * n) for n in range(400)]
+    with served(World(models, clock="real")) as address:
+        page.goto(address)
+        names = page.locator("#models td.name")
+        expect(page.locator("#place")).to_have_text("1 to 25 of 400")
+        page.get_by_role("button", name="Model", exact=True).press("Enter")
+        expect(names.first).to_have_text("grove/m000:free")
+        expect(page.get_by_role("columnheader", name="Model")).to_have_attribute(
+            "aria-sort", "ascending"
+        )
+        page.get_by_role("button", name="Next models").click()
+        expect(names.first).to_have_text("grove/m025:free")
+        page.get_by_role("button", name="Model", exact=True).click()
+        expect(names.first).to_have_text("grove/m399:free")
+        page.get_by_label("Search models").fill("m39 grove")
+        expect(names).to_have_count(10)
+        expect(page.get_by_role("status")).to_have_text("10 models")
+
+
+def test_every_width_and_scheme_is_clean(page: Page, address: str, axe: str) -> None:
+    """No rule of axe is broken, nothing is wider than the window, and no label crosses another."""
     ask(address, "aurora/large:free")
-    page.goto(address)
-    expect(page.locator(".request")).to_have_count(1)
+    found = {}
+    with ThreadPoolExecutor() as pool:
+        pool.submit(leave, address, "elm/slow:free")
+        page.goto(address)
+        expect(page.locator("#running article")).to_have_count(1)
+        page.locator(".request summary").first.click()
+        page.evaluate(axe)
+        for width in (360, 700, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme)
+                found[width, scheme] = page.evaluate(BROKEN), page.evaluate(WIDTH)
+            assert page.evaluate(CROSSING) == []
 
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert found == {(width, scheme): ([], width) for width, scheme in found}
 
 
-def test_the_page_asks_for_the_token_and_keeps_it(
-    page: Page, serve: Serve, world: World[Clock], tmp_path: Path
-) -> None:
-    with service(serve(world), tmp_path, "--token", TOKEN, key=KEY) as address:
+def test_the_page_asks_for_the_token_and_keeps_it(page: Page, world: World[Clock]) -> None:
+    with served(world, token=TOKEN) as address:
         page.goto(address)
         expect(page.locator("#content")).to_be_hidden()
         page.get_by_label("Token").fill("wrong")
@@ -142,30 +243,36 @@ def test_the_page_asks_for_the_token_and_keeps_it(
         expect(page.locator("#status")).to_have_text("wrong token")
         page.get_by_label("Token").fill(TOKEN)
         page.get_by_role("button", name="Enter").click()
-        expect(page.locator("#models tr")).to_have_count(4)
+        expect(page.locator("#models tr")).to_have_count(5)
         expect(page.get_by_label("Token")).to_be_hidden()
         page.reload()
-        expect(page.locator("#models tr")).to_have_count(4)
+        expect(page.locator("#models tr")).to_have_count(5)
 
 
-def test_the_page_says_that_the_service_has_ended(
-    page: Page, serve: Serve, world: World[Clock], tmp_path: Path
-) -> None:
-    with service(serve(world), tmp_path, key=KEY) as address:
+def test_the_page_says_that_the_service_has_ended(page: Page, world: World[Clock]) -> None:
+    with served(world) as address:
         page.goto(address)
-        expect(page.locator("#models tr")).to_have_count(4)
+        expect(page.locator("#models tr")).to_have_count(5)
 
     expect(page.locator("#status")).to_have_text("the service does not respond", timeout=10_000)
+    expect(page.get_by_role("status")).to_have_text("the service does not respond")
+    expect(page.locator("#gone")).to_contain_text("This is how it was at")
+    assert page.evaluate("getComputedStyle(content).filter") == "grayscale(1)"
 
 
-def test_a_model_name_with_html_is_shown_as_text(page: Page, serve: Serve, tmp_path: Path) -> None:
-    hostile = World([quick_model("a/<img src=x onerror=alert(1)>:free")], clock="real")
-    with service(serve(hostile), tmp_path) as address:
+def test_a_model_name_with_html_is_shown_as_text(page: Page) -> None:
+    name = "a/<img src=x onerror=alert(1)>" + "W" * 90 + ":free"
+    hostile = World([quick_model(name, script=["502"])], clock="real")
+    page.set_viewport_size({"width": 360, "height": 800})
+    with served(hostile) as address:
         ask(address)
         page.goto(address)
         expect(page.locator("#models tr")).to_have_count(1)
+        page.locator(".request summary").last.click()
+        expect(page.locator(".attempt").last).to_contain_text("a/<img src=x")
 
-        assert page.locator("#models img").count() == 0
+        assert page.locator("img").count() == 0
+        assert page.evaluate(WIDTH) <= 360
 
 
 def test_a_screenshot_shows_the_page(page: Page, address: str, pytestconfig: pytest.Config) -> None:
@@ -178,9 +285,14 @@ def test_a_screenshot_shows_the_page(page: Page, address: str, pytestconfig: pyt
         "auto",
     ):
         ask(address, model, stream=model == "auto")
-    page.goto(address)
-    expect(page.locator(".request")).to_have_count(6)
-    picture = page.screenshot(path=PICTURE if pytestconfig.getoption("--renew") else None)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(leave, address, "elm/slow:free")
+        page.goto(address)
+        expect(page.locator(".request")).to_have_count(6)
+        expect(page.locator("#running article")).to_have_count(1)
+        page.locator(".request summary").nth(4).click()
+        path = PICTURE if pytestconfig.getoption("--renew") else None
+        picture = page.screenshot(path=path, full_page=True)
 
     assert picture.startswith(b"\x89PNG")
     assert len(picture) > 20_000

@@ -154,7 +154,9 @@ def app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        history = asyncio.create_task(watchers.overview.remember())
         yield
+        history.cancel()
         await asyncio.to_thread(served.flush, FLUSH)
         watchers.close()
         if close:

@@ -21,6 +21,7 @@ from ..routing.need import Need
 from ..routing.plan import Outcome, Plan
 from ..routing.policy import Policy
 from ..routing.ruling import Flag, Ruling
+from ..routing.running import RunningRequest, running_request
 from ..routing.session_memory import SessionMemory
 from ..runtime.driver import Driver
 from ..runtime.stream_output import Show
@@ -87,6 +88,14 @@ class OperationRun(ABC, Generic[RequestT]):
 
     async def run(self) -> Outcome:
         """Return the outcome. Raises an error of the `FreeRouterError` tree."""
+        running, number = self.runtime.running, self.journal.number
+        running[number] = self._running
+        try:
+            return await self._run()
+        finally:
+            running.pop(number, None)
+
+    async def _run(self) -> Outcome:
         memory, label = self.memory, self.request.label
         try:
             outcome = await self._answer()
@@ -124,11 +133,16 @@ class OperationRun(ABC, Generic[RequestT]):
 
     def _trace(self) -> tuple[float, RequestTrace]:
         """(seconds since the start, the request's trace so far)."""
-        now = self.runtime.clock.now()
-        named = self.request.model
-        model = named if named and named != "auto" else self.context.config.model
-        streamed = self.show is not None
+        now, model, streamed = self.runtime.clock.now(), self._asked_model(), self.show is not None
         return now - self.started, self.journal.trace(self.started, now, model, streamed=streamed)
+
+    def _running(self) -> RunningRequest:
+        return running_request(self.journal, self._asked_model(), streamed=self.show is not None)
+
+    def _asked_model(self) -> str:
+        """The model that was asked for, or "auto"."""
+        named = self.request.model
+        return named if named and named != "auto" else self.context.config.model
 
     def _emit_answered(self, outcome: Outcome, seconds: float, trace: RequestTrace) -> None:
         answer, usage = outcome.answer, outcome.answer.usage or {}

@@ -37,6 +37,7 @@ from ..errors import FreeRouterError, forgets_locals
 from ..events import Event, Observer
 from ..routing.congestion import Congestion
 from ..routing.plan import Outcome
+from ..routing.running import RunningRequest
 from ..routing.session_memory import SessionMemory
 from ..routing.state import RoutingState
 from ..wire.request import Lane
@@ -99,6 +100,11 @@ class Runtime(Portal):
         """The spaces of indexes that this process has embedded for, by where their record is."""
         self.proved: dict[tuple[str, ModelIdentity], float] = {}
         """When a model last proved to serve a space, unix seconds, by the record's digest."""
+        self.running: dict[int, Callable[[], RunningRequest]] = {}
+        """What tells how each request under way stands, by its number. For the loop's thread."""
+        self.jobs: dict[int, tuple[str, Callable[[], object]]] = {}
+        """(the name of each job that is worked on, what tells how it stands). It is no coroutine,
+        and may wait: call it on a thread."""
         self.dev_transport: HttpClient | None = None
         """The transport of the world that answers in DEV_MODE, once there is one."""
         self._events = EventBus()
@@ -188,6 +194,8 @@ class Runtime(Portal):
         self.ledger.forget()
         self.caches.forget()
         self.flights.forget()
+        self.running.clear()
+        self.jobs.clear()
 
     @forgets_locals
     def open_state(self, url: str) -> None:

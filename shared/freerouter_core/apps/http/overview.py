@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -9,14 +11,19 @@ from dataclasses import asdict
 
 from ...client.router import Router
 from ...errors import FreeRouterError
-from ...events import Answered, CalledOff, Event, GaveUp, RequestTrace, Waiting
+from ...events import Answered, CalledOff, Event, GaveUp, RequestTrace
 from ...reports import Candidacy, HealthReport
+from ...routing.running import RunningRequest
+from ...runtime.runtime import Runtime
 from ..as_json import JsonObject, candidacy_as_json, jsonable
+from .quota_history import STEP, QuotaHistory
 
 MAX_REQUESTS = 100
 """The newest requests that are kept."""
-MAX_WAITING = 10_000
-"""Requests in line that are remembered."""
+MAX_RUNNING = 50
+"""Requests under way that are shown one by one, those that began first. The others are counted."""
+MAX_JOBS = 10
+"""Jobs that are shown."""
 
 
 class Overview:
@@ -28,8 +35,7 @@ class Overview:
     def __init__(self, of: Callable[[], Router]) -> None:
         self.of = of
         self.requests: deque[JsonObject] = deque(maxlen=MAX_REQUESTS)
-        self.waiting: dict[int, Waiting] = {}
-        """By the numbers of their requests, in order of their beginning."""
+        self.history = QuotaHistory()
         self.close = of().subscribe(self.observe)
 
     def observe(self, event: Event) -> None:
@@ -47,14 +53,8 @@ class Overview:
                 outcome = {"outcome": event.error, "status": event.status}
             case CalledOff(trail=RequestTrace() as trace):
                 outcome = {"outcome": "called off"}
-            case Waiting():
-                self.waiting[event.number] = event
-                if len(self.waiting) > MAX_WAITING:
-                    self.waiting.pop(next(iter(self.waiting)))
-                return
             case _:
                 return
-        self.waiting.pop(trace.number, None)
         self.requests.appendleft(
             asdict(trace) | {"seconds": event.seconds, "first_token": None} | outcome
         )
@@ -69,13 +69,16 @@ class Overview:
             health = await router.ahealth(wait=wait)
         except FreeRouterError as error:
             health, problem = HealthReport((), 0, None, ()), error.message
-        now = time.time()
-        waiting = [wait for wait in list(self.waiting.values()) if wait.until > now]
         quota = await router.aquota(ask=False)
+        self.history.add(time.time(), quota.lines)
+        runtime = router.runtime or Runtime.current()
+        running = await runtime.acall(lambda: _running(runtime))
+        jobs = list(runtime.jobs.values())[:MAX_JOBS]
+        progress = await asyncio.gather(*(asyncio.to_thread(_job, *job) for job in jobs))
         stats = await router.astats()
         models = [row for row in health.rows if row.model.free and row.model.chat]
         return {
-            "now": now,
+            "now": time.time(),
             "problem": problem,
             "usable": len(health.usable),
             "listed": health.listed,
@@ -85,7 +88,11 @@ class Overview:
             "models": [candidacy_as_json(row) for row in sorted(models, key=_best_first)],
             "limits": jsonable(quota.lines),
             "waits": jsonable(quota.waits),
-            "waiting": [jsonable(wait) for wait in waiting],
+            "running": jsonable(running[:MAX_RUNNING]),
+            "under_way": len(running),
+            "in_line": sum(request.reason is not None for request in running),
+            "history": self.history.as_json(),
+            "jobs": progress,
             "requests": jsonable(list(self.requests)),
             "stats": {
                 "answered": stats.answered,
@@ -94,6 +101,29 @@ class Overview:
                 "seconds": jsonable(stats.seconds),
             },
         }
+
+    async def remember(self) -> None:
+        """Until cancelled: remember how much of the limits is used, though nobody looks."""
+        while True:
+            await asyncio.sleep(STEP / 3)
+            if self.requests:  # else nothing was used, and no list is fetched for it
+                with contextlib.suppress(FreeRouterError):
+                    quota = await self.of().aquota(ask=False)
+                    self.history.add(time.time(), quota.lines)
+
+
+async def _running(runtime: Runtime) -> list[RunningRequest]:
+    """The requests under way, in order of their beginning."""
+    return [tell() for tell in runtime.running.values()]
+
+
+def _job(name: str, progress: Callable[[], object]) -> JsonObject:
+    """How a job stands. It may end meanwhile, or its file be gone."""
+    try:
+        stand, problem = progress(), None
+    except FreeRouterError as error:
+        stand, problem = None, error.message
+    return {"name": name, "progress": jsonable(stand), "problem": problem}
 
 
 def _best_first(row: Candidacy) -> tuple[bool, bool, int]:

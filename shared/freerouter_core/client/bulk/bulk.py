@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -67,30 +68,34 @@ class Bulk:
     def __iter__(self) -> Iterator[BulkResult]:
         work = self._new_work()
         stream = self._context.runtime.stream(work.show)
-        try:
-            for ended in stream:
-                yield self._result(ended)
-        finally:
-            stream.close()
+        with self._listed():
+            try:
+                for ended in stream:
+                    yield self._result(ended)
+            finally:
+                stream.close()
 
     async def __aiter__(self) -> AsyncIterator[BulkResult]:
         work = self._new_work()
         stream = self._context.runtime.astream(work.show, lambda _: None)
-        try:
-            async for ended in stream:
-                yield self._result(ended)
-        finally:
-            await stream.aclose()
+        with self._listed():
+            try:
+                async for ended in stream:
+                    yield self._result(ended)
+            finally:
+                await stream.aclose()
 
     def run(self) -> BulkProgress:
         """Work until the job is done, without looking at results. Returns how it stands."""
         work = self._new_work()
-        self._context.runtime.call(lambda: work.run(None))
+        with self._listed():
+            self._context.runtime.call(lambda: work.run(None))
         return self.progress()
 
     async def arun(self) -> BulkProgress:
         work = self._new_work()
-        await self._context.runtime.acall(lambda: work.run(None))
+        with self._listed():
+            await self._context.runtime.acall(lambda: work.run(None))
         return await self.aprogress()
 
     def load(self) -> Counts:
@@ -193,6 +198,16 @@ class Bulk:
 
     def __repr__(self) -> str:
         return f"<Bulk {shown_name(self._location)}>"
+
+    @contextmanager
+    def _listed(self) -> Iterator[None]:
+        """Meanwhile the runtime lists this job, for those who watch it."""
+        jobs, key = self._context.runtime.jobs, id(self)
+        jobs[key] = shown_name(self._location), self.progress
+        try:
+            yield
+        finally:
+            jobs.pop(key, None)
 
     def _new_work(self) -> Work:
         store = open_job(self._location)
