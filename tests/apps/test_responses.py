@@ -215,10 +215,15 @@ def test_conversations_outlive_the_process(tmp_path: Path) -> None:
 # -- the store -------------------------------------------------------------------------------------
 
 
+def named(prefix: str, number: int) -> str:
+    """An id as the service draws them."""
+    return f"{prefix}_{number:032x}"
+
+
 def turn(number: int, previous: int | None = None, size: int = 1) -> Stored:
-    response = {"id": f"r{number}", "output": [{"id": f"o{number}", "text": "x" * size}]}
+    response = {"id": f"r{number}", "output": [{"id": named("o", number), "text": "x" * size}]}
     before = None if previous is None else f"r{previous}"
-    return Stored(response, ({"id": f"i{number}"},), before)
+    return Stored(response, ({"id": named("i", number)},), before)
 
 
 async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +236,8 @@ async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         await store.keep(turn(number, number - 1 if number else None), float(number))
 
     assert [n for n in range(5) if await store.get(f"r{n}") is not None] == [2, 3, 4]
-    assert set(await store.find(["i1", "i2", "o4"])) == {"i2", "o4"}
+    ids = [named("i", 1), named("i", 2), named("o", 4)]
+    assert set(await store.find(ids)) == set(ids[1:])
     assert await store.conversation("r4") is None  # it goes back further than is kept
     await store.keep(turn(7, size=9_000), 7.0)
     assert await store.get("r7") is None
@@ -250,5 +256,6 @@ async def test_a_place_that_cannot_be_written_costs_no_answer(tmp_path: Path) ->
     store = ResponseStore(tmp_path / "file" / "responses.db")
     await store.keep(turn(1), 1.0)
 
-    assert await store.conversation("r1") == [{"id": "i1"}, {"id": "o1", "text": "x"}]
+    items = [{"id": named("i", 1)}, {"id": named("o", 1), "text": "x"}]
+    assert await store.conversation("r1") == items
     await store.close()

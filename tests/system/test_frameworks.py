@@ -1,10 +1,14 @@
-"""Frameworks that take a client of OpenAI's, in an environment of their own: `router` answers."""
+"""Frameworks that take a client of OpenAI's, in an environment of their own: `router` answers.
+
+What this environment has is not installed again: pip sees it there.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -19,7 +23,9 @@ NAMES = ("openai_agents", "pydantic_ai", "instructor")
 def test_frameworks_run_on_the_client_in_process(tmp_path: Path) -> None:
     place = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", place], check=True)
-    pip = [str(place / "bin" / "pip"), "install", "-q", f"{ROOT}[openai]", *PACKAGES]
+    (own,) = place.glob("lib/python*/site-packages")
+    (own / "present.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    pip = [str(place / "bin" / "pip"), "install", "-q", "--no-compile", *PACKAGES]
     subprocess.run(pip, check=True)
     program = Path(__file__).with_name("frameworks.py")
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "shared")}

@@ -68,6 +68,16 @@ def test_only_functions_are_on_offer_by_name() -> None:
         ({"messages": [{"role": ""}]}, "at least one message"),
         ({"messages": [7]}, "at least one message"),
         ({"tools": [None]}, "each tool must be a dict"),
+        ({"tools": [{"function": "f"}]}, "function must be an object with a name"),
+        ({"tools": [{"function": {"name": ""}}]}, "function must be an object with a name"),
+        ({"tools": [{"function": {"name": "f", "parameters": []}}]}, "its parameters a schema"),
+        (
+            {"tools": [{"function": {"name": "f", "parameters": {"type": "array"}}}]},
+            "its parameters a schema",
+        ),
+        ({"tools": [TOOL], "tool_choice": {}}, "tool_choice is in no known form"),
+        ({"tools": [TOOL], "tool_choice": {"type": "tool"}}, "tool_choice is in no known form"),
+        ({"tools": [TOOL], "tool_choice": {"type": []}}, "can cost money"),
         (
             {"tools": [TOOL], "tool_choice": {"function": {"name": "g"}}},
             r"names 'g', which is not among the tools \['f'\]",

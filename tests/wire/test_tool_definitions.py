@@ -175,3 +175,18 @@ def test_only_the_allowed_tools_are_offered(choice: Any, offered: list[str], wri
 def test_what_cannot_be_allowed_is_refused(choice: Any, problem: str) -> None:
     with pytest.raises(BadRequest, match=problem):
         readable(ChatRequest.of("x").but(tools=TOOLS, tool_choice=choice))
+
+
+@pytest.mark.parametrize(
+    ("tool", "wire"),
+    [
+        ({"function": {"name": "f"}}, {"type": "function", "function": {"name": "f"}}),
+        (
+            {"type": "function", "function": {"name": "f", "parameters": {}}},
+            {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}},
+        ),
+        ({"type": "function", "function": "f"}, {"type": "function", "function": "f"}),
+    ],
+)
+def test_what_servers_require_is_added(tool: dict[str, Any], wire: dict[str, Any]) -> None:
+    assert list(read_tools([tool])) == [wire]

@@ -13,6 +13,7 @@ from .json_values import Json, JsonMapping, as_mapping
 from .messages.write import call_blocks
 from .openai import AUTO_NAMES
 from .request import ChatRequest
+from .sampling import checked
 from .structured import Structured
 
 VERSION = "0.12.6"
@@ -84,7 +85,8 @@ def _message(message: object) -> Any:
 
 
 def _parameters(options: JsonMapping) -> Json:
-    named = {_OPTIONS[name]: value for name, value in options.items() if name in _OPTIONS}
+    given = {_OPTIONS[k]: v for k, v in options.items() if k in _OPTIONS and v is not None}
+    named = checked(given)
     limit = named.get("max_tokens")
     if not isinstance(limit, int) or limit < 1:  # -1 and -2 mean no limit
         named.pop("max_tokens", None)

@@ -13,6 +13,7 @@ from .json_values import Json, JsonMapping
 from .openai_fields import EXTRA_BODY, NOT_SERVED, PARAMETERS, left_out, limit_in, picked
 from .reasoning import ReasoningSetting
 from .request import ChatRequest
+from .sampling import checked
 from .structured import Structured
 
 AUTO_NAMES = ("auto", "freerouter", "openrouter/free", "openrouter/auto")
@@ -49,12 +50,17 @@ def read_request(body: object) -> ClientRequest:
     stream = body.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise BadRequest("stream must be true or false")
+    parallel, options = body.get("parallel_tool_calls"), body.get("stream_options")
+    if parallel is not None and not isinstance(parallel, bool):
+        raise BadRequest("parallel_tool_calls must be true or false")
+    if options is not None and not isinstance(options, Mapping):
+        raise BadRequest("stream_options must be an object", hint='{"include_usage": true}')
     model, models = read_models(body)
     request = ChatRequest(
         messages=[dict(m) if isinstance(m, Mapping) else m for m in messages],
         tools=tools,
         tool_choice=body.get("tool_choice"),
-        parallel_tool_calls=body.get("parallel_tool_calls"),
+        parallel_tool_calls=parallel,
         structured=_structured(body.get("response_format")),
         parameters=_parameters(body),
         reasoning=_reasoning(body),
@@ -63,8 +69,7 @@ def read_request(body: object) -> ClientRequest:
         fallback_models=models,
         fresh=body.get("fresh") is True,
     )
-    options = body.get("stream_options")
-    include_usage = isinstance(options, Mapping) and bool(options.get("include_usage"))
+    include_usage = options is not None and bool(options.get("include_usage"))
     return ClientRequest(request, bool(stream), include_usage, _number(body), left_out(body))
 
 
@@ -95,7 +100,7 @@ def _number(body: JsonMapping) -> int:
 
 
 def _parameters(body: JsonMapping) -> Json:
-    parameters = picked(body, PARAMETERS)
+    parameters = checked(picked(body, PARAMETERS))
     # OpenAI's newer name; most servers know the older one only.
     limit = limit_in(body, "max_tokens", "max_completion_tokens")
     if limit is not None:

@@ -101,7 +101,7 @@ def _paid_choice(choice: object, names: Set[object]) -> Iterator[str]:
             yield f"tool_choice {choice}"
     elif not isinstance(choice, Mapping):
         yield "tool_choice in no known form"
-    elif choice.get("type", "function") not in _CHOICES:
+    elif str(choice.get("type", "function")) not in _CHOICES:
         yield f"tool_choice {choice['type']}"
     else:
         allowed = choice.get("allowed_tools")

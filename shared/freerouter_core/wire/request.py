@@ -10,7 +10,7 @@ from ..catalogue.model import is_plausible_name
 from ..errors import BadRequest
 from ..events import Waiting
 from .answer import Answer
-from .json_values import MAX_VALUES, is_larger, unwritable
+from .json_values import MAX_VALUES, as_mapping, is_larger, unwritable
 from .paid import paid_features
 from .reasoning import ReasoningSetting
 from .structured import Structured
@@ -99,7 +99,7 @@ class ChatRequest:
     @property
     def offered(self) -> frozenset[str]:
         """The names of the tools on offer."""
-        functions = (tool.get("function") for tool in self.tools)
+        functions = (as_mapping(tool).get("function") for tool in self.tools)
         return frozenset(str(f.get("name")) for f in functions if isinstance(f, Mapping))
 
     @property
@@ -108,7 +108,7 @@ class ChatRequest:
         if not self.tools:
             return False
         if isinstance(self.tool_choice, Mapping):
-            return str((self.tool_choice.get("function") or {}).get("name") or "") or True
+            return str(as_mapping(self.tool_choice.get("function")).get("name") or "") or True
         return self.tool_choice == "required"
 
 
@@ -133,6 +133,17 @@ def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
         raise BadRequest(
             "each tool must be a dict", hint='{"type": "function", "function": {"name": …}}'
         )
+    if not all(_is_function(tool["function"]) for tool in tools if "function" in tool):
+        raise BadRequest(
+            "a tool's function must be an object with a name, and its parameters a schema",
+            hint='{"type": "function", "function": {"name": …, "parameters": {…}}}',
+        )
+    choice = request.tool_choice
+    if _names_function(choice) and not _is_function(as_mapping(choice).get("function")):
+        raise BadRequest(
+            "tool_choice is in no known form",
+            hint='"auto", "none", "required", or {"type": "function", "function": {"name": …}}',
+        )
     name = request.must_call
     if isinstance(name, str) and name not in request.offered:
         raise BadRequest(
@@ -149,6 +160,21 @@ def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
             f"{', '.join(paid)} can cost money even on a free model",
             hint="only what is known to be free is sent: leave it out, or pass allow_paid=True",
         )
+
+
+def _names_function(choice: object) -> bool:
+    """Whether a `tool_choice` should name a function. Of others, `paid_features` knows."""
+    kind = choice.get("type", "function") if isinstance(choice, Mapping) else None
+    return kind in ("function", "tool")
+
+
+def _is_function(function: object) -> bool:
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        return False
+    parameters = function.get("parameters")
+    if not isinstance(parameters, Mapping):
+        return bool(function["name"]) and parameters is None
+    return bool(function["name"]) and parameters.get("type", "object") == "object"
 
 
 def _check_fields(request: ChatRequest, fields: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ _CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "requ
 
 def read_tools(tools: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """The tools in the wire's form; the same object if all of them have it."""
-    if all("function" in tool for tool in tools if isinstance(tool, Mapping)):
+    if all(_is_complete(tool) for tool in tools if isinstance(tool, Mapping)):
         return tools
     return [wire for tool in tools for wire in _read(tool)]
 
@@ -89,14 +89,32 @@ def read_parallel(parallel: bool | None, choice: str | Mapping[str, Any] | None)
 
 
 def _read(tool: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    if not isinstance(tool, Mapping) or "function" in tool:
+    if not isinstance(tool, Mapping):
         yield tool
+        return
+    if "function" in tool:
+        yield _completed(tool)
         return
     for key in _DECLARATIONS:
         if tool.keys() == {key}:
             yield from (_function(declared) or declared for declared in tool[key])
             return
     yield _function(tool["toolSpec"] if tool.keys() == {"toolSpec"} else tool) or tool
+
+
+def _is_complete(tool: Mapping[str, Any]) -> bool:
+    return "function" in tool and _completed(tool) is tool
+
+
+def _completed(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tool with the words that servers require and some clients leave out."""
+    function = tool["function"]
+    schema = function.get("parameters") if isinstance(function, Mapping) else None
+    if isinstance(schema, Mapping) and "type" not in schema:
+        function = {**function, "parameters": {"type": "object", **schema}}
+    elif "type" in tool:
+        return tool
+    return {"type": "function", **tool, "function": function}
 
 
 def _function(tool: Mapping[str, Any]) -> Json | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ LIFETIME = 30 * 86_400.0
 """Seconds for which a response is kept, as at OpenAI."""
 MOST_TURNS = 500
 """Turns that a conversation is followed back."""
+_OURS = re.compile(r"_[0-9a-f]{32}\Z")
+"""The end of an id that was drawn here. Others may be two clients' at once, so nobody finds an item
+by them."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS responses (
     id TEXT PRIMARY KEY, at REAL NOT NULL, previous TEXT, size INTEGER NOT NULL, data TEXT NOT NULL
@@ -135,7 +139,7 @@ def _keep(db: sqlite3.Connection, stored: Stored, now: float) -> None:
         "INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?)",
         (ident, now, stored.previous, len(data), data),
     )
-    ids = {str(item["id"]) for item in stored.turn if item.get("id")}
+    ids = {i for item in stored.turn if _OURS.search(i := str(item.get("id") or ""))}
     db.executemany("INSERT OR IGNORE INTO items VALUES (?, ?)", [(i, ident) for i in ids])
     _delete(db, _too_much(db, now))
 

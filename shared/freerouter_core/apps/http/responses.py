@@ -15,7 +15,9 @@ from fastapi.responses import Response, StreamingResponse
 from ...client.router import Router
 from ...errors import BadRequest, Exhausted, FreeRouterError
 from ...events import log
+from ...routing.need import checked_need
 from ...routing.plan import Outcome
+from ...wire.history import readable
 from ...wire.json_values import Json
 from ...wire.responses.events import Events
 from ...wire.responses.read import ResponsesRequest, read_request, references
@@ -65,8 +67,9 @@ def add_routes(paths: APIRouter, get_router: GetRouter, limits: RateLimits) -> N
     async def count(request: Request) -> JsonObject:
         asked, store = _read(request, await read_json(request)), get_store()
         chat = (await _resolved(asked, store)).chat(await _before(asked, store))
-        estimate = await get_router().aestimate_cost(chat)
-        return {"object": "response.input_tokens", "input_tokens": estimate.prompt_tokens}
+        allow_paid = get_router().config.allow_paid
+        tokens = checked_need(readable(chat), allow_paid=allow_paid).prompt_tokens
+        return {"object": "response.input_tokens", "input_tokens": tokens}
 
     @paths.get("/v1/responses/{ident}", response_model=None)
     async def retrieve(ident: str) -> Response:

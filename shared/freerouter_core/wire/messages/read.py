@@ -16,6 +16,7 @@ from ..json_values import Json, JsonMapping
 from ..openai import AUTO_NAMES
 from ..reasoning import EFFORTS, ReasoningSetting
 from ..request import ChatRequest
+from ..sampling import checked
 from ..structured import Structured
 from .signature import read_signature
 from .tools import read_choice, read_tools
@@ -75,7 +76,7 @@ def read_request(body: object) -> MessagesRequest:
 
 
 def _parameters(body: JsonMapping) -> Json:
-    parameters = {name: body[name] for name in _PARAMETERS if body.get(name) is not None}
+    parameters = checked({n: body[n] for n in _PARAMETERS if body.get(n) is not None})
     limit, stops = body.get("max_tokens"), body.get("stop_sequences")
     if limit is not None:
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:

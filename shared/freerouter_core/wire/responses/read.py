@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 from ...errors import BadRequest
 from ..json_values import Json, JsonMapping, as_dicts, as_mapping
+from ..message import join_surrogates
 from ..messages.signature import read_signature
 from ..openai import read_models
 from ..openai_fields import limit_in, picked
 from ..reasoning import EFFORTS, ReasoningSetting
 from ..request import ChatRequest
+from ..sampling import checked
 from ..structured import Structured
 from .tools import ToolTable, as_call
 
@@ -91,7 +93,7 @@ class ResponsesRequest:
         if self.repeated["instructions"]:
             messages.insert(0, {"role": "system", "content": self.repeated["instructions"]})
         model, models = read_models(body)
-        parameters = picked(body, _PARAMETERS)
+        parameters = checked(picked(body, _PARAMETERS))
         limit = limit_in(body, "max_output_tokens")
         if limit is not None:
             parameters["max_tokens"] = limit
@@ -137,7 +139,7 @@ def read_request(
         repeated=_repeated(body) | {"tools": tools.shown},
         stream=bool(body.get("stream")),
         store=body.get("store") is not False,
-        previous=str(body.get("previous_response_id") or "") or None,
+        previous=join_surrogates(str(body.get("previous_response_id") or "")) or None,
         include=tuple(map(str, _list_in(body, "include"))),
         left_out=left_out | tools.left_out,
     )
@@ -187,7 +189,11 @@ def _item(item: JsonMapping, new_id: Callable[[], str]) -> Json:
 
 def references(items: Sequence[JsonMapping]) -> list[str]:
     """The ids of earlier items that an input only refers to."""
-    return [str(item.get("id")) for item in items if item.get("type") == "item_reference"]
+    return [
+        join_surrogates(str(item.get("id")))
+        for item in items
+        if item.get("type") == "item_reference"
+    ]
 
 
 def _with_call_ids(items: Sequence[JsonMapping]) -> list[JsonMapping]:

@@ -165,6 +165,8 @@ class ToolTable:
         if not isinstance(choice, Mapping):
             return choice
         kind = choice.get("type")
+        if not isinstance(kind, str):
+            return choice
         if kind == "allowed_tools" and isinstance(choice.get("tools"), list):
             named = [self.choice(tool) for tool in choice["tools"]]
             return {**choice, "tools": [tool for tool in named if isinstance(tool, Mapping)]}
@@ -173,9 +175,7 @@ class ToolTable:
             spaced = [n for n, tool in self.by_name.items() if tool.name == name]
             name = name if name in self.by_name or not spaced else spaced[0]
             return {"type": "function", "function": {"name": name}}
-        if isinstance(kind, str):
-            raise BadRequest(f"tool_choice {kind} is not served: it runs at OpenAI")
-        return choice
+        raise BadRequest(f"tool_choice {kind[:40]} is not served: it runs at OpenAI")
 
 
 def text_in(arguments: str) -> str:
