@@ -241,7 +241,7 @@ async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await store.conversation("r4") is None  # it goes back further than is kept
     await store.keep(turn(7, size=9_000), 7.0)
     assert await store.get("r7") is None
-    await store.keep(turn(8, size=3_900), 8.0)
+    await store.keep(turn(8, size=3_700), 8.0)
     assert await store.get("r4") is not None
     await store.keep(turn(9, 8, size=1_500), 9.0)
     assert await store.get("r4") is None

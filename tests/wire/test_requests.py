@@ -77,7 +77,7 @@ def test_only_functions_are_on_offer_by_name() -> None:
         ),
         ({"tools": [TOOL], "tool_choice": {}}, "tool_choice is in no known form"),
         ({"tools": [TOOL], "tool_choice": {"type": "tool"}}, "tool_choice is in no known form"),
-        ({"tools": [TOOL], "tool_choice": {"type": []}}, "can cost money"),
+        ({"tools": [TOOL], "tool_choice": {"type": []}}, "tool_choice is in no known form"),
         (
             {"tools": [TOOL], "tool_choice": {"function": {"name": "g"}}},
             r"names 'g', which is not among the tools \['f'\]",

@@ -164,8 +164,10 @@ def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
 
 def _names_function(choice: object) -> bool:
     """Whether a `tool_choice` should name a function. Of others, `paid_features` knows."""
-    kind = choice.get("type", "function") if isinstance(choice, Mapping) else None
-    return kind in ("function", "tool")
+    if not isinstance(choice, Mapping):
+        return False
+    kind = choice.get("type", "function")
+    return kind in ("function", "tool") or not isinstance(kind, str)
 
 
 def _is_function(function: object) -> bool:
