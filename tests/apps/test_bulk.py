@@ -87,6 +87,21 @@ def test_plain_lines_get_an_answer_beside_their_own_fields() -> None:
     assert "the row has no field 'text'" in fourth["error"]
 
 
+def test_rows_that_all_fail_say_why_and_what_to_do() -> None:
+    write_lines("in.jsonl", [{"text": "hello"}, {"text": "bye"}])
+    done = bulk("in.jsonl", "-o", "out.jsonl")
+
+    assert done.exit_code == 1
+    words = " ".join(done.stderr.split())
+    assert "2 failed because: the row has neither a prompt nor messages" in words
+    assert '--prompt "Label: {text}"' in words
+
+    changed = bulk("in.jsonl", "-o", "out.jsonl", "-p", "Label: {text}")
+    assert changed.exit_code != 0
+    assert "--merge asks what changed" in " ".join(changed.stderr.split())
+    assert bulk("in.jsonl", "-o", "out.jsonl", "-p", "Label: {text}", "--merge").exit_code == 0
+
+
 def test_csv_keeps_its_columns_and_takes_a_system_message() -> None:
     Path("in.csv").write_text('text,n\n"a, b",1\n"two\nlines",2\nx,3,4\n', "utf-8")
     done = bulk("in.csv", "-o", "out.csv", "-p", "{text}", "-s", "Row {n}", "--id", "n")
@@ -114,6 +129,8 @@ def test_parquet_in_and_out() -> None:
     with pytest.raises(errors.BadSetting, match=r"in\.csv is no Parquet"):
         Path("in.csv").write_text("text\n")
         list(format_of(Path("in.csv"), "parquet").rows(Path("in.csv")))
+    refused = bulk("in.csv", "-o", "o.parquet", "--format", "parquet", "-p", "Say {text}")
+    assert "in.csv is no Parquet file" in refused.stderr
 
 
 def test_a_schema_gives_objects() -> None:

@@ -32,16 +32,19 @@ class Parquet:
         self._arrow: Any = pyarrow
 
     def rows(self, path: Path) -> Iterator[Row]:
-        try:
-            file = self._arrow.parquet.ParquetFile(path)
-        except self._arrow.ArrowInvalid as error:
-            raise BadSetting(f"{path.name} is no Parquet file: {error}") from None
-        with file:
+        with self._open(path) as file:
             for batch in file.iter_batches(GROUP):
                 yield from batch.to_pylist()
 
     def count(self, path: Path) -> int | None:
-        return int(self._arrow.parquet.read_metadata(path).num_rows)
+        with self._open(path) as file:
+            return int(file.metadata.num_rows)
+
+    def _open(self, path: Path) -> Any:
+        try:
+            return self._arrow.parquet.ParquetFile(path)
+        except self._arrow.ArrowInvalid as error:
+            raise BadSetting(f"{path.name} is no Parquet file: {error}") from None
 
     @contextmanager
     def writer(self, path: Path | None) -> Iterator[Writer]:

@@ -240,7 +240,8 @@ def _settings(location: str) -> dict[str, str]:
     settings = _opened(location).settings()
     if "input" not in settings:
         raise BadSetting(
-            "this job was not begun by the command", hint="go on with it in Python: router.bulk"
+            "this job was not begun by the command",
+            hint="the program that began it goes on with it",
         )
     return settings
 

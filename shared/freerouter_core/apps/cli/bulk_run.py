@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -17,9 +18,14 @@ from ...client.bulk import Bulk
 from ...reports.bulk import BulkProgress, duration
 from ..bulk_files.file_format import Format
 from .console import EXIT_FAILED, EXIT_INTERRUPTED, console
+from .shell_words import in_shell
 
 EVERY = 1.0
 """Seconds between looks at the progress."""
+REASON = 300
+"""Characters of a reason that are shown."""
+REASONS = 200
+"""Different reasons of failures that are counted."""
 EVERY_LINE = 30.0
 """Seconds between lines of progress where there is no terminal."""
 
@@ -35,6 +41,7 @@ class BulkRun:
 
     def run(self) -> int:
         """Work until the job is done or a signal comes. Returns the exit code."""
+        reasons: Counter[str] = Counter()
         with (
             self._form.writer(self._output) as writer,
             self._stops_on_signals(),
@@ -42,12 +49,16 @@ class BulkRun:
         ):
             for result in self._job:
                 writer.write(result)
+                if result.error is not None and len(reasons) < REASONS:
+                    reasons[result.error] += 1
         progress = self._job.progress()
         self._console.print(escape(str(progress)))
         name = escape(str(self._output))
         if not progress.finished:
             self._console.print(f"go on with: freerouter bulk resume {name}")
             return EXIT_INTERRUPTED
+        for reason, rows in reasons.most_common(1):
+            self._console.print(f"{rows:,} failed because: {escape(shown_reason(reason))}")
         if progress.failed:
             self._console.print(f"try them again with: freerouter bulk retry --failed {name}")
             return EXIT_FAILED
@@ -109,6 +120,12 @@ class BulkRun:
                 completed=progress.done + progress.failed,
                 description=escape(_description(progress)),
             )
+
+
+def shown_reason(reason: str) -> str:
+    """Why a row failed, in one line of the shell's words."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in in_shell(reason)).split())
+    return text if len(text) <= REASON else text[: REASON - 1] + "…"
 
 
 def _bar(console: Console) -> Progress:

@@ -26,6 +26,7 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"\btimeout=…|\bthe timeout\b", "--timeout"),
     (r"\bmax_(tokens|wait)(?:=…)?", r"--max-\1"),
     (r"\btimeout=", "--timeout "),
+    (r'\bchanged="merge"', "--merge"),
 )
 _RULES = tuple((re.compile(pattern), words) for pattern, words in _PHRASES)
 

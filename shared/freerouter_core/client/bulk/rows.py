@@ -84,7 +84,9 @@ def _row(number: int, item: BulkRequest, structured: Structured | None) -> Row:
     except BadSetting:
         raise
     except (FreeRouterError, ValueError, TypeError, AttributeError, KeyError) as error:
-        problem = error.message if isinstance(error, FreeRouterError) else str(error)
+        problem = str(error)
+        if isinstance(error, FreeRouterError) and error.hint == error.default_hint:
+            problem = error.message  # what a class says of all its errors says nothing of this row
         digest = hashlib.blake2b(repr(item)[:100_000].encode(), digest_size=16).digest()
         return Row(number, ident, digest, "", problem or type(error).__name__, data)
 
