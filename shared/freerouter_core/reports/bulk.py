@@ -70,7 +70,7 @@ class BulkProgress(Tabled):
         if self.failed:
             parts.append(f"{self.failed:,} failed")
         if self.rate is not None:
-            parts.append(f"{self.rate:.1f} a minute")
+            parts.append(speed(self.rate))
         if self.waits is not None:
             parts.append(f"waits {duration(self.waits)} for {self.waits_for}")
         if self.seconds is not None and not self.finished:
@@ -85,7 +85,11 @@ class BulkProgress(Tabled):
             Cell(f"{self.failed:,}", "bad" if self.failed else ""),
             total,
             format_share(self.share),
-            "-" if self.rate is None else f"{self.rate:.1f}",
+            "-"
+            if self.rate is None
+            else f"{self.rate:.2g}"
+            if self.rate < 1.0
+            else f"{self.rate:,.1f}",
             f"{self.in_flight}",
             ends if not self.finished else "done",
         )
@@ -98,14 +102,23 @@ class BulkProgress(Tabled):
         )
 
 
+def speed(rate: float) -> str:
+    """Rows a minute in words: "12.0 a minute", "3.5 an hour" or "8.0 a day"."""
+    if rate >= 1.0:
+        return f"{rate:,.1f} a minute"
+    if rate * _MINUTE >= 1.0:
+        return f"{rate * _MINUTE:.1f} an hour"
+    return f"{rate * _DAY / _MINUTE:.1f} a day"
+
+
 def duration(seconds: float) -> str:
     """For example "40 s", "5 min", "3 h 20 min" or "2 d 4 h"."""
-    if seconds < _MINUTE:
+    if round(seconds) < _MINUTE:
         return f"{seconds:.0f} s"
-    if seconds < _HOUR:
-        return f"{seconds / _MINUTE:.0f} min"
-    if seconds < _DAY:
-        hours, rest = divmod(seconds, _HOUR)
-        return f"{hours:.0f} h {rest / _MINUTE:.0f} min"
-    days, rest = divmod(seconds, _DAY)
-    return f"{days:.0f} d {rest / _HOUR:.0f} h"
+    minutes = round(seconds / _MINUTE)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    hours = round(seconds / _HOUR)
+    return f"{hours // 24} d {hours % 24} h"

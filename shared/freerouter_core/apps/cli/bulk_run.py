@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ...client.bulk import Bulk
-from ...reports.bulk import BulkProgress, duration
+from ...reports.bulk import BulkProgress, duration, speed
 from ..bulk_files.file_format import Format
 from .console import EXIT_FAILED, EXIT_INTERRUPTED, console
 from .shell_words import in_shell
@@ -143,7 +143,7 @@ def _description(progress: BulkProgress) -> str:
     if progress.failed:
         parts.append(f"{progress.failed:,} failed")
     if progress.rate is not None:
-        parts.append(f"{progress.rate:.1f} a minute")
+        parts.append(speed(progress.rate))
     if progress.waits is not None:
         parts.append(f"waits {duration(progress.waits)} for {progress.waits_for}")
     if progress.seconds is not None and progress.ends_at is not None:
