@@ -250,3 +250,14 @@ def test_importing_the_core_loads_neither_httpx_nor_settings() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_importing_an_adapters_options_loads_nothing_that_judges_answers() -> None:
+    heavy = ("judge", "rules", "rejection", "embeddings", "rerank")
+    code = (
+        "import sys, freerouter_core.client.adapter_options;"
+        f"print([m for m in {heavy} if f'freerouter_core.wire.{{m}}' in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

@@ -55,10 +55,8 @@ def test_a_name_tells_what_a_listed_model_does(name: str, embeds: bool, ranks: b
     assert (is_embedder(name), is_reranker(name)) == (embeds, ranks)
 
 
-def test_each_family_has_a_source_with_a_date() -> None:
-    for family, source in SOURCES.items():
-        assert source.startswith("https://")
-        assert ", 20" in source, family
+def test_each_family_has_a_source() -> None:
+    assert all(source.startswith("https://") for source in SOURCES.values())
 
 
 @pytest.mark.parametrize(

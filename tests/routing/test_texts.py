@@ -15,10 +15,11 @@ from freerouter_core.routing.charges import Charge, Grant, charges_of, is_budget
 from freerouter_core.routing.fit import fit
 from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.limits import changes, reserve
-from freerouter_core.routing.need import Need, need_of_texts
+from freerouter_core.routing.need import Need
 from freerouter_core.routing.policy import Policy
 from freerouter_core.routing.selection import select
 from freerouter_core.routing.situation import Situation
+from freerouter_core.routing.texts_need import need_of_texts
 from freerouter_core.routing.window import Window
 from freerouter_core.wire.embeddings import EmbedRequest
 from freerouter_core.wire.rerank import RerankRequest

@@ -183,7 +183,7 @@ def test_the_known_text_tells_another_model(vector: list[float], cause: str) -> 
 def test_only_the_known_text_is_no_answer() -> None:
     request = ask("known", "two", probes=True)
 
-    assert judged(rows(X, None), request)[1] == "empty"
+    assert judged(rows(X, None), request)[1] == "no-vectors"
 
 
 def test_a_dimension_that_is_not_known_is_that_of_the_first_vector() -> None:

@@ -26,7 +26,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             tokens=512,
             query_prefix="Represent this sentence for searching relevant passages: ",
         ),
-        "https://huggingface.co/BAAI/bge-large-en-v1.5, 2026-11-29",
+        "https://huggingface.co/BAAI/bge-large-en-v1.5",
     ),
     (
         r"bge-base-en-v1\.5",
@@ -36,7 +36,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             tokens=512,
             query_prefix="Represent this sentence for searching relevant passages: ",
         ),
-        "https://huggingface.co/BAAI/bge-base-en-v1.5, 2026-11-29",
+        "https://huggingface.co/BAAI/bge-base-en-v1.5",
     ),
     (
         r"bge-small-en-v1\.5",
@@ -46,7 +46,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             tokens=512,
             query_prefix="Represent this sentence for searching relevant passages: ",
         ),
-        "https://huggingface.co/BAAI/bge-small-en-v1.5, 2026-11-29",
+        "https://huggingface.co/BAAI/bge-small-en-v1.5",
     ),
     (
         r"qwen3-embedding-0\.6b|qwen3-embedding:0\.6b",
@@ -72,7 +72,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             document_prefix="title: none | text: ",
             dimensions=(128, 256, 512, 768),
         ),
-        "https://huggingface.co/google/embeddinggemma-300m, 2026-11-29",
+        "https://huggingface.co/google/embeddinggemma-300m",
     ),
     (
         r"nomic-embed-text(?:-v1\.5)?(?::v1\.5)?|text-embedding-nomic-embed-text-v1\.5",
@@ -89,7 +89,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
     (
         r"all-minilm(?:-l6-v2)?(?::(?:22m|l6-v2))?",
         Space(family="all-minilm-l6-v2", dimension=384, tokens=256),
-        "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2, 2026-11-29",
+        "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
     ),
     (
         r"gemini-embedding-001",
@@ -107,9 +107,11 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             family="gemini-embedding-2",
             dimension=3072,
             tokens=8192,
-            dimensions=(128, 256, 512, 768, 1536, 3072),
+            query_prefix="task: search result | query: ",
+            document_prefix="title: none | text: ",
+            dimensions=(768, 1536, 3072),
         ),
-        "https://ai.google.dev/gemini-api/docs/embeddings, 2026-11-29",
+        "https://docs.znapai.com/gemini-embedding, 2026-11-29",
     ),
     (
         r"mistral-embed(?:-2312)?",
@@ -149,19 +151,19 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             tokens=32_000,
             dimensions=(256, 512, 1024, 2048),
         ),
-        "https://docs.voyageai.com/docs/embeddings, 2026-11-29",
+        "https://docs.voyageai.com/docs/embeddings",
     ),
     (
         r"nv-embedqa-e5-v5",
         Space(family="nv-embedqa-e5-v5", dimension=1024, tokens=512),
-        "https://build.nvidia.com/nvidia/nv-embedqa-e5-v5, 2026-11-29",
+        "https://build.nvidia.com/nvidia/nv-embedqa-e5-v5",
     ),
 )
 
 SPACES: dict[str, Space] = {space.family: space for _, space, _ in _ROWS}
 """By family."""
 SOURCES: dict[str, str] = {space.family: source for _, space, source in _ROWS}
-"""By family: where its facts stand, and when they were looked up."""
+"""By family: where its facts stand, and when they were looked up; no date: they were not."""
 _NAMES = [(re.compile(names), space) for names, space, _ in _ROWS]
 _RERANKERS = re.compile(r"rerank|cross-encoder|ms-marco", re.IGNORECASE)
 _EMBEDDERS = re.compile(

@@ -9,10 +9,8 @@ from typing import Any
 from ..catalogue.model import Mode, Model
 from ..catalogue.serving import Space
 from ..errors import BadRequest
-from ..wire.embeddings import EmbedRequest
 from ..wire.json_values import MAX_DEPTH, is_deep
 from ..wire.request import ChatRequest, check_request
-from ..wire.rerank import RerankRequest
 from .task import analyse
 from .timings import PLAIN
 
@@ -130,19 +128,6 @@ def checked_need(request: ChatRequest, *, allow_paid: bool, task: str | None = N
             f"the request is malformed: {type(error).__name__}: {error}",
             hint="messages and tools must be dicts as the OpenAI API words them",
         ) from None
-
-
-def need_of_texts(request: EmbedRequest | RerankRequest) -> Need:
-    """The need of a request about texts."""
-    return Need(
-        prompt_tokens=sum(request.sizes),
-        least_tokens=request.least_tokens,
-        output_tokens=0,
-        limit=0,
-        mode=request.mode,
-        sizes=request.sizes,
-        space=request.space if isinstance(request, EmbedRequest) else None,
-    )
 
 
 def need_of(request: ChatRequest, task: str | None = None) -> Need:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ def read_json(path: Path) -> Any:
         return None
 
 
-def write_json(path: Path, value: object) -> str | None:
+def write_json(path: Path, value: object, *, first: bool = False) -> str | None:
     """Replace the file atomically. Returns the error's name if that failed.
 
-    A write that fails, on a full disk for example, leaves no other file behind.
+    `first`: nothing is replaced; a file that is there already is a `FileExistsError`. A write that
+    fails, on a full disk for example, leaves no other file behind.
     """
     new: Path | None = None
     try:
@@ -39,7 +41,11 @@ def write_json(path: Path, value: object) -> str | None:
         ) as file:
             new = Path(file.name)
             file.write(text)
-        new.replace(path)
+        if first:
+            os.link(new, path)
+            new.unlink()
+        else:
+            new.replace(path)
     except (OSError, ValueError, TypeError) as error:
         if new is not None:
             with contextlib.suppress(OSError):

@@ -18,7 +18,7 @@ from ..catalogue.serving import Space
 from ..catalogue.spaces import SPACES
 from ..errors import BadSetting
 from ..wire.answer import Vector
-from ..wire.vectors import NoVector, as_base64, from_bytes
+from ..wire.vectors import NoVector, as_base64, from_bytes, unit
 from .json_cache import read_json, write_json
 
 FORMAT = 1
@@ -75,6 +75,8 @@ def record_of(data: object, place: str) -> SpaceRecord | None:
     try:
         if not isinstance(data, Mapping) or data["format"] != FORMAT:
             raise ValueError("unknown format")
+        if data["known_text"] != KNOWN_TEXT:
+            raise ValueError("its known text is another one")
         identity = data["space"]
         family = str(identity["family"])
         facts = SPACES.get(family, Space(family=family))
@@ -88,8 +90,8 @@ def record_of(data: object, place: str) -> SpaceRecord | None:
         )
         return SpaceRecord(
             space=space,
-            known=_vector(data["known_vector"]),
-            known_query=_vector(data["known_query_vector"]),
+            known=_vector(data["known_vector"], space.dimension),
+            known_query=_vector(data["known_query_vector"], space.dimension),
             by=str(data["by"]),
             why=str(data["why"]),
         )
@@ -104,8 +106,13 @@ def _text(vector: Vector | None) -> str | None:
     return None if vector is None else as_base64(vector)
 
 
-def _vector(text: str | None) -> Vector | None:
-    return None if text is None else from_bytes(base64.b64decode(text, validate=True))
+def _vector(text: str | None, dimension: int) -> Vector | None:
+    if text is None:
+        return None
+    vector = unit(from_bytes(base64.b64decode(text, validate=True)))
+    if len(vector) != dimension:
+        raise ValueError(f"its known vector has {len(vector)} dimensions, not {dimension}")
+    return vector
 
 
 class Records:
@@ -130,14 +137,13 @@ class Records:
         """The record. Raises `BadSetting` if something else is there."""
         if self.path is None:
             return self._kept.get("")
-        key = str(self.path.absolute())
         if not self.path.exists():
-            self._kept.pop(key, None)
             return None
+        key = self._key()
         known = self._kept.get(key)
         if known is None:
             data = read_json(self.path)
-            known = record_of({} if data is None else data, key)
+            known = record_of({} if data is None else data, str(self.path.absolute()))
             if known is not None:
                 self._kept[key] = known
         return known
@@ -154,4 +160,25 @@ class Records:
                 f"the record of the vector space cannot be written to {self.path}: {problem}",
                 hint="pass pin= a path that can be written",
             )
-        self._kept[str(self.path.absolute())] = record
+        self._kept.pop(self._key(), None)
+
+    def first(self, record: SpaceRecord) -> SpaceRecord:
+        """Keep a record if there is none yet. Returns the one that counts: another process, or
+        another call of this one, may have been faster. Raises `BadSetting` as `write` does."""
+        if self.path is None:
+            return self._kept.setdefault("", record)
+        if write_json(self.path, record.as_data(), first=True) is None:
+            return record
+        found = self.read()
+        if found is None:  # it cannot be written so: no links here, or no room
+            self.write(record)
+            return record
+        return found
+
+    def _key(self) -> str:
+        """Names the file as it is now: who replaces it is noticed."""
+        try:
+            found = Path(self.path or "").stat()
+        except OSError:
+            return str(self.path)
+        return f"{self.path}|{found.st_mtime_ns}|{found.st_ino}|{found.st_size}"

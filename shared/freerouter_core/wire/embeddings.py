@@ -120,6 +120,8 @@ class EmbedRequest(Operation):
                 raise NoVector(f"{len(found)} vectors came for {asked} texts")
             if None in found:  # half of it failed: what follows is asked for again
                 found = found[: found.index(None)]
+                if self.probes and len(found) == 1:
+                    raise NoVector("no text has a vector")
             return answer.with_(vectors=tuple(map(read_vector, found)))
         except NoVector as problem:
             return answer.with_(refusal=str(problem))
@@ -132,7 +134,7 @@ class EmbedRequest(Operation):
             return answer, judge_rejection(embedded_rejection(answer.error), now)
         if answer.refusal:
             return answer, Fault(Kind.BROKEN, Cause.NO_VECTORS, answer.refusal)
-        if len(answer.vectors) <= self.probes:
+        if not answer.vectors:
             return answer, Fault(Kind.BROKEN, Cause.EMPTY, "no vectors")
         try:
             vectors = tuple(map(unit, answer.vectors))
@@ -145,7 +147,7 @@ class EmbedRequest(Operation):
                 return answer, Fault(Kind.GONE, Cause.OTHER_SPACE, message)
         if self.known is not None:
             likeness = cosine(vectors[0], self.known)
-            if likeness < ALIKE:
+            if not likeness >= ALIKE:  # NaN is not alike
                 message = (
                     f"serves another model than {self.space.name} under that name: a known text's"
                     f" vector has a cosine of {likeness:.3f} with the right one"

@@ -38,6 +38,7 @@ from ...wire.vectors import pooled
 from ..context import Context
 from .choose import choose_space
 from .embedded import Embedded
+from .outvoted import alike, outvoted
 from .pieces import split_text
 from .texts_run import EmbedRun, models_of
 from .vector_cache import KeptBytes, keep_vectors, kept_vectors
@@ -79,6 +80,10 @@ class _Tally:
     simulated: bool = False
 
 
+class _PinnedMeanwhile(Exception):
+    """Somebody else pinned another space while the first answer was on its way."""
+
+
 class EmbedJob:
     """Embeds `texts`. `cache` keeps vectors."""
 
@@ -97,6 +102,14 @@ class EmbedJob:
     async def run(self) -> Embedded:
         """The vectors. Raises an error of the tree; what was embedded before it is kept."""
         await self._context.opened()
+        while True:
+            try:
+                return await self._run()
+            except _PinnedMeanwhile:  # what came is of another space than the record's
+                self._vectors.clear()
+                self._todo.clear()
+
+    async def _run(self) -> Embedded:
         self._catalogue = await models_of(self._context, "embedding", self._options.model)
         records = Records(self._runtime.spaces, self._options.pin, self._runtime.state_folder)
         record = self._record(records)
@@ -134,6 +147,19 @@ class EmbedJob:
             self._runtime.clock.now(),
             allow_paid=resolved.policy.allow_paid,
         )
+
+    def _keep_first(self, record: SpaceRecord, records: Records) -> SpaceRecord:
+        """The record that counts: this one, if nobody pinned a space meanwhile. Raises
+        `_PinnedMeanwhile` if that is another space."""
+        options = self._options
+        if options.pin is None and options.model:
+            kept = self._runtime.spaces.setdefault(_named(options), record)
+        else:
+            kept = records.first(record)
+        same = kept.space.key == record.space.key and alike(kept.known, record.known)
+        if not same:
+            raise _PinnedMeanwhile
+        return kept
 
     def _keep(self, record: SpaceRecord, records: Records) -> None:
         options = self._options
@@ -181,14 +207,16 @@ class EmbedJob:
                 while self._todo and len(tasks) < AT_ONCE:
                     tasks.add(asyncio.ensure_future(self._ask(self._batch(record), record)))
                 done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
+                failures = [task.exception() for task in done]
+                for failure in filter(None, failures):
+                    raise failure
         except FreeRouterError as error:
             self._tell_progress(error, len(wanted))
             raise
         finally:
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         return record
 
     async def _take_kept(self, wanted: list[str], record: SpaceRecord) -> None:
@@ -206,11 +234,19 @@ class EmbedJob:
         if record.known is None:
             batch = [] if as_query else self._batch(record)
             outcome = await self._send([KNOWN_TEXT, *batch], record, "document", back=batch)
-            known = outcome.answer.vectors[0]
-            record = record.answered(known, outcome.attempt.model.id)
-            self._keep(record, records)
-            self._prove(record, outcome)
-            await self._take(batch, outcome.answer.vectors[1:], outcome, record)
+            known, by = outcome.answer.vectors[0], outcome.attempt.model.id
+            other = await outvoted(
+                outcome,
+                self._serving(record.space),
+                lambda name: self._send([KNOWN_TEXT], record, "document", prefer=name),
+            )
+            if other is None:
+                record = self._keep_first(record.answered(known, by), records)
+                self._prove(record, outcome)
+                await self._take(batch, outcome.answer.vectors[1:], outcome, record)
+            else:
+                self._todo.extendleft(reversed(batch))
+                record = self._keep_first(record.answered(*other), records)
         if as_query and record.known_query is None:
             record = replace(record, known_query=await self._known_query(record))
             self._keep(record, records)
@@ -272,9 +308,16 @@ class EmbedJob:
         outcome = await self._send(
             texts, record, kind, known=known if proves else None, probes=proves, back=batch
         )
-        vectors = outcome.answer.vectors[1:] if proves else outcome.answer.vectors
+        vectors = outcome.answer.vectors
         if proves:
             self._prove(record, outcome)
+            vectors = vectors[1:]
+            if not vectors:  # it takes one text at a time
+                model = outcome.attempt.model.id
+                outcome = await self._send(batch, record, kind, prefer=model, back=batch)
+                vectors = outcome.answer.vectors
+        if (record.digest, outcome.attempt.model.identity) not in self._runtime.proved:
+            vectors = ()  # a provider that never proved its space, new in the list
         await self._take(batch, vectors, outcome, record)
 
     async def _send(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from ...catalogue.serving import InputType
+from ...errors import BadRequest
 from ...guards.base import ChatClient
 from ...routing.plan import Outcome
 from ...wire.request import ChatRequest, Lane
+from ...wire.vectors import MAX_DIMENSION
 from ..base import RouterBase
 from ..request_run import RequestRun
 from .embed_job import EmbedJob, EmbedOptions, LongTexts
@@ -168,6 +170,26 @@ def _embed_options(arguments: dict[str, Any]) -> EmbedOptions:
     values = {name: value for name, value in arguments.items() if name in names}
     if values["model"] == "auto":
         values["model"] = None
+    _check(**{name: values[name] for name in ("model", "dimensions", "timeout")})
+    _check_one_of("kind", values["kind"], get_args(InputType))
+    _check_one_of("long", values["long"], get_args(LongTexts))
+    _check_one_of("lane", values["lane"], (None, *get_args(Lane)))
     if values["pin"] is not None:
         values["pin"] = os.fspath(values["pin"])
     return EmbedOptions(**values)
+
+
+def _check(model: object, dimensions: object, timeout: object) -> None:
+    if model is not None and not isinstance(model, str):
+        raise BadRequest(f"model={model!r} must be a name", hint='such as "bge-m3"')
+    whole = isinstance(dimensions, int) and not isinstance(dimensions, bool)
+    if dimensions is not None and not (whole and 0 < cast("int", dimensions) <= MAX_DIMENSION):
+        raise BadRequest(f"dimensions={dimensions!r} must be a positive whole number")
+    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
+        raise BadRequest(f"timeout={timeout!r} must be positive seconds")
+
+
+def _check_one_of(name: str, value: object, offered: tuple[object, ...]) -> None:
+    if value not in offered:
+        names = ", ".join(repr(one) for one in offered)
+        raise BadRequest(f"{name}={value!r} is not known", hint=f"one of {names}")

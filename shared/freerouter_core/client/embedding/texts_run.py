@@ -11,8 +11,9 @@ from ...catalogue.served_rows import serving_models
 from ...catalogue.serving import Serving
 from ...catalogue.spaces import space_of
 from ...routing.named import find_named
-from ...routing.need import Need, need_of_texts
+from ...routing.need import Need
 from ...routing.policy import STRATEGIES, Policy
+from ...routing.texts_need import need_of_texts
 from ...settings.known_providers import known_providers
 from ...wire.embeddings import EmbedRequest
 from ...wire.rerank import RerankRequest
