@@ -37,7 +37,7 @@ def test_four_processes_of_dask_share_one_job_and_one_budget(
     monkeypatch.setenv("FREEROUTER_STATE", redis_server)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     models = [SimModel("a/x:free", first_token=0.2), SimModel("b/x:free", first_token=0.2)]
-    world: World[Any] = World(models, [SimAccount("sk-own")], clock="real")
+    world: World[Any] = World(models, [SimAccount("sk-own", per_minute=None)], clock="real")
     limits = [Limit(requests=PER_MINUTE)]
     own = Provider("openrouter", serve(world), "sk-own", limits=limits)
     router = Router(providers=(own,))
