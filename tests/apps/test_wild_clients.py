@@ -28,7 +28,8 @@ BLOCKS = [
     {"type": "image", "source": {"type": "url", "url": "https://a.test/b.png"}},
 ]
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
-COMPLETIONS, OLLAMA = "/v1/completions", "/api/chat"
+COMPLETIONS, OLLAMA, MODERATIONS = "/v1/completions", "/api/chat", "/v1/moderations"
+F = {"function": {"name": "f"}}
 BODIES: dict[str, dict[str, Any]] = {
     CHAT: {
         "messages": SAID, "tools": [TOOL], "tool_choice": "auto", "parallel_tool_calls": True,
@@ -85,6 +86,7 @@ WRONG = [
     (RESPONSES, "input", [5]), (RESPONSES, "tools", [{"type": "web_search"}]),
     (MESSAGES, "temperature", "hot"), (MESSAGES, "top_k", 1.5), (MESSAGES, "max_tokens", 0),
     (MESSAGES, "tool_choice", {"type": []}), (MESSAGES, "messages", {}),
+    (MODERATIONS, "input", [{"type": []}]), (OLLAMA, "tools", [{"type": "\ud800", **F}]),
     (COMPLETIONS, "prompt", [5]), (COMPLETIONS, "stop", {}), (COMPLETIONS, "n", "2"),
     (OLLAMA, "options", {"temperature": "hot"}), (OLLAMA, "tools", [{"function": "f"}]),
     (OLLAMA, "format", 5), (OLLAMA, "messages", "hi"),
@@ -129,7 +131,7 @@ def test_a_wrong_field_is_refused_before_a_model_is_asked(
     client: TestClient, world: World[Clock], path: str, field: str, value: object
 ) -> None:
     before = len(world.requests)
-    response = send(client, path, BODIES[path] | {field: value})
+    response = send(client, path, BODIES.get(path, {}) | {field: value})
 
     assert response.status_code == 400, response.text
     assert "Error" not in words_of(path, response.json())  # words, not the name of an exception
@@ -190,3 +192,12 @@ def test_tokens_are_counted_where_no_model_takes_the_input(client: TestClient) -
     body = {"input": [{"role": "user", "content": [sound]}]}
 
     assert send(client, f"{RESPONSES}/input_tokens", body).json()["input_tokens"] > 0
+
+
+def test_half_a_character_in_a_name_is_no_fault(client: TestClient) -> None:
+    tool = {"name": "\ud800", "input_schema": {}}
+    body = {**BODIES[MESSAGES], "tools": [tool]}
+    chat = {**BODIES[CHAT], "model": "\ud800", "messages": [{"role": "\ud800", "content": "x"}]}
+
+    assert send(client, MESSAGES, body).status_code == 200
+    assert send(client, CHAT, chat).status_code == 400

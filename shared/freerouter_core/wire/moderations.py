@@ -53,7 +53,7 @@ def read_moderation(body: object) -> tuple[str, ...]:
         raise BadRequest(f"a request has at most {MOST_INPUTS} inputs", hint="send several")
     if all(isinstance(one, str) for one in inputs):
         return tuple(inputs)
-    kinds = {one.get("type") if isinstance(one, Mapping) else "" for one in inputs}
+    kinds = {str(one.get("type")) if isinstance(one, Mapping) else "" for one in inputs}
     if kinds != {"text"}:
         raise BadRequest("only text can be judged: no free classifier sees", hint="send text")
     return (text_of(inputs),)  # parts of one input

@@ -88,7 +88,9 @@ def _parameters(options: JsonMapping) -> Json:
     given = {_OPTIONS[k]: v for k, v in options.items() if k in _OPTIONS and v is not None}
     named = checked(given)
     limit = named.get("max_tokens")
-    if not isinstance(limit, int) or limit < 1:  # -1 and -2 mean no limit
+    if (
+        isinstance(limit, bool) or not isinstance(limit, int) or limit < 1
+    ):  # -1 and -2 mean no limit
         named.pop("max_tokens", None)
     return named
 

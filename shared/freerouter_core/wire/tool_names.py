@@ -33,7 +33,7 @@ def sent_name(name: str) -> str:
         return name
     plain = schema_name(name)
     plain = plain if plain[0].isalpha() else f"t_{plain}"
-    return f"{plain[:54]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{plain[:54]}_{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def own_names(request: ChatRequest) -> OwnNames:

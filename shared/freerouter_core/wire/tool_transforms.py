@@ -79,14 +79,18 @@ _NUMBERED = re.compile(r"functions\.[^\s:]{1,200}:\d{1,9}")
 
 def nine_characters(old: str, _function: str, _number: int) -> str:
     """Nine letters and digits; the same for the same old id, as a conversation is sent again."""
-    return old if _NINE.fullmatch(old) else hashlib.sha256(old.encode()).hexdigest()[:9]
+    return (
+        old
+        if _NINE.fullmatch(old)
+        else hashlib.sha256(old.encode("utf-8", "replace")).hexdigest()[:9]
+    )
 
 
 def plain(old: str, _function: str, _number: int) -> str:
     """Up to 40 letters, digits, `_` and `-` (vercel/ai#5171)."""
     if _PLAIN.fullmatch(old):
         return old
-    return f"call_{hashlib.sha256(old.encode()).hexdigest()[:24]}"
+    return f"call_{hashlib.sha256(old.encode('utf-8', 'replace')).hexdigest()[:24]}"
 
 
 def numbered(old: str, function: str, number: int) -> str:

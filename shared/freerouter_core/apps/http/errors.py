@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 
@@ -50,6 +51,13 @@ _OPENROUTERS = {
 """OpenRouter's words for types of errors, by status."""
 
 
+class ErrorResponse(JSONResponse):
+    """JSON that any client can read, although it may quote what one has sent: half a character."""
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+
+
 def status_of(error: FreeRouterError) -> int:
     """The HTTP status. 429 if every model was rate-limited."""
     if isinstance(error, Exhausted) and error.rate_limited:
@@ -94,11 +102,11 @@ def error_response(
         # Their clients ask again after any status from 500 on, unless they are told not to.
         retry = {"x-should-retry": str(error.should_retry).lower()}
         headers = retry_headers(error) | retry
-        return JSONResponse(anthropic_error(error), anthropic_status(error), headers)
+        return ErrorResponse(anthropic_error(error), anthropic_status(error), headers)
     body = error_body(error, openrouter=openrouter)
     if shape_of(path) == "ollama":
         body["error"] = message_of(error)
-    return JSONResponse(body, status_of(error), retry_headers(error))
+    return ErrorResponse(body, status_of(error), retry_headers(error))
 
 
 def anthropic_status(error: FreeRouterError) -> int:
@@ -132,4 +140,4 @@ def refusal(
     else:
         error = {"message": message, "type": "invalid_request_error", "code": status, "param": None}
         body = {"error": error}
-    return JSONResponse(body, status, dict(headers or {}))
+    return ErrorResponse(body, status, dict(headers or {}))
