@@ -9,7 +9,12 @@ import pytest
 from freerouter_core.errors import BadRequest
 from freerouter_core.wire.history import readable
 from freerouter_core.wire.request import ChatRequest
-from freerouter_core.wire.tool_definitions import read_choice, read_parallel, read_tools
+from freerouter_core.wire.tool_definitions import (
+    only_allowed,
+    read_choice,
+    read_parallel,
+    read_tools,
+)
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 TOOL = {
@@ -190,3 +195,9 @@ def test_what_cannot_be_allowed_is_refused(choice: Any, problem: str) -> None:
 )
 def test_what_servers_require_is_added(tool: dict[str, Any], wire: dict[str, Any]) -> None:
     assert list(read_tools([tool])) == [wire]
+
+
+def test_a_choice_allows_functions_only() -> None:
+    choice = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}]}
+    with pytest.raises(BadRequest, match="no function, which can cost money"):
+        only_allowed([TOOL], choice)

@@ -65,6 +65,11 @@ def only_allowed(
     wanted = [_name_of(tool) for tool in listed]
     offered = {_name_of(tool): tool for tool in tools}
     missing = [name for name in wanted if name not in offered]
+    if "" in missing:
+        raise BadRequest(
+            "tool_choice allows a tool that is no function, which can cost money",
+            hint="name offered tools only",
+        )
     if missing:
         raise BadRequest(
             f"tool_choice allows {missing[0]!r}, which is not among the tools {sorted(offered)}",
