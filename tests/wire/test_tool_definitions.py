@@ -172,7 +172,7 @@ def test_only_the_allowed_tools_are_offered(choice: Any, offered: list[str], wri
     ("choice", "problem"),
     [
         (allowed("nope"), "allows 'nope', which is not among the tools"),
-        ({**allowed(chat=False), "tools": ["f"]}, "allows '', which"),
+        ({**allowed(chat=False), "tools": ["f"]}, "is no function, which"),
         (allowed("f", mode="some"), "no known shape"),
         ({"type": "allowed_tools"}, "no known shape"),
     ],
