@@ -71,6 +71,10 @@ PAGES = {
             "freerouter_core.reports.quota.QuotaLine",
             "freerouter_core.reports.performance.PerformanceReport",
             "freerouter_core.reports.performance.Performance",
+            "freerouter_core.client.watch.Watch",
+            "freerouter_core.reports.timeline.Timeline",
+            "freerouter_core.reports.trail.Trail",
+            "freerouter_core.reports.trail.TrailLine",
             "freerouter_core.reports.stats.Stats",
             "freerouter_core.reports.costs.CostEstimate",
             "freerouter_core.reports.recommendations.Recommendations",
@@ -100,6 +104,7 @@ PAGES = {
             "freerouter_core.simulator.world.World",
             "freerouter_core.simulator.models",
             "freerouter_core.simulator.presets",
+            "freerouter_core.simulator.stories",
         ),
     ),
     "instruments": Page(

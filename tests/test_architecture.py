@@ -38,7 +38,7 @@ BELOW: dict[str, set[str]] = {
     "routing": {"wire", "catalogue", "errors", "events"},
     "settings": {"wire", "catalogue", "errors", "checks"},
     "guards": {"routing", "wire", "catalogue", "errors", "checks"},
-    "reports": {"routing", "wire", "catalogue", "errors"},
+    "reports": {"routing", "wire", "catalogue", "errors", "events"},
     "runtime": {"routing", "wire", "catalogue", *GROUND},
     "client": {
         "runtime", "guards", "reports", "settings", "routing", "wire", "catalogue", "simulator",

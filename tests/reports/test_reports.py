@@ -96,7 +96,7 @@ def test_each_drawing_is_data(router: Router) -> None:
     assert "back in" in failing.label
     assert (good.value, good.failures, good.tone, good.label) == (1, 0, "good", "ready")
     assert quota.axis == "used, %"
-    assert quota.limits == (0, 140)
+    assert quota.limits == (0, 100)
     assert {bar.value for bar in quota.bars} == {100 * 2 / 20, 100 * 2 / 50}
     assert [bar.tone for bar in router.affordable_models(1.0).bars().bars] == ["good", "good", ""]
 
@@ -112,6 +112,20 @@ def test_a_drawing_shows_failures_to_the_left_and_the_first_bars_only() -> None:
     assert axes.get_title() == f"the first {MAX_BARS} of {MAX_BARS + 5}"
     assert axes.get_xlabel() == "answers"
     assert axes.get_xlim() == (-2, 50)
+    pyplot.close("all")
+
+
+@pytest.mark.parametrize(
+    "label", ["ready", "answered after nine attempts, at the third key of the second provider"]
+)
+def test_labels_are_inside_their_axes(label: str) -> None:
+    from matplotlib import pyplot
+
+    drawing = Bars((Bar("m", 5.0, label), Bar("n", 2.0, label, start=3.0)), "seconds")
+    for axes in (plot(drawing), plot(drawing, pyplot.subplots(figsize=(8, 3))[1])):
+        axes.get_figure(root=True).draw_without_rendering()  # type: ignore[union-attr]
+        for text in axes.texts:
+            assert text.get_window_extent().x1 <= axes.bbox.x1
     pyplot.close("all")
 
 
@@ -287,6 +301,9 @@ def test_a_trail_shows_attempts_over_time() -> None:
     assert len(late) == len(good)
     assert good.startswith("·") and good.endswith("█")
     assert str(trail).splitlines()[-1].startswith("acme/good:free (openrouter): answered")
+    first, second = trail.bars().bars
+    assert (first.start, first.tone, second.tone) == (0.0, "bad", "good")
+    assert second.start > 1
 
 
 def test_a_trail_of_nothing_is_empty() -> None:

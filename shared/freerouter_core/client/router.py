@@ -35,6 +35,7 @@ from .router_bulk import RouterBulk
 from .router_openai import RouterOpenAI
 from .router_reports import RouterReports
 from .streams import AsyncStream, Stream
+from .watch import Watch
 
 
 class Router(RouterReports, RouterBulk, RouterTexts, RouterOpenAI):
@@ -213,6 +214,15 @@ class Router(RouterReports, RouterBulk, RouterTexts, RouterOpenAI):
         """Call `observer` with every event of this router's runtime. Returns a function that ends
         the subscription."""
         return self._runtime.subscribe(observer)
+
+    def watch(self, limit: int = 10_000) -> Watch:
+        """Keep the last `limit` requests of this router's runtime from now on, and how much was
+        left of each limit. `watch.plot()` draws them over time. Costs no request.
+
+        Raises:
+            BadSetting: `limit` is less than 1.
+        """
+        return Watch(self._context, limit)
 
     def flush(self, seconds: float = 10.0) -> None:
         """Wait until observers have seen every event so far, but no longer than `seconds`. In an

@@ -13,6 +13,7 @@ from .recommendations import Recommendations
 from .sessions import SessionStats
 from .stats import Stats
 from .tables import Drawn, Table, Tabled, format_seconds, format_share
+from .timeline import Timeline
 from .trail import Trail, TrailLine
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Stats",
     "Table",
     "Tabled",
+    "Timeline",
     "Trail",
     "TrailLine",
     "format_seconds",

@@ -23,6 +23,8 @@ class Bar:
     tone: Tone = ""
     failures: float | None = None
     """Drawn to the left of zero, in red."""
+    start: float = 0.0
+    """Where it begins."""
 
 
 @dataclass(frozen=True, slots=True)

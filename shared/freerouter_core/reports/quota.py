@@ -149,8 +149,7 @@ class QuotaReport(Drawn):
         )
 
     def bars(self) -> Bars:
-        # beyond 100 % there is room for the labels
-        return Bars(tuple(map(_bar, self.lines)), axis="used, %", limits=(0, 140))
+        return Bars(tuple(map(_bar, self.lines)), axis="used, %", limits=(0, 100))
 
     def waiting(self) -> list[str]:
         """Which accounts wait, why, and until when, in words."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..routing.journal import Journal
+from .bars import Bar, Bars
 from .cells import Cell
-from .tables import Table, Tabled
+from .tables import Drawn, Table
 from .tones import Tone
 
 WIDTH = 24
@@ -40,7 +41,7 @@ class TrailLine:
 
 
 @dataclass(frozen=True)
-class Trail(Tabled):
+class Trail(Drawn):
     """The attempts of one request, in the order they were sent, over `seconds` in all."""
 
     lines: tuple[TrailLine, ...]
@@ -90,6 +91,19 @@ class Trail(Tabled):
             right=("took",),
             spare=("provider", time),
         )
+
+    def bars(self) -> Bars:
+        bars = [
+            Bar(
+                line.model,
+                line.seconds,
+                f"{line.result}, {line.seconds:.2f} s",
+                line.tone,
+                start=line.start,
+            )
+            for line in self.lines
+        ]
+        return Bars(tuple(bars), axis="seconds since the request began")
 
     def _time_line(self, line: TrailLine) -> str:
         """When an attempt was under way: at least one mark, however short it was."""

@@ -20,6 +20,7 @@ from .dialects import DIALECTS
 from .faults import FAULTS
 from .models import Phase, Seen, SimAccount, SimModel
 from .presets import calm_models, failing_models
+from .stories import tells
 from .world import World, development_world
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "calm_models",
     "development_world",
     "failing_models",
+    "tells",
 ]

@@ -221,7 +221,7 @@ def _judgement(prompt: str) -> Json | None:
 
 def _plain_text(messages: list[Json], prompt: str, model: str) -> str:
     if messages[-1]["role"] == "tool":
-        return f"Here is what the tool says: {_text_of(messages[-1].get('content'))}"
+        return f"Here is what the tool says: {text_of(messages[-1].get('content'))}"
     context = re.search(
         r"Context information is below\.\s*-+\s*(.*?)\s*-{5,}(.*)", prompt, re.DOTALL
     )
@@ -255,10 +255,10 @@ def _until_stop(text: str, stop: object) -> str:
 
 def _last_user_text(messages: list[Json]) -> str:
     contents = (m.get("content") for m in reversed(messages) if m["role"] == "user")
-    return next((_text_of(content) for content in contents), "")
+    return next((text_of(content) for content in contents), "")
 
 
-def _text_of(content: object) -> str:
+def text_of(content: object) -> str:
     """The text of a message's content; other parts by their type, as in "[image_url]"."""
     if isinstance(content, list):
         return " ".join(
