@@ -581,3 +581,26 @@ def test_an_event_that_is_no_judgement_accepts_the_answer() -> None:
             return s.Woke(self.now) if isinstance(step, s.Validate) else super()._event(step)
 
     assert Silent(plan(A, request=VALIDATED), {"a": answers()}).run().text == "Hello."
+
+
+# -- the background lane ------------------------------------------------------------------------
+
+
+def test_a_background_request_begins_and_ends_where_its_lane_is_counted() -> None:
+    state = RoutingState()
+    play(plan(A, extra={"lane": "background"}), {"a": answers()}, state=state)
+
+    assert state.held_until(account("one"), NOW) == NOW
+
+
+def test_after_a_refusal_of_the_account_a_background_request_goes_elsewhere() -> None:
+    state = RoutingState()
+    state.slow_start.refused(account("one").scope, NOW)
+    played = play(
+        plan(A, B, extra={"lane": "background"}),
+        {"a": answers(), "b": answers()},
+        state=state,
+    )
+
+    assert played.asked == ["b"]
+    assert state.held_until(account("one"), NOW) > NOW

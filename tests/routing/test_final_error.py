@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -231,6 +232,13 @@ def test_a_request_that_only_waits_was_rate_limited() -> None:
     assert (error.retry_after, error.model) == (30.0, None)
     assert error.message == "all 1 candidates are waiting or have failed: each of them waits"
     assert error.hint == "the earliest candidate returns in 30 s"
+
+
+def test_a_line_without_an_end_is_told_without_a_bound() -> None:
+    case = Case(models=[A])
+    case.candidates.waits["p0"] = s.Wait("the 9 tokens a day of p0 are used", math.inf)
+
+    assert exhausted(case).message == "the 9 tokens a day of p0 are used, and no wait would help"
 
 
 @pytest.mark.parametrize(

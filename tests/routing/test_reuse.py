@@ -20,6 +20,7 @@ from freerouter_core.routing.plan import Cached, Outcome
 from freerouter_core.routing.resume import Seam
 from freerouter_core.routing.reuse import (
     StoredAnswer,
+    mark_of_sources,
     replayed,
     slots,
     source_of,
@@ -98,6 +99,11 @@ def test_where_an_answer_comes_from_is_told_without_the_key() -> None:
     assert "secret" not in source_of(ACCOUNT)
     assert source_of(ACCOUNT) != source_of(replace(ACCOUNT, simulated=True))
     assert source_of(ACCOUNT) != source_of(replace(ACCOUNT, base_url="https://else.org/v1"))
+
+
+def test_sources_have_one_mark_in_any_order() -> None:
+    assert mark_of_sources({"a", "b"}) == mark_of_sources(["b", "a"])
+    assert mark_of_sources({"a", "b"}) != mark_of_sources({"ab"})
 
 
 def test_every_part_of_an_answer_is_kept() -> None:

@@ -20,7 +20,7 @@ from freerouter_core.routing.session_memory import (
     memory_of,
 )
 
-from .driver import NOW, Play, answers, busy, fails, likely, model, plan
+from .driver import NOW, Play, answers, busy, fails, likely, model, plan, play
 
 A, B = model("a"), model("b", "two")
 
@@ -98,6 +98,16 @@ def test_steps_and_switches_are_counted() -> None:
         Step("odd", "", 1.0, 0, "ValueError"),
     ]
     assert memory.steps.maxlen == MAX_STEPS
+
+
+def test_a_kept_answer_is_a_step_that_asked_nobody() -> None:
+    memory = remembering("a")
+    outcome = play(plan(B), {"b": answers()}).outcome
+    assert outcome is not None
+    memory.reused("again", outcome, 0.5)
+
+    assert list(memory.steps)[-1] == Step("again", "b", 0.5, 0)
+    assert (memory.model, memory.switches) == ("a", 0)
 
 
 def test_sessions_of_one_name_share_their_memory() -> None:

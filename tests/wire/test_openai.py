@@ -115,6 +115,8 @@ def test_plain_text_asks_for_nothing_structured(response_format: object) -> None
         ({"functions": [1]}, "functions is not served"),
         ({"function_call": "auto"}, "function_call is not served"),
         ({"stream": "yes"}, "stream must be true or false"),
+        ({"parallel_tool_calls": "no"}, "parallel_tool_calls must be true or false"),
+        ({"stream_options": "usage"}, "stream_options must be an object"),
         ({"response_format": "json"}, "no known shape"),
         ({"response_format": {"type": "json_schema"}}, "no known shape"),
         ({"response_format": {"type": "grammar"}}, "no known shape"),

@@ -228,3 +228,8 @@ def test_a_request_has_a_size() -> None:
     many = {"extra_body": {"metadata": {"a": [1] * 100_000}}}
     with pytest.raises(errors.BadRequest, match="more than 100,000 values"):
         check_request(request(**many), allow_paid=True)
+
+
+def test_a_lane_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(errors.BadRequest, match="lane='fast' is none"):
+        request(lane="fast")
