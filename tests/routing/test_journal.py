@@ -10,7 +10,7 @@ from freerouter_core import Limit
 from freerouter_core.errors import Exhausted
 from freerouter_core.routing import steps as s
 from freerouter_core.routing.journal import Journal
-from freerouter_core.routing.plan import Outcome
+from freerouter_core.routing.plan import Cached, Outcome
 from freerouter_core.routing.resume import Seam
 from freerouter_core.routing.ruling import Flag, Ruling
 from freerouter_core.wire.answer import Answer
@@ -181,8 +181,10 @@ def test_optional_metadata_appears_only_if_it_is_known() -> None:
         seams=(Seam(4, played.sent[0], busy()),),
         flags=(Flag("pii", "a name"),),
         aside="Call 112.",
+        cached=Cached(2.0),
     ).metadata
 
+    assert further["cached"] == {"age": 2.0, "model": "a", "joined": False}
     assert further["logprobs"] == {"content": []}
     assert further["upstream_provider"] == "host"
     assert further["seams"][0]["at"] == 4
