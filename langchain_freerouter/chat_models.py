@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence, Sized
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
@@ -26,7 +26,6 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict
 from typing_extensions import override
 
-from freerouter_core import Bulk
 from freerouter_core.errors import FreeRouterError
 from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.request import ChatRequest
@@ -43,6 +42,11 @@ from .outputs import ChunkWriter, result_of
 from .structured import ObjectParser, OutputFormat, Schema
 from .tools import wire_tool_choice
 from .waiting import wait_observer
+
+if TYPE_CHECKING:
+    from freerouter_core import Bulk
+else:
+    Bulk = Any  # loading it would load the runtime; the annotation still resolves at run time
 
 Tool = Json | type | Callable[..., Any] | BaseTool
 _NOT_SENT = (

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence, Sized
 from dataclasses import replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from llama_index.core.base.llms.generic_utils import (
     achat_to_completion_decorator,
@@ -38,7 +38,6 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
 
 import freerouter_core
-from freerouter_core import Bulk
 from freerouter_core.client.adapter_options import RouterOptions
 from freerouter_core.client.bulk.shape import shape_of
 from freerouter_core.errors import BadRequest, FreeRouterError
@@ -53,6 +52,11 @@ from .responses import ResponseBuilder, to_response
 from .structured import StructuredPrediction
 from .tools import selections, wire_tool_choice, wire_tools, with_one_call
 from .waiting import wait_observer
+
+if TYPE_CHECKING:
+    from freerouter_core import Bulk
+else:
+    Bulk = Any  # loading it would load the runtime; the annotation still resolves at run time
 
 
 class FreeRouter(RouterOptions, StructuredPrediction):

@@ -170,7 +170,7 @@ def test_ollama_cloud_tells_used_fractions() -> None:
     report = router.quota()
     used = {line.span: line.used for line in report.lines if line.kind == "percent"}
 
-    assert used == {"in 18000 s": 4.6, "a week": 100.0}
+    assert used == {"in 5 hours": 4.6, "a week": 100.0}
     assert "https://ollama.com/api/usage" in asked
     because, seconds = report.waits["ollama-cloud"]
     assert because == "account-day"

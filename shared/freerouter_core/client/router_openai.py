@@ -8,6 +8,8 @@ from .base import RouterBase
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
+else:
+    AsyncOpenAI = OpenAI = Any  # an extra; the annotations still resolve at run time
 
 
 class RouterOpenAI(RouterBase):

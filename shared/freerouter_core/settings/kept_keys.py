@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import BadSetting, forgets_locals
+from ..wire.json_values import parse_json
 from .sources import Source
 from .trust import read_bounded
 
@@ -139,7 +140,7 @@ class _Keyring(Mapping[str, str]):
 def _content(path: Path) -> dict[str, str | None]:
     """The file's content. Empty if there is none."""
     try:
-        content = json.loads(read_bounded(path))
+        content = parse_json(read_bounded(path))
         if not isinstance(content, dict):
             raise TypeError
     except FileNotFoundError:

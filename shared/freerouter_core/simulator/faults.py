@@ -234,6 +234,8 @@ def _changed_vectors(name: str) -> Fault:
 
     def respond(context: FaultContext) -> TimedResponse:
         answer = context.answer()
+        if not answer.headers.get("content-type", "").startswith("application/json"):
+            return answer  # a streamed chat
         body = json.loads(b"".join(piece for piece in answer.body if isinstance(piece, bytes)))
         if "data" not in body:
             return answer

@@ -47,7 +47,7 @@ def canonical_text(value: object) -> str:
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_as_dict)
     except TypeError:  # keys of several types have an order only as the wire writes them
-        return canonical_text(json.loads(json.dumps(value, default=_as_dict)))
+        return canonical_text(parse_json(json.dumps(value, default=_as_dict)))
 
 
 def _as_dict(value: object) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -55,7 +54,7 @@ class Batch(Jsonl):
         """Whether a file's first line is of a batch."""
         with suppress(OSError, UnicodeDecodeError, ValueError):
             with path.open(encoding="utf-8-sig") as file:
-                first = json.loads(file.readline(_BLOCK))
+                first = parse_json(file.readline(_BLOCK))
             return isinstance(first, dict) and "body" in first and "custom_id" in first
         return False
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 from ...client.bulk import Bulk
 from ...client.router import Router
 from ...errors import BadSetting
+from ...wire.json_values import parse_json
 from ..bulk_files.formats import NAMES, format_of
 from ..bulk_files.table_rows import Prompting
 from .bulk_run import BulkRun
@@ -201,7 +202,7 @@ def _work(
     job = Router().bulk(
         requests,
         location,
-        schema=json.loads(settings["schema"]) if settings["schema"] else None,
+        schema=parse_json(settings["schema"]) if settings["schema"] else None,
         order="given" if settings["order"] == "given" else "as_done",
         changed="merge" if merge else "refuse",
         total=form.count(source),
@@ -215,7 +216,7 @@ def _work(
 
 def _schema(path: Path) -> dict[str, Any]:
     try:
-        schema = json.loads(path.read_text("utf-8"))
+        schema = parse_json(path.read_text("utf-8"))
     except ValueError as error:
         raise BadSetting(f"{path.name} is no JSON: {error}") from None
     if not isinstance(schema, dict):
@@ -248,4 +249,4 @@ def _settings(location: str) -> dict[str, str]:
 
 def _opened(location: str, settings: dict[str, str] | None = None) -> Bulk:
     schema = (settings or {}).get("schema")
-    return Router().bulk(None, location, schema=json.loads(schema) if schema else None)
+    return Router().bulk(None, location, schema=parse_json(schema) if schema else None)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from ...wire.json_values import Json
+from ...wire.json_values import Json, parse_json
 
 Variables = dict[str, str | None]
 TOKEN_VARIABLE = "FREEROUTER_RUN_TOKEN"  # noqa: S105  # a name
@@ -115,7 +115,7 @@ def opencode(service: Service, environment: Mapping[str, str]) -> Setup:
 
 def _object(text: str) -> Json:
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

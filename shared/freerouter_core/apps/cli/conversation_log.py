@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import hide_keys
-from ...wire.json_values import Json
+from ...wire.json_values import Json, parse_json
 
 FILE = "logs.db"
 MAX_EXCHANGES, MAX_BYTES = 10_000, 64_000_000
@@ -200,5 +200,5 @@ def _forget_old(connection: sqlite3.Connection) -> None:
 
 
 def _exchange(row: dict[str, object]) -> Exchange:
-    row["content"] = json.loads(str(row["content"]))
+    row["content"] = parse_json(str(row["content"]))
     return Exchange(**row)  # type: ignore[arg-type]  # the columns are its fields

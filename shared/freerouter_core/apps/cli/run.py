@@ -31,6 +31,8 @@ NOT_FOUND = 127
 """The exit code of a command that is not there, as in a shell."""
 GRACE = 2.0
 """Seconds for the service to end."""
+FLUSH = 1.0
+"""Seconds for the log to be written."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -79,6 +81,7 @@ def run(
     setup = setup_of(program, Service(address=address, token=token, model=model), os.environ)
     with _quiet(log_file), _serving(application, listener):
         code = _run([path, *setup.arguments, *arguments], applied(setup.variables, os.environ))
+        router.flush(FLUSH)  # the log has what the client's last request met
     sys.exit(code)
 
 

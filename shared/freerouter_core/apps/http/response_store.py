@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...runtime.ledger.worker_thread import WorkerThread
-from ...wire.json_values import Json
+from ...wire.json_values import Json, parse_json
 
 T = TypeVar("T")
 MOST = 2_000
@@ -163,7 +163,7 @@ def _get(db: sqlite3.Connection, ident: str) -> Stored | None:
     row = db.execute("SELECT data, previous FROM responses WHERE id = ?", (ident,)).fetchone()
     if row is None:
         return None
-    data = json.loads(row[0])
+    data = parse_json(row[0])
     return Stored(data["response"], tuple(data["items"]), row[1])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any, Self, TypeVar
 from ...errors import shown_name
 from ...guards.base import ChatClient
 from ...reports.bulk import BulkProgress
+from ...wire.json_values import parse_json
 from ..context import Context
 from ..resolve import LONGEST_LINE, Resolved
 from .forecasting import progress_of
@@ -228,10 +228,10 @@ class Bulk:
             store.close()
 
     def _result(self, ended: Ended) -> BulkResult:
-        record = json.loads(ended.record)
+        record = parse_json(ended.record)
         ident = str(ended.number) if ended.id is None else ended.id
-        attempts = json.loads(ended.trail) if ended.trail else []
-        data = json.loads(ended.data) if ended.data else None
+        attempts = parse_json(ended.trail) if ended.trail else []
+        data = parse_json(ended.data) if ended.data else None
         if "answer" not in record:
             return BulkResult(
                 ident,

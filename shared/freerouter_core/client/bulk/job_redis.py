@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from ...errors import BadSetting, JobFailed, MissingExtra, forgets_locals
+from ...wire.json_values import parse_json
 from .job_file import problem_record
 from .job_store import (
     FORMAT,
@@ -68,13 +69,13 @@ class RedisJob:
             ident = "" if row.id is None else row.id
             values += [str(row.number), ident, row.hash.hex(), row.input, row.problem]
             values.append(row.data)
-        answer = json.loads(self._script(ADD, *values))
+        answer = parse_json(self._script(ADD, *values))
         if "changed" in answer:
             raise changed_row(answer["changed"])
         return _counts(answer)
 
     def close_input(self, rows: int, changed: Changed) -> Counts:
-        answer = json.loads(self._script(CLOSE_INPUT, str(rows), changed))
+        answer = parse_json(self._script(CLOSE_INPUT, str(rows), changed))
         if "before" in answer:
             raise fewer_rows(rows, int(answer["before"]))
         return _counts(answer)
@@ -90,7 +91,7 @@ class RedisJob:
             record = item.record or problem_record(item.error or "")
             values += [str(item.task), item.state, record, item.trail, str(item.tries)]
             values.append(repr(item.due))
-        answer = json.loads(self._script(EXCHANGE, *values))
+        answer = parse_json(self._script(EXCHANGE, *values))
         due = float(answer["due"])
         return Granted(
             claimed=[Claimed(int(t), i, int(n), a) for t, i, n, a in answer["claimed"] or ()],
@@ -107,7 +108,7 @@ class RedisJob:
         for name in self._run("HKEYS", key):
             if _text(name) == worker.name:
                 continue
-            host, pid, until = json.loads(_text(self._run("HGET", key, name) or b'["",0,0]'))
+            host, pid, until = parse_json(_text(self._run("HGET", key, name) or b'["",0,0]'))
             if until < now or worker.ended(host, pid):
                 self._script(RELEASE, _text(name))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,7 +22,7 @@ from ...routing.plan import Outcome
 from ...runtime.stream_output import Show
 from ...wire.answer import Answer
 from ...wire.fault import Kind
-from ...wire.json_values import encode_json
+from ...wire.json_values import encode_json, parse_json
 from ...wire.request import ChatRequest, Validator
 from ..cached_run import CachedRun
 from ..context import Context
@@ -144,7 +143,7 @@ class RowRun:
         """Try it once. Raises `CancelledError` if the job is stopped."""
         clock = self._context.runtime.clock
         self.sent_at = None
-        request = unpack(json.loads(self.claimed.input))
+        request = unpack(parse_json(self.claimed.input))
         if self._validate is not None:
             request = request.but(validate=self._validate)
         run = _WatchedRun(self._context, self._client, request, self)
@@ -225,7 +224,7 @@ class RowRun:
         )
 
     def _trail(self, attempts: list[AttemptRecord]) -> str:
-        earlier: list[Any] = json.loads(self.claimed.trail) if self.claimed.trail else []
+        earlier: list[Any] = parse_json(self.claimed.trail) if self.claimed.trail else []
         return _json([*earlier, *attempts][-MAX_TRAIL:])
 
 

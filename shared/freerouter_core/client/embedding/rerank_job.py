@@ -21,6 +21,7 @@ from ...errors import (
 from ...routing.plan import Outcome
 from ...wire.answer import Answer, Ranked
 from ...wire.embeddings import check_texts
+from ...wire.json_values import parse_json
 from ...wire.request import ChatRequest, Lane
 from ...wire.rerank import RerankRequest, ranking_problem
 from ...wire.structured import Structured
@@ -167,7 +168,7 @@ class RerankJob:
 
 def read_judgement(text: str, count: int) -> tuple[Ranked, ...]:
     """The scores in a judgement of so many texts, each between 0 and 1. Raises `ValueError`."""
-    scores = json.loads(text)["scores"]
+    scores = parse_json(text)["scores"]
     ranking = tuple(Ranked(int(s["index"]), float(s["score"]) / MAX_SCORE) for s in scores)
     problem = ranking_problem(ranking, count)
     if problem is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, cast, get_args
+from pathlib import Path
+from typing import Any, cast, get_args
 
 from ...catalogue.serving import InputType
 from ...errors import BadRequest
@@ -18,9 +19,6 @@ from .embed_job import EmbedJob, EmbedOptions, LongTexts
 from .embedded import Embedded, Reranked
 from .rerank_job import RerankJob, RerankOptions
 from .vector_cache import vector_store
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Job = Callable[[], Coroutine[Any, Any, Any]]
 
