@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from langchain_core.language_models import LanguageModelInput
+
 from freerouter_core.client.bulk.job_store import Finished, Wish, Worker
 from freerouter_core.client.bulk.open_job import open_job
 from freerouter_core.client.bulk.rows import read_rows
@@ -28,7 +30,7 @@ def rates(rows: int, folder: Path) -> None:
     world = World([SimModel("a/x:free"), SimModel("b/x:free")])
     router = world.router()
     llm = ChatFreeRouter(router=router)
-    texts = [f"Question {n}" for n in range(rows)]
+    texts: list[LanguageModelInput] = [f"Question {n}" for n in range(rows)]
     asyncio.run(llm.abatch(texts[:50]))
     began = time.process_time()
     asyncio.run(llm.abatch(texts, config={"max_concurrency": 64}))

@@ -121,7 +121,7 @@ def measure(embed: Callable[[list[str]], object], requests: Synchronized[int]) -
 def main() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        requests: Synchronized[int] = multiprocessing.Value("i", 0)  # type: ignore[assignment]
+        requests: Synchronized[int] = multiprocessing.Value("i", 0)
         server = multiprocessing.Process(target=serve, args=(listener, requests), daemon=True)
         server.start()
         rows: dict[str, Callable[[list[str]], object]] = {

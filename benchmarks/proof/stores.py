@@ -71,9 +71,9 @@ class SimulatedSqlite(SqliteStore):
         super().__init__(path)
         self._link = link
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _run(self, work: Callable[[sqlite3.Connection], T], *, writes: bool = True) -> T:
         try:
-            return await self._link.cross(lambda: self._run_locked(work), 0.002)
+            return await self._link.cross(lambda: self._run_locked(work, writes=writes), 0.002)
         except OSError as error:
             raise StoreFailed(str(error)) from None
 
