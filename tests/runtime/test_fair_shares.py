@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import time
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Any
 
 import pytest
 
@@ -17,8 +14,6 @@ from freerouter_core.routing.lanes import Place
 from freerouter_core.runtime.ledger import Ledger, MemoryStore
 from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
-
-from .ledgers import SHARED, ledger_at
 
 
 class SharedMemory(MemoryStore):
@@ -106,52 +101,3 @@ def test_a_process_that_comes_later_or_dies_costs_the_others_nothing() -> None:
     assert jain([group.taken[0] - before, *group.taken[1:]]) >= 0.85
     group.taken = [0] * 4
     assert group.run(60.0, at_once=[32, 0, 0, 0])[0] >= 0.9 * before
-
-
-def ask_for_ever(state: str, background: bool, counts: Any, process: int, start: Any) -> None:
-    """Asks with eight requests at a time under 20 in four seconds."""
-
-    async def live() -> None:
-        ledger, numbers = ledger_at(state), iter(range(1_000_000))
-        charge = Charge("account", Limit(requests=20, per=4.0))
-        start.wait()
-        ends = time.monotonic() + 22.0
-
-        async def request() -> None:
-            while True:
-                place = Place(background, next(numbers))
-                while not isinstance(got := await ledger.reserve(place, (charge,), 0, 0.0), Grant):
-                    await ledger.wait(place, got.scope, got.until)
-                counts[process] += 1
-                await asyncio.sleep(0.1)
-                ledger.settle(got, sent=True)
-
-        requests = [asyncio.ensure_future(request()) for _ in range(8)]
-        await asyncio.sleep(ends - time.monotonic())
-        for one in requests:
-            one.cancel()
-        await asyncio.wait(requests)
-        await ledger.drain()
-
-    asyncio.run(live())
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("background", [False, True], ids=["interactive", "background"])
-@pytest.mark.parametrize("state", SHARED, indirect=True)
-def test_four_real_processes_get_the_same(state: str, background: bool) -> None:
-    context = multiprocessing.get_context("spawn")
-    counts: Any = context.Array("i", 4)
-    start = context.Barrier(4)
-    processes = [
-        context.Process(target=ask_for_ever, args=(state, background, counts, n, start))
-        for n in range(4)
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(120)
-    assert jain(list(counts)) >= 0.95, list(counts)
-    assert sum(counts) <= 20 * 5
-    assert sum(counts) >= (20 if background else 80)

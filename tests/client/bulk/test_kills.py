@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import signal
@@ -107,6 +108,11 @@ def _life(path: str, log: str, started: float) -> None:
     os.write(file, b'["end"]\n')
 
 
+def written(log: Path) -> int:
+    """How many lines a log has."""
+    return log.read_bytes().count(b"\n") if log.exists() else 0
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("first", range(0, 100, 10))
@@ -120,9 +126,11 @@ def test_kill_9_at_random_moments_loses_nothing(first: int, tmp_path: Path) -> N
         path, log = tmp_path / f"{seed}.job", tmp_path / f"{seed}.log"
         while b'["end"]' not in (log.read_bytes() if log.exists() else b""):
             process = spawner.Process(target=_life, args=(str(path), str(log), 1.8e9 + lives))
+            last_words = written(log) + rng.randrange(1, 60) if lives < 5 else math.inf
             process.start()
             lives += 1
-            process.join(rng.random() * 0.5 if lives < 6 else 60)
+            while process.is_alive() and written(log) < last_words:
+                process.join(0.001)
             if process.is_alive():
                 os.kill(int(process.pid or 0), signal.SIGKILL)
                 kills += 1

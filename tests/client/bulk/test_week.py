@@ -72,7 +72,7 @@ def test_every_row_is_done_without_a_refusal_and_the_end_is_foretold(
     assert done == rows
     assert {seen.fate for world in worlds.values() for seen in world.requests} == {"answer"}
     assert foretold
-    assert all(abs(end / clock.elapsed - 1.0) <= 0.1 for _, end in foretold)
+    assert all(abs(end / clock.elapsed - 1.0) <= 0.1 for _, end in foretold), foretold
     for name, (_, allowed) in PROVIDERS.items():
         used = list((worlds[name].accounts or {})[f"k-{name}"].days.values())[:-1]
         assert all(day >= 0.95 * allowed for day in used)

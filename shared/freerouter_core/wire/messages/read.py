@@ -30,7 +30,7 @@ _NOT_SERVED = {
 """Fields that are refused, with hints."""
 _ANYWHERE: tuple[object, ...] = (None, "", [], "global", "not_available")
 """Values of theirs that ask for nothing."""
-_ATTRIBUTION = re.compile(r"\s*x-anthropic-billing-header:")
+_ATTRIBUTION = "x-anthropic-billing-header:"
 """Claude Code begins its system prompt with a block for Anthropic's accounts. It differs from
 request to request, so it would only spoil the caches of providers."""
 _SAYS_ERROR = re.compile(r"error|fail|exception|denied|reject|invalid|not found", re.IGNORECASE)
@@ -197,7 +197,7 @@ def _content(content: object) -> object:
 
 def _is_attribution(block: object) -> bool:
     text = block.get("text") if isinstance(block, Mapping) else None
-    return isinstance(text, str) and _ATTRIBUTION.match(text) is not None
+    return isinstance(text, str) and text.lstrip().startswith(_ATTRIBUTION)
 
 
 def _block(block: object) -> object:
