@@ -31,6 +31,7 @@ def test_runs_break_no_law_and_repeat_exactly() -> None:
     assert again[1] == found[1]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_planted_faults_are_found() -> None:
     status, text = prove("--planted")

@@ -138,6 +138,7 @@ def test_a_wrong_field_is_refused_before_a_model_is_asked(
     assert len(world.requests) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", BODIES)
 def test_an_odd_body_is_no_fault_of_the_service(
     client: TestClient, world: World[Clock], path: str

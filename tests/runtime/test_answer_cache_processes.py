@@ -62,6 +62,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)  # four processes start
 def test_four_processes_send_each_question_once(serve: Any, place: str) -> None:
     world = World([SimModel("acme/a:free", first_token=0.2, jitter=0)], clock="real")
@@ -81,6 +82,7 @@ def test_four_processes_send_each_question_once(serve: Any, place: str) -> None:
     assert {stats["entries"] for _, stats in told} == {10}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)  # processes start and are killed, again and again
 def test_a_process_that_is_killed_while_it_writes_leaves_no_torn_answer(
     serve: Any, tmp_path: Path
@@ -113,6 +115,7 @@ def test_a_process_that_is_killed_while_it_writes_leaves_no_torn_answer(
     db.close()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)  # a process starts and is killed
 def test_who_is_killed_while_it_asks_keeps_nobody_waiting(serve: Any, tmp_path: Path) -> None:
     place = f"sqlite:///{tmp_path}/x.db"

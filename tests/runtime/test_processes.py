@@ -56,6 +56,7 @@ class Strict(World):
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)  # four processes start and work for five seconds each
 @pytest.mark.parametrize("killed", [False, True], ids=["all live", "one is killed"])
 @pytest.mark.parametrize("state", SHARED, indirect=True)
