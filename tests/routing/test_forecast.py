@@ -136,3 +136,11 @@ def test_what_is_reserved_comes_as_the_day_ends() -> None:
 def test_a_day_of_an_account_that_rests_begins_later() -> None:
     source = Source(uses=(day(100),), rests_until=MIDNIGHT + HOUR)
     assert ends(1, *paced(source, EASY, MIDNIGHT + 1.0), now=MIDNIGHT + 1.0) >= HOUR - 1.0
+
+
+def test_what_is_used_today_is_not_used_tomorrow() -> None:
+    morning = MIDNIGHT + 0.3 * DAY
+    source = Source(uses=(minute(60), day(100, 90)))
+    # Ten more today, a hundred tomorrow, then ten at once and a third of that day's others.
+    third = 1.7 * DAY + 0.97 * DAY / 3
+    assert ends(150, *paced(source, EASY, morning), now=morning) == pytest.approx(third, rel=0.02)

@@ -73,9 +73,9 @@ def paced(source: Source, pace: Pace, now: float) -> tuple[Source, ...]:
 
     What is left of this day comes in steps, because its reserve shrinks. After it come whole days.
     """
-    spread, day = _spread(source, pace, now), _day(source)
+    day = _day(source)
     if day is None:
-        return (spread,)
+        return (_spread(source, pace, now),)
     start, end = period(day.limit.reset, day.limit.per, now - MARGIN)
     end = max(end, now + MARGIN)
     size, left = size_of(day.limit), end - now
@@ -95,7 +95,9 @@ def paced(source: Source, pace: Pace, now: float) -> tuple[Source, ...]:
         use = _once(day.limit, amount)
         today.append(Source(uses=(*others, use), rests_until=rests_until, rate=rate))
         at = then
-    return (*today, replace(spread, rests_until=max(end + MARGIN, source.rests_until)))
+    tomorrow = max(end + MARGIN, source.rests_until)
+    fresh = replace(source, uses=(*others, replace(day, used=0.0)), rests_until=tomorrow)
+    return (*today, _spread(fresh, pace, end + MARGIN))
 
 
 def _day(source: Source) -> Use | None:

@@ -32,7 +32,7 @@ class Worlds(httpx.AsyncBaseTransport):
     ("rows", "within"),
     [
         pytest.param(1_000, 0.1, marks=[pytest.mark.slow, pytest.mark.timeout(300)]),
-        pytest.param(10_000, 0.12, marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
+        pytest.param(10_000, 0.1, marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
     ],
 )
 def test_every_row_is_done_without_a_refusal_and_the_end_is_foretold(
