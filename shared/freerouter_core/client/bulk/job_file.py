@@ -193,9 +193,10 @@ class JobFile:
 def _prepare(db: sqlite3.Connection, name: str) -> None:
     """Check that the file is a job, or make it one."""
     try:
+        # The tables first: another process may make the job meanwhile, marks and tables at once.
+        tables = db.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0]
         mark = db.execute("PRAGMA application_id").fetchone()[0]
         version = db.execute("PRAGMA user_version").fetchone()[0]
-        tables = db.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0]
     except sqlite3.DatabaseError as error:
         if "not a database" not in str(error):
             raise
