@@ -175,6 +175,10 @@ def test_every_row_of_the_known_providers_resolves() -> None:
             assert served.serving.space is not None or served.mode == "rerank"
 
 
+def test_what_no_source_calls_free_is_not_free() -> None:
+    assert [served.free for served in account_of("siliconflow").serves] == [False, False]
+
+
 def test_a_row_counts_where_a_list_has_the_model_too() -> None:
     cloudflare, ollama = account_of("cloudflare"), account_of("ollama")
     listed = Catalogue.of(
