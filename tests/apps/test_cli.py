@@ -114,7 +114,7 @@ def test_models_are_listed_without_a_key(server: dict[str, str]) -> None:
         (
             "ALL_PROXY=socks5://127.0.0.1:9 OPENROUTER_BASE_URL=http://far.test/v1 models",
             1,
-            "SOCKS",
+            "cannot be reached: check the network, a proxy",
         ),
     ],
 )

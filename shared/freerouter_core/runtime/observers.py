@@ -67,9 +67,11 @@ class EventBus:
         if self._observers:
             self._enqueue((event, contextvars.copy_context()))
 
-    def tell(self, observer: Callable[[E], object], event: E) -> None:
-        """Queue an event for this observer alone."""
-        self._enqueue(partial(contextvars.copy_context().run, _tell, observer, event))
+    def tell(self, observer: Callable[[E], object], event: E, then: Callable[[], object]) -> None:
+        """Queue an event for this observer alone. `then` ends it, told or dropped."""
+        told = partial(contextvars.copy_context().run, _tell, observer, event)
+        if not self._enqueue(lambda: (told(), then())):
+            then()
 
     def flush(self, timeout: float) -> None:
         """Wait until all events so far are delivered, at most `timeout` seconds.
@@ -99,17 +101,18 @@ class EventBus:
         with contextlib.suppress(RuntimeError):  # somebody else has just ended it
             self._in_pause.release()
 
-    def _enqueue(self, item: _Item) -> None:
+    def _enqueue(self, item: _Item) -> bool:
         queue = self._queue
         if queue is None:
             queue = self._queue = new_queue()
             start_thread(lambda: self._deliver(queue), "freerouter-events")
         if queue.qsize() < MAX_PENDING:
             queue.put(item)
-            return
+            return True
         if not self.counts["events_dropped"]:
             log.warning("an observer is too slow: events are dropped")
         self.counts["events_dropped"] += 1
+        return False
 
     def _wait_delivered(self, queue: SimpleQueue[_Item], timeout: float) -> None:
         if threading.get_ident() != self._delivery_thread:

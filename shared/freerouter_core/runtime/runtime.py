@@ -296,8 +296,13 @@ class Runtime(Portal):
         self._events.flush(seconds)
 
     def tell(self, observer: Callable[[E], object], event: E) -> None:
-        """Call one observer with an event, as those that are subscribed are called."""
-        self._events.tell(observer, event)
+        """Call one observer with an event, as those that are subscribed are called.
+
+        Virtual time waits until it was told: a wait is not over before anybody heard of it.
+        """
+        stopped = contextlib.ExitStack()
+        stopped.enter_context(self.clock.stopped())
+        self._events.tell(observer, event, stopped.close)
 
     def emit(self, event: Event) -> None:
         """Log an event, count it, and queue it for the observers."""

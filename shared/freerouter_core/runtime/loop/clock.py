@@ -7,11 +7,13 @@ clock makes a loop whose timers fire at once and in order, so an hour passes in 
 from __future__ import annotations
 
 import selectors
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Protocol
+from weakref import WeakSet
 
 from .os_threads import NativeLoop, new_selector
 from .watchdog import SelectorWrapper
@@ -36,7 +38,8 @@ class Clock(Protocol):
         """For the time in which a user callable runs on its own thread, which takes real time."""
 
     def stopped(self) -> AbstractContextManager[None]:
-        """For the time in which our own code waits for a disk or a server, on a thread."""
+        """For the time in which nothing may become late: our own code waits for a disk or a
+        server on a thread, an observer is told, or many callers hand over their requests."""
 
 
 def _best_source() -> Callable[[], float]:
@@ -112,6 +115,8 @@ class VirtualClock:
         """Seconds since the start. Apart from it, because a sum would lose the microseconds."""
         self.holders = 0
         self.stoppers = 0
+        self._lock = threading.Lock()
+        self._loops: WeakSet[_VirtualLoop] = WeakSet()
 
     def now(self) -> float:
         return self._start + self.elapsed
@@ -124,7 +129,9 @@ class VirtualClock:
         self.elapsed += seconds
 
     def new_event_loop(self, busy: Callable[[], bool]) -> NativeLoop:
-        return _VirtualLoop(self, busy)
+        loop = _VirtualLoop(self, busy)
+        self._loops.add(loop)
+        return loop
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -137,12 +144,21 @@ class VirtualClock:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """No time passes: what is waited for ends by itself, and says so."""
-        self.stoppers += 1
+        """No time passes. From any thread: loops that wait for the end of this are woken."""
+        with self._lock:
+            self.stoppers += 1
         try:
             yield
         finally:
-            self.stoppers -= 1
+            with self._lock:
+                self.stoppers -= 1
+            for loop in list(self._loops):
+                with suppress(RuntimeError):  # it is closed
+                    loop.call_soon_threadsafe(_nothing)
+
+
+def _nothing() -> None:
+    """What a loop is woken with."""
 
 
 class _ShortWaits(SelectorWrapper):
