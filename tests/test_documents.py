@@ -76,6 +76,7 @@ def run(
     raise AssertionError(f"{name}: no test runs a block of {block.language}")
 
 
+@pytest.mark.slow
 def test_the_features_page(
     environment: dict[str, str], folder: Path, pytestconfig: pytest.Config
 ) -> None:
@@ -108,8 +109,15 @@ SINGLE = [(page, block) for page in (README, *PAGES) for block in blocks(page)]
 
 @pytest.mark.parametrize(
     ("page", "block"),
-    SINGLE,
-    ids=[f"{page.stem}:{block.language}:{block.line}" for page, block in SINGLE],
+    [
+        pytest.param(
+            page,
+            block,
+            id=f"{page.stem}:{block.language}:{block.line}",
+            marks=[pytest.mark.slow] if block.language == "sh" else [],  # a process for each line
+        )
+        for page, block in SINGLE
+    ],
 )
 def test_blocks_that_run_by_themselves(
     page: Path,
@@ -141,6 +149,7 @@ def test_examples_of_the_reference(
             run(block, page, {"__name__": "reference"}, folder, environment)
 
 
+@pytest.mark.slow
 def test_the_reference_is_what_the_docstrings_say(
     tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
@@ -160,6 +169,7 @@ def test_the_reference_is_what_the_docstrings_say(
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "command"),
     [

@@ -69,6 +69,7 @@ def test_a_notebook_runs_and_shows_the_kinds_of_output_it_is_saved_with(
     assert shown(fresh) == shown(saved)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )

@@ -242,6 +242,7 @@ def test_dev_mode_says_that_the_answer_is_simulated() -> None:
     assert "simulated" in done.stderr
 
 
+@pytest.mark.slow
 def test_demo_runs_to_its_end() -> None:
     done = run("demo")
 
