@@ -91,6 +91,22 @@ def test_what_makes_no_sense_is_refused(client: TestClient, body: Any, words: st
     assert words in answer.json()["error"]["message"]
 
 
+def test_an_unknown_model_is_not_found(world: World[Clock], client: TestClient) -> None:
+    """As OpenAI answers it, so that no client asks again."""
+    answer = client.post("/v1/embeddings", json={"model": "acme/nope:free", "input": "x"})
+    error = answer.json()["error"]
+    theirs = client.post("/api/v1/embeddings", json={"model": "nope", "input": "x"}).json()["error"]
+
+    assert answer.status_code == 404
+    assert (error["type"], error["code"]) == ("invalid_request_error", "model_not_found")
+    assert "tiny-embed" in error["message"]
+    assert (theirs["code"], theirs["metadata"]["error_type"]) == (404, "not_found")
+    with listening(rest.app(world.router())) as address:
+        sdk = openai.OpenAI(base_url=f"{address}/v1", api_key="x")
+        with pytest.raises(openai.NotFoundError):
+            sdk.embeddings.create(model="acme/chat:free", input="x")
+
+
 def test_texts_are_ranked_in_coheres_words(client: TestClient) -> None:
     asked = {"query": "when did the bridge open", "documents": [TEXTS[1], {"text": TEXTS[0]}]}
     answer = client.post("/v1/rerank", json={**asked, "top_n": 1, "return_documents": True}).json()

@@ -29,6 +29,13 @@ def test_a_model_is_known_by_provider_address_and_wire_name() -> None:
     assert (Model("a").wire_name, Model("groq:a", "groq", "a").wire_name) == ("a", "a")
 
 
+def test_what_is_learnt_of_a_name_that_is_believed_stays_with_what_it_was_asked_for() -> None:
+    assert Model("a", mode="embedding").identity == Model("a").identity
+    believed = Model("a", mode="embedding", listed=False)
+    assert believed.identity == ("openrouter", "", "a (embedding)")
+    assert Model("a", listed=False).identity == Model("a").identity
+
+
 @pytest.mark.parametrize(
     ("name", "plausible"),
     [("a/m:free", True), ("x" * MAX_NAME, True), ("x" * (MAX_NAME + 1), False), ("a\n", False)],

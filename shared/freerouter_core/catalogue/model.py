@@ -13,7 +13,11 @@ from .serving import Serving
 TEXT = frozenset({"text"})
 
 ModelIdentity = tuple[str, str, str]
-"""(provider, base URL, wire name): what is learnt about a model is stored under it."""
+"""(provider, base URL, wire name): what is learnt about a model is stored under it.
+
+The name has the mode beside it where a caller asks a model for what no list says that it does: a
+chat model that gives no vectors still chats.
+"""
 
 MAX_NAME = 500
 """Characters of a model's name. Those of local servers are paths."""
@@ -68,7 +72,10 @@ class Model:
     """What health and capabilities are stored under."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "identity", (self.provider, self.origin, self.wire_name))
+        name = self.wire_name
+        if not self.listed and self.mode != "chat":
+            name = f"{name} ({self.mode})"
+        object.__setattr__(self, "identity", (self.provider, self.origin, name))
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
         """USD for that many tokens at the catalogue's prices; infinite if those are not known.

@@ -43,6 +43,7 @@ _STATUSES: tuple[tuple[type[FreeRouterError], int, str], ...] = (
 _OPENROUTERS = {
     400: "invalid_request",
     403: "content_policy_violation",
+    404: "not_found",
     429: "rate_limit_exceeded",
     502: "provider_unavailable",
     503: "provider_overloaded",
@@ -59,15 +60,23 @@ class ErrorResponse(JSONResponse):
 
 
 def status_of(error: FreeRouterError) -> int:
-    """The HTTP status. 429 if every model was rate-limited."""
+    """The HTTP status. 429 if every model was rate-limited, 404 if the model does not exist."""
     if isinstance(error, Exhausted) and error.rate_limited:
         return 429
+    if _is_unknown(error):
+        return 404
     return next(status for kind, status, _ in _STATUSES if isinstance(error, kind))
 
 
 def type_of(error: FreeRouterError) -> str:
     """The type of an error, in the words of OpenAI's API and its like."""
+    if _is_unknown(error):
+        return "invalid_request_error"
     return next(name for kind, _, name in _STATUSES if isinstance(error, kind))
+
+
+def _is_unknown(error: FreeRouterError) -> bool:
+    return isinstance(error, NoCandidates) and error.status_code == 404
 
 
 def message_of(error: FreeRouterError) -> str:
@@ -84,7 +93,7 @@ def error_body(error: FreeRouterError, *, openrouter: bool = False) -> JsonObjec
     body: JsonObject = {
         "message": message_of(error),
         "type": type_of(error),
-        "code": status if openrouter else name,
+        "code": status if openrouter else "model_not_found" if _is_unknown(error) else name,
         "param": None,
         "hint": over_http(error.hint or ""),
         "attempts": [dict(record) for record in error.attempts],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
@@ -9,12 +10,14 @@ from ...catalogue.model import Model
 from ...catalogue.providers import Account
 from ...catalogue.serving import Space, base_name
 from ...catalogue.spaces import SPACES, space_of
-from ...errors import BadRequest, NoCandidates
+from ...errors import BadRequest, Exhausted, NoCandidates
 from ...routing.health_book import HealthBook
 from ...runtime.space_records import SpaceRecord
 
 _ORDER = {family: place for place, family in enumerate(SPACES)}
 """Among spaces that as many providers serve, those that are known best come first."""
+SHOWN = 8
+"""Names of spaces in a hint."""
 NO_PROVIDER_HINT = (
     "name a provider that has embeddings: providers=[…], FREEROUTER_PROVIDERS, or a local server"
 )
@@ -68,6 +71,41 @@ def named_space(name: str, models: Iterable[Model]) -> Space:
         if name in (model.id, model.wire_name) or space.family in (wanted, bare):
             return space
     return space_of(bare if ":" in name and "/" not in name.partition(":")[0] else name)
+
+
+def unknown_model(
+    name: str | None, models: Iterable[Model], error: NoCandidates | Exhausted
+) -> NoCandidates | None:
+    """The error for a named model that nobody serves; None: it is not unknown, or none is named.
+
+    `error`: what came of asking. A model that no list has is unknown if it is no candidate, or if
+    all that was asked answered that it is gone.
+    """
+    if not name:
+        return None
+    models = list(models)
+    wanted = named_space(name, models)
+    known = [model for model in models if model.listed]
+    if any(_space(model).serves(wanted) for model in known):
+        return None
+    if isinstance(error, Exhausted) and any(a["fault"] != "gone" for a in error.attempts):
+        return None
+    skipped = error.skipped if isinstance(error, NoCandidates) else {}
+    reason = skipped.get(name) or skipped.get(name.partition(":")[2])
+    families = sorted({_space(model).family for model in known})
+    near = difflib.get_close_matches(wanted.family, families, 1)
+    hints = [f"did you mean {near[0]!r}?"] if near else []
+    served = ", ".join(families[:SHOWN]) + (", …" if families[SHOWN:] else "")
+    hints.append(f"served here: {served}" if families else NO_PROVIDER_HINT)
+    return NoCandidates(
+        f"no provider of this router has an embedding model {name!r}"
+        + (f": {reason}" if reason else ""),
+        hint="; ".join(hints),
+        skipped=skipped,
+        status_code=404,
+        model=name,
+        attempts=error.attempts,
+    )
 
 
 def _space(model: Model) -> Space:

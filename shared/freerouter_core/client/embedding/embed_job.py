@@ -36,7 +36,7 @@ from ...wire.embeddings import EmbedRequest, check_texts, least_tokens_of, token
 from ...wire.request import Lane
 from ...wire.vectors import pooled
 from ..context import Context
-from .choose import choose_space
+from .choose import choose_space, unknown_model
 from .embedded import Embedded
 from .outvoted import alike, outvoted
 from .pieces import split_text
@@ -108,6 +108,8 @@ class EmbedJob:
             except _PinnedMeanwhile:  # what came is of another space than the record's
                 self._vectors.clear()
                 self._todo.clear()
+            except (NoCandidates, Exhausted) as error:
+                raise unknown_model(self._options.model, self._catalogue, error) or error from None
 
     async def _run(self) -> Embedded:
         self._catalogue = await models_of(self._context, "embedding", self._options.model)

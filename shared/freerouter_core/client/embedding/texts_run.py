@@ -97,9 +97,12 @@ async def models_of(
 
 
 def with_named(found: Catalogue, named: str, mode: Mode, resolved: Resolved) -> Catalogue:
-    """The models, with one that the caller named by its provider."""
+    """The models, with one that the caller named by its provider, unless a list of all such models
+    lacks it."""
     model = find_named(named, found, resolved.accounts)
     if model is None or model.listed:
+        return found
+    if resolved.accounts[model.provider].other_models and found.fetched:
         return found
     space = space_of(model.wire_name) if mode == "embedding" else None
     believed: Model = replace(
