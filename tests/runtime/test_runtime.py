@@ -248,6 +248,18 @@ def test_a_runtime_that_is_garbage_collected_ends_its_thread(serve: Serve) -> No
     assert freerouter_threads() == []
 
 
+def test_a_closed_world_is_forgotten() -> None:
+    """Its transport leads back to the runtime, so nothing may hold what the thread held."""
+    world = World([SimModel("a/b:free")])
+    world.router().chat("x")
+    kept = weakref.ref(world.runtime)
+    world.close()
+    del world
+    gc.collect()
+
+    assert kept() is None
+
+
 def test_a_closed_router_can_be_used_again(router: Router) -> None:
     router.chat("x")
     router.close()

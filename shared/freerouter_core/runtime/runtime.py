@@ -125,6 +125,7 @@ class Runtime(Portal):
         if state is not None:
             self.open_state(state)
         self._loop_thread: LoopThread | None = None
+        self._ends_thread: weakref.finalize[[LoopThread], Runtime] | None = None
         self._last_number = 0
         weakref.finalize(self, self._events.close).atexit = False
         Runtime._all.add(self)
@@ -163,13 +164,16 @@ class Runtime(Portal):
             raise FreeRouterError(f"no thread could be started: {error}") from None
         if not thread.started.wait(START_TIMEOUT):
             raise FreeRouterError(f"the runtime's thread did not start within {START_TIMEOUT:g} s")
-        weakref.finalize(self, _stop_thread, thread).atexit = False
+        self._ends_thread = weakref.finalize(self, _stop_thread, thread)
+        self._ends_thread.atexit = False
         return thread
 
     def close(self) -> None:
         """Cancel what is under way, close connections, end the thread. The next call restarts."""
         with Runtime._lock:
             thread, self._loop_thread = self._loop_thread, None
+            if self._ends_thread is not None:
+                self._ends_thread.detach()  # it holds what the thread holds: perhaps this runtime
         if thread is not None and not thread.loop.is_closed():
             thread.ended = new_thread_event()
             with contextlib.suppress(RuntimeError):
