@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from freerouter_core.errors import BadRequest
-from freerouter_core.routing.answer_key import answer_key
+from freerouter_core.routing.answer_key import AnswerKeys
 from freerouter_core.routing.policy import Policy
 from freerouter_core.wire.request import ChatRequest
 from freerouter_core.wire.structured import Structured
@@ -20,7 +20,7 @@ ASKED = ChatRequest.of("Why is the sky blue?")
 
 
 def key(request: ChatRequest = ASKED, **policy: Any) -> str:
-    return answer_key(request, Policy(**policy))
+    return AnswerKeys(Policy(**policy)).of(request)
 
 
 def test_a_key_is_a_hash_that_tells_nothing_of_the_prompt() -> None:
@@ -56,9 +56,14 @@ def test_what_counts_as_an_answer_is_in_it() -> None:
         key(no_train=True),
         key(allow_paid=True),
         key(ChatRequest.of("Why is the sea blue?")),
-        answer_key(ASKED, Policy(), marks=("a",)),
-        answer_key(ASKED, Policy(), marks=("a", "b")),
-        answer_key(ASKED, Policy(), namespace="a"),
+        AnswerKeys(Policy(), marks=("a",)).of(ASKED),
+        AnswerKeys(Policy(), marks=("a", "b")).of(ASKED),
+        AnswerKeys(Policy(), namespace="a").of(ASKED),
+        AnswerKeys(Policy(), namespace="b").of(ASKED),
+        AnswerKeys(Policy(), namespace="a|b").of(ASKED),
+        AnswerKeys(Policy(), namespace="a").of(ASKED, "b"),
+        AnswerKeys(Policy()).of(ASKED, "a"),
+        AnswerKeys(Policy()).of(ASKED, "b"),
         key(ASKED.but(sample=1)),
     ]
     assert len(set(keys)) == len(keys)

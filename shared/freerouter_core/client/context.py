@@ -13,7 +13,7 @@ from ..runtime.http.transport import HttpClient, Transport
 from ..runtime.runtime import Runtime
 from ..settings import Settings
 from ..wire.request import ChatRequest
-from .answer_reuse import Lookup, ReusePolicy
+from .answer_cache.lookup import Lookup, ReusePolicy
 from .config import RouterConfig
 from .resolve import Resolved, resolve
 

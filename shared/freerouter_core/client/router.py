@@ -19,7 +19,7 @@ from ..routing.session_memory import SessionMemory
 from ..runtime.http.transport import HttpClient
 from ..runtime.runtime import Runtime
 from ..wire.request import ChatRequest, Lane, Pace, Prompt
-from .cached_run import CachedRun
+from .answer_cache.cached_run import CachedRun
 from .config import (
     HedgeMode,
     OnStreamBreak,

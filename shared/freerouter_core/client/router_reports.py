@@ -18,7 +18,8 @@ from ..reports import (
 )
 from ..runtime.key_proof import KeyProof
 from ..wire.request import ChatRequest, Prompt
-from . import kept_answers, queries
+from . import queries
+from .answer_cache import kept_answers
 from .base import RouterBase
 from .context import Context
 

@@ -1,4 +1,4 @@
-"""`answer_key`: equal for two requests that the same answer would serve.
+"""`AnswerKeys`: equal keys for two requests that the same answer would serve.
 
 A key is a hash, so what is kept under it tells no prompt. In it are the request as asked and what
 its router accepts as an answer. Not in it: the model that answers, the account, how models are
@@ -8,34 +8,61 @@ ranked, how long the caller waits, whether the answer is streamed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from ..wire.canonical import canonical, canonical_text
 from ..wire.request import ChatRequest
 from .policy import Policy
 
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
 FORMAT = 1
 """Of keys and of what is kept under them. Another number reads nothing that this one wrote."""
 
 
-def answer_key(
-    request: ChatRequest, policy: Policy, *, marks: Sequence[str] = (), namespace: str = ""
-) -> str:
-    """The key of a request: 64 hexadecimal digits.
+@dataclass(frozen=True)
+class AnswerKeys:
+    """The keys of a router's requests.
 
-    Args:
-        request: the request, its messages in any form.
-        policy: what its router allows.
+    Attributes:
+        policy: what the router allows.
         marks: what tells its guards, and a strategy of the user's own, from all others.
         namespace: requests of two namespaces never have the same key.
-
-    Raises:
-        BadRequest: the messages or tools have no form on the wire.
-        TypeError: a field of the request has none.
     """
-    parts = (FORMAT, namespace, list(marks), accepted(request, policy), canonical(request))
-    return hashlib.sha256(canonical_text(parts).encode()).hexdigest()
+
+    policy: Policy
+    marks: tuple[str, ...] = ()
+    namespace: str = ""
+
+    def of(self, request: ChatRequest, caller: str = "") -> str:
+        """The key of a request: 64 hexadecimal digits.
+
+        Args:
+            request: the request, its messages in any form.
+            caller: on whose behalf it is asked. Two callers never have the same key.
+
+        Raises:
+            BadRequest: the messages or tools have no form on the wire.
+            TypeError: a field of the request has none.
+        """
+        asked = canonical_text(canonical(request)).encode()
+        most = not caller and request.model in (None, "auto") and not request.sample
+        key = self._of_most.copy() if most else self._accepted(request, caller)
+        key.update(asked)
+        return key.hexdigest()
+
+    @cached_property
+    def _of_most(self) -> _Hash:
+        """What the keys of most requests begin with."""
+        return self._accepted(ChatRequest(()), "")
+
+    def _accepted(self, request: ChatRequest, caller: str) -> _Hash:
+        names = (FORMAT, self.namespace, caller, self.marks)
+        text = canonical_text((*names, accepted(request, self.policy)))
+        return hashlib.sha256(f"{text}\n".encode())
 
 
 def accepted(request: ChatRequest, policy: Policy) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def canonical(request: ChatRequest) -> Json:
 def canonical_text(value: object) -> str:
     """JSON of plain data, with keys in order. Raises `TypeError` for what JSON has no form for."""
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_as_dict)
+        return _ENCODER.encode(value)
     except TypeError:  # keys of several types have an order only as the wire writes them
         return canonical_text(parse_json(json.dumps(value, default=_as_dict)))
 
@@ -54,6 +54,9 @@ def _as_dict(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"a {type(value).__name__} has no form in JSON")
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_as_dict)
 
 
 def _messages(messages: list[Json]) -> list[Json]:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ...client.answer_reuse import caller
+from ...client.answer_cache.lookup import caller
 from .errors import refusal
 
 MAX_BODY = 10_000_000

@@ -24,7 +24,7 @@ from ...wire.answer import Answer
 from ...wire.fault import Kind
 from ...wire.json_values import encode_json, parse_json
 from ...wire.request import ChatRequest, Validator
-from ..cached_run import CachedRun
+from ..answer_cache.cached_run import CachedRun
 from ..context import Context
 from ..request_run import RequestRun
 from .job_store import Claimed, Finished

@@ -13,20 +13,20 @@ import copy
 from dataclasses import replace
 from functools import partial
 
-from ..errors import BadRequest, DeadlineExceeded, FreeRouterError, Refused, StreamBroken
-from ..guards.base import ChatClient
-from ..routing.journal import Journal
-from ..routing.plan import Cached, Outcome
-from ..routing.reuse import StoredAnswer, replayed, stored
-from ..runtime.cache.cache import LEASE, Cache
-from ..runtime.cache.single_flight import Flight, Terms
-from ..runtime.callables import CallableFailed
-from ..runtime.stream_output import Show
-from ..wire.delta import Delta
-from ..wire.request import ChatRequest
-from .answer_reuse import Lookup
-from .context import Context
-from .request_run import RequestRun
+from ...errors import BadRequest, DeadlineExceeded, FreeRouterError, Refused, StreamBroken
+from ...guards.base import ChatClient
+from ...routing.journal import Journal
+from ...routing.plan import Cached, Outcome
+from ...routing.reuse import StoredAnswer, replayed, stored
+from ...runtime.cache.cache import LEASE, Cache
+from ...runtime.cache.single_flight import Flight, Terms
+from ...runtime.callables import CallableFailed
+from ...runtime.stream_output import Show
+from ...wire.delta import Delta
+from ...wire.request import ChatRequest
+from ..context import Context
+from ..request_run import RequestRun
+from .lookup import Lookup
 
 LONGEST_WAIT = 30.0
 """Seconds that a request waits for another process that asks the same."""
@@ -238,8 +238,12 @@ class CachedRun:
         flight: Flight[Outcome],
     ) -> Outcome:
         outcome = await self._ask(request, show)
-        # Nobody waits for it: until it is done, the flight has the answer.
-        flight.kept = self.runtime.caches.spawn(self._keep(lookup, key, outcome))
+        keeping = self._keep(lookup, key, outcome)
+        if lookup.cache.shared:
+            # Nobody waits for it: until it is done, the flight has the answer.
+            flight.kept = self.runtime.caches.spawn(keeping)
+        else:
+            await keeping
         return outcome
 
     async def _keep(self, lookup: Lookup, key: str, outcome: Outcome) -> None:

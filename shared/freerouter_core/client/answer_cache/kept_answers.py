@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..routing.answer_cache import AnswerCache
-from ..routing.reuse import StoredAnswer
-from ..runtime.cache.cache import Cache
-from ..settings import Settings
-from .answer_reuse import place_of
-from .context import Context
-from .resolve import answer_cache_of
+from ...routing.answer_cache import AnswerCache
+from ...routing.reuse import StoredAnswer
+from ...runtime.cache.cache import Cache
+from ...settings import Settings
+from ..context import Context
+from ..resolve import answer_cache_of
+from .lookup import place_of
 
 COUNTED = {"hits": "hit", "joined": "joined", "misses": "miss", "stored": "stored"}
 """Counts of what looks for kept answers came to, by the result of the event."""

@@ -11,23 +11,23 @@ from collections.abc import Collection
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from ..catalogue.model import Model
-from ..catalogue.providers import Account
-from ..errors import BadRequest
-from ..events import AnswerCacheUsed
-from ..guards.identity import identity_of
-from ..routing.answer_cache import BESIDE_STATE, AnswerCache
-from ..routing.answer_key import answer_key
-from ..routing.journal import Journal
-from ..routing.plan import Cached, Outcome
-from ..routing.reuse import StoredAnswer, mark_of_sources, slots, source_of, usable
-from ..routing.steps import Attempt
-from ..runtime.cache.cache import Cache, place_beside
-from ..runtime.runtime import Runtime
-from ..wire.answer import Answer
-from ..wire.request import ChatRequest
-from .config import RouterConfig
-from .resolve import Resolved
+from ...catalogue.model import Model
+from ...catalogue.providers import Account
+from ...errors import BadRequest
+from ...events import AnswerCacheUsed
+from ...guards.identity import identity_of
+from ...routing.answer_cache import BESIDE_STATE, AnswerCache
+from ...routing.answer_key import AnswerKeys
+from ...routing.journal import Journal
+from ...routing.plan import Cached, Outcome
+from ...routing.reuse import StoredAnswer, mark_of_sources, slots, source_of, usable
+from ...routing.steps import Attempt
+from ...runtime.cache.cache import Cache, place_beside
+from ...runtime.runtime import Runtime
+from ...wire.answer import Answer
+from ...wire.request import ChatRequest
+from ..config import RouterConfig
+from ..resolve import Resolved
 
 caller: ContextVar[str] = ContextVar("freerouter_caller", default="")
 """On whose behalf a router is asked. Requests of two callers share no answer."""
@@ -48,7 +48,8 @@ class ReusePolicy:
     ) -> None:
         own = [config.strategy] if callable(config.strategy) else []
         self.settings = settings
-        self.marks = tuple(identity_of(judge) for judge in (*config.guards, *own))
+        marks = tuple(identity_of(judge) for judge in (*config.guards, *own))
+        self.keys = AnswerKeys(resolved.policy, marks, settings.namespace)
         self.policy = resolved.policy
         self.accounts = {source_of(account): account for account in resolved.accounts.values()}
         self.sources_mark = mark_of_sources(self.accounts)
@@ -60,11 +61,8 @@ class ReusePolicy:
 
     def lookup(self, runtime: Runtime, request: ChatRequest) -> Lookup | None:
         """Where the answer to a request is looked for. None: the request is malformed."""
-        namespace, whose = self.settings.namespace, caller.get()
-        if whose:
-            namespace = f"{namespace}|{whose}"
         try:
-            key = answer_key(request, self.policy, marks=self.marks, namespace=namespace)
+            key = self.keys.of(request, caller.get())
         except (BadRequest, TypeError, ValueError, RecursionError):
             return None  # asking will tell what is wrong with it
         keys = slots(key, request, self.settings.variants)

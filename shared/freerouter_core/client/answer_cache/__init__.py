@@ -1,0 +1,1 @@
+"""Equal requests cost nothing: kept answers, and requests under way that several wait for."""
