@@ -12,16 +12,20 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 from rich.text import Text
 
 from freerouter_core import Settings
+from freerouter_core.apps.cli import demo
+from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.simulator import World, calm_models, failing_models
 
 from .conftest import Serve
 from .documents import ROOT, Block, blocks, renewed, run_python, run_shell
+from .moving_picture import moving_picture
 from .terminal import in_terminal
 
 pytestmark = pytest.mark.timeout(300)  # each test starts processes
@@ -201,6 +205,28 @@ def test_pictures_of_commands(
     assert "gale/27b:free" in svg
     assert "url(http" not in svg
     assert (ROOT / "docs" / "images" / f"{name}.svg").exists()
+
+
+def test_the_moving_picture_of_the_demo(pytestconfig: pytest.Config) -> None:
+    """On a virtual clock it prints the same each time, so the picture is held to the letter."""
+    screen = Console(
+        width=80, file=io.StringIO(), record=True, force_terminal=True, emoji=False, highlight=False
+    )
+    demo.run(screen, seed=7, clock=VirtualClock())
+    printed = screen.export_text(styles=True)
+    file = ROOT / "docs" / "images" / "demo.svg"
+    svg = moving_picture(printed, "freerouter demo", 80)
+    if pytestconfig.getoption("--renew"):
+        file.write_text(svg, "utf-8")
+    drawn = [
+        " ".join(text for element in row for text in element.itertext())
+        for row in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}g")
+        if row.get("class") != "all"
+    ]
+
+    assert "every call answered, nothing paid" in Text.from_ansi(printed).plain
+    assert "".join("".join(drawn).split()) == "".join(Text.from_ansi(printed).plain.split())
+    assert svg == file.read_text("utf-8"), "pytest --renew tests/test_documents.py -k moving"
 
 
 TEXTS = [

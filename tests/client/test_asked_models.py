@@ -13,6 +13,7 @@ from freerouter_core.client.asked_model import nearest_free
 from freerouter_core.simulator import SimModel, World
 
 FREE = [
+    "iris/coder:free",
     "deepseek/deepseek-chat-v3.1:free",
     "z-ai/glm-4.5-air:free",
     "openai/gpt-oss-20b:free",
@@ -31,6 +32,7 @@ MODELS = Catalogue.of([Model(name, context=n, free=True) for n, name in enumerat
         ("openai/gpt-oss-20", "openai/gpt-oss-20b:free"),
         ("deepseek/deepseek-chat-v3", "deepseek/deepseek-chat-v3.1:free"),
         ("totally/else", None),
+        ("nosuch/model", None),
         ("x" * 500, None),
     ],
 )

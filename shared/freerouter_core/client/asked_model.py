@@ -22,8 +22,12 @@ from ..runtime.runtime import Runtime
 
 LONGEST_NAME = 100
 """Letters of a name that are compared with others."""
-SIMILAR = 0.6
-"""How alike two names must be for one to be suggested in place of the other (`difflib`)."""
+SIMILAR = 0.7
+"""How alike two names must be for one to be suggested in place of the other (`difflib`).
+
+Over the names of recorded lists: at 0.6 a model of another family was suggested for 9 % of the paid
+ones, at 0.7 for 2 %, and names with a wrong letter or a part cut off are found as before.
+"""
 
 _warned: WeakKeyDictionary[Runtime, set[str]] = WeakKeyDictionary()
 """The names that each runtime has warned about."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +11,7 @@ from rich.markup import escape
 from ...client.router import Router
 from ...errors import MissingExtra
 from ...events import Answered, AttemptFailed, Event, ModelChosen, Waiting
+from ...runtime.loop.clock import Clock, RealClock
 from ...simulator import SimAccount, SimModel, World
 
 _CAUSES = {
@@ -24,8 +23,8 @@ _CAUSES = {
     "cut": "the connection was cut",
 }
 _FACTS = (
-    "The Vasco da Gama bridge opened in 1998 and spans the Tagus. Lisbon is the capital of "
-    "Portugal. The Tram 28 runs from Martim Moniz to Campo de Ourique."
+    "The Vasco da Gama bridge opened in 1998. Lisbon is the capital of Portugal. "
+    "The Tram 28 runs from Martim Moniz to Campo de Ourique."
 )
 
 
@@ -51,79 +50,88 @@ def scripted_models() -> list[SimModel]:
     ]
 
 
-def run(console: Console, seed: int) -> None:
-    """Run the demo in real time. It takes a few seconds."""
-    started = time.monotonic()
-    console.print(
-        "[bold]This world is simulated[/]: no key, no network. Models fail as real ones do.\n"
-    )
+def run(console: Console, seed: int, clock: Clock | None = None) -> None:
+    """Run the demo, in real time unless a clock is given. It takes a few seconds."""
+    console.print("[bold]This world is simulated[/]: no key, no network. Models fail as real ones do.")
     account = SimAccount("sk-demo", per_minute=20)
-    world = World(scripted_models(), [account], seed=seed, clock="real")
+    world = World(scripted_models(), [account], seed=seed, clock=clock or RealClock())
     router = world.router(strategy="context")
-    unsubscribe = router.subscribe(_EventPrinter(console))
+    printer = _EventPrinter(console, max(map(len, world.models)))
+    unsubscribe = router.subscribe(printer)
     try:
-        with _section(console, "LangChain: a chain with a tool"):
-            _langchain_tool(console, router, world.runtime.flush)
-        with _section(console, "LangChain: structured output, streamed"):
-            _langchain_structured(console, router, world.runtime.flush)
-        with _section(console, "LlamaIndex: a query over documents"):
-            _llamaindex_query(console, router, world.runtime.flush)
-        with _section(console, "LlamaIndex: retrieval, with free embeddings and a free reranker"):
-            _retrieval(console, router, world.runtime.flush)
+        for title, part in _PARTS.items():
+            console.print(f"\n[bold]{title}[/]")
+            found = part(router)
+            world.runtime.flush()
+            for name, value in found.items():
+                console.print(f"  [dim]{name:<{printer.width}}[/]  {escape(value)}")
+            if printer.nobody_reads:
+                return
     finally:
         unsubscribe()
         world.close()
     failed = sum(request.fate != "answer" for request in world.requests)
     console.print(
-        f"\n{len(world.requests)} requests, {failed} failed, every call answered, nothing paid, "
-        f"in {time.monotonic() - started:.1f} s. [bold]All of it was simulated.[/]\n"
-        "Next: get a free key at https://openrouter.ai/keys, set OPENROUTER_API_KEY, and run: "
-        "freerouter chat 'Why is the sky blue?'"
+        f"\n{len(world.requests)} requests, {failed} failed, [bold green]every call answered[/], "
+        f"nothing paid, in {world.elapsed:.1f} s.\n"
+        "[bold]All of it was simulated.[/] Next: a free key from https://openrouter.ai/keys, then\n"
+        "  freerouter keys set openrouter\n"
+        "  freerouter chat 'Why is the sky blue?'"
     )
 
 
-class _EventPrinter:
-    """Prints events as they happen."""
+def import_frameworks() -> None:
+    """Import what the demo shows, before its clock runs: that takes seconds the first time.
 
-    def __init__(self, console: Console) -> None:
+    Raises:
+        MissingExtra: LangChain or LlamaIndex is not installed.
+    """
+    try:
+        import langchain_freerouter  # noqa: F401
+        import llamaindex_freerouter  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra(
+            "the demo needs LangChain and LlamaIndex", hint="pip install 'freerouter-llm[all]'"
+        ) from error
+
+
+class _EventPrinter:
+    """Prints events as they happen: a line for each attempt, which its outcome ends.
+
+    `width`: letters of the longest model's name.
+    """
+
+    def __init__(self, console: Console, width: int) -> None:
+        self.width = width
+        self.nobody_reads = False
+        """Whether the output's reader has gone, as after `| head`."""
         self._console = console
 
     def __call__(self, event: Event) -> None:
         match event:
             case ModelChosen():
-                self._print(f"  → {event.model}", "cyan")
+                self._print(f"  [cyan]{escape(event.model):<{self.width}}[/]  ", end="")
             case AttemptFailed():
                 cause = _CAUSES.get(event.cause, f"{event.cause} ({event.status})")
-                self._print(f"    ✗ {event.model}: {cause}; trying the next model", "red")
+                self._print(f"[red]✗ {escape(cause)}[/]")
             case Waiting():
-                self._print(f"    … waiting {event.seconds:.1f} s for a limit", "yellow")
+                self._print(f"  [yellow]{'…':<{self.width}}  waits {event.seconds:.1f} s[/]")
             case Answered():
-                attempts = "1 attempt" if event.attempts == 1 else f"{event.attempts} attempts"
-                self._print(
-                    f"    ✓ {event.model} answered after {attempts}, {event.seconds:.2f} s", "green"
-                )
+                after = "" if event.attempts == 1 else f", after {event.attempts - 1} failed"
+                self._print(f"[green]✓ answered in {event.seconds:.2f} s{after}[/]")
 
-    def _print(self, text: str, style: str) -> None:
-        self._console.print(f"[{style}]{escape(text)}[/]")
-
-
-@contextmanager
-def _section(console: Console, title: str) -> Iterator[None]:
-    console.print(f"[bold]{title}[/]")
-    yield
-    console.print()
+    def _print(self, text: str, end: str = "\n") -> None:
+        try:
+            self._console.print(text, end=end)
+        except SystemExit:  # on the thread of the events: the caller's own is told
+            self.nobody_reads = True
 
 
-def _langchain_tool(console: Console, router: Router, flush: Callable[[], None]) -> None:
-    try:
-        from langchain_core.messages import HumanMessage, ToolMessage
-        from langchain_core.tools import tool
+def _tool(router: Router) -> dict[str, str]:
+    from langchain_core.messages import HumanMessage, ToolMessage
+    from langchain_core.tools import tool
 
-        from langchain_freerouter import ChatFreeRouter
-    except ImportError as error:
-        raise MissingExtra(
-            "the demo needs LangChain", hint="pip install 'freerouter-llm[all]'"
-        ) from error
+    from langchain_freerouter import ChatFreeRouter
 
     @tool
     def get_weather(city: str) -> str:
@@ -139,13 +147,14 @@ def _langchain_tool(console: Console, router: Router, flush: Callable[[], None])
         for call in reply.tool_calls
     ]
     answer = llm.invoke(messages)
-    flush()
-    calls = [call["name"] + str(call["args"]) for call in reply.tool_calls]
-    console.print(f"  tool calls: {escape(str(calls))}")
-    console.print(f"  answer:     {escape(str(answer.content))}")
+    calls = (
+        f"{call['name']}({', '.join(f'{name}={value!r}' for name, value in call['args'].items())})"
+        for call in reply.tool_calls
+    )
+    return {"tool call": ", ".join(calls), "answer": str(answer.content)}
 
 
-def _langchain_structured(console: Console, router: Router, flush: Callable[[], None]) -> None:
+def _structured(router: Router) -> dict[str, str]:
     from pydantic import BaseModel
 
     from langchain_freerouter import ChatFreeRouter
@@ -158,29 +167,23 @@ def _langchain_structured(console: Console, router: Router, flush: Callable[[], 
 
     chain = ChatFreeRouter(router=router).with_structured_output(City)
     *_, city = chain.stream("Tell me about Lisbon, which has 545796 inhabitants")
-    flush()
-    console.print(f"  object:     {escape(repr(city))}")
+    return {"object": repr(city)}
 
 
-def _llamaindex_query(console: Console, router: Router, flush: Callable[[], None]) -> None:
-    try:
-        from llama_index.core import Settings, SummaryIndex
-        from llama_index.core.schema import Document
+def _query(router: Router) -> dict[str, str]:
+    from llama_index.core import SummaryIndex
+    from llama_index.core.schema import Document
 
-        from llamaindex_freerouter import FreeRouter
-    except ImportError as error:
-        raise MissingExtra(
-            "the demo needs LlamaIndex", hint="pip install 'freerouter-llm[all]'"
-        ) from error
+    from llamaindex_freerouter import FreeRouter
 
-    Settings.llm = FreeRouter(router=router)
-    engine = SummaryIndex.from_documents([Document(text=_FACTS)]).as_query_engine()
-    response = engine.query("When was the Vasco da Gama bridge opened?")
-    flush()
-    console.print(f"  answer:     {escape(str(response))}")
+    index = SummaryIndex.from_documents([Document(text=_FACTS)])
+    response = index.as_query_engine(llm=FreeRouter(router=router)).query(
+        "When was the Vasco da Gama bridge opened?"
+    )
+    return {"answer": str(response)}
 
 
-def _retrieval(console: Console, router: Router, flush: Callable[[], None]) -> None:
+def _retrieval(router: Router) -> dict[str, str]:
     from llama_index.core import VectorStoreIndex
     from llama_index.core.schema import Document
 
@@ -194,5 +197,12 @@ def _retrieval(console: Console, router: Router, flush: Callable[[], None]) -> N
     retriever = index.as_retriever(similarity_top_k=3)
     question = "Where does the tram run?"
     (best,) = rerank.postprocess_nodes(retriever.retrieve(question), query_str=question)
-    flush()
-    console.print(f"  found:      {escape(best.node.get_content())}")
+    return {"found": best.node.get_content()}
+
+
+_PARTS: dict[str, Callable[[Router], dict[str, str]]] = {
+    "LangChain: a chain with a tool": _tool,
+    "LangChain: structured output, streamed": _structured,
+    "LlamaIndex: a query over documents": _query,
+    "LlamaIndex: retrieval, with free embeddings and a free reranker": _retrieval,
+}

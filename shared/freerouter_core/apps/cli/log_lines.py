@@ -29,6 +29,9 @@ _SENTENCES: dict[str, Callable[[Mapping[str, object]], str]] = {
     ),
 }
 _PREFIX = "freerouter_"
+_BLOCKED = 2.0
+"""Seconds that the loop is blocked before somebody at a shell is told. At the first request it is
+blocked for less: certificates are read, and the first list of models."""
 
 
 def tell_warnings() -> None:
@@ -39,7 +42,10 @@ def tell_warnings() -> None:
 
 class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        words = _SENTENCES.get(getattr(record, f"{_PREFIX}event", ""))
+        event = getattr(record, f"{_PREFIX}event", "")
+        if event == "LoopBlocked" and getattr(record, f"{_PREFIX}seconds", 0.0) < _BLOCKED:
+            return
+        words = _SENTENCES.get(event)
         fields = {
             name.removeprefix(_PREFIX): value
             for name, value in vars(record).items()

@@ -31,6 +31,22 @@ from . import (
 from .console import console, without_tracebacks
 
 _WORD = re.compile(r"[\w.~+/=-]{12,}")
+_MEANT = {
+    "ask": "chat",
+    "complete": "chat",
+    "health": "models",
+    "history": "logs",
+    "limits": "stats",
+    "list": "models",
+    "login": "keys set",
+    "performance": "stats",
+    "proxy": "serve",
+    "quota": "stats",
+    "start": "serve",
+    "status": "doctor",
+    "usage": "stats",
+}
+"""What other programs call a command, and reports are called in code: the command here."""
 
 
 class _Commands(click.Group):
@@ -41,6 +57,14 @@ class _Commands(click.Group):
             return super().make_context(*args, **extra)
         except click.UsageError as error:
             raise _without_keys(error) from None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in _MEANT:
+            words = f"No such command {args[0]!r}. Did you mean 'freerouter {_MEANT[args[0]]}'?"
+            raise click.UsageError(words, ctx)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -73,9 +97,12 @@ def demo(*, seed: int) -> None:
 
     Needs no key and no network.
     """
-    from .demo import run
+    from .demo import import_frameworks, run
 
-    run(console(), seed)
+    screen = console()
+    with screen.status("importing LangChain and LlamaIndex …"):
+        import_frameworks()
+    run(screen, seed)
 
 
 for command in (

@@ -11,6 +11,7 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     ),
     (r"fallback_models=None, more providers, allow_paid=True", "--model auto, or more providers"),
     (r",? or pass allow_paid=True|; allow_paid=True would ask its paid (models|ones)", ""),
+    (r"; allow_paid=True would permit it", ""),
     (r"once it is mended, router\.reset\(\) asks at once", "once it is mended, ask again"),
     (r"router\.free_models\(\) lists them", "`freerouter models` lists them"),
     (r"the text so far is in \.partial; ask again for the rest", "ask again for the rest"),

@@ -61,6 +61,7 @@ class Watchdog:
             "the event loop was blocked for %.2f s, and all requests waited: a logging handler,"
             " a thread that holds the interpreter, or a busy machine may be the cause",
             seconds,
+            extra={"freerouter_event": "LoopBlocked", "freerouter_seconds": seconds},
         )
 
 
