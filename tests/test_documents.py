@@ -25,7 +25,7 @@ from freerouter_core.simulator import World, calm_models, failing_models
 
 from .conftest import Serve
 from .documents import ROOT, Block, blocks, renewed, run_python, run_shell
-from .moving_picture import moving_picture
+from .pictures import picture
 from .terminal import in_terminal
 
 pytestmark = pytest.mark.timeout(300)  # each test starts processes
@@ -193,12 +193,7 @@ def test_pictures_of_commands(
     environment |= {"OPENROUTER_BASE_URL": serve(World(failing_models(), seed=8, clock="real"))}
     for model in () if name == "chat" else ("haze/ultra:free", "gale/27b:free", "cedar/mini:free"):
         in_terminal(["chat", "-m", model, "hello"], 100, environment)
-    text = in_terminal(command, 100, environment)
-    screen = Console(width=100, record=True, file=io.StringIO(), force_terminal=True)
-    screen.print(Text.from_ansi(text))
-    svg = re.sub(
-        r"@font-face \{.*?\}", "", screen.export_svg(title=f"freerouter {name}"), flags=re.DOTALL
-    )
+    svg = picture(in_terminal(command, 100, environment), f"freerouter {command[0]}", 100)
     if pytestconfig.getoption("--renew"):
         (ROOT / "docs" / "images" / f"{name}.svg").write_text(svg, "utf-8")
 
@@ -215,7 +210,7 @@ def test_the_moving_picture_of_the_demo(pytestconfig: pytest.Config) -> None:
     demo.run(screen, seed=7, clock=VirtualClock())
     printed = screen.export_text(styles=True)
     file = ROOT / "docs" / "images" / "demo.svg"
-    svg = moving_picture(printed, "freerouter demo", 80)
+    svg = picture(printed, "freerouter demo", 80, moving=True)
     if pytestconfig.getoption("--renew"):
         file.write_text(svg, "utf-8")
     drawn = [

@@ -167,7 +167,7 @@ def test_models_prints_a_table(server: dict[str, str]) -> None:
 
     assert done.returncode == 0
     assert re.search(
-        r"acme/a:free\s+131,072\s+tools tool_choice structured json\s+0\s+0\s+-\s+ready",
+        r"acme/a:free\s+131,072\s+tools structured\s+0\s+0\s+-\s+ready",
         done.stdout,
     )
     assert "2 of 2 free models usable now" in done.stdout

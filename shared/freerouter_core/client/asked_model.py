@@ -113,8 +113,11 @@ def nearest_free(name: str, catalogue: Catalogue) -> str | None:
     if alike:
         return alike[0]
     by_name = {_plain(model): model for model in reversed(free)}
-    close = difflib.get_close_matches(wanted, by_name, 1, SIMILAR)
-    return by_name[close[0]] if close else None
+    for spelling in filter(None, (wanted, wanted.partition(":")[2])):  # "grok:able": "able", too
+        close = difflib.get_close_matches(spelling, by_name, 1, SIMILAR)
+        if close:
+            return by_name[close[0]]
+    return None
 
 
 def _plain(name: str) -> str:

@@ -1,7 +1,7 @@
-"""`moving_picture`: what a command prints in a terminal, as an SVG in which the lines come in turn.
+"""What a command prints in a terminal as an SVG, still or with lines that come in turn.
 
-It loops without a script, as a picture of a page. For readers who want no motion, and programs that
-know none, it shows the end.
+A moving one loops without a script. For readers who want no motion, and programs that know none, it
+shows the end.
 """
 
 from __future__ import annotations
@@ -33,48 +33,53 @@ ANSI = {1: "red", 2: "green", 3: "yellow", 6: "cyan"}
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation Mono', monospace"
 
 
-def moving_picture(printed: str, title: str, columns: int) -> str:
-    """The picture of a text with its escape sequences."""
+def picture(printed: str, title: str, columns: int, *, moving: bool = False) -> str:
+    """The picture of a text with its escape sequences. `moving`: at most `ROWS` lines at once."""
     console = Console(width=columns, legacy_windows=False)
     lines = [list(Text.from_ansi(line).render(console)) for line in printed.rstrip().split("\n")]
-    shown, seconds = _timeline(lines)
-    height = BAR + ROWS * LINE + 2 * MARGIN
-    width = round(columns * LETTER) + 2 * MARGIN
-    moves = max(0, len(lines) - ROWS)
-    first = next(iter(shown.values()))
-    rows = [at for (_, part), at in shown.items() if part == 0]
-    steps = "".join(
-        f"{_percent(rows[ROWS + n], seconds)}{{transform:translateY({-LINE * (n + 1)}px)}}"
-        for n in range(moves)
-    )
+    rows = ROWS if moving else len(lines)
+    height = rows * LINE
+    whole, width = BAR + height + 2 * MARGIN, round(columns * LETTER) + 2 * MARGIN
     styles = [
         f"text{{font:14px {FONTS};white-space:pre;fill:{COLOURS['']}}}",
         *(f".{name}{{fill:{colour}}}" for name, colour in COLOURS.items() if name),
-        f".bold{{font-weight:700}}.all{{transform:translateY({-LINE * moves}px)}}",
-        "@media (prefers-reduced-motion:no-preference){",
-        f".all,g g{{animation:{seconds:.1f}s step-end infinite}}",
-        f".all{{animation-name:up}}@keyframes up{{0%{{transform:none}}{steps}}}",
-        *(
-            f".{_name(key)}{{animation-name:{_name(key)}}}@keyframes {_name(key)}"
-            f"{{0%{{opacity:0}}{_percent(at, seconds)}{{opacity:1}}}}"
-            for key, at in shown.items()
-            if at > first
-        ),
-        "}",
+        ".bold{font-weight:700}",
+        *(_motion(lines) if moving else ()),
     ]
     body = "\n".join(_rows(lines))
-    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {whole}" role="img">
 <title>{escape(title)}</title>
 <style>{"".join(styles)}</style>
-<rect width="{width}" height="{height}" rx="10" fill="#161b22"/>
+<rect width="{width}" height="{whole}" rx="10" fill="#161b22"/>
 <circle cx="20" cy="17" r="5" fill="#ff5f57"/><circle cx="38" cy="17" r="5" fill="#febc2e"/>
 <circle cx="56" cy="17" r="5" fill="#28c840"/>
 <text class="dim" x="{width / 2:g}" y="22" text-anchor="middle">{escape(title)}</text>
-<svg y="{BAR + MARGIN}" width="{width}" height="{ROWS * LINE}"><g class="all">
+<svg y="{BAR + MARGIN}" width="{width}" height="{height}"><g class="all">
 {body}
 </g></svg>
 </svg>
 """
+
+
+def _motion(lines: list[list[Segment]]) -> Iterator[str]:
+    """The styles that let each part of each line come at its time, and all of them move up."""
+    shown, seconds = _timeline(lines)
+    moves = max(0, len(lines) - ROWS)
+    begins = [at for (_, part), at in shown.items() if part == 0]
+    steps = "".join(
+        f"{_percent(begins[ROWS + n], seconds)}{{transform:translateY({-LINE * (n + 1)}px)}}"
+        for n in range(moves)
+    )
+    yield f".all{{transform:translateY({-LINE * moves}px)}}"
+    yield "@media (prefers-reduced-motion:no-preference){"
+    yield f".all,g g{{animation:{seconds:.1f}s step-end infinite}}"
+    yield f".all{{animation-name:up}}@keyframes up{{0%{{transform:none}}{steps}}}"
+    for key, at in shown.items():
+        if at > 0:
+            name = _name(key)
+            yield f".{name}{{animation-name:{name}}}@keyframes {name}"
+            yield f"{{0%{{opacity:0}}{_percent(at, seconds)}{{opacity:1}}}}"
+    yield "}"
 
 
 def _parts(line: list[Segment]) -> Iterator[tuple[int, int, Segment]]:
