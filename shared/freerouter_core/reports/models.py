@@ -50,8 +50,8 @@ class Models(Drawn, list[Model]):
 def capability_words(model: Model) -> str:
     """What a model can do besides text, in words that people choose by.
 
-    `json` is not said of a model with `structured`, which is more, and `tool_choice` of none: nearly
-    all that have tools have it. `Model.capabilities` tells all.
+    `json` is not said of a model with `structured`, which is more, and `tool_choice` of none:
+    nearly all that have tools have it. `Model.capabilities` tells all.
     """
     left_out = {"text", "tool_choice", *(("json",) if "structured" in model.capabilities else ())}
     return " ".join(word for word in model.capabilities if word not in left_out) or "text"

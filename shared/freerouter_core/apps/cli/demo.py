@@ -52,7 +52,9 @@ def scripted_models() -> list[SimModel]:
 
 def run(console: Console, seed: int, clock: Clock | None = None) -> None:
     """Run the demo, in real time unless a clock is given. It takes a few seconds."""
-    console.print("[bold]This world is simulated[/]: no key, no network. Models fail as real ones do.")
+    console.print(
+        "[bold]This world is simulated[/]: no key, no network. Models fail as real ones do."
+    )
     account = SimAccount("sk-demo", per_minute=20)
     world = World(scripted_models(), [account], seed=seed, clock=clock or RealClock())
     router = world.router(strategy="context")
