@@ -226,6 +226,34 @@ def turn(number: int, previous: int | None = None, size: int = 1) -> Stored:
     return Stored(response, ({"id": named("i", number)},), before)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_each_of_several_tokens_has_conversations_of_its_own(
+    world: World[Clock], stream: bool
+) -> None:
+    with TestClient(rest.app(world.router(), token=["ada", "bob"])) as client:
+
+        def use(token: str) -> None:
+            client.headers["authorization"] = f"Bearer {token}"
+
+        def asked(**body: Any) -> int:
+            return client.post(PATHS[0], json={"input": "and?", **body}).status_code
+
+        use("ada")
+        first = ask(client, input="my secret", stream=stream)
+        path, item = f"{PATHS[0]}/{first['id']}", first["output"][-1]["id"]
+        refers = [{"type": "item_reference", "id": item}]
+        use("bob")
+        assert [client.get(path).status_code, client.delete(path).status_code] == [404, 404]
+        assert client.get(f"{path}/input_items").status_code == 404
+        assert asked(previous_response_id=first["id"]) == 400
+        assert asked(input=refers) == 400
+        use("ada")
+        assert asked(previous_response_id=first["id"]) == 200
+        assert asked(input=refers) == 200
+        assert client.get(f"{path}/input_items").json()["data"][0]["id"]
+        assert client.delete(path).json()["deleted"]
+
+
 async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(response_store, "MOST", 3)
     monkeypatch.setattr(response_store, "MOST_BYTES", 5_000)

@@ -309,3 +309,63 @@ def test_no_page_of_the_service_loads_anything_from_elsewhere(world: World[Clock
         policy = pages[path].headers["content-security-policy"]
         assert policy.startswith("default-src 'none'")
         assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", pages[path].text)
+
+
+# -- files of the machine ------------------------------------------------------------------------
+
+FILE = "file:///etc/hostname"
+
+
+def message(*parts: Any) -> Any:
+    return [{"role": "user", "content": [{"type": "text", "text": "what is it?"}, *parts]}]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions",
+         {"messages": message({"type": "image_url", "image_url": {"url": FILE}})}),
+        ("/v1/chat/completions",
+         {"messages": message({"type": "file", "file": {"file_data": FILE}}), "stream": True}),
+        ("/v1/responses", {"input": message({"type": "input_image", "image_url": {"url": FILE}})}),
+        ("/v1/responses", {"input": message({"type": "input_image", "image_url": FILE})}),
+        ("/v1/responses", {"input": message({"type": "input_file", "file_url": FILE})}),
+        ("/v1/messages",
+         {"max_tokens": 9,
+          "messages": message({"type": "image", "source": {"type": "url", "url": FILE}})}),
+        ("/v1/messages",
+         {"max_tokens": 9,
+          "messages": message({"type": "document", "source": {"type": "url", "url": FILE}})}),
+        ("/api/chat",
+         {"stream": False, "messages": [{"role": "user", "content": "x", "images": [FILE]}]}),
+    ],
+)  # fmt: skip
+def test_no_client_makes_a_local_server_read_a_file(path: str, body: Any) -> None:
+    sees = SimModel("acme/sees:free", inputs=("text", "image", "file"), first_token=0.0, speed=1e6)
+    with (
+        World([sees], clock="real") as world,
+        TestClient(rest.app(world.router()), raise_server_exceptions=False) as client,
+    ):
+        refused = client.post(path, json={"model": "auto", **body})
+        asked = [request for request in world.requests if request.body.get("messages")]
+
+    assert refused.status_code == 400
+    assert "neither data: nor http(s)" in refused.text
+    assert not asked
+
+
+# -- callers with tokens of their own ------------------------------------------------------------
+
+
+def test_no_caller_changes_the_filter_of_others(world: World[Clock]) -> None:
+    path, change = "/api/v1/models/openrouter/filter", {"min_context": 10_000_000}
+    with TestClient(rest.app(world.router(), token=["ada", "bob"])) as client:
+        client.headers["authorization"] = "Bearer ada"
+        refused = client.post(path, json=change)
+        client.headers["authorization"] = "Bearer bob"
+        assert client.post("/v1/chat/completions", json=ASK).status_code == 200
+    with TestClient(rest.app(world.router(), token="ada")) as client:
+        client.headers["authorization"] = "Bearer ada"
+        assert client.post(path, json=change).json()["models"] == []
+
+    assert refused.status_code == 403

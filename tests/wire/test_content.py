@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freerouter_core import errors
-from freerouter_core.wire.content import MEDIA, in_words, join_texts, joined, parts_of
+from freerouter_core.wire.content import (
+    MEDIA,
+    in_words,
+    join_texts,
+    joined,
+    parts_of,
+    refuse_files_of_the_machine,
+)
 from freerouter_core.wire.json_values import Json, unwritable
 
 PDF, PNG = "data:application/pdf;base64,JVBERg==", "data:image/png;base64,aGk="
@@ -293,3 +300,46 @@ def test_any_json_becomes_parts_of_the_wire_or_a_clear_error(content: list[Any])
 )
 def test_bedrocks_media_are_parts(block: Json, part: Json) -> None:
     assert parts_of([block]) == [part]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        image("file:///etc/passwd"),
+        image("FILE:///etc/passwd"),
+        image(" file:///etc/passwd"),
+        image("/etc/passwd"),
+        image("gs://bucket/a.png"),
+        image("data:image/png;base64,file:///etc/passwd"),
+        image(""),
+        {"type": "image_url", "image_url": {"url": PNG, "path": "file:///etc/passwd"}},
+        {"type": "video_url", "video_url": {"url": "ftp://x.test/a.mp4"}},
+        file("a.pdf", "file:///etc/passwd"),
+        {"type": "file", "file": {"file_id": "file:///etc/passwd"}},
+        {"type": "input_audio", "input_audio": {"data": "file:///a.wav", "format": "wav"}},
+    ],
+)
+def test_files_of_the_machine_are_refused(part: Json) -> None:
+    messages: list[Json] = [
+        {"role": "user", "content": "x"},
+        {"role": "tool", "content": [text("y"), part]},
+    ]
+    with pytest.raises(errors.BadRequest, match="neither data: nor"):
+        refuse_files_of_the_machine(messages)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        text("see file:///etc/passwd"),
+        image(),
+        image("HTTPS://x.test/a.png"),
+        {"type": "image_url", "image_url": {"url": "http://x.test/a.png", "detail": "high"}},
+        file("a: b.pdf"),
+        file("a.pdf", "JVBERg=="),
+        {"type": "file", "file": {"file_id": "file-123", "size": 3}},
+        sound(),
+    ],
+)
+def test_what_is_sent_along_or_lies_elsewhere_is_not_refused(part: Json) -> None:
+    refuse_files_of_the_machine([{"role": "user", "content": [part]}, {"role": "assistant"}])

@@ -139,7 +139,8 @@ def app(
     Args:
         of: the router. None: `Router()`.
         token: the bearer token that every path needs, except the page and the health checks. None:
-            no token. Those who send different ones of several tokens share no kept answer.
+            no token. Those who send different ones of several tokens share no kept answer and no
+            conversation.
         hosts: the host names that are accepted, so that no other site can point its own name here.
             None: any.
         origins: what else may send requests from a browser, besides the service's own page: such as

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ..errors import BadRequest
 from .foreign_calls import is_ui_tool
@@ -54,6 +54,10 @@ _TEXT_TYPES = frozenset({"json", "xml", "yaml", "x-yaml", "javascript", "sql", "
 """MIME types that are text although they do not begin with it."""
 _EXTENSIONS = {"pdf": "pdf", "octet-stream": "bin", "msword": "doc", "zip": "zip"}
 """The ending of a file's name, by the end of its MIME type; any other: that end itself."""
+_NO_ADDRESSES = frozenset({"filename", "format", "detail"})
+"""What parts say beside their content or its address."""
+_LONGEST_HEAD = 200
+"""Letters in which the scheme of an address ends. Base64 has no colon."""
 _LONGEST_NAME = 200
 """Letters of a name or an address that a sentence about it repeats."""
 
@@ -293,6 +297,32 @@ def _decoded(data: str) -> str | None:
 def _extension(mime: str) -> str:
     end = mime.rpartition("/")[2] or "pdf"
     return _EXTENSIONS.get(end, end.rpartition(".")[2])
+
+
+def refuse_files_of_the_machine(messages: Iterable[JsonMapping]) -> None:
+    """Raise `BadRequest` for a picture, film, sound or file that is named by a path or by any other
+    address than `data:` and `http(s)`: a server on this machine would open it.
+
+    `messages` are in the wire's form (`history.readable`).
+    """
+    for message in messages:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            kind = str(part.get("type"))
+            named = as_mapping(part.get(kind)) if kind in MEDIA else {}
+            for key, value in named.items():
+                if isinstance(value, str) and not _may_be_sent(key, value):
+                    raise BadRequest(
+                        f"{kind}: {_short(value)[:80]!r} is neither data: nor http(s)",
+                        hint="send the content itself, as a data: URL",
+                    )
+
+
+def _may_be_sent(key: str, value: str) -> bool:
+    head, encoded, data = value[:_LONGEST_HEAD].partition(";base64,")
+    if head[:8].lower().startswith(("data:", "http://", "https://")):
+        return not (encoded and ":" in data)  # an address is no data, whatever is put before it
+    return key in _NO_ADDRESSES or (key != "url" and ":" not in head)
 
 
 # -- words -----------------------------------------------------------------------------------------

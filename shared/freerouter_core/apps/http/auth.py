@@ -25,8 +25,8 @@ class AccessMiddleware:
     """ASGI middleware that checks the token, Host, Origin, Sec-Fetch-Site and Content-Length.
 
     `token`: None lets everybody in. With several, those who send different ones share no kept
-    answer. `hosts`: the accepted host names; None accepts any. `origins`:
-    what else may send requests from a browser, such as `app://obsidian.md`.
+    answer and no conversation. `hosts`: the accepted host names; None accepts any. `origins`: what
+    else may send requests from a browser, such as `app://obsidian.md`.
     """
 
     def __init__(

@@ -7,7 +7,9 @@ from collections.abc import AsyncGenerator, Sequence
 
 from ...client.router import Router
 from ...routing.plan import Outcome
+from ...wire.content import refuse_files_of_the_machine
 from ...wire.delta import Delta
+from ...wire.history import readable
 from ...wire.request import ChatRequest
 
 Piece = tuple[int, Delta | Outcome]
@@ -16,8 +18,16 @@ MOST_WAITING = 16
 """Pieces that wait for the client, before the models are read more slowly."""
 
 
+def _readable(request: ChatRequest) -> ChatRequest:
+    """The request of a client, which must not make this machine read its own files for it."""
+    request = readable(request)
+    refuse_files_of_the_machine(request.messages)
+    return request
+
+
 async def answers_of(router: Router, request: ChatRequest, n: int) -> Sequence[Outcome]:
     """`n` answers, each by a request of its own. The first failure ends the others."""
+    request = _readable(request)
     requests = [request.but(sample=index) for index in range(n)]
     tasks = [asyncio.ensure_future(router.achat(each)) for each in requests]
     try:
@@ -33,7 +43,7 @@ async def pieces_of(router: Router, request: ChatRequest, n: int) -> AsyncGenera
         async for piece in _together(router, request, n):
             yield piece
         return
-    stream = router.astream(request)
+    stream = router.astream(_readable(request))
     try:
         async for delta in stream:
             yield 0, delta

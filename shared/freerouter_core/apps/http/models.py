@@ -8,6 +8,7 @@ from dataclasses import replace
 from fastapi import APIRouter, HTTPException, Request
 
 from ...catalogue.model import Model
+from ...client.answer_cache.lookup import caller
 from ...client.router import Router
 from ...errors import BadRequest
 from ...wire.messages.models import write_model, write_models
@@ -19,6 +20,10 @@ AUTO = Model("auto", "freerouter", chat=True, free=True)
 """The first row of `/v1/models`: any model."""
 ANTHROPIC_VERSION = "anthropic-version"
 """The header that every client of Anthropic's API sends."""
+SHARED_FILTER = (
+    "callers with different tokens share the filter, so none of them may change it; it is set"
+    " where the service is started"
+)
 
 
 def add_routes(paths: APIRouter, get_router: GetRouter) -> None:
@@ -28,6 +33,8 @@ def add_routes(paths: APIRouter, get_router: GetRouter) -> None:
     @paths.post("/api/v1/models/openrouter/filter")
     async def set_filter(request: Request) -> JsonObject:
         changes = _filter_changes(await read_json(request))
+        if caller.get():
+            raise HTTPException(403, SHARED_FILTER)
         router = get_router()
         current = router.set_filter(**changes)
         return {"filter": jsonable(current), "models": [m.id for m in await router.amodels()]}

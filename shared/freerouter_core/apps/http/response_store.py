@@ -3,6 +3,9 @@
 A client sends `previous_response_id`, or only the ids of items. What is kept is bounded in number,
 bytes and time; the oldest goes first. It is a file of its own beside the shared state, which only
 this user can read, or memory where there is no such file.
+
+Those who send different tokens find nothing of each other: the tables have an id with the mark of
+its caller's token before it.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from ...client.answer_cache.lookup import caller
 from ...runtime.ledger.worker_thread import WorkerThread
 from ...wire.json_values import Json, parse_json
 
@@ -61,7 +65,10 @@ class Stored:
 
 
 class ResponseStore:
-    """Responses in a file. `path` None: in memory."""
+    """Responses in a file. `path` None: in memory.
+
+    Each caller (`caller`) has its own: with one token for all, or none, there is one.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
@@ -70,24 +77,28 @@ class ResponseStore:
 
     async def keep(self, stored: Stored, now: float) -> None:
         """Keep a response, and drop what is too old or too much."""
-        await self._run(lambda db: _keep(db, stored, now))
+        whose = caller.get()
+        await self._run(lambda db: _keep(db, stored, now, whose))
 
     async def get(self, ident: str) -> Stored | None:
         """A response; None: there is none of this id, or not any more."""
-        return await self._run(lambda db: _get(db, ident))
+        key = _key(caller.get(), ident)
+        return await self._run(lambda db: _get(db, key))
 
     async def delete(self, ident: str) -> bool:
         """Delete a response. Returns whether it was there."""
-        return await self._run(lambda db: _delete(db, [ident]) > 0)
+        key = _key(caller.get(), ident)
+        return await self._run(lambda db: _delete(db, [key]) > 0)
 
     async def conversation(self, ident: str) -> list[Json] | None:
         """All items up to and with a response; None: a turn is missing."""
-        return await self._run(lambda db: _conversation(db, ident))
+        whose = caller.get()
+        return await self._run(lambda db: _conversation(db, ident, whose))
 
     async def find(self, ids: Iterable[str]) -> dict[str, Json]:
         """The items of these ids, as far as they are kept."""
-        wanted = list(ids)
-        return await self._run(lambda db: _find(db, wanted))
+        wanted, whose = list(ids), caller.get()
+        return await self._run(lambda db: _find(db, wanted, whose))
 
     async def close(self) -> None:
         """Close the file. A later call opens it again."""
@@ -130,17 +141,23 @@ def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
     return db
 
 
-def _keep(db: sqlite3.Connection, stored: Stored, now: float) -> None:
+def _key(whose: str, ident: str) -> str:
+    """What an id of this caller's is called in the tables."""
+    return f"{whose} {ident}" if whose else ident
+
+
+def _keep(db: sqlite3.Connection, stored: Stored, now: float, whose: str) -> None:
     data = json.dumps({"response": stored.response, "items": stored.items}, ensure_ascii=True)
     if len(data) > LARGEST:
         return
-    ident = str(stored.response["id"])
+    ident = _key(whose, str(stored.response["id"]))
     db.execute(
         "INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?)",
         (ident, now, stored.previous, len(data), data),
     )
     ids = {i for item in stored.turn if _OURS.search(i := str(item.get("id") or ""))}
-    db.executemany("INSERT OR IGNORE INTO items VALUES (?, ?)", [(i, ident) for i in ids])
+    rows = [(_key(whose, i), ident) for i in ids]
+    db.executemany("INSERT OR IGNORE INTO items VALUES (?, ?)", rows)
     _delete(db, _too_much(db, now))
 
 
@@ -167,11 +184,11 @@ def _get(db: sqlite3.Connection, ident: str) -> Stored | None:
     return Stored(data["response"], tuple(data["items"]), row[1])
 
 
-def _conversation(db: sqlite3.Connection, ident: str) -> list[Json] | None:
+def _conversation(db: sqlite3.Connection, ident: str, whose: str) -> list[Json] | None:
     turns: list[tuple[Json, ...]] = []
     following: str | None = ident
     while following is not None:
-        stored = _get(db, following)
+        stored = _get(db, _key(whose, following))
         if stored is None or len(turns) >= MOST_TURNS:
             return None
         turns.append(stored.turn)
@@ -179,10 +196,11 @@ def _conversation(db: sqlite3.Connection, ident: str) -> list[Json] | None:
     return [item for turn in reversed(turns) for item in turn]
 
 
-def _find(db: sqlite3.Connection, ids: list[str]) -> dict[str, Json]:
+def _find(db: sqlite3.Connection, ids: list[str], whose: str) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for ident in ids:
-        row = db.execute("SELECT response FROM items WHERE id = ? LIMIT 1", (ident,)).fetchone()
+        key = _key(whose, ident)
+        row = db.execute("SELECT response FROM items WHERE id = ? LIMIT 1", (key,)).fetchone()
         stored = None if row is None else _get(db, row[0])
         for item in () if stored is None else stored.turn:
             found.setdefault(str(item.get("id")), item)

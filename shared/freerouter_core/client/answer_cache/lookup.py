@@ -30,7 +30,8 @@ from ..config import RouterConfig
 from ..resolve import Resolved
 
 caller: ContextVar[str] = ContextVar("freerouter_caller", default="")
-"""On whose behalf a router is asked. Requests of two callers share no answer."""
+"""On whose behalf a router is asked. Two callers share no kept answer and no conversation. Empty:
+there is one caller."""
 _turns = itertools.count()
 """Whose turn it is among the variants of a request."""
 
