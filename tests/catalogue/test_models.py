@@ -179,6 +179,8 @@ def test_which_models_chat(name: str, outputs: list[str] | None, chat: bool) -> 
         ({"context_window": 700}, 700),
         ({"max_context_length": 700}, 700),
         ({"max_model_len": 700}, 700),
+        ({"meta": {"n_ctx": 1024, "n_ctx_train": 2048}}, 1024),
+        ({"meta": {"n_ctx_train": 2048}}, 2048),
         ({"context_length": 0}, 32_768),
         ({"context_length": -5}, 32_768),
         ({"context_length": True}, 32_768),

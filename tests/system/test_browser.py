@@ -20,7 +20,8 @@ from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.simulator.server import listening
 
 from .conftest import TOKEN, program
-from .test_clients import SOURCES, installed
+from .installed import installed
+from .test_clients import SOURCES
 
 CHROMIUM_OPTIONS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -59,7 +60,7 @@ def axe() -> str:
     """The script of axe-core, which finds what keeps people from using a page."""
     version = (SOURCES / "axe.txt").read_text("utf-8").strip()
     install = [program("npm"), "install", "--no-audit", "--no-fund", "--silent", version]
-    folder = installed("axe", "axe.txt", install)
+    folder = installed("axe", SOURCES / "axe.txt", install)
     return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
 
 

@@ -7,9 +7,7 @@ into `.clients` beside the tests' folder, in the versions of `clients/`.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,42 +18,19 @@ from freerouter_core.apps import rest
 from freerouter_core.simulator.server import listening
 
 from .conftest import program
+from .installed import installed, python_with
 from .worlds import PLACES, STORM, broken, storm
 
 SOURCES = Path(__file__).parent / "clients"
-PLACE = Path(__file__).parents[2] / ".clients"
 TEXT = "This is c/m:free, simulated. You said: hi"
 FOUND = f"Here is what the tool says: a door at {PLACES[-1]}"
 ROUNDS = len(PLACES) + 1
 CITY = {"name": "Lisbon"}
 
 
-def installed(folder: str, source: str, *commands: list[str]) -> Path:
-    """A folder with what `source` lists, installed by these commands unless it is there."""
-    place, wanted = PLACE / folder, (SOURCES / source).read_text("utf-8")
-    done = place / "installed"
-    if not done.exists() or done.read_text("utf-8") != wanted:
-        place.mkdir(parents=True, exist_ok=True)
-        (place / source).write_text(wanted, "utf-8")
-        for command in commands:
-            environment = {**os.environ, "XDG_CACHE_HOME": str(PLACE / "cache")}
-            subprocess.run(command, cwd=place, env=environment, check=True, timeout=280)
-        done.write_text(wanted, "utf-8")
-    return place
-
-
 def node() -> Path:
-    return installed(
-        "node", "package.json", [program("npm"), "install", "--no-audit", "--no-fund", "--silent"]
-    )
-
-
-def python() -> Path:
-    pip = [".venv/bin/pip", "install", "-q", "--disable-pip-version-check", "-r"]
-    return installed(
-        "python", "requirements.txt", [sys.executable, "-m", "venv", ".venv"],
-        [*pip, "requirements.txt"],
-    )  # fmt: skip
+    install = [program("npm"), "install", "--no-audit", "--no-fund", "--silent"]
+    return installed("node", SOURCES / "package.json", install)
 
 
 @pytest.fixture
@@ -114,10 +89,9 @@ def test_node_clients(addresses: list[str]) -> None:
 
 
 def test_python_clients(addresses: list[str]) -> None:
-    folder = python()
-    interpreter = str(folder / ".venv" / "bin" / "python")
-    script = str(SOURCES / "clients.py")
-    results = results_of([interpreter, "-W", "ignore", script, *addresses], folder)
+    python = python_with("python", SOURCES / "requirements.txt")
+    command = [str(python), "-W", "ignore", str(SOURCES / "clients.py"), *addresses]
+    results = results_of(command, python.parents[2])
     errors = {
         name: results.pop(f"{name} error")
         for name in ("openai", "agents", "openrouter", "ChatOpenRouter")

@@ -188,6 +188,13 @@ MEANINGS = [
     (413, "maximum context length is 8192 tokens", "unfit", "context", False),
     (413, "Request too large for the context window", "unfit", "too-large", False),
     (500, "the input of 9 tokens is too long", "unfit", "context", False),
+    # llama.cpp
+    (400, "exceeds the available context size (1024 tokens)", "unfit", "context", False),
+    (500, "input (3 tokens) is too large to process. increase the", "unfit", "context", False),
+    (501, "This server does not support embeddings. Start it with", "gone", "not-a-model", True),
+    (501, "This server does not support reranking.", "gone", "not-a-model", True),
+    (400, '"nomic-embed-text" does not support chat', "gone", "not-a-model", True),
+    (400, "This model does not support chat templates", "unfit", "bad-request", False),
     # the request
     (413, "payload", "unfit", "too-large", False),
     (400, "Token limit reached", "unfit", "token-limit", False),
@@ -622,6 +629,18 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
     ),
     ("400 422", Cause.GENERATION_FAILED, ["output_parse_failed"]),
     (
+        "400 405 422 500 501",
+        Cause.NOT_A_MODEL,
+        [
+            "This server does not support embeddings. Start it with `--embeddings`",
+            "This server does not support reranking. Start it with `--reranking`",
+            "This server does not support completions.",
+            "The model does not support Embeddings API",
+            '"nomic-embed-text" does not support chat',
+            "doesn't support rerank",
+        ],
+    ),
+    (
         "400 403 409 422",
         Cause.NOT_A_MODEL,
         [
@@ -1013,6 +1032,8 @@ def test_googles_day_lasts_until_its_midnight_though_it_states_the_wait_of_a_min
     [
         ("This endpoint's maximum context length is 8192 tokens", 8192),
         ("exceeds the context window of 32768", 32_768),
+        ("request (15019 tokens) exceeds the available context size (1024 tokens)", 1024),
+        ("input (3000 tokens) is too large to process (current batch size: 512)", 512),
         ("prompt is too long", None),
         ("maximum context length is 12 tokens", None),
     ],

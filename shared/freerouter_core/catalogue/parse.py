@@ -33,6 +33,8 @@ _NO_EXPIRY = ("2098", "2099", "9999")
 """Years that mean that a model does not expire."""
 _CONTEXT_KEYS = ("context_length", "context_window", "max_context_length", "max_model_len")
 """The context window at OpenRouter and Cohere, Groq, Mistral, and vLLM."""
+_LLAMA_CPP_KEYS = ("n_ctx", "n_ctx_train")
+"""In `meta` at llama.cpp: the window that it was started with, and the model's own."""
 _DEFAULT_CONTEXT = 32_768
 
 Row = Mapping[str, object]
@@ -73,7 +75,7 @@ def _model(row: Row, provider: str, rule: Callable[..., bool], origin: str) -> M
     if name is None:
         return None
     architecture = mapping_in(row.get("architecture"))
-    top_provider = mapping_in(row.get("top_provider"))
+    top_provider, meta = mapping_in(row.get("top_provider")), mapping_in(row.get("meta"))
     max_output = top_provider.get("max_completion_tokens") or row.get("max_completion_tokens")
     prices = read_prices(row.get("pricing")) or _flat_prices(row)
     return Model(
@@ -92,7 +94,7 @@ def _model(row: Row, provider: str, rule: Callable[..., bool], origin: str) -> M
         reasoning_mandatory=bool(mapping_in(row.get("reasoning")).get("mandatory")),
         expires=_expiry(row.get("expiration_date")),
         quality=quality_prior(name, row),
-        size=positive_in(row.get("size")) or 0,
+        size=positive_in(row.get("size")) or positive_in(meta.get("size")) or 0,
     )
 
 
@@ -127,6 +129,7 @@ def _is_chat(name: str, outputs: frozenset[str]) -> bool:
 def _context(row: Row, top_provider: Row) -> int:
     """The smallest window that is stated: of 24 free models 4 stated two, as far apart as 4 : 1."""
     stated = [row.get(key) for key in _CONTEXT_KEYS] + [top_provider.get("context_length")]
+    stated += [mapping_in(row.get("meta")).get(key) for key in _LLAMA_CPP_KEYS]
     return min((size for size in map(positive_in, stated) if size), default=_DEFAULT_CONTEXT)
 
 

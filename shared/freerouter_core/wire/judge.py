@@ -109,7 +109,10 @@ def _context_window(text: str) -> int | None:
     return int(match[1]) if match else None
 
 
-_CONTEXT = re.compile(r"(?:maximum context length|context window)[^\d]{0,24}(\d{3,9})")
+_CONTEXT = re.compile(
+    r"(?:maximum context length|context window|context size|current batch size)[^\d]{0,24}(\d{3,9})"
+)
+"""llama.cpp embeds no text that is longer than its batch."""
 
 
 def _until_reset(reset: Reset, stated: float | None, now: float, text: str) -> float:

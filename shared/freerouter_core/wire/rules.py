@@ -250,6 +250,10 @@ RULES: tuple[Rule, ...] = (
     # OpenRouterTeam/openrouter-examples#74.
     _rule(Cause.UPSTREAM_404, Kind.BUSY, "404", r"provider returned error"),
     _rule(Cause.GONE, Kind.GONE, "404 410"),
+    # A model, or a server, that is for something else: llama.cpp, Ollama, vLLM.
+    _rule(Cause.NOT_A_MODEL, Kind.GONE, "400 405 422 500 501",
+          r"(?:not|n't) support (?:the )?(?:embeddings?|rerank(?:ing)?|completions?|chat)\b"
+          r"(?! ?template)"),
     # Groq (RightNow-AI/openfang#834), GitHub (github/gh-models#65), Cloudflare's 5007.
     _rule(Cause.NOT_A_MODEL, Kind.GONE, "400 403 409 422",
           r"is not a valid model|unknown[ _]model|invalid model\b|no such model"
@@ -270,9 +274,9 @@ RULES: tuple[Rule, ...] = (
           r"|no healthy upstream|upstream connect error|\bcapacity\b.{0,30}(?:exceeded|reached)"),
     _rule(Cause.DEGRADED, Kind.BUSY, "400", r"DEGRADED"),
     _rule(Cause.CONTEXT, Kind.UNFIT, "400 413 422 500 502",
-          r"context.{0,12}(?:length|window)|maximum context"
+          r"context.{0,12}(?:length|window|size)|maximum context"
           r"|prompt is too long|too many tokens"
-          r"|input.{0,20}too long", teaches=False),
+          r"|input.{0,20}too long|input.{0,30}too large to process", teaches=False),
 
     # -- the form of the request ------------------------------------------------------------------
     # The model is asked again in the form it takes: each word is the name of a row of `quirks`,

@@ -92,6 +92,8 @@ def unknown_model(
         return None
     skipped = error.skipped if isinstance(error, NoCandidates) else {}
     reason = skipped.get(name) or skipped.get(name.partition(":")[2])
+    if isinstance(error, Exhausted):
+        reason = error.message
     families = sorted({_space(model).family for model in known})
     near = difflib.get_close_matches(wanted.family, families, 1)
     hints = [f"did you mean {near[0]!r}?"] if near else []
