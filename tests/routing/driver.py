@@ -17,6 +17,7 @@ from freerouter_core.catalogue.model import Catalogue, Model
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.routing import steps as s
 from freerouter_core.routing.availability import Availability
+from freerouter_core.routing.charges import Refusal
 from freerouter_core.routing.congestion import Congestion
 from freerouter_core.routing.engine import route
 from freerouter_core.routing.journal import Journal
@@ -165,6 +166,7 @@ class Play:
         now: when the request begins.
         lists: lists of models that come during the call: (seconds, models).
         meanwhile: what others do while the request sleeps; gives what requests then cost.
+        heard: what a background request hears after a sleep of limits that are full.
     """
 
     plan: Plan
@@ -177,6 +179,7 @@ class Play:
     now: float = NOW
     lists: Sequence[tuple[float, Sequence[Model]]] = ()
     meanwhile: Callable[[float], Mapping[str, Congestion] | None] = lambda now: None
+    heard: Callable[[float], Mapping[str, Refusal]] = lambda now: {}
     steps: list[tuple[float, s.Step]] = field(default_factory=list)
     """Every step, and when it was taken (seconds since the beginning)."""
     journal: Journal = field(init=False)
@@ -219,7 +222,7 @@ class Play:
                 if (listed := self._listed(step.until)) is not None:
                     return listed
                 self.now = max(self.now, step.until)
-                return s.Woke(self.now, self.meanwhile(self.now))
+                return s.Woke(self.now, self.meanwhile(self.now), self.heard(self.now))
             case s.Watch():
                 return self._watch(step.until)
             case s.Commit() | s.Show():

@@ -8,10 +8,11 @@ import pytest
 
 from freerouter_core import Limit
 from freerouter_core.errors import Exhausted
-from freerouter_core.routing.candidates import ACCOUNT_PROBES, Candidate, Candidates, Turn, explain
+from freerouter_core.routing.candidates import ACCOUNT_PROBES, Candidate, Candidates, Turn
 from freerouter_core.routing.congestion import Congestion
 from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.plan import Plan
+from freerouter_core.routing.standing import explain
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.wire.fault import Cause, Fault, Kind
 

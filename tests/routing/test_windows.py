@@ -74,6 +74,11 @@ def test_a_paid_model_falls_under_no_limit_of_the_free_tier() -> None:
     assert charges_of(account("one"), A) == ()
 
 
+def test_a_limit_of_some_models_is_none_of_the_others() -> None:
+    one = account("one", limits=(Limit(requests=20), Limit(requests=5, per=1.0, models=("b",))))
+    assert [c.limit.requests for c in charges_of(one, A)] == [20]
+
+
 def test_of_two_limits_of_one_kind_the_tighter_counts() -> None:
     for limits in ((4, 9), (9, 4), (4, 4)):
         one = account("one", limits=tuple(Limit(requests=n) for n in limits))

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 from ..catalogue.model import Catalogue, Model, ModelIdentity
 from ..reports import Candidacy
-from ..routing.candidates import Candidate, Candidates, explain
+from ..routing.candidates import Candidate, Candidates
 from ..routing.need import Need
 from ..routing.policy import Policy
 from ..routing.situation import Situation
+from ..routing.standing import explain
 from ..runtime.runtime import Runtime
 from .resolve import Resolved
 

@@ -196,6 +196,7 @@ class OperationRun(ABC, Generic[RequestT]):
             flags=flags,
             congestion=runtime.congestion(accounts.values(), lane),
         )
+        plan = replace(plan, full=runtime.full_limits(plan))
         return await Driver(runtime, plan, self.journal, self.show, context.transport).run()
 
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 
 from ..catalogue.model import Catalogue, Model, ModelIdentity
 from ..catalogue.providers import Account
-from .charges import Charge, charges_of
+from .charges import Charge, Refusal, charges_of
 from .congestion import FREE
-from .health_book import HealthBook
 from .kinship import Kinship
 from .selection import Selection, select
 from .situation import Situation
 from .steps import Wait
+from .waits import wait_of
 from .worth import worth_asking_at
 
 LIST_POLL = 0.5
@@ -106,6 +106,9 @@ class Candidates:
         """Scopes whose limit refused this call, and until when."""
         self.waits: dict[str, Wait] = {}
         """What is waited for in those scopes."""
+        self.told(situation.full)
+        self._aged = False
+        """Whether the order is an old one."""
         self._lines: set[str] = set()
         """Scopes in whose line this call has waited."""
         self.kinship = Kinship()
@@ -157,9 +160,17 @@ class Candidates:
         selection = self._select_again(now)
         self._join((*selection.ranked[::-1], *selection.named[::-1]))
 
+    def age(self, now: float) -> None:
+        """Time has passed, so the order is an old one. Of those who stand in many lines, a
+        background request asks for a new one once somebody can be asked."""
+        if self._situation.background:
+            self._aged = True
+        else:
+            self.rerank(now)
+
     def rerank(self, now: float) -> None:
-        """Time has passed: put those that nobody named into the order of now, and leave out who no
-        longer fits."""
+        """Put those that nobody named into the order of now, and leave out who no longer fits."""
+        self._aged = False
         ranked = self._select_again(now).ranked
         self._known |= {candidate.model.identity: candidate for candidate in self._made}
         self._made = [candidate for candidate in self._made if candidate.named]
@@ -188,6 +199,15 @@ class Candidates:
     ) -> Turn:
         """Whose turn it is. `fresh_only`: no last resorts. `avoid`: ids of models to pass over.
         `time_left`: seconds until the caller's deadline; None: there is none."""
+        turn = self._next(now, fresh_only, avoid, time_left)
+        if self._aged and turn.candidate is not None:
+            self.rerank(now)
+            turn = self._next(now, fresh_only, avoid, time_left)
+        return turn
+
+    def _next(
+        self, now: float, fresh_only: bool, avoid: frozenset[str], time_left: float | None
+    ) -> Turn:
         best: Candidate | None = None
         best_key: tuple[float, ...] = ()
         until, scope, paused, in_line = math.inf, None, math.inf, False
@@ -269,11 +289,20 @@ class Candidates:
         else:
             candidate.not_before = until
 
-    def waited(self, scope: str) -> None:
-        """This call has waited in the line of a limit, and its turn has come."""
-        self.blocked.pop(scope, None)
-        self.waits.pop(scope, None)
-        self._lines.add(scope)
+    def waited(self, scope: str | None, full: Mapping[str, Refusal]) -> None:
+        """This call has waited, in the line of a limit if there is a `scope`, and its turn has
+        come. `full`: what others were told meanwhile."""
+        if scope is not None:
+            self.blocked.pop(scope, None)
+            self.waits.pop(scope, None)
+            self._lines.add(scope)
+        self.told(full)
+
+    def told(self, full: Mapping[str, Refusal]) -> None:
+        """Others were told that these limits are full."""
+        for scope, refusal in full.items():
+            self.blocked[scope] = refusal.until
+            self.waits[scope] = wait_of(refusal, scope.partition("|")[0])
 
     def wait(self, turn: Turn, now: float) -> Wait:
         """What is waited for until somebody's turn."""
@@ -354,22 +383,3 @@ class Candidates:
         """These follow those that were looked at, the last of them first."""
         known = {candidate.model.identity for candidate in self._made}
         self._rest = [model for model in models if model.identity not in known]
-
-
-def explain(
-    candidates: Sequence[Candidate], book: HealthBook, now: float
-) -> list[tuple[Candidate, str, float | None]]:
-    """Each candidate, its state in words, and when it returns (unix seconds; None: it is ready)."""
-    rows: list[tuple[Candidate, str, float | None]] = []
-    for candidate in candidates:
-        bench = book.accounts.get(candidate.account.scope)
-        record = book.models.get(candidate.model.identity)
-        if bench is not None and bench.until > now:
-            rows.append((candidate, f"account waits: {bench.cause}", bench.until))
-        elif record is not None and record.benched_until > now:
-            kind = "stated" if record.bench_stated else "guessed"
-            state = f"benched ({kind}): {record.last_fault}"
-            rows.append((candidate, state, record.benched_until))
-        else:
-            rows.append((candidate, "ready", None))
-    return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from ..catalogue.calendar import DAY
 from ..catalogue.model import Model
@@ -28,20 +29,21 @@ class Charge:
     amount: int | None = None
     name: str = ""
     before: tuple[float, ...] = ()
+    window: str = field(init=False, repr=False, compare=False)
+    """The name of its window, the same in every process.
 
-    @property
-    def window(self) -> str:
-        """The name of its window, the same in every process.
+    It leaves the limit's size out: what counts under one owner's cap counts under another's."""
 
-        It leaves the limit's size out: what counts under one owner's cap counts under another's.
-        """
-        if self.name:
-            return f"{self.scope}|{self.name}"
-        limit = self.limit
-        kind = "r" if limit.requests is not None else "t" if limit.tokens is not None else "c"
-        if limit.counts == "texts":
-            kind = "i"
-        return f"{self.scope}|{kind}|{limit.per:g}|{limit.reset}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "window", f"{self.scope}|{self.name or _kind(self.limit)}")
+
+
+@lru_cache(maxsize=1_024)
+def _kind(limit: Limit) -> str:
+    kind = "r" if limit.requests is not None else "t" if limit.tokens is not None else "c"
+    if limit.counts == "texts":
+        kind = "i"
+    return f"{kind}|{limit.per:g}|{limit.reset}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,11 @@ class Refusal:
     limit: Limit | None = field(default=None, compare=False)
     kept: bool = field(default=False, compare=False)
 
+    @property
+    def ends(self) -> float:
+        """When the request can go on, as far as is known."""
+        return self.until if self.turn is None else max(self.until, self.turn)
+
 
 def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:
     """The stated limits of the free tier on the way to a model. A paid model falls under none."""
@@ -85,12 +92,28 @@ def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:
         limits = model.serving.limits
     if not model.free or not limits:
         return ()
-    scopes = {"account": account.scope, "ip": f"{account.provider}|{account.address}|ip"}
+    return _charges(account.scope, limits, model.wire_name)
+
+
+def account_charges(account: Account) -> tuple[Charge, ...]:
+    """The stated limits that all free models of an account share."""
+    return _account_charges(account.scope, account.limits)
+
+
+@lru_cache(maxsize=1_024)
+def _account_charges(scope: str, limits: tuple[Limit, ...]) -> tuple[Charge, ...]:
+    return tuple(Charge(scope, limit) for limit in limits if limit.scope == "account")
+
+
+@lru_cache(maxsize=4_096)
+def _charges(account: str, limits: tuple[Limit, ...], model: str) -> tuple[Charge, ...]:
+    """Of each window the tightest. `account`: its scope. `model`: its name on the wire."""
+    scopes = {"account": account, "ip": f"{account.rpartition('|')[0]}|ip"}
     tightest: dict[str, Charge] = {}
     for limit in limits:
-        if limit.models and model.wire_name not in limit.models:
+        if limit.models and model not in limit.models:
             continue
-        charge = Charge(scopes.get(limit.scope) or f"{account.scope}|{model.wire_name}", limit)
+        charge = Charge(scopes.get(limit.scope) or f"{account}|{model}", limit)
         other = tightest.get(charge.window)
         if other is None or size_of(limit) < size_of(other.limit):
             tightest[charge.window] = charge
@@ -127,5 +150,6 @@ def amount_of(charge: Charge, tokens: int) -> int:
 
 def size_of(limit: Limit) -> int:
     """How many requests, tokens or concurrent requests a limit allows."""
-    sizes = (limit.requests, limit.tokens, limit.concurrent)
-    return next(size for size in sizes if size is not None)
+    if limit.requests is not None:
+        return limit.requests
+    return limit.tokens if limit.tokens is not None else limit.concurrent or 0

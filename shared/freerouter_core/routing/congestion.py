@@ -13,9 +13,12 @@ use is never what interactive ones need (`lanes`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..catalogue.providers import Limit
+from .charges import Charge
+from .window import Window
 
 LONG_PERIOD = 3_600.0
 """Seconds from which on a limit is long: nobody waits in line for its end."""
@@ -48,6 +51,26 @@ class Congestion:
 
 FREE = Congestion()
 """Nobody else wants anything of the account."""
+
+
+def congestion(
+    charges: Iterable[Charge],
+    windows: Callable[[Charge], Window],
+    waiting: int,
+    now: float,
+    *,
+    interactive: bool,
+) -> Congestion:
+    """What one more request under these limits costs others. `waiting`: how many of them wait.
+    `interactive`: whether it is an interactive one, which is in the way of its own kind only."""
+    most, denied = 0.0, 0.0
+    for charge in charges:
+        limit, window = charge.limit, windows(charge)
+        window.expire(limit, now)
+        asked = window.interactive if interactive else window.used
+        most = max(most, delay(limit, asked, waiting))
+        denied = max(denied, denial(limit, window.used, asked))
+    return Congestion(delay=most, denial=denied, waiting=waiting)
 
 
 def delay(limit: Limit, used: float, waiting: int) -> float:

@@ -192,12 +192,11 @@ class _Run:
         before = self.now
         stays = self.candidates.stays_in(turn.scope)
         wait = self.candidates.wait(turn, self.now)
-        yield from self._do(s.Sleep(wake, turn.scope, deadline, stays, wait))
+        woke = yield from self._do(s.Sleep(wake, turn.scope, deadline, stays, wait))
         self.deadline.waited(self.now - before, in_line=turn.in_line)
         if self.now - before >= RERANK_AFTER:
-            self.candidates.rerank(self.now)
-        if turn.scope is not None:
-            self.candidates.waited(turn.scope)
+            self.candidates.age(self.now)
+        self.candidates.waited(turn.scope, woke.full if isinstance(woke, s.Woke) else {})
 
     # -- sending --------------------------------------------------------------------------------
 

@@ -47,6 +47,34 @@ def reserve(
     `background`: what a background request must leave; None: it is interactive. `lines`: how many
     requests of its lane and process wait behind it, by scope; None: no other process is there.
     """
+    refusal, full = refused(windows, charges, number, now, tokens, keep, background, lines)
+    if refusal is not None and full is not None:
+        if lines is not None:
+            _wait_in_line(windows(full), full, number, lines, now, refusal.until)
+        return refusal
+    for charge in charges:
+        window, amount = windows(charge), amount_of(charge, tokens)
+        window.take(charge.limit, number, amount, now)
+        if lines is not None:
+            waiting = lines.get(charge.scope, 0)
+            window.shares.took(lane_of(number), amount, waiting, charge.limit, now)
+    return Grant(number, charges, now, tokens)
+
+
+def refused(
+    windows: Windows,
+    charges: tuple[Charge, ...],
+    number: int,
+    now: float,
+    tokens: int = 0,
+    keep: float = 0.0,
+    background: Background | None = None,
+    lines: Lines | None = None,
+) -> tuple[Refusal | None, Charge | None]:
+    """(the refusal that lasts longest, the limit that is full); Nones: all have room.
+
+    Takes nothing. The arguments are those of `reserve`.
+    """
     refusal: Refusal | None = None
     full: Charge | None = None
     for charge in charges:
@@ -65,17 +93,7 @@ def reserve(
             until = min(until, now + LEARNT_POLL)
         if until > now and (refusal is None or until > refusal.until):
             refusal, full = Refusal(until, charge.scope, limit=limit, kept=kept), charge
-    if refusal is not None and full is not None:
-        if lines is not None:
-            _wait_in_line(windows(full), full, number, lines, now, refusal.until)
-        return refusal
-    for charge in charges:
-        window, amount = windows(charge), amount_of(charge, tokens)
-        window.take(charge.limit, number, amount, now)
-        if lines is not None:
-            waiting = lines.get(charge.scope, 0)
-            window.shares.took(lane_of(number), amount, waiting, charge.limit, now)
-    return Grant(number, charges, now, tokens)
+    return refusal, full
 
 
 def _free_at(

@@ -15,6 +15,7 @@ from ..wire.answer import Answer
 from ..wire.chat import ChatOperation
 from ..wire.operation import Operation
 from ..wire.request import ChatRequest, Lane, Pace, WaitObserver
+from .charges import Refusal
 from .congestion import Congestion
 from .health_book import HealthBook
 from .journal import Journal
@@ -56,6 +57,8 @@ class Plan:
     """What guards remarked about the prompt."""
     congestion: Mapping[str, Congestion] = field(default_factory=dict)
     """What a request costs others, by provider."""
+    full: Mapping[str, Refusal] = field(default_factory=dict)
+    """Which limits are full for this request, by scope, as others were told lately."""
 
     @cached_property
     def operation(self) -> Operation:
@@ -75,6 +78,7 @@ class Plan:
             congestion=self.congestion,
             pending=self.pending,
             background=self.lane == "background",
+            full=self.full,
         )
 
 

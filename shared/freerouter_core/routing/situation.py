@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
+from .charges import Refusal
 from .congestion import Congestion
 from .health_book import HealthBook
 from .need import Need
@@ -26,6 +27,7 @@ class Situation:
         congestion: what a request costs others, by provider.
         pending: whether the list of models of an account is still on its way.
         background: whether nobody waits for the answer.
+        full: which limits are full for it, by scope.
     """
 
     need: Need
@@ -37,3 +39,4 @@ class Situation:
     congestion: Mapping[str, Congestion] = field(default_factory=dict)
     pending: bool = False
     background: bool = False
+    full: Mapping[str, Refusal] = field(default_factory=dict)

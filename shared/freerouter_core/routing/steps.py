@@ -13,7 +13,7 @@ from ..catalogue.providers import Account, Limit
 from ..wire.answer import Answer
 from ..wire.fault import Fault
 from ..wire.structured import Form
-from .charges import Charge
+from .charges import Charge, Refusal
 from .congestion import Congestion
 from .ruling import Ruling
 
@@ -241,11 +241,15 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Woke:
-    """Time passed, or the step is done. `congestion`: what a request costs others now, by provider,
-    if that was looked at."""
+    """Time passed, or the step is done.
+
+    `congestion`: what a request costs others now, by provider, if that was looked at. `full`: which
+    limits are known to be full for a background request, by scope.
+    """
 
     at: float
     congestion: Mapping[str, Congestion] | None = None
+    full: Mapping[str, Refusal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import math
 
 from ..catalogue.durations import span_words, until_words
 from ..catalogue.providers import Limit
-from .charges import size_of
+from .charges import Refusal, size_of
 from .steps import Refused, Wait
 
 
@@ -21,12 +21,12 @@ def told(wait: Wait, now: float) -> str:
     return line + f"its turn would come {until_words(wait.ends, now)}"
 
 
-def wait_of(refused: Refused, provider: str) -> Wait:
+def wait_of(refused: Refused | Refusal, provider: str) -> Wait:
     """The wait of a request that a limit of a provider refused."""
     return Wait(_reason(refused, provider), refused.ends, refused.before)
 
 
-def _reason(refused: Refused, provider: str) -> str:
+def _reason(refused: Refused | Refusal, provider: str) -> str:
     limit = refused.limit
     if limit is None:
         return f"{provider} has no room"

@@ -136,7 +136,8 @@ class Driver:
             case s.Sleep():
                 await self._sleep(step)
                 congestion = self._runtime.congestion(self._plan.accounts.values(), self._plan.lane)
-                return s.Woke(self._clock.now(), congestion)
+                full = self._runtime.full_limits(self._plan)
+                return s.Woke(self._clock.now(), congestion, full)
             case s.Show():
                 self._attempts.show(step.attempt.number)
             case s.Commit():

@@ -35,8 +35,9 @@ from ..catalogue.model import ModelIdentity
 from ..catalogue.providers import Account
 from ..errors import FreeRouterError, forgets_locals
 from ..events import Event, Observer
+from ..routing.charges import Refusal
 from ..routing.congestion import Congestion
-from ..routing.plan import Outcome
+from ..routing.plan import Outcome, Plan
 from ..routing.running import RunningRequest
 from ..routing.session_memory import SessionMemory
 from ..routing.state import RoutingState
@@ -248,6 +249,15 @@ class Runtime(Portal):
             )
             for account in accounts
         }
+
+    def full_limits(self, plan: Plan) -> dict[str, Refusal]:
+        """Which limits are full for a background request, as others were told; by scope."""
+        if plan.lane != "background":
+            return {}
+        now, need = self.clock.now(), plan.need
+        bound = plan.deadline if plan.max_wait is None else now + plan.max_wait
+        tokens = need.prompt_tokens + need.output_tokens
+        return self.ledger.full.known(tokens, plan.pace, now, bound)
 
     async def run_on_thread(self, call: Callable[[], T]) -> T:
         """Run a user callable on a thread of its own: it may block, or call a model itself.

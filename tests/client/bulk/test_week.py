@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -28,6 +29,52 @@ class Worlds(httpx.AsyncBaseTransport):
         return await self._transports[request.url.host.split(".")[0]].handle_async_request(request)
 
 
+class Week:
+    """Five providers whose limits are stated, on virtual time."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.worlds = {
+            name: World(
+                [SimModel(f"{name}/{n}:free") for n in range(2)],
+                [SimAccount(f"k-{name}", per_minute=minute, per_day=day)],
+                clock=self.clock,
+            )
+            for name, (minute, day) in PROVIDERS.items()
+        }
+        providers = [
+            Provider(
+                name,
+                f"https://{name}.invalid/v1",
+                f"k-{name}",
+                free="suffix",
+                limits=[Limit(minute), Limit(day, per=DAY, reset="utc-day")],
+            )
+            for name, (minute, day) in PROVIDERS.items()
+        ]
+        client = Worlds(self.worlds)
+        self.runtime = Runtime(clock=self.clock, client=client, seed=1, cache=None, state="memory")
+        self.router = Router(providers=tuple(providers), runtime=self.runtime)
+
+
+def test_full_accounts_are_not_asked_for_room_by_each_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once for the row itself, and now and then to look again."""
+    week, asked = Week(), 0
+    reserve = week.runtime.ledger.reserve
+
+    def counted(*args: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return reserve(*args)
+
+    monkeypatch.setattr(week.runtime.ledger, "reserve", counted)
+    job = week.router.bulk([f"Question {n}" for n in range(300)], tmp_path / "week.job")
+    assert job.run().done == 300
+    assert asked <= 2 * 300
+
+
 @pytest.mark.parametrize(
     ("rows", "within"),
     [
@@ -38,28 +85,9 @@ class Worlds(httpx.AsyncBaseTransport):
 def test_every_row_is_done_without_a_refusal_and_the_end_is_foretold(
     rows: int, within: float, tmp_path: Path
 ) -> None:
-    clock = VirtualClock()
-    worlds = {
-        name: World(
-            [SimModel(f"{name}/{n}:free") for n in range(2)],
-            [SimAccount(f"k-{name}", per_minute=minute, per_day=day)],
-            clock=clock,
-        )
-        for name, (minute, day) in PROVIDERS.items()
-    }
-    providers = [
-        Provider(
-            name,
-            f"https://{name}.invalid/v1",
-            f"k-{name}",
-            free="suffix",
-            limits=[Limit(minute), Limit(day, per=DAY, reset="utc-day")],
-        )
-        for name, (minute, day) in PROVIDERS.items()
-    ]
-    runtime = Runtime(clock=clock, client=Worlds(worlds), seed=1, cache=None, state="memory")
-    router = Router(providers=tuple(providers), runtime=runtime)
-    job = router.bulk([f"Question {n}" for n in range(rows)], tmp_path / "week.job")
+    week = Week()
+    clock, worlds = week.clock, week.worlds
+    job = week.router.bulk([f"Question {n}" for n in range(rows)], tmp_path / "week.job")
     foretold: list[tuple[float, float]] = []
     done = 0
     for result in job:

@@ -7,7 +7,9 @@ lives renews its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import itertools
+import os
+from collections.abc import Callable, Iterator
 
 from ...routing.charges import Charge, Grant
 from ...routing.window import RENEWAL
@@ -54,3 +56,8 @@ class HeldLeases:
     def _on_timer(self) -> None:
         self._start_timer()
         self._renew(tuple(self._held.values()))
+
+
+def grant_numbers() -> Iterator[int]:
+    """Consecutive even numbers from a random start, so that no two processes use the same."""
+    return itertools.count(int.from_bytes(os.urandom(5)) << 21, 2)

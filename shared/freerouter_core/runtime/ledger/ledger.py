@@ -21,28 +21,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import math
-import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
 from typing import TypeVar
 
 from ...catalogue.providers import Account
 from ...events import Event, QuotaLow, StoreLost
-from ...routing.charges import Charge, Grant, Refusal
-from ...routing.congestion import Congestion, delay, denial
+from ...routing.charges import Charge, Grant, Refusal, account_charges
+from ...routing.congestion import Congestion, congestion
 from ...routing.demand_book import DemandBook
+from ...routing.full_limits import FullLimits
 from ...routing.lanes import Background, Place
-from ...routing.limits import Lines, Windows, changes, reserve, settle
+from ...routing.limits import Lines, Windows, changes, refused, reserve, settle
 from ...routing.pacing import Pacing
 from ...routing.turn import turn_at
 from ...routing.usage_stats import HOUR, Tallies
 from ...wire.request import Lane, Pace
 from ..loop.clock import Clock
 from ..loop.job import AsyncCall
-from .leases import HeldLeases, leased
+from .leases import HeldLeases, grant_numbers, leased
 from .notes import readable_tallies
 from .quota_warnings import QuotaWarnings, low_quotas
 from .store import MemoryStore, Store, StoreFailed
@@ -74,12 +73,14 @@ class Ledger:
         self._lines = WaitingLines(clock)
         self.demands = DemandBook()
         """What interactive requests want of each limit."""
+        self.full = FullLimits()
+        """Which limits background requests found full."""
         self._warnings = QuotaWarnings(self._emit)
         self.tasks: set[asyncio.Task[object]] = set()
         """What runs beside the requests, and must end before the store is closed."""
         self._reports: deque[tuple[Grant, Changes]] = deque(maxlen=MAX_REPORTS)
         """How grants ended, not yet known to the store."""
-        self._grant_numbers = _grant_numbers()
+        self._grant_numbers = grant_numbers()
         self._leases = HeldLeases(self._renew)
 
     # -- grants -------------------------------------------------------------------------------
@@ -126,14 +127,22 @@ class Ledger:
             result = await self._confirm(result, decision)
         elif self.store.shared:
             used.clear()  # memory knows this process alone
-        refused = isinstance(result, Refusal) and not place.background
+        stays = isinstance(result, Refusal) and not place.background
         for charge, amount, at in used:
-            waiting = self._lines.length(charge.scope, interactive=True) + refused
+            waiting = self._lines.length(charge.scope, interactive=True) + stays
             self.demands.look(charge, amount, waiting, at)
         if isinstance(result, Grant):
             self._leases.hold(result)
+        if background is not None:
+            told = result if isinstance(result, Refusal) else self._next_told(result, background)
+            self.full.told(told, tokens, pace, now)
         self._warnings.emit(warnings, now)
         return result
+
+    def _next_told(self, grant: Grant, background: Background) -> Refusal | None:
+        """What the next background request would be told; None: it may go."""
+        window, charges = self._memory.window, grant.charges
+        return refused(window, charges, 1, grant.at, grant.tokens, background=background)[0]
 
     def _turn(
         self, ahead: Sequence[float], scope: str, charges: tuple[Charge, ...], now: float
@@ -175,6 +184,7 @@ class Ledger:
         self._leases.release(grant)
         settle(self._memory.window, grant, sent=sent, tokens=tokens, cost=cost)
         changed = changes(grant, sent=sent, tokens=tokens, cost=cost)
+        self.full.freed(charge.scope for charge in changed)
         freed = {
             charge.scope for charge in changed if not sent or charge.limit.concurrent is not None
         }
@@ -244,17 +254,8 @@ class Ledger:
         `learnt`: the account's limits that nobody stated."""
         own = lane == "interactive"
         waiting = self._lines.length(account.scope, interactive=own)
-        stated = [
-            Charge(account.scope, limit) for limit in account.limits if limit.scope == "account"
-        ]
-        most, denied = 0.0, 0.0
-        for charge in (*stated, *learnt):
-            window = self._memory.window(charge)
-            window.expire(charge.limit, now)
-            asked = window.interactive if own else window.used
-            most = max(most, delay(charge.limit, asked, waiting))
-            denied = max(denied, denial(charge.limit, window.used, asked))
-        return Congestion(delay=most, denial=denied, waiting=waiting)
+        charges = (*account_charges(account), *learnt)
+        return congestion(charges, self._memory.window, waiting, now, interactive=own)
 
     # -- what is used -------------------------------------------------------------------------
 
@@ -390,11 +391,7 @@ class Ledger:
         self.tasks.clear()
         self._reports.clear()
         self._memory.forget()
+        self.full = FullLimits()
         self._leases.clear()
         self.store.forget()
-        self._grant_numbers = _grant_numbers()
-
-
-def _grant_numbers() -> Iterator[int]:
-    """Consecutive even numbers from a random start, so that no two processes use the same."""
-    return itertools.count(int.from_bytes(os.urandom(5)) << 21, 2)
+        self._grant_numbers = grant_numbers()

@@ -1,0 +1,63 @@
+"""`FullLimits`: which limits are full for background requests, as others were told lately.
+
+Under a limit that is full for hours, each row of a job would ask every account, only to hear what
+the row before it heard. So that is remembered. A new request is not sent to ask again before the
+time that was named, but room may come earlier than foreseen: so at most for `RECHECK` seconds, and
+not once something was given back.
+
+Interactive requests ask for themselves: they hear who stands before them, and when their turn is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..wire.request import Pace
+from .charges import Refusal
+
+RECHECK = 900.0
+"""Seconds after which a limit is asked again, although it may be full for longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a request was told at `at` (unix seconds), which wanted `tokens` and had this pace."""
+
+    refusal: Refusal
+    at: float
+    tokens: int
+    pace: Pace
+
+
+class FullLimits:
+    """By scope, in this process. Times are unix seconds."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, _Told] = {}
+
+    def told(self, refusal: Refusal | None, tokens: int, pace: Pace, now: float) -> None:
+        """What a background request was told; None: it may go. `tokens`: what it would use."""
+        if refusal is not None and (refusal.limit is None or refusal.limit.counts == "calls"):
+            self._told[refusal.scope] = _Told(refusal, now, tokens, pace)
+
+    def known(
+        self, tokens: int, pace: Pace, now: float, bound: float | None = None
+    ) -> dict[str, Refusal]:
+        """What a request of so many tokens would be told now. Left out is what would last until
+        `bound`, when the request has no time left: such a one asks, and is told so at once."""
+        known = {}
+        for scope, told in self._told.items():
+            refusal = told.refusal
+            if not now < refusal.until or now > told.at + RECHECK or pace != told.pace:
+                continue
+            if refusal.limit is not None and refusal.limit.tokens and tokens < told.tokens:
+                continue
+            if bound is None or refusal.ends < bound:
+                known[scope] = refusal
+        return known
+
+    def freed(self, scopes: Iterable[str]) -> None:
+        """Something was given back."""
+        for scope in scopes:
+            self._told.pop(scope, None)
