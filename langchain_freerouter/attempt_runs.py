@@ -2,7 +2,6 @@
 
 Tracers such as LangSmith's show which models were asked, how each failed, and how long it waited.
 Only tracers get these runs: other callbacks see one call of one model, which is all they asked for.
-A stream shows none, because LangChain does not tell `_stream` its run.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
-from langchain_core.callbacks.manager import BaseRunManager
 
 import freerouter_core
 from freerouter_core.errors import FreeRouterError
@@ -25,15 +24,22 @@ class AttemptFailed(Exception):
     """How an attempt failed, for its run. It is never raised."""
 
 
+class Run(Protocol):
+    """What is needed of a run: a `BaseRunManager`, or one that `streamed_runs` found."""
+
+    run_id: UUID
+    handlers: list[BaseCallbackHandler]
+
+
 @contextmanager
 def traced(
-    run: BaseRunManager | None,
+    run: Run | None,
 ) -> Iterator[Callable[[freerouter_core.Outcome], freerouter_core.Outcome]]:
     """Show the attempts of a request below its run, once it has ended, if somebody traces.
 
     Yields what is told the outcome, and returns it. A failed request tells it by its error.
     """
-    tracers = [] if run is None else _tracers(run.handlers)
+    tracers = [] if run is None else tracers_of(run.handlers)
     if run is None or not tracers:
         yield _unseen
         return
@@ -56,7 +62,7 @@ def _unseen(outcome: freerouter_core.Outcome) -> freerouter_core.Outcome:
 
 
 def _show(
-    run: BaseRunManager,
+    run: Run,
     tracers: list[BaseCallbackHandler],
     began: float,
     tries: Sequence[AttemptTrace],
@@ -91,7 +97,8 @@ def _details(attempt: AttemptTrace, waited: float) -> dict[str, Any]:
     }
 
 
-def _tracers(handlers: Sequence[BaseCallbackHandler]) -> list[BaseCallbackHandler]:
+def tracers_of(handlers: Sequence[BaseCallbackHandler]) -> list[BaseCallbackHandler]:
+    """The callbacks that trace."""
     module = sys.modules.get("langchain_core.tracers.base")  # not loaded: nobody traces
     if module is None:
         return []

@@ -24,6 +24,7 @@ from freerouter_core.guards import mark_of
 
 from .api_key import ApiKey, key_from_environment
 from .outputs import PROVIDER
+from .streamed_runs import TracedStreams
 
 CONTEXT_PROMISE = 32_768
 """Tokens that `profile` promises: what most free models take, not what the largest one does."""
@@ -31,7 +32,7 @@ SPELLINGS = {"model_name": "model", "request_timeout": "timeout"}
 """LangChain's other names for two options."""
 
 
-class BaseFreeRouter(RouterOptions, BaseChatModel):
+class BaseFreeRouter(RouterOptions, TracedStreams):
     """The options of `ChatFreeRouter`, and how LangChain identifies a model with them."""
 
     also_accepted: ClassVar[frozenset[str]] = frozenset(SPELLINGS)

@@ -39,6 +39,7 @@ from .errors import as_model_error, as_model_errors
 from .include_raw import LastAnswerBinding, raw_and_parsed
 from .messages import to_wire
 from .outputs import ChunkWriter, result_of
+from .streamed_runs import streamed_run
 from .structured import ObjectParser, OutputFormat, Schema
 from .tools import wire_tool_choice
 from .waiting import wait_observer
@@ -118,18 +119,20 @@ class ChatFreeRouter(BaseFreeRouter):
         is_final = router.config.on_stream_break == "raise" and not request.replaces
         writer = ChunkWriter(names_model=is_final)
         try:
-            for delta in stream:
-                chunk = writer.chunk(delta)
-                if chunk is None:
-                    continue
-                if run_manager is not None:
-                    run_manager.on_llm_new_token(delta.text, chunk=chunk)
-                yield chunk
+            with traced(run_manager or streamed_run.get()) as end:
+                for delta in stream:
+                    chunk = writer.chunk(delta)
+                    if chunk is None:
+                        continue
+                    if run_manager is not None:
+                        run_manager.on_llm_new_token(delta.text, chunk=chunk)
+                    yield chunk
+                outcome = end(stream.outcome)
         except FreeRouterError as error:
             raise as_model_error(error) from None
         finally:
             stream.close()
-        yield writer.last_chunk(stream.outcome, usage=usage)
+        yield writer.last_chunk(outcome, usage=usage)
 
     async def _astream(
         self,
@@ -145,18 +148,20 @@ class ChatFreeRouter(BaseFreeRouter):
         is_final = router.config.on_stream_break == "raise" and not request.replaces
         writer = ChunkWriter(names_model=is_final)
         try:
-            async for delta in stream:
-                chunk = writer.chunk(delta)
-                if chunk is None:
-                    continue
-                if run_manager is not None:
-                    await run_manager.on_llm_new_token(delta.text, chunk=chunk)
-                yield chunk
+            with traced(run_manager or streamed_run.get()) as end:
+                async for delta in stream:
+                    chunk = writer.chunk(delta)
+                    if chunk is None:
+                        continue
+                    if run_manager is not None:
+                        await run_manager.on_llm_new_token(delta.text, chunk=chunk)
+                    yield chunk
+                outcome = end(stream.outcome)
         except FreeRouterError as error:
             raise as_model_error(error) from None
         finally:
             await stream.aclose()
-        yield writer.last_chunk(stream.outcome, usage=usage)
+        yield writer.last_chunk(outcome, usage=usage)
 
     def _request(
         self,

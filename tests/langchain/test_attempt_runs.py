@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.schemas import Run
 
@@ -35,13 +36,32 @@ def model(*scripts: str) -> ChatFreeRouter:
 
 
 async def ask(llm: ChatFreeRouter, way: str, config: Any) -> None:
-    if way == "ainvoke":
-        await llm.ainvoke("hello", config)
-    else:
-        llm.invoke("hello", config)
+    match way:
+        case "invoke":
+            llm.invoke("hello", config)
+        case "ainvoke":
+            await llm.ainvoke("hello", config)
+        case "stream":
+            list(llm.stream("hello", config))
+        case "astream":
+            [_ async for _ in llm.astream("hello", config)]
+        case "invoke, streaming":
+            llm.model_copy(update={"streaming": True}).invoke("hello", config)
+        case "ainvoke, streaming":
+            await llm.model_copy(update={"streaming": True}).ainvoke("hello", config)
+        case "in a chain":
+            list((RunnableLambda(str) | llm).stream("hello", config))
+        case _:
+            [_ async for _ in (RunnableLambda(str) | llm).astream("hello", config)]
 
 
-WAYS = ("invoke", "ainvoke")
+WAYS = ("invoke", "ainvoke", "stream", "astream", "invoke, streaming", "ainvoke, streaming",
+        "in a chain", "in an async chain")  # fmt: skip
+
+
+def run_of_the_model(tracer: Keeps) -> Run:
+    (root,) = tracer.roots
+    return root if root.run_type != "chain" else root.child_runs[-1]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -49,7 +69,7 @@ async def test_each_attempt_is_a_run_below_the_models(way: str) -> None:
     tracer = Keeps()
     await ask(model("502", ""), way, {"callbacks": [tracer]})
 
-    (root,) = tracer.roots
+    root = run_of_the_model(tracer)
     failed, answered = root.child_runs
     told = [run.extra["metadata"] for run in root.child_runs]
     assert (failed.name, answered.name) == ("attempt 1", "attempt 2")
@@ -71,7 +91,7 @@ async def test_the_attempts_of_a_request_that_failed_are_there_too(way: str) -> 
             model("402", "402").model_copy(update={"timeout": 5}), way, {"callbacks": [tracer]}
         )
 
-    (root,) = tracer.roots
+    root = run_of_the_model(tracer)
     assert root.error
     assert root.child_runs
     assert all(run.error for run in root.child_runs)
