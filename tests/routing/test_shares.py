@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from freerouter_core import Limit
 from freerouter_core.routing.charges import Charge, Grant, Refusal
 from freerouter_core.routing.demand import HOURS, Demand
@@ -115,3 +117,34 @@ def test_few_shares_are_kept_and_faint_ones_are_forgotten() -> None:
 def test_a_grants_number_tells_process_and_lane() -> None:
     assert lane_of(ONE) == lane_of(ONE + 2) != lane_of(ONE + 1) == lane_of(ONE + 3)
     assert lane_of(ONE) != lane_of(TWO)
+
+
+def test_who_shares_a_limit_is_counted() -> None:
+    limited = Limited(Limit(requests=3, per=10.0))
+    assert limited.window.shares.processes(10.0, NOW) == 1
+    limited.ask(ONE, 0.0)
+    limited.ask(TWO, 1.0)
+    limited.ask(TWO + 1, 1.0)  # its other lane
+    assert limited.window.shares.processes(10.0, NOW + 2.0) == 2
+    assert limited.window.shares.processes(10.0, NOW + 11.2) == 1, "the other came no more"
+
+
+@pytest.mark.parametrize(
+    ("limit", "parts", "own"),
+    [
+        (Limit(requests=6, per=10.0), 1, 6),
+        (Limit(requests=6, per=10.0), 4, 1),
+        (Limit(requests=6, per=10.0), 3, 2),
+        (Limit(requests=2, per=10.0), 4, 1),
+        (Limit(concurrent=5), 2, 2),
+    ],
+)
+def test_a_part_of_a_limit_is_whole_requests_and_one_at_least(
+    limit: Limit, parts: int, own: int
+) -> None:
+    charge, window = Charge("account", limit), Window()
+    got = [
+        reserve(lambda _: window, (charge,), number, NOW, parts=parts) for number in range(2, 16, 2)
+    ]
+
+    assert sum(map(granted, got)) == own

@@ -53,6 +53,24 @@ def test_grants_from_memory_count_when_the_store_is_back(tmp_path: Path) -> None
     asyncio.run(live())
 
 
+def test_a_process_that_lost_the_store_takes_its_part_of_each_limit(tmp_path: Path) -> None:
+    """The others go on: that this one hears nothing of them is no proof that they are gone."""
+    url = f"sqlite:///{tmp_path}/state.db"
+
+    async def live() -> list[bool]:
+        one, other = ledger_at(url), ledger_at(url)
+        for ledger in (one, other, one):
+            assert isinstance(await reserve(ledger, MINUTE), Grant)
+        with holding(tmp_path / "state.db"):
+            got = [await reserve(one, MINUTE) for _ in range(3)]
+        await one.drain()
+        await other.drain()
+        return [isinstance(result, Grant) for result in got]
+
+    assert MINUTE.limit.requests == 5
+    assert asyncio.run(live()) == [False] * 3, "half of five are two, and two were taken"
+
+
 def test_a_grant_settled_while_the_store_is_lost_is_settled_once(tmp_path: Path) -> None:
     day = Charge("account", Limit(tokens=100, per=86_400.0, reset="utc-day"))
 

@@ -40,14 +40,16 @@ def reserve(
     keep: float = 0.0,
     background: Background | None = None,
     lines: Lines | None = None,
+    parts: int = 1,
 ) -> Grant | Refusal:
     """Take a share of every charge, or return the refusal that lasts longest.
 
     `number`: the grant's own. `keep`: the part of each limit to leave untouched, 0 to 1.
     `background`: what a background request must leave; None: it is interactive. `lines`: how many
     requests of its lane and process wait behind it, by scope; None: no other process is there.
+    `parts`: among how many processes each limit is divided; what the others take is not seen.
     """
-    refusal, full = refused(windows, charges, number, now, tokens, keep, background, lines)
+    refusal, full = refused(windows, charges, number, now, tokens, keep, background, lines, parts)
     if refusal is not None and full is not None:
         if lines is not None:
             _wait_in_line(windows(full), full, number, lines, now, refusal.until)
@@ -70,6 +72,7 @@ def refused(
     keep: float = 0.0,
     background: Background | None = None,
     lines: Lines | None = None,
+    parts: int = 1,
 ) -> tuple[Refusal | None, Charge | None]:
     """(the refusal that lasts longest, the limit that is full); Nones: all have room.
 
@@ -84,10 +87,11 @@ def refused(
             for at in charge.before:
                 window.take(limit, 0, 1, at)
         amount = amount_of(charge, tokens)
-        until, kept = _free_at(charge, window, amount, now, keep, background)
+        size = _usable(limit, keep, parts)
+        until, kept = _free_at(charge, window, amount, now, size, background)
         if until <= now and lines is not None:
             left = window.shares.left_by(lane_of(number), amount, limit.per, now)
-            if left and _free_at(charge, window, amount, now, keep, background, left)[0] > now:
+            if left and _free_at(charge, window, amount, now, size, background, left)[0] > now:
                 until, kept = now + YIELD_POLL, False
         if charge.name and until > now:
             until = min(until, now + LEARNT_POLL)
@@ -101,12 +105,15 @@ def _free_at(
     window: Window,
     amount: float,
     now: float,
-    keep: float,
+    size: int,
     background: Background | None,
     left: float = 0.0,
 ) -> tuple[float, bool]:
-    """(when `amount` fits and leaves `left`, whether the room is kept for interactive ones)."""
-    until = window.free_at(charge.limit, amount + left, _usable(charge.limit, keep), now)
+    """(when `amount` fits and leaves `left`, whether the room is kept for interactive ones).
+
+    `size`: what is usable of the limit.
+    """
+    until = window.free_at(charge.limit, amount + left, size, now)
     if background is None or until > now:
         return until, False
     return background.free_at(charge, window, amount, now, left), True
@@ -126,12 +133,12 @@ def _wait_in_line(
     window.shares.waits(lane_of(number), waiting, opens, until, charge.limit, now)
 
 
-def _usable(limit: Limit, keep: float) -> int:
-    """The size of a limit, less what is kept back."""
+def _usable(limit: Limit, keep: float, parts: int) -> int:
+    """The size of a limit, less what is kept back. One of many parts holds a request at least."""
     size = int(size_of(limit) * (1 - keep))
     if keep and limit.per >= DAY and limit.requests is not None:
         size = min(size, limit.requests - DAY_RESERVE)
-    return size
+    return size if parts == 1 else max(size // parts, min(size, 1))
 
 
 def changes(

@@ -121,6 +121,10 @@ class Shares(dict[int, Share]):
             left += wanted * amount
         return left
 
+    def processes(self, period: float, now: float) -> int:
+        """How many processes took of it, or waited, within its last period. At least one."""
+        return max(1, len({key >> 1 for key, one in self.items() if one.ends + period >= now}))
+
     def _forget(self, period: float, now: float) -> None:
         gone = [
             key

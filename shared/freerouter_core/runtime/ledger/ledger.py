@@ -7,10 +7,10 @@ travel to the store as functions over windows, and the store runs each as one st
 
 What may wait. Memory decides first, and what it refuses is not asked of the store. So a known limit
 costs no wait, and if the store is lost or emptied, this process still knows what it spent. A store
-gets `STORE_TIMEOUT` seconds. One that fails is left alone for `STORE_RETRY_AFTER` seconds, and
-memory decides alone. How grants ended is reported beside the requests; while the store is lost,
-the reports wait. Requests that were refused stand in line (`WaitingLines`). None is granted
-anything while an earlier one waits, so nobody overtakes.
+gets `STORE_TIMEOUT` seconds. One that fails is left alone for `STORE_RETRY_AFTER` seconds. Memory
+decides meanwhile, and takes its part of each limit: no other process was lost. How grants ended is
+told beside the requests (`EndedGrants`). Requests that were refused stand in line (`WaitingLines`).
+None is granted anything while an earlier one waits, so nobody overtakes.
 
 What is cancelled, and how. A request that is cancelled while the store decides leaves nothing
 taken: memory gives its share back at once, and the store as soon as it has answered. What was sent
@@ -22,7 +22,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
 from typing import TypeVar
@@ -41,21 +40,19 @@ from ...routing.usage_stats import HOUR, Tallies
 from ...wire.request import Lane, Pace
 from ..loop.clock import Clock
 from ..loop.job import AsyncCall
+from ..loop.patience import Patience
+from .ended_grants import Changes, EndedGrants
 from .leases import HeldLeases, grant_numbers, leased
 from .notes import readable_tallies
 from .quota_warnings import QuotaWarnings, low_quotas
-from .store import MemoryStore, Store, StoreFailed
+from .store import Decide, MemoryStore, Store, StoreFailed
 from .waiting_line import WaitingLines
 
 T = TypeVar("T")
-Changes = dict[Charge, float | None]
-"""What a grant turned out to have used of each charge. None: nothing, or its lease is back."""
 STORE_TIMEOUT = 2.0
 """Seconds a store may take before memory decides instead."""
 STORE_RETRY_AFTER = 15.0
 """Seconds after which a store that failed is tried again."""
-MAX_REPORTS = 10_000
-"""Ended grants that wait for a lost store. The oldest are dropped: their leases expire."""
 
 
 class Ledger:
@@ -70,6 +67,8 @@ class Ledger:
         self._emit = emit or (lambda event: None)
         self._retry_store_at = 0.0
         """When a store that failed may be tried again, unix seconds. 0: it never failed."""
+        self._processes: dict[str, int] = {}
+        """How many processes shared a window when the store last told."""
         self._lines = WaitingLines(clock)
         self.demands = DemandBook()
         """What interactive requests want of each limit."""
@@ -78,8 +77,7 @@ class Ledger:
         self._warnings = QuotaWarnings(self._emit)
         self.tasks: set[asyncio.Task[object]] = set()
         """What runs beside the requests, and must end before the store is closed."""
-        self._reports: deque[tuple[Grant, Changes]] = deque(maxlen=MAX_REPORTS)
-        """How grants ended, not yet known to the store."""
+        self._ended = EndedGrants(self._tell_store)
         self._grant_numbers = grant_numbers()
         self._leases = HeldLeases(self._renew)
 
@@ -105,27 +103,36 @@ class Ledger:
                 turn = self._turn(before, charge.scope, charges, now)
                 until = max(until, now + 0.001)
                 return Refusal(until, charge.scope, turn, len(before), charge.limit)
-        grant_number = next(self._grant_numbers) + place.background  # odd: so logs tell the lanes
+        number = next(self._grant_numbers) + place.background  # odd: so logs tell the lanes
         background = Background(self.demands.by_window, pace) if place.background else None
         warnings: list[QuotaLow] = []
         used: list[tuple[Charge, float, float]] = []
 
-        def decide(windows: Windows, at: float, lines: Lines | None = None) -> Grant | Refusal:
-            result = reserve(windows, charges, grant_number, at, tokens, keep, background, lines)
+        def decide(
+            windows: Windows, at: float, lines: Lines | None = None, parts: int = 1
+        ) -> Grant | Refusal:
+            result = reserve(windows, charges, number, at, tokens, keep, background, lines, parts)
             used[:] = [(charge, windows(charge).interactive, at) for charge in charges]
             warnings[:] = low_quotas(windows, charges) if isinstance(result, Grant) else ()
             return result
 
-        result = decide(self._memory.window, self._clock.now())
-        if isinstance(result, Grant) and self.store_usable:
+        result = decide(self._memory.window, now, parts=self._parts(charges))
+        asked = isinstance(result, Grant) and self.store_usable
+        if isinstance(result, Grant) and asked:
             lines = {c.scope: self.in_line(c.scope)[place.background] for c in charges}
 
             def decide_there(windows: Windows) -> tuple[Grant | Refusal, bool]:
-                return decide(windows, self._shared_now(), lines), True  # who waits is kept, too
+                at = self._shared_now()
+                decided = decide(windows, at, lines)
+                for c in charges:
+                    self._processes[c.window] = windows(c).shares.processes(c.limit.per, at)
+                return decided, True  # who waits is kept, too
 
             decision = self.store.change(charges, decide_there, self._clock.wall())
-            result = await self._confirm(result, decision)
-        elif self.store.shared:
+            result = await self._confirm(result, decision) or decide(
+                self._memory.window, self._clock.now(), parts=self._parts(charges)
+            )
+        if self.store.shared and not (asked and self.store_usable):
             used.clear()  # memory knows this process alone
         stays = isinstance(result, Refusal) and not place.background
         for charge, amount, at in used:
@@ -155,21 +162,28 @@ class Ledger:
         )
         return max((turn for turn in turns if turn is not None), default=None)
 
-    async def _confirm(self, grant: Grant, decision: AsyncCall[Grant | Refusal]) -> Grant | Refusal:
-        """Confirm a local grant with the shared store. A cancelled wait gives both back."""
+    def _parts(self, charges: tuple[Charge, ...]) -> int:
+        """Among how many processes limits are divided, while no store tells what others took."""
+        if not self.store.shared or self.store_usable:
+            return 1
+        return max((self._processes.get(charge.window, 1) for charge in charges), default=1)
+
+    async def _confirm(
+        self, grant: Grant, decision: AsyncCall[Grant | Refusal]
+    ) -> Grant | Refusal | None:
+        """Confirm a local grant with the store. None: it was lost. What is not confirmed is given
+        back, and so are both if the wait is cancelled."""
         task = self.spawn(self.try_store(decision))
         try:
-            decided, result = await asyncio.shield(task)
+            _, result = await asyncio.shield(task)
         except asyncio.CancelledError:
             settle(self._memory.window, grant, sent=False)
             task.add_done_callback(self._give_back)
             raise
-        if isinstance(result, Refusal):
-            settle(self._memory.window, grant, sent=False)
-            return replace(result, until=self._own_time(result.until))
-        if not decided or result is None:
-            return grant
-        return replace(grant, shared=True, shared_at=result.at)
+        if isinstance(result, Grant):
+            return replace(grant, shared=True, shared_at=result.at)
+        settle(self._memory.window, grant, sent=False)
+        return None if result is None else replace(result, until=self._own_time(result.until))
 
     def _give_back(self, task: asyncio.Task[tuple[bool, Grant | Refusal | None]]) -> None:
         """Give the store's grant back: its request has gone."""
@@ -195,27 +209,18 @@ class Ledger:
 
     def _report(self, grant: Grant, changed: Changes, freed: Set[str] = frozenset()) -> None:
         """Tell the store how a grant ended, beside the requests. Then wake lines of `freed`."""
-        self._reports.append((grant, changed))
+        self._ended.add(grant, changed)
         self.spawn(self._send_reports(freed))
 
     async def _send_reports(self, freed: Set[str] = frozenset()) -> None:
-        while self._reports and self.store_usable:
-            report = self._reports.popleft()
-            grant, changed = report
-
-            def decide(
-                windows: Windows, grant: Grant = grant, changed: Changes = changed
-            ) -> tuple[None, bool]:
-                by_its_clock = replace(grant, at=grant.shared_at)
-                for charge, amount in changed.items():
-                    windows(charge).change(charge, by_its_clock, amount)
-                return None, True
-
-            change = self.store.change(tuple(changed), decide, self._clock.wall())
-            reported, _ = await self.try_store(change)
-            if not reported:
-                self._reports.appendleft(report)
+        await self._ended.send()
         self._lines.wake(freed)
+
+    async def _tell_store(self, charges: tuple[Charge, ...], decide: Decide[None]) -> bool:
+        """Change windows of the store. Whether it did: False while it is lost."""
+        if not self.store_usable:
+            return False
+        return (await self.try_store(self.store.change(charges, decide, self._clock.wall())))[0]
 
     def _renew(self, grants: tuple[Grant, ...]) -> None:
         """Keep the leases of requests that are under way, here and in the store."""
@@ -235,7 +240,7 @@ class Ledger:
             return None, True
 
         every = tuple({charge for charges in shared.values() for charge in charges})
-        self.spawn(self.try_store(self.store.change(every, decide, self._clock.wall())))
+        self.spawn(self._tell_store(every, decide))
 
     # -- waiting ------------------------------------------------------------------------------
 
@@ -354,17 +359,15 @@ class Ledger:
     async def try_store(self, call: AsyncCall[T]) -> tuple[bool, T | None]:
         """(whether the store did it, its result). One that fails is left alone for a while."""
         try:
-            async with asyncio.timeout(STORE_TIMEOUT):
+            async with Patience(STORE_TIMEOUT):
                 return True, await call
         except Exception as error:  # whatever a file or a server holds, no request may fail of it
             reason = str(error) if isinstance(error, StoreFailed) else type(error).__name__
-            if isinstance(error, TimeoutError):
-                reason = "it took too long"
+            reason = "it took too long" if isinstance(error, TimeoutError) else reason
             now = self._clock.now()
-            first = now >= self._retry_store_at  # not another of those under way together
-            self._retry_store_at = now + STORE_RETRY_AFTER
-            if first:
+            if now >= self._retry_store_at:  # it is not another of those under way together
                 self._emit(StoreLost(reason, STORE_RETRY_AFTER))
+            self._retry_store_at = now + STORE_RETRY_AFTER
             return False, None
 
     # -- lifetime -----------------------------------------------------------------------------
@@ -389,7 +392,7 @@ class Ledger:
         """After a fork or a close: forget requests that are gone. What was spent stays spent."""
         self._lines.clear()
         self.tasks.clear()
-        self._reports.clear()
+        self._ended.forget()
         self._memory.forget()
         self.full = FullLimits()
         self._leases.clear()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import MissingExtra
+from ..loop.patience import Patience
 from .store import StoreFailed
 
-SOCKET_TIMEOUT = 1.5
-"""Seconds for a connection, and for each answer."""
+ANSWER_TIMEOUT = 1.5
+"""Seconds for an answer, and for the connection before it."""
 
 
 class RedisConnection:
@@ -44,12 +45,10 @@ class RedisConnection:
         try:
             if self._connection is None:
                 self._connection = self._client.from_url(
-                    self._url,
-                    socket_timeout=SOCKET_TIMEOUT,
-                    socket_connect_timeout=SOCKET_TIMEOUT,
-                    single_connection_client=True,
+                    self._url, socket_timeout=None, single_connection_client=True
                 )
-            return await self._connection.execute_command(*command)
+            async with Patience(ANSWER_TIMEOUT):  # a command that is cancelled disconnects
+                return await self._connection.execute_command(*command)
         except (self._client.RedisError, OSError, ValueError, TypeError) as error:
             # Its message may quote the URL's password.
             raise StoreFailed(type(error).__name__) from None
