@@ -14,11 +14,14 @@ from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.nav import Navigation, Section
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"\[((?:[^][]|!\[[^]]*\]\([^)]*\))*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 LANGUAGES = {".py": "python", ".toml": "toml", ".md": "markdown"}
+SHORTEST = 20
+"""Letters of a sentence that tells what a page is about."""
 AS_IT_IS = (".ipynb", ".png", ".svg")
 """Files that are no pages: a browser shows or loads them."""
 
@@ -56,14 +59,33 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     return LINK.sub(moved, markdown)
 
 
+def on_nav(nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
+    """Prepare `llms.txt` as llmstxt.org describes it: every page of the menu, by its sections."""
+    lines = [f"# {config.site_name}", "", f"> {config.site_description}", "", "## Start", ""]
+    lines += [_listed(item) for item in nav.items if isinstance(item, Page)]
+    for section in nav.items:
+        if isinstance(section, Section):
+            lines += ["", f"## {section.title}", ""]
+            lines += [_listed(item) for item in section.children if isinstance(item, Page)]
+    config.extra["llms"] = "\n".join(lines) + "\n"
+    return nav
+
+
 def on_post_build(config: MkDocsConfig) -> None:
-    """Write `llms.txt`, as llmstxt.org describes it."""
-    lines = [f"# {config.site_name}", "", f"> {config.site_description}", ""]
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
-        title = path.read_text("utf-8").partition("\n")[0].lstrip("# ")
-        uri = _uri(path.relative_to(ROOT)).removesuffix(".md")
-        lines.append(f"- [{title}]({uri.removesuffix('index')})")
-    Path(config.site_dir, "llms.txt").write_text("\n".join(lines) + "\n", "utf-8")
+    """Write `llms.txt`: before, the site's folder was emptied."""
+    Path(config.site_dir, "llms.txt").write_text(config.extra["llms"], "utf-8")
+
+
+def _listed(page: Page) -> str:
+    """A page with its title and its first sentence."""
+    text = (ROOT / _source(page.file)).read_text("utf-8")
+    title, _, rest = text.partition("\n")
+    paragraphs = (part.strip() for part in rest.split("\n\n"))
+    prose = (part for part in paragraphs if re.match(r"(\*\*|`(?!`))?[A-Za-z]", part))
+    first = " ".join(next(prose, "").replace("**", "").split())
+    sentence = re.split(r"(?<=[.:])\s", LINK.sub(r"\1", first))[0].rstrip(".:")
+    about = f": {sentence}." if len(sentence) > SHORTEST else ""
+    return f"- [{title.lstrip('# ')}]({page.url or './'}){about}"
 
 
 def _targets(page: Path) -> Iterator[Path]:
