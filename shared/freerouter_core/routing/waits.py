@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from ..catalogue.durations import span_words, until_words
 from ..catalogue.providers import Limit
@@ -36,6 +37,7 @@ def _reason(refused: Refused | Refusal, provider: str) -> str:
     return f"{what} are used"
 
 
+@lru_cache(maxsize=1_024)
 def limit_in_words(limit: Limit) -> str:
     """Such as "20 requests a minute"."""
     size = f"{size_of(limit):,}"

@@ -135,8 +135,10 @@ class Driver:
                 return await self._attempts.next_event(step.until)
             case s.Sleep():
                 await self._sleep(step)
-                congestion = self._runtime.congestion(self._plan.accounts.values(), self._plan.lane)
-                full = self._runtime.full_limits(self._plan)
+                full, congestion = self._runtime.full_limits(self._plan), None
+                if step.scope not in full:  # else it goes on waiting
+                    accounts = self._plan.accounts.values()
+                    congestion = self._runtime.congestion(accounts, self._plan.lane)
                 return s.Woke(self._clock.now(), congestion, full)
             case s.Show():
                 self._attempts.show(step.attempt.number)
