@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import BaseModel
 
@@ -222,6 +223,47 @@ def test_a_job_stops_after_so_many_failures_in_a_row(tmp_path: Path) -> None:
         with pytest.raises(errors.JobFailed, match="rows failed in a row"):
             list(job)
         assert job.progress().failed <= 20
+
+
+class Broken(httpx.AsyncBaseTransport):
+    """A world whose transport raises, always or when a model is asked."""
+
+    def __init__(self, world: World, *, lists: bool, error: Exception) -> None:
+        self._lists, self._error, self._inner = lists, error, world.transport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._lists and request.method == "GET":
+            return await self._inner.handle_async_request(request)
+        raise self._error
+
+
+def test_a_transport_that_breaks_costs_tries_and_a_lost_network_does_not(tmp_path: Path) -> None:
+    with world() as w:
+        broken = Broken(w, lists=True, error=RuntimeError("a bug"))
+        job = w.router(http_client=broken).bulk(["x"], tmp_path / "a.job", attempts=2)
+        (result,) = job
+        assert (result.ok, result.tries) == (False, 2)
+        lost = Broken(w, lists=True, error=httpx.ConnectError("down"))
+        router = w.router(http_client=lost)
+        job = router.bulk(["x"], tmp_path / "b.job", attempts=2, until=w.clock.wall() + 3_600.0)
+        assert job.run().left == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lists", [True, False])
+@pytest.mark.parametrize("error", [httpx.ConnectError("down"), RuntimeError("a bug")])
+def test_a_job_that_reaches_nobody_for_a_day_stops_and_says_why(
+    tmp_path: Path, lists: bool, error: Exception
+) -> None:
+    with world() as w:
+        router = w.router(http_client=Broken(w, lists=lists, error=error))
+        job = router.bulk(questions(120), tmp_path / "a.job")
+        with pytest.raises(errors.JobFailed, match=r"rows failed in a row; the last: .*"):
+            job.run()
+        assert 1.0 <= w.elapsed / 86_400.0 < 1.5
+        after = w.router().bulk(None, tmp_path / "a.job").run()
+        lost = lists and isinstance(error, RuntimeError)  # no network was lost: those tries count
+        assert (after.left, after.failed > 0) == (0, lost)
 
 
 def test_a_time_of_failures_costs_few_rows_their_tries(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from ...routing.journal import Journal
 from ...routing.plan import Outcome
 from ...runtime.stream_output import Show
 from ...wire.answer import Answer
-from ...wire.fault import Kind
+from ...wire.fault import Cause, Kind
 from ...wire.json_values import encode_json, parse_json
 from ...wire.request import ChatRequest, Validator
 from ..answer_cache.cached_run import CachedRun
@@ -33,6 +33,8 @@ from .rows import unpack
 
 FATAL = (AuthenticationFailed, BadSetting)
 """Errors of the owner's settings: they end the job, and count against no row."""
+NOT_THE_NETWORK = frozenset({Cause.PROTOCOL, Cause.OTHER})
+"""Failures without a response that no lost network explains: such a try counts."""
 MAX_TRAIL = 50
 """Attempts of a task that are kept."""
 FIRST_PAUSE, PAUSE_FACTOR = 5.0, 6.0
@@ -189,7 +191,9 @@ class RowRun:
 
     def _failed(self, error: FreeRouterError, journal: Journal, now: float) -> RowEnd:
         attempts = journal.attempts
-        reached = any(attempt["status"] is not None for attempt in attempts)
+        reached = any(attempt["status"] is not None for attempt in attempts) or any(
+            fault.cause in NOT_THE_NETWORK for _, fault in journal.failures
+        )
         retry_after = getattr(error, "retry_after", None)
         if isinstance(error, FATAL) or not _is_of_the_row(error, journal, reached=reached):
             self.idle_tries += 1
@@ -197,7 +201,7 @@ class RowRun:
             return RowEnd(
                 finished=None,
                 wait=pause if retry_after is None else max(retry_after, 0.1),
-                reached=reached or not attempts,
+                reached=reached or not (attempts or isinstance(error, CatalogueUnavailable)),
                 requests=len(attempts),
                 error=error,
             )

@@ -52,6 +52,8 @@ POLL = 5.0
 """Seconds between looks at what other workers have done."""
 FAILURES = 3
 """Failures in a row, from which on the job pauses between requests."""
+HOPELESS, MANY_FAILURES = 86_400.0, 50
+"""Seconds without an answer, and failures in a row meanwhile, after which the job stops."""
 PAUSE, LONGEST_PAUSE = 5.0, 300.0
 """Seconds of such a pause: the first, doubling, and the longest."""
 
@@ -86,6 +88,9 @@ class Work:
         self._stopping = False
         self._in_a_row = 0
         """Failures in a row."""
+        self._failing_since = 0.0
+        """When the first of them was, unix seconds."""
+        self._last_error: FreeRouterError | None = None
         self._paused_until = 0.0
         self._cursor = -1 if options.given else 0
         self.measured = Measured(self._clock.now())
@@ -129,7 +134,8 @@ class Work:
     def waits_for(self, now: float) -> tuple[str, float | None]:
         """What the job waits for, and how many seconds; None: it does not wait."""
         if self._paused_until > now:
-            return f"a better time, after {self._in_a_row} failures", self._paused_until - now
+            failures = f"after {self._in_a_row} failures{_quoted(self._last_error)}"
+            return f"a better time, {failures}", self._paused_until - now
         if self._in_flight or not self._runs:
             return "", None
         until = min(run.waits_until for run in self._runs)
@@ -307,10 +313,14 @@ class Work:
             return  # it was limits: nothing failed
         measured.failed += 1
         self._limit.failed(now)
-        self._in_a_row += 1
+        if not self._in_a_row:
+            self._failing_since = now
+        self._in_a_row, self._last_error = self._in_a_row + 1, end.error
         most = self._options.stop_after
-        if most is not None and self._in_a_row >= most:
-            self._fatal = self._fatal or _stopped(self._in_a_row, end.error)
+        hopeless = self._in_a_row >= MANY_FAILURES and now >= self._failing_since + HOPELESS
+        if hopeless or (most is not None and self._in_a_row >= most):
+            stopped = f"{self._in_a_row} rows failed in a row{_quoted(end.error)}"
+            self._fatal = self._fatal or JobFailed(stopped)
         elif self._in_a_row >= FAILURES:
             pause = PAUSE * 2.0 ** min(10, self._in_a_row - FAILURES)
             self._paused_until = now + min(LONGEST_PAUSE, pause)
@@ -376,6 +386,5 @@ class Work:
             return await self._thread.run(call)
 
 
-def _stopped(failures: int, error: FreeRouterError | None) -> JobFailed:
-    last = "" if error is None else f"; the last: {error.message}"
-    return JobFailed(f"{failures} rows failed in a row{last}")
+def _quoted(error: FreeRouterError | None) -> str:
+    return "" if error is None else f"; the last: {error.message}"
