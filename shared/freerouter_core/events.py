@@ -293,9 +293,11 @@ def counted(event: Event) -> dict[str, int]:
         case Waiting():
             return {"waits": 1}
         case AnswerCacheUsed():
-            tokens = (event.prompt_tokens or 0) + (event.completion_tokens or 0)
-            saved = tokens if event.result in SERVED else 0
-            return {f"answer_cache:{event.result}": 1, "tokens_saved": saved}
+            counts = {f"answer_cache:{event.result}": 1}
+            if event.result in SERVED:
+                tokens = (event.prompt_tokens or 0) + (event.completion_tokens or 0)
+                counts["tokens_saved"] = tokens
+            return counts
         case _:
             return {}
 

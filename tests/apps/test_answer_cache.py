@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,52 @@ def test_the_service_keeps_answers_and_asks_anew_if_told(world: World[Any]) -> N
         assert said == [{"answer 3", "answer 4"}] * 2
         streamed = client.post(PATH, json={**BODY, "stream": True}).text
         assert "answer 3" in streamed
-        anthropics = {**BODY, "model": "auto", "max_tokens": 9}
-        texts = [
-            client.post("/v1/messages", json=body).json()["content"][0]["text"]
-            for body in (anthropics, anthropics, {**anthropics, "fresh": True})
-        ]
-        assert texts == ["answer 5", "answer 5", "answer 6"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", BODY),
+        ("/api/v1/chat/completions", BODY),
+        ("/v1/completions", {"prompt": "hi"}),
+        ("/v1/responses", {"input": "hi"}),
+        ("/v1/messages", {**BODY, "model": "auto", "max_tokens": 99}),
+        ("/api/chat", BODY),
+    ],
+)
+def test_every_api_keeps_answers_and_asks_anew_if_told(
+    world: World[Any], path: str, body: dict[str, Any], stream: bool
+) -> None:
+    body = {**body, "stream": stream}
+    with TestClient(rest.app(world.router(answer_cache="memory"))) as client:
+
+        def said(**fields: Any) -> str:
+            response = client.post(path, json={**body, **fields})
+            assert response.status_code == 200, response.text
+            return joined(response.text)
+
+        def said_by_header() -> str:
+            return joined(client.post(path, json=body, headers=NO_CACHE).text)
+
+        assert [said(), said(), said(fresh=False)] == ["answer 1"] * 3
+        assert [said(fresh=True), said(), said_by_header(), said()] == [
+            "answer 2", "answer 2", "answer 3", "answer 3",
+        ]  # fmt: skip
+    assert len(world.asked) == 3
+
+
+NO_CACHE = {"cache-control": "no-cache"}
+
+
+def joined(written: str) -> str:
+    """The answer in a body or a stream of any API."""
+    whole = re.findall(r"answer \d+", written)
+    if whole:
+        assert len(set(whole)) == 1
+        return str(whole[0])
+    pieces = re.findall(r'"(?:content|text|delta)": ?"([^"]*)"', written)
+    return "".join(pieces)
 
 
 def test_each_of_several_tokens_has_answers_of_its_own(world: World[Any]) -> None:

@@ -23,8 +23,12 @@ from freerouter_core import (
     Verdict,
     events,
 )
+from freerouter_core.client.answer_cache.lookup import Lookup
 from freerouter_core.client.config import ToolStreaming
 from freerouter_core.errors import BadRequest, BadSetting, DeadlineExceeded, Exhausted, StreamBroken
+from freerouter_core.routing.plan import Outcome
+from freerouter_core.runtime.cache.cache import Cache
+from freerouter_core.runtime.cache.sqlite import SqliteBytes
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.delta import Delta
@@ -242,6 +246,34 @@ def test_a_kept_answer_is_validated_by_who_reads_it(place: str) -> None:
     assert router.chat(strict).text == "answer 2"
     assert router.chat("hi").text == "answer 2"
     assert router.cache_stats()["dropped"] == 1
+
+
+def test_what_a_validator_puts_into_an_answer_breaks_no_request(place: str) -> None:
+    router = a_world().router(answer_cache=place)
+
+    def spoil(answer: Answer) -> None:
+        assert answer.usage is not None
+        answer.usage["seen"] = object()
+
+    assert router.chat(ChatRequest.of("hi").but(validate=spoil)).text == "answer 1"
+    assert router.cache_stats()["stored"] == 0
+
+
+def test_a_variant_that_will_not_do_is_the_one_to_be_replaced(place: str) -> None:
+    world = a_world()
+
+    def router(address: str) -> Router:
+        provider = Provider("openrouter", f"https://{address}.invalid/api/v1", "k", limits=[])
+        cache = AnswerCache(variants=3, store=place)
+        return world.router(answer_cache=cache, providers=[provider])
+
+    warm = ChatRequest.of("hi").but(parameters={"temperature": 1})
+    here, elsewhere = router("simulated"), router("elsewhere")
+    asked = (here, elsewhere, here)
+    assert [each.chat(warm).text for each in asked] == ["answer 1", "answer 2", "answer 3"]
+    assert here.chat(warm).text == "answer 4"  # in place of the other's
+    texts = [here.chat(warm).text for _ in range(3)]
+    assert sorted(texts) == ["answer 1", "answer 3", "answer 4"]
 
 
 def test_guards_decide_what_is_shared() -> None:
@@ -494,6 +526,80 @@ async def test_nobody_who_is_waited_for_waits_for_the_background() -> None:
     late, soon = ChatRequest.of("hi").but(lane="background"), ChatRequest.of("hi")
     await at_once(router, router.achat(late), router.achat(soon), router.achat(late))
     assert len(world.asked) == 2
+
+
+# -- other processes -------------------------------------------------------------------------------
+
+
+def another_process(router: Router) -> Cache:
+    """The router's cache as another process sees it."""
+    return Cache(SqliteBytes(_cache_of(router).path), router._runtime.clock, print, "another")
+
+
+def _cache_of(router: Router) -> SqliteBytes:
+    lookup = router._context.lookup(ChatRequest.of("hi"))
+    assert lookup is not None
+    assert isinstance(lookup.cache.store, SqliteBytes)
+    return lookup.cache.store
+
+
+def waits_for_another(
+    router: Router, then: Callable[[Cache, Lookup], Coroutine[Any, Any, None]]
+) -> Outcome:
+    """The outcome of a request while another process asks the same. `then`: what that one does,
+    once the request waits for it."""
+    other = another_process(router)
+    lookup = router._context.lookup(ChatRequest.of("hi"))
+    assert lookup is not None
+
+    async def work() -> Outcome:
+        assert await other.claim(lookup.lease(lookup.keys[0]))
+        asked = asyncio.ensure_future(router.achat("hi"))
+        for _ in range(20):  # a look into the file takes real time
+            await asyncio.sleep(0.02)
+        assert not asked.done()
+        await then(other, lookup)
+        outcome = await asked
+        await other.store.close()
+        return outcome
+
+    return router._runtime.call(work)
+
+
+def test_who_waited_for_another_process_has_joined_it(tmp_path: Path) -> None:
+    world = a_world()
+    router = world.router(answer_cache=f"sqlite:///{tmp_path}/x.db")
+    router.chat("hi")
+    assert router.cache_stats()["entries"] == 1  # it is written
+    seen: list[events.Event] = []
+    router.subscribe(seen.append)
+    (value,) = router._runtime.call(lambda: _cache_of(router).newest(1))
+    router.clear_cache()
+
+    async def keep(other: Cache, lookup: Lookup) -> None:
+        await other.put({value.key: value.value}, None, 10**6)
+        await other.release(lookup.lease(value.key))
+
+    outcome = waits_for_another(router, keep)
+    assert outcome.metadata["cached"]["joined"] is True
+    assert len(world.asked) == 1
+    router.flush()
+    assert [e.result for e in seen if isinstance(e, events.AnswerCacheUsed)] == ["joined"]
+    stats = router.cache_stats()
+    assert (stats["misses"], stats["joined"], stats["hits"]) == (1, 1, 0)
+
+
+def test_another_process_that_fails_is_followed_by_this_one(tmp_path: Path) -> None:
+    world = a_world()
+    router = world.router(answer_cache=f"sqlite:///{tmp_path}/x.db")
+
+    async def fail(other: Cache, lookup: Lookup) -> None:
+        await other.release(lookup.lease(lookup.keys[0]))
+
+    outcome = waits_for_another(router, fail)
+    assert (outcome.cached, outcome.text, len(world.asked)) == (None, "answer 1", 1)
+    stats = router.cache_stats()
+    assert (stats["misses"], stats["joined"], stats["hits"]) == (1, 0, 0)
 
 
 # -- what is told ----------------------------------------------------------------------------------

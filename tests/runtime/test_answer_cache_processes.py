@@ -78,7 +78,9 @@ def test_four_processes_send_each_question_once(serve: Any, place: str) -> None:
 
     assert len(world.asked) == 10
     assert len({tuple(texts) for texts, _ in told}) == 1
+    assert sum(stats["misses"] for _, stats in told) == 10
     assert sum(stats["requests_saved"] for _, stats in told) == 30
+    assert sum(stats["joined"] for _, stats in told) > 0
     assert {stats["entries"] for _, stats in told} == {10}
 
 

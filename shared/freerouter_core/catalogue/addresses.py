@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..errors import BadSetting
@@ -68,6 +69,7 @@ def shown_address(address: str | None) -> str | None:
     return parts.shown if parts is not None else address and "(not an address)"
 
 
+@lru_cache(maxsize=256)
 def address_name(address: str) -> str:
     """The address as what is learnt is stored under it: with a hash in place of its secrets."""
     parts = split_address(address)

@@ -16,6 +16,7 @@ from ..routing.ruling import Flag
 from ..routing.session_memory import SessionMemory
 from ..runtime.stream_output import Show
 from ..wire.history import readable
+from ..wire.json_values import Json
 from ..wire.request import ChatRequest
 from .asked_model import AskedModel, check_free
 from .context import Context
@@ -35,19 +36,27 @@ class RequestRun(OperationRun[ChatRequest]):
         client: what guards may ask a model through.
         request: the request.
         show: gets the deltas of a stream. None: nothing is streamed.
+        read: what `read_request` made of the request, if that was done.
     """
 
     def __init__(
-        self, context: Context, client: ChatClient, request: ChatRequest, show: Show | None = None
+        self,
+        context: Context,
+        client: ChatClient,
+        request: ChatRequest,
+        show: Show | None = None,
+        read: Json | None = None,
     ) -> None:
         super().__init__(context, request, show)
         self.client = client
+        self._read = read
 
     def _memory(self) -> SessionMemory | None:
         return self.context.session_memory()
 
     def _need(self, policy: Policy, *, may_charge: bool) -> Need:
-        self.request = readable(self.request)
+        read = self._read
+        self.request = readable(self.request) if read is None else self.request.but(**read)
         return checked_need(self.request, allow_paid=may_charge, task=policy.task)
 
     async def _models(self, policy: Policy, left: Left) -> Catalogue:

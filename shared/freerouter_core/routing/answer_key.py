@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..wire.canonical import canonical, canonical_text
+from ..wire.json_values import Json
 from ..wire.request import ChatRequest
 from .policy import Policy
 
@@ -37,18 +38,19 @@ class AnswerKeys:
     marks: tuple[str, ...] = ()
     namespace: str = ""
 
-    def of(self, request: ChatRequest, caller: str = "") -> str:
+    def of(self, request: ChatRequest, caller: str = "", read: Json | None = None) -> str:
         """The key of a request: 64 hexadecimal digits.
 
         Args:
             request: the request, its messages in any form.
+            read: what `read_request` made of it, if that was done.
             caller: on whose behalf it is asked. Two callers never have the same key.
 
         Raises:
             BadRequest: the messages or tools have no form on the wire.
             TypeError: a field of the request has none.
         """
-        asked = canonical_text(canonical(request)).encode()
+        asked = canonical_text(canonical(request, read)).encode()
         most = not caller and request.model in (None, "auto") and not request.sample
         key = self._of_most.copy() if most else self._accepted(request, caller)
         key.update(asked)

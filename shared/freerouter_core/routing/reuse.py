@@ -19,6 +19,7 @@ from ..wire.redact import tells_key
 from ..wire.request import ChatRequest
 from ..wire.tool_calls import ToolCall, ToolCallFragment
 from .plan import Outcome
+from .steps import Done
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,16 @@ class StoredAnswer:
     def encode(self) -> bytes:
         """The answer as JSON."""
         answer = self.answer
-        given = {name: getattr(answer, name) for name in (*_TEXTS, *_LISTS, *_OBJECTS)}
-        form: dict[str, Any] = {name: value for name, value in given.items() if value}
+        form: dict[str, Any] = {"at": self.at, "by": self.model, "from": self.source}
+        for name in _FIELDS:
+            value = getattr(answer, name)
+            if value:
+                form[name] = value
         if answer.tool_calls:
             form["calls"] = [[call.id, call.name, call.arguments] for call in answer.tool_calls]
         if answer.simulated:
             form["simulated"] = True
-        return encode_json({"at": self.at, "by": self.model, "from": self.source, **form})
+        return encode_json(form)
 
     @classmethod
     def decode(cls, data: bytes) -> StoredAnswer | None:
@@ -68,6 +72,7 @@ _TEXTS = (
 )  # fmt: skip
 _LISTS = ("reasoning_details", "annotations", "images")
 _OBJECTS = ("usage", "audio", "logprobs")
+_FIELDS = (*_TEXTS, *_LISTS, *_OBJECTS)
 GOOD_ENDS = frozenset({"stop", "tool_calls", "function_call"})
 """Why a model stops that has said all it wanted to say."""
 
@@ -94,9 +99,17 @@ def stored(outcome: Outcome, at: float) -> StoredAnswer | None:
     plain = not (outcome.seams or outcome.flags or outcome.aside or outcome.cached)
     if not (whole and plain) or _was_charged(outcome):
         return None
-    if tells_key(answer, attempt.account):  # the rest of it came without keys
+    if _tells_key(outcome):  # in its text or calls: the rest of it came without keys
         return None
     return StoredAnswer(answer, attempt.model.id, source_of(attempt.account), at)
+
+
+def _tells_key(outcome: Outcome) -> bool:
+    answer = outcome.answer
+    for entry in reversed(outcome.journal.entries):
+        if isinstance(entry.what, Done) and entry.what.answer is answer:
+            return False  # the journal has looked, and found nothing to take out of it
+    return tells_key(answer, outcome.attempt.account)
 
 
 def _was_charged(outcome: Outcome) -> bool:

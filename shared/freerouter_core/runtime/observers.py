@@ -23,6 +23,7 @@ PAUSE = 0.02
 the loop as often."""
 MAX_NAMES = 3_000
 """Different names that are counted. Callers may name any model, so this must be bounded."""
+_PER_MODEL = ("asked:", "failed:")
 
 _Item = tuple[Event, contextvars.Context] | Callable[[], object] | None
 """An event with the context of its call, a callback, or the end of the queue."""
@@ -60,10 +61,10 @@ class EventBus:
         """Log and count an event, and queue it for the observers."""
         write(event)
         with self._lock:  # kept answers are handed out on any thread
+            counts = self.counts
             for name, n in counted(event).items():
-                per_model = name.startswith(("asked:", "failed:"))
-                if not per_model or name in self.counts or len(self.counts) < MAX_NAMES:
-                    self.counts[name] += n
+                if name in counts or len(counts) < MAX_NAMES or not name.startswith(_PER_MODEL):
+                    counts[name] += n
         if self._observers:
             self._enqueue((event, contextvars.copy_context()))
 

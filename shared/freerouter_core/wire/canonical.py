@@ -24,12 +24,14 @@ _HOW_IT_COMES = frozenset({"stream", "stream_options"})
 _CACHE_MARK = "cache_control"
 
 
-def canonical(request: ChatRequest) -> Json:
+def canonical(request: ChatRequest, read: Json | None = None) -> Json:
     """What a request asks, as plain data. Its model, timeout and validator are not part of it.
 
-    Raises `BadRequest` for messages or tools that have no form on the wire.
+    `read`: what `read_request` made of it, if that was done. Raises `BadRequest` for messages or
+    tools that have no form on the wire.
     """
-    read = read_request(request)
+    if read is None:
+        read = read_request(request)
     form: Json = {"messages": _messages(read["messages"]), "fields": _fields(request)}
     if read["tools"]:
         form["tools"] = [_tool(tool) for tool in read["tools"]]

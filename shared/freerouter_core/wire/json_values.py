@@ -15,14 +15,16 @@ JsonMapping = Mapping[str, object]
 
 def encode_json(value: object) -> bytes:
     """JSON for the wire. Any mapping is an object; `unwritable` says what has no form in it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_json_form)
-    return text.encode("utf-8", "replace")
+    return _ENCODER.encode(value).encode("utf-8", "replace")
 
 
 def _json_form(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"a {type(value).__name__} has no form in JSON")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_json_form)
 
 
 def unwritable(value: object, path: str = "", depth: int = 0) -> str | None:

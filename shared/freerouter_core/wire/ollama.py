@@ -72,6 +72,7 @@ def read_chat(body: object) -> OllamaRequest:
         parameters=_parameters(as_mapping(body.get("options"))),
         reasoning=think if isinstance(think, (bool, str)) else None,
         model=None if name in AUTO_NAMES else name,
+        fresh=body.get("fresh") is True,
     )
     shown = Shown(think not in (None, False), request.offered)
     return OllamaRequest(request, body.get("stream") is not False, shown)

@@ -63,15 +63,16 @@ class CachedRun:
             return await self._ask(self.request, show)
         flights = self.runtime.flights
         values: dict[str, bytes] = {}
+        kept: dict[str, StoredAnswer] = {}
         newer = len(lookup.keys) == 1 and flights.landed(lookup.flight(lookup.keys[0]))
         if not (self.request.fresh or newer):
             values = await lookup.cache.get(lookup.keys)
-            kept = await self._accepted(lookup, values)
-            if kept is not None:
-                self._replay(kept)
-                return self._remembered(kept)
-        under_way = [key for key in lookup.keys if lookup.flight(key) in flights]
-        return self._remembered(await self._shared(lookup, lookup.free_key(values, under_way)))
+            kept = lookup.usable(values)
+            outcome = await self._accepted(lookup, kept) if kept else None
+            if outcome is not None:
+                self._replay(outcome)
+                return self._remembered(outcome)
+        return self._remembered(await self._shared(lookup, lookup.free_key(values, kept)))
 
     def _remembered(self, outcome: Outcome) -> Outcome:
         """The outcome, which is a step of the session also if nothing was asked."""
@@ -87,22 +88,25 @@ class CachedRun:
             self._lookup = self.context.lookup(self.request)
 
     async def _ask(self, request: ChatRequest, show: Show | None) -> Outcome:
-        return await RequestRun(self.context, self.client, request, show).run()
+        read = None if self._lookup is None else self._lookup.read
+        return await RequestRun(self.context, self.client, request, show, read).run()
 
     # -- kept answers -------------------------------------------------------------------------
 
-    async def _accepted(self, lookup: Lookup, values: dict[str, bytes]) -> Outcome | None:
+    async def _accepted(
+        self, lookup: Lookup, usable: dict[str, StoredAnswer], *, joined: bool = False
+    ) -> Outcome | None:
         """The kept answer whose turn it is, if this request's validator takes it."""
-        chosen = lookup.chosen(values)
+        chosen = lookup.chosen(usable)
         if chosen is None:
             return None
         key, kept = chosen
         if not await self._is_valid(kept):
             await lookup.cache.drop((key,))
             lookup.tell("dropped", kept.answer, model=kept.model)
-            values.pop(key, None)
+            usable.pop(key)
             return None
-        return lookup.outcome(kept)
+        return lookup.outcome(kept, joined=joined)
 
     async def _is_valid(self, kept: StoredAnswer | Outcome) -> bool:
         validate = self.request.validate
@@ -143,7 +147,6 @@ class CachedRun:
             if request.fresh:
                 flight = None
             if flight is None:
-                lookup.tell("miss")
                 lead = partial(self._lead, lookup, key, request)
                 return await flights.start(own, terms, lead).follow(self.show)
             joined = await self._joined(flight, terms)
@@ -213,45 +216,39 @@ class CachedRun:
         """Ask for all who follow, and keep what came."""
         show = None if self.show is None else flight.show
         if not lookup.cache.shared:
-            return await self._ask_and_keep(lookup, key, request, show, flight)
+            lookup.tell_miss()
+            outcome = await self._ask(request, show)
+            await self._keep(lookup, key, outcome)
+            return outcome
         if not request.fresh:
-            outcome = await self._of_another_process(lookup, key)
-            if outcome is not None:
-                for delta in self._deltas(outcome) if show is not None else ():
+            theirs = await self._of_another_process(lookup, key)
+            if theirs is not None:
+                for delta in self._deltas(theirs) if show is not None else ():
                     flight.show(delta)
-                return outcome
+                return theirs
             request = self._rest()
         caches, lease = self.runtime.caches, lookup.lease(key)
         renewal = caches.spawn(_renew(lookup.cache, lease))
+        lookup.tell_miss()
         try:
-            return await self._ask_and_keep(lookup, key, request, show, flight)
+            outcome = await self._ask(request, show)
+            # Nobody waits for it: until it is done, the flight has the answer.
+            flight.kept = caches.spawn(self._keep(lookup, key, outcome))
+            return outcome
         finally:
             renewal.cancel()
             caches.spawn(_release(lookup.cache, lease, after=flight.kept))
-
-    async def _ask_and_keep(
-        self,
-        lookup: Lookup,
-        key: str,
-        request: ChatRequest,
-        show: Show | None,
-        flight: Flight[Outcome],
-    ) -> Outcome:
-        outcome = await self._ask(request, show)
-        keeping = self._keep(lookup, key, outcome)
-        if lookup.cache.shared:
-            # Nobody waits for it: until it is done, the flight has the answer.
-            flight.kept = self.runtime.caches.spawn(keeping)
-        else:
-            await keeping
-        return outcome
 
     async def _keep(self, lookup: Lookup, key: str, outcome: Outcome) -> None:
         """Keep the answer, if it is one to keep."""
         kept, settings = stored(outcome, self.runtime.clock.wall()), lookup.policy.settings
         if kept is None:
             return
-        if await lookup.cache.put({key: kept.encode()}, settings.ttl, settings.max_bytes):
+        try:
+            value = kept.encode()
+        except (TypeError, ValueError, RecursionError):
+            return  # a validator has put something into it that JSON has no form for
+        if await lookup.cache.put({key: value}, settings.ttl, settings.max_bytes):
             lookup.tell("stored", kept.answer, model=kept.model)
 
     # -- other processes ----------------------------------------------------------------------
@@ -266,15 +263,18 @@ class CachedRun:
         now = clock.now()
         left = LONGEST_WAIT if self.until is None else (self.until - now) / 2
         give_up = now + min(LONGEST_WAIT, left)
+        waited = False
         while True:
             claimed = await lookup.cache.claim(lease)
-            outcome = await self._accepted(lookup, await lookup.cache.get(lookup.keys))
+            kept = lookup.usable(await lookup.cache.get(lookup.keys))
+            outcome = await self._accepted(lookup, kept, joined=waited)
             if outcome is not None:
                 if claimed:
                     self.runtime.caches.spawn(lookup.cache.release(lease))
                 return outcome
             if claimed or clock.now() >= give_up:
                 return None
+            waited = True
             await asyncio.sleep(pause)
             pause = min(2 * pause, LAST_LOOK)
 

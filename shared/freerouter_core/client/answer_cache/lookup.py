@@ -7,7 +7,7 @@ hit in memory, or in a file that is open, is answered here at once: no other thr
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -25,6 +25,8 @@ from ...routing.steps import Attempt
 from ...runtime.cache.cache import Cache, place_beside
 from ...runtime.runtime import Runtime
 from ...wire.answer import Answer
+from ...wire.history import read_request
+from ...wire.json_values import Json
 from ...wire.request import ChatRequest
 from ..config import RouterConfig
 from ..resolve import Resolved
@@ -32,6 +34,7 @@ from ..resolve import Resolved
 caller: ContextVar[str] = ContextVar("freerouter_caller", default="")
 """On whose behalf a router is asked. Two callers share no kept answer and no conversation. Empty:
 there is one caller."""
+_MISS = AnswerCacheUsed(result="miss")
 _turns = itertools.count()
 """Whose turn it is among the variants of a request."""
 
@@ -53,30 +56,36 @@ class ReusePolicy:
         self.keys = AnswerKeys(resolved.policy, marks, settings.namespace)
         self.policy = resolved.policy
         self.accounts = {source_of(account): account for account in resolved.accounts.values()}
-        self.sources_mark = mark_of_sources(self.accounts)
         self.terms = (config.tool_streaming, config.on_stream_break)
         """What decides how an answer is streamed."""
         self.asks = (config, resolved.accounts)
         """What decides how asking may fail, besides the time."""
         self.place = place_of(settings, runtime.state_of(resolved.settings.freerouter_state))
+        self.lease_end = f"|{mark_of_sources(self.accounts)}"
+        self.flight_end = f"{self.lease_end}|{self.place}"
 
     def lookup(self, runtime: Runtime, request: ChatRequest) -> Lookup | None:
         """Where the answer to a request is looked for. None: the request is malformed."""
         try:
-            key = self.keys.of(request, caller.get())
+            read = read_request(request)
+            key = self.keys.of(request, caller.get(), read)
         except (BadRequest, TypeError, ValueError, RecursionError):
             return None  # asking will tell what is wrong with it
         keys = slots(key, request, self.settings.variants)
-        return Lookup(self, runtime, request, keys, runtime.caches.open(self.place))
+        return Lookup(self, runtime, request, read, keys, runtime.caches.open(self.place))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones take longer to make
 class Lookup:
-    """One request, the keys that its answers are kept under, and the cache."""
+    """One request, the keys that its answers are kept under, and the cache.
+
+    `read` is what `read_request` made of the request: what is asked is what the key was made of.
+    """
 
     policy: ReusePolicy
     runtime: Runtime
     request: ChatRequest
+    read: Json
     keys: tuple[str, ...]
     cache: Cache
 
@@ -87,11 +96,11 @@ class Lookup:
 
     def lease(self, key: str) -> str:
         """What is claimed of a key. Those who may not ask the same sources wait for nobody."""
-        return f"{key}|{self.policy.sources_mark}"
+        return f"{key}{self.policy.lease_end}"
 
     def flight(self, key: str) -> str:
         """The name of requests under way that may be joined: of the same sources and cache."""
-        return f"{self.lease(key)}|{self.policy.place}"
+        return f"{key}{self.policy.flight_end}"
 
     def at_once(self) -> Outcome | None:
         """A kept answer, if it can be had without waiting. On any thread."""
@@ -103,35 +112,45 @@ class Lookup:
         kept = self._usable(values.get(self.keys[0])) if values else None
         return None if kept is None else self.outcome(kept)
 
-    def chosen(self, values: dict[str, bytes]) -> tuple[str, StoredAnswer] | None:
-        """(the key, the answer) whose turn it is. None: one is to be asked for."""
-        kept = {key: self._usable(values.get(key)) for key in self.keys}
-        good = [(key, answer) for key, answer in kept.items() if answer is not None]
-        if len(good) < len(self.keys):
-            return None
-        return good[next(_turns) % len(good)]
+    def usable(self, values: Mapping[str, bytes]) -> dict[str, StoredAnswer]:
+        """Those of the values that may serve this request."""
+        kept = ((key, self._usable(values[key])) for key in self.keys if key in values)
+        return {key: answer for key, answer in kept if answer is not None}
 
-    def free_key(self, values: Collection[str], under_way: Collection[str]) -> str:
-        """The key that the next answer is kept under: a free one, else any in turn."""
-        free = [key for key in self.keys if key not in values and key not in under_way]
-        return free[0] if free else self.keys[next(_turns) % len(self.keys)]
+    def chosen(self, kept: Mapping[str, StoredAnswer]) -> tuple[str, StoredAnswer] | None:
+        """(the key, the answer) whose turn it is. None: one is to be asked for."""
+        if len(kept) < len(self.keys):
+            return None
+        return list(kept.items())[next(_turns) % len(kept)]
+
+    def free_key(self, values: Collection[str], kept: Collection[str]) -> str:
+        """The key that the next answer is kept under: one that nothing is under and that waits for
+        nothing, else one whose answer will not do here, else any in turn."""
+        if len(self.keys) == 1:
+            return self.keys[0]
+        flights = self.runtime.flights
+        idle = [key for key in self.keys if self.flight(key) not in flights]
+        empty = [key for key in idle if key not in values]
+        useless = [key for key in idle if key not in kept]
+        return (empty or useless or [self.keys[next(_turns) % len(self.keys)]])[0]
 
     def _usable(self, value: bytes | None) -> StoredAnswer | None:
         kept = None if value is None else StoredAnswer.decode(value)
         now, ttl = self.runtime.clock.wall(), self.policy.settings.ttl
         return kept if kept is not None and usable(kept, self.account_of, now, ttl) else None
 
-    def outcome(self, kept: StoredAnswer) -> Outcome:
-        """A kept answer as the outcome of this request."""
+    def outcome(self, kept: StoredAnswer, *, joined: bool = False) -> Outcome:
+        """A kept answer as the outcome of this request. `joined`: it was waited for."""
         runtime, account = self.runtime, self.account_of[kept.source]
         now = runtime.clock.wall()
-        cached = Cached(max(0.0, now - kept.at))
+        cached = Cached(max(0.0, now - kept.at), joined)
         named = self.request.model if self.request.model not in (None, "auto") else ""
         model = Model(kept.model, account.provider)
         attempt = Attempt(
             number=0, model=model, account=account, soft_timeout=0.0, stall_timeout=0.0
         )
-        self.tell("hit", kept.answer, account.provider, kept.model, cached.age)
+        result = "joined" if joined else "hit"
+        self.tell(result, kept.answer, account.provider, kept.model, cached.age)
         return Outcome(
             answer=kept.answer,
             attempt=attempt,
@@ -139,6 +158,10 @@ class Lookup:
             asked_for=named or next(iter(self.policy.policy.preferred), ""),
             cached=cached,
         )
+
+    def tell_miss(self) -> None:
+        """Emit that a request is sent."""
+        self.runtime.emit(_MISS)
 
     def tell(
         self,

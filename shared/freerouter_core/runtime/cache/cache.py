@@ -54,19 +54,19 @@ class Cache:
 
     async def get(self, keys: Collection[str]) -> dict[str, bytes]:
         """The values of those keys that are kept."""
+        if not self.store.shared:
+            return self.store.read(keys, self._clock.wall()) or {}
         return await self._try(lambda now: self.store.get(keys, now)) or {}
 
     async def put(self, values: Mapping[str, bytes], ttl: float | None, max_bytes: int) -> bool:
         """Keep values for `ttl` seconds. Whether that was done: none may be too large."""
         values = {key: value for key, value in values.items() if len(value) <= max_bytes}
-        if not values:
-            return False
 
         async def put(now: float) -> bool:
             await self.store.put(values, now, None if ttl is None else now + ttl, max_bytes)
             return True
 
-        return await self._try(put) or False
+        return (bool(values) and await self._try(put)) or False
 
     async def drop(self, keys: Collection[str]) -> None:
         """Forget entries."""

@@ -23,7 +23,7 @@ from ..stream_output import Show, SlowReader
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones take longer to make
 class Terms:
     """What a flight depends on besides its key, of him who started it.
 
@@ -116,10 +116,15 @@ class Flight(Generic[T]):
         waiting, self._waiting = self._waiting, []
         _wake(waiting)
 
-    def ended(self, task: asyncio.Task[T]) -> None:
+    async def fly(self, work: Callable[[Flight[T]], AsyncCall[T]]) -> T:
+        """The body of the task."""
+        result = await work(self)
+        self.landed_at = self._clock.now()
+        self.wake_all()  # a step of the loop earlier than a callback of the task would
+        return result
+
+    def wake_all(self) -> None:
         """The task has ended: all who wait learn of it."""
-        if _succeeded(task):  # an error counts as seen, also if nobody follows any more
-            self.landed_at = self._clock.now()
         self._wake()
         _wake(self._patient)
 
@@ -150,13 +155,14 @@ class SingleFlight(Generic[T]):
         """Start a flight: `work` gets it, shows its deltas through it and returns the result."""
         flight: Flight[T] = Flight(terms, self._clock)
         self._flights[key] = flight
-        flight.task = asyncio.get_running_loop().create_task(work(flight))
-        flight.task.add_done_callback(flight.ended)
-        flight.task.add_done_callback(lambda _: self._leave(key, flight))
+        flight.task = asyncio.get_running_loop().create_task(flight.fly(work))
+        flight.task.add_done_callback(lambda task: self._ended(key, flight, task))
         return flight
 
-    def _leave(self, key: str, flight: Flight[T]) -> None:
+    def _ended(self, key: str, flight: Flight[T], task: asyncio.Task[T]) -> None:
         """A flight ends when its result can be had otherwise."""
+        if not _succeeded(task):  # an error counts as seen, also if nobody follows any more
+            flight.wake_all()
         if flight.kept is not None and not flight.kept.done():
             flight.kept.add_done_callback(lambda _: self._remove(key, flight))
         else:
