@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict, Field
 
 import freerouter_core
 from freerouter_core.catalogue.serving import InputType
-from freerouter_core.client.embedding.adapter_options import TextsOptions
-from freerouter_core.client.embedding.embed_job import LongTexts
+from freerouter_core.client.embedding.adapter_options import EmbedderOptions
 from freerouter_core.client.embedding.embedded import Embedded
 from freerouter_core.errors import forgets_locals
 
@@ -19,7 +17,7 @@ from .api_key import ApiKey, key_from_environment
 from .errors import as_model_errors
 
 
-class FreeRouterEmbeddings(TextsOptions, Embeddings):
+class FreeRouterEmbeddings(EmbedderOptions, Embeddings):
     """Embeddings on free tiers. All vectors are of one space, for ever: failover goes to other
     providers of the same model, never to another model.
 
@@ -41,12 +39,6 @@ class FreeRouterEmbeddings(TextsOptions, Embeddings):
 
     api_key: ApiKey = Field(default_factory=key_from_environment, exclude=True, repr=False)
     """OpenRouter's key; else `OPENROUTER_API_KEY`."""
-    pin: str | Path | None = None
-    """The record of the space of an index. None: one record beside the state."""
-    dimensions: int | None = None
-    """Numbers of a vector, where the space offers a choice."""
-    long: LongTexts = "error"
-    """What becomes of a text that is too long: an error, or the mean of its pieces ("split")."""
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return the vectors of texts to be searched."""
@@ -67,26 +59,12 @@ class FreeRouterEmbeddings(TextsOptions, Embeddings):
     def embed(self, texts: list[str], kind: InputType = "document") -> Embedded:
         """Return the vectors, and how they came about."""
         with as_model_errors():
-            return self._router.embed(
-                texts,
-                model=self.model,
-                kind=kind,
-                dimensions=self.dimensions,
-                pin=self.pin,
-                long=self.long,
-            )
+            return self._router.embed(texts, **self._arguments(kind))
 
     async def aembed(self, texts: list[str], kind: InputType = "document") -> Embedded:
         """Return the vectors, and how they came about."""
         with as_model_errors():
-            return await self._router.aembed(
-                texts,
-                model=self.model,
-                kind=kind,
-                dimensions=self.dimensions,
-                pin=self.pin,
-                long=self.long,
-            )
+            return await self._router.aembed(texts, **self._arguments(kind))
 
     @property
     @forgets_locals

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
@@ -10,13 +9,12 @@ from llama_index.core.bridge.pydantic import ConfigDict, Field
 
 import freerouter_core
 from freerouter_core.catalogue.serving import InputType
-from freerouter_core.client.embedding.adapter_options import TextsOptions
-from freerouter_core.client.embedding.embed_job import LongTexts
+from freerouter_core.client.embedding.adapter_options import EmbedderOptions
 from freerouter_core.client.embedding.embedded import Embedded
 from freerouter_core.errors import forgets_locals
 
 
-class FreeRouterEmbedding(TextsOptions, BaseEmbedding):
+class FreeRouterEmbedding(EmbedderOptions, BaseEmbedding):
     """Embeddings on free tiers. All vectors are of one space, for ever: failover goes to other
     providers of the same model, never to another model.
 
@@ -38,12 +36,6 @@ class FreeRouterEmbedding(TextsOptions, BaseEmbedding):
 
     api_key: str | None = Field(default=None, exclude=True, repr=False)
     """OpenRouter's key; else `OPENROUTER_API_KEY`."""
-    pin: str | Path | None = None
-    """The record of the space of an index. None: one record beside the state."""
-    dimensions: int | None = None
-    """Numbers of a vector, where the space offers a choice."""
-    long: LongTexts = "error"
-    """What becomes of a text that is too long: an error, or the mean of its pieces ("split")."""
     embed_batch_size: int = Field(
         default=1024,
         gt=0,
@@ -64,20 +56,11 @@ class FreeRouterEmbedding(TextsOptions, BaseEmbedding):
 
     def embed(self, texts: list[str], kind: InputType = "document") -> Embedded:
         """Return the vectors, and how they came about."""
-        return self._router.embed(texts, **self._options(kind))
+        return self._router.embed(texts, **self._arguments(kind))
 
     async def aembed(self, texts: list[str], kind: InputType = "document") -> Embedded:
         """Return the vectors, and how they came about."""
-        return await self._router.aembed(texts, **self._options(kind))
-
-    def _options(self, kind: InputType) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "kind": kind,
-            "dimensions": self.dimensions,
-            "pin": self.pin,
-            "long": self.long,
-        }
+        return await self._router.aembed(texts, **self._arguments(kind))
 
     def _get_query_embedding(self, query: str) -> Embedding:
         return self.embed([query], "query")[0]

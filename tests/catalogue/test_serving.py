@@ -121,7 +121,15 @@ def test_a_request_has_the_texts_that_fit(
 
 
 @pytest.mark.parametrize(
-    "row", [{}, {"model": 3}, {"model": "x", "mode": "chat"}, {"model": "x", "bach": 3}]
+    "row",
+    [
+        {},
+        {"model": 3},
+        {"model": "x", "mode": "chat"},
+        {"model": "x", "bach": 3},
+        {"model": "x", "fields": {"a": {"b": 1}}},
+        {"model": "x", "fields": {"a": [{"b": 1}]}},
+    ],
 )
 def test_a_row_that_makes_no_sense_is_refused(row: dict[str, Any]) -> None:
     with pytest.raises(BadSetting):
@@ -133,7 +141,7 @@ def test_a_row_tells_all_facts() -> None:
         {
             "model": "bge-m3-turbo",
             "space": "bge-m3",
-            "fields": {"truncate": "NONE"},
+            "fields": {"truncate": "NONE", "types": ["float"]},
             "limits": [{"requests": 5, "counts": "texts"}],
             "free": False,
             "checked": "2026-11-29",
@@ -142,7 +150,7 @@ def test_a_row_tells_all_facts() -> None:
     )
 
     assert served.serving.space == BGE
-    assert served.serving.fields == (("truncate", "NONE"),)
+    assert served.serving.fields == (("truncate", "NONE"), ("types", ("float",)))
     assert served.serving.limits == (Limit(5, counts="texts"),)
     assert not served.free
     assert read_served({"model": "x", "mode": "rerank"}).serving.space is None
@@ -201,6 +209,21 @@ def test_a_row_counts_where_a_list_has_the_model_too() -> None:
     assert {m.context for m in found if m.id == "ollama:bge-m3:latest"} == {8192}
     assert [m.id for m in rankers] == ["ollama:bge-reranker"]
     assert found.fetched == 5.0
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, row in known_providers().items() if row.get("serves")]
+)
+def test_the_models_of_every_row_can_be_listed_and_a_free_one_has_a_price(name: str) -> None:
+    """With lists in its fields, a row was no key of what is remembered."""
+    account = account_of(name)
+    models = [
+        *serving_models("embedding", Catalogue(), [account]),
+        *serving_models("rerank", Catalogue(), [account]),
+    ]
+
+    assert {m.wire_name for m in models} == {served.model for served in account.serves}
+    assert all((m.cost(5, 0) == 0.0) is m.free for m in models)
 
 
 def test_openrouters_models_are_named_without_a_provider() -> None:

@@ -85,6 +85,17 @@ def test_only_models_of_the_space_fit_and_texts_must_surely_fit_where_they_may_b
     assert words is None or words in str(reason)
 
 
+def test_what_costs_too_much_or_nobody_knows_what_is_not_asked_for_texts() -> None:
+    def reason(price: float, ceiling: float | None) -> str | None:
+        policy = Policy(allow_paid=True, max_cost_per_token=ceiling)
+        model = replace(embedder(), free=False, prompt_price=price)
+        return fit(model, need(), policy, None, NOW, named=False)
+
+    assert reason(1e-6, None) is reason(1e-6, 1e-6) is reason(-1.0, None) is None
+    assert "costs more" in str(reason(1e-6, 1e-7))
+    assert "no known price" in str(reason(-1.0, 1e-6))
+
+
 def test_a_reranker_needs_no_space() -> None:
     ranker = replace(embedder(), mode="rerank", serving=Serving())
 

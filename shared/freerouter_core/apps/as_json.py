@@ -55,7 +55,26 @@ def model_as_json(model: Model) -> JsonObject:
         "prompt_price": model.prompt_price,
         "completion_price": model.completion_price,
         "quality": round(model.quality, 1),
+        **_serving_as_json(model),
     }
+
+
+def _serving_as_json(model: Model) -> JsonObject:
+    """What lists show of a model besides chat. `dimension`: None if it is not known yet."""
+    if model.mode == "chat" or model.serving is None:
+        return {}
+    space = model.serving.space
+    vectors: JsonObject = (
+        {}
+        if space is None
+        else {
+            "space": space.name,
+            "dimension": space.dimension or None,
+            "dimensions": list(space.dimensions),
+            "batch": model.serving.batch,
+        }
+    )
+    return {"mode": model.mode, **vectors}
 
 
 def candidacy_as_json(row: Candidacy) -> JsonObject:

@@ -13,6 +13,9 @@ from .providers import Account
 from .serving import USUAL_TOKENS, Served, Serving
 from .spaces import is_embedder, is_reranker, space_of
 
+UNKNOWN_PRICE = -1.0
+"""No row tells what a model costs: it costs more than any limit."""
+
 
 def read_served(row: Mapping[str, Any]) -> Served:
     """A `serves` row of providers.toml, or of the user's own. Raises `BadSetting`."""
@@ -31,12 +34,21 @@ def read_served(row: Mapping[str, Any]) -> Served:
     if "limits" in values:
         values["limits"] = tuple(Limit(**limit) for limit in values["limits"])
     if "fields" in values:
-        values["fields"] = tuple(values["fields"].items())
+        values["fields"] = tuple((name, _frozen(v)) for name, v in values["fields"].items())
     try:
         serving = Serving(space=space, **values)
     except TypeError as error:
         raise BadSetting(f"serves of {model!r}: {error}") from None
     return Served(model=model, mode=mode, serving=serving, free=free, quality=quality)
+
+
+def _frozen(value: object) -> object:
+    """The value of a field, lists as tuples: rows are compared and hashed."""
+    if isinstance(value, list):
+        return tuple(map(_frozen, value))
+    if isinstance(value, Mapping):
+        raise BadSetting(f"serves: a field may have no value such as {value!r}")
+    return value
 
 
 def serving_models(mode: Mode, catalogue: Catalogue, accounts: Iterable[Account]) -> Catalogue:
@@ -66,6 +78,7 @@ def _of_row(row: Served, account: Account) -> Model:
         origin=account.address,
         context=USUAL_TOKENS if space is None else space.tokens,
         free=row.free,
+        prompt_price=0.0 if row.free else UNKNOWN_PRICE,
         chat=False,
         mode=row.mode,
         serving=row.serving,

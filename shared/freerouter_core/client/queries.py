@@ -47,6 +47,7 @@ from ..wire.json_values import parse_json
 from ..wire.request import ChatRequest
 from .context import Context
 from .custom_strategy import apply_strategy
+from .embedding.queries import models_of_rows
 from .model_status import model_statuses
 from .resolve import unique
 
@@ -218,6 +219,7 @@ async def quota(context: Context, ask: bool = True) -> QuotaReport:
             book.reconcile_day(account.scope, bool(spent), ends)
             lines += [_told_line(account, status) for status in statuses]
         free = [m for m in catalogue if m.provider == account.provider and m.free]
+        free += [m for m in models_of_rows((account,)) if m.free]
         for charge in dict.fromkeys(c for model in free for c in charges_of(account, model)):
             used = await runtime.ledger.used(charge)
             if used or charge.limit.scope == "account":
@@ -340,7 +342,7 @@ def _line(account: Account, charge: Charge, used: float) -> QuotaLine:
     """One of the limits that the ledger counts."""
     limit = charge.limit
     kinds = (
-        ("requests", limit.requests),
+        ("texts" if limit.counts == "texts" else "requests", limit.requests),
         ("tokens", limit.tokens),
         ("concurrent", limit.concurrent),
     )

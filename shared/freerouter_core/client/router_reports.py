@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
 
-from ..catalogue.model import Catalogue, Model
+from ..catalogue.model import Catalogue, Mode, Model
+from ..errors import BadRequest, BadSetting
 from ..reports import (
     CostEstimate,
     Explanation,
@@ -22,6 +24,7 @@ from . import queries
 from .answer_cache import kept_answers
 from .base import RouterBase
 from .context import Context
+from .embedding.queries import explain_texts, text_models
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -59,13 +62,16 @@ class RouterReports(RouterBase):
     async def aaffordable_models(self, max_cost_per_token: float) -> Models:
         return await self._acall(queries.affordable_models, max_cost_per_token)
 
-    def models(self) -> Models:
-        """The chat models that pass this router's filter (see `set_filter`), largest context first.
-        Free ones come before the others, unless the filter has `prefer_free=False`."""
-        return self._call(queries.models)
+    def models(self, mode: Mode = "chat") -> Models:
+        """The models of a mode: "chat", "embedding" or "rerank".
 
-    async def amodels(self) -> Models:
-        return await self._acall(queries.models)
+        Chat models are those that pass this router's filter (see `set_filter`), largest context
+        first. Free ones come before the others, unless the filter has `prefer_free=False`.
+        """
+        return self._call(_models, mode)
+
+    async def amodels(self, mode: Mode = "chat") -> Models:
+        return await self._acall(_models, mode)
 
     def safety_classifiers(self) -> Models:
         """The free models that judge whether a text is safe, and do not chat."""
@@ -88,13 +94,23 @@ class RouterReports(RouterBase):
 
     # -- choices ------------------------------------------------------------------------------
 
-    def explain(self, request: Prompt = "") -> Explanation:
+    def explain(
+        self, request: Prompt = "", *, mode: Mode = "chat", pin: str | Path | None = None
+    ) -> Explanation:
         """The models in the order this request would ask them, then the others and why not. Asks
-        none of them."""
-        return self._call(queries.explain, ChatRequest.of(request))
+        none of them.
 
-    async def aexplain(self, request: Prompt = "") -> Explanation:
-        return await self._acall(queries.explain, ChatRequest.of(request))
+        Args:
+            request: what would be asked.
+            mode: "chat", or "embedding" or "rerank" of a text.
+            pin: the record of an index, as in `embed`.
+        """
+        return self._call(_explain, request, mode, pin)
+
+    async def aexplain(
+        self, request: Prompt = "", *, mode: Mode = "chat", pin: str | Path | None = None
+    ) -> Explanation:
+        return await self._acall(_explain, request, mode, pin)
 
     def estimate_cost(self, request: Prompt, model: str | None = None) -> CostEstimate:
         """What a request would cost at most. A free model costs nothing.
@@ -252,3 +268,24 @@ class RouterReports(RouterBase):
         """Forget benches, failures and speeds of all models. Requests that count against limits
         stay counted."""
         self._call(queries.reset)
+
+
+async def _models(context: Context, mode: Mode) -> Models:
+    _check_mode(mode)
+    return await (queries.models(context) if mode == "chat" else text_models(context, mode))
+
+
+async def _explain(
+    context: Context, request: Prompt, mode: Mode, pin: str | Path | None
+) -> Explanation:
+    _check_mode(mode)
+    if mode == "chat":
+        return await queries.explain(context, ChatRequest.of(request))
+    if not isinstance(request, str):
+        raise BadRequest(f"explain takes one text for mode={mode!r}")
+    return await explain_texts(context, request, mode, pin)
+
+
+def _check_mode(mode: object) -> None:
+    if mode not in get_args(Mode):
+        raise BadSetting(f"mode={mode!r} is not known", hint="chat, embedding or rerank")

@@ -16,6 +16,8 @@ class Explanation(Drawn):
     """The candidates in the order they would be asked, then the other models and why not."""
 
     rows: tuple[Candidacy, ...]
+    space: str = ""
+    """Of embeddings: the space that texts would be embedded in, and why."""
 
     @property
     def candidates(self) -> list[Model]:
@@ -27,7 +29,7 @@ class Explanation(Drawn):
             f"{place:3}. {row.model.id:50} {row.state_words}"
             for place, row in enumerate(self.rows, 1)
         ]
-        return "\n".join(lines) or "no models"
+        return "\n".join([*filter(None, (self.space,)), *(lines or ["no models"])])
 
     def table(self) -> Table:
         rows = [
@@ -46,6 +48,7 @@ class Explanation(Drawn):
             rows=rows,
             right=("", "chance", "expected"),
             spare=("likely", "expected", "chance"),
+            foot=self.space,
         )
 
     def bars(self) -> Bars:

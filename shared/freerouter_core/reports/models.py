@@ -51,8 +51,12 @@ def capability_words(model: Model) -> str:
     """What a model can do besides text, in words that people choose by.
 
     `json` is not said of a model with `structured`, which is more, and `tool_choice` of none:
-    nearly all that have tools have it. `Model.capabilities` tells all.
+    nearly all that have tools have it. `Model.capabilities` tells all. Of an embedding model it is
+    the space of its vectors.
     """
+    if model.mode != "chat":
+        space = None if model.serving is None else model.serving.space
+        return "ranks texts" if space is None else f"vectors of {space.name}"
     left_out = {"text", "tool_choice", *(("json",) if "structured" in model.capabilities else ())}
     return " ".join(word for word in model.capabilities if word not in left_out) or "text"
 
@@ -65,4 +69,6 @@ def _cells(model: Model, *, with_price: bool) -> tuple[str, ...]:
 def _price(model: Model) -> str:
     if model.free:
         return "free"
+    if model.prompt_price < 0:
+        return "not known"
     return f"{model.prompt_price * 1e6:.2f} in, {model.completion_price * 1e6:.2f} out"

@@ -19,7 +19,7 @@ class QuotaLine:
     Attributes:
         provider: the account's provider.
         scope: "account", "ip", or the model that the limit is for.
-        kind: what is counted: "requests", "tokens", "concurrent" or "percent".
+        kind: what is counted: "requests", "texts" to embed, "tokens", "concurrent" or "percent".
         used: how many are used.
         limit: how many there are.
         per: the limit's window in seconds.

@@ -52,7 +52,7 @@ def able(model: Model, need: Need, policy: Policy, *, named: bool = False) -> st
         known = "not free" if model.listed else "not listed, and not known to be free"
         return f"{known}; allow_paid=True would permit it"
     if need.mode != "chat":
-        return _mode(model, need)
+        return _mode(model, need) or _price(model, policy)
     if not (model.chat or named):
         return "not a chat model for plain clients"
     quality = quality_of(model, policy)
@@ -153,6 +153,8 @@ def has(model: Model, capability: str, lacks: frozenset[str]) -> bool:
 
 def _price(model: Model, policy: Policy) -> str | None:
     ceiling = policy.max_cost_per_token
+    if ceiling is not None and not model.free and model.prompt_price < 0:
+        return f"has no known price, and there is max_cost_per_token={ceiling:g} USD"
     if ceiling is not None and max(model.prompt_price, model.completion_price) > ceiling:
         return f"costs more than max_cost_per_token={ceiling:g} USD"
     return None

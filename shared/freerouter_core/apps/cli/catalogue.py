@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
+from typing import get_args
 
 import click
 from rich.markup import escape
 
-from ...catalogue.model import Model
+from ...catalogue.model import Mode, Model
 from ...client.router import Router
 from ...errors import AuthenticationFailed, CatalogueUnavailable
 from ...reports import Candidacy, Models, Table
@@ -20,7 +21,17 @@ from .shell_words import in_shell
 CAPABILITIES = ("tools", "vision", "audio", "structured", "reasoning")
 
 
+mode_option = click.option(
+    "--mode",
+    type=click.Choice(get_args(Mode)),
+    default="chat",
+    show_default=True,
+    help="What models are asked for: answers, vectors, or an order of texts.",
+)
+
+
 @click.command()
+@mode_option
 @click.option(
     "--free/--paid", default=True, help="Free models (the default), or models that cost money."
 )
@@ -44,6 +55,7 @@ CAPABILITIES = ("tools", "vision", "audio", "structured", "reasoning")
 @without_tracebacks
 def models(
     *,
+    mode: Mode,
     free: bool,
     tools: bool,
     has: tuple[str, ...],
@@ -53,10 +65,24 @@ def models(
 ) -> None:
     """List models: context, capabilities, health."""
     required = {*has, "tools"} if tools else set(has)
-    if free:
+    if mode != "chat":
+        _print_text_models(mode, min_context, free=free, as_json=as_json)
+    elif free:
         _print_free_models(required, min_context, show_all=show_all, as_json=as_json)
     else:
         _print_paid_models(required, min_context, as_json=as_json)
+
+
+def _print_text_models(mode: Mode, min_context: int, *, free: bool, as_json: bool) -> None:
+    models = [
+        model
+        for model in Router(show_free_only=free).models(mode)
+        if model.free is free and model.context >= min_context
+    ]
+    if as_json:
+        print_json(models)
+    else:
+        console().print(Models(models))
 
 
 def _print_paid_models(required: Collection[str], min_context: int, *, as_json: bool) -> None:
@@ -182,14 +208,16 @@ def recommend(*, text: str, limit: int, has: tuple[str, ...], as_json: bool) -> 
 @click.command()
 @click.argument("text", default="")
 @click.option("-m", "--model", default="auto", help='A model id, or "auto".')
+@mode_option
+@click.option("--pin", help="With --mode embedding: the record of an index.")
 @json_option
 @without_tracebacks
-def explain(*, text: str, model: str, as_json: bool) -> None:
+def explain(*, text: str, model: str, mode: Mode, pin: str | None, as_json: bool) -> None:
     """Show which models would be asked TEXT, in order.
 
     The other models follow, each with a reason. No request is sent.
     """
-    explanation = Router(model=model).explain(text)
+    explanation = Router(model=model).explain(text, mode=mode, pin=pin)
     if as_json:
         print_json([candidacy_as_json(row) for row in explanation.rows])
     else:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from ...catalogue.model import Model
+from ...catalogue.model import Mode, Model
 from ..as_json import JsonObject
 
 _MODALITIES = ("text", "image", "file", "audio", "video")
 """Inputs, in OpenRouter's order."""
+_OUTPUTS: dict[Mode, str] = {"chat": "text", "embedding": "embeddings", "rerank": "rerank"}
 
 
 def model_row(model: Model) -> JsonObject:
     """OpenAI's fields, and OpenRouter's public ones. A free model is priced 0."""
     inputs = [kind for kind in _MODALITIES if kind in model.inputs]
+    output = _OUTPUTS[model.mode]
     return {
         "id": model.id,
         "object": "model",
@@ -23,9 +25,9 @@ def model_row(model: Model) -> JsonObject:
         "description": "",
         "context_length": model.context,
         "architecture": {
-            "modality": f"{'+'.join(inputs)}->text",
+            "modality": f"{'+'.join(inputs)}->{output}",
             "input_modalities": inputs,
-            "output_modalities": ["text"],
+            "output_modalities": [output],
             "tokenizer": "Other",
             "instruct_type": None,
         },

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from fastapi import APIRouter, HTTPException, Request
 
-from ...catalogue.model import Model
+from ...catalogue.model import Mode, Model
 from ...client.answer_cache.lookup import caller
 from ...client.router import Router
 from ...errors import BadRequest
@@ -65,6 +65,11 @@ def _add_clients(paths: APIRouter, get_router: GetRouter) -> None:
         rows = [model_row(model) for model in models]
         return {"object": "list", "data": rows, "total_count": len(rows), "links": {"next": None}}
 
+    @paths.get("/v1/embeddings/models")
+    async def list_embedding_models() -> JsonObject:
+        models = [m for m in await get_router().amodels("embedding") if m.free]
+        return {"data": [model_row(model) for model in models], "total_count": len(models)}
+
     @paths.get("/v1/providers")
     async def list_providers() -> JsonObject:
         names = sorted({model.provider for model in (await listed(get_router()))[1:]})
@@ -104,7 +109,10 @@ async def _named(router: Router, name: str) -> Model:
 
 def _add_lists(paths: APIRouter, get_router: GetRouter) -> None:
     @paths.get("/api/v1/models/free")
-    async def list_free_models() -> JsonObject:
+    async def list_free_models(mode: Mode = "chat") -> JsonObject:
+        if mode != "chat":
+            models = [m for m in await get_router().amodels(mode) if m.free]
+            return {"models": [model_as_json(model) for model in models], "count": len(models)}
         report = await get_router().ahealth()
         rows = [row for row in report.rows if row.model.free and row.model.chat]
         return {"models": [candidacy_as_json(row) for row in rows], "count": len(rows)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from ...catalogue.model import Mode
 from ...errors import FreeRouterError
 from ..as_json import JsonObject, jsonable, report_as_json
 from ..metrics import CATALOGUE_WAIT
@@ -18,9 +19,10 @@ def add_routes(paths: APIRouter, get_router: GetRouter) -> None:
         return {"recommendations": jsonable(rows)}
 
     @paths.get("/api/v1/explain")
-    async def explain(text: str = "") -> JsonObject:
-        explanation = await get_router().aexplain(text)
-        return {"candidates": jsonable(explanation.rows)}
+    async def explain(text: str = "", mode: Mode = "chat") -> JsonObject:
+        explanation = await get_router().aexplain(text, mode=mode)
+        space = {"space": explanation.space} if explanation.space else {}
+        return {"candidates": jsonable(explanation.rows), **space}
 
     @paths.get("/api/v1/performance")
     async def performance(model: str | None = None, hours: float = 24.0) -> JsonObject:

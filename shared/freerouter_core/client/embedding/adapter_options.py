@@ -1,12 +1,16 @@
-"""`TextsOptions`: the constructor arguments that the adapters' embeddings and rerankers share."""
+"""`TextsOptions`, `EmbedderOptions`: the constructor arguments that the adapters' embeddings and
+rerankers share."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict
 
+from ...catalogue.serving import InputType
 from ..adapter_options import RouterOptions
+from .options import EmbedArguments, LongTexts
 
 
 class TextsOptions(RouterOptions):
@@ -17,3 +21,23 @@ class TextsOptions(RouterOptions):
 
     def _policy(self) -> dict[str, Any]:
         return {name: value for name, value in super()._policy().items() if name != "model"}
+
+
+class EmbedderOptions(TextsOptions):
+    """Options of `freerouter_core.Router.embed` besides."""
+
+    pin: str | Path | None = None
+    """The record of the space of an index. None: one record beside the state."""
+    dimensions: int | None = None
+    """Numbers of a vector, where the space offers a choice."""
+    long: LongTexts = "error"
+    """What becomes of a text that is too long: an error, or the mean of its pieces ("split")."""
+
+    def _arguments(self, kind: InputType) -> EmbedArguments:
+        return {
+            "model": self.model,
+            "kind": kind,
+            "dimensions": self.dimensions,
+            "pin": self.pin,
+            "long": self.long,
+        }

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from ...catalogue.model import Catalogue, Model
 from ...catalogue.serving import USUAL_BATCH, InputType, Space
@@ -30,21 +30,20 @@ from ...errors import (
     NoCandidates,
 )
 from ...routing.plan import Outcome
-from ...runtime.space_records import KNOWN_TEXT, Records, SpaceRecord
+from ...runtime.space_records import KNOWN_TEXT, SpaceRecord
 from ...wire.answer import Vector
 from ...wire.embeddings import EmbedRequest, check_texts, least_tokens_of, tokens_of
-from ...wire.request import Lane
 from ...wire.vectors import pooled
 from ..context import Context
-from .choose import choose_space, unknown_model
+from .choose import unknown_model
 from .embedded import Embedded
-from .outvoted import alike, outvoted
+from .options import EmbedOptions
+from .outvoted import outvoted
 from .pieces import split_text
+from .pinned_space import PinnedMeanwhile, PinnedSpace
 from .texts_run import EmbedRun, models_of
 from .vector_cache import KeptBytes, keep_vectors, kept_vectors
 
-LongTexts = Literal["error", "split"]
-"""What becomes of a text that is too long: an error, or the mean of its pieces' vectors."""
 AT_ONCE = 4
 """Requests of one job under way."""
 MANY = 20
@@ -53,20 +52,6 @@ MAX_PROOFS = 3
 """Providers that are tried for the known text's vector as a query."""
 PROOF_LASTS = 600.0
 """Seconds for which a provider need not prove its space to requests of few texts."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EmbedOptions:
-    """How texts are embedded; see `Router.embed`."""
-
-    model: str | None = None
-    kind: InputType = "document"
-    dimensions: int | None = None
-    pin: str | None = None
-    long: LongTexts = "error"
-    timeout: float | None = None
-    lane: Lane | None = None
-    label: str = ""
 
 
 @dataclass
@@ -80,10 +65,6 @@ class _Tally:
     simulated: bool = False
 
 
-class _PinnedMeanwhile(Exception):
-    """Somebody else pinned another space while the first answer was on its way."""
-
-
 class EmbedJob:
     """Embeds `texts`. `cache` keeps vectors."""
 
@@ -92,6 +73,8 @@ class EmbedJob:
     ) -> None:
         self._context, self._options, self._cache = context, options, cache
         self._runtime = context.runtime
+        pin = None if options.pin is None else os.fspath(options.pin)
+        self._pinned = PinnedSpace(context, options.name, options.dimensions, pin)
         self._texts = check_texts(texts)
         self._vectors: dict[str, Vector] = {}
         self._todo: deque[str] = deque()
@@ -105,20 +88,19 @@ class EmbedJob:
         while True:
             try:
                 return await self._run()
-            except _PinnedMeanwhile:  # what came is of another space than the record's
+            except PinnedMeanwhile:  # what came is of another space than the record's
                 self._vectors.clear()
                 self._todo.clear()
             except (NoCandidates, Exhausted) as error:
-                raise unknown_model(self._options.model, self._catalogue, error) or error from None
+                raise unknown_model(self._options.name, self._catalogue, error) or error from None
 
     async def _run(self) -> Embedded:
-        self._catalogue = await models_of(self._context, "embedding", self._options.model)
-        records = Records(self._runtime.spaces, self._options.pin, self._runtime.state_folder)
-        record = self._record(records)
+        self._catalogue = await models_of(self._context, "embedding", self._options.name)
+        record = self._pinned.choose(self._catalogue)
         pieces = self._pieces(record.space)
         wanted = list(dict.fromkeys(piece for parts in pieces for piece in parts))
         if wanted:
-            record = await self._embed(wanted, record, records)
+            record = await self._embed(wanted, record)
         vectors = tuple(self._joined(parts) for parts in pieces)
         return Embedded(
             vectors=vectors,
@@ -132,43 +114,6 @@ class EmbedJob:
             attempts=tuple(self._tally.attempts),
             simulated=self._tally.simulated,
         )
-
-    # -- the space --------------------------------------------------------------------------------
-
-    def _record(self, records: Records) -> SpaceRecord:
-        options, resolved = self._options, self._context.resolved
-        pinned = options.pin is not None or not options.model
-        return choose_space(
-            options.model,
-            options.dimensions,
-            records.read() if pinned else self._runtime.spaces.get(_named(options)),
-            records.place,
-            self._catalogue,
-            resolved.accounts,
-            self._runtime.state.health,
-            self._runtime.clock.now(),
-            allow_paid=resolved.policy.allow_paid,
-        )
-
-    def _keep_first(self, record: SpaceRecord, records: Records) -> SpaceRecord:
-        """The record that counts: this one, if nobody pinned a space meanwhile. Raises
-        `_PinnedMeanwhile` if that is another space."""
-        options = self._options
-        if options.pin is None and options.model:
-            kept = self._runtime.spaces.setdefault(_named(options), record)
-        else:
-            kept = records.first(record)
-        same = kept.space.key == record.space.key and alike(kept.known, record.known)
-        if not same:
-            raise _PinnedMeanwhile
-        return kept
-
-    def _keep(self, record: SpaceRecord, records: Records) -> None:
-        options = self._options
-        if options.pin is None and options.model:
-            self._runtime.spaces[_named(options)] = record
-        else:
-            records.write(record)
 
     # -- texts that are too long ------------------------------------------------------------------
 
@@ -197,12 +142,12 @@ class EmbedJob:
 
     # -- asking -----------------------------------------------------------------------------------
 
-    async def _embed(self, wanted: list[str], record: SpaceRecord, records: Records) -> SpaceRecord:
+    async def _embed(self, wanted: list[str], record: SpaceRecord) -> SpaceRecord:
         """Get the vectors of texts. Returns the record as it is then."""
         await self._take_kept(wanted, record)
         self._todo.extend(text for text in wanted if text not in self._vectors)
         if self._todo:
-            record = await self._with_known(record, records)
+            record = await self._with_known(record)
         tasks: set[asyncio.Task[None]] = set()
         try:
             while self._todo or tasks:
@@ -230,7 +175,7 @@ class EmbedJob:
 
     # -- the known text ---------------------------------------------------------------------------
 
-    async def _with_known(self, record: SpaceRecord, records: Records) -> SpaceRecord:
+    async def _with_known(self, record: SpaceRecord) -> SpaceRecord:
         """The record with the vector of the known text, as this kind of text has it."""
         as_query = self._options.kind == "query" and self._differs(record.space)
         if record.known is None:
@@ -243,15 +188,15 @@ class EmbedJob:
                 lambda name: self._send([KNOWN_TEXT], record, "document", prefer=name),
             )
             if other is None:
-                record = self._keep_first(record.answered(known, by), records)
+                record = self._pinned.keep_first(record.answered(known, by))
                 self._prove(record, outcome)
                 await self._take(batch, outcome.answer.vectors[1:], outcome, record)
             else:
                 self._todo.extendleft(reversed(batch))
-                record = self._keep_first(record.answered(*other), records)
+                record = self._pinned.keep_first(record.answered(*other))
         if as_query and record.known_query is None:
             record = replace(record, known_query=await self._known_query(record))
-            self._keep(record, records)
+            self._pinned.keep(record)
         return record
 
     def _kind(self, space: Space) -> InputType:
@@ -336,7 +281,7 @@ class EmbedJob:
         """One request, led by the known text if it `probes`. If it fails, its texts are `back` on
         the list. `prefer`: the model to ask first."""
         options = self._options
-        named = options.model if options.model and ":" in options.model else None
+        named = options.name if options.name and ":" in options.name else None
         request = EmbedRequest(
             texts,
             record.space,
@@ -377,11 +322,6 @@ class EmbedJob:
         if done and isinstance(error, (Exhausted, DeadlineExceeded)):
             kept = f"{done:,} of {count:,} texts are embedded and kept: call again for the rest"
             error.hint = "; ".join(filter(None, (error.hint, kept)))
-
-
-def _named(options: EmbedOptions) -> str:
-    """Where this process keeps the record of a space that callers name."""
-    return f"named|{options.model}|{options.dimensions}"
 
 
 def _serves(space: Space | None, wanted: Space) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 from ...errors import (
     AttemptRecord,
@@ -22,11 +21,12 @@ from ...routing.plan import Outcome
 from ...wire.answer import Answer, Ranked
 from ...wire.embeddings import check_texts
 from ...wire.json_values import parse_json
-from ...wire.request import ChatRequest, Lane
+from ...wire.request import ChatRequest
 from ...wire.rerank import RerankRequest, ranking_problem
 from ...wire.structured import Structured
 from ..context import Context
 from .embedded import Reranked
+from .options import RerankOptions
 from .texts_run import RerankRun
 
 GROUP = 20
@@ -60,18 +60,6 @@ _INSTRUCTION = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RerankOptions:
-    """How texts are ranked; see `Router.rerank`."""
-
-    model: str | None = None
-    top_n: int | None = None
-    chat: bool = True
-    timeout: float | None = None
-    lane: Lane | None = None
-    label: str = ""
-
-
 class RerankJob:
     """Ranks `texts` by `query`. `chat`: asks a chat model."""
 
@@ -85,8 +73,6 @@ class RerankJob:
     ) -> None:
         if not isinstance(query, str) or not query.strip():
             raise BadRequest("the query is empty", hint="pass what the texts are to answer")
-        if options.top_n is not None and options.top_n < 1:
-            raise BadRequest(f"top_n={options.top_n} must be 1 or more", hint="None: all of them")
         self._context, self._ask_chat, self._options = context, chat, options
         self._query, self._texts = query, check_texts(texts)
 
@@ -98,7 +84,7 @@ class RerankJob:
         request = RerankRequest(
             self._query,
             self._texts,
-            model=None if options.model in (None, "auto") else options.model,
+            model=options.name,
             timeout=options.timeout,
             lane=options.lane,
             label=options.label,

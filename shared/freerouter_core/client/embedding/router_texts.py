@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, Unpack, cast
 
 from ...catalogue.serving import InputType
-from ...errors import BadRequest
 from ...guards.base import ChatClient
 from ...routing.plan import Outcome
 from ...wire.request import ChatRequest, Lane
-from ...wire.vectors import MAX_DIMENSION
 from ..base import RouterBase
 from ..request_run import RequestRun
-from .embed_job import EmbedJob, EmbedOptions, LongTexts
+from .embed_job import EmbedJob
 from .embedded import Embedded, Reranked
-from .rerank_job import RerankJob, RerankOptions
+from .options import (
+    EmbedArguments,
+    EmbedOptions,
+    LongTexts,
+    RerankArguments,
+    RerankOptions,
+)
+from .rerank_job import RerankJob
 from .vector_cache import vector_store
 
 Job = Callable[[], Coroutine[Any, Any, Any]]
@@ -64,25 +68,21 @@ class RouterTexts(RouterBase):
             FreeRouterError: any other error of the tree. What was embedded before is kept: the next
                 call asks only for the rest.
         """
-        options = _embed_options(locals())
+        options = EmbedOptions(
+            model=model,
+            kind=kind,
+            dimensions=dimensions,
+            pin=pin,
+            long=long,
+            timeout=timeout,
+            lane=lane,
+            label=label,
+        )
         return self._runtime.call(self._embed(texts, options))
 
-    async def aembed(
-        self,
-        texts: Sequence[str],
-        *,
-        model: str | None = None,
-        kind: InputType = "document",
-        dimensions: int | None = None,
-        pin: str | Path | None = None,
-        long: LongTexts = "error",
-        timeout: float | None = None,  # noqa: ASYNC109  # of each request, not of the call
-        lane: Lane | None = None,
-        label: str = "",
-    ) -> Embedded:
+    async def aembed(self, texts: Sequence[str], **options: Unpack[EmbedArguments]) -> Embedded:
         """Return the vectors of texts, as `embed` does, from any event loop."""
-        options = _embed_options(locals())
-        return await self._runtime.acall(self._embed(texts, options))
+        return await self._runtime.acall(self._embed(texts, EmbedOptions(**options)))
 
     def rerank(
         self,
@@ -119,22 +119,10 @@ class RouterTexts(RouterBase):
         return self._runtime.call(self._rerank(query, texts, options))
 
     async def arerank(
-        self,
-        query: str,
-        texts: Sequence[str],
-        *,
-        model: str | None = None,
-        top_n: int | None = None,
-        chat: bool = True,
-        timeout: float | None = None,  # noqa: ASYNC109  # of each request, not of the call
-        lane: Lane | None = None,
-        label: str = "",
+        self, query: str, texts: Sequence[str], **options: Unpack[RerankArguments]
     ) -> Reranked:
         """Put texts in order, as `rerank` does, from any event loop."""
-        options = RerankOptions(
-            model=model, top_n=top_n, chat=chat, timeout=timeout, lane=lane, label=label
-        )
-        return await self._runtime.acall(self._rerank(query, texts, options))
+        return await self._runtime.acall(self._rerank(query, texts, RerankOptions(**options)))
 
     def _embed(
         self, texts: Sequence[str], options: EmbedOptions
@@ -161,33 +149,3 @@ class RouterTexts(RouterBase):
             return await RerankJob(bare, ask, query, texts, options).run()
 
         return run
-
-
-def _embed_options(arguments: dict[str, Any]) -> EmbedOptions:
-    names = EmbedOptions.__dataclass_fields__
-    values = {name: value for name, value in arguments.items() if name in names}
-    if values["model"] == "auto":
-        values["model"] = None
-    _check(**{name: values[name] for name in ("model", "dimensions", "timeout")})
-    _check_one_of("kind", values["kind"], get_args(InputType))
-    _check_one_of("long", values["long"], get_args(LongTexts))
-    _check_one_of("lane", values["lane"], (None, *get_args(Lane)))
-    if values["pin"] is not None:
-        values["pin"] = os.fspath(values["pin"])
-    return EmbedOptions(**values)
-
-
-def _check(model: object, dimensions: object, timeout: object) -> None:
-    if model is not None and not isinstance(model, str):
-        raise BadRequest(f"model={model!r} must be a name", hint='such as "bge-m3"')
-    whole = isinstance(dimensions, int) and not isinstance(dimensions, bool)
-    if dimensions is not None and not (whole and 0 < cast("int", dimensions) <= MAX_DIMENSION):
-        raise BadRequest(f"dimensions={dimensions!r} must be a positive whole number")
-    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
-        raise BadRequest(f"timeout={timeout!r} must be positive seconds")
-
-
-def _check_one_of(name: str, value: object, offered: tuple[object, ...]) -> None:
-    if value not in offered:
-        names = ", ".join(repr(one) for one in offered)
-        raise BadRequest(f"{name}={value!r} is not known", hint=f"one of {names}")

@@ -72,13 +72,19 @@ def texts_policy(policy: Policy, named: str | None) -> Policy:
 
 
 async def models_of(
-    context: Context, mode: Mode, named: str | None = None, left: float | None = None
+    context: Context,
+    mode: Mode,
+    named: str | None = None,
+    left: float | None = None,
+    *,
+    resolved: Resolved | None = None,
 ) -> Catalogue:
     """The models of a mode. A named one is believed if no list and no row has it.
 
-    Only those accounts are asked for a list whose list may have such models.
+    Only those accounts are asked for a list whose list may have such models. `resolved`: the
+    context's own, if None.
     """
-    resolved = context.resolved
+    resolved = resolved or context.resolved
     accounts = list(resolved.accounts.values())
     listing = [account.of_others for account in accounts if _may_list(account)]
     catalogue = Catalogue()
