@@ -27,7 +27,7 @@ from freerouter_core.client.answer_cache.lookup import Lookup
 from freerouter_core.client.config import ToolStreaming
 from freerouter_core.errors import BadRequest, BadSetting, DeadlineExceeded, Exhausted, StreamBroken
 from freerouter_core.routing.plan import Outcome
-from freerouter_core.runtime.cache.cache import Cache
+from freerouter_core.runtime.cache.cache import LEASE, Cache
 from freerouter_core.runtime.cache.sqlite import SqliteBytes
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.answer import Answer
@@ -462,14 +462,38 @@ async def test_who_streams_may_join_who_does_not() -> None:
     assert (whole.text, streamed, len(world.asked)) == ("answer 1", "answer 1", 1)
 
 
-async def test_each_caller_may_change_what_is_his() -> None:
-    router = a_world().router(answer_cache="memory")
-    first, joined = await at_once(router, router.achat("hi"), router.achat("hi"))
-    later = await router.achat("hi")
-    assert first.answer.usage == joined.answer.usage == later.answer.usage
-    assert first.answer.usage is not None
-    first.answer.usage["prompt_tokens"] = -1
-    assert first.answer.usage != joined.answer.usage == later.answer.usage
+async def test_each_caller_may_change_what_is_his(place: str) -> None:
+    router = a_world().router(answer_cache=place)
+
+    async def changing() -> Outcome:
+        outcome = await router.achat("hi")
+        assert outcome.answer.usage is not None
+        outcome.answer.usage["prompt_tokens"] -= 1_000  # at once, before others get theirs
+        return outcome
+
+    outcomes = await at_once(router, *(changing() for _ in range(3)))
+    outcomes += [await changing(), await changing()]
+    tokens = {outcome.answer.usage["prompt_tokens"] for outcome in outcomes}
+    assert len(tokens) == 1
+    assert tokens.pop() < 0
+
+
+async def test_a_background_request_of_another_process_keeps_nobody_waiting(
+    tmp_path: Path,
+) -> None:
+    router = a_world().router(answer_cache=f"sqlite:///{tmp_path}/x.db")
+    lookup = router._context.lookup(ChatRequest.of("hi"))
+    assert lookup is not None
+    other, lease = another_process(router), lookup.lease(lookup.keys[0], "background")
+
+    async def work() -> float:
+        assert await other.claim(lease)
+        began = router._runtime.clock.now()
+        await router.achat("hi")
+        await other.store.close()
+        return router._runtime.clock.now() - began
+
+    assert await asyncio.to_thread(router._runtime.call, work) < LEASE / 2
 
 
 def test_a_session_remembers_what_cost_it_nothing() -> None:
@@ -553,7 +577,7 @@ def waits_for_another(
     assert lookup is not None
 
     async def work() -> Outcome:
-        assert await other.claim(lookup.lease(lookup.keys[0]))
+        assert await other.claim(lookup.lease(lookup.keys[0], "interactive"))
         asked = asyncio.ensure_future(router.achat("hi"))
         for _ in range(20):  # a look into the file takes real time
             await asyncio.sleep(0.02)
@@ -578,7 +602,7 @@ def test_who_waited_for_another_process_has_joined_it(tmp_path: Path) -> None:
 
     async def keep(other: Cache, lookup: Lookup) -> None:
         await other.put({value.key: value.value}, None, 10**6)
-        await other.release(lookup.lease(value.key))
+        await other.release(lookup.lease(value.key, "interactive"))
 
     outcome = waits_for_another(router, keep)
     assert outcome.metadata["cached"]["joined"] is True
@@ -594,7 +618,7 @@ def test_another_process_that_fails_is_followed_by_this_one(tmp_path: Path) -> N
     router = world.router(answer_cache=f"sqlite:///{tmp_path}/x.db")
 
     async def fail(other: Cache, lookup: Lookup) -> None:
-        await other.release(lookup.lease(lookup.keys[0]))
+        await other.release(lookup.lease(lookup.keys[0], "interactive"))
 
     outcome = waits_for_another(router, fail)
     assert (outcome.cached, outcome.text, len(world.asked)) == (None, "answer 1", 1)

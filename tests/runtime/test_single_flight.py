@@ -77,25 +77,42 @@ async def test_one_that_failed_is_not_joined() -> None:
     assert work.flights.under_way("key") is None
 
 
-async def test_it_stays_until_its_result_can_be_had_otherwise() -> None:
+async def test_what_is_being_kept_can_be_read_until_it_is_kept() -> None:
     work = Answering()
     kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def keep() -> None:
         await kept
 
-    work.flight.kept = asyncio.ensure_future(keep())
+    work.flight.value, work.flight.kept = b"x", asyncio.ensure_future(keep())
     follower = asyncio.ensure_future(work.flight.follow(None))
     await settle()
     work.end.set_result("x")
     assert await follower == "x"
     await settle()
-    assert work.flights.landed("key")
-    assert await work.flight.follow(None) == "x"
+    assert work.flights.under_way("key") is None
+    assert work.flights.being_kept("key") == b"x"
+    another = work.flights.start("key", Terms(True, (), ()), work._work)
     kept.set_result(None)
     await settle()
-    assert not work.flights.landed("key")
-    assert work.flights.under_way("key") is None
+    assert work.flights.being_kept("key") is None
+    assert await another.follow(None) == "x"
+    await settle()
+    assert "key" not in work.flights
+
+
+async def test_a_flight_tells_whether_others_follow() -> None:
+    work = Answering()
+    followers = [asyncio.ensure_future(work.flight.follow(None))]
+    await settle()
+    assert not work.flight.joined
+    followers.append(asyncio.ensure_future(work.flight.follow(None)))
+    await settle()
+    followers.pop().cancel()
+    await settle()
+    assert work.flight.joined
+    work.end.set_result("x")
+    assert await followers[0] == "x"
 
 
 async def test_a_follower_waits_no_longer_than_it_may_for_the_first_delta() -> None:

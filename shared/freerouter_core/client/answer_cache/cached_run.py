@@ -23,7 +23,7 @@ from ...runtime.cache.single_flight import Flight, Terms
 from ...runtime.callables import CallableFailed
 from ...runtime.stream_output import Show
 from ...wire.delta import Delta
-from ...wire.request import ChatRequest
+from ...wire.request import ChatRequest, Lane
 from ..context import Context
 from ..request_run import RequestRun
 from .lookup import Lookup
@@ -61,12 +61,10 @@ class CachedRun:
         lookup = self._lookup
         if lookup is None:
             return await self._ask(self.request, show)
-        flights = self.runtime.flights
         values: dict[str, bytes] = {}
         kept: dict[str, StoredAnswer] = {}
-        newer = len(lookup.keys) == 1 and flights.landed(lookup.flight(lookup.keys[0]))
-        if not (self.request.fresh or newer):
-            values = await lookup.cache.get(lookup.keys)
+        if not self.request.fresh:
+            values = await lookup.values()
             kept = lookup.usable(values)
             outcome = await self._accepted(lookup, kept) if kept else None
             if outcome is not None:
@@ -138,33 +136,35 @@ class CachedRun:
         flights = self.runtime.flights
         request = self.request
         # Nobody who is waited for waits for one who stands behind all others.
-        lane = request.lane or self.context.resolved.lane
+        lane = self._lane
         name = lookup.flight(key)
         own = f"{name}|background" if lane == "background" else name
-        terms = self._terms(lookup, lane)
+        terms = self._terms(lookup)
         while True:
             flight = flights.under_way(name) or flights.under_way(own)
-            if request.fresh:
-                flight = None
-            if flight is None:
-                lead = partial(self._lead, lookup, key, request)
-                return await flights.start(own, terms, lead).follow(self.show)
+            if flight is None or request.fresh:
+                flight = flights.start(own, terms, partial(self._lead, lookup, key, request))
+                outcome = await flight.follow(self.show)
+                return _copied(outcome) if flight.joined else outcome
             joined = await self._joined(flight, terms)
-            if joined is not None and joined.cached is not None:
+            if joined is not None:
                 provider, model = joined.provider, joined.attempt.model.id
-                result = "joined" if joined.cached.joined else "hit"
-                lookup.tell(result, joined.answer, provider, model, joined.cached.age)
+                lookup.tell("joined", joined.answer, provider, model, 0.0)
                 return joined
             request = self._rest()
 
-    def _terms(self, lookup: Lookup, lane: str) -> Terms:
+    @property
+    def _lane(self) -> Lane:
+        return self.request.lane or self.context.resolved.lane
+
+    def _terms(self, lookup: Lookup) -> Terms:
         request, policy = self.request, lookup.policy
         shown = (*policy.terms, request.replaces, request.validate)
-        return Terms(self.show is not None, shown, (*policy.asks, lane), self.until)
+        return Terms(self.show is not None, shown, (*policy.asks, self._lane), self.until)
 
     async def _joined(self, flight: Flight[Outcome], terms: Terms) -> Outcome | None:
         """The outcome of a request under way. None: it is of no use here, so ask."""
-        landed_at, same = flight.landed_at, flight.terms.shown == terms.shown
+        same = flight.terms.shown == terms.shown
         follows = same and flight.terms.streamed
         try:
             outcome = await flight.follow(self.show if follows else None, self.until)
@@ -180,12 +180,11 @@ class CachedRun:
             if not (same and shared):
                 return None
             raise copy.copy(error) from None
+        outcome = _copied(outcome)
         if not same and not await self._is_valid(outcome):
             return None
-        now = self.runtime.clock.now()
-        cached = Cached(0.0, joined=True) if landed_at is None else Cached(now - landed_at)
-        answer = copy.deepcopy(outcome.answer)  # each caller may change what is his
-        outcome = replace(outcome, answer=answer, cached=cached, journal=Journal(started=now))
+        journal = Journal(started=self.runtime.clock.now())
+        outcome = replace(outcome, cached=Cached(0.0, joined=True), journal=journal)
         if not follows:
             self._replay(outcome)
         return outcome
@@ -213,53 +212,60 @@ class CachedRun:
     async def _lead(
         self, lookup: Lookup, key: str, request: ChatRequest, flight: Flight[Outcome]
     ) -> Outcome:
-        """Ask for all who follow, and keep what came."""
-        show = None if self.show is None else flight.show
+        """Ask for all who follow, and keep what came. One process at a time does."""
         if not lookup.cache.shared:
-            lookup.tell_miss()
-            outcome = await self._ask(request, show)
-            await self._keep(lookup, key, outcome)
-            return outcome
-        if not request.fresh:
-            theirs = await self._of_another_process(lookup, key)
-            if theirs is not None:
-                for delta in self._deltas(theirs) if show is not None else ():
-                    flight.show(delta)
-                return theirs
-            request = self._rest()
-        caches, lease = self.runtime.caches, lookup.lease(key)
-        renewal = caches.spawn(_renew(lookup.cache, lease))
-        lookup.tell_miss()
+            return await self._ask_for_all(lookup, key, request, flight)
+        caches, lease = self.runtime.caches, lookup.lease(key, self._lane)
+        renewal: asyncio.Task[None] | None = None
         try:
-            outcome = await self._ask(request, show)
-            # Nobody waits for it: until it is done, the flight has the answer.
-            flight.kept = caches.spawn(self._keep(lookup, key, outcome))
-            return outcome
+            if not request.fresh:
+                theirs = await self._of_another_process(lookup, lease)
+                if theirs is not None:
+                    for delta in self._deltas(theirs) if self.show is not None else ():
+                        flight.show(delta)
+                    return theirs
+                request = self._rest()
+            renewal = caches.spawn(_renew(lookup.cache, lease))
+            return await self._ask_for_all(lookup, key, request, flight)
         finally:
-            renewal.cancel()
+            if renewal is not None:
+                renewal.cancel()
             caches.spawn(_release(lookup.cache, lease, after=flight.kept))
 
-    async def _keep(self, lookup: Lookup, key: str, outcome: Outcome) -> None:
-        """Keep the answer, if it is one to keep."""
-        kept, settings = stored(outcome, self.runtime.clock.wall()), lookup.policy.settings
+    async def _ask_for_all(
+        self, lookup: Lookup, key: str, request: ChatRequest, flight: Flight[Outcome]
+    ) -> Outcome:
+        lookup.tell_miss()
+        outcome = await self._ask(request, None if self.show is None else flight.show)
+        kept = stored(outcome, self.runtime.clock.wall())
         if kept is None:
-            return
+            return outcome
         try:
             value = kept.encode()
         except (TypeError, ValueError, RecursionError):
-            return  # a validator has put something into it that JSON has no form for
+            return outcome  # a validator has put something into it that JSON has no form for
+        keeping = self._keep(lookup, key, kept, value)
+        if lookup.cache.shared:
+            # Nobody waits for it: until it is done, the flight has the answer.
+            flight.value, flight.kept = value, self.runtime.caches.spawn(keeping)
+        else:
+            await keeping
+        return outcome
+
+    async def _keep(self, lookup: Lookup, key: str, kept: StoredAnswer, value: bytes) -> None:
+        settings = lookup.policy.settings
         if await lookup.cache.put({key: value}, settings.ttl, settings.max_bytes):
             lookup.tell("stored", kept.answer, model=kept.model)
 
     # -- other processes ----------------------------------------------------------------------
 
-    async def _of_another_process(self, lookup: Lookup, key: str) -> Outcome | None:
+    async def _of_another_process(self, lookup: Lookup, lease: str) -> Outcome | None:
         """The answer that another process asks for at this moment. None: this one is to ask.
 
         It takes the lease, or waits for the answer of who holds it. That is no longer than asking
         takes: the other one has begun before, and who died renews no lease.
         """
-        clock, pause, lease = self.runtime.clock, FIRST_LOOK, lookup.lease(key)
+        clock, pause = self.runtime.clock, FIRST_LOOK
         now = clock.now()
         left = LONGEST_WAIT if self.until is None else (self.until - now) / 2
         give_up = now + min(LONGEST_WAIT, left)
@@ -268,15 +274,16 @@ class CachedRun:
             claimed = await lookup.cache.claim(lease)
             kept = lookup.usable(await lookup.cache.get(lookup.keys))
             outcome = await self._accepted(lookup, kept, joined=waited)
-            if outcome is not None:
-                if claimed:
-                    self.runtime.caches.spawn(lookup.cache.release(lease))
+            if outcome is not None or claimed or clock.now() >= give_up:
                 return outcome
-            if claimed or clock.now() >= give_up:
-                return None
             waited = True
             await asyncio.sleep(pause)
             pause = min(2 * pause, LAST_LOOK)
+
+
+def _copied(outcome: Outcome) -> Outcome:
+    """An outcome whose caller may change it, whoever else has got it."""
+    return replace(outcome, answer=copy.deepcopy(outcome.answer))
 
 
 async def _renew(cache: Cache, key: str) -> None:

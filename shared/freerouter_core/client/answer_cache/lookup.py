@@ -27,7 +27,7 @@ from ...runtime.runtime import Runtime
 from ...wire.answer import Answer
 from ...wire.history import read_request
 from ...wire.json_values import Json
-from ...wire.request import ChatRequest
+from ...wire.request import ChatRequest, Lane
 from ..config import RouterConfig
 from ..resolve import Resolved
 
@@ -94,9 +94,10 @@ class Lookup:
         """The accounts whose answers will do, by source."""
         return self.policy.accounts
 
-    def lease(self, key: str) -> str:
-        """What is claimed of a key. Those who may not ask the same sources wait for nobody."""
-        return f"{key}{self.policy.lease_end}"
+    def lease(self, key: str, lane: Lane) -> str:
+        """What is claimed of a key. Those who may not ask the same sources wait for nobody, and
+        nobody who is waited for waits for the background."""
+        return f"{key}{self.policy.lease_end}|{lane}"
 
     def flight(self, key: str) -> str:
         """The name of requests under way that may be joined: of the same sources and cache."""
@@ -106,11 +107,21 @@ class Lookup:
         """A kept answer, if it can be had without waiting. On any thread."""
         if self.request.fresh or self.request.validate is not None or len(self.keys) > 1:
             return None
-        if self.runtime.flights.landed(self.flight(self.keys[0])):
-            return None  # what is being written is newer
-        values = self.cache.read(self.keys)
+        values = self._being_kept() or self.cache.read(self.keys)
         kept = self._usable(values.get(self.keys[0])) if values else None
         return None if kept is None else self.outcome(kept)
+
+    async def values(self) -> dict[str, bytes]:
+        """What is kept under the keys. What is being written is newer."""
+        written = self._being_kept()
+        if len(written) == len(self.keys):
+            return written
+        return {**await self.cache.get(self.keys), **written}
+
+    def _being_kept(self) -> dict[str, bytes]:
+        flights = self.runtime.flights
+        found = ((key, flights.being_kept(self.flight(key))) for key in self.keys)
+        return {key: value for key, value in found if value is not None}
 
     def usable(self, values: Mapping[str, bytes]) -> dict[str, StoredAnswer]:
         """Those of the values that may serve this request."""

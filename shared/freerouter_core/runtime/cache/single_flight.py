@@ -4,6 +4,8 @@ What travels. The first caller of a key starts a `Flight`: a task of its own, wh
 until it ends. All callers, the first included, follow it. Who joins late gets what was shown so far
 at once. Each follower reads at its own pace, so a slow one slows down nobody else.
 
+What is written. A result that is to be kept can be read here while it is being written.
+
 What is cancelled, and how. A follower that leaves, the first included, ends nothing while others
 follow. When the last one has left, the task is cancelled.
 """
@@ -56,10 +58,12 @@ class Flight(Generic[T]):
     def __init__(self, terms: Terms, clock: Clock) -> None:
         self.terms = terms
         self.task: asyncio.Task[T]
+        self.value: bytes | None = None
+        """What is being kept of its result. None: nothing."""
         self.kept: asyncio.Task[Any] | None = None
-        """What keeps the result for later requests, and may take a moment longer."""
-        self.landed_at: float | None = None
-        """When the result was there, by the clock. None: it is not yet, or never."""
+        """What keeps that for later requests, and may take a moment longer."""
+        self.joined = False
+        """Whether others than the one who started it follow, or did."""
         self.abandoned = False
         """Whether all have left before its end. Who comes now needs another."""
         self._clock = clock
@@ -82,6 +86,7 @@ class Flight(Generic[T]):
         by `until`, in the clock's seconds.
         """
         self._followers += 1
+        self.joined = self.joined or self._followers > 1
         shown = 0
         reader = cast("SlowReader", show) if hasattr(show, "drain") else None
         try:
@@ -119,7 +124,6 @@ class Flight(Generic[T]):
     async def fly(self, work: Callable[[Flight[T]], AsyncCall[T]]) -> T:
         """The body of the task."""
         result = await work(self)
-        self.landed_at = self._clock.now()
         self.wake_all()  # a step of the loop earlier than a callback of the task would
         return result
 
@@ -142,27 +146,26 @@ class SingleFlight(Generic[T]):
     def under_way(self, key: str) -> Flight[T] | None:
         """The flight of a key, if there is one that may be joined."""
         flight = self._flights.get(key)
-        if flight is None or flight.abandoned:
-            return None
-        return flight if not flight.task.done() or flight.landed_at is not None else None
+        return None if flight is None or flight.abandoned or flight.task.done() else flight
 
-    def landed(self, key: str) -> bool:
-        """Whether a result is there that is not kept yet."""
+    def being_kept(self, key: str) -> bytes | None:
+        """What is being kept of a flight that has ended. On any thread."""
         flight = self._flights.get(key)
-        return flight is not None and flight.landed_at is not None
+        return None if flight is None else flight.value
 
     def start(self, key: str, terms: Terms, work: Callable[[Flight[T]], AsyncCall[T]]) -> Flight[T]:
         """Start a flight: `work` gets it, shows its deltas through it and returns the result."""
         flight: Flight[T] = Flight(terms, self._clock)
         self._flights[key] = flight
         flight.task = asyncio.get_running_loop().create_task(flight.fly(work))
-        flight.task.add_done_callback(lambda task: self._ended(key, flight, task))
+        flight.task.add_done_callback(lambda _: self._ended(key, flight))
         return flight
 
-    def _ended(self, key: str, flight: Flight[T], task: asyncio.Task[T]) -> None:
-        """A flight ends when its result can be had otherwise."""
-        if not _succeeded(task):  # an error counts as seen, also if nobody follows any more
-            flight.wake_all()
+    def _ended(self, key: str, flight: Flight[T]) -> None:
+        """A flight is forgotten when its result can be had otherwise."""
+        if not flight.task.cancelled():
+            flight.task.exception()  # it counts as seen, also if nobody follows any more
+        flight.wake_all()
         if flight.kept is not None and not flight.kept.done():
             flight.kept.add_done_callback(lambda _: self._remove(key, flight))
         else:
@@ -181,7 +184,3 @@ def _wake(waiting: Iterable[asyncio.Future[None]]) -> None:
     for future in waiting:
         if not future.done():
             future.set_result(None)
-
-
-def _succeeded(task: asyncio.Task[Any]) -> bool:
-    return not task.cancelled() and task.exception() is None
