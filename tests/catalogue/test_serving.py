@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -55,8 +58,18 @@ def test_a_name_tells_what_a_listed_model_does(name: str, embeds: bool, ranks: b
     assert (is_embedder(name), is_reranker(name)) == (embeds, ranks)
 
 
-def test_each_family_has_a_source() -> None:
-    assert all(source.startswith("https://") for source in SOURCES.values())
+def test_each_family_has_a_source_and_a_date() -> None:
+    for source in SOURCES.values():
+        assert re.fullmatch(r"https://\S+, 2026-\d\d-\d\d", source), source
+
+
+@pytest.mark.parametrize("name", [n for n, row in known_providers().items() if row.get("serves")])
+def test_each_row_has_a_source_and_a_date(name: str) -> None:
+    """They are left out of what is read, so the file is looked at."""
+    text = files("freerouter_core.catalogue").joinpath("providers.toml").read_text("utf-8")
+    for row in tomllib.loads(text)[name]["serves"]:
+        assert row["source"].startswith("https://"), row["model"]
+        assert row["checked"].year == 2026, row["model"]
 
 
 @pytest.mark.parametrize(
@@ -144,6 +157,7 @@ def test_a_row_tells_all_facts() -> None:
             "fields": {"truncate": "NONE", "types": ["float"]},
             "limits": [{"requests": 5, "counts": "texts"}],
             "free": False,
+            "context": 100,
             "checked": "2026-11-29",
             "source": "https://acme.test",
         }
@@ -153,6 +167,7 @@ def test_a_row_tells_all_facts() -> None:
     assert served.serving.fields == (("truncate", "NONE"), ("types", ("float",)))
     assert served.serving.limits == (Limit(5, counts="texts"),)
     assert not served.free
+    assert served.context == 100
     assert read_served({"model": "x", "mode": "rerank"}).serving.space is None
 
 

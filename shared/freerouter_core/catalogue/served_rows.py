@@ -29,7 +29,7 @@ def read_served(row: Mapping[str, Any]) -> Served:
     for fact in ("checked", "source"):
         values.pop(fact, None)
     free, quality = bool(values.pop("free", True)), float(values.pop("quality", 5.0))
-    name = values.pop("space", model)
+    name, context = values.pop("space", model), values.pop("context", None)
     space = space_of(name) if mode == "embedding" else None
     if "limits" in values:
         values["limits"] = tuple(Limit(**limit) for limit in values["limits"])
@@ -39,7 +39,9 @@ def read_served(row: Mapping[str, Any]) -> Served:
         serving = Serving(space=space, **values)
     except TypeError as error:
         raise BadSetting(f"serves of {model!r}: {error}") from None
-    return Served(model=model, mode=mode, serving=serving, free=free, quality=quality)
+    return Served(
+        model=model, mode=mode, serving=serving, free=free, quality=quality, context=context
+    )
 
 
 def _frozen(value: object) -> object:
@@ -76,7 +78,7 @@ def _of_row(row: Served, account: Account) -> Model:
         provider=account.provider,
         name=row.model,
         origin=account.address,
-        context=USUAL_TOKENS if space is None else space.tokens,
+        context=row.context or (USUAL_TOKENS if space is None else space.tokens),
         free=row.free,
         prompt_price=0.0 if row.free else UNKNOWN_PRICE,
         chat=False,

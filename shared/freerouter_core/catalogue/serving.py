@@ -167,6 +167,8 @@ class Served:
     free: bool = True
     quality: float = 5.0
     """0 to 10: which reranker is asked first."""
+    context: int | None = None
+    """Tokens of one text, if the provider takes fewer than the model."""
 
     def limited(self, limit: Limit) -> Served:
         """The same under one more limit. A model without limits of its own has the account's."""

@@ -26,7 +26,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             tokens=512,
             query_prefix="Represent this sentence for searching relevant passages: ",
         ),
-        "https://huggingface.co/BAAI/bge-large-en-v1.5",
+        "https://huggingface.co/BAAI/bge-large-en-v1.5, 2026-11-30",
     ),
     (
         r"bge-base-en-v1\.5",
@@ -36,7 +36,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             tokens=512,
             query_prefix="Represent this sentence for searching relevant passages: ",
         ),
-        "https://huggingface.co/BAAI/bge-base-en-v1.5",
+        "https://huggingface.co/BAAI/bge-base-en-v1.5, 2026-11-30",
     ),
     (
         r"bge-small-en-v1\.5",
@@ -46,7 +46,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             tokens=512,
             query_prefix="Represent this sentence for searching relevant passages: ",
         ),
-        "https://huggingface.co/BAAI/bge-small-en-v1.5",
+        "https://huggingface.co/BAAI/bge-small-en-v1.5, 2026-11-30",
     ),
     (
         r"qwen3-embedding-0\.6b|qwen3-embedding:0\.6b",
@@ -60,7 +60,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             ),
             dimensions=(256, 512, 768, 1024),
         ),
-        "https://huggingface.co/Qwen/Qwen3-Embedding-0.6B, 2026-11-29",
+        "https://huggingface.co/Qwen/Qwen3-Embedding-0.6B, 2026-11-30",
     ),
     (
         r"embeddinggemma(?:-300m)?(?::300m)?",
@@ -72,7 +72,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             document_prefix="title: none | text: ",
             dimensions=(128, 256, 512, 768),
         ),
-        "https://huggingface.co/google/embeddinggemma-300m",
+        "https://ai.google.dev/gemma/docs/embeddinggemma/model_card, 2026-11-30",
     ),
     (
         r"nomic-embed-text(?:-v1\.5)?(?::v1\.5)?|text-embedding-nomic-embed-text-v1\.5",
@@ -89,7 +89,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
     (
         r"all-minilm(?:-l6-v2)?(?::(?:22m|l6-v2))?",
         Space(family="all-minilm-l6-v2", dimension=384, tokens=256),
-        "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
+        "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2/discussions/14, 2026-11-30",
     ),
     (
         r"gemini-embedding-001",
@@ -116,7 +116,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
     (
         r"mistral-embed(?:-2312)?",
         Space(family="mistral-embed", dimension=1024, tokens=8192),
-        "https://docs.mistral.ai/capabilities/embeddings/text_embeddings, 2026-11-29",
+        "https://github.com/langchain-ai/langchain/issues/20523, 2026-11-30",
     ),
     (
         r"embed-v4\.0",
@@ -151,19 +151,14 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             tokens=32_000,
             dimensions=(256, 512, 1024, 2048),
         ),
-        "https://docs.voyageai.com/docs/embeddings",
-    ),
-    (
-        r"nv-embedqa-e5-v5",
-        Space(family="nv-embedqa-e5-v5", dimension=1024, tokens=512),
-        "https://build.nvidia.com/nvidia/nv-embedqa-e5-v5",
+        "https://docs.voyageai.com/docs/embeddings, 2026-11-30",
     ),
 )
 
 SPACES: dict[str, Space] = {space.family: space for _, space, _ in _ROWS}
 """By family."""
 SOURCES: dict[str, str] = {space.family: source for _, space, source in _ROWS}
-"""By family: where its facts stand, and when they were looked up; no date: they were not."""
+"""By family: where its facts stand, and when they were looked up."""
 _NAMES = [(re.compile(names), space) for names, space, _ in _ROWS]
 _RERANKERS = re.compile(r"rerank|cross-encoder|ms-marco", re.IGNORECASE)
 _EMBEDDERS = re.compile(
