@@ -11,6 +11,7 @@ from freerouter_core.routing.lanes import Background
 from freerouter_core.routing.limits import reserve
 from freerouter_core.routing.shares import (
     GRACE,
+    LATELY,
     MOST,
     PROCESS_BITS,
     YIELD_POLL,
@@ -127,6 +128,8 @@ def test_who_shares_a_limit_is_counted() -> None:
     limited.ask(TWO + 1, 1.0)  # its other lane
     assert limited.window.shares.processes(10.0, NOW + 2.0) == 2
     assert limited.window.shares.processes(10.0, NOW + 11.2) == 1, "the other came no more"
+    assert limited.window.shares.processes(86_400.0, NOW + LATELY) == 2
+    assert limited.window.shares.processes(86_400.0, NOW + LATELY + 1.0) == 1
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ SKEW = 0.05
 """Seconds before that moment: timers and clocks differ a little."""
 YIELD_POLL = 0.05
 """Seconds after which a process that left room to others looks again."""
+LATELY = 300.0
+"""Seconds in which a process that took or waited is taken to be there still."""
 MOST = 64
 """Shares that are kept. Those that took nothing for longest are forgotten first."""
 MEMORY = 4.0
@@ -122,8 +124,12 @@ class Shares(dict[int, Share]):
         return left
 
     def processes(self, period: float, now: float) -> int:
-        """How many processes took of it, or waited, within its last period. At least one."""
-        return max(1, len({key >> 1 for key, one in self.items() if one.ends + period >= now}))
+        """How many processes took of it, or waited, lately. At least one.
+
+        Under a day's limit those of the last minutes count: others have ended since, or ask little.
+        """
+        lately = now - min(period, LATELY)
+        return max(1, len({key >> 1 for key, one in self.items() if one.ends >= lately}))
 
     def _forget(self, period: float, now: float) -> None:
         gone = [
