@@ -30,6 +30,7 @@ from freerouter_core.wire.request_transforms import (
     without_name,
     without_reasoning,
 )
+from freerouter_core.wire.terms import Terms
 from freerouter_core.wire.tool_transforms import (
     named_tool_results,
     nine_characters,
@@ -59,7 +60,7 @@ def body_of(
     account = Account(provider, "https://h/v1", "k", dialect=dialect)
     model = model or Model("a/m", provider, "a/m")
     request = request or ChatRequest([USER])
-    return build_body(request, model, account, **{"stream": False, **options})[0]
+    return build_body(request, model, account, Terms(**options))[0]
 
 
 def asked(**fields: Any) -> ChatRequest:
@@ -210,8 +211,8 @@ def test_a_structured_answer_is_continued_as_text() -> None:
     request = asked(structured=Structured({"type": "object"}))
     account, model = Account("acme", "https://h/v1", "k"), Model("a/m")
 
-    assert build_body(request, model, account, stream=False)[1] == "json_schema"
-    assert build_body(request, model, account, stream=False, prefill="{")[1] == "prompt"
+    assert build_body(request, model, account)[1] == "json_schema"
+    assert build_body(request, model, account, Terms(prefill="{"))[1] == "prompt"
 
 
 # -- reasoning -------------------------------------------------------------------------------------
@@ -735,10 +736,10 @@ def test_openrouter_reads_a_file_with_a_free_parser(
 ) -> None:
     request = ChatRequest([{"role": "user", "content": content}])
     gateway = Account("openrouter", "https://h/v1", "k", dialect="openrouter")
-    body, _ = build_body(request, model, gateway, stream=False)
-    plain, _ = build_body(request, model, Account("p", "https://h/v1", "k"), stream=False)
-    paid, _ = build_body(request, model, gateway, stream=False, free_only=False)
-    own, _ = build_body(request.but(extra_body={"plugins": []}), model, gateway, stream=False)
+    body, _ = build_body(request, model, gateway)
+    plain, _ = build_body(request, model, Account("p", "https://h/v1", "k"))
+    paid, _ = build_body(request, model, gateway, Terms(free_only=False))
+    own, _ = build_body(request.but(extra_body={"plugins": []}), model, gateway)
 
     wanted = [{"id": "file-parser", "pdf": {"engine": engine}}]
     assert body.get("plugins") == (wanted if engine else None)

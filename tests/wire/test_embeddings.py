@@ -16,6 +16,7 @@ from freerouter_core.errors import BadRequest
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.embeddings import EmbedRequest, check_texts
 from freerouter_core.wire.fault import Kind
+from freerouter_core.wire.terms import Terms
 
 NOW = 1_800_000_000.0
 SPACE = Space(family="tiny", dimension=2, query_prefix="q: ", document_prefix="d: ")
@@ -34,7 +35,7 @@ def ask(*texts: str, **options: Any) -> EmbedRequest:
 
 
 def body(request: EmbedRequest, asked: Model, account: Account = ACCOUNT, **how: Any) -> Any:
-    return request.body(asked, account, stream=False, **how)[0]
+    return request.body(asked, account, Terms(**how))[0]
 
 
 def judged(payload: object, request: EmbedRequest | None = None) -> tuple[Answer, str]:

@@ -315,6 +315,6 @@ def test_any_history_is_valid_or_refused(messages: list[Any]) -> None:
         assert "empty" in error.message
         return
     account = Account("openrouter", "https://x.test", "k", dialect="openrouter")
-    body, _ = build_body(request, Model("a/m:free"), account, stream=False)
+    body, _ = build_body(request, Model("a/m:free"), account)
 
     assert validation_error(body) is None, body

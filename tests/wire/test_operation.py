@@ -17,6 +17,7 @@ from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.json_gate import JsonGate
 from freerouter_core.wire.request import ChatRequest
 from freerouter_core.wire.structured import Structured
+from freerouter_core.wire.terms import Terms
 
 MODEL = Model("acme/a:free")
 ACCOUNT = Account("openrouter", "https://acme.test", "k")
@@ -41,7 +42,7 @@ def test_a_request_that_is_no_chat_offers_no_tools_and_wants_no_form() -> None:
 
 
 def test_a_chat_goes_to_chat_completions_and_is_read_there() -> None:
-    body, form = chat().body(MODEL, ACCOUNT, stream=False)
+    body, form = chat().body(MODEL, ACCOUNT, Terms())
     answer = chat().read({"choices": [{"message": {"content": "Hi."}}]}, MODEL)
 
     assert chat().path(MODEL) == "/chat/completions"

@@ -19,6 +19,7 @@ from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.quirks import QUIRKS, lacks_of, quirks_of
 from freerouter_core.wire.reasoning import WRITERS
 from freerouter_core.wire.request import ChatRequest
+from freerouter_core.wire.terms import Terms
 
 CALL = {"id": "call_abc:1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
 TOOL = {
@@ -75,8 +76,7 @@ def body_for(
         chat_request,
         model,
         Account(provider, "https://x.example/v1", "k", dialect=dialect),
-        stream=True,
-        prefill=resumes,
+        Terms(stream=True, prefill=resumes),
     )
     assert chat_request == before, "the caller's own messages were changed"
     return body
@@ -346,5 +346,5 @@ def test_reasoning_is_not_switched_off_for_a_model_that_must_reason() -> None:
     )
     request = ChatRequest.of("x").but(reasoning=False)
 
-    assert build_body(request, free, account, stream=False)[0]["reasoning"] == {"enabled": False}
-    assert "reasoning" not in build_body(request, bound, account, stream=False)[0]
+    assert build_body(request, free, account)[0]["reasoning"] == {"enabled": False}
+    assert "reasoning" not in build_body(request, bound, account)[0]

@@ -12,6 +12,7 @@ from freerouter_core.catalogue.providers import Account
 from freerouter_core.catalogue.serving import Serving
 from freerouter_core.wire.answer import Ranked
 from freerouter_core.wire.rerank import RerankRequest
+from freerouter_core.wire.terms import Terms
 
 ACCOUNT = Account("acme", "https://acme.test/v1", "k")
 ASK = RerankRequest("why", ["one", "two"])
@@ -39,11 +40,11 @@ def model(**serving: Any) -> Model:
 def test_the_body_is_worded_as_the_provider_takes_it(
     serving: dict[str, Any], expected: object
 ) -> None:
-    assert ASK.body(model(**serving), ACCOUNT, stream=False) == (expected, None)
+    assert ASK.body(model(**serving), ACCOUNT, Terms()) == (expected, None)
 
 
 def test_openrouter_may_charge_nothing() -> None:
-    body, _ = ASK.body(Model("a/b:free"), replace(ACCOUNT, dialect="openrouter"), stream=False)
+    body, _ = ASK.body(Model("a/b:free"), replace(ACCOUNT, dialect="openrouter"), Terms())
 
     assert body["provider"]["max_price"]["prompt"] == "0"
 

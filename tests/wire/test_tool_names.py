@@ -51,7 +51,7 @@ def test_tools_choices_calls_and_results_are_renamed_alike() -> None:
         tool_choice={"type": "function", "function": {"name": "乘法"}},
     )
     account = Account("gemini", "https://h/v1", "k")
-    body, _ = build_body(asked, Model("gemini-3-flash", "gemini"), account, stream=False)
+    body, _ = build_body(asked, Model("gemini-3-flash", "gemini"), account)
 
     assert [t["function"]["name"] for t in body["tools"]] == [sent_name(name) for name in NAMES]
     assert body["tool_choice"]["function"]["name"] == sent_name("乘法")
@@ -87,6 +87,6 @@ def test_what_needs_no_change_stays_the_same_object() -> None:
 
 def test_a_tool_without_a_function_goes_as_it_is() -> None:
     asked = ChatRequest([USER], [{"type": "odd"}])
-    body, _ = build_body(asked, Model("m", "x"), Account("x", "https://h", "k"), stream=False)
+    body, _ = build_body(asked, Model("m", "x"), Account("x", "https://h", "k"))
 
     assert body["tools"] == [{"type": "odd"}]

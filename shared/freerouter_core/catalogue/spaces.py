@@ -11,6 +11,9 @@ import re
 
 from .serving import Space, base_name
 
+_BGE_QUERY = "Represent this sentence for searching relevant passages: "
+_GEMMA_QUERY, _GEMMA_DOCUMENT = "task: search result | query: ", "title: none | text: "
+
 _ROWS: tuple[tuple[str, Space, str], ...] = (
     # (the base names of its models, the space, where the facts stand)
     (
@@ -24,7 +27,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             family="bge-large-en-v1.5",
             dimension=1024,
             tokens=512,
-            query_prefix="Represent this sentence for searching relevant passages: ",
+            query_prefix=_BGE_QUERY,
         ),
         "https://huggingface.co/BAAI/bge-large-en-v1.5, 2026-11-30",
     ),
@@ -34,7 +37,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             family="bge-base-en-v1.5",
             dimension=768,
             tokens=512,
-            query_prefix="Represent this sentence for searching relevant passages: ",
+            query_prefix=_BGE_QUERY,
         ),
         "https://huggingface.co/BAAI/bge-base-en-v1.5, 2026-11-30",
     ),
@@ -44,7 +47,7 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             family="bge-small-en-v1.5",
             dimension=384,
             tokens=512,
-            query_prefix="Represent this sentence for searching relevant passages: ",
+            query_prefix=_BGE_QUERY,
         ),
         "https://huggingface.co/BAAI/bge-small-en-v1.5, 2026-11-30",
     ),
@@ -68,8 +71,8 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             family="embeddinggemma-300m",
             dimension=768,
             tokens=2048,
-            query_prefix="task: search result | query: ",
-            document_prefix="title: none | text: ",
+            query_prefix=_GEMMA_QUERY,
+            document_prefix=_GEMMA_DOCUMENT,
             dimensions=(128, 256, 512, 768),
         ),
         "https://ai.google.dev/gemma/docs/embeddinggemma/model_card, 2026-11-30",
@@ -107,8 +110,8 @@ _ROWS: tuple[tuple[str, Space, str], ...] = (
             family="gemini-embedding-2",
             dimension=3072,
             tokens=8192,
-            query_prefix="task: search result | query: ",
-            document_prefix="title: none | text: ",
+            query_prefix=_GEMMA_QUERY,
+            document_prefix=_GEMMA_DOCUMENT,
             dimensions=(768, 1536, 3072),
         ),
         "https://docs.znapai.com/gemini-embedding, 2026-11-29",

@@ -26,6 +26,7 @@ from ..catalogue.model import ModelIdentity
 from ..wire.fault import Cause, Fault, Kind
 from ..wire.redact import redact_fault
 from ..wire.remedies import remedy
+from ..wire.terms import Terms
 from .candidates import Candidate, Candidates
 from .fit import ready
 from .guessed_bench import LONGEST_CROWDED, LONGEST_GUESS, LONGEST_LOCAL, BenchRule
@@ -283,13 +284,8 @@ class Failures:
         return self._body(attempt) != self._body(plainer)
 
     def _body(self, attempt: Attempt) -> object:
-        body, _ = self._plan.operation.body(
-            attempt.known,
-            attempt.account,
-            stream=True,
-            price_cap=attempt.price_cap,
-            prefill=attempt.resumes,
-        )
+        terms = Terms(stream=True, price_cap=attempt.price_cap, prefill=attempt.resumes)
+        body, _ = self._plan.operation.body(attempt.known, attempt.account, terms)
         return body
 
     def _only_larger(self, candidate: Candidate, fault: Fault) -> None:

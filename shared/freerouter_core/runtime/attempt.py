@@ -25,6 +25,7 @@ from ..wire.retry_after import spent_limits_reset_at
 from ..wire.splice import CannotSplice
 from ..wire.sse import SSEDecoder
 from ..wire.stream import Assembler
+from ..wire.terms import Terms
 from ..wire.tool_names import answer_with_own_names, delta_with_own_names
 from .continuation import Continuation
 from .http.transport import MAX_BODY, Response, Transport, TransportFailed
@@ -135,11 +136,13 @@ class AttemptRun:
         body, form = self._operation.body(
             attempt.known,
             attempt.account,
-            stream=plan.stream,
-            free_only=not plan.policy.allow_paid,
-            price_cap=attempt.price_cap,
-            no_train=plan.policy.no_train,
-            prefill=attempt.resumes,
+            Terms(
+                stream=plan.stream,
+                free_only=not plan.policy.allow_paid,
+                price_cap=attempt.price_cap,
+                no_train=plan.policy.no_train,
+                prefill=attempt.resumes,
+            ),
         )
         self._tool_as_text = form == "tool"
         account, content = attempt.account, _encoded(body)

@@ -16,6 +16,7 @@ from .reasoning import ReasoningSetting, turns_reasoning_off, write_reasoning
 from .refused_parameter import MAX_OUTPUT
 from .request import ChatRequest, Messages
 from .structured import Form, Structured, choose_form, write_form
+from .terms import TERMS, Terms
 from .tool_names import rename_tools
 
 
@@ -23,17 +24,11 @@ def build_body(
     request: ChatRequest,
     model: Model,
     account: Account,
-    *,
-    stream: bool,
-    free_only: bool = True,
-    price_cap: bool = True,
-    no_train: bool = False,
-    prefill: str | None = None,
+    terms: Terms = TERMS,
 ) -> tuple[Json, Form | None]:
     """(body, form): the JSON for `model` at `account`, and how structured output is requested.
 
-    `price_cap` adds the cap of price zero if the provider has one; nothing in `extra_body` lifts
-    it. `prefill`: the beginning of the answer, for the model to continue.
+    Nothing in `extra_body` lifts the cap of price zero.
     """
     quirks = quirks_of(model.wire_name, account.provider, model.lacks)
     model = _known(model, account)
@@ -41,7 +36,7 @@ def build_body(
     messages = _with_words_for_media(request.messages, model, account)
     messages = _without_foreign_reasoning(messages, model, _reasoning_kept(quirks, account))
     # Some refuse a beginning that ends with whitespace (BerriAI/litellm#2438).
-    prefill = (prefill or "").rstrip()
+    prefill = (terms.prefill or "").rstrip()
     if prefill:
         messages = _with_prefill(messages, prefill)
     body: Json = {"model": model.wire_name, "messages": messages}
@@ -52,14 +47,14 @@ def build_body(
         form = _form(request.structured, model, with_tools=bool(request.tools), prefill=prefill)
         write_form(body, request.structured, form)
     _write_reasoning(body, request.reasoning, model, account)
-    body.update(_further_fields(request.extra_body, free_only))
+    body.update(_further_fields(request.extra_body, terms.free_only))
     if account.dialect == "openrouter":
         # A file among further messages may have any spelling.
         has_file = "messages" in request.extra_body or _has_file(messages)
-        if free_only and has_file and "plugins" not in body:
+        if terms.free_only and has_file and "plugins" not in body:
             body["plugins"] = [_free_parser(model)]
-        write_preferences(body, free_only and price_cap, no_train)
-    if stream:
+        write_preferences(body, terms)
+    if terms.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     rename_tools(body)
     for quirk in quirks:

@@ -21,6 +21,7 @@ from .request import ChatRequest, Validator
 from .schema import resolve_root, schema_name
 from .structured import Form
 from .structured_reader import property_names, read_structured
+from .terms import Terms
 from .tool_calls import InvalidToolCall, ToolCall
 from .tool_names import own_names
 
@@ -36,27 +37,8 @@ class ChatOperation(Operation):
     def path(self, model: Model) -> str:
         return "/chat/completions"
 
-    def body(
-        self,
-        model: Model,
-        account: Account,
-        *,
-        stream: bool,
-        free_only: bool = True,
-        price_cap: bool = True,
-        no_train: bool = False,
-        prefill: str | None = None,
-    ) -> tuple[Json, Form | None]:
-        return build_body(
-            self.request,
-            model,
-            account,
-            stream=stream,
-            free_only=free_only,
-            price_cap=price_cap,
-            no_train=no_train,
-            prefill=prefill,
-        )
+    def body(self, model: Model, account: Account, terms: Terms) -> tuple[Json, Form | None]:
+        return build_body(self.request, model, account, terms)
 
     def form(self, model: Model, account: Account, *, prefill: str | None = None) -> Form | None:
         return form_of(self.request, model, account, prefill=prefill)

@@ -27,6 +27,7 @@ from .paid import write_preferences
 from .rejection import embedded_rejection
 from .request import Lane
 from .structured import Form
+from .terms import Terms
 from .vectors import NoVector, cosine, read_vector, unit
 
 BYTES_PER_TOKEN = 3.5
@@ -77,17 +78,7 @@ class EmbedRequest(Operation):
     def path(self, model: Model) -> str:
         return _serving(model).path or "/embeddings"
 
-    def body(
-        self,
-        model: Model,
-        account: Account,
-        *,
-        stream: bool = False,
-        free_only: bool = True,
-        price_cap: bool = True,
-        no_train: bool = False,
-        prefill: str | None = None,
-    ) -> tuple[Json, Form | None]:
+    def body(self, model: Model, account: Account, terms: Terms) -> tuple[Json, Form | None]:
         serving = _serving(model)
         texts = list(self.texts[: self.taken_by(model)])
         prefix = self.space.prefix(self.kind)
@@ -104,7 +95,7 @@ class EmbedRequest(Operation):
             body[serving.type_field] = asked
         body |= {name: value for name, value in serving.fields if model.takes(name)}
         if account.dialect == "openrouter":
-            write_preferences(body, free_only and price_cap, no_train)
+            write_preferences(body, terms)
         return body, None
 
     def read(self, payload: object, model: Model) -> Answer:

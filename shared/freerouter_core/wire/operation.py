@@ -20,6 +20,7 @@ from .json_gate import JsonGate
 from .json_values import Json
 from .request import Validator
 from .structured import Form
+from .terms import Terms
 
 MAX_ANSWER_VALUES = 100_000
 """Values that the JSON of an answer may have, unless the operation says more."""
@@ -41,17 +42,7 @@ class Operation(ABC):
         """Where the request is sent, below the account's base URL; or a whole URL."""
 
     @abstractmethod
-    def body(
-        self,
-        model: Model,
-        account: Account,
-        *,
-        stream: bool,
-        free_only: bool = True,
-        price_cap: bool = True,
-        no_train: bool = False,
-        prefill: str | None = None,
-    ) -> tuple[Json, Form | None]:
+    def body(self, model: Model, account: Account, terms: Terms) -> tuple[Json, Form | None]:
         """(the JSON for `model` at `account`, how structured output is requested)."""
 
     @abstractmethod

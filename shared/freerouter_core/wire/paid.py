@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from .json_values import Json
+from .terms import Terms
 
 FREE_FIELDS = frozenset(
     {
@@ -122,13 +123,13 @@ ZERO_PRICE = {"prompt": "0", "completion": "0"}
 """OpenRouter's price cap. As strings: numbers make an SDK drop the whole `provider` object."""
 
 
-def write_preferences(body: Json, price_cap: bool, no_train: bool) -> None:
+def write_preferences(body: Json, terms: Terms) -> None:
     """Write OpenRouter's `provider` field: that nothing may cost, and that nobody may train."""
     own = body.get("provider")
     preferences: Json = dict(own) if isinstance(own, Mapping) else {}
-    if price_cap:
+    if terms.free_only and terms.price_cap:
         preferences["max_price"] = dict(ZERO_PRICE)
-    if no_train:
+    if terms.no_train:
         preferences["data_collection"] = "deny"
     if preferences:
         body["provider"] = preferences

@@ -22,6 +22,7 @@ from .paid import write_preferences
 from .rejection import embedded_rejection
 from .request import Lane
 from .structured import Form
+from .terms import Terms
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,7 @@ class RerankRequest(Operation):
     def path(self, model: Model) -> str:
         return (model.serving or Serving()).path or "/rerank"
 
-    def body(
-        self,
-        model: Model,
-        account: Account,
-        *,
-        stream: bool = False,
-        free_only: bool = True,
-        price_cap: bool = True,
-        no_train: bool = False,
-        prefill: str | None = None,
-    ) -> tuple[Json, Form | None]:
+    def body(self, model: Model, account: Account, terms: Terms) -> tuple[Json, Form | None]:
         serving = model.serving or Serving()
         body: Json = {"model": model.wire_name}
         if serving.wording == "nvidia":
@@ -73,7 +64,7 @@ class RerankRequest(Operation):
             body["query"], body["documents"] = self.query, list(self.texts)
         body |= {name: value for name, value in serving.fields if model.takes(name)}
         if account.dialect == "openrouter":
-            write_preferences(body, free_only and price_cap, no_train)
+            write_preferences(body, terms)
         return body, None
 
     def read(self, payload: object, model: Model) -> Answer:
