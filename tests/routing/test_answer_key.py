@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -39,6 +39,26 @@ def test_a_key_is_a_hash_that_tells_nothing_of_the_prompt() -> None:
 )
 def test_how_models_are_ranked_and_asked_is_not_in_it(policy: dict[str, Any]) -> None:
     assert key(**policy) == key()
+
+
+def test_a_key_is_the_same_in_every_process() -> None:
+    """Who changes it changes `FORMAT`, too: answers of both are kept side by side."""
+    capable = Policy(capabilities=frozenset({"vision", "tools", "audio", "file", "reasoning"}))
+    assert AnswerKeys(capable, ("mark",), "mine").of(ASKED.but(tools=[LOOK]), "ada") == (
+        "c5e563ead6dbb0c5089192d9f610895148ec2d2825df6b2723b701a7773c08cd"
+    )
+
+
+def test_another_format_has_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = key()
+    monkeypatch.setattr("freerouter_core.routing.answer_key.FORMAT", 2)
+    assert key() != first
+
+
+def test_the_keys_of_a_router_do_not_depend_on_what_it_was_asked_before() -> None:
+    keys, other = AnswerKeys(Policy()), ASKED.but(sample=1)
+    for request in (ASKED, other, ChatRequest.of("x"), ASKED, other):
+        assert keys.of(request) == key(request)
 
 
 def test_what_counts_as_an_answer_is_in_it() -> None:
@@ -81,6 +101,109 @@ def test_a_model_named_by_the_request_comes_before_those_of_the_router() -> None
 def test_what_is_no_request_has_no_key() -> None:
     with pytest.raises(BadRequest):
         key(ChatRequest([{"role": "wizard", "content": "hi"}]))
+
+
+# -- every field -----------------------------------------------------------------------------------
+
+LOOK, HEAR = ({"type": "function", "function": {"name": name}} for name in ("look", "hear"))
+TOOLED = ASKED.but(tools=[LOOK])
+NAMED = ASKED.but(model="a/a:free")
+FORM = Structured(None)
+FORMS = (
+    replace(FORM, schema={"type": "object"}),
+    replace(FORM, name="b"),
+    replace(FORM, description="b"),
+    replace(FORM, method="json_mode"),
+    replace(FORM, strict=True),
+    replace(FORM, lax=True),
+)
+OTHER_REQUESTS: dict[str, tuple[ChatRequest, list[Any]]] = {
+    "messages": (ASKED, [[{"role": "user", "content": "Why is the sea blue?"}]]),
+    "tools": (TOOLED, [[], [HEAR], [LOOK, HEAR]]),
+    "tool_choice": (TOOLED, ["none", "required", LOOK]),
+    "parallel_tool_calls": (TOOLED, [True, False]),
+    "structured": (ASKED.but(structured=FORM), [None, *FORMS]),
+    "parameters": (ASKED, [{"temperature": 0.1}, {"temperature": 0.2}, {"max_tokens": 9}]),
+    "reasoning": (ASKED, [True, False, "low", "high", {"max_tokens": 9}]),
+    "extra_body": (ASKED, [{"top_k": 1}, {"top_k": 2}, {"unknown": None}]),
+    "model": (NAMED, [None, "a/b:free"]),
+    "fallback_models": (NAMED, [("a/b:free",), ("a/b:free", "a/c:free"), ("a/c:free", "a/b:free")]),
+    "sample": (ASKED, [1, 2]),
+}  # fmt: skip
+EQUAL_REQUESTS: dict[str, list[Any]] = {
+    "timeout": [3.0],
+    "validate": [print],
+    "on_wait": [print],
+    "replaces": [True],
+    "lane": ["background"],
+    "fresh": [True],
+    "label": ["a"],
+}
+OTHER_POLICIES: dict[str, list[Any]] = {
+    "preferred": [("a/a:free",), ("a/b:free",), ("a/a:free", "a/b:free")],
+    "others": [False],
+    "capabilities": [frozenset({"tools"}), frozenset({"tools", "vision"})],
+    "min_context": [9_000],
+    "min_quality": [3.0, 4.0],
+    "min_safety": [3.0, 4.0],
+    "no_train": [True],
+    "allow_paid": [True],
+}
+EQUAL_POLICIES: dict[str, list[Any]] = {
+    "kept": ["a/a:free"],
+    "strategy": ["random"],
+    "prefer": ["speed"],
+    "quality": [{"a": 3.0}],
+    "task": ["code"],
+    "max_latency": [1.0],
+    "max_cost_per_token": [1.0],
+    "max_cost_per_request": [1.0],
+    "daily_budget_usd": [1.0],
+    "max_retries": [1],
+    "max_failures": [2],
+    "exclude_failed": [1.0],
+    "retry_attempts": [1],
+    "backoff_base": [2.0],
+    "backoff_max": [2.0],
+    "backoff_jitter": [0.5],
+    "hedge": ["off"],
+    "tool_streaming": ["fragments"],
+    "on_stream_break": ["continue"],
+    "memory": [9],
+    "order": [{"a/a:free": 1}],
+}
+
+
+def test_every_field_of_a_request_and_of_a_policy_is_known_to_matter_or_not() -> None:
+    assert OTHER_REQUESTS.keys() | EQUAL_REQUESTS.keys() == {f.name for f in fields(ChatRequest)}
+    assert OTHER_POLICIES.keys() | EQUAL_POLICIES.keys() == {f.name for f in fields(Policy)}
+    formed = {n for form in FORMS for n in vars(FORM) if vars(form)[n] != vars(FORM)[n]}
+    assert formed == {f.name for f in fields(Structured)}
+
+
+@pytest.mark.parametrize("field", OTHER_REQUESTS)
+def test_what_a_request_may_ask_otherwise_changes_the_key(field: str) -> None:
+    base, values = OTHER_REQUESTS[field]
+    keys = [key(base), *(key(base.but(**{field: value})) for value in values)]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("field", EQUAL_REQUESTS)
+def test_what_a_request_says_of_itself_does_not(field: str) -> None:
+    for value in EQUAL_REQUESTS[field]:
+        assert key(ASKED.but(**{field: value})) == key()
+
+
+@pytest.mark.parametrize("field", OTHER_POLICIES)
+def test_what_a_router_accepts_changes_the_key(field: str) -> None:
+    keys = [key(), *(key(**{field: value}) for value in OTHER_POLICIES[field])]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("field", EQUAL_POLICIES)
+def test_how_a_router_chooses_does_not(field: str) -> None:
+    for value in EQUAL_POLICIES[field]:
+        assert key(**{field: value}) == key()
 
 
 # -- properties ------------------------------------------------------------------------------------
