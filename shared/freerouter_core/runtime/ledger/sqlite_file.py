@@ -24,6 +24,8 @@ BUSY_TIMEOUT = 0.025
 """Seconds of each try to get the file's lock. A transaction takes a fraction of a millisecond."""
 MAX_TRIES = 8
 """Tries to get the lock before the file counts as failed."""
+_HEADER = b"SQLite format 3\0"
+"""What every database begins with."""
 FORK_TIMEOUT = 1.0
 """Seconds a fork waits for the transaction under way."""
 
@@ -143,7 +145,13 @@ class SqliteFile:
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Its -wal and -shm files get the same permissions.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            begins = os.read(descriptor, len(_HEADER))
+        finally:
+            os.close(descriptor)
+        if begins not in (b"", _HEADER):  # SQLite would write over a short text
+            raise sqlite3.DatabaseError("file is not a database")
         db = sqlite3.connect(
             self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
         )
