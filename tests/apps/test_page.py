@@ -288,3 +288,15 @@ def test_the_page_works_inside_another_application() -> None:
             (request,) = client.get("/llm/api/v1/overview").json()["requests"]
 
     assert request["outcome"] == "answered"
+
+
+def test_a_limit_that_only_the_provider_counts_is_shown() -> None:
+    """OpenRouter tells the day's limit at `GET /key`, which is asked once a minute."""
+    w = World([SimModel("acme/a:free")], [SimAccount("sk-simulated", per_day=50)])
+    with w, TestClient(app(w.router())) as client:
+        looks = (client.get("/api/v1/overview").json() for _ in range(200))
+        day = next(line for look in looks for line in look["limits"] if line["per"] == 86_400)
+        again = client.get("/api/v1/overview").json()["limits"]
+
+    assert (day["limit"], day["used"], day["scope"]) == (50, 0, "account")
+    assert again.count(day) == 1

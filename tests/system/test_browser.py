@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 
 from freerouter_core.apps import rest
 from freerouter_core.runtime.loop.clock import Clock
@@ -194,6 +194,75 @@ def test_what_runs_and_what_waits_is_shown_while_it_lasts(page: Page) -> None:
         expect(page.locator("#line-count")).to_have_text(re.compile("^1 (running|waiting)$"))
         asked.result()
         expect(page.locator("#idle")).to_be_visible(timeout=10_000)
+
+
+def test_a_wait_counts_down(page: Page) -> None:
+    """The second request of a minute that allows one waits, and the page tells how long still."""
+    world = World([quick_model("acme/a:free")], [SimAccount(KEY, per_minute=1)], clock="real")
+    with served(world) as address, ThreadPoolExecutor() as pool:
+        ask(address)
+        page.goto(address)
+        asked = pool.submit(leave, address, "auto")
+        waiting = page.locator("#running .wait .time")
+        expect(waiting).to_have_text(re.compile(r"^\d+ s$"), timeout=10_000)
+        before = int(waiting.inner_text().split()[0])
+        expect(page.locator("#line-count")).to_have_text("1 waiting")
+        expect(page.locator("#running .wait .what")).to_contain_text("wait")
+        expect(waiting).to_have_text(f"{before - 2} s", timeout=10_000)
+        asked.result()
+
+
+def test_the_quota_through_the_day_is_a_plot(page: Page, address: str) -> None:
+    """A step for each look, from a day ago to now, inside its frame."""
+    ask(address, "cedar/mini:free")
+    _with_a_day(page, [0, 4, 9, 9, 21, 37])
+    page.goto(address)
+    plot = page.get_by_role("img", name=re.compile(r"^Used since \d\d:\d\d: at most 37 of 50$"))
+
+    expect(plot).to_be_visible()
+    drawn = plot.locator(".used").get_attribute("d") or ""
+    heights = [float(y) for y in re.findall(r"V([\d.]+)", drawn)]
+    places = [float(x) for x in re.findall(r"H([\d.]+)", drawn)]
+    assert heights == sorted(heights, reverse=True)  # more is used, so the line climbs
+    assert heights[-1] == pytest.approx(30 - 29 * 37 / 50, abs=0.01)
+    assert places == sorted(places)
+    assert places[-1] == 100
+    assert page.locator("#limits").inner_text().count("Used since") == 1, (
+        "of the day, not the minute"
+    )
+
+
+def test_a_job_tells_its_progress(page: Page, tmp_path: Path) -> None:
+    world = World([quick_model("acme/a:free", first_token=0.5)], clock="real")
+    job = world.router(api_key=KEY).bulk(
+        [f"Label {n}" for n in range(400)], tmp_path / "labels.job"
+    )
+    with served(world) as address, ThreadPoolExecutor() as pool:
+        page.goto(address)
+        done = pool.submit(lambda: sum(result.ok for result in job))
+        card = page.locator("#jobs article")
+        expect(card).to_contain_text("labels.job", timeout=10_000)
+        expect(card).to_contain_text(re.compile(r"[1-9]\d* of 400 rows done"), timeout=10_000)
+        expect(card).to_contain_text(re.compile(r"\d+ %"))
+        width = page.locator("#jobs .bar i").evaluate("fill => parseFloat(fill.style.width)")
+        assert 0 < width <= 100
+        job.close()
+        assert done.result() <= 400
+
+
+def _with_a_day(page: Page, used: list[float]) -> None:
+    """Let the service's overview tell what was used in equal steps of the last day."""
+
+    def answer(route: Route) -> None:
+        response = route.fetch()
+        body = response.json()
+        step = 86_000 / len(used)
+        for line in body["history"]:
+            begin = body["now"] - 86_000
+            line["points"] = [[begin + n * step, each] for n, each in enumerate(used)]
+        route.fulfill(response=response, json=body)
+
+    page.route("**/api/v1/overview", answer)
 
 
 def test_many_models_are_sorted_searched_and_paged(page: Page) -> None:

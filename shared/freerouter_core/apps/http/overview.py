@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from ...client.router import Router
 from ...errors import FreeRouterError
 from ...events import Answered, CalledOff, Event, GaveUp, RequestTrace
 from ...reports import Candidacy, HealthReport
+from ...reports.quota import QuotaLine, QuotaReport
 from ...routing.running import RunningRequest
 from ...runtime.runtime import Runtime
 from ..as_json import JsonObject, candidacy_as_json, jsonable
-from .quota_history import STEP, QuotaHistory
+from .quota_history import MIN_PERIOD, STEP, QuotaHistory
 
 MAX_REQUESTS = 100
 """The newest requests that are kept."""
@@ -24,6 +26,9 @@ MAX_RUNNING = 50
 """Requests under way that are shown one by one, those that began first. The others are counted."""
 MAX_JOBS = 10
 """Jobs that are shown."""
+ASK_AGAIN = 60.0
+"""Seconds between two questions to providers for their own count, which costs no quota. OpenRouter
+tells a day's limit in no other way."""
 
 
 class Overview:
@@ -37,6 +42,10 @@ class Overview:
         self.requests: deque[JsonObject] = deque(maxlen=MAX_REQUESTS)
         self.history = QuotaHistory()
         self.close = of().subscribe(self.observe)
+        self._asked = -math.inf
+        self._asking: asyncio.Task[None] | None = None
+        self._told: tuple[QuotaLine, ...] = ()
+        """What providers told of limits that nobody else counts."""
 
     def observe(self, event: Event) -> None:
         match event:
@@ -69,7 +78,7 @@ class Overview:
             health = await router.ahealth(wait=wait)
         except FreeRouterError as error:
             health, problem = HealthReport((), 0, None, ()), error.message
-        quota = await router.aquota(ask=False)
+        quota = await self._quota()
         self.history.add(time.time(), quota.lines)
         runtime = router.runtime or Runtime.current()
         running = await runtime.acall(lambda: _running(runtime))
@@ -104,12 +113,31 @@ class Overview:
 
     async def remember(self) -> None:
         """Until cancelled: remember how much of the limits is used, though nobody looks."""
-        while True:
-            await asyncio.sleep(STEP / 3)
-            if self.requests:  # else nothing was used, and no list is fetched for it
-                with contextlib.suppress(FreeRouterError):
-                    quota = await self.of().aquota(ask=False)
-                    self.history.add(time.time(), quota.lines)
+        try:
+            while True:
+                await asyncio.sleep(STEP / 3)
+                if self.requests:  # else nothing was used, and no list is fetched for it
+                    with contextlib.suppress(FreeRouterError):
+                        self.history.add(time.time(), (await self._quota()).lines)
+        finally:
+            if self._asking is not None:
+                self._asking.cancel()
+
+    async def _quota(self) -> QuotaReport:
+        """The limits as they are counted here, and as providers told them last. Never waits."""
+        now = time.monotonic()
+        if now >= self._asked + ASK_AGAIN:
+            self._asked = now
+            self._asking = asyncio.create_task(self._ask())
+        report = await self.of().aquota(ask=False)
+        counted = {_same(line) for line in report.lines}
+        told = (line for line in self._told if _same(line) not in counted)
+        return replace(report, lines=(*report.lines, *told))
+
+    async def _ask(self) -> None:
+        with contextlib.suppress(FreeRouterError):
+            lines = (await self.of().aquota()).lines
+            self._told = tuple(line for line in lines if line.per >= MIN_PERIOD)
 
 
 async def _running(runtime: Runtime) -> list[RunningRequest]:
@@ -124,6 +152,11 @@ def _job(name: str, progress: Callable[[], object]) -> JsonObject:
     except FreeRouterError as error:
         stand, problem = None, error.message
     return {"name": name, "progress": jsonable(stand), "problem": problem}
+
+
+def _same(line: QuotaLine) -> tuple[object, ...]:
+    """What two counts of one limit have in common."""
+    return line.provider, line.scope, line.kind, line.per, line.limit
 
 
 def _best_first(row: Candidacy) -> tuple[bool, bool, int]:
