@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from langchain_core.language_models import ModelProfile
@@ -134,16 +135,21 @@ class BaseFreeRouter(RouterOptions, TracedStreams):
         kwargs.pop("http_client", None)
         return serialized
 
-    # LangChain keeps the serialized form. A changed model must not keep the old one.
+    # The serialized form is kept, and so is what identifies. A changed model keeps neither.
 
     def __setattr__(self, name: str, value: object) -> None:
-        self.__dict__.pop("_serialized", None)
+        self._forget(self)
         super().__setattr__(name, value)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         copied = super().model_copy(update=update, deep=deep)
-        copied.__dict__.pop("_serialized", None)
+        self._forget(copied)
         return copied
+
+    @staticmethod
+    def _forget(model: BaseFreeRouter) -> None:
+        for name in ("_serialized", "_identified"):
+            model.__dict__.pop(name, None)
 
     # -- cache key and trace ------------------------------------------------------------------
 
@@ -159,6 +165,10 @@ class BaseFreeRouter(RouterOptions, TracedStreams):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
+        return dict(self._identified)
+
+    @cached_property
+    def _identified(self) -> dict[str, Any]:
         objects = self._objects_as_data()
         skipped = {"api_key", "http_client", *objects, *BaseChatModel.model_fields}
         options = {

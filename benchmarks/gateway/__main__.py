@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import load
+import psutil
 import upstream
 
 HERE = Path(__file__).parent
@@ -95,7 +96,12 @@ def targets(started: Started, provider: int, folder: Path, *, peers: bool) -> It
     config.write_text(json.dumps({"model_list": [{"model_name": "auto", "litellm_params": model}]}))
     program = _litellm(folder)
     command = [str(program), "--config", str(config), "--port", str(port), "--host", "127.0.0.1"]
-    process = started.run(command, LITELLM_LOG="ERROR", LITELLM_LOCAL_MODEL_COST_MAP="True")
+    process = started.run(
+        command,
+        LITELLM_LOG="ERROR",
+        LITELLM_LOCAL_MODEL_COST_MAP="True",
+        LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY="true",  # ours has no token either
+    )
     yield Target("LiteLLM proxy", port, pids=[process.pid], model="auto")
     port = free_port()
     process = started.run(
@@ -137,11 +143,15 @@ async def wait_for(target: Target) -> None:
                 break
         except (OSError, asyncio.IncompleteReadError):
             pass
-        if time.monotonic() > end:
+        if time.monotonic() > end or not all(map(_runs, target.pids)):
             raise SystemExit(f"{target.name} does not answer")
         await asyncio.sleep(0.2)
     for streamed in (False, True):
         await load.measure(target.port, _request(target, streamed=streamed), at_once=4, calls=40)
+
+
+def _runs(pid: int) -> bool:
+    return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
 
 
 def _request(target: Target, *, streamed: bool) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,7 @@ from starlette.testclient import TestClient
 
 from freerouter_core import Router
 from freerouter_core.apps import rest
+from freerouter_core.apps.cli.server import listen
 from freerouter_core.runtime.loop.clock import Clock
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.simulator.server import listening
@@ -468,3 +471,22 @@ def test_metrics_count_the_seconds_of_waits() -> None:
     assert metrics.registry.get_sample_value("freerouter_waits_seconds_total") == pytest.approx(
         7.0, abs=1.0
     )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_no_part_of_a_response_waits_for_the_client(host: str) -> None:
+    """Each write goes out at once. A response is two; the second would wait 40 ms."""
+    accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def handle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = writer.get_extra_info("socket")
+        accepted.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    listener, _ = listen(host, 0)
+    server = await asyncio.start_server(handle, sock=listener)
+    async with server:
+        _, writer = await asyncio.open_connection(host, listener.getsockname()[1])
+        assert await accepted
+        writer.close()
+        await writer.wait_closed()

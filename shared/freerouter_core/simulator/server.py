@@ -26,7 +26,8 @@ def listening(app: Callable[..., Awaitable[None]], **options: Any) -> Iterator[s
 
     `options` are those of `uvicorn.Config`, which are too many to repeat.
     """
-    listener = socket.socket()
+    # That it is TCP is said, as asyncio then sends each write at once.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, **options)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeVar
 
 import click
@@ -256,6 +257,17 @@ def serve_until_signal(
         if router is None:
             server.run(sockets=[listener])
             return
-        with server.capture_signals():
+        with server.capture_signals(), _little_garbage_collection():
             Runtime.current().call(lambda: server.serve(sockets=[listener]), serves=True)
             router.close()
+
+
+@contextlib.contextmanager
+def _little_garbage_collection() -> Iterator[None]:
+    """What is loaded stays, so it is not looked through again and again: a tenth of all CPU."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

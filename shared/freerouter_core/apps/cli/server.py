@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 def listen(host: str, port: int) -> tuple[socket.socket, str]:
     """A listening socket and its address. From now on connections are accepted."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Only where it says TCP does asyncio send each write at once. Else a response, which is two,
+    # waits 40 ms for the client to acknowledge the first.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -45,6 +48,7 @@ def server_of(
         app,
         http=bounded_protocol(),
         ws="none",
+        proxy_headers=False,  # nobody asks who a client is
         log_level=log_level,
         lifespan=lifespan,
         timeout_graceful_shutdown=grace,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from ...client.router import Router
 from ...routing.plan import Outcome
@@ -20,14 +20,23 @@ MOST_WAITING = 16
 
 def _readable(request: ChatRequest) -> ChatRequest:
     """The request of a client, which must not make this machine read its own files for it."""
+    if all(map(_is_plain, request.messages)):
+        return request
     request = readable(request)
     refuse_files_of_the_machine(request.messages)
     return request
 
 
+def _is_plain(message: object) -> bool:
+    """Whether a message is text and nothing else."""
+    return isinstance(message, Mapping) and all(isinstance(v, str) for v in message.values())
+
+
 async def answers_of(router: Router, request: ChatRequest, n: int) -> Sequence[Outcome]:
     """`n` answers, each by a request of its own. The first failure ends the others."""
     request = _readable(request)
+    if n == 1:
+        return [await router.achat(request)]
     requests = [request.but(sample=index) for index in range(n)]
     tasks = [asyncio.ensure_future(router.achat(each)) for each in requests]
     try:
