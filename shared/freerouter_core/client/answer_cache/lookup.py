@@ -88,6 +88,8 @@ class Lookup:
     read: Json
     keys: tuple[str, ...]
     cache: Cache
+    looked: bool = False
+    """Whether nothing was there a moment ago."""
 
     @property
     def account_of(self) -> dict[str, Account]:
@@ -109,13 +111,14 @@ class Lookup:
             return None
         values = self._being_kept() or self.cache.read(self.keys)
         kept = self._usable(values.get(self.keys[0])) if values else None
+        self.looked = values is not None
         return None if kept is None else self.outcome(kept)
 
     async def values(self) -> dict[str, bytes]:
         """What is kept under the keys. What is being written is newer."""
         written = self._being_kept()
-        if len(written) == len(self.keys):
-            return written
+        if len(written) == len(self.keys) or (self.looked and self.cache.shared):
+            return written  # who asks for other processes, too, looks again
         return {**await self.cache.get(self.keys), **written}
 
     def _being_kept(self) -> dict[str, bytes]:
