@@ -46,14 +46,15 @@ class BoundsMiddleware:
         ident = given if _PLAUSIBLE_ID.fullmatch(given) else f"req-{uuid.uuid4().hex}"
         request_id.set(ident)
 
+        patience = _Patience(send)
+
         async def bounded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = ident
                 if shape_of(scope["path"]) == "anthropic":
                     headers[ANTHROPIC_ID] = ident
-            async with asyncio.timeout(SEND_TIMEOUT):
-                await send(message)
+            await patience.send(message)
 
         try:
             path = scope["path"].removeprefix("/api")
@@ -63,6 +64,8 @@ class BoundsMiddleware:
                 await self.app(scope, receive, bounded)
         except TimeoutError:
             return  # the client takes nothing: the server closes what is not complete
+        finally:
+            patience.end()
 
     async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._running >= self.most:
@@ -85,3 +88,48 @@ class BoundsMiddleware:
         if not recent:
             return math.ceil(RECENT)
         return max(1, math.ceil((now - recent[0]) / len(recent)))
+
+
+class _Patience:
+    """Sends a response, and raises `TimeoutError` if the client takes nothing for `SEND_TIMEOUT`.
+
+    One lazy timer for each response, not one for each chunk, which cost a sixth of a stream.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._task: asyncio.Task[object] | None = None
+        self._began: float | None = None
+        """When the send under way began, by the loop's clock. None: there is none."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._over = False
+
+    async def send(self, message: Message) -> None:
+        loop = asyncio.get_running_loop()
+        self._task, self._began = asyncio.current_task(), loop.time()
+        if self._timer is None:
+            self._timer = loop.call_later(SEND_TIMEOUT, self._look)
+        try:
+            await self._send(message)
+        except asyncio.CancelledError:
+            if self._over and self._task is not None and not self._task.uncancel():
+                raise TimeoutError from None
+            raise
+        finally:
+            self._began = None
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._began is None:  # it waits for the model: the next send sets a timer again
+            return
+        loop = asyncio.get_running_loop()
+        left = self._began + SEND_TIMEOUT - loop.time()
+        if left > 0:
+            self._timer = loop.call_later(left, self._look)
+        elif self._task is not None:
+            self._over = True
+            self._task.cancel()

@@ -32,6 +32,7 @@ CLIENT_CLOSED = 499
 BODY_TIMEOUT = 60.0
 """Seconds in which a request's body must come."""
 T = TypeVar("T")
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 async def read_json(request: Request) -> object:
@@ -70,7 +71,7 @@ async def read_json(request: Request) -> object:
 def encoded(value: Mapping[str, object]) -> bytes:
     """JSON that any client can read, whatever a provider has sent."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = _encode(value)
     except (TypeError, ValueError):  # it holds something that JSON has no form for
         text = json.dumps(jsonable(value), ensure_ascii=False)
     return text.encode("utf-8", "replace")
