@@ -131,6 +131,30 @@ def test_with_nobody_left_the_error_lists_every_refusal() -> None:
         assert "no-vectors" in str(caught.value) or "NaN" in str(caught.value)
 
 
+@pytest.mark.parametrize(("failures", "asked"), [(9, None), (99, 25)])
+def test_a_long_job_outlives_a_bad_minute_of_its_only_provider(
+    failures: int, asked: int | None
+) -> None:
+    """An indexing run must not stop at its first bad gateway, nor ask a dead provider for long."""
+    texts = [f"text {n}" for n in range(200)]
+    with several({"alpha": embedder(script=[None, *["502"] * failures])}) as world:
+        router, alpha = world.router(), world.worlds["alpha"]
+        if asked is None:
+            assert of_space(router.embed(texts).vectors, texts)
+        else:
+            with pytest.raises(Exhausted, match="embedded and kept"):
+                router.embed(texts)
+            assert len(alpha.requests) < asked
+            assert alpha.elapsed < 120.0
+
+
+def test_somebody_who_searches_is_told_at_once() -> None:
+    with several({"alpha": embedder(script=["502"] * 9)}) as world:
+        with pytest.raises(Exhausted):
+            world.router().embed(["one"], kind="query")
+        assert world.worlds["alpha"].elapsed < 10.0
+
+
 def test_what_is_done_is_kept_when_the_rest_fails() -> None:
     with several({"alpha": embedder(script=[None, *["401"] * 9])}) as world:
         with pytest.raises(errors.FreeRouterError):

@@ -16,7 +16,7 @@ import asyncio
 import math
 import os
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...catalogue.model import Catalogue, Model
@@ -29,6 +29,7 @@ from ...errors import (
     FreeRouterError,
     NoCandidates,
 )
+from ...events import log
 from ...routing.plan import Outcome
 from ...runtime.space_records import KNOWN_TEXT, SpaceRecord
 from ...wire.answer import Vector
@@ -50,6 +51,8 @@ MANY = 20
 """Texts of a request with which the known text always travels: it costs little then."""
 MAX_PROOFS = 3
 """Providers that are tried for the known text's vector as a query."""
+PAUSES = (10.0, 20.0, 40.0)
+"""Seconds to wait after requests that failed in a row, once one was answered."""
 PROOF_LASTS = 600.0
 """Seconds for which a provider need not prove its space to requests of few texts."""
 
@@ -81,6 +84,7 @@ class EmbedJob:
         self._tally = _Tally()
         self._catalogue = Catalogue()
         self._kept = 0
+        self._pauses = deque(PAUSES)
 
     async def run(self) -> Embedded:
         """The vectors. Raises an error of the tree; what was embedded before it is kept."""
@@ -151,12 +155,15 @@ class EmbedJob:
         tasks: set[asyncio.Task[None]] = set()
         try:
             while self._todo or tasks:
-                while self._todo and len(tasks) < AT_ONCE:
+                at_once = AT_ONCE if len(self._pauses) == len(PAUSES) else 1  # after a failure one
+                while self._todo and len(tasks) < at_once:
                     tasks.add(asyncio.ensure_future(self._ask(self._batch(record), record)))
                 done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                failures = [task.exception() for task in done]
-                for failure in filter(None, failures):
-                    raise failure
+                failures = _failures_of(done)
+                if failures and tasks:  # those under way may have met the same trouble
+                    done, tasks = await asyncio.wait(tasks)
+                    failures += _failures_of(done)
+                await self._pause_after(failures)
         except FreeRouterError as error:
             self._tell_progress(error, len(wanted))
             raise
@@ -165,6 +172,19 @@ class EmbedJob:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         return record
+
+    async def _pause_after(self, failures: list[BaseException]) -> None:
+        """Wait a while if every request of a job that had begun well fails: it outlives a bad
+        minute of its only provider. Raises the first failure that nothing helps, or the last one
+        that came too often."""
+        for failure in failures:
+            passing = isinstance(failure, Exhausted) and not failure.rate_limited
+            if not passing or not self._tally.requests or not self._pauses:
+                raise failure
+        if failures:
+            pause = self._pauses.popleft()
+            log.warning("embedding goes on in %g s: %s", pause, failures[0])
+            await asyncio.sleep(pause)
 
     async def _take_kept(self, wanted: list[str], record: SpaceRecord) -> None:
         if record.known is not None:
@@ -314,6 +334,7 @@ class EmbedJob:
         self._todo.extendleft(reversed(batch[len(vectors) :]))
         self._vectors |= new
         self._tally.providers[outcome.provider] += len(new)
+        self._pauses = deque(PAUSES)
         await keep_vectors(self._cache, record.digest, self._kind(record.space), new)
 
     def _tell_progress(self, error: FreeRouterError, count: int) -> None:
@@ -326,3 +347,7 @@ class EmbedJob:
 
 def _serves(space: Space | None, wanted: Space) -> bool:
     return space is not None and space.serves(wanted)
+
+
+def _failures_of(tasks: Iterable[asyncio.Task[None]]) -> list[BaseException]:
+    return [failure for task in tasks if (failure := task.exception()) is not None]
