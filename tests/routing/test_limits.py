@@ -322,3 +322,28 @@ def test_requests_of_any_cost_share_one_budget() -> None:
 def test_an_impossible_limit_is_a_bad_setting(wrong: dict[str, Any]) -> None:
     with pytest.raises(errors.BadSetting):
         Limit(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("limit", "amount", "tokens"),
+    [
+        (Limit(100, per=60.0, counts="texts"), 80, 0),
+        (Limit(tokens=10_000, per=60.0), None, 8_000),
+    ],
+)
+def test_a_request_larger_than_its_part_of_a_limit_waits_for_an_empty_window(
+    limit: Limit, amount: int | None, tokens: int
+) -> None:
+    """Two processes that have lost their store divide a limit. Half of it holds no batch of 80
+    texts, and no prompt of 8,000 tokens: they are sent all the same, one in a window."""
+    charge = Charge("a", limit, amount)
+    windows: dict[Charge, Window] = {charge: Window()}
+
+    def ask(number: int, now: float) -> Grant | Refusal:
+        return reserve(windows.__getitem__, (charge,), number, now, tokens, parts=2)
+
+    assert isinstance(ask(2, START), Grant)
+    refused = ask(4, START + 1.0)
+    assert isinstance(refused, Refusal)
+    assert refused.until <= START + 60.0 + MARGIN
+    assert isinstance(ask(6, START + 61.0 + MARGIN), Grant)

@@ -87,7 +87,7 @@ def refused(
             for at in charge.before:
                 window.take(limit, 0, 1, at)
         amount = amount_of(charge, tokens)
-        size = _usable(limit, keep, parts)
+        size = _usable(limit, keep, parts, amount)
         until, kept = _free_at(charge, window, amount, now, size, background)
         if until <= now and lines is not None:
             left = window.shares.left_by(lane_of(number), amount, limit.per, now)
@@ -105,7 +105,7 @@ def _free_at(
     window: Window,
     amount: float,
     now: float,
-    size: int,
+    size: float,
     background: Background | None,
     left: float = 0.0,
 ) -> tuple[float, bool]:
@@ -133,12 +133,13 @@ def _wait_in_line(
     window.shares.waits(lane_of(number), waiting, opens, until, charge.limit, now)
 
 
-def _usable(limit: Limit, keep: float, parts: int) -> int:
-    """The size of a limit, less what is kept back. One of many parts holds a request at least."""
+def _usable(limit: Limit, keep: float, parts: int, amount: float) -> float:
+    """The size of a limit, less what is kept back. One of many parts holds the request at least: a
+    long prompt, or a batch of texts, may be more than a part of a minute."""
     size = int(size_of(limit) * (1 - keep))
     if keep and limit.per >= DAY and limit.requests is not None:
         size = min(size, limit.requests - DAY_RESERVE)
-    return size if parts == 1 else max(size // parts, min(size, 1))
+    return size if parts == 1 else max(size // parts, min(size, amount))
 
 
 def changes(
