@@ -124,7 +124,9 @@ class PerformanceReport(Drawn):
 def _bar(row: Performance) -> Bar:
     success = row.success
     attempts = row.answers + row.failures
-    label = f"{success or 0:.0%} of {attempts}, p95 {format_seconds(row.p95)}"
+    label = f"{success or 0:.0%} of {attempts}"
+    if row.p95 is not None:
+        label += f", p95 {format_seconds(row.p95)}"
     if success is None:
         return Bar(row.model, row.p50 or 0.0, label)
     tone: Tone = "good" if success > 0.8 else "wait" if success > 0.4 else "bad"

@@ -53,6 +53,13 @@ def pyplot() -> ModuleType:
     return pyplot
 
 
+def ticker() -> ModuleType:
+    """`matplotlib.ticker`, once matplotlib is known to be there."""
+    from matplotlib import ticker
+
+    return ticker
+
+
 def _draw(drawing: Bars, axes: Axes) -> None:
     bars = drawing.bars[:MAX_BARS]
     if len(drawing.bars) > MAX_BARS:
@@ -66,6 +73,8 @@ def _draw(drawing: Bars, axes: Axes) -> None:
         failures = [-(bar.failures or 0.0) for bar in bars]
         axes.barh(places, failures, color=COLOURS["bad"], height=0.7)
         axes.axvline(0, color=NEUTRAL, linewidth=0.8)
+        axes.xaxis.set_major_locator(ticker().MaxNLocator(integer=True))
+        axes.xaxis.set_major_formatter(lambda count, _: f"{abs(count):,.0f}")  # both sides count
     axes.set_yticks(places, [bar.name for bar in bars], fontsize=8, parse_math=False)
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
