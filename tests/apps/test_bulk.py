@@ -197,6 +197,7 @@ def test_failed_rows_are_tried_again() -> None:
         (["in.jsonl", "-o", "in.jsonl"], "would overwrite the input"),
         (["in.txt", "-o", "out.txt"], "no known ending"),
         (["in.jsonl", "-o", "o.jsonl", "--schema", "in.txt"], "is no JSON"),
+        (["in.jsonl", "-o", "o.jsonl", "-p", "{text}", "--schema", "bad.json"], "$.type is one of"),
         (["empty.csv", "-o", "o.csv"], "has no header"),
         (["resume", "nothing.job"], "there is no job nothing.job"),
         (["in.jsonl", "-o", "o.jsonl", "--job", "in.txt"], "in.txt is not a job"),
@@ -206,6 +207,7 @@ def test_what_makes_no_sense_is_said(arguments: list[str], said: str) -> None:
     write_lines("in.jsonl", batch(1))
     Path("in.txt").write_text("no database, no JSON " * 100)
     Path("empty.csv").write_text("")
+    Path("bad.json").write_text('{"type": "strin"}')
     done = bulk(*arguments)
     assert done.exit_code == 2
     assert said in done.stderr

@@ -59,7 +59,18 @@ MINUTE = Limit(requests=20)
         (Refused(0.0, 1.0, "a", limit=MINUTE), "the 20 requests a minute of groq are used"),
         (
             Refused(0.0, 1.0, "a", limit=MINUTE, kept=True),
-            "the 20 requests a minute of groq are paced or kept for interactive requests",
+            "the 20 requests a minute of groq are kept for interactive requests",
+        ),
+        (
+            Refused(0.0, 1.0, "a", limit=Limit(concurrent=3, per=DAY), kept=True),
+            "the 3 requests at once of groq are kept for interactive requests",
+        ),
+        (
+            Refused(0.0, 1.0, "a", limit=Limit(50, per=DAY, reset="utc-day"), kept=True),
+            (
+                'the 50 requests a day of groq are paced (pace="asap" is faster),'
+                " or kept for interactive requests"
+            ),
         ),
     ],
 )

@@ -8,6 +8,7 @@ from functools import lru_cache
 from ..catalogue.durations import span_words, until_words
 from ..catalogue.providers import Limit
 from .charges import Refusal, size_of
+from .pacing import PACED_PERIOD
 from .steps import Refused, Wait
 
 
@@ -33,7 +34,9 @@ def _reason(refused: Refused | Refusal, provider: str) -> str:
         return f"{provider} has no room"
     what = f"the {limit_in_words(limit)} of {provider}"
     if refused.kept:
-        return f"{what} are paced or kept for interactive requests"
+        if limit.per < PACED_PERIOD or limit.concurrent is not None:
+            return f"{what} are kept for interactive requests"
+        return f'{what} are paced (pace="asap" is faster), or kept for interactive requests'
     return f"{what} are used"
 
 

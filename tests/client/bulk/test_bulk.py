@@ -124,7 +124,14 @@ def test_a_rows_own_validator_cannot_be_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"attempts": 0}, {"concurrency": 0}, {"order": "random"}, {"changed": "?"}, {"schema": 3}],
+    [
+        {"attempts": 0},
+        {"concurrency": 0},
+        {"order": "random"},
+        {"changed": "?"},
+        {"schema": 3},
+        {"schema": {"type": "strin"}},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(tmp_path: Path, options: Any) -> None:
     with world() as w, pytest.raises(errors.BadSetting):

@@ -48,7 +48,7 @@ class _WatchedJournal(Journal):
     """Tells when the request is first sent, and how long it waits before."""
 
     sent: Callable[[], None] | None = None
-    waits: Callable[[float], None] | None = None
+    waits: Callable[[float, str], None] | None = None
 
     def add(self, at: float, what: s.Step | s.Event) -> None:
         super().add(at, what)
@@ -56,7 +56,7 @@ class _WatchedJournal(Journal):
             sent, self.sent = self.sent, None
             sent()
         elif self.waits is not None and isinstance(what, s.Sleep):
-            self.waits(what.until)
+            self.waits(what.until, "" if what.wait is None else what.wait.reason)
 
 
 class _WatchedRun(CachedRun):
@@ -133,6 +133,8 @@ class RowRun:
         """When this try was first sent, unix seconds. None: it stands in line."""
         self.waits_until = 0.0
         """Until when it stands in line or rests, as far as that is known; unix seconds."""
+        self.waits_for = ""
+        """What it waits for, in words."""
         self.idle_tries = 0
         """How often in a row nobody could be asked."""
 
@@ -157,9 +159,9 @@ class RowRun:
             return self._failed(error, run.journal, clock.now())
         return self._answered(outcome, clock.now())
 
-    def waits(self, until: float) -> None:
+    def waits(self, until: float, reason: str) -> None:
         """This try stands in line until then."""
-        self.waits_until = until
+        self.waits_until, self.waits_for = until, reason
 
     def sent(self) -> None:
         """A request of this try is being sent."""

@@ -12,6 +12,7 @@ from ...wire.answer import Answer
 from ...wire.json_values import Json
 from ...wire.request import Validator
 from ...wire.schema import schema_name
+from ...wire.schema_mistakes import schema_mistake
 from ...wire.structured import Structured
 from ...wire.structured_reader import read_structured
 
@@ -46,11 +47,13 @@ def shape_of(schema: Json | ModelClass | None, validate: Validator | None) -> Sh
     """The shape of a schema: a JSON schema, or a pydantic class, whose instances the results hold.
 
     Raises:
-        BadSetting: it is neither.
+        BadSetting: it is neither, or no valid schema.
     """
     if schema is None:
         return Shape(validate=validate)
     if isinstance(schema, dict):
+        if (mistake := schema_mistake(schema)) is not None:
+            raise BadSetting(f"schema is no valid JSON schema: {mistake}")
         structured = Structured(schema, schema_name(str(schema.get("title") or "answer")))
         return Shape(structured=structured, validate=validate, convert=ReadObject(structured, None))
     if not isinstance(schema, ModelClass):

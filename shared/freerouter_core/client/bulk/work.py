@@ -138,8 +138,9 @@ class Work:
             return f"a better time, {failures}", self._paused_until - now
         if self._in_flight or not self._runs:
             return "", None
-        until = min(run.waits_until for run in self._runs)
-        return "room under the limits", max(0.0, until - now)
+        first = min(self._runs, key=lambda run: run.waits_until)
+        what = f"room: {first.waits_for}" if first.waits_for else "room under the limits"
+        return what, max(0.0, first.waits_until - now)
 
     async def _turn(self, show: StreamBuffer[Ended] | None) -> bool:
         """Hand in, take, start. Whether the work is over."""
