@@ -195,7 +195,7 @@ class ChatFreeRouter(BaseFreeRouter):
             timeout=options.pop("timeout", None),
             lane=options.pop("lane", None),
             fresh=bool(options.pop("fresh", False)),
-            on_wait=wait_observer(run),
+            on_wait=wait_observer(run or streamed_run.get()),
             parameters=self._parameters({**options, **({"stop": stop} if stop else {})}),
         )
 

@@ -1,7 +1,8 @@
-"""`TracedStreams`: a model whose streams know their run, so that tracers see their attempts.
+"""`TracedStreams`: a model whose streams know their run.
 
-LangChain tells `_generate` its run, and does not tell `_stream`. Here `stream` finds it by a
-callback of its own, if somebody traces. While the model works, `streamed_run` is that run.
+So tracers see their attempts, and callbacks hear of their waits. LangChain tells `_generate` its
+run, and does not tell `_stream`. Here `stream` finds it by a callback of its own, if somebody
+traces or listens. While the model works, `streamed_run` is that run.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ from langchain_core.outputs import ChatResult
 from langchain_core.runnables import RunnableConfig, ensure_config
 from typing_extensions import override
 
-from .attempt_runs import Run, tracers_of
+from .attempt_runs import tracers_of
+from .waiting import WaitingRun, listens
 
-streamed_run: ContextVar[Run | None] = ContextVar("freerouter_streamed_run", default=None)
+streamed_run: ContextVar[WaitingRun | None] = ContextVar("freerouter_streamed_run", default=None)
 """The run of the stream whose next chunk is asked for."""
 T = TypeVar("T")
 
@@ -92,12 +94,14 @@ class TracedStreams(BaseChatModel):
 
 
 class _Found(BaseCallbackHandler):
-    """A callback that learns the id of a stream's run. `handlers`: the tracers of that run."""
+    """A callback that learns the id of a stream's run. `manager`: has the callbacks of that run."""
 
     run_inline = True
 
-    def __init__(self, handlers: list[BaseCallbackHandler]) -> None:
-        self.handlers = handlers
+    def __init__(self, manager: CallbackManager | AsyncCallbackManager) -> None:
+        self.handlers = manager.handlers
+        self.tags, self.metadata = manager.tags, manager.metadata
+        self.is_sync = isinstance(manager, CallbackManager)
         self.run_id = UUID(int=0)
 
     def on_chat_model_start(self, *_: Any, run_id: UUID, **__: Any) -> None:
@@ -106,17 +110,25 @@ class _Found(BaseCallbackHandler):
 
 def _followed(
     model: BaseChatModel, config: RunnableConfig | None, manager: type[BaseCallbackManager]
-) -> tuple[RunnableConfig | None, Run | None]:
-    """(the configuration to stream with, the run that it finds); None: nobody traces."""
-    if "langchain_core.tracers.base" not in sys.modules:
-        return config, None
+) -> tuple[RunnableConfig | None, WaitingRun | None]:
+    """(the configuration to stream with, the run that it finds); None: nobody traces or listens."""
     given = ensure_config(config)
     around = given.get("callbacks")
-    kind = cast("type[CallbackManager | AsyncCallbackManager]", manager)
-    tracers = tracers_of(kind.configure(around, model.callbacks, model.verbose).handlers)
-    if not tracers:
+    if not (around or model.callbacks or "langchain_core.tracers.base" in sys.modules):
         return config, None
-    found = _Found(tracers)
+    kind = cast("type[CallbackManager | AsyncCallbackManager]", manager)
+    run = kind.configure(
+        around,
+        model.callbacks,
+        model.verbose,
+        given.get("tags"),
+        model.tags,
+        given.get("metadata"),
+        model.metadata,
+    )
+    if not (tracers_of(run.handlers) or any(map(listens, run.handlers))):
+        return config, None
+    found = _Found(run)
     if isinstance(around, BaseCallbackManager):
         around = around.copy()
         around.add_handler(found, inherit=False)
@@ -125,7 +137,7 @@ def _followed(
     return RunnableConfig(**{**given, "callbacks": around}), found
 
 
-def _within(run: Run, chunks: Iterator[T]) -> Iterator[T]:
+def _within(run: WaitingRun, chunks: Iterator[T]) -> Iterator[T]:
     """The chunks of a stream, whose model is told its run."""
     with closing(cast("Generator[T, None, None]", chunks)):
         while True:
@@ -139,7 +151,7 @@ def _within(run: Run, chunks: Iterator[T]) -> Iterator[T]:
             yield chunk
 
 
-async def _awithin(run: Run, chunks: AsyncIterator[T]) -> AsyncIterator[T]:
+async def _awithin(run: WaitingRun, chunks: AsyncIterator[T]) -> AsyncIterator[T]:
     """As `_within`, for event loops."""
     async with aclosing(cast("AsyncGenerator[T, None]", chunks)):
         while True:

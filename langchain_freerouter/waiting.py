@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 from langchain_core.callbacks import (
     AsyncCallbackHandler,
-    AsyncCallbackManagerForLLMRun,
     BaseCallbackHandler,
-    BaseCallbackManager,
     CallbackManagerForLLMRun,
 )
-from langchain_core.callbacks.manager import BaseRunManager, ahandle_event, handle_event
-from langchain_core.runnables.config import var_child_runnable_config
+from langchain_core.callbacks.manager import ahandle_event, handle_event
 
 from freerouter_core.events import Waiting
 from freerouter_core.wire.request import WaitObserver
@@ -25,30 +23,29 @@ WAITING = "freerouter_waiting"
 _SILENT = (BaseCallbackHandler.on_custom_event, AsyncCallbackHandler.on_custom_event)
 
 
-def wait_observer(
-    run: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None,
-) -> WaitObserver | None:
+class WaitingRun(Protocol):
+    """What is needed of a run: a `BaseRunManager`, or one that `streamed_runs` found."""
+
+    run_id: UUID
+    handlers: list[BaseCallbackHandler]
+    tags: list[str]
+    metadata: dict[str, Any]
+
+
+def wait_observer(run: WaitingRun | None) -> WaitObserver | None:
     """What tells the callbacks of a run of its waits; None if none of them listens.
 
-    `run`: None for a stream, of which LangChain does not tell its model the run. Then the event
-    belongs to the chain or agent around it. Callbacks of an asynchronous call are called on its
-    loop.
+    Callbacks of an asynchronous call are called on its loop.
     """
-    told: BaseRunManager | BaseCallbackManager | None = run
-    run_id = None if run is None else run.run_id
-    if run is None:
-        around = (var_child_runnable_config.get() or {}).get("callbacks")
-        told = around if isinstance(around, BaseCallbackManager) else None
-        run_id = None if told is None else told.parent_run_id
-    listeners = [] if told is None else [one for one in told.handlers if _listens(one)]
-    if told is None or run_id is None or not listeners:
+    listeners = [] if run is None else [one for one in run.handlers if listens(one)]
+    if run is None or not listeners:
         return None
     names = "on_custom_event", "ignore_custom_event", WAITING
-    about: dict[str, Any] = {"run_id": run_id, "tags": told.tags, "metadata": told.metadata}
+    about: dict[str, Any] = {"run_id": run.run_id, "tags": run.tags, "metadata": run.metadata}
     loop = None
     with contextlib.suppress(RuntimeError):  # it is a synchronous call
         loop = asyncio.get_running_loop()
-    if isinstance(run, CallbackManagerForLLMRun) or loop is None:
+    if getattr(run, "is_sync", isinstance(run, CallbackManagerForLLMRun)) or loop is None:
         return lambda event: handle_event(listeners, *names, asdict(event), **about)
 
     def tell(event: Waiting) -> None:
@@ -62,6 +59,7 @@ def wait_observer(
     return tell
 
 
-def _listens(handler: BaseCallbackHandler) -> bool:
+def listens(handler: BaseCallbackHandler) -> bool:
+    """Whether a callback has a use for custom events."""
     own = type(handler).on_custom_event not in _SILENT
     return own and not handler.ignore_custom_event

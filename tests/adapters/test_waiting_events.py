@@ -84,7 +84,6 @@ async def test_an_asynchronous_callback_is_called_on_its_own_loop(options: dict[
 
 
 async def test_events_of_a_chain_are_in_its_stream_of_events(options: dict[str, Any]) -> None:
-    """A stream's model is not told its run: the event is the chain's."""
     chain = RunnableLambda(str.upper) | ChatFreeRouter(**options)
     names = [
         event["name"]
@@ -95,11 +94,28 @@ async def test_events_of_a_chain_are_in_its_stream_of_events(options: dict[str, 
     await asyncio.to_thread(lambda: list(chain.stream("Hello", {"callbacks": [handler]})))
 
     assert names == [WAITING]
-    assert [name for name, _, _ in handler.told] == [WAITING]
+    assert [(name, run_id) for name, _, run_id in handler.told] == [(WAITING, *handler.runs)]
+
+
+async def test_a_stream_tells_its_own_waits(options: dict[str, Any]) -> None:
+    llm, sync, plain, other = ChatFreeRouter(**options), Handler(), Handler(), AsyncHandler()
+    await asyncio.to_thread(lambda: list(llm.stream("Hello", {"callbacks": [sync]})))
+    async for _ in llm.astream("Hello", {"callbacks": [other, plain]}):
+        pass
+    await asyncio.to_thread(options["router"].runtime.flush)
+    await asyncio.sleep(0.05)
+
+    assert [(name, run_id) for name, _, run_id in sync.told] == [(WAITING, *sync.runs)]
+    assert [(name, run_id) for name, _, run_id in plain.told] == [(WAITING, *plain.runs)]
+    assert [name for name, _, _ in other.told] == [WAITING]
 
 
 def test_who_does_not_listen_costs_nothing() -> None:
     assert wait_observer(None) is None
+
+
+def test_a_silent_callback_of_a_stream_is_not_told(options: dict[str, Any]) -> None:
+    assert list(ChatFreeRouter(**options).stream("Hello", {"callbacks": [Silent()]}))
 
 
 def test_a_silent_callback_is_not_told(options: dict[str, Any]) -> None:
