@@ -17,6 +17,7 @@ from ..context import Context
 from ..resolve import LONGEST_LINE, Resolved
 from .forecasting import progress_of
 from .job_store import Counts, Ended, JobStore, Wish, Worker
+from .live import shown_live
 from .open_job import open_job
 from .options import WorkOptions
 from .reading import InputReader
@@ -86,9 +87,12 @@ class Bulk:
                 await stream.aclose()
 
     def run(self) -> BulkProgress:
-        """Work until the job is done, without looking at results. Returns how it stands."""
+        """Work until the job is done, without looking at results. Returns how it stands.
+
+        In a notebook its progress is shown meanwhile.
+        """
         work = self._new_work()
-        with self._listed():
+        with self._listed(), shown_live(self.progress):
             self._context.runtime.call(lambda: work.run(None))
         return self.progress()
 
