@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import subprocess
-import time
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -241,8 +241,25 @@ def test_lines_that_cannot_be_read_are_rows_with_problems() -> None:
 # -- the whole, in real time ---------------------------------------------------------------------
 
 
-def world() -> World[Any]:
-    models = [SimModel(f"a/{n}:free", first_token=0.1, speed=1e4) for n in range(2)]
+class Answers:
+    """Answers, and lets a test wait until so many were given."""
+
+    def __init__(self) -> None:
+        self._given, self._news = 0, threading.Condition()
+
+    def __call__(self, body: dict[str, Any]) -> str:
+        with self._news:
+            self._given += 1
+            self._news.notify_all()
+        return "an answer"
+
+    def wait_for(self, count: int) -> None:
+        with self._news:
+            assert self._news.wait_for(lambda: self._given >= count, timeout=60.0)
+
+
+def world(answers: Answers) -> World[Any]:
+    models = [SimModel(f"a/{n}:free", first_token=0.1, speed=1e4, says=answers) for n in range(2)]
     return World(models, clock="real")
 
 
@@ -265,32 +282,20 @@ def command(url: str, folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for_lines(path: Path, count: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if path.exists() and path.read_text("utf-8").count("\n") >= count:
-            return
-        if process.poll() is not None:
-            break
-        time.sleep(0.02)
-    process.kill()
-    raise AssertionError(process.communicate()[1])
-
-
 FREE = ("--concurrency", "8", "-q")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_300_rows_with_kill_9_and_resume_from_the_shell(serve: Serve, tmp_path: Path) -> None:
-    w = world()
+    w = world(answers := Answers())
     url = serve(w)
     write_lines("in.jsonl", batch(300))
-    out, lives = tmp_path / "out.jsonl", 0
-    for lines in (40, 120, 200):
+    lives = 0
+    for given in (40, 120, 200):
         arguments = ("in.jsonl", "-o", "out.jsonl") if not lives else ("resume", "out.jsonl")
         with command(url, tmp_path, *arguments, *FREE) as process:
-            wait_for_lines(out, lines, process)
+            answers.wait_for(given)
             process.kill()
         lives += 1
     process = command(url, tmp_path, "resume", "out.jsonl", *FREE)
@@ -309,11 +314,11 @@ def test_300_rows_with_kill_9_and_resume_from_the_shell(serve: Serve, tmp_path: 
 def test_a_signal_lets_what_is_in_flight_finish_and_says_how_to_go_on(
     serve: Serve, tmp_path: Path, number: int
 ) -> None:
-    w = world()
+    w = world(answers := Answers())
     url = serve(w)
     write_lines("in.jsonl", batch(300))
     process = command(url, tmp_path, "in.jsonl", "-o", "out.jsonl", *FREE)
-    wait_for_lines(tmp_path / "out.jsonl", 20, process)
+    answers.wait_for(20)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
 

@@ -1,0 +1,98 @@
+"""A day whose limit nobody states: what a job may take of it while people ask, too."""
+
+from __future__ import annotations
+
+import pytest
+
+from freerouter_core import Limit
+from freerouter_core.catalogue.calendar import DAY, HOUR
+from freerouter_core.catalogue.providers import Account
+from freerouter_core.routing.unstated_days import AT_ONCE, FIRST, LOOK, PEOPLE, UnstatedDays
+
+from .driver import account
+
+MIDNIGHT = 20_000 * DAY
+UNKNOWN = account("one")
+STATED = account("one", limits=(Limit(200, per=DAY, reset="utc-day"),))
+
+
+def taken(days: UnstatedDays, now: float, of: Account = UNKNOWN, most: int = 10_000) -> int:
+    """How many a job takes at a moment."""
+    for n in range(most):
+        if days.free_at(of, now) > now:
+            assert days.free_at(of, now) == now + LOOK
+            return n
+        days.sent(of.scope, now, background=True)
+    return most
+
+
+def asked(days: UnstatedDays, now: float, requests: int = 1) -> None:
+    for _ in range(requests):
+        days.sent(UNKNOWN.scope, now, background=False)
+
+
+def test_a_job_alone_goes_as_fast_as_it_can() -> None:
+    days = UnstatedDays()
+    assert taken(days, MIDNIGHT) == 10_000
+
+
+def test_beside_people_it_takes_little_at_first_and_more_each_hour() -> None:
+    days = UnstatedDays()
+    asked(days, MIDNIGHT)
+    at_first = taken(days, MIDNIGHT)
+    assert at_first == pytest.approx(AT_ONCE * (1 - PEOPLE) * FIRST, abs=1.0)
+    by_hour = [taken(days, MIDNIGHT + hour * HOUR) for hour in range(1, 8)]
+    assert 0 < by_hour[0] < FIRST / 4
+    assert by_hour == sorted(by_hour)
+    assert taken(days, MIDNIGHT + 11 * HOUR) == 10_000  # no such limit is known anywhere
+
+
+def test_a_day_after_the_last_of_them_it_is_alone_again() -> None:
+    days = UnstatedDays()
+    asked(days, MIDNIGHT)
+    assert taken(days, MIDNIGHT + HOUR) < FIRST
+    assert taken(days, MIDNIGHT + DAY + 1.0) == 10_000
+
+
+def test_where_limits_are_stated_none_is_presumed() -> None:
+    for of in (STATED, account("one", limits=(Limit(20),)), account("one", local=True)):
+        days = UnstatedDays()
+        asked(days, MIDNIGHT)
+        assert taken(days, MIDNIGHT, of) == 10_000
+
+
+@pytest.mark.parametrize("of", [UNKNOWN, STATED])
+def test_a_limit_that_was_run_into_is_remembered_the_day_after(of: Account) -> None:
+    days = UnstatedDays()
+    asked(days, MIDNIGHT, 30)
+    for _ in range(11):
+        days.sent(of.scope, MIDNIGHT + HOUR, background=True)
+    days.spent(of.scope, MIDNIGHT + HOUR)  # the last of 41 was refused
+
+    asked(days, MIDNIGHT + DAY)
+    assert taken(days, MIDNIGHT + DAY, of) == pytest.approx(AT_ONCE * 10, abs=1.0)
+    evening = MIDNIGHT + DAY + 20 * HOUR
+    assert 0 < taken(days, evening, of) <= 10
+
+
+def test_a_day_that_is_survived_ends_the_memory() -> None:
+    days = UnstatedDays()
+    asked(days, MIDNIGHT, 10)
+    days.spent(UNKNOWN.scope, MIDNIGHT)
+    asked(days, MIDNIGHT + DAY, 1_000)
+    asked(days, MIDNIGHT + 2 * DAY)
+    share = 2 * 1_000 - 1_000
+    assert taken(days, MIDNIGHT + 2 * DAY) == pytest.approx(AT_ONCE * share, abs=1.0)
+
+
+def test_nothing_is_left_where_people_take_more_than_there_seems_to_be() -> None:
+    days = UnstatedDays()
+    asked(days, MIDNIGHT, 60)
+    assert taken(days, MIDNIGHT) == 0
+
+
+def test_what_people_took_before_a_pause_of_days_says_nothing_of_yesterday() -> None:
+    days = UnstatedDays()
+    asked(days, MIDNIGHT, 45)
+    asked(days, MIDNIGHT + 3 * DAY)
+    assert taken(days, MIDNIGHT + 3 * DAY) > 0
