@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from freerouter_core import Limit
 from freerouter_core.catalogue.calendar import DAY, HOUR
 from freerouter_core.routing.charges import Charge
-from freerouter_core.routing.demand import HALF_LIFE, PRIOR, PRIOR_DAY, UNSEEN, USUAL, Demand
+from freerouter_core.routing.demand import (
+    HALF_LIFE,
+    PRIOR,
+    PRIOR_ASKED,
+    PRIOR_DAY,
+    UNSEEN,
+    USUAL,
+    Demand,
+)
 from freerouter_core.routing.demand_book import DemandBook
 from freerouter_core.routing.window import Window
 
@@ -77,6 +85,9 @@ def test_hours_that_were_never_seen_are_like_the_others_and_the_one_now() -> Non
     demand = Demand.unknown(48, MIDNIGHT)
     assert demand.rest(MIDNIGHT, MIDNIGHT + DAY, 48) == pytest.approx(PRIOR_DAY * 48)
     assert demand.rest(MIDNIGHT + DAY / 2, MIDNIGHT + DAY, 48) == pytest.approx(PRIOR_DAY * 24)
+
+    demand.asked(1.0, MIDNIGHT)
+    assert demand.rest(MIDNIGHT, MIDNIGHT + DAY, 48) == pytest.approx(PRIOR_ASKED * 48)
 
     demand.asked(9.0, MIDNIGHT)
     assert demand.rest(MIDNIGHT, MIDNIGHT + DAY, 48) == pytest.approx(9.0 * 24)

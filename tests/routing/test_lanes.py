@@ -14,7 +14,7 @@ from freerouter_core import Limit
 from freerouter_core.catalogue.calendar import DAY, HOUR
 from freerouter_core.catalogue.providers import Account as ProviderAccount
 from freerouter_core.routing.charges import Charge, Grant, Refusal
-from freerouter_core.routing.demand import Demand
+from freerouter_core.routing.demand import PRIOR_ASKED, Demand
 from freerouter_core.routing.lanes import Background, Place
 from freerouter_core.routing.limits import reserve, settle
 from freerouter_core.routing.pacing import AT_ONCE, pacing
@@ -256,6 +256,18 @@ def test_a_job_that_starts_late_catches_up() -> None:
     account = Account(charge(**DAILY))
 
     assert account.many(MIDNIGHT + DAY / 2, background=True) == pytest.approx(56, abs=2)
+
+
+def test_where_people_ask_whose_hours_nobody_knows_it_does_not_catch_up() -> None:
+    noon = MIDNIGHT + DAY / 2
+    asked = Demand.unknown(100, noon)
+    asked.asked(1.0, noon)
+
+    first = Account(charge(**DAILY), asked).many(noon, background=True)
+    assert first == pytest.approx((100 - 100 * PRIOR_ASKED / 2) * AT_ONCE, abs=2)
+    assert spent(Account(charge(**DAILY), asked), range(12, 24))[-1] >= 99
+    known = Demand(hours=[0.1] * 24, since=MIDNIGHT - DAY, hour=10**9)
+    assert Account(charge(**DAILY), known).many(noon, background=True) > 50
 
 
 def test_what_interactive_requests_took_is_no_longer_the_jobs() -> None:

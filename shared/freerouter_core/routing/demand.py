@@ -5,7 +5,8 @@ one (an hour, a day, a month) it keeps how much was asked for in each hour. Peop
 the same hour of the day is the best guess. It rises fast and falls slowly: a reserve that is too
 large costs a job some time, one that is too small costs a person an answer.
 
-While an hour was never seen, a part of the limit is assumed (`PRIOR`, `PRIOR_DAY`).
+While an hour was never seen, a part of the limit is assumed (`PRIOR`, `PRIOR_DAY`). Once somebody
+has asked, nearly all of a day is (`PRIOR_ASKED`): those who begin to work seldom stop after one.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ PRIOR = 0.75
 """The part of a short limit that interactive requests are thought to want at first."""
 PRIOR_DAY = 0.5
 """The part of a long limit that they are thought to want while nothing is known."""
+PRIOR_ASKED = 0.95
+"""The same once an interactive request was seen."""
 HALF_LIFE = 1_200.0
 """Seconds in which the most that was wanted lately counts for half."""
 RISE, FALL = 0.5, 0.2
@@ -45,6 +48,8 @@ class Demand:
     """What was seen in it so far."""
     last: float = 0.0
     """What was in use at the last look (long limits)."""
+    since: float = 0.0
+    """When it was first looked at."""
     peak: float = 0.0
     """The most that was wanted lately, at `peak_at`."""
     peak_at: float = 0.0
@@ -52,7 +57,7 @@ class Demand:
     @classmethod
     def unknown(cls, size: float, now: float, used: float = 0.0) -> Demand:
         """Of a limit of this size that was never looked at. `used`: of it by interactive ones."""
-        return cls(hour=int(now // HOUR), last=used, peak=PRIOR * size, peak_at=now)
+        return cls(hour=int(now // HOUR), last=used, since=now, peak=PRIOR * size, peak_at=now)
 
     def wanted(self, amount: float, now: float) -> bool:
         """So much of a short limit is wanted at a time. Returns whether that is news."""
@@ -95,14 +100,20 @@ class Demand:
     def joined(self, other: Demand) -> Demand:
         """What both know: the later hour counts, and the higher of two peaks."""
         later = other if (other.hour, other.value) > (self.hour, self.value) else self
-        at = max(self.peak_at, other.peak_at)
+        at, since = max(self.peak_at, other.peak_at), min(self.since, other.since)
         peak = max(self._recent(at), other._recent(at))
-        return replace(later, hours=list(later.hours), peak=peak, peak_at=at)
+        return replace(later, hours=list(later.hours), since=since, peak=peak, peak_at=at)
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether an interactive request was ever seen under a long limit."""
+        return self.value > 0.0 or self.last > 0.0 or max(self.hours) > 0.0
 
     def _unseen(self, size: float) -> float:
         seen = [value for value in self.hours if value != UNSEEN]
         usual = sum(seen) / len(seen) if seen else 0.0
-        return max(PRIOR_DAY * size / HOURS, usual, self.value)
+        prior = PRIOR_ASKED if self.was_asked else PRIOR_DAY
+        return max(prior * size / HOURS, usual, self.value)
 
     def _recent(self, now: float) -> float:
         half_lives = max(0.0, now - self.peak_at) / HALF_LIFE

@@ -184,6 +184,8 @@ class Failures:
                 model.identity, attempt.form, now, last=self._is_last_form(attempt, now)
             )
         limits.refused(account, model, fault, now, candidate.place)
+        if fault.cause is Cause.ACCOUNT_DAY:
+            self._state.days.spent(account.scope, now)
         if fault.kind is Kind.ACCOUNT or fault.effect.crowded:
             self._state.slow_start.refused(account.scope, now)
         if fault.effect.suspect:

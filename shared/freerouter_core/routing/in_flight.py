@@ -122,6 +122,7 @@ class Flights:
         candidate.place = state.adaptive_limits.sent(candidate.account, model, now)
         if self._background:
             state.slow_start.sent(candidate.account.scope)
+        state.days.sent(candidate.account.scope, now, background=self._background)
         self._flights.append(
             InFlight(
                 attempt=attempt,

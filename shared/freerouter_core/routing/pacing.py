@@ -8,7 +8,8 @@ then is taken by the job.
 matter to it at which hour of the day it spends them. To a person who comes in the evening it does.
 So with the pace "even" background requests are never far ahead of the clock: after half of the day
 they have taken about half of what the day leaves to them. `AT_ONCE` of it is taken at once,
-because many jobs are small. A job that starts late catches up. With "asap" only the reserve stays.
+because many jobs are small. A job that starts late catches up, unless people were seen to ask and
+nobody knows yet how much they will. With "asap" only the reserve stays.
 
 In the unit of `worth`, seconds of callers: a background request gains nothing by coming early in
 the day, and so nothing may be risked for it.
@@ -63,8 +64,11 @@ def pacing(
     if window.background + amount > share:
         due = _reserve_shrinks(limit, window, demand, now, end, amount)
     elif pace == "even" and limit.per >= PACED_PERIOD:
-        ahead = ((window.background + amount) / share - AT_ONCE) / (1.0 - AT_ONCE)
-        due = max(now, start + ahead * EARLY * (end - start))
+        taken, at_once = window.background + amount, max(AT_ONCE * share, amount)
+        if taken > at_once:  # the first may always go, if it fits
+            begins = max(start, demand.since) if demand.was_asked else start
+            ahead = (taken - at_once) / (share - at_once)
+            due = max(now, begins + ahead * EARLY * (end - begins))
     return Pacing(reserved, share, due)
 
 

@@ -12,6 +12,7 @@ from .health_book import HealthBook
 from .need import Need
 from .policy import Policy
 from .slow_start import SlowStart
+from .unstated_days import UnstatedDays
 
 
 @dataclass(kw_only=True)
@@ -21,6 +22,7 @@ class RoutingState:
     health: HealthBook = field(default_factory=HealthBook)
     adaptive_limits: AdaptiveLimits = field(default_factory=AdaptiveLimits)
     slow_start: SlowStart = field(default_factory=SlowStart)
+    days: UnstatedDays = field(default_factory=UnstatedDays)
     price_caps: dict[str, bool] = field(default_factory=dict)
     """By account scope: whether the price cap is understood (True) or does harm (False)."""
     requests: int = 0
@@ -35,9 +37,11 @@ class RoutingState:
             self.health.touched.add(f"g|{scope}")
 
     def held_until(self, account: Account, now: float) -> float:
-        """When a background request of an account may go; `now`: at once. See `SlowStart`."""
+        """When a background request of an account may go; `now`: at once. See `SlowStart` and
+        `UnstatedDays`."""
         under_way = self.adaptive_limits.in_flight.get(account.scope, 0)
-        return self.slow_start.free_at(account.scope, under_way, now)
+        started = self.slow_start.free_at(account.scope, under_way, now)
+        return max(started, self.days.free_at(account, now))
 
     def charges(
         self, candidate: Candidate, need: Need, policy: Policy, now: float

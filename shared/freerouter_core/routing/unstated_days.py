@@ -1,0 +1,117 @@
+"""`UnstatedDays`: what background requests may take of a day whose limit nobody states.
+
+Most free tiers have a limit of the day, and many are small: 50, 200, 250 or 1,000 requests are
+usual. A job that finds such a limit by running into it has spent the day of everybody. So where
+people ask an account of which no limit is known at all, a day of the smallest usual size is
+presumed. It doubles in each quarter of an hour that it is survived. A job takes half of it, evenly
+over the day. Who states a minute and no day has none.
+
+What a refusal told is known better: so many requests were sent today. It also counts for an account
+whose stated limit is larger than the true one, and it is remembered for the days to come, until one
+is survived.
+
+Where nobody asks but the job, there is nobody to leave anything to, and it goes as fast as it can.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..catalogue.calendar import DAY
+from ..catalogue.providers import Account
+
+FIRST = 50.0
+"""Requests of a day that are presumed at first."""
+DOUBLES = 900.0
+"""Seconds in which that doubles, as long as nobody is refused."""
+LARGEST = 100_000.0
+"""Requests of a day from which on no limit is presumed."""
+PEOPLE = 0.5
+"""The part of a day that is left to interactive requests, unless they took more the day before."""
+AT_ONCE = 0.1
+"""The part of its share that a job may take at once."""
+LOOK = 60.0
+"""Seconds after which a request that was held back looks again."""
+
+
+@dataclass(slots=True)
+class _Day:
+    """The day of one account (UTC). Times are unix seconds."""
+
+    number: int
+    interactive: int = 0
+    background: int = 0
+    yesterday: int = 0
+    """Interactive requests of the day before."""
+    asked_at: float = 0.0
+    """When the last interactive request was sent; 0: none ever was."""
+    since: float = 0.0
+    """When the first of them was."""
+    survived: int = 0
+    """The most requests of a day that were sent without a refusal."""
+    told: int | None = None
+    """The requests of a day after which one was refused."""
+    refused: bool = False
+    """Whether that was today."""
+
+    @property
+    def sent(self) -> int:
+        return self.interactive + self.background
+
+
+class UnstatedDays:
+    """By the account's scope, in this process. Times are unix seconds."""
+
+    def __init__(self) -> None:
+        self._days: dict[str, _Day] = {}
+
+    def sent(self, scope: str, now: float, *, background: bool) -> None:
+        """A request of an account was sent."""
+        day = self._day(scope, now)
+        if background:
+            day.background += 1
+        else:
+            day.interactive += 1
+            day.asked_at = now
+            day.since = day.since or now
+
+    def spent(self, scope: str, now: float) -> None:
+        """A request was refused, because the day's limit was full."""
+        day = self._day(scope, now)
+        if not day.refused:
+            day.told, day.refused, day.survived = max(1, day.sent - 1), True, 0
+
+    def free_at(self, account: Account, now: float) -> float:
+        """When a background request of an account may go; `now`: at once."""
+        if account.scope not in self._days:
+            return now
+        day = self._day(account.scope, now)
+        if not day.asked_at or now - day.asked_at > DAY:
+            return now
+        if day.told is None and (account.local or account.limits):
+            return now
+        midnight = day.number * DAY
+        begins = max(midnight, day.since)
+        grown = max(FIRST, 2.0 * day.survived) * 2.0 ** ((now - begins) / DOUBLES)
+        size = day.told or grown
+        if size >= LARGEST:
+            return now
+        passed = (now - begins) / (midnight + DAY - begins)
+        people = max(PEOPLE * size, day.yesterday)
+        share = max(0.0, size - max(people, day.interactive))
+        allowed = share * (AT_ONCE + (1.0 - AT_ONCE) * passed)
+        return now if day.background < allowed else now + LOOK
+
+    def _day(self, scope: str, now: float) -> _Day:
+        """The account's day, which is a new one after midnight."""
+        number = int(now // DAY)
+        day = self._days.get(scope)
+        if day is None:
+            day = self._days[scope] = _Day(number)
+        if number > day.number:
+            if not day.refused and (day.told is None or day.sent > day.told):
+                day.told, day.survived = None, max(day.survived, day.sent)
+            day.yesterday = day.interactive if number == day.number + 1 else 0
+            day.number, day.refused = number, False
+            day.interactive, day.background = 0, 0
+        return day
