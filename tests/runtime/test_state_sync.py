@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from freerouter_core import ChatRequest, Provider, Router, Runtime, errors
+from freerouter_core import ChatRequest, Limit, Provider, Router, Runtime, errors
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.runtime.ledger.state_sync import StateSync
 from freerouter_core.runtime.loop.clock import RealClock
@@ -201,3 +201,32 @@ def test_the_file_holds_no_key(serve: Any, tmp_path: Path, monkeypatch: pytest.M
     assert key.encode() not in content
     assert key[6:].encode() not in content
     assert (tmp_path / "state.db").stat().st_mode & 0o077 == 0
+
+
+def test_what_people_usually_want_is_known_after_a_restart(tmp_path: Path) -> None:
+    """A job that is started again still leaves the evening to those who come then."""
+    limits = [Limit(100, per=86_400.0, reset="utc-day")]
+    state = f"sqlite:///{tmp_path}/s.db"
+    with World([SimModel("a/m:free", first_token=0.0)], clock="real") as world:
+        client = world.transport()
+        provider = Provider("openrouter", "https://x.invalid/api/v1", "k", limits=limits)
+
+        def process() -> tuple[Runtime, Router]:
+            runtime = Runtime(clock=RealClock(), client=client, cache=None, state=state)
+            return runtime, Router(providers=(provider,), runtime=runtime)
+
+        first, router = process()
+        router.chat("somebody asks")
+        (window,) = first.ledger.demands.by_window
+        learnt = first.ledger.demands.by_window[window]
+        learnt.hours = [float(hour) for hour in range(24)]
+        first.ledger.demands.touched.add(window)
+        router.chat("somebody asks again")
+        first.close()
+
+        second, router = process()
+        router.health()
+        known = second.ledger.demands.by_window[window]
+        second.close()
+    assert known.hours == learnt.hours
+    assert known.since == learnt.since
