@@ -276,6 +276,21 @@ def test_a_variant_that_will_not_do_is_the_one_to_be_replaced(place: str) -> Non
     assert sorted(texts) == ["answer 1", "answer 3", "answer 4"]
 
 
+def test_a_variant_that_a_validator_rejects_is_the_one_to_be_replaced(place: str) -> None:
+    world = a_world()
+    router = world.router(answer_cache=AnswerCache(variants=2, store=place))
+    warm = ChatRequest.of("hi").but(parameters={"temperature": 1})
+    assert [router.chat(warm).text for _ in range(2)] == ["answer 1", "answer 2"]
+
+    def not_the_first(answer: Answer) -> None:
+        if answer.text == "answer 1":
+            raise ValueError("not this one")
+
+    texts = {router.chat(warm.but(validate=not_the_first)).text for _ in range(6)}
+    assert texts == {"answer 2", "answer 3"}
+    assert len(world.asked) == 3
+
+
 def test_guards_decide_what_is_shared() -> None:
     world = a_world()
 
@@ -542,6 +557,25 @@ async def test_others_terms_are_others_streams() -> None:
     results = await at_once(router, *map(_rest, streams), hard)
     assert results[0] == results[1] == "answer 1"
     assert isinstance(results[2], Exhausted)
+
+
+async def test_who_joins_gets_calls_as_he_wants_them() -> None:
+    world = World([SimModel("acme/a:free", speed=10)])
+    request = ChatRequest.of("look").but(tools=[TOOL], tool_choice="required")
+    router = world.router(answer_cache="memory")
+    pieces = router.with_options(tool_streaming="fragments")
+
+    async def deltas(of: Router) -> list[Delta]:
+        return [delta async for delta in of.astream(request)]
+
+    for first, second in ((router, pieces), (pieces, router)):
+        router.clear_cache()
+        told = await at_once(first, deltas(first), deltas(second), after_streams(deltas(second)))
+        for of, seen in zip((first, second, second), told, strict=True):
+            whole = of is router
+            assert any(delta.tool_calls for delta in seen) == whole
+            assert any(delta.fragments for delta in seen) != whole
+    assert len(world.asked) == 2
 
 
 async def test_nobody_who_is_waited_for_waits_for_the_background() -> None:

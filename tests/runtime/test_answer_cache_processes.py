@@ -87,10 +87,8 @@ def test_four_processes_send_each_question_once(serve: Any, place: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(240)  # processes start and are killed, again and again
 def test_a_process_that_is_killed_while_it_writes_leaves_no_torn_answer(
-    serve: Any, tmp_path: Path
+    serve: Any, place: str
 ) -> None:
-    path = tmp_path / "x.db"
-    place = f"sqlite:///{path}"
     world = World([SimModel("acme/a:free", first_token=0.0, speed=1e6)], clock="real")
     url = serve(world)
     for at in (5, 8, 13):  # the last answer is still being written
@@ -112,9 +110,10 @@ def test_a_process_that_is_killed_while_it_writes_leaves_no_torn_answer(
     assert router.chat("one more").cached is not None
     assert len(world.asked) == asked + 1
     router.close()
-    with sqlite3.connect(path) as db:
-        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    db.close()
+    if place.startswith("sqlite"):
+        with sqlite3.connect(place.removeprefix("sqlite:///")) as db:
+            assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        db.close()
 
 
 @pytest.mark.slow
