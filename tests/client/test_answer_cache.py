@@ -32,6 +32,7 @@ from freerouter_core.runtime.cache.sqlite import SqliteBytes
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.delta import Delta
+from freerouter_core.wire.request import Lane
 
 TOOL = {
     "type": "function",
@@ -602,7 +603,9 @@ def _cache_of(router: Router) -> SqliteBytes:
 
 
 def waits_for_another(
-    router: Router, then: Callable[[Cache, Lookup], Coroutine[Any, Any, None]]
+    router: Router,
+    then: Callable[[Cache, Lookup], Coroutine[Any, Any, None]],
+    lane: Lane = "interactive",
 ) -> Outcome:
     """The outcome of a request while another process asks the same. `then`: what that one does,
     once the request waits for it."""
@@ -611,8 +614,8 @@ def waits_for_another(
     assert lookup is not None
 
     async def work() -> Outcome:
-        assert await other.claim(lookup.lease(lookup.keys[0], "interactive"))
-        asked = asyncio.ensure_future(router.achat("hi"))
+        assert await other.claim(lookup.lease(lookup.keys[0], lane))
+        asked = asyncio.ensure_future(router.achat(ChatRequest.of("hi").but(lane=lane)))
         for _ in range(20):  # a look into the file takes real time
             await asyncio.sleep(0.02)
         assert not asked.done()
@@ -624,7 +627,8 @@ def waits_for_another(
     return router._runtime.call(work)
 
 
-def test_who_waited_for_another_process_has_joined_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lane", ["interactive", "background"])
+def test_who_waited_for_another_process_has_joined_it(tmp_path: Path, lane: Lane) -> None:
     world = a_world()
     router = world.router(answer_cache=f"sqlite:///{tmp_path}/x.db")
     router.chat("hi")
@@ -636,9 +640,9 @@ def test_who_waited_for_another_process_has_joined_it(tmp_path: Path) -> None:
 
     async def keep(other: Cache, lookup: Lookup) -> None:
         await other.put({value.key: value.value}, None, 10**6)
-        await other.release(lookup.lease(value.key, "interactive"))
+        await other.release(lookup.lease(value.key, lane))
 
-    outcome = waits_for_another(router, keep)
+    outcome = waits_for_another(router, keep, lane)
     assert outcome.metadata["cached"]["joined"] is True
     assert len(world.asked) == 1
     router.flush()
