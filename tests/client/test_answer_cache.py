@@ -162,6 +162,19 @@ def test_two_namespaces_never_meet(place: str) -> None:
     assert texts == ["answer 1", "answer 2", "answer 3"] * 2
 
 
+def test_two_formats_live_side_by_side(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = a_world()
+
+    def ask() -> str:
+        return world.router(answer_cache=place).chat("hi").text
+
+    assert ask() == "answer 1"
+    with monkeypatch.context() as newer:
+        newer.setattr("freerouter_core.routing.answer_key.FORMAT", 2)
+        assert [ask(), ask()] == ["answer 2", "answer 2"]
+    assert ask() == "answer 1"
+
+
 def test_variants_are_handed_out_in_turn(place: str) -> None:
     world = a_world()
     router = world.router(answer_cache=AnswerCache(variants=3, store=place))
@@ -662,6 +675,65 @@ def test_another_process_that_fails_is_followed_by_this_one(tmp_path: Path) -> N
     assert (outcome.cached, outcome.text, len(world.asked)) == (None, "answer 1", 1)
     stats = router.cache_stats()
     assert (stats["misses"], stats["joined"], stats["hits"]) == (1, 0, 0)
+
+
+def test_nobody_waits_for_another_process_for_ever(tmp_path: Path) -> None:
+    world = a_world()
+    router = world.router(answer_cache=f"sqlite:///{tmp_path}/x.db")
+    other, request = another_process(router), ChatRequest.of("hi").but(timeout=10)
+    lookup = router._context.lookup(request)
+    assert lookup is not None
+    lease = lookup.lease(lookup.keys[0], "interactive")
+
+    async def renew() -> None:
+        while await other.claim(lease):
+            await asyncio.sleep(LEASE / 3)
+
+    async def work() -> Outcome:
+        renewal = asyncio.ensure_future(renew())
+        await asyncio.sleep(LEASE / 2)
+        outcome = await asyncio.wait_for(router.achat(request), 20)
+        renewal.cancel()
+        await other.store.close()
+        return outcome
+
+    began = world.clock.now()
+    assert router._runtime.call(work).cached is None
+    assert 3 < world.clock.now() - began < 10
+
+
+def test_a_long_request_keeps_its_lease_and_gives_it_back(tmp_path: Path) -> None:
+    world = World([SimModel("acme/a:free", first_token=4 * LEASE, jitter=0)])
+    router = world.router(answer_cache=f"sqlite:///{tmp_path}/x.db")
+    lookup = router._context.lookup(ChatRequest.of("hi"))
+    assert lookup is not None
+    other, lease = another_process(router), lookup.lease(lookup.keys[0], "interactive")
+
+    async def work() -> list[bool]:
+        asked = asyncio.ensure_future(router.achat("hi"))
+        claimed = []
+        for _ in range(3):
+            await asyncio.sleep(LEASE)
+            claimed.append(await other.claim(lease))
+        await asked
+        await router._runtime.caches.drain()
+        claimed.append(await other.claim(lease))
+        await other.store.close()
+        return claimed
+
+    assert router._runtime.call(work) == [False, False, False, True]
+
+
+def test_what_is_being_written_is_newer_than_what_is_kept(tmp_path: Path) -> None:
+    router = a_world().router(answer_cache=f"sqlite:///{tmp_path}/x.db")
+    router.chat("hi")
+    assert router.cache_stats()["entries"] == 1  # it is written
+    with _cache_of(router)._lock:  # nothing is written for a while
+        assert router.chat(ChatRequest.of("hi").but(fresh=True)).text == "answer 2"
+        assert router.chat("hi").text == "answer 2"
+        soon = router._runtime.call(lambda: asyncio.wait_for(router.achat("hi"), 5))
+        assert (soon.text, soon.cached is None) == ("answer 2", False)
+    assert router.chat("hi").text == "answer 2"
 
 
 # -- what is told ----------------------------------------------------------------------------------
