@@ -13,9 +13,9 @@
     ├── CatalogueUnavailable    no list of models could be fetched, and there is no copy
     └── MissingExtra            an optional dependency is not installed (also an ImportError)
 
-Each has a `hint` (what to do), a `status_code` (the HTTP status that decided, or None) and a
-`model`. `should_retry` says that the same call may work later, `rate_limited` that a limit was
-the cause. No error ever holds a key.
+Each has a `hint`, which says what to do, and a `model`. `status_code` is the HTTP status that
+decided, or None. `should_retry` says that the same call may work later, `rate_limited` that a
+limit was the cause. No error ever holds a key.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`SPACES`: the families of embedding models that several providers serve, or that need facts.
 
-A family that is not listed is a space of its own, named by its model: so two providers that serve
-a model by the same name are believed to serve the same space, and the first answer of each is
-compared with a known vector before it is used.
+A family that is not listed is a space of its own, named by its model. So two providers that serve
+a model by the same name are believed to serve the same space. The first answer of each is compared
+with a known vector before it is used.
 """
 
 from __future__ import annotations

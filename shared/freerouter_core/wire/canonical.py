@@ -1,8 +1,9 @@
 """`canonical`: a request in one form, so that requests that ask the same are equal.
 
-It has what can change the answer, and nothing else. How a framework spells a message, the order of
-keys in an object, the ids of tool calls, marks for a provider's prompt cache and fields that are
-null change nothing. The order of messages, tools and parts does, and so does each letter of them.
+It has what can change the answer, and nothing else. How a framework spells a message changes
+nothing, nor do the order of keys, the ids of tool calls and fields that are null. Marks for a
+provider's prompt cache do not count either. The order of messages, tools and parts does, and so
+does each letter of them.
 """
 
 from __future__ import annotations

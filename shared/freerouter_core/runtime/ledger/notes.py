@@ -1,8 +1,11 @@
 """Notes: what requests learnt, as JSON texts that processes exchange through a store.
 
-A key names what a note is about: "m|" and a model's identity as JSON, "a|" and an account's scope
-for its bench and suspicions, "g|" and a scope for whether it understands the price cap, "d|" and a
-limit's window for what interactive requests want of it.
+A key names what a note is about:
+
+- "m|" and a model's identity as JSON: its health.
+- "a|" and an account's scope: its bench and suspicions.
+- "g|" and a scope: whether it understands the price cap.
+- "d|" and a limit's window: what interactive requests want of it.
 
 Times in a note are by the store's clock, and it says when it was written. So a process whose own
 clock is wrong teaches nobody a wait that never ends, and nobody believes a note of the future.
