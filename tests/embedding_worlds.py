@@ -64,9 +64,10 @@ def several(
     state: str = "memory",
     dialect: str = "mistral",
     seed: int = 1,
+    start: float = 1_800_000_000.0,
 ) -> Iterator[Several]:
-    """Providers by name, each with its models. `accounts`: keys with limits."""
-    clock = VirtualClock(1_800_000_000.0)
+    """Providers by name, each with its models. `accounts`: keys with limits. `start`: the time."""
+    clock = VirtualClock(start)
     worlds = {
         name: World(
             [served] if isinstance(served, SimModel) else served,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from freerouter_core import Limit, Provider, Router, errors
+from freerouter_core.client.embedding.embedded import Embedded
 from freerouter_core.errors import BadRequest, BadSetting, ContextTooLong, Exhausted, NoCandidates
 from freerouter_core.runtime.space_records import FILE, KNOWN_TEXT
 from freerouter_core.simulator import FAULTS, SimAccount, SimModel, World
@@ -372,36 +373,60 @@ def test_a_daily_cap_counts_calls_of_embeddings_too() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_ten_thousand_chunks_through_geminis_limits_with_kills_and_another_provider() -> None:
-    """1,000 texts a day. Two runs are killed, then a second provider of the space joins. No vector
-    of another space is in the index, by content, and no text is embedded twice but those that were
-    under way."""
+def test_ten_thousand_chunks_through_geminis_limits_with_kills_and_another_provider(
+    tmp_path: Path,
+) -> None:
+    """1,000 texts a day. Four processes are killed, each with its own memory, over one state file.
+    One that lies joins them, then an honest one. By content no vector of another space is in the
+    index, no limit is met, and no text is embedded twice but those that were under way."""
     texts = [f"chunk {n}: {'word ' * (n % 9)}topic {n % 97}" for n in range(10_000)]
-    model = embedder("gemini-embedding-001", dimension=128, batch=100)
-    other = embedder("google/gemini-embedding-001", dimension=128, first_token=0.5)
     account = SimAccount(
-        "k", per_minute=None, texts_per_minute=100, texts_per_day=None, tokens_per_minute=30_000
+        "k", per_minute=None, texts_per_minute=100, texts_per_day=1_000, tokens_per_minute=30_000
     )
-    with several({"gemini": model, "beta": other}, {"gemini": account}, dialect="gemini") as world:
-        wait = 20 * 86_400.0
+    models = {
+        "gemini": embedder("gemini-embedding-001", dimension=128, batch=100),
+        "liar": embedder("gemini-embedding-001", dimension=128, space="other", first_token=0.01),
+        "beta": embedder("gemini-embedding-001", dimension=128, first_token=0.5),
+    }
+    sent: list[str] = []
+    fates: set[str] = set()
 
-        async def killed_after(requests: int) -> None:
-            job = asyncio.ensure_future(gemini(world, max_wait=wait).aembed(texts, dimensions=128))
-            while len(world.worlds["gemini"].requests) < requests and not job.done():
-                await asyncio.sleep(0.002)
-            job.cancel()
-            await asyncio.gather(job, return_exceptions=True)
+    def life(start: float, names: list[str], kill: int | None) -> tuple[Embedded | None, float]:
+        """(what one process got, when it ended). `kill`: after how many requests it is killed."""
+        served = {name: models[name] for name in names}
+        state = f"sqlite:///{tmp_path}/state.db"
+        with several(
+            served, {"gemini": account}, state=state, dialect="gemini", start=start
+        ) as world:
+            providers = [Provider(name, f"https://{name}.test/v1", "k") for name in names]
+            router = Router(providers=providers, runtime=world.runtime, max_wait=20 * 86_400.0)
 
-        asyncio.run(killed_after(12))
-        asyncio.run(killed_after(30))
-        providers = [Provider(n, f"https://{n}.test/v1", "k") for n in ("gemini", "beta")]
-        router = Router(providers=providers, runtime=world.runtime, max_wait=wait)
-        embedded = router.embed(texts, dimensions=128)
-        sent = [*world.texts_sent("gemini"), *world.texts_sent("beta")]
-        known = sent.count(KNOWN_TEXT)
+            async def live() -> Embedded | None:
+                job = asyncio.ensure_future(router.aembed(texts, dimensions=128))
+                while kill and len(world.worlds["gemini"].requests) < kill and not job.done():
+                    await asyncio.sleep(0.001)
+                if not kill:
+                    return await job
+                job.cancel()
+                await asyncio.gather(job, return_exceptions=True)
+                return None
 
-        assert of_space(embedded.vectors, texts, "gemini-embedding-001", 128)
-        assert embedded.cached > 2_000
-        assert "beta" in embedded.providers
-        assert len(sent) - known - len(texts) <= 2 * 4 * 100
-        assert {s.fate for s in world.worlds["gemini"].requests} == {"answer"}
+            got = asyncio.run(live())
+            for name in names:
+                sent.extend(world.texts_sent(name))
+            fates.update(seen.fate for seen in world.worlds["gemini"].requests)
+            return got, world.clock.now()
+
+    now = 1_800_000_000.0
+    for kill, names in ((4, ["gemini"]), (9, ["gemini"]), (7, ["gemini", "liar"]), (5, ["gemini"])):
+        _, now = life(now, names, kill)
+    embedded, now = life(now, ["gemini", "liar", "beta"], None)
+    fresh = len(sent) - sent.count(KNOWN_TEXT) - len(texts)
+
+    assert embedded is not None
+    assert of_space(embedded.vectors, texts, "gemini-embedding-001", 128)
+    assert embedded.cached > 1_000
+    assert "beta" in embedded.providers
+    assert "liar" not in embedded.providers
+    assert fates == {"answer"}
+    assert fresh <= 4 * 4 * 100 + 3 * 64  # under way when killed, and what the liar was sent

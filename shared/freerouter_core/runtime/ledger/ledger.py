@@ -359,15 +359,15 @@ class Ledger:
     async def try_store(self, call: AsyncCall[T]) -> tuple[bool, T | None]:
         """(whether the store did it, its result). One that fails is left alone for a while."""
         try:
-            async with Patience(STORE_TIMEOUT):
-                return True, await call
+            with self._clock.held():  # a store takes real time
+                async with Patience(STORE_TIMEOUT):
+                    return True, await call
         except Exception as error:  # whatever a file or a server holds, no request may fail of it
             reason = str(error) if isinstance(error, StoreFailed) else type(error).__name__
             reason = "it took too long" if isinstance(error, TimeoutError) else reason
-            now = self._clock.now()
-            if now >= self._retry_store_at:  # it is not another of those under way together
+            if self.store_usable:  # it is not another of those under way together
                 self._emit(StoreLost(reason, STORE_RETRY_AFTER))
-            self._retry_store_at = now + STORE_RETRY_AFTER
+            self._retry_store_at = self._clock.now() + STORE_RETRY_AFTER
             return False, None
 
     # -- lifetime -----------------------------------------------------------------------------
