@@ -52,8 +52,11 @@ SWEPT: dict[str, tuple[float, float]] = {
     "routing.timings.SUCCESS_WEIGHT": (0.02, 0.15),
     "routing.timeouts.LATE_DEVIATIONS": (2.0, 6.0),
     "routing.timeouts.MIN_SOFT": (2.5, 10.0),
-    "routing.hedge.HEDGE_DEVIATIONS": (1.5, 4.0),
-    "routing.hedge.HEDGE_SHARE": (0.0, 0.2),
+    "routing.hedge.HEDGE_PRICE": (0.05, 0.8),
+    "routing.hedge.PLACE_SHARE": (0.03, 0.3),
+    "routing.hedge.UNKNOWN_SPREAD": (0.3, 1.2),
+    "routing.hedge.FIRST_LOOK": (0.05, 1.0),
+    "routing.hedge.HEDGE_SHARE": (0.05, 1.0),
     "routing.engine.RERANK_AFTER": (0.2, 10.0),
     "routing.adaptive_limits.TOLD_GROWTH": (60.0, 600.0),
 }

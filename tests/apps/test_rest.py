@@ -351,7 +351,7 @@ def test_a_client_that_disconnects_before_the_first_token_cancels_the_request(
     streamed: bool,
 ) -> None:
     silent = World([SimModel(f"m{n}/x:free", script=["hang"] * 9) for n in range(4)], clock="real")
-    with silent, listening(rest.app(silent.router(timeout=60.0))) as address:
+    with silent, listening(rest.app(silent.router(timeout=60.0, hedge="off"))) as address:
         body = {"messages": [{"role": "user", "content": "x"}], "stream": streamed}
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{address}/v1/chat/completions", json=body, timeout=0.5)

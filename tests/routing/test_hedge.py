@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -10,7 +11,18 @@ import pytest
 
 from freerouter_core import Limit
 from freerouter_core.routing import steps as s
-from freerouter_core.routing.hedge import HEDGE_MIN_ANSWERS, HEDGE_RESERVE, hedge_after
+from freerouter_core.routing.candidates import Candidate
+from freerouter_core.routing.congestion import FREE, Congestion
+from freerouter_core.routing.hedge import (
+    FIRST_HEDGES,
+    FIRST_LOOK,
+    HEDGE_PRICE,
+    HEDGE_RESERVE,
+    PLACE_SHARE,
+    UNSTATED,
+    Prospect,
+    price_of,
+)
 from freerouter_core.routing.state import RoutingState
 
 from .driver import HANGS, NOW, Play, account, answers, busy, model, plan, play, token
@@ -32,32 +44,143 @@ def hedged(state: RoutingState, **more: Any) -> Play:
     return play(more.pop("plan", request), fates, state=state, **more)
 
 
-def test_a_hedge_starts_when_an_answer_is_later_than_nearly_all_of_the_models_own() -> None:
-    state = known()
-    spread = state.health.models[A.identity].spread
-    due = round(1.0 + 2.5 * spread, 3)
-    played = hedged(state)
+PLENTY = tuple(account(name, limits=(Limit(requests=600),)) for name in ("one", "two", "three"))
 
-    assert played.asked_at == [(0.0, "a"), (due, "b")]
+
+def test_a_steady_model_is_hedged_as_soon_as_it_is_late() -> None:
+    state = known()
+    played = hedged(state)
+    (_, first), (due, second) = played.asked_at
+
+    assert (first, second) == ("a", "b")
+    assert 1.0 < due < 1.5 < played.sent[0].soft_timeout
     assert [attempt.hedge for attempt in played.sent] == [False, True]
-    assert due < played.sent[0].soft_timeout
     assert state.hedges == 1
 
 
-def test_the_loser_of_a_hedge_is_cancelled_and_nothing_is_learnt_of_it() -> None:
+def test_a_hedge_starts_when_it_saves_its_price() -> None:
+    alone = other = Prospect(0.9, 1.0, 0.2, 1.5)
+    at = alone.hedge_after(other, 0.6, soft=5.0)
+
+    assert 1.0 < at < 2.0
+    assert alone.saved_by(other, at, 5.0) >= 0.6 > alone.saved_by(other, at - 0.4, 5.0)
+    assert alone.hedge_after(other, 0.1, soft=5.0) < at
+    assert alone.hedge_after(other, 9.0, soft=5.0) == math.inf
+    assert alone.hedge_after(other, 0.1, soft=5.0, waited=5.1) == math.inf, (
+        "a second is asked anyway"
+    )
+
+
+def test_a_sooner_and_surer_second_saves_more() -> None:
+    alone, other = Prospect(0.75, 3.0, 1.0, 1.5), Prospect(0.9, 1.0, 0.2, 1.5)
+    surer, later = Prospect(0.99, 1.0, 0.2, 1.5), Prospect(0.9, 2.0, 0.2, 1.5)
+
+    saved = [alone.saved_by(second, 2.0, 9.0) for second in (later, other, surer)]
+    assert saved == sorted(saved)
+    assert saved[0] < saved[1] < saved[2]
+
+
+def test_of_a_model_that_can_neither_answer_nor_fail_any_more_nothing_is_expected() -> None:
+    alone = Prospect(1.0, 1.0, 0.01, 1.0)
+    assert alone.saved_by(alone, 60.0, 99.0) == 0.0
+
+
+def unknown(**more: Any) -> Play:
+    """Two models that nobody knows answer after four seconds."""
+    free = {"order": {}, "accounts": PLENTY} | more
+    request = plan(A, B, stream=True, hedge="auto", timeout=60.0, **free)
+    slow = answers(4.0, "x", token(3.9))
+    return play(request, {"a": slow, "b": slow}, state=RoutingState())
+
+
+def test_where_requests_are_plentiful_an_unknown_model_is_hedged_at_the_first_look() -> None:
+    assert [at for at, _ in unknown().asked_at] == [0.0, FIRST_LOOK]
+
+
+def test_where_others_wait_no_unknown_model_is_hedged() -> None:
+    costs = {name: Congestion(delay=20.0) for name in ("one", "two")}
+    assert len(unknown(extra={"congestion": costs}).asked) == 1
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"preferred": ("a",)},
+        {"kept": "a"},
+        {"strategy": "round_robin"},
+        {"order": {"a": 0, "b": 1}},
+        {"prefer": "quality"},
+    ],
+)
+def test_who_is_wanted_for_more_than_speed_has_time_to_be_known(wish: dict[str, Any]) -> None:
+    assert len(unknown(**wish).asked) == 1
+
+
+def test_a_hedge_costs_no_money() -> None:
+    paid = replace(B, free=False, prompt_price=1e-6, completion_price=1e-6)
+    request = plan(
+        A, paid, stream=True, hedge="auto", timeout=60.0, allow_paid=True, accounts=PLENTY, order={}
+    )
+    assert play(request, {"a": answers(4.0), "b": answers(0.5)}).asked == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "place"),
+    [
+        ((), UNSTATED),
+        ((Limit(requests=1, per=1.0),), UNSTATED),
+        ((Limit(requests=20), Limit(requests=50, per=86_400.0)), 3.0),
+        ((Limit(requests=60), Limit(requests=20, scope="model"), Limit(tokens=5)), 3.0),
+    ],
+)
+def test_a_hedge_is_dearer_where_a_minute_has_room_for_few(
+    limits: tuple[Limit, ...], place: float
+) -> None:
+    candidate = Candidate(model=A, account=account("one", limits=limits))
+
+    assert price_of(candidate, FREE) == pytest.approx(HEDGE_PRICE + PLACE_SHARE * place)
+    others = Congestion(delay=2.0)
+    assert price_of(candidate, others) == pytest.approx(price_of(candidate, FREE) + 2.0)
+
+
+def test_the_loser_of_a_hedge_is_cancelled_and_taken_for_slower() -> None:
     played = hedged(known())
+    record = played.state.health.models[A.identity]
 
     assert [(c.attempt.model, c.why) for c in played.all(s.Cancel)] == [(A, "another answered")]
-    assert played.state.health.models[A.identity].failures == 0
+    assert (record.failures, record.answers) == (0, 20)
+    assert record.first_token > 1.1
     assert [t.fault for t in played.journal.tries] == ["cancelled", None]
 
 
-def test_a_model_of_few_answers_is_not_hedged() -> None:
-    assert [hedge_after(plan(A), known(n).health, A) for n in (0, HEDGE_MIN_ANSWERS - 1)] == [
-        math.inf,
-        math.inf,
-    ]
-    assert hedge_after(plan(A), known(HEDGE_MIN_ANSWERS).health, A) < math.inf
+def test_a_loser_that_had_time_left_is_not_taken_for_slower() -> None:
+    state = RoutingState()
+    request = plan(A, B, hedge="auto", timeout=60.0, accounts=PLENTY, order={})
+    played = play(request, {"a": answers(2.0), "b": answers(2.0)}, state=state)
+    _, loser = played.sent
+
+    assert [t.fault for t in played.journal.tries] == ["cancelled", None]
+    blank = RoutingState().health.blank()
+    assert state.health.models[loser.model.identity].first_token == blank.first_token
+
+
+def test_whole_answers_are_hedged_by_the_time_they_take() -> None:
+    request = plan(A, B, hedge="auto", timeout=60.0, accounts=PLENTY)
+    fates = {"a": answers(30.0), "b": answers(1.0)}
+    state = known()
+    played = play(request, fates, state=state)
+    record = state.health.models[A.identity]
+
+    assert played.asked == ["a", "b"]
+    assert played.asked_at[1][0] < played.sent[0].soft_timeout
+    assert record.expected(100.0) > 1.0 + 100.0 / 45.0
+
+
+def test_a_hedge_asks_another_account_first() -> None:
+    same = model("b")
+    request = plan(A, same, C, stream=True, hedge="auto", timeout=60.0)
+    fates = {"a": HANGS, "b": HANGS, "c": answers(0.5)}
+    assert play(request, fates, state=known()).asked == ["a", "c"]
 
 
 def test_hedging_can_be_switched_off() -> None:
@@ -66,10 +189,10 @@ def test_hedging_can_be_switched_off() -> None:
 
 @pytest.mark.parametrize(
     ("requests", "hedges", "another"),
-    [(0, 0, True), (38, 1, False), (39, 1, True), (99, 5, False), (119, 5, True)],
+    [(0, 0, True), (0, FIRST_HEDGES, False), (42, 10, False), (43, 10, True), (99, 25, False)],
 )
-def test_at_most_one_request_in_twenty_is_hedged(requests: int, hedges: int, another: bool) -> None:
-    """The first hedge is always within the budget. The request itself counts, too."""
+def test_at_most_one_request_in_four_is_hedged(requests: int, hedges: int, another: bool) -> None:
+    """The first ten hedges are always within the budget. The request itself counts, too."""
     state = known()
     state.requests, state.hedges = requests, hedges
 

@@ -195,18 +195,25 @@ class Candidates:
         *,
         fresh_only: bool = False,
         avoid: frozenset[str] = frozenset(),
+        beside: frozenset[str] = frozenset(),
         time_left: float | None = None,
     ) -> Turn:
         """Whose turn it is. `fresh_only`: no last resorts. `avoid`: ids of models to pass over.
-        `time_left`: seconds until the caller's deadline; None: there is none."""
-        turn = self._next(now, fresh_only, avoid, time_left)
+        `beside`: scopes of accounts that are silent for too long, others come first. `time_left`:
+        seconds until the caller's deadline; None: there is none."""
+        turn = self._next(now, fresh_only, avoid, beside, time_left)
         if self._aged and turn.candidate is not None:
             self.rerank(now)
-            turn = self._next(now, fresh_only, avoid, time_left)
+            turn = self._next(now, fresh_only, avoid, beside, time_left)
         return turn
 
     def _next(
-        self, now: float, fresh_only: bool, avoid: frozenset[str], time_left: float | None
+        self,
+        now: float,
+        fresh_only: bool,
+        avoid: frozenset[str],
+        beside: frozenset[str],
+        time_left: float | None,
     ) -> Turn:
         best: Candidate | None = None
         best_key: tuple[float, ...] = ()
@@ -229,6 +236,7 @@ class Candidates:
             # What speaks against asking it now, the gravest first; among equals the order decides.
             paid = not (candidate.model.free or candidate.named)
             kin, price = (0, 0.0) if candidate.named else self._doubts(candidate)
+            kin += candidate.account.scope in beside
             key = (paid, last_resort, candidate.tries, kin, price, n)
             if best is None or key < best_key:
                 best, best_key = candidate, key

@@ -22,8 +22,7 @@ with an error that lists every refusal (`final_error`).
 
 **Late attempts go on.** An attempt that outlives its soft timeout (`timeouts`) is not cut. Another
 model is asked beside it, and whoever answers first wins. That costs no more requests than cutting
-it would, and it saves the answer that was about to come. A hedge is the same a little earlier: at
-the 95th percentile of the model's own times, and only within a small budget.
+it would, and it saves the answer that was about to come. A hedge is the same earlier (`hedge`).
 
 **The first visible text decides.** Before it, failover is invisible to the caller; reasoning may be
 shown and commits nobody. With it, a streamed request commits to the attempt and cancels the others.
@@ -50,7 +49,7 @@ from .candidates import Candidate, Candidates, Turn
 from .deadline import Deadline
 from .failures import Failures, understood
 from .final_error import deadline_exceeded, final_error, stream_broken
-from .hedge import HEDGE_RESERVE, take_hedge
+from .hedge import HEDGE_RESERVE
 from .in_flight import Flights, InFlight
 from .journal import Journal
 from .plan import Outcome, Plan
@@ -123,13 +122,14 @@ class _Run:
                 self.now,
                 fresh_only=not late,
                 avoid=self.flights.model_ids,
+                beside=self.flights.scopes,
                 time_left=self.deadline.left(self.now),
             )
             candidate = turn.candidate
             if candidate is not None and self._too_late(candidate):
                 candidate.out = self.ran_late = True
                 continue
-            if candidate is not None and self._may_send():
+            if candidate is not None and self._may_send(candidate):
                 sent = yield from self._send(candidate)
                 if sent or not self.flights or late:
                     continue
@@ -167,10 +167,9 @@ class _Run:
             return
         if self.ran_late and not any(map(self.candidates.alive, self.candidates.all)):
             raise deadline_exceeded(self.journal, self.plan)
-        if self.failures.faults or self.candidates.empty:
-            error = self._final_error(exhausted=self._out_of_retries())
-            if error is not None:
-                raise error
+        doubt = bool(self.failures.faults) or self.candidates.empty
+        if doubt and (error := self._final_error(exhausted=self._out_of_retries())) is not None:
+            raise error
 
     def _final_error(self, *, exhausted: bool) -> FreeRouterError | None:
         return final_error(
@@ -200,12 +199,13 @@ class _Run:
 
     # -- sending --------------------------------------------------------------------------------
 
-    def _may_send(self) -> bool:
+    def _may_send(self, candidate: Candidate | None = None) -> bool:
         """Whether another attempt may start: as the only one, beside late ones, or as a hedge."""
         if self._out_of_retries() or self.showing.committed is not None or self._past_deadline():
             return False
-        hedge_is_due = self.now >= self.flights.hedge_at
-        return self.flights.all_overdue or (hedge_is_due and take_hedge(self.state))
+        if self.flights.all_overdue or candidate is None:
+            return self.flights.all_overdue
+        return self.flights.hedge(self.plan, candidate, self.candidates.congestion, self.now)
 
     def _out_of_retries(self) -> bool:
         allowed = self.plan.policy.max_retries

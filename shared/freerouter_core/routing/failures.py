@@ -30,6 +30,7 @@ from ..wire.terms import Terms
 from .candidates import Candidate, Candidates
 from .fit import ready
 from .guessed_bench import LONGEST_CROWDED, LONGEST_GUESS, LONGEST_LOCAL, BenchRule
+from .hedge import Prospect
 from .in_flight import InFlight
 from .plan import Plan
 from .state import RoutingState
@@ -112,11 +113,14 @@ class Failures:
     def cancelled(self, flight: InFlight, now: float) -> Fault | str:
         """An attempt was cancelled: the fault of its model if it was overdue, else "cancelled".
 
-        Of a model that still had time nothing is learnt.
+        Of a model that still had time no failure is learnt. If it was silent for longer than was
+        expected, it is slower than was thought.
         """
         identity = flight.candidate.model.identity
         if not flight.overdue:
             self._state.health.called_off(identity)
+            if flight.token_at is None:
+                self._outlasted(flight, now - flight.sent, now)
             return "cancelled"
         fault = Fault(Kind.SLOW, Cause.NO_TOKEN if flight.token_at is None else Cause.SLOW)
         self._state.health.failed(
@@ -128,6 +132,16 @@ class Failures:
             seconds=now - flight.sent,
         )
         return fault
+
+    def _outlasted(self, flight: InFlight, waited: float, now: float) -> None:
+        """An attempt was silent for so long, and another won."""
+        plan, book = self._plan, self._state.health
+        model = flight.candidate.model
+        prospect = Prospect.of(plan, book, model, now)
+        if waited > prospect.seconds:
+            tokens = book.pool.size_of(plan.need.way).usual(plan.need.limit)
+            seconds = waited + prospect.deviation
+            book.outlasted(model.identity, seconds, round(tokens), streamed=plan.stream)
 
     def answered(self, flight: InFlight, now: float, spent_until: float | None = None) -> None:
         """Take in a success. `spent_until`: when a limit resets, from the headers.

@@ -152,6 +152,10 @@ class Health(Timings):
             self.benched_until, self.bench_stated = 0.0, False
         self.learn(max(0.2, 1.0 / self.answers), first_token, seconds, tokens)
 
+    def outlasted(self, first_token: float | None, seconds: float, tokens: int) -> None:
+        """Take in how long an answer would have taken at least that was not waited for."""
+        self.learn(max(0.2, 1.0 / (1 + self.answers)), first_token, seconds, tokens)
+
     def failed(
         self, fault: Fault, now: float, rng: Random, rule: BenchRule, seconds: float | None
     ) -> None:

@@ -87,6 +87,13 @@ class HealthBook:
         """An attempt was cancelled before it said anything about the model: the probe is free."""
         self._record(identity).probing = False
 
+    def outlasted(
+        self, identity: ModelIdentity, seconds: float, tokens: int, *, streamed: bool
+    ) -> None:
+        """An attempt was silent until another answered: it would have taken about so many seconds
+        to so many tokens, or to the first one (`streamed`)."""
+        self._touched_record(identity).outlasted(seconds if streamed else None, seconds, tokens)
+
     def answered(
         self,
         identity: ModelIdentity,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .candidates import Candidate
+from .congestion import FREE, Congestion
 from .health_book import HealthBook
-from .hedge import hedge_after
+from .hedge import Prospect, price_of, take_hedge, wanted
 from .need import Need
 from .plan import Plan
 from .state import RoutingState
@@ -30,7 +31,7 @@ class InFlight:
     review_at: float
     """When to look again whether it is overdue; infinite once its first token came."""
     hedge_at: float
-    """When it is later than 95 % of the model's answers."""
+    """When to look whether a second attempt is worth its price."""
     token_at: float | None = None
     """When its first token came."""
     overdue: bool = False
@@ -98,6 +99,26 @@ class Flights:
             return math.inf
         return self.first.hedge_at
 
+    def hedge(
+        self, plan: Plan, second: Candidate, congestion: Mapping[str, Congestion], now: float
+    ) -> bool:
+        """Whether `second` is to be asked beside the only attempt, which counts it as a hedge.
+
+        While that does not save its price, `hedge_at` says when to look again. `congestion`: what
+        a request costs others, by provider.
+        """
+        if now < self.hedge_at or not second.model.free:
+            return False
+        flight, book = self.first, self._state.health
+        alone = Prospect.of(plan, book, flight.candidate.model, now)
+        other = Prospect.of(plan, book, second.model, now)
+        price = price_of(second, congestion.get(second.account.provider, FREE))
+        waited, soft = now - flight.sent, flight.attempt.soft_timeout
+        flight.hedge_at = flight.sent + alone.hedge_after(
+            other, price, soft=soft, waited=waited, wanted=wanted(flight.candidate, plan.policy)
+        )
+        return flight.hedge_at <= now and take_hedge(self._state)
+
     @property
     def speak(self) -> bool:
         """Whether one has sent a token: the wait for the first is over."""
@@ -107,6 +128,11 @@ class Flights:
     def model_ids(self) -> frozenset[str]:
         """The ids of the models that were asked."""
         return frozenset(flight.candidate.model.id for flight in self._flights)
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes of the accounts that were asked."""
+        return frozenset(flight.candidate.account.scope for flight in self._flights)
 
     def find(self, number: int) -> InFlight | None:
         """The attempt of this number; None: it is not under way any more."""
@@ -129,7 +155,7 @@ class Flights:
                 candidate=candidate,
                 sent=now,
                 review_at=now + review_in,
-                hedge_at=now + hedge_after(plan, state.health, model),
+                hedge_at=now,
             )
         )
 
