@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -234,6 +235,20 @@ TEXTS = [
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_a_package_index_shows_no_link_that_leads_nowhere() -> None:
+    """There a relative link is broken. The words of each stay, and so do all other lines."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    hook = project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
+    text = README.read_text("utf-8")
+    for rule in hook["substitutions"]:
+        text = re.sub(rule["pattern"], rule["replacement"], text)
+
+    assert "Every feature by example, with what it prints." in text
+    assert "[openrouter.ai/keys](https://openrouter.ai/keys)" in text
+    assert not re.findall(r"\]\((?!https?:)", text)
+    assert text.count("```") == README.read_text("utf-8").count("```")
 
 
 def test_the_index_of_the_features_names_its_rows() -> None:
