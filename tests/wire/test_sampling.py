@@ -18,6 +18,7 @@ RIGHT: dict[str, Any] = {
     "logprobs": False,
     "stop": ["a", "b"],
     "logit_bias": {"1734": -100},
+    "modalities": ["text", "audio"],
     "other": object(),
 }
 WRONG = [
@@ -32,6 +33,8 @@ WRONG = [
     ("logprobs", 1),
     ("stop", 5),
     ("stop", ["a", None]),
+    ("modalities", "text"),
+    ("modalities", [None]),
     ("logit_bias", ["1734"]),
     ("logit_bias", {"1734": "-1"}),
     ("logit_bias", {"1734": True}),

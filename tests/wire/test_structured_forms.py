@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from freerouter_core import Model, Structured
+from freerouter_core.errors import BadRequest
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.json_gate import JsonGate
 from freerouter_core.wire.json_values import Json
@@ -65,6 +66,19 @@ def model(parameters: frozenset[str] = FULL, *lacks: str) -> Model:
 )
 def test_a_response_format_is_read(response_format: Json, structured: Structured | None) -> None:
     assert Structured.from_response_format(response_format) == structured
+
+
+@pytest.mark.parametrize("schema", ["", "odd", [], [[]], 0, -1, True])
+def test_a_schema_that_is_none_is_refused(schema: object) -> None:
+    with pytest.raises(BadRequest, match="must be an object"):
+        Structured.from_response_format(
+            {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+        )
+
+
+def test_a_schema_that_is_none_is_refused_beside_its_name() -> None:
+    with pytest.raises(BadRequest, match="must be an object"):
+        Structured.from_response_format({"type": "json_schema", "name": "n", "schema": "odd"})
 
 
 def test_equal_wishes_have_equal_hashes_in_any_order_of_keys() -> None:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from ..wire.schema import is_strict
 from .encoding import prompt_tokens
 from .models import SimModel
+from .responder import instance
 from .response import JsonView
 
 _FIELDS = frozenset({
@@ -100,6 +101,9 @@ def _parameters_error(body: JsonView) -> str | None:
     )
     if stop is not None and not isinstance(stop, str) and not is_list:
         return "'stop' must be a string or 1 to 4 strings"
+    modalities = body.get("modalities") or []
+    if not isinstance(modalities, list) or not all(isinstance(each, str) for each in modalities):
+        return "'modalities' must be an array of strings"
     if body.get("stream_options") is not None and body.get("stream") is not True:
         return "'stream_options' is only allowed when 'stream' is true"
     if isinstance(body.get("models"), list) and len(body["models"]) > 3:
@@ -127,6 +131,8 @@ def _tools_error(body: JsonView) -> str | None:
             not isinstance(parameters, Mapping) or parameters.get("type") != "object"
         ):
             return f"'tools[{n}].function.parameters' must be a schema of type object"
+        if parameters is not None and not _is_schema(parameters):
+            return f"'tools[{n}].function.parameters' is no valid schema"
         if function.get("strict") and not is_strict(parameters):
             return f"'tools[{n}]' is strict but its schema is not closed and fully required"
         names.append(function["name"])
@@ -145,6 +151,15 @@ def _tools_error(body: JsonView) -> str | None:
     return None
 
 
+def _is_schema(schema: JsonView) -> bool:
+    """Whether there is a value that a schema describes."""
+    try:
+        instance(schema, "")
+    except (TypeError, AttributeError, LookupError, ValueError):
+        return False
+    return True
+
+
 def _format_error(value: object) -> str | None:
     if value is None:
         return None
@@ -158,6 +173,8 @@ def _format_error(value: object) -> str | None:
         return "'response_format.json_schema.name' must match [A-Za-z0-9_-]{1,64}"
     if not isinstance(inner.get("schema"), Mapping):
         return "'response_format.json_schema.schema' is missing"
+    if not _is_schema(inner["schema"]):
+        return "'response_format.json_schema.schema' is no valid schema"
     if inner.get("strict") and not is_strict(inner["schema"]):
         return "'response_format' is strict but its schema is not closed and fully required"
     return None

@@ -112,7 +112,7 @@ def _parameters(body: JsonMapping) -> Json:
 
 
 def _extra_body(body: JsonMapping) -> Json:
-    fields = picked(body, EXTRA_BODY)
+    fields = checked(picked(body, EXTRA_BODY))
     if fields.get("modalities") == ["text"]:
         del fields["modalities"]  # it is the default
     return fields

@@ -35,6 +35,8 @@ def checked(parameters: Json) -> Json:
             raise BadRequest("logprobs must be true or false")
         elif name == "stop" and not _is_stop(value):
             raise BadRequest("stop must be a text or a list of texts")
+        elif name == "modalities" and not _is_texts(value):
+            raise BadRequest("modalities must be a list of texts", hint='["text"]')
         elif name == "logit_bias" and not _is_bias(value):
             raise BadRequest("logit_bias must be an object of numbers", hint='{"1734": -100}')
     return parameters
@@ -50,8 +52,11 @@ def _check_number(name: str, value: object) -> None:
 
 
 def _is_stop(value: object) -> bool:
-    texts = value if isinstance(value, list) else [value]
-    return all(isinstance(text, str) for text in texts)
+    return isinstance(value, str) or _is_texts(value)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def _is_bias(value: object) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
 from ..catalogue.model import Model
+from ..errors import BadRequest
 from .json_values import Json, as_mapping
 from .schema import is_strict, make_strict, resolve_root, schema_name
 
@@ -39,23 +40,26 @@ class Structured:
 
     @classmethod
     def from_response_format(cls, response_format: Mapping[str, Any]) -> Structured | None:
-        """What an OpenAI `response_format` asks for; None for plain text.
+        """What an OpenAI `response_format` asks for; None for plain text, and for no known shape.
 
         Endpoints differ in where the schema stands: Together and Fireworks put it beside
         `json_object`, Cloudflare in the place of its wrapper, OpenAI's Responses beside its name.
+        Raises `BadRequest` for a schema that is none: no answer could keep it.
         """
         kind, inner = response_format.get("type"), as_mapping(response_format.get("json_schema"))
-        schema = inner.get("schema") or response_format.get("schema")
+        schema = inner.get("schema", response_format.get("schema"))
         if kind == "json_object":
             return cls(dict(schema) if isinstance(schema, Mapping) else None, method="json_mode")
         if kind != "json_schema" or not (inner or schema):
             return None
-        if schema is None and ("properties" in inner or "type" in inner):
+        if not schema and ("properties" in inner or "type" in inner):
             schema = inner
+        if not (schema is None or isinstance(schema, Mapping)):
+            raise BadRequest("the schema of the output must be an object", hint="a JSON schema")
         strict = inner.get("strict", response_format.get("strict"))
         name = inner.get("name") or response_format.get("name")
         return cls(
-            dict(schema) if isinstance(schema, Mapping) else None,
+            None if schema is None else dict(schema),
             schema_name(str(name or "answer")),
             description=str(inner.get("description") or "") if schema is not inner else "",
             method="json_schema",
