@@ -25,7 +25,14 @@ from freerouter_core import (
 )
 from freerouter_core.client.answer_cache.lookup import Lookup
 from freerouter_core.client.config import ToolStreaming
-from freerouter_core.errors import BadRequest, BadSetting, DeadlineExceeded, Exhausted, StreamBroken
+from freerouter_core.errors import (
+    BadRequest,
+    BadSetting,
+    DeadlineExceeded,
+    Exhausted,
+    FreeRouterError,
+    StreamBroken,
+)
 from freerouter_core.routing.plan import Outcome
 from freerouter_core.runtime.cache.cache import LEASE, Cache
 from freerouter_core.runtime.cache.sqlite import SqliteBytes
@@ -203,6 +210,14 @@ def test_what_was_cut_is_not_kept() -> None:
     assert outcome.answer.finish_reason == "length"
     router.chat(request)
     assert len(world.asked) == 2
+
+
+def test_what_looks_like_a_key_is_not_kept(place: str) -> None:
+    world = a_world(SimModel("acme/a:free", says=lambda _: "use sk-or-v1-0123456789abcdef"))
+    router = world.router(answer_cache=place)
+    for _ in range(2):
+        assert "0123456789" in router.chat("hi").text
+    assert (len(world.asked), router.cache_stats()["stored"]) == (2, 0)
 
 
 def test_what_was_continued_or_flagged_is_not_kept() -> None:
@@ -573,6 +588,37 @@ async def test_others_terms_are_others_streams() -> None:
     assert isinstance(results[2], Exhausted)
 
 
+async def test_who_asks_anew_joins_nobody() -> None:
+    world = a_world()
+    router = world.router(answer_cache="memory")
+    fresh = ChatRequest.of("hi").but(fresh=True)
+    outcomes = await at_once(router, router.achat("hi"), router.achat(fresh), router.achat(fresh))
+    assert {outcome.text for outcome in outcomes} == {"answer 1", "answer 2", "answer 3"}
+    assert all(outcome.cached is None for outcome in outcomes)
+
+
+async def test_what_a_validator_rejects_is_an_error_of_his_own() -> None:
+    world = World([SimModel("acme/a:free", says=counting(), speed=10)])
+    router = world.router(answer_cache="memory", fallback_models=(), model="acme/a:free")
+
+    def never(answer: Answer) -> None:
+        raise ValueError("no")
+
+    hard = ChatRequest.of("hi").but(validate=never)
+    results = await at_once(router, router.achat(hard), router.achat("hi"))
+    assert isinstance(results[0], Exhausted)
+    assert isinstance(results[1], Outcome)
+
+
+async def test_variants_that_are_asked_for_at_once_are_asked_for_each() -> None:
+    world = a_world()
+    router = world.router(answer_cache=AnswerCache(variants=2, store="memory"))
+    warm = ChatRequest.of("hi").but(parameters={"temperature": 1})
+    outcomes = await at_once(router, *(router.achat(warm) for _ in range(4)))
+    assert {outcome.text for outcome in outcomes} == {"answer 1", "answer 2"}
+    assert router.cache_stats()["entries"] == len(world.asked) == 2
+
+
 async def test_who_joins_gets_calls_as_he_wants_them() -> None:
     world = World([SimModel("acme/a:free", speed=10)])
     request = ChatRequest.of("look").but(tools=[TOOL], tool_choice="required")
@@ -677,8 +723,9 @@ def test_another_process_that_fails_is_followed_by_this_one(tmp_path: Path) -> N
     assert (stats["misses"], stats["joined"], stats["hits"]) == (1, 0, 0)
 
 
-def test_nobody_waits_for_another_process_for_ever(tmp_path: Path) -> None:
-    world = a_world()
+@pytest.mark.parametrize("seconds", [0.1, 60])
+def test_nobody_waits_for_another_process_for_ever(tmp_path: Path, seconds: float) -> None:
+    world = World([SimModel("acme/a:free", first_token=seconds, jitter=0)])
     router = world.router(answer_cache=f"sqlite:///{tmp_path}/x.db")
     other, request = another_process(router), ChatRequest.of("hi").but(timeout=10)
     lookup = router._context.lookup(request)
@@ -692,14 +739,19 @@ def test_nobody_waits_for_another_process_for_ever(tmp_path: Path) -> None:
     async def work() -> Outcome:
         renewal = asyncio.ensure_future(renew())
         await asyncio.sleep(LEASE / 2)
-        outcome = await asyncio.wait_for(router.achat(request), 20)
-        renewal.cancel()
-        await other.store.close()
-        return outcome
+        try:
+            return await asyncio.wait_for(router.achat(request), 20)
+        finally:
+            renewal.cancel()
+            await other.store.close()
 
     began = world.clock.now()
-    assert router._runtime.call(work).cached is None
-    assert 3 < world.clock.now() - began < 10
+    if seconds < 1:
+        assert router._runtime.call(work).cached is None
+    else:
+        with pytest.raises(FreeRouterError):
+            router._runtime.call(work)
+    assert LEASE < world.clock.now() - began < 10 + LEASE
 
 
 def test_a_long_request_keeps_its_lease_and_gives_it_back(tmp_path: Path) -> None:

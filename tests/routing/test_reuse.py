@@ -59,6 +59,7 @@ def outcome(answer: Answer = GOOD, **changes: Any) -> Outcome:
     [
         outcome(),
         outcome(GOOD.with_(text="", tool_calls=(CALL,), finish_reason="tool_calls")),
+        outcome(GOOD.with_(finish_reason="function_call")),
         outcome(GOOD.with_(usage={"cost": 0})),
         outcome(GOOD.with_(usage={"cost": 1.0}), account=replace(ACCOUNT, notional_costs=True)),
     ],

@@ -25,6 +25,9 @@ def talk(*messages: dict[str, Any]) -> str:
     return canonical_text(canonical(ChatRequest(list(messages))))
 
 
+USER = {"role": "user", "content": "a"}
+
+
 def called(ident: str, arguments: str = '{"a": 1, "b": 2}') -> tuple[dict[str, Any], ...]:
     call = {"id": ident, "function": {"name": "look", "arguments": arguments}, "type": "function"}
     return (
@@ -55,11 +58,21 @@ def called(ident: str, arguments: str = '{"a": 1, "b": 2}') -> tuple[dict[str, A
             ),
             talk({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}),
         ),
+        (
+            talk(
+                USER, {"role": "assistant", "content": "b", "cache_control": {"type": "ephemeral"}}
+            ),
+            talk(USER, {"role": "assistant", "content": "b"}),
+        ),
         (talk(*called("call_1")), talk(*called("toolu_77"))),
         (talk(*called("a"), *called("b")), talk(*called("c"), *called("c"))),
         (talk(*called("a")), talk(*called("a", '{"b":2,"a":1}'))),
         (form(parameters={"temperature": 0}), form(parameters={"temperature": 0.0})),
         (form(parameters={"temperature": 0.5}), form(extra_body={"temperature": 0.5})),
+        (
+            form(parameters={"temperature": 1}, extra_body={"temperature": 0}),
+            form(parameters={"temperature": 0}),
+        ),
         (form(parameters={"stop": "x", "seed": None}), form(parameters={"stop": ["x"]})),
         (form(parameters={"stop": []}), form()),
         (form(extra_body={"top_k": None, "stream": True}), form()),
@@ -106,6 +119,7 @@ def test_each_of_these_is_another_request() -> None:
         form(extra_body={"unheard_of": None}),
         form(extra_body={"user": "ada"}),
         form(reasoning=True),
+        form(reasoning=False),
         form(reasoning="high"),
         form(reasoning={"effort": "high", "exclude": True}),
         form(tools=[TOOL]),

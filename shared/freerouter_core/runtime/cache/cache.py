@@ -109,7 +109,7 @@ class Cache:
         if not self._usable:
             return lost
         try:
-            with self._clock.held():
+            with self._clock.stopped():
                 async with asyncio.timeout(self._patience):
                     result = await call(self._clock.wall())
         except Exception as error:  # whatever a file or a server holds, no request may fail of it
