@@ -36,6 +36,7 @@ from freerouter_core.errors import (
 from freerouter_core.routing.plan import Outcome
 from freerouter_core.runtime.cache.cache import LEASE, Cache
 from freerouter_core.runtime.cache.sqlite import SqliteBytes
+from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.delta import Delta
@@ -338,6 +339,27 @@ def test_guards_decide_what_is_shared() -> None:
     assert ask(Long(4)) == "answer 3"
     assert ask(lambda exchange: True) == ask(lambda exchange: True) == "answer 4"
     assert ask(lambda exchange: None) == "answer 5"
+
+    def chosen(*strategies: Any) -> list[str]:
+        routers = [world.router(strategy=each, answer_cache="memory") for each in strategies]
+        return [router.chat("hi").text for router in routers]
+
+    assert chosen("random", lambda need, models: models) == ["answer 1", "answer 6"]
+    assert chosen(lambda need, models: models, lambda need, models: models[:1]) == [
+        "answer 6",
+        "answer 7",
+    ]
+
+
+def test_no_answer_is_younger_than_it_is(tmp_path: Path) -> None:
+    place, ages = f"sqlite:///{tmp_path}/x.db", []
+    for start in (1_800_000_000.0, 1_800_000_000.0 - 100):  # the clocks of two machines
+        world = World([SimModel("acme/a:free")], clock=VirtualClock(start))
+        router = world.router(answer_cache=place)
+        router.chat("hi")
+        assert router.cache_stats()["entries"] == 1  # it is written
+        ages.append(router.chat("hi").metadata["cached"]["age"])
+    assert ages == [0.0, 0.0]
 
 
 def test_what_is_malformed_fails_as_without_a_cache() -> None:

@@ -49,7 +49,10 @@ def test_what_is_put_is_got_until_it_expires(store: ByteStore) -> None:
         assert await store.get(["a"], NOW + 2) == {"a": b"1"}
         assert await store.size() == (3, 9)
         await store.drop(["a", "x"])
-        await store.put({"d": b"4"}, NOW + 101, None, MANY)  # b is over
+        if isinstance(store, (MemoryBytes, SqliteBytes)):  # Redis looks at its own clock
+            assert await store.get("b", NOW + 99.9) == {"b": b"two"}
+            assert await store.get("b", NOW + 100) == {}
+        await store.put({"d": b"4"}, NOW + 100, None, MANY)  # b is over
         if store.shared:  # in memory they are the first to go when there is no room
             assert await store.size() == (2, 6)
         assert await store.get("ab", NOW + 101) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -22,6 +23,26 @@ class Answering:
 
     async def _work(self, flight: Flight[str]) -> str:
         return await self.end
+
+
+@pytest.mark.parametrize(
+    ("own", "of_another", "same"),
+    [
+        (None, None, True),
+        (10.0, 10.0, True),
+        (10.9, 10.0, True),
+        (11.1, 10.0, False),
+        (9.0, 10.0, True),
+        (None, 10.0, False),
+        (10.0, None, True),
+    ],
+)
+def test_who_has_no_more_time_fails_as_the_other_did(
+    own: float | None, of_another: float | None, same: bool
+) -> None:
+    terms = Terms(True, (), ("a",), own)
+    assert terms.fails_as(Terms(False, ("x",), ("a",), of_another)) == same
+    assert not terms.fails_as(Terms(True, (), ("b",), of_another))
 
 
 async def settle() -> None:
@@ -77,6 +98,27 @@ async def test_one_that_failed_is_not_joined() -> None:
     assert work.flights.under_way("key") is None
 
 
+async def test_an_error_that_nobody_sees_is_no_noise() -> None:
+    loop, noise = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _, context: noise.append(context))
+    flights: SingleFlight[str] = SingleFlight(RealClock())
+
+    async def fails(flight: Flight[str]) -> str:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ValueError("no")
+
+    follower = asyncio.ensure_future(flights.start("key", Terms(True, (), ()), fails).follow(None))
+    await settle()
+    follower.cancel()
+    await settle()
+    del follower
+    gc.collect()
+    assert "key" not in flights
+    assert noise == []
+
+
 async def test_what_is_being_kept_can_be_read_until_it_is_kept() -> None:
     work = Answering()
     kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -92,11 +134,14 @@ async def test_what_is_being_kept_can_be_read_until_it_is_kept() -> None:
     await settle()
     assert work.flights.under_way("key") is None
     assert work.flights.being_kept("key") == b"x"
+    work.end = asyncio.get_running_loop().create_future()
     another = work.flights.start("key", Terms(True, (), ()), work._work)
     kept.set_result(None)
     await settle()
     assert work.flights.being_kept("key") is None
-    assert await another.follow(None) == "x"
+    assert work.flights.under_way("key") is another
+    work.end.set_result("y")
+    assert await another.follow(None) == "y"
     await settle()
     assert "key" not in work.flights
 

@@ -63,7 +63,7 @@ class Flight(Generic[T]):
         self.kept: asyncio.Task[Any] | None = None
         """What keeps that for later requests, and may take a moment longer."""
         self.joined = False
-        """Whether others than the one who started it follow, or did."""
+        """Whether others than the one who started it follow, or have followed last."""
         self.abandoned = False
         """Whether all have left before its end. Who comes now needs another."""
         self._clock = clock
@@ -86,7 +86,7 @@ class Flight(Generic[T]):
         by `until`, in the clock's seconds.
         """
         self._followers += 1
-        self.joined = self.joined or self._followers > 1
+        self.joined = self._followers > 1
         shown = 0
         reader = cast("SlowReader", show) if hasattr(show, "drain") else None
         try:
