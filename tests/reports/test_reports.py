@@ -17,7 +17,7 @@ from freerouter_core import Router
 from freerouter_core.apps.evaluation.grading import select_models
 from freerouter_core.catalogue.parse import parse_models
 from freerouter_core.catalogue.providers import Account
-from freerouter_core.errors import BadSetting, MissingExtra
+from freerouter_core.errors import BadSetting, Exhausted, MissingExtra
 from freerouter_core.reports import (
     Bar,
     Bars,
@@ -157,6 +157,22 @@ def test_a_narrow_terminal_shows_fewer_columns(name: str, width: int, router: Ro
 
 
 LONG = "nvidia/nemotron-3-super-120b-a12b:free"
+
+
+def test_what_an_account_waits_for_is_told_once() -> None:
+    """Not in the row of each of its models, which may be a hundred."""
+    models = [SimModel(f"acme/{name}:free") for name in "abc"]
+    with World(models, [SimAccount("sk-simulated", per_day=1)]) as world:
+        router = world.router()
+        router.chat("hello")
+        with pytest.raises(Exhausted):
+            router.chat("hello")
+        tables = router.health().table(), router.explain("hello").table()
+
+    for table in tables:
+        told = "openrouter account waits: account-day, back at 00:00 UTC"
+        assert str(table).count("account waits") == 4
+        assert table.foot.count(told) == 1
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 160])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..catalogue.durations import until_words
@@ -9,6 +10,9 @@ from ..catalogue.model import Model
 from ..routing.health import Health
 from .cells import Cell
 from .tones import Tone
+
+_ACCOUNT = "account waits"
+"""What the state of a model begins with whose account waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +53,18 @@ class Candidacy:
             return words
         return f"{words}, back {until_words(self.seen + self.returns, self.seen)}"
 
+    @property
+    def waits_for_account(self) -> bool:
+        """Whether all models of its account wait alike."""
+        return self.reason is None and self.returns is not None and self.state.startswith(_ACCOUNT)
+
     def cell(self) -> Cell:
-        """Its state, for a table."""
+        """Its state, for a table. What its account waits for is told once: `account_waits`."""
         tone: Tone = "good" if self.usable else "wait" if self.reason is None else "dim"
-        return Cell(self.state_words, tone)
+        return Cell(_ACCOUNT if self.waits_for_account else self.state_words, tone)
+
+
+def account_waits(rows: Iterable[Candidacy]) -> str:
+    """What accounts wait for, each once, for the foot of a table; empty: for nothing."""
+    waits = {f"{row.model.provider} {row.state_words}" for row in rows if row.waits_for_account}
+    return "; ".join(sorted(waits))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..catalogue.model import Model
 from .bars import Bar, Bars, text_bar
-from .candidacy import Candidacy
+from .candidacy import Candidacy, account_waits
 from .cells import Cell
 from .tables import Drawn, Table, format_seconds, format_share
 
@@ -48,7 +48,7 @@ class Explanation(Drawn):
             rows=rows,
             right=("", "chance", "expected"),
             spare=("likely", "expected", "chance"),
-            foot=self.space,
+            foot="; ".join(filter(None, (self.space, account_waits(self.rows)))),
         )
 
     def bars(self) -> Bars:

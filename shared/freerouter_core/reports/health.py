@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..catalogue.model import Model
 from .bars import Bar, Bars
-from .candidacy import Candidacy
+from .candidacy import Candidacy, account_waits
 from .cells import Cell
 from .models import capability_words
 from .tables import Drawn, Table, format_seconds
@@ -46,7 +46,7 @@ class HealthReport(Drawn):
             columns=("model", "context", "can", "answered", "failed", "first token", "now"),
             rows=[_cells(row) for row in rows],
             right=("context", "answered", "failed", "first token"),
-            foot=str(self),
+            foot="; ".join(filter(None, (str(self), account_waits(rows)))),
             spare=("failed", "answered", "first token", "can", "context"),
         )
 

@@ -14,6 +14,7 @@ from ...client.router import Router
 from ...errors import AuthenticationFailed, CatalogueUnavailable
 from ...reports import Candidacy, Models, Table
 from ...reports.bars import text_bar
+from ...reports.candidacy import account_waits
 from ..as_json import candidacy_as_json
 from .console import console, json_option, print_json, without_tracebacks
 from .shell_words import in_shell
@@ -115,9 +116,8 @@ def _print_free_models(
         print_json([candidacy_as_json(row) for row in rows])
         return
     selected = dataclasses.replace(report, rows=tuple(rows))
-    console().print(dataclasses.replace(selected.table(), foot=str(report)))
-    if report.simulated:
-        console(stderr=True).print("[yellow]simulated: DEV_MODE is set[/]")
+    foot = "; ".join(filter(None, (str(report), account_waits(rows))))
+    console().print(dataclasses.replace(selected.table(), foot=foot))
 
 
 def _print_list(

@@ -250,8 +250,6 @@ class Conversation:
         self._keep(prompt, outcome, began)
         if explain:
             self.explain()
-        if outcome.answer.simulated:
-            self.err.print("[yellow]simulated: DEV_MODE is set, so no provider was called[/]")
         return outcome
 
     def explain(self) -> None:
