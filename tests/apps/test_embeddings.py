@@ -107,6 +107,19 @@ def test_an_unknown_model_is_not_found(world: World[Clock], client: TestClient) 
             sdk.embeddings.create(model="acme/chat:free", input="x")
 
 
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        ({"input": "word " * 20_000}, "cut it into chunks"),
+        ({"input": "x", "dimensions": 7}, "leave model and dimensions out"),
+    ],
+)
+def test_hints_speak_http(client: TestClient, body: dict[str, Any], hint: str) -> None:
+    client.post("/v1/embeddings", json={"input": "first"})
+
+    assert client.post("/v1/embeddings", json=body).json()["error"]["hint"] == hint
+
+
 def test_texts_are_ranked_in_coheres_words(client: TestClient) -> None:
     asked = {"query": "when did the bridge open", "documents": [TEXTS[1], {"text": TEXTS[0]}]}
     answer = client.post("/v1/rerank", json={**asked, "top_n": 1, "return_documents": True}).json()
