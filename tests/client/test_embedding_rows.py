@@ -42,8 +42,8 @@ class Upstream:
         texts = body.get("texts") or body["input"]
         vectors = [embed("space", text, self.dimension) for text in texts]
         if self.served.serving.wording == "cohere":
-            usage = {"billed_units": {"input_tokens": 9}}
-            return httpx.Response(200, json={"embeddings": {"float": vectors}, "meta": usage})
+            meta = {"billed_units": {"input_tokens": 9}}
+            return httpx.Response(200, json={"embeddings": {"float": vectors}, "meta": meta})
         rows = [{"index": n, "embedding": vector} for n, vector in enumerate(vectors)]
         usage = {"prompt_tokens": 90, "total_tokens": 90}
         return httpx.Response(200, json={"data": rows, "model": "m", "usage": usage})

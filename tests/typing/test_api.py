@@ -1,4 +1,4 @@
-"""What type checkers are told in `api.py` is true: its functions run."""
+"""What type checkers are told in this folder is true: its functions run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ import pytest
 
 from freerouter_core import Router
 
-from . import api
+from . import api, embeddings_api
 
 
 @pytest.mark.parametrize(
     "example",
-    [api.providers_and_limits, api.routers, api.worlds, api.failures, api.settings],
+    [
+        api.providers_and_limits,
+        api.routers,
+        api.worlds,
+        api.failures,
+        api.settings,
+        embeddings_api.embeddings,
+    ],
     ids=lambda example: example.__name__,
 )
 def test_examples_that_need_nothing(example: Callable[[], None]) -> None:
