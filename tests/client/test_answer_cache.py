@@ -521,6 +521,15 @@ async def test_who_may_not_ask_a_provider_joins_none_that_asks_it() -> None:
     ]
 
 
+async def test_who_keeps_answers_elsewhere_joins_nobody(tmp_path: Path) -> None:
+    world = a_world()
+    places = ("memory", f"sqlite:///{tmp_path}/x.db")
+    routers = [world.router(answer_cache=place) for place in places]
+    await at_once(routers[0], *(router.achat("hi") for router in routers))
+    assert len(world.asked) == 2
+    assert [router.cache_stats()["entries"] for router in routers] == [1, 1]
+
+
 async def test_who_streams_may_join_who_does_not() -> None:
     world = a_world()
     router = world.router(answer_cache="memory")

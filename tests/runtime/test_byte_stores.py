@@ -57,6 +57,9 @@ def test_what_is_put_is_got_until_it_expires(store: ByteStore) -> None:
             assert await store.size() == (2, 6)
         assert await store.get("ab", NOW + 101) == {}
         assert store.read(["c"], NOW) in ({"c": b"three"}, None)
+        await store.put({"e": b"5"}, NOW, NOW + 0.05, MANY)
+        await asyncio.sleep(0.1)  # by which clock does not matter
+        assert await store.get(["e"], NOW + 0.1) == {}
 
     using(store, work)
 
@@ -99,6 +102,8 @@ def test_a_lease_is_had_by_one_until_it_ends(store: ByteStore) -> None:
         if store.shared:
             assert not await store.claim("a", "two", NOW, NOW + 0.2)
         await store.release("a", "two")
+        if store.shared:
+            assert not await store.claim("a", "two", NOW, NOW + 0.2)
         await store.release("a", "one")
         assert await store.claim("a", "two", NOW, NOW + 0.05)
         await asyncio.sleep(0.1)
@@ -179,13 +184,19 @@ def test_a_locked_file_is_a_miss_and_is_tried_again(tmp_path: Path) -> None:
         assert await cache.get(["a"]) == {}  # left alone for a while
         assert cache.read(["a"]) is None
         assert await cache.claim("a")  # nobody waits for a lease that cannot be had
+        clock.advance(RETRY_AFTER)
+        assert not await cache.put({"b": b"x"}, None, MANY)
+        assert len(seen) == 1  # it was told
         other.rollback()
-        other.close()
         clock.advance(RETRY_AFTER)
         assert await cache.get(["a"]) == {"a": b"x"}
+        other.execute("BEGIN EXCLUSIVE")
+        assert not await cache.put({"b": b"x"}, None, MANY)
+        other.rollback()
+        other.close()
 
     using(store, work)
-    assert len(seen) == 1
+    assert len(seen) == 2
 
 
 def test_a_file_that_is_taken_away_is_begun_anew(tmp_path: Path) -> None:

@@ -122,6 +122,8 @@ class Lookup:
         return {**await self.cache.get(self.keys), **written}
 
     def _being_kept(self) -> dict[str, bytes]:
+        if not self.cache.shared:
+            return {}  # memory is written at once
         flights = self.runtime.flights
         found = ((key, flights.being_kept(self.flight(key))) for key in self.keys)
         return {key: value for key, value in found if value is not None}

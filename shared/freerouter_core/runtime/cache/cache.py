@@ -87,10 +87,11 @@ class Cache:
 
     async def claim(self, key: str) -> bool:
         """Take or renew a lease of `LEASE` seconds. Whether nobody else has it."""
-        claimed = await self._try(
-            lambda now: self.store.claim(key, self._owner, now, now + LEASE), lost=True
+        return bool(
+            await self._try(
+                lambda now: self.store.claim(key, self._owner, now, now + LEASE), lost=True
+            )
         )
-        return claimed is not False
 
     async def release(self, key: str) -> None:
         """Give a lease back."""
