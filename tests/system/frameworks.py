@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import Any
 
 from freerouter_core import Router
 from freerouter_core.simulator import SimModel, World
@@ -58,6 +59,59 @@ def instructor() -> str:
     question = [{"role": "user", "content": "Which colour is the sky?"}]
     sky = client.chat.completions.create(model="auto", response_model=Sky, messages=question)
     return "It is blue." if sky.colour else ""
+
+
+def autogen() -> str:
+    from autogen_agentchat.agents import AssistantAgent
+    from autogen_ext.models.openai import BaseOpenAIChatCompletionClient
+
+    async def ask() -> str:
+        client = BaseOpenAIChatCompletionClient(
+            router().async_openai_client(),
+            create_args={"model": "auto"},
+            model_info={
+                "vision": False,
+                "function_calling": True,
+                "json_output": True,
+                "structured_output": True,
+                "family": "unknown",
+            },
+        )
+        result = await AssistantAgent("A", model_client=client).run(task="Why?")
+        return str(result.messages[-1].content)
+
+    return asyncio.run(ask())
+
+
+def smolagents() -> str:
+    from smolagents import OpenAIServerModel
+
+    model = OpenAIServerModel("auto", api_key="any")
+    model.client = router().openai_client()
+    return str(model([{"role": "user", "content": [{"type": "text", "text": "Why?"}]}]).content)
+
+
+def haystack() -> str:
+    from haystack.components.generators.chat import OpenAIChatGenerator
+    from haystack.dataclasses import ChatMessage
+    from haystack.utils import Secret
+
+    generator = OpenAIChatGenerator(model="auto", api_key=Secret.from_token("any"))
+    generator.client = router().openai_client()
+    return str(generator.run([ChatMessage.from_user("Why?")])["replies"][0].text)
+
+
+def dspy() -> str:
+    import dspy
+
+    client = router().openai_client()
+
+    class FreeLM(dspy.BaseLM):  # type: ignore[misc]  # not installed where types are checked
+        def forward(self, prompt: Any = None, messages: Any = None, **_: Any) -> Any:
+            messages = messages or [{"role": "user", "content": prompt}]
+            return client.chat.completions.create(model="auto", messages=messages)
+
+    return str(FreeLM("auto")("Why?")[0])
 
 
 if __name__ == "__main__":

@@ -16,8 +16,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # instructor needs an older jiter than newer clients of OpenAI's have. Without the bound pip looks
 # through fifty of them, which takes minutes.
-PACKAGES = ("openai-agents", "pydantic-ai-slim[openai]", "instructor", "openai<3.4")
-NAMES = ("openai_agents", "pydantic_ai", "instructor")
+PACKAGES = (
+    "openai-agents", "pydantic-ai-slim[openai]", "instructor", "openai<3.4", "smolagents",
+    "haystack-ai", "autogen-ext[openai]", "autogen-agentchat", "dspy",
+)  # fmt: skip
+NAMES = (
+    "openai_agents", "pydantic_ai", "instructor", "smolagents", "haystack", "autogen", "dspy",
+)  # fmt: skip
 
 
 @pytest.mark.system
