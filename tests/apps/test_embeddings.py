@@ -120,6 +120,22 @@ def test_hints_speak_http(client: TestClient, body: dict[str, Any], hint: str) -
     assert client.post("/v1/embeddings", json=body).json()["error"]["hint"] == hint
 
 
+def test_ollamas_clients_get_vectors_in_their_words(client: TestClient) -> None:
+    many = client.post("/api/embed", json={"model": "auto", "input": TEXTS}).json()
+    one = client.post("/api/embed", json={"model": "tiny-embed", "input": TEXTS[0]}).json()
+    old = client.post("/api/embeddings", json={"model": "auto", "prompt": TEXTS[1]}).json()
+
+    assert of_space(many["embeddings"], TEXTS)
+    assert many["model"] == "tiny-embed"
+    assert many["prompt_eval_count"] > 0
+    assert of_space([*one["embeddings"], old["embedding"]], TEXTS)
+    for wrong, status in (({"model": "nope", "input": "x"}, 404), ({"input": 7}, 400)):
+        answer = client.post("/api/embed", json=wrong)
+        assert answer.status_code == status
+        assert isinstance(answer.json()["error"], str)
+    assert client.post("/api/embeddings", json={"model": "auto"}).status_code == 400
+
+
 def test_texts_are_ranked_in_coheres_words(client: TestClient) -> None:
     asked = {"query": "when did the bridge open", "documents": [TEXTS[1], {"text": TEXTS[0]}]}
     answer = client.post("/v1/rerank", json={**asked, "top_n": 1, "return_documents": True}).json()

@@ -1,4 +1,5 @@
-"""`POST /v1/embeddings` and `/v1/rerank`, as OpenAI's and Cohere's APIs have them."""
+"""`POST /v1/embeddings` and `/v1/rerank`, as OpenAI's and Cohere's APIs have them, and Ollama's
+`/api/embed` and `/api/embeddings`."""
 
 from __future__ import annotations
 
@@ -33,6 +34,30 @@ def add_routes(paths: APIRouter, get_router: GetRouter) -> None:
         )
         embedded = await unless_disconnected(request, work)
         return _json(embedding_body(embedded, base64=base64))
+
+    async def ollamas(request: Request, body: Mapping[str, object], texts: list[str]) -> Embedded:
+        work = get_router().aembed(texts, model=_model(body), dimensions=_dimensions(body))
+        return await unless_disconnected(request, work)
+
+    @paths.post("/api/embed", response_model=None)
+    async def embed(request: Request) -> Response:
+        body = _object(await read_json(request))
+        embedded = await ollamas(request, body, _inputs(body))
+        return _json(
+            {
+                "model": embedded.model,
+                "embeddings": embedded.tolist(),
+                "prompt_eval_count": embedded.tokens,
+            }
+        )
+
+    @paths.post("/api/embeddings", response_model=None)
+    async def embed_one(request: Request) -> Response:
+        body = _object(await read_json(request))
+        prompt = body.get("prompt")
+        if not isinstance(prompt, str):
+            raise BadRequest("prompt must be a text")
+        return _json({"embedding": (await ollamas(request, body, [prompt]))[0]})
 
     @paths.post("/v1/rerank", response_model=None)
     async def rerank(request: Request) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 Shape = Literal["openai", "anthropic", "ollama"]
-OLLAMA = ("/api/chat", "/api/tags", "/api/version")
+OLLAMA = ("/api/chat", "/api/tags", "/api/version", "/api/embed", "/api/embeddings")
 
 
 def shape_of(path: str) -> Shape:

@@ -128,7 +128,8 @@ def _of_mapping(item: Mapping[str, Any]) -> ChatRequest:
     if "body" in item:
         url = str(item.get("url") or "/v1/chat/completions")
         if not url.endswith("/chat/completions"):
-            raise BadRequest(f"a batch asks {url}; only /v1/chat/completions is served")
+            hint = "`freerouter embed` keeps vectors" if url.endswith("/embeddings") else None
+            raise BadRequest(f"a batch asks {url}; only /v1/chat/completions is served", hint=hint)
         return _read(item["body"])
     body = {key: value for key, value in item.items() if key not in (*_IDS, "prompt", "data")}
     if "messages" not in body:
