@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from freerouter_core.errors import BadRequest
 from freerouter_core.routing.answer_key import AnswerKeys
 from freerouter_core.routing.policy import Policy
+from freerouter_core.wire.history import read_request
 from freerouter_core.wire.request import ChatRequest
 from freerouter_core.wire.structured import Structured
 
@@ -59,6 +60,7 @@ def test_the_keys_of_a_router_do_not_depend_on_what_it_was_asked_before() -> Non
     keys, other = AnswerKeys(Policy()), ASKED.but(sample=1)
     for request in (ASKED, other, ChatRequest.of("x"), ASKED, other):
         assert keys.of(request) == key(request)
+        assert keys.of(request, read=read_request(request)) == key(request)
 
 
 def test_what_counts_as_an_answer_is_in_it() -> None:

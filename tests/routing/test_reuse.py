@@ -28,7 +28,7 @@ from freerouter_core.routing.reuse import (
     usable,
 )
 from freerouter_core.routing.ruling import Flag
-from freerouter_core.routing.steps import Attempt
+from freerouter_core.routing.steps import Attempt, Done, Send
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.request import ChatRequest
@@ -93,6 +93,16 @@ def test_a_good_answer_is_kept(good: Outcome) -> None:
 )
 def test_what_is_flawed_cut_flagged_continued_charged_or_secret_is_not(bad: Outcome) -> None:
     assert stored(bad, NOW) is None
+
+
+def test_what_the_journal_had_to_redact_is_not_kept() -> None:
+    for text, kept in (("hello", True), ("your key is sk-secret-of-mine", False)):
+        judged = outcome(GOOD.with_(text=text))
+        done = Done(NOW, 1, judged.answer)
+        judged.journal.add(NOW, Send(judged.attempt))
+        judged.journal.add_end(done, judged.attempt)
+        judged.journal.add(NOW, Done(NOW, 2, Answer("of another attempt")))
+        assert (stored(judged, NOW) is not None) == kept
 
 
 def test_where_an_answer_comes_from_is_told_without_the_key() -> None:
