@@ -1,6 +1,6 @@
 """Where the constants of the core come from: each is tried lower and higher over drawn worlds.
 
-    python benchmarks/race/tuner.py [--draws 100] [--first 1000]
+    python benchmarks/race/tuner.py [--draws 100] [--first 1000] [--only hedge …]
     python benchmarks/race/tuner.py --search SEED …
 
 A constant keeps its default unless another value makes callers' mean cost smaller by more than
@@ -86,14 +86,17 @@ def ratio(ours: Sequence[float], base: Sequence[float]) -> float:
     return geometric_mean(mine / other for mine, other in zip(ours, base, strict=True))
 
 
-def sweep(draws: int, first: int, jobs: int) -> None:
-    """Try every constant, and whatever seems better once more in other worlds."""
+def sweep(draws: int, first: int, jobs: int, only: Sequence[str]) -> None:
+    """Try every constant, and whatever seems better once more in other worlds. `only`: parts of the
+    names of those to try; empty: all."""
     seen, fresh = seeds(draws, first), seeds(draws, first + 2 * draws)
     print("| constant | default | tried | cost | again, in other worlds |")
     print("|---|---|---|---|---|")
     with ProcessPoolExecutor(jobs) as pool:
         base, base_again = costs_of(pool, seen, []), costs_of(pool, fresh, [])
         for name, values in SWEPT.items():
+            if only and not any(part in name for part in only):
+                continue
             for value in values:
                 settings = [f"{name}={value}"]
                 change, again = ratio(costs_of(pool, seen, settings), base), ""
@@ -146,6 +149,7 @@ def main() -> None:
     add = parser.add_argument
     add("--draws", type=int, default=100, help="worlds that each value is tried in")
     add("--first", type=int, default=1_000, help="the first seed")
+    add("--only", nargs="*", default=[], help="parts of the names of constants to try")
     add("--search", type=int, nargs="*", metavar="SEED", help="single worlds")
     add("--tries", type=int, default=60, help="sets of constants that are tried in a single world")
     add("--jobs", type=int, default=2, help="processes")
@@ -153,7 +157,7 @@ def main() -> None:
     if options.search is not None:
         search(options.search, options.tries, options.jobs)
     else:
-        sweep(options.draws, options.first, options.jobs)
+        sweep(options.draws, options.first, options.jobs, options.only)
 
 
 if __name__ == "__main__":

@@ -62,8 +62,8 @@ def test_a_hedge_starts_when_it_saves_its_price() -> None:
     alone = other = Prospect(0.9, 1.0, 0.2, 1.5)
     at = alone.hedge_after(other, 0.6, soft=5.0)
 
-    assert 1.0 < at < 2.0
-    assert alone.saved_by(other, at, 5.0) >= 0.6 > alone.saved_by(other, at - 0.4, 5.0)
+    assert 1.0 < at < 2.5
+    assert alone.saved_by(other, at, 5.0) >= 0.6 > alone.saved_by(other, at - 0.8, 5.0)
     assert alone.hedge_after(other, 0.1, soft=5.0) < at
     assert alone.hedge_after(other, 9.0, soft=5.0) == math.inf
     assert alone.hedge_after(other, 0.1, soft=5.0, waited=5.1) == math.inf, (

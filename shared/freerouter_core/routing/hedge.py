@@ -54,8 +54,8 @@ FIRST_LOOK = 0.25
 LATE = 2.3
 """Deviations after which an answer is later than 95 % of them. A model that the owner wants first,
 whatever its speed, is not hedged before."""
-LOOKS = 16
-"""Moments at which a hedge may become worth its price."""
+LOOKS = 8
+"""Moments at which a hedge may become worth its price: more and more seconds lie between them."""
 HEDGE_SHARE = 0.25
 """Hedges per request at most."""
 FIRST_HEDGES = 10
@@ -124,7 +124,7 @@ class Prospect:
         late = self.seconds + LATE * self.deviation if wanted else FIRST_LOOK
         begin = max(waited, late)
         for n in range(LOOKS):
-            at = begin + (soft - begin) * n / LOOKS
+            at = begin + (soft - begin) * (n / LOOKS) ** 2
             if at < soft and self.saved_by(second, at, soft) >= price:
                 return at
         return math.inf
