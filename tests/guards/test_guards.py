@@ -171,7 +171,7 @@ def test_a_guard_that_raises_flags_or_rejects() -> None:
 def test_after_four_rejected_answers_the_request_is_refused() -> None:
     with World([SimModel(f"m{n}/x:free") for n in range(8)]) as w:
         with pytest.raises(Refused, match="never"):
-            w.router(guards=[lambda exchange: "never"]).chat("x")
+            w.router(hedge="off", guards=[lambda exchange: "never"]).chat("x")
 
         assert len(w.requests) == 4
 
