@@ -15,6 +15,7 @@ import click
 import pytest
 
 from freerouter_core.apps.cli import cli
+from freerouter_core.apps.cli.main import SECTIONS
 from freerouter_core.simulator import SimAccount, SimModel, World, calm_models
 
 from .shell import STYLES, Screen, Shell, leaves, shell
@@ -193,6 +194,12 @@ def test_a_terminal_without_colours_shows_the_same(words: str, width: int, user:
     assert STYLES.sub("", rich.out).split() == dumb.out.split()
     assert "Traceback" not in rich.err
     assert not any(line.strip() in LONG and line.strip() for line in lines if LONG not in line)
+
+
+def test_help_shows_every_command_once() -> None:
+    shown = [name for names in SECTIONS.values() for name in names]
+
+    assert sorted(shown) == sorted(cli.commands)
 
 
 def test_no_golden_file_is_left_over() -> None:

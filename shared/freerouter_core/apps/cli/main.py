@@ -47,10 +47,29 @@ _MEANT = {
     "usage": "stats",
 }
 """What other programs call a command, and reports are called in code: the command here."""
+SECTIONS = {
+    "Start": ("demo", "keys", "doctor", "chat"),
+    "Ask": ("bulk", "embed", "logs", "templates"),
+    "Look": ("models", "recommend", "explain", "stats", "discover", "probe", "benchmark"),
+    "For other programs": ("serve", "run", "mcp", "simulate"),
+    "Set up": ("config", "local", "cache", "trust"),
+}
+"""The commands as help shows them: what one needs first stands first."""
 
 
 class _Commands(click.Group):
     """Its usage errors quote no key that was pasted where an argument belongs."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        longest = max(map(len, self.commands))
+        for title, names in SECTIONS.items():
+            limit = formatter.width - longest - 6
+            rows = [
+                (f"{name:<{longest}}", self.commands[name].get_short_help_str(limit))
+                for name in names
+            ]
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         try:
