@@ -178,6 +178,20 @@ async def test_errors_of_waiting_say_for_what_how_long_and_how_many_stood_before
         assert error.retry_after == pytest.approx(605.0, abs=2.0)
 
 
+async def test_those_in_line_are_told_the_limit_they_wait_for() -> None:
+    """Not the first of its account's limits, which has room."""
+    limits = [Limit(500, per=86_400.0, reset="utc-day"), Limit(1)]
+    one = Provider("openrouter", "https://x.invalid/api/v1", "k", limits=limits)
+    with World(MODELS) as world:
+        told: list[events.Event] = []
+        world.runtime.subscribe(told.append)
+        assert not failures(await ask(world.router(providers=(one,)), 4))
+        world.runtime.flush()
+    reasons = [event.reason for event in told if isinstance(event, events.Waiting)]
+    assert len(reasons) >= 3
+    assert set(reasons) == {"the 1 requests a minute of openrouter are used"}
+
+
 def test_a_spent_day_is_told_with_when_it_returns() -> None:
     with World(MODELS, [SimAccount("k")]) as world:
         router = world.router(daily_cap=1)

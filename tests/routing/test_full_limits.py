@@ -64,6 +64,14 @@ def test_what_is_given_back_is_there_for_the_next(full: FullLimits) -> None:
     assert full.known(100, "even", NOW) == {}
 
 
+def test_those_in_line_wait_for_the_limit_that_refused_last() -> None:
+    full = FullLimits()
+    full.refused(Refusal(NOW + 60.0, "one"))
+    assert full.limits == {}
+    full.refused(REFUSAL)
+    assert full.limits == {"one": Limit(20)}
+
+
 def test_who_may_go_leaves_nothing_to_know() -> None:
     full = FullLimits()
     full.told(None, 100, "even", NOW)

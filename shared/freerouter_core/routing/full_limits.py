@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..catalogue.providers import Limit
 from ..wire.request import Pace
 from .charges import Refusal
 
@@ -35,6 +36,13 @@ class FullLimits:
 
     def __init__(self) -> None:
         self._told: dict[str, _Told] = {}
+        self.limits: dict[str, Limit] = {}
+        """The limit that refused somebody last: it is what those in line wait for."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """A request of either lane was refused."""
+        if refusal.limit is not None:
+            self.limits[refusal.scope] = refusal.limit
 
     def told(self, refusal: Refusal | None, tokens: int, pace: Pace, now: float) -> None:
         """What a background request was told; None: it may go. `tokens`: what it would use."""

@@ -73,7 +73,6 @@ class Ledger:
         self.demands = DemandBook()
         """What interactive requests want of each limit."""
         self.full = FullLimits()
-        """Which limits background requests found full."""
         self._warnings = QuotaWarnings(self._emit)
         self.tasks: set[asyncio.Task[object]] = set()
         """What runs beside the requests, and must end before the store is closed."""
@@ -102,7 +101,8 @@ class Ledger:
                 before = self._lines.ahead(charge.scope, place)
                 turn = self._turn(before, charge.scope, charges, now)
                 until = max(until, now + 0.001)
-                return Refusal(until, charge.scope, turn, len(before), charge.limit)
+                limit = self.full.limits.get(charge.scope, charge.limit)
+                return Refusal(until, charge.scope, turn, len(before), limit)
         number = next(self._grant_numbers) + place.background  # odd: so logs tell the lanes
         background = Background(self.demands.by_window, pace) if place.background else None
         warnings: list[QuotaLow] = []
@@ -140,16 +140,16 @@ class Ledger:
             self.demands.look(charge, amount, waiting, at)
         if isinstance(result, Grant):
             self._leases.hold(result)
+        else:
+            self.full.refused(result)
         if background is not None:
-            told = result if isinstance(result, Refusal) else self._next_told(result, background)
+            told: Refusal | None = result if isinstance(result, Refusal) else None
+            if told is None:  # what the next of a job would be told
+                window = self._memory.window
+                told, _ = refused(window, charges, 1, now, tokens, background=background)
             self.full.told(told, tokens, pace, now)
         self._warnings.emit(warnings, now)
         return result
-
-    def _next_told(self, grant: Grant, background: Background) -> Refusal | None:
-        """What the next background request would be told; None: it may go."""
-        window, charges = self._memory.window, grant.charges
-        return refused(window, charges, 1, grant.at, grant.tokens, background=background)[0]
 
     def _turn(
         self, ahead: Sequence[float], scope: str, charges: tuple[Charge, ...], now: float
