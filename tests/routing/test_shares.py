@@ -49,9 +49,18 @@ def test_who_took_more_leaves_room_to_those_that_wait() -> None:
     assert granted(limited.ask(ONE, 0.0)) and granted(limited.ask(ONE, 0.0))
     refused = limited.ask(TWO, 1.0)
     assert isinstance(refused, Refusal) and refused.until == NOW + 10.5
-    assert granted(limited.ask(ONE, 10.5)), "there is room for both"
-    assert limited.ask(ONE, 10.5) == Refusal(NOW + 10.5 + YIELD_POLL, "account")
-    assert granted(limited.ask(TWO, 10.52))
+    assert limited.ask(ONE, 10.5) == Refusal(NOW + 10.5 + YIELD_POLL, "account"), "it leads by two"
+    assert granted(limited.ask(TWO, 10.52, behind=1)), "and more of the other may come"
+    assert limited.ask(ONE, 10.53) == Refusal(NOW + 10.53 + YIELD_POLL, "account")
+    assert granted(limited.ask(TWO, 10.54))
+
+
+def test_who_leads_leaves_nothing_to_one_that_waits_no_more() -> None:
+    limited = Limited(Limit(requests=3, per=10.0))
+    assert all(granted(limited.ask(ONE, 0.0)) for _ in range(3))
+    assert not granted(limited.ask(TWO, 1.0))
+    assert granted(limited.ask(TWO, 10.5))
+    assert granted(limited.ask(ONE, 10.51)) and granted(limited.ask(ONE, 10.51))
 
 
 def test_a_process_that_does_not_come_holds_nobody_up() -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from freerouter_core import Limit
+from freerouter_core import Limit, Provider, Router
 from freerouter_core.routing.charges import Charge, Grant
 from freerouter_core.routing.lanes import Place
 from freerouter_core.runtime.ledger import Ledger, MemoryStore
-from freerouter_core.runtime.loop.clock import VirtualClock
+from freerouter_core.runtime.loop.clock import RealClock, VirtualClock
 from freerouter_core.runtime.runtime import Runtime
+from freerouter_core.simulator import SimModel, World
 
 
 class SharedMemory(MemoryStore):
@@ -68,6 +73,7 @@ class Group:
 
 
 @pytest.mark.parametrize("background", [False, True])
+@pytest.mark.parametrize("many", [1, 2, 8], ids="{}-in-line".format)
 @pytest.mark.parametrize(
     ("limit", "holds", "seconds"),
     [
@@ -81,12 +87,12 @@ class Group:
     ids=["rolling", "minute", "small", "fixed", "bucket", "leases"],
 )
 def test_four_that_always_want_more_get_the_same(
-    limit: Limit, holds: float, seconds: float, background: bool
+    limit: Limit, holds: float, seconds: float, many: int, background: bool
 ) -> None:
     """However late their timers are. Hardly less is done than by one that has all for itself."""
-    alone = Group(limit, background, [0.0]).run(seconds, at_once=[32], holds=holds)
+    alone = Group(limit, background, [0.0]).run(seconds, at_once=[4 * many], holds=holds)
     taken = Group(limit, background, [0.0, 0.01, 0.03, 0.1]).run(
-        seconds, at_once=[8] * 4, holds=holds
+        seconds, at_once=[many] * 4, holds=holds
     )
     assert jain(taken) >= 0.95, taken
     assert sum(taken) >= 0.8 * alone[0], (taken, alone)
@@ -101,3 +107,39 @@ def test_a_process_that_comes_later_or_dies_costs_the_others_nothing() -> None:
     assert jain([group.taken[0] - before, *group.taken[1:]]) >= 0.85
     group.taken = [0] * 4
     assert group.run(60.0, at_once=[32, 0, 0, 0])[0] >= 0.9 * before
+
+
+# -- real processes ------------------------------------------------------------------------------
+
+
+def worker(state: str, started: Any, seconds: float, counts: Any) -> None:
+    """Always wants another answer, for so long."""
+    with World([SimModel("a/m:free", first_token=0.0, speed=1e6)], clock="real") as world:
+        runtime = Runtime(clock=RealClock(), client=world.transport(), cache=None, state=state)
+        limits = [Limit(12, per=3.0)]
+        provider = Provider("openrouter", "https://x.invalid/api/v1", "k", limits=limits)
+        router = Router(providers=(provider,), runtime=runtime)
+        router.quota()
+        started.wait(60)
+        ends, count = time.monotonic() + seconds, 0
+        while time.monotonic() < ends:
+            router.chat("x")
+            count += 1
+        counts.put(count)
+        runtime.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_four_processes_of_a_machine_get_the_same(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    started, counts = context.Barrier(4), context.Queue()
+    arguments = (f"sqlite:///{tmp_path}/state.db", started, 24.0, counts)
+    processes = [context.Process(target=worker, args=arguments) for _ in range(4)]
+    for process in processes:
+        process.start()
+    taken = [counts.get(timeout=120) for _ in processes]
+    for process in processes:
+        process.join(60)
+    assert sum(taken) >= 70  # of 96
+    assert jain(taken) >= 0.95, taken

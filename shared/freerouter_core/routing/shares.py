@@ -7,6 +7,9 @@ leaves any, so a place is never left to nobody.
 A process waits while it says so: until the moment it was told, and `GRACE` longer. One that died
 says nothing any more. What was taken counts less and less, by the period of the limit.
 
+How many stand in a line says little of how many more would come: a job sends the next row when one
+has gone. So while another waits at all, a process leaves it all that it took more.
+
 Who joins later catches up at most the limit's size: nobody stands back for all that it did while
 it was alone.
 
@@ -119,7 +122,7 @@ class Shares(dict[int, Share]):
             wanted = share.waiting
             if other & 1 == key & 1:
                 lead = (mine - share.faded(period, now)) / amount
-                wanted = min(wanted, max(0, math.ceil(lead - TIE)))
+                wanted = max(0, math.ceil(lead - TIE)) if wanted else 0
             left += wanted * amount
         return left
 
