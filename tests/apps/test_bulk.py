@@ -133,6 +133,15 @@ def test_parquet_in_and_out() -> None:
     assert "in.csv is no Parquet file" in refused.stderr
 
 
+def test_the_pace_of_a_days_quota_may_be_chosen() -> None:
+    write_lines("in.jsonl", [{"prompt": "x"}])
+    done = bulk("in.jsonl", "-o", "out.jsonl", "--pace", "asap", "-q")
+    assert done.exit_code == 0, done.stderr
+    wrong = bulk("in.jsonl", "-o", "out.jsonl", "--pace", "slow")
+    assert wrong.exit_code == 2
+    assert "'even', 'asap'" in wrong.stderr
+
+
 def test_a_schema_gives_objects() -> None:
     Path("schema.json").write_text(
         json.dumps({"type": "object", "properties": {"label": {"type": "string"}}})

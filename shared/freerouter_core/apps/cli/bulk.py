@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from rich.markup import escape
@@ -14,6 +14,7 @@ from ...client.bulk import Bulk
 from ...client.router import Router
 from ...errors import BadSetting
 from ...wire.json_values import parse_json
+from ...wire.request import Pace
 from ..bulk_files.formats import NAMES, format_of
 from ..bulk_files.table_rows import Prompting
 from .bulk_run import BulkRun
@@ -62,6 +63,11 @@ def _options(command: Any) -> Any:
             ),
             click.option(
                 "--until", type=click.DateTime(), help="Stop at this time, in local time."
+            ),
+            click.option(
+                "--pace",
+                type=click.Choice(get_args(Pace)),
+                help="How the quota of a day is spent. Default: even, so that some is left to you.",
             ),
             click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
         )
@@ -188,6 +194,7 @@ def _work(
     begins: bool = False,
     quiet: bool,
     until: datetime | None,
+    pace: Pace | None,
     **options: Any,
 ) -> None:
     source = Path(settings["input"])
@@ -199,7 +206,7 @@ def _work(
         model=settings["model"] or None,
     )
     requests = (prompting.request(row) for row in form.rows(source))
-    job = Router().bulk(
+    job = (Router(pace=pace) if pace else Router()).bulk(
         requests,
         location,
         schema=parse_json(settings["schema"]) if settings["schema"] else None,
