@@ -149,6 +149,18 @@ def test_a_long_job_outlives_a_bad_minute_of_its_only_provider(
             assert alpha.elapsed < 120.0
 
 
+def test_a_limit_that_nobody_told_does_not_end_a_job() -> None:
+    """One request a minute, which only refusals tell."""
+    texts = [f"text {n}" for n in range(400)]
+    account = SimAccount("k", per_minute=1)
+    with several({"alpha": embedder()}, {"alpha": account}, dialect="gemini") as world:
+        provider = Provider("alpha", "https://alpha.test/v1", "k", limits=[])
+        router = Router(providers=[provider], runtime=world.runtime)
+
+        assert of_space(router.embed(texts).vectors, texts)
+        assert world.worlds["alpha"].elapsed < 900.0
+
+
 def test_somebody_who_searches_is_told_at_once() -> None:
     with several({"alpha": embedder(script=[None, *["502"] * 9])}) as world:
         router = world.router()

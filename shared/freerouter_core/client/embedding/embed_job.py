@@ -174,17 +174,30 @@ class EmbedJob:
         return record
 
     async def _pause_after(self, failures: list[BaseException]) -> None:
-        """Wait a while if every request of a job that had begun well fails: it outlives a bad
-        minute of its only provider. Raises the first failure that nothing helps, or the last one
-        that came too often."""
+        """Wait a while if requests of a job that had begun well fail: it outlives a bad minute of
+        its only provider. Raises the first failure that waiting does not help, or the last one that
+        came too often."""
+        pause = 0.0
         for failure in failures:
-            passing = isinstance(failure, Exhausted) and not failure.rate_limited
-            if not passing or not self._tally.requests or not self._pauses:
+            helps = self._wait_for(failure)
+            if helps is None or not self._tally.requests or not self._pauses:
                 raise failure
+            pause = max(pause, helps, self._pauses[0])
         if failures:
-            pause = self._pauses.popleft()
-            log.warning("embedding goes on in %g s: %s", pause, failures[0])
+            self._pauses.popleft()
+            log.warning("embedding goes on in %.0f s: %s", pause, failures[0])
             await asyncio.sleep(pause)
+
+    def _wait_for(self, failure: BaseException) -> float | None:
+        """Seconds that a failure asks to wait for; None: waiting does not help, or not in time."""
+        if isinstance(failure, DeadlineExceeded):
+            return 0.0 if self._options.timeout is None else None
+        if not isinstance(failure, Exhausted):
+            return None
+        if failure.retry_after is None:
+            return None if failure.rate_limited else 0.0
+        longest = self._context.resolved.max_wait
+        return failure.retry_after if longest is None or failure.retry_after <= longest else None
 
     async def _take_kept(self, wanted: list[str], record: SpaceRecord) -> None:
         if record.known is not None:
