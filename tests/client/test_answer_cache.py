@@ -521,6 +521,20 @@ async def test_who_may_not_ask_a_provider_joins_none_that_asks_it() -> None:
     ]
 
 
+async def test_who_has_a_key_of_his_own_waits_for_no_other() -> None:
+    world = a_world()
+    providers = [
+        Provider("openrouter", "https://simulated.invalid/api/v1", key, limits=[])
+        for key in ("sk-one", "sk-two")
+    ]
+    routers = [world.router(answer_cache="memory", providers=[each]) for each in providers]
+    outcomes = await at_once(routers[0], *(router.achat("hi") for router in routers))
+    assert [outcome.cached for outcome in outcomes] == [None, None]
+    later = [await router.achat("hi") for router in routers]
+    assert all(outcome.cached is not None for outcome in later)
+    assert len(world.asked) == 2
+
+
 async def test_who_keeps_answers_elsewhere_joins_nobody(tmp_path: Path) -> None:
     world = a_world()
     places = ("memory", f"sqlite:///{tmp_path}/x.db")

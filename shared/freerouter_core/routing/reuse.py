@@ -83,7 +83,7 @@ def source_of(account: Account) -> str:
 
 
 def mark_of_sources(sources: Collection[str]) -> str:
-    """A short text that is equal, in any process, for the same sources."""
+    """A short text that is equal, in any process, for the same sources or accounts."""
     return hashlib.sha256("\n".join(sorted(sources)).encode()).hexdigest()[:16]
 
 

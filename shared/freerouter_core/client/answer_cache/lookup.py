@@ -61,7 +61,10 @@ class ReusePolicy:
         self.asks = (config, resolved.accounts)
         """What decides how asking may fail, besides the time."""
         self.place = place_of(settings, runtime.state_of(resolved.settings.freerouter_state))
-        self.lease_end = f"|{mark_of_sources(self.accounts)}"
+        # A kept answer serves every key. But who has a key of his own does not stand in the line of
+        # another's, so he waits for nobody who does.
+        scopes = [account.scope for account in self.accounts.values()]
+        self.lease_end = f"|{mark_of_sources(scopes)}"
         self.flight_end = f"{self.lease_end}|{self.place}"
 
     def lookup(self, runtime: Runtime, request: ChatRequest) -> Lookup | None:
@@ -97,12 +100,12 @@ class Lookup:
         return self.policy.accounts
 
     def lease(self, key: str, lane: Lane) -> str:
-        """What is claimed of a key. Those who may not ask the same sources wait for nobody, and
-        nobody who is waited for waits for the background."""
+        """What is claimed of a key. Only those of the same accounts wait for each other, and nobody
+        who is waited for waits for the background."""
         return f"{key}{self.policy.lease_end}|{lane}"
 
     def flight(self, key: str) -> str:
-        """The name of requests under way that may be joined: of the same sources and cache."""
+        """The name of requests under way that may be joined: of the same accounts and cache."""
         return f"{key}{self.policy.flight_end}"
 
     def at_once(self) -> Outcome | None:
