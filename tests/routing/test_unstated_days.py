@@ -7,7 +7,14 @@ import pytest
 from freerouter_core import Limit
 from freerouter_core.catalogue.calendar import DAY, HOUR
 from freerouter_core.catalogue.providers import Account
-from freerouter_core.routing.unstated_days import AT_ONCE, FIRST, LOOK, PEOPLE, UnstatedDays
+from freerouter_core.routing.unstated_days import (
+    AT_ONCE,
+    DOUBLES,
+    FIRST,
+    LOOK,
+    PEOPLE,
+    UnstatedDays,
+)
 
 from .driver import account
 
@@ -36,21 +43,21 @@ def test_a_job_alone_goes_as_fast_as_it_can() -> None:
     assert taken(days, MIDNIGHT) == 10_000
 
 
-def test_beside_people_it_takes_little_at_first_and_more_each_hour() -> None:
+def test_beside_people_it_takes_little_at_first_and_more_each_quarter_of_an_hour() -> None:
     days = UnstatedDays()
     asked(days, MIDNIGHT)
     at_first = taken(days, MIDNIGHT)
     assert at_first == pytest.approx(AT_ONCE * (1 - PEOPLE) * FIRST, abs=1.0)
-    by_hour = [taken(days, MIDNIGHT + hour * HOUR) for hour in range(1, 8)]
-    assert 0 < by_hour[0] < FIRST / 4
-    assert by_hour == sorted(by_hour)
+    later = [taken(days, MIDNIGHT + n * DOUBLES) for n in range(1, 8)]
+    assert 0 < later[0] < FIRST / 4
+    assert later == sorted(later)
     assert taken(days, MIDNIGHT + 11 * HOUR) == 10_000  # no such limit is known anywhere
 
 
 def test_a_day_after_the_last_of_them_it_is_alone_again() -> None:
     days = UnstatedDays()
     asked(days, MIDNIGHT)
-    assert taken(days, MIDNIGHT + HOUR) < FIRST
+    assert taken(days, MIDNIGHT + DOUBLES) < FIRST
     assert taken(days, MIDNIGHT + DAY + 1.0) == 10_000
 
 
@@ -96,3 +103,27 @@ def test_what_people_took_before_a_pause_of_days_says_nothing_of_yesterday() -> 
     asked(days, MIDNIGHT, 45)
     asked(days, MIDNIGHT + 3 * DAY)
     assert taken(days, MIDNIGHT + 3 * DAY) > 0
+
+
+def test_other_processes_know_what_was_learnt() -> None:
+    days, other = UnstatedDays(), UnstatedDays()
+    assert days.known(UNKNOWN.scope) is None
+    asked(days, MIDNIGHT, 41)
+    days.spent(UNKNOWN.scope, MIDNIGHT)
+    days.spent(UNKNOWN.scope, MIDNIGHT)
+    assert days.touched == {UNKNOWN.scope}
+    assert days.known(UNKNOWN.scope) == (20_000, 40, 0)
+
+    other.learn(UNKNOWN.scope, 20_000, 40, 0)
+    asked(other, MIDNIGHT + DAY)
+    assert taken(other, MIDNIGHT + DAY) == pytest.approx(AT_ONCE * 20, abs=1.0)
+    other.learn(UNKNOWN.scope, 20_009, None, 500)  # of a day that has not come here
+    assert other.known(UNKNOWN.scope) == (20_001, 40, 0)
+
+
+def test_own_refusals_of_today_are_known_better() -> None:
+    days = UnstatedDays()
+    asked(days, MIDNIGHT, 11)
+    days.spent(UNKNOWN.scope, MIDNIGHT)
+    days.learn(UNKNOWN.scope, 20_000, None, 700)
+    assert days.known(UNKNOWN.scope) == (20_000, 10, 0)

@@ -14,6 +14,7 @@ import pytest
 
 from freerouter_core import ChatRequest, Limit, Provider, Router, Runtime, errors
 from freerouter_core.routing.state import RoutingState
+from freerouter_core.runtime.ledger.notes import Times, read_day
 from freerouter_core.runtime.ledger.state_sync import StateSync
 from freerouter_core.runtime.loop.clock import RealClock
 from freerouter_core.simulator import SimAccount, SimModel, World
@@ -230,3 +231,34 @@ def test_what_people_usually_want_is_known_after_a_restart(tmp_path: Path) -> No
         second.close()
     assert known.hours == learnt.hours
     assert known.since == learnt.since
+
+
+def test_a_day_that_was_run_into_is_known_after_a_restart(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path}/s.db"
+
+    async def live() -> None:
+        one, other = sync_at(state), sync_at(state)
+        now = RealClock().now()
+        for _ in range(30):
+            one._state.days.sent("account", now, background=True)
+        one._state.days.spent("account", now)
+        one._state.days.touched.add("one that nobody asked")
+        await one._exchange()
+        await other._exchange()
+        known = one._state.days.known("account")
+        assert known is not None and known[1] == 29
+        assert other._state.days.known("account") == known
+        assert other._state.days.known("one that nobody asked") is None
+        await one._ledger.drain()
+        await other._ledger.drain()
+
+    asyncio.run(live())
+
+
+@pytest.mark.parametrize(
+    "note", ["[]", "{}", "[1, 2]", "[1, null, -1]", "[1, 2.5, 0]", "[99999999, 3, 0]", "[true,1,1]"]
+)
+def test_a_day_that_nobody_wrote_is_none(note: str) -> None:
+    with pytest.raises(ValueError):
+        read_day(note, Times(1_800_000_000.0, 1_800_000_000.0))
+    assert read_day("[20833, 40, 0]", Times(1_800_000_000.0, 1_800_000_000.0)) == (20_833, 40, 0)

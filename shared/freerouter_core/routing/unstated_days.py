@@ -64,6 +64,8 @@ class UnstatedDays:
 
     def __init__(self) -> None:
         self._days: dict[str, _Day] = {}
+        self.touched: set[str] = set()
+        """Scopes of which something was learnt that other processes should know."""
 
     def sent(self, scope: str, now: float, *, background: bool) -> None:
         """A request of an account was sent."""
@@ -80,6 +82,20 @@ class UnstatedDays:
         day = self._day(scope, now)
         if not day.refused:
             day.told, day.refused, day.survived = max(1, day.sent - 1), True, 0
+            self.touched.add(scope)
+
+    def known(self, scope: str) -> tuple[int, int | None, int] | None:
+        """(the day in days of unix time, what a refusal told of it, what was survived); None: not
+        an account of which anything was learnt."""
+        day = self._days.get(scope)
+        return None if day is None else (day.number, day.told, day.survived)
+
+    def learn(self, scope: str, number: int, told: int | None, survived: int) -> None:
+        """Another process knows this, of the same day or an earlier one."""
+        day = self._days.setdefault(scope, _Day(number))
+        if number <= day.number and not day.refused:
+            day.told, day.survived = told, max(survived, day.survived)
+            day.refused = told is not None and number == day.number
 
     def free_at(self, account: Account, now: float) -> float:
         """When a background request of an account may go; `now`: at once."""
@@ -111,6 +127,7 @@ class UnstatedDays:
         if number > day.number:
             if not day.refused and (day.told is None or day.sent > day.told):
                 day.told, day.survived = None, max(day.survived, day.sent)
+                self.touched.add(scope)
             day.yesterday = day.interactive if number == day.number + 1 else 0
             day.number, day.refused = number, False
             day.interactive, day.background = 0, 0

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TypeGuard, TypeVar
 
+from ...catalogue.calendar import DAY
 from ...catalogue.model import ModelIdentity
 from ...routing.account_benches import Bench
 from ...routing.availability import COUNTS, MAX_SURE, Availability
@@ -190,6 +191,18 @@ def _read_availability(note: object) -> Availability:
     if min(counts) < 0.0 or read.drift <= 0.0:
         raise ValueError("no counts")
     return read
+
+
+def read_day(text: str, times: Times) -> tuple[int, int | None, int]:
+    """What `UnstatedDays.known` told. Raises `ValueError` if it never did."""
+    note = parse_json(text)
+    if not isinstance(note, list) or len(note) != 3:
+        raise ValueError("not a day")
+    number, told, survived = note
+    whole = all(type(value) is int and value >= 0 for value in (number, told or 0, survived))
+    if not whole or number > times.shared // DAY + 1:
+        raise ValueError("a day of the future, or of less than nothing")
+    return number, told, survived
 
 
 def write_demand(demand: Demand) -> str:

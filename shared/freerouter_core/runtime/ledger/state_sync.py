@@ -26,6 +26,7 @@ from .notes import (
     MAX_NOTE,
     Times,
     read_account,
+    read_day,
     read_demand,
     read_health,
     read_identity,
@@ -86,7 +87,10 @@ class StateSync:
             if len(book.usage.untold) > MAX_UNMERGED:
                 self._ledger.spawn(self.push_history())
         elif (
-            book.touched or book.usage.untold or self._ledger.demands.touched
+            book.touched
+            or book.usage.untold
+            or self._ledger.demands.touched
+            or self._state.days.touched
         ) and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._on_timer)
 
@@ -135,9 +139,10 @@ class StateSync:
         """Whether the store could be written. If not, the notes are written next time."""
         book = self._state.health
         touched, book.touched = book.touched, set()
-        demands = self._ledger.demands
+        demands, days = self._ledger.demands, self._state.days
         touched |= {f"d|{window}" for window in demands.touched}
-        demands.touched = set()
+        touched |= {f"y|{scope}" for scope in days.touched}
+        demands.touched, days.touched = set(), set()
         notes = {key: note for key in touched if (note := self._note_of(key)) is not None}
         if not notes:
             return True
@@ -159,6 +164,8 @@ class StateSync:
         if kind == "d":
             demand = self._ledger.demands.by_window.get(name)
             return None if demand is None else write_demand(demand)
+        if kind == "y":
+            return json.dumps(self._state.days.known(name))
         if kind == "g":
             return json.dumps(self._state.price_caps.get(name))
         health = book.models.get(read_identity(name))
@@ -175,6 +182,8 @@ class StateSync:
                 self._merge_suspicions(name, suspicions, touched)
             elif kind == "d":
                 self._ledger.demands.told(name, read_demand(note, self._times()))
+            elif kind == "y":
+                self._state.days.learn(name, *read_day(note, self._times()))
             elif kind == "g":
                 if not touched:
                     self._state.price_caps[name] = bool(parse_json(note))
