@@ -11,6 +11,7 @@ import pytest
 
 from freerouter_core import Limit, Provider, Router, errors
 from freerouter_core.client.embedding.embedded import Embedded
+from freerouter_core.client.embedding.fewer_texts import fewer_texts
 from freerouter_core.errors import BadRequest, BadSetting, ContextTooLong, Exhausted, NoCandidates
 from freerouter_core.runtime.space_records import FILE, KNOWN_TEXT
 from freerouter_core.simulator import FAULTS, SimAccount, SimModel, World
@@ -42,6 +43,33 @@ def test_texts_are_cut_to_what_the_provider_takes_and_come_back_in_order() -> No
         assert embedded[0] == embedded.tolist()[0] == next(iter(embedded))
         assert embedded[:2] == embedded.tolist()[:2]
         assert isinstance(embedded[0][0], float)
+
+
+def test_a_provider_that_takes_fewer_texts_than_usual_is_asked_for_fewer() -> None:
+    """No list tells it; its refusal does."""
+    with several({"alpha": embedder(batch=20)}) as world:
+        embedded = world.router().embed(TEXTS)
+
+        assert of_space(embedded.vectors, TEXTS)
+        assert embedded.cached == 0
+        assert len(world.worlds["alpha"].requests) == 1 + 7
+        assert world.router().embed(TEXTS[:50]).cached == 50
+
+
+@pytest.mark.parametrize(
+    ("message", "most", "fewer"),
+    [
+        ("at most 20 texts can be in one batch", 63, 19),
+        ("batch size 64 > maximum allowed batch size 32", 63, 31),
+        ("batch size is invalid, it should not be larger than 10.: input.contents", 24, 9),
+        ("Too many inputs in request, split into more batches.", 63, 31),
+        ("Too many tokens in batch. Max is 16384 got 17555", 63, 31),
+        ("Too many inputs in request, split into more batches.", 1, None),
+        ("unknown field dimensions", 63, None),
+    ],
+)
+def test_a_refusal_tells_how_many_texts_to_send(message: str, most: int, fewer: int | None) -> None:
+    assert fewer_texts(message, most) == fewer
 
 
 def test_no_texts_cost_nothing() -> None:

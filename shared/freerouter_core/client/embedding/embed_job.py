@@ -23,6 +23,7 @@ from ...catalogue.model import Catalogue, Model
 from ...catalogue.serving import USUAL_BATCH, InputType, Space
 from ...errors import (
     AttemptRecord,
+    BadRequest,
     ContextTooLong,
     DeadlineExceeded,
     Exhausted,
@@ -38,6 +39,7 @@ from ...wire.vectors import pooled
 from ..context import Context
 from .choose import unknown_model
 from .embedded import Embedded
+from .fewer_texts import fewer_texts
 from .options import EmbedOptions
 from .outvoted import outvoted
 from .pieces import split_text
@@ -85,6 +87,8 @@ class EmbedJob:
         self._catalogue = Catalogue()
         self._kept = 0
         self._pauses = deque(PAUSES)
+        self._most = 0
+        """Texts of one request besides the known one; 0: not known yet."""
 
     async def run(self) -> Embedded:
         """The vectors. Raises an error of the tree; what was embedded before it is kept."""
@@ -94,6 +98,12 @@ class EmbedJob:
                 return await self._run()
             except PinnedMeanwhile:  # what came is of another space than the record's
                 self._vectors.clear()
+                self._todo.clear()
+            except BadRequest as error:
+                fewer = fewer_texts(error.message, self._most)
+                if fewer is None:
+                    raise
+                self._most = fewer
                 self._todo.clear()
             except (NoCandidates, Exhausted) as error:
                 raise unknown_model(self._options.name, self._catalogue, error) or error from None
@@ -202,9 +212,10 @@ class EmbedJob:
     async def _take_kept(self, wanted: list[str], record: SpaceRecord) -> None:
         if record.known is not None:
             kind, dimension = self._kind(record.space), record.space.dimension
-            kept = await kept_vectors(self._cache, record.digest, kind, wanted, dimension)
+            missing = [text for text in wanted if text not in self._vectors]
+            kept = await kept_vectors(self._cache, record.digest, kind, missing, dimension)
             self._vectors |= kept
-            self._kept = len(kept)
+            self._kept += len(kept)
 
     # -- the known text ---------------------------------------------------------------------------
 
@@ -273,9 +284,10 @@ class EmbedJob:
 
     def _batch(self, record: SpaceRecord) -> list[str]:
         """The texts of the next request: as many as any provider of the space takes at once."""
-        sizes = [m.serving.batch for m in self._serving(record.space) if m.serving]
-        count = max(1, max(sizes, default=USUAL_BATCH) - 1)
-        return [self._todo.popleft() for _ in range(min(count, len(self._todo)))]
+        if not self._most:
+            sizes = [m.serving.batch for m in self._serving(record.space) if m.serving]
+            self._most = max(1, max(sizes, default=USUAL_BATCH) - 1)
+        return [self._todo.popleft() for _ in range(min(self._most, len(self._todo)))]
 
     async def _ask(self, batch: list[str], record: SpaceRecord) -> None:
         kind = self._options.kind
