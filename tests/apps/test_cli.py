@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -260,6 +261,15 @@ def test_demo_runs_to_its_end() -> None:
     ):
         assert text in done.stdout
     assert "every call answered, nothing paid" in done.stdout
+
+
+def test_a_port_that_is_taken_is_no_traceback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run("simulate", "--port", str(taken.getsockname()[1]))
+
+    assert done.returncode == 1
+    assert "in use; --port 0 picks a free one" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_simulate_serves_any_client() -> None:

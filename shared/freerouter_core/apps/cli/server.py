@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +24,9 @@ def listen(host: str, port: int) -> tuple[socket.socket, str]:
         listener.bind((host, port))
         listener.listen(1_024)
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        hint = "; --port 0 picks a free one" if error.errno == errno.EADDRINUSE else ""
+        words = f"cannot listen on {host}:{port}: {error.strerror}{hint}"
+        raise click.ClickException(words) from None
     url_host = f"[{host}]" if ":" in host else host
     return listener, f"http://{url_host}:{listener.getsockname()[1]}"
 
