@@ -47,5 +47,5 @@ def test_few_drawn_worlds_are_worse_than_with_plain_good_sense_and_most_are_bett
 
     assert len(worse) <= 5, f"worse in the draws {worse}: see virtual.py --trace"
     assert geometric_mean(pair.cost for pair in pairs) <= 0.8
-    assert geometric_mean(pair.tail for pair in pairs) <= 0.75  # 0.7 over hundreds
+    assert geometric_mean(pair.tail for pair in pairs) <= 0.7
     assert answered >= 1.02 * sum(pair.theirs.answered for pair in pairs)
