@@ -7,6 +7,7 @@ import pytest
 from freerouter_core import Limit
 from freerouter_core.catalogue.calendar import DAY, HOUR
 from freerouter_core.catalogue.providers import Account
+from freerouter_core.routing.state import RoutingState
 from freerouter_core.routing.unstated_days import (
     AT_ONCE,
     DOUBLES,
@@ -15,8 +16,9 @@ from freerouter_core.routing.unstated_days import (
     PEOPLE,
     UnstatedDays,
 )
+from freerouter_core.wire.fault import Cause, Fault, Kind
 
-from .driver import account
+from .driver import account, answers, fails, model, plan, play
 
 MIDNIGHT = 20_000 * DAY
 UNKNOWN = account("one")
@@ -119,6 +121,19 @@ def test_other_processes_know_what_was_learnt() -> None:
     assert taken(other, MIDNIGHT + DAY) == pytest.approx(AT_ONCE * 20, abs=1.0)
     other.learn(UNKNOWN.scope, 20_009, None, 500)  # of a day that has not come here
     assert other.known(UNKNOWN.scope) == (20_001, 40, 0)
+
+
+def test_a_refusal_of_the_day_is_noted_and_one_of_a_model_is_not() -> None:
+    for fault, known in (
+        (Fault(Kind.ACCOUNT, Cause.ACCOUNT_DAY, status=429), 1),
+        (Fault(Kind.BUSY, Cause.SERVER, status=502), None),
+    ):
+        state, other = RoutingState(), account("two")
+        request = plan(model("a"), model("b", "two"))
+        assert play(request, {"a": fails(fault), "b": answers()}, state=state).asked == ["a", "b"]
+        day = state.days.known(UNKNOWN.scope)
+        assert day is not None and day[1] == known
+        assert state.days.known(other.scope) is not None
 
 
 def test_own_refusals_of_today_are_known_better() -> None:
