@@ -82,13 +82,13 @@ def miss(place: str) -> tuple[float, float]:
     asked = world()
     without, kept = asked.router(), asked.router(answer_cache=AnswerCache(store=place))
 
-    def cpu(router: Router, calls: int = 50) -> float:
+    def cpu(router: Router, calls: int = 20) -> float:
         began = time.process_time()
         for _ in range(calls):
             router.chat(f"{next(numbers)}")
         return (time.process_time() - began) / calls * 1e6
 
-    rounds = [(cpu(kept), cpu(without)) for _ in range(60)][1:]
+    rounds = [(cpu(kept), cpu(without)) for _ in range(200)][10:]
     call = min(other for _, other in rounds)
     return min(one for one, _ in rounds) - call, call
 
