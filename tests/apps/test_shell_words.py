@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 import freerouter_core
+from freerouter_core.apps.cli.log_lines import tell_warnings
 from freerouter_core.apps.cli.shell_words import in_shell
 from freerouter_core.client.config import RouterConfig
+from freerouter_core.events import log
+from freerouter_core.runtime.loop.watchdog import Watchdog
 
 CORE = Path(freerouter_core.__file__).parent
 OPTIONS = "|".join(RouterConfig.__dataclass_fields__)
@@ -71,3 +74,22 @@ def test_no_hint_speaks_python_in_the_shell() -> None:
 )
 def test_options_are_named_as_the_shell_has_them(text: str, words: str) -> None:
     assert in_shell(text) == words
+
+
+def test_a_short_block_of_the_loop_is_not_told_in_the_shell(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the first request of a command it is blocked a little, and nobody else waits."""
+    monkeypatch.setattr(log, "handlers", [])
+    now = 0.0
+    watchdog = Watchdog(lambda: now)
+    tell_warnings()
+    for seconds in (0.3, 100.0, 3.0):
+        watchdog.begin()
+        now += seconds
+        if seconds < 100.0:
+            watchdog.end()
+        else:
+            watchdog.reset()  # time passes, so the next block is logged
+
+    assert capsys.readouterr().err.count("was blocked") == 1
