@@ -159,8 +159,8 @@ class AttemptTasks:
             usage = (answer.usage or {}).get("total_tokens")
             run.tokens, run.cost = (usage if isinstance(usage, int) else None), answer.cost
             free = not (self._plan.policy.allow_paid or attempt.account.notional_costs)
-            if free and answer.cost and answer.cost > 0:
-                self._emit(Charged(attempt.model.id, answer.cost))
+            if free and run.cost and run.cost > 0:
+                self._emit(Charged(attempt.model.id, run.cost))
             now, spent_until = self._clock.now(), run.spent_until
             self.post(s.Done(now, attempt.number, answer, spent_until=spent_until))
         finally:

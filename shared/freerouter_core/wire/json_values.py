@@ -54,7 +54,7 @@ def is_larger(value: object, most: int) -> bool:
     left, stack = most, [value]
     while stack:
         item = stack.pop()
-        if type(item) is str:
+        if type(item) in _PLAIN:
             continue
         if isinstance(item, Mapping):
             children: Collection[object] = item.values()

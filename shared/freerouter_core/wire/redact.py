@@ -207,9 +207,11 @@ def _collect(value: Any, said: list[str], depth: int = 0) -> None:
     if isinstance(value, str):
         if len(value) >= _MIN_SECRET:
             said.append(value)
+    elif value is None or isinstance(value, (int, float)):
+        return  # most values are: said first, as it is quick to tell
     elif depth > _MAX_DEPTH:
         said.append(str(value))
-    elif isinstance(value, Mapping):
+    elif isinstance(value, (dict, Mapping)):
         for name, item in value.items():
             _collect(name, said, depth + 1)
             _collect(item, said, depth + 1)
