@@ -21,12 +21,10 @@ a hedge is taken for slower than was thought, or it would be asked first the nex
 **What was tried and lost** in worlds drawn at random (`benchmarks/race`):
 
 - A hedge when an answer is later than 95 % of its model's own, after five answers of it. It comes
-  too late where nothing is known: p95 was 6 % higher.
+  too late where nothing is known: p95 was 5 % higher.
 - The same price for every account. One that stated no limit soon refused: four times the cost.
 - A silence that lowers the chance that the model is up, too: no gain. Its time says the same.
 - Times that are learnt from attempts that were late, too: cost 2 % more. They count as failures.
-- A day's few requests cost only what all accounts together lack, because others can serve. And a
-  day of which nothing was used has a price, too. Both lost 1 to 10 % where days are scarce.
 """
 
 from __future__ import annotations

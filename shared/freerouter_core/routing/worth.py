@@ -21,6 +21,8 @@ decides for all who wait.
 - Benches that end within 20 s are simply waited for: too little. The next bench follows.
 - A day's requests have a price of 300 s divided by their number, whatever was used of them. Fresh
   models of small days were not asked, and the day ended with requests left.
+- A day's request costs only what all accounts together lack, because others can serve. And a day of
+  which nothing was used yet has a price, too. Both lost 2 to 11 % where days are scarce.
 - A provider's outage is inferred when models fail together, and its other models are left alone
   until one probe answers. It saves 5 % of the attempts and answers nobody sooner. Where most models
   are down anyway it takes chance for an outage. A retry goes to another account first as it is.
