@@ -6,6 +6,7 @@ model may be sooner. It costs a request. Both sides are weighed in one unit, sec
     gain  = chance of the second * (chance that the first answers * seconds that it would be later
             + chance that the first fails * seconds until that would show)
     price = seconds that others wait longer + a part of the minute that a request takes up
+            + the chance that somebody asks for the day's last request * what his answer is worth
 
 Where requests are plentiful and nobody knows the models yet, the price is nearly nothing and the
 gain is high. So the first few requests of a process soon ask two models, and it learns of both.
@@ -14,6 +15,10 @@ Of a model that is known to be quick and steady, only a long silence is worth a 
 The times of an answer are spread evenly around the expected one, and fall off as a power of e. The
 silence of a failure does so, too. So after silence for longer than the expected time, mostly the
 chance of a failure grows.
+
+How much will be asked of a day, nobody knows when it begins. Any number up to `GREAT_DAY` is as
+likely in its order of magnitude. So a request of fifty a day is dear, and only one that is late is
+helped by a second. One of ten thousand costs nothing.
 
 Hedges are few all the same, and leave a part of every limit to ordinary attempts. Who lost against
 a hedge is taken for slower than was thought, or it would be asked first the next time, too.
@@ -35,7 +40,7 @@ from dataclasses import dataclass
 from ..catalogue.model import Model
 from .adaptive_limits import states_rate
 from .candidates import Candidate
-from .congestion import LONG_PERIOD, Congestion
+from .congestion import DENIED_SECONDS, LONG_PERIOD, Congestion
 from .health_book import HealthBook
 from .plan import Plan
 from .policy import Policy
@@ -47,6 +52,10 @@ PLACE_SHARE = 0.1
 """The part of the time that a request takes up in its minute, which a hedge must save besides."""
 UNSTATED = 6.0
 """Seconds that a request takes up where no limit of the minute is stated: there may be one."""
+GREAT_DAY = 10_000
+"""Requests that nobody asks for in a day."""
+UNSTATED_DAY = 1_000
+"""Requests that an account is presumed to allow in a day where no limit of the day is stated."""
 FIRST_LOOK = 0.25
 """Seconds before which no hedge starts: most failures have shown by then."""
 LATE = 2.3
@@ -142,11 +151,14 @@ def wanted(candidate: Candidate, policy: Policy) -> bool:
 def price_of(candidate: Candidate, congestion: Congestion) -> float:
     """Seconds that a hedge must save which asks a candidate. `congestion`: of its account."""
     place = UNSTATED
+    limits = [charge.limit for charge in candidate.charges]
     if states_rate(candidate.account):
-        limits = (charge.limit for charge in candidate.charges)
         short = (limit for limit in limits if limit.requests and 1.0 < limit.per < LONG_PERIOD)
         place = max((limit.per / (limit.requests or 1) for limit in short), default=UNSTATED)
-    return HEDGE_PRICE + PLACE_SHARE * place + congestion.seconds
+    days = (limit.requests for limit in limits if limit.requests and limit.per >= LONG_PERIOD)
+    scarce = 1.0 - math.log(min(days, default=UNSTATED_DAY)) / math.log(GREAT_DAY)
+    denied = max(scarce, congestion.denial) * DENIED_SECONDS
+    return HEDGE_PRICE + PLACE_SHARE * place + congestion.delay + denied
 
 
 def take_hedge(state: RoutingState) -> bool:
