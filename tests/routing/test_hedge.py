@@ -129,7 +129,7 @@ def test_a_hedge_costs_no_money() -> None:
     [
         ((), UNSTATED),
         ((Limit(requests=1, per=1.0),), UNSTATED),
-        ((Limit(requests=20), Limit(requests=50, per=86_400.0)), 3.0),
+        ((Limit(requests=20), Limit(requests=5_000, per=86_400.0)), 3.0),
         ((Limit(requests=60), Limit(requests=20, scope="model"), Limit(tokens=5)), 3.0),
     ],
 )
@@ -141,6 +141,45 @@ def test_a_hedge_is_dearer_where_a_minute_has_room_for_few(
     assert price_of(candidate, FREE) == pytest.approx(HEDGE_PRICE + PLACE_SHARE * place)
     others = Congestion(delay=2.0)
     assert price_of(candidate, others) == pytest.approx(price_of(candidate, FREE) + 2.0)
+
+
+@pytest.mark.parametrize(
+    ("day", "untold", "seconds"),
+    [
+        (None, False, 0.0),
+        (1_000, False, 0.0),
+        (100, False, 10.0),
+        (10, False, 20.0),
+        (1, True, 30.0),
+    ],
+)
+def test_a_hedge_is_dear_where_a_day_has_room_for_few(
+    day: int | None, untold: bool, seconds: float
+) -> None:
+    limits = () if day is None else (Limit(requests=day, per=86_400.0),)
+    one = replace(account("one", limits=(Limit(requests=20), *limits)), untold_day=untold)
+    usual = price_of(Candidate(model=A, account=account("one", limits=(Limit(requests=20),))), FREE)
+
+    assert price_of(Candidate(model=A, account=one), FREE) == pytest.approx(usual + seconds)
+
+
+def test_a_day_that_a_provider_does_not_tell_is_presumed_to_be_small() -> None:
+    limits = (Limit(requests=20),)
+    untold = replace(account("one", limits=limits), untold_day=True)
+    fifty = account("one", limits=(*limits, Limit(requests=50, per=86_400.0)))
+
+    prices = [price_of(Candidate(model=A, account=one), FREE) for one in (untold, fifty)]
+
+    assert prices[0] == prices[1]
+
+
+def test_what_denies_others_more_than_was_presumed_costs_more() -> None:
+    one = account("one", limits=(Limit(requests=20), Limit(requests=100, per=86_400.0)))
+    candidate = Candidate(model=A, account=one)
+    dearer = price_of(candidate, Congestion(denial=0.5)) - price_of(candidate, FREE)
+
+    assert dearer == pytest.approx(5.0)
+    assert price_of(candidate, Congestion(denial=0.2)) == price_of(candidate, FREE)
 
 
 def test_the_loser_of_a_hedge_is_cancelled_and_taken_for_slower() -> None:

@@ -108,6 +108,7 @@ def resolve_account(
         usage=address_at_host(address, row["usage"]) if row.get("usage") else "",
         proof=_proof(row, provider, environment),
         privacy=row.get("privacy", "unknown"),
+        untold_day=bool(row.get("untold_day")) and provider.limits is None,
         local=bool(row.get("local")),
         notional_costs=bool(row.get("notional_costs")),
         keys=tuple(row.get("keys", ())),

@@ -99,6 +99,8 @@ class Account:
     """(method, path or address) of what proves the key without spending anything; empty: nothing
     does."""
     privacy: str = "unknown"
+    untold_day: bool = False
+    """Whether its free tier has a limit of the day whose size only a refusal tells."""
     local: bool = False
     notional_costs: bool = False
     """Whether the costs that its answers tell are taken from a free allowance."""
@@ -162,6 +164,7 @@ class Account:
             other_models=shown_address(self.other_models) or "",
             usage=shown_address(self.usage) or "",
             privacy=self.privacy,
+            untold_day=self.untold_day,
             local=self.local,
             notional_costs=self.notional_costs,
             paid=self.paid,

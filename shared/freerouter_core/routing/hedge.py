@@ -16,9 +16,10 @@ The times of an answer are spread evenly around the expected one, and fall off a
 silence of a failure does so, too. So after silence for longer than the expected time, mostly the
 chance of a failure grows.
 
-How much will be asked of a day, nobody knows when it begins. Any number up to `GREAT_DAY` is as
-likely in its order of magnitude. So a request of fifty a day is dear, and only one that is late is
-helped by a second. One of ten thousand costs nothing.
+How much will be asked of a day, nobody knows when it begins: any order of magnitude up to
+`GREAT_DAY` is as likely. So a request of fifty a day is dear, and hardly anything but a late answer
+is worth a second one. A request of thousands costs the day nothing. Where a provider has a limit of
+the day and does not tell it, the smallest usual one is presumed.
 
 Hedges are few all the same, and leave a part of every limit to ordinary attempts. Who lost against
 a hedge is taken for slower than was thought, or it would be asked first the next time, too.
@@ -45,6 +46,7 @@ from .health_book import HealthBook
 from .plan import Plan
 from .policy import Policy
 from .state import RoutingState
+from .unstated_days import FIRST
 
 HEDGE_PRICE = 0.2
 """Seconds that a hedge must save even if nobody waits for the account."""
@@ -52,10 +54,8 @@ PLACE_SHARE = 0.1
 """The part of the time that a request takes up in its minute, which a hedge must save besides."""
 UNSTATED = 6.0
 """Seconds that a request takes up where no limit of the minute is stated: there may be one."""
-GREAT_DAY = 10_000
-"""Requests that nobody asks for in a day."""
-UNSTATED_DAY = 1_000
-"""Requests that an account is presumed to allow in a day where no limit of the day is stated."""
+GREAT_DAY = 1_000
+"""Requests of a day that people hardly ever use up."""
 FIRST_LOOK = 0.25
 """Seconds before which no hedge starts: most failures have shown by then."""
 LATE = 2.3
@@ -156,7 +156,8 @@ def price_of(candidate: Candidate, congestion: Congestion) -> float:
         short = (limit for limit in limits if limit.requests and 1.0 < limit.per < LONG_PERIOD)
         place = max((limit.per / (limit.requests or 1) for limit in short), default=UNSTATED)
     days = (limit.requests for limit in limits if limit.requests and limit.per >= LONG_PERIOD)
-    scarce = 1.0 - math.log(min(days, default=UNSTATED_DAY)) / math.log(GREAT_DAY)
+    presumed = FIRST if candidate.account.untold_day else GREAT_DAY
+    scarce = 1.0 - math.log(min(days, default=presumed)) / math.log(GREAT_DAY)
     denied = max(scarce, congestion.denial) * DENIED_SECONDS
     return HEDGE_PRICE + PLACE_SHARE * place + congestion.delay + denied
 

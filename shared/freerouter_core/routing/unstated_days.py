@@ -4,7 +4,7 @@ Most free tiers have a limit of the day, and many are small: 50, 200, 250 or 1,0
 usual. A job that finds such a limit by running into it has spent the day of everybody. So where
 people ask an account of which no limit is known at all, a day of the smallest usual size is
 presumed. It doubles in each quarter of an hour that it is survived. A job takes half of it, evenly
-over the day. Who states a minute and no day has none.
+over the day. Who states a minute and no day has none, unless its row says that it has one.
 
 What a refusal told is known better: so many requests were sent today. It also counts for an account
 whose stated limit is larger than the true one, and it is remembered for the days to come, until one
@@ -104,7 +104,8 @@ class UnstatedDays:
         day = self._day(account.scope, now)
         if not day.asked_at or now - day.asked_at > DAY:
             return now
-        if day.told is None and (account.local or account.limits):
+        tells = account.local or (account.limits and not account.untold_day)
+        if day.told is None and tells:
             return now
         midnight = day.number * DAY
         begins = max(midnight, day.since)
