@@ -23,6 +23,7 @@ from freerouter_core.routing.hedge import (
     Prospect,
     price_of,
 )
+from freerouter_core.routing.in_flight import Flights
 from freerouter_core.routing.state import RoutingState
 
 from .driver import HANGS, NOW, Play, account, answers, busy, model, plan, play, token
@@ -117,11 +118,16 @@ def test_who_is_wanted_for_more_than_speed_has_time_to_be_known(wish: dict[str, 
 
 
 def test_a_hedge_costs_no_money() -> None:
-    paid = replace(B, free=False, prompt_price=1e-6, completion_price=1e-6)
-    request = plan(
-        A, paid, stream=True, hedge="auto", timeout=60.0, allow_paid=True, accounts=PLENTY, order={}
-    )
-    assert play(request, {"a": answers(4.0), "b": answers(0.5)}).asked == ["a"]
+    flights = Flights(RoutingState(), hedge=True)
+    request = plan(A, B, stream=True, hedge="auto", timeout=60.0, accounts=PLENTY, order={})
+    first = Candidate(model=A, account=PLENTY[0])
+    silent = s.Attempt(number=1, model=A, account=PLENTY[0], soft_timeout=9.0, stall_timeout=9.0)
+    flights.launch(first, silent, request, NOW)
+    free = Candidate(model=B, account=PLENTY[1])
+    paid = Candidate(model=replace(B, free=False), account=PLENTY[1])
+
+    assert not flights.hedge(request, paid, {}, NOW + FIRST_LOOK)
+    assert flights.hedge(request, free, {}, NOW + FIRST_LOOK)
 
 
 @pytest.mark.parametrize(
