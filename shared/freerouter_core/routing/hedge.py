@@ -31,6 +31,8 @@ a hedge is taken for slower than was thought, or it would be asked first the nex
 - The same price for every account. One that stated no limit soon refused: four times the cost.
 - A silence that lowers the chance that the model is up, too: no gain. Its time says the same.
 - Times that are learnt from attempts that were late, too: cost 2 % more. They count as failures.
+- A day that costs nothing until some of it was used. Of sixty calls under fifty a day forty were
+  answered, and fifty without hedges.
 """
 
 from __future__ import annotations

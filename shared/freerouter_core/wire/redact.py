@@ -209,15 +209,15 @@ def _collect(value: Any, said: list[str], depth: int = 0) -> None:
             said.append(value)
     elif value is None or isinstance(value, (int, float)):
         return  # most values are: said first, as it is quick to tell
-    elif depth > _MAX_DEPTH:
-        said.append(str(value))
-    elif isinstance(value, (dict, Mapping)):
+    elif isinstance(value, (dict, Mapping)) and depth <= _MAX_DEPTH:
         for name, item in value.items():
             _collect(name, said, depth + 1)
             _collect(item, said, depth + 1)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, list | tuple) and depth <= _MAX_DEPTH:
         for item in value:
             _collect(item, said, depth + 1)
+    else:  # too deep, or no JSON
+        said.append(str(value))
 
 
 def _without(text: str, secrets: _Secrets) -> str:
