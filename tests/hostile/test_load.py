@@ -14,7 +14,7 @@ import pytest
 
 from freerouter_core import Limit, Provider, Router, events
 from freerouter_core.routing.charges import Charge, Grant
-from freerouter_core.routing.hedge import HEDGE_SHARE
+from freerouter_core.routing.hedge import HEDGE_SHARE, Prospect
 from freerouter_core.routing.lanes import Place
 from freerouter_core.runtime import json_cache
 from freerouter_core.runtime.http import transport
@@ -56,7 +56,7 @@ def test_hedges_are_counted_when_they_are_decided(
     router = Router(
         model="a/late:free", providers=(provider,), runtime=runtime, timeout=120.0, max_wait=120.0
     )
-    monkeypatch.setattr("freerouter_core.routing.in_flight.hedge_after", lambda *_: 0.2)
+    monkeypatch.setattr(Prospect, "hedge_after", lambda *_, **__: 0.2)
     seen: list[events.Event] = []
     runtime.subscribe(seen.append)
 

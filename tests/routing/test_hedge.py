@@ -14,7 +14,6 @@ from freerouter_core.routing import steps as s
 from freerouter_core.routing.candidates import Candidate
 from freerouter_core.routing.congestion import FREE, Congestion
 from freerouter_core.routing.hedge import (
-    FIRST_HEDGES,
     FIRST_LOOK,
     HEDGE_PRICE,
     HEDGE_RESERVE,
@@ -234,10 +233,10 @@ def test_hedging_can_be_switched_off() -> None:
 
 @pytest.mark.parametrize(
     ("requests", "hedges", "another"),
-    [(0, 0, True), (0, FIRST_HEDGES, False), (42, 10, False), (43, 10, True), (99, 25, False)],
+    [(0, 0, True), (0, 1, False), (58, 2, False), (59, 2, True), (99, 5, False)],
 )
-def test_at_most_one_request_in_four_is_hedged(requests: int, hedges: int, another: bool) -> None:
-    """The first ten hedges are always within the budget. The request itself counts, too."""
+def test_at_most_one_request_in_twenty_is_hedged(requests: int, hedges: int, another: bool) -> None:
+    """The first hedge is always within the budget. The request itself counts, too."""
     state = known()
     state.requests, state.hedges = requests, hedges
 

@@ -890,6 +890,22 @@ def test_some_headers_tell_whose_limit_it_was(header: dict[str, str], cause: Cau
     assert judged(429, "Rate limit exceeded", header).cause is cause
 
 
+@pytest.mark.parametrize("status", [400, 413, 422, 429, 500, 502])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Tokens per day limit exceeded - too many tokens",
+        "too many tokens per minute",
+        "Rate limit reached: too many tokens",
+        "quota\ntoo many tokens",
+        "too many tokens for your daily allowance",
+    ],
+)
+def test_too_many_tokens_of_a_period_are_no_long_prompt(words: str, status: int) -> None:
+    """The same prompt fits elsewhere, and here tomorrow."""
+    assert judged(status, words).cause is not Cause.CONTEXT
+
+
 def test_every_row_that_looks_at_words_is_above_with_all_its_statuses() -> None:
     rows = {(rule.cause, rule.statuses) for rule in RULES if rule.pattern is not None}
     above = {(cause, frozenset(map(int, statuses.split()))) for statuses, cause, _ in WORDS}

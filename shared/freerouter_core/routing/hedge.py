@@ -9,7 +9,7 @@ model may be sooner. It costs a request. Both sides are weighed in one unit, sec
             + the chance that somebody asks for the day's last request * what his answer is worth
 
 Where requests are plentiful and nobody knows the models yet, the price is nearly nothing and the
-gain is high. So the first few requests of a process soon ask two models, and it learns of both.
+gain is high. So a process soon asks two models, and it learns of both.
 Of a model that is known to be quick and steady, only a long silence is worth a second request.
 
 The times of an answer are spread evenly around the expected one, and fall off as a power of e. The
@@ -31,6 +31,8 @@ a hedge is taken for slower than was thought, or it would be asked first the nex
 - The same price for every account. One that stated no limit soon refused: four times the cost.
 - A silence that lowers the chance that the model is up, too: no gain. Its time says the same.
 - Times that are learnt from attempts that were late, too: cost 2 % more. They count as failures.
+- More hedges: a quarter of all requests, and the first ten in any case. Over 390 draws the cost was
+  the same, with a p95 of .72 instead of .74 and 4 % more requests.
 - A day that costs nothing until some of it was used. Of sixty calls under fifty a day forty were
   answered, and fifty without hedges.
 """
@@ -65,10 +67,8 @@ LATE = 2.3
 whatever its speed, is not hedged before."""
 LOOKS = 8
 """Moments at which a hedge may become worth its price: more and more seconds lie between them."""
-HEDGE_SHARE = 0.25
+HEDGE_SHARE = 0.05
 """Hedges per request at most."""
-FIRST_HEDGES = 10
-"""Hedges that are within that share in any case."""
 HEDGE_RESERVE = 0.3
 """The part of each limit that a hedge leaves to ordinary attempts."""
 UNKNOWN_SPREAD = 0.6
@@ -165,11 +165,11 @@ def price_of(candidate: Candidate, congestion: Congestion) -> float:
 
 
 def take_hedge(state: RoutingState) -> bool:
-    """Whether one more hedge is within the share of all requests; the first few always are.
+    """Whether one more hedge is within the share of all requests; the first always is.
 
     It is counted at once, before anything is awaited: other requests decide meanwhile.
     """
-    if state.hedges + 1 > max(FIRST_HEDGES, HEDGE_SHARE * state.requests):
+    if state.hedges + 1 > max(1.0, HEDGE_SHARE * state.requests):
         return False
     state.hedges += 1
     return True

@@ -275,8 +275,12 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.DEGRADED, Kind.BUSY, "400", r"DEGRADED"),
     _rule(Cause.CONTEXT, Kind.UNFIT, "400 413 422 500 502",
           r"context.{0,12}(?:length|window|size)|maximum context"
-          r"|prompt is too long|too many tokens"
+          r"|prompt is too long"
           r"|input.{0,20}too long|input.{0,30}too large to process", teaches=False),
+    # Of a request, and not of a day or a minute (Cerebras: continuedev/continue#9800).
+    _rule(Cause.CONTEXT, Kind.UNFIT, "400 413 422 500 502",
+          r"\A(?!(?s:.*)(?:\bper[ _-]?(?:second|min|hour|day|month)|\b(?:rate|daily|quota)\b))"
+          r"(?s:.*)too many tokens", teaches=False),
 
     # -- the form of the request ------------------------------------------------------------------
     # The model is asked again in the form it takes: each word is the name of a row of `quirks`,
