@@ -181,6 +181,7 @@ def test_the_reference_is_what_the_docstrings_say(
         ("models", ["models"]),
         ("chat", ["chat", "--explain", "-m", "gale/27b:free", "Why is the sky blue?"]),
         ("explain", ["explain", "Why is the sky blue?"]),
+        ("stats", ["stats"]),
     ],
 )
 def test_pictures_of_commands(
