@@ -35,7 +35,7 @@ class WildWire:
 
     def _runtime(self) -> Runtime:
         transport = httpx.MockTransport(self._reply)
-        return Runtime(clock=self.clock, client=transport, cache=None, state="memory")
+        return Runtime(clock=self.clock, client=transport, cache=None, state="memory", seed=1)
 
     def restart(self) -> None:
         """Another process goes on with the notes that this one wrote. (A store takes real time.)"""
