@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from freerouter_core.client.accounts import _warned
 from freerouter_core.runtime.loop.clock import Clock
@@ -14,6 +15,8 @@ from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import World
 from freerouter_core.simulator.server import served
 
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")  # whoever wants other examples: --hypothesis-profile=default
 Serve = Callable[[World[Clock]], str]
 """The `serve` fixture: serves a world on a port of this machine and gives its base URL."""
 VARIABLES = ("OPENROUTER_", "CHAT_", "FREEROUTER_", "FREE_MODELS_", "DEV_MODE")
