@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
+from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.loop.patience import Patience
 
 
@@ -19,22 +19,26 @@ async def test_what_takes_too_long_is_cancelled() -> None:
     assert never.cancelled()
 
 
-async def test_what_came_while_the_loop_stood_still_came_in_time() -> None:
+def test_what_came_while_the_loop_stood_still_came_in_time() -> None:
     """Both the answer and the end of a timeout are due when the loop goes on."""
-    loop = asyncio.get_running_loop()
+    clock = VirtualClock()
+    loop = clock.new_event_loop(lambda: True)
 
     async def answered_in(limit: Patience | asyncio.Timeout) -> bool:
         answer = loop.create_future()
-        loop.call_later(0.04, answer.set_result, True)
-        loop.call_soon(time.sleep, 0.1)  # a busy machine
+        loop.call_later(4.0, answer.set_result, True)
+        loop.call_soon(clock.advance, 10.0)  # a busy machine
         try:
             async with limit:
                 return bool(await answer)
         except TimeoutError:
             return False
 
-    assert await answered_in(Patience(0.03))
-    assert not await answered_in(asyncio.timeout(0.03))
+    async def both() -> tuple[bool, bool]:
+        return await answered_in(Patience(3.0)), await answered_in(asyncio.timeout(3.0))
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        assert runner.run(both()) == (True, False)
 
 
 async def test_errors_and_cancels_pass() -> None:

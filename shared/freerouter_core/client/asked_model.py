@@ -25,8 +25,8 @@ LONGEST_NAME = 100
 SIMILAR = 0.7
 """How alike two names must be for one to be suggested in place of the other (`difflib`).
 
-Over the names of recorded lists: at 0.6 a model of another family was suggested for 9 % of the paid
-ones, at 0.7 for 2 %, and names with a wrong letter or a part cut off are found as before.
+Measured over the names of recorded lists. At 0.6 a model of another family was suggested for 9 % of
+the paid ones, at 0.7 for 2 %. Names with a wrong letter, or a part cut off, are found at both.
 """
 
 _warned: WeakKeyDictionary[Runtime, set[str]] = WeakKeyDictionary()
