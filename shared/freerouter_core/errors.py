@@ -199,9 +199,12 @@ class BadSetting(FreeRouterError, ValueError):
 
 
 class BadRequest(FreeRouterError):
-    """The request itself is wrong. All who were asked refused it, or independent models agreed."""
+    """The request itself is wrong: by our own check, or because models agreed that it is.
 
-    default_hint = "correct the request; its message says who refused it, and in which words"
+    The default hint is for our own checks, whose messages say what would be right.
+    """
+
+    default_hint = "correct it and ask again; no model was asked"
 
 
 class ContextTooLong(BadRequest):

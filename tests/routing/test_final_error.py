@@ -23,7 +23,12 @@ from freerouter_core.errors import (
 from freerouter_core.events import AttemptTrace
 from freerouter_core.routing import steps as s
 from freerouter_core.routing.candidates import Candidate, Candidates
-from freerouter_core.routing.final_error import deadline_exceeded, final_error, stream_broken
+from freerouter_core.routing.final_error import (
+    REFUSED_HINT,
+    deadline_exceeded,
+    final_error,
+    stream_broken,
+)
 from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.journal import Journal
 from freerouter_core.routing.need import Need
@@ -118,6 +123,9 @@ def test_two_accounts_and_families_that_agree_prove_that_a_value_is_wrong() -> N
 
     assert type(error) is BadRequest
     assert error.message.count("temperature must be less than 2") == 2
+    assert error.hint == REFUSED_HINT, (
+        "models were asked: the hint of our own checks would be wrong"
+    )
     twins = [model("x", "p0"), model("x", "p1"), C]
     assert Case(value, value, models=twins).error() is None, "the same model is one"
 

@@ -48,5 +48,8 @@ def test_what_is_right_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_what_is_wrong_is_told_by_name(name: str, value: object) -> None:
-    with pytest.raises(BadRequest, match=f"^{name} must be"):
+    with pytest.raises(BadRequest, match=f"^{name} must be") as raised:
         checked({name: value})
+    assert "no model was asked" in str(raised.value) or raised.value.hint != (
+        BadRequest.default_hint
+    ), "nobody else has refused it"

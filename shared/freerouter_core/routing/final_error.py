@@ -37,6 +37,8 @@ from .waits import told
 
 LONG_WAIT = 3_600.0
 """Seconds from which on nobody is advised to wait."""
+REFUSED_HINT = "correct the request; the message has the words of those who refused it"
+"""The hint of a `BadRequest` that models raised, where no fault has a better one."""
 NAMED_REASONS = 4
 """Models whose reasons `NoCandidates` spells out."""
 
@@ -170,7 +172,7 @@ def _decided(
         alone = len({candidate.model.identity for candidate, _ in faults}) == 1
         return kind(
             fault.message if alone and fault.message else tell(faults),
-            hint=fault.hint or None,
+            hint=fault.hint or (None if contents else REFUSED_HINT),
             status_code=fault.status,
             model=last,
             attempts=journal.attempts,

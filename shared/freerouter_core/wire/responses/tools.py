@@ -175,7 +175,10 @@ class ToolTable:
             spaced = [n for n, tool in self.by_name.items() if tool.name == name]
             name = name if name in self.by_name or not spaced else spaced[0]
             return {"type": "function", "function": {"name": name}}
-        raise BadRequest(f"tool_choice {kind[:40]} is not served: it runs at OpenAI")
+        raise BadRequest(
+            f"tool_choice {kind[:40]} is not served: it runs at OpenAI",
+            hint='leave it out, or "auto"',
+        )
 
 
 def text_in(arguments: str) -> str:
