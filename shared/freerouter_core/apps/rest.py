@@ -130,6 +130,7 @@ def app(
     token: str | Collection[str] | None = None,
     hosts: Collection[str] | None = None,
     origins: Collection[str] = (),
+    media_hosts: Collection[str] = (),
     names: Collection[str] = (),
     most: int = MOST_REQUESTS,
     close: bool = False,
@@ -145,6 +146,8 @@ def app(
             None: any.
         origins: what else may send requests from a browser, besides the service's own page: such as
             "app://obsidian.md".
+        media_hosts: hosts inside one's own network that pictures and files may be at; "*": any.
+            Other addresses inside are refused, because a local model server would fetch them.
         names: what clients' names of models mean, as `PATTERN=MODEL`: `claude-*=auto` always holds,
             unless another row says more, or paid models are allowed.
         most: requests to models that are served at once. More are answered 429.
@@ -178,7 +181,9 @@ def app(
     async def metrics() -> Response:
         return await watchers.metrics_response()
 
-    application.add_middleware(AccessMiddleware, token=token, hosts=hosts, origins=origins)
+    application.add_middleware(
+        AccessMiddleware, token=token, hosts=hosts, origins=origins, media_hosts=media_hosts
+    )
     if origins:
         application.add_middleware(
             CORSMiddleware,

@@ -124,6 +124,14 @@ def check_token(host: str, tokens: tuple[str, ...], *, no_token: bool) -> None:
 @on_stream_break_option("raise")
 @max_wait_option
 @click.option(
+    "--allow-media-host",
+    "media_hosts",
+    multiple=True,
+    metavar="HOST",
+    envvar="FREEROUTER_SERVE_MEDIA_HOSTS",
+    help="A host inside your network that pictures and files may be at; '*': any. May be repeated.",
+)
+@click.option(
     "--answer-cache",
     metavar="PLACE",
     default="",
@@ -154,6 +162,7 @@ def serve(
     origins: tuple[str, ...],
     model: str,
     names: tuple[str, ...],
+    media_hosts: tuple[str, ...],
     on_stream_break: OnStreamBreak,
     answer_cache: str,
     max_wait: float,
@@ -184,6 +193,7 @@ def serve(
         token=tokens,
         hosts=accepted_hosts(host, hosts),
         origins=origins,
+        media_hosts=media_hosts,
         names=names,
         most=max_requests,
     )

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...client.answer_cache.lookup import caller
 from .errors import refusal
+from .media_addresses import allowed_hosts
 
 MAX_BODY = 10_000_000
 """Largest request body, in bytes."""
@@ -26,7 +27,8 @@ class AccessMiddleware:
 
     `token`: None lets everybody in. With several, those who send different ones share no kept
     answer and no conversation. `hosts`: the accepted host names; None accepts any. `origins`: what
-    else may send requests from a browser, such as `app://obsidian.md`.
+    else may send requests from a browser, such as `app://obsidian.md`. `media_hosts`: the hosts
+    inside one's own network that pictures and files may be at.
     """
 
     def __init__(
@@ -35,8 +37,9 @@ class AccessMiddleware:
         token: str | Collection[str] | None,
         hosts: Collection[str] | None,
         origins: Collection[str] = (),
+        media_hosts: Collection[str] = (),
     ) -> None:
-        self.app, self.origins = app, frozenset(origins)
+        self.app, self.origins, self.media_hosts = app, frozenset(origins), frozenset(media_hosts)
         self.hosts = None if hosts is None else {host.lower() for host in hosts}
         given = [token] if isinstance(token, str) else list(token or ())
         self.tokens = [(each, _caller(word)) for word in given if word for each in _encodings(word)]
@@ -48,6 +51,7 @@ class AccessMiddleware:
             if refused is not None:
                 await refused(scope, receive, send)
                 return
+            allowed_hosts.set(self.media_hosts)
         try:
             await self.app(scope, receive, send)
         except asyncio.CancelledError:

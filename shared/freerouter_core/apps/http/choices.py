@@ -11,6 +11,7 @@ from ...wire.content import refuse_files_of_the_machine
 from ...wire.delta import Delta
 from ...wire.history import readable
 from ...wire.request import ChatRequest
+from .media_addresses import refuse_addresses_inside
 
 Piece = tuple[int, Delta | Outcome]
 """(the index of the choice, what came of it). An outcome is the last of its choice."""
@@ -19,11 +20,13 @@ MOST_WAITING = 16
 
 
 def _readable(request: ChatRequest) -> ChatRequest:
-    """The request of a client, which must not make this machine read its own files for it."""
+    """The request of a client, which must not make this machine read its own files for it, nor ask
+    its own network."""
     if all(map(_is_plain, request.messages)):
         return request
     request = readable(request)
     refuse_files_of_the_machine(request.messages)
+    refuse_addresses_inside(request.messages)
     return request
 
 
