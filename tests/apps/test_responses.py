@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from freerouter_core.apps import rest
 from freerouter_core.apps.http import response_store
 from freerouter_core.apps.http.response_store import LIFETIME, ResponseStore, Stored
+from freerouter_core.client.answer_cache.lookup import caller
 from freerouter_core.runtime.loop.clock import Clock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimModel, World
@@ -276,6 +277,36 @@ async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     await store.keep(turn(10), 11.0 + LIFETIME)
     assert await store.get("r9") is None
     await store.close()
+    await store.close()
+
+
+@pytest.mark.parametrize(("number", "size"), [(20, 1), (8, 3_000)])
+async def test_who_keeps_much_pushes_out_nothing_of_others(
+    monkeypatch: pytest.MonkeyPatch, number: int, size: int
+) -> None:
+    """Each of three callers may keep a third, by number and by bytes."""
+    monkeypatch.setattr(response_store, "MOST", 9)
+    monkeypatch.setattr(response_store, "MOST_BYTES", 10_000)
+    store = ResponseStore()
+
+    async def kept(whose: str) -> list[int]:
+        caller.set(whose)
+        return [n for n in range(number) if await store.get(f"r{n}") is not None]
+
+    for whose in ("ada", "bob"):
+        caller.set(whose)
+        for n in range(3):
+            await store.keep(turn(n, size=900), float(n))
+    caller.set("eve")
+    for n in range(number):
+        await store.keep(turn(n, size=size), 10.0 + n)
+
+    assert await kept("ada") == await kept("bob") == [0, 1, 2]
+    room = 3 if size == 1 else 1
+    assert await kept("eve") == list(range(number))[-room:]
+    caller.set("ada")
+    await store.keep(turn(3, size=900), 99.0)
+    assert await kept("ada") == [1, 2, 3] if size == 1 else [0, 1, 2, 3]
     await store.close()
 
 

@@ -1,8 +1,8 @@
 """`ResponseStore`: answers of the Responses API that later requests go on from.
 
 A client sends `previous_response_id`, or only the ids of items. What is kept is bounded in number,
-bytes and time; the oldest goes first. It is a file of its own beside the shared state, which only
-this user can read, or memory where there is no such file.
+bytes and time. What goes first is the oldest of the caller who keeps most. It is a file of its own
+beside the shared state, which only this user can read, or memory where there is no such file.
 
 Those who send different tokens find nothing of each other: the tables have an id with the mark of
 its caller's token before it.
@@ -15,6 +15,7 @@ import json
 import os
 import re
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +147,10 @@ def _key(whose: str, ident: str) -> str:
     return f"{whose} {ident}" if whose else ident
 
 
+def _whose(key: str) -> str:
+    return key.rpartition(" ")[0]
+
+
 def _keep(db: sqlite3.Connection, stored: Stored, now: float, whose: str) -> None:
     data = json.dumps({"response": stored.response, "items": stored.items}, ensure_ascii=True)
     if len(data) > LARGEST:
@@ -162,11 +167,21 @@ def _keep(db: sqlite3.Connection, stored: Stored, now: float, whose: str) -> Non
 
 
 def _too_much(db: sqlite3.Connection, now: float) -> list[str]:
-    """The responses that are too old, and the oldest of those that are too many or too large."""
-    dropped, count, size = [], 0, 0
-    for ident, at, bytes_of in db.execute("SELECT id, at, size FROM responses ORDER BY at DESC"):
-        count, size = count + 1, size + bytes_of
-        if at < now - LIFETIME or count > MOST or size > MOST_BYTES:
+    """The responses that are too old. If the rest is too many or too large, also the oldest of the
+    caller who has most, so that nobody pushes out what others keep."""
+    dropped, kept = [], dict[str, deque[tuple[str, int]]]()
+    for ident, at, size in db.execute("SELECT id, at, size FROM responses ORDER BY at DESC"):
+        if at < now - LIFETIME:
+            dropped.append(ident)
+        else:
+            kept.setdefault(_whose(ident), deque()).append((ident, size))
+    numbers = {whose: len(rows) for whose, rows in kept.items()}
+    sizes = {whose: sum(size for _, size in rows) for whose, rows in kept.items()}
+    for has, most in ((sizes, MOST_BYTES), (numbers, MOST)):
+        while sum(has.values()) > most:
+            whose = max(has, key=has.__getitem__)
+            ident, size = kept[whose].pop()
+            numbers[whose], sizes[whose] = numbers[whose] - 1, sizes[whose] - size
             dropped.append(ident)
     return dropped
 
