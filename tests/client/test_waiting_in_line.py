@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 from collections import Counter
 from random import Random
+from typing import Any
 
 import httpx
 import pytest
@@ -63,6 +65,38 @@ async def test_who_cannot_be_answered_in_time_is_told_at_once_and_costs_nothing(
         for error in told:  # counted from when it was told: two minutes from the start
             assert error.retry_after == pytest.approx(121.0, abs=1.0)
         assert len(world.requests) == 40
+
+
+@pytest.mark.parametrize("options", [{"timeout": 60.0}, {"max_wait": 60.0}])
+def test_where_twice_as_much_is_asked_as_allowed_the_newest_are_answered_soon(
+    options: dict[str, Any],
+) -> None:
+    """In order of arrival, each would wait nearly a minute, and as many would be lost."""
+    every, calls = 5.0, 240
+    answered: list[float] = []
+    lost: list[float] = []
+    with World(MODELS, [SimAccount("k", per_minute=6)]) as world:
+        router = world.router(**options)
+        assert router.runtime is not None
+
+        async def one(number: int) -> None:
+            await asyncio.sleep(number * every)
+            began = world.clock.now()
+            try:
+                await router.achat(f"Question {number}")
+                answered.append(world.clock.now() - began)
+            except errors.FreeRouterError:
+                lost.append(world.clock.now() - began)
+
+        async def everybody() -> None:
+            await asyncio.gather(*map(one, range(calls)))
+
+        router.runtime.call(everybody)
+
+    assert len(answered) >= 0.95 * calls / 2
+    assert statistics.median(answered) < 15.0
+    assert max(lost) < 61.0
+    assert statistics.median(lost) < 45.0  # told once it is sure, not at the deadline
 
 
 async def test_max_wait_bounds_the_line() -> None:

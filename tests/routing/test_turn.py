@@ -9,7 +9,7 @@ import pytest
 from freerouter_core import Limit
 from freerouter_core.routing.deadline import Deadline
 from freerouter_core.routing.steps import Refused
-from freerouter_core.routing.turn import turn_at
+from freerouter_core.routing.turn import NEWER, newest_first, turn_at
 from freerouter_core.routing.window import MARGIN, Window
 
 from .driver import NOW, model, plan
@@ -80,3 +80,31 @@ def test_without_a_deadline_any_turn_is_waited_for() -> None:
     deadline = Deadline(plan(model("a"), timeout=None), NOW, NOW)
 
     assert deadline.wait_of(Refused(NOW, NOW + 5.0, "one", NOW + 9e9)) == NOW + 5.0
+
+
+LATER = NOW + 60.0 + NEWER
+"""A deadline that is later than that of somebody who waits for a minute."""
+
+
+@pytest.mark.parametrize(
+    ("turn", "deadline", "ahead", "overloaded", "first"),
+    [
+        (NOW + 90.0, LATER, [NOW + 60.0], False, True),
+        (NOW + 10.0, LATER, [NOW + 60.0], False, False),  # all are served in time
+        (LATER, LATER, [NOW + 60.0], False, True),  # exactly too late
+        (None, LATER, [NOW + 60.0], False, False),  # nobody can tell
+        (NOW + 90.0, NOW + 60.0, [NOW + 60.0] * 3, False, False),  # one burst
+        (NOW + 90.0, LATER - 0.1, [NOW + 60.0], False, False),
+        (NOW + 90.0, LATER, [-math.inf], False, False),  # it may be served elsewhere
+        (NOW + 90.0, LATER, [-math.inf, NOW + 80.0, NOW + 60.0], False, True),
+        (NOW + 90.0, LATER, [math.inf], False, False),  # it waits for ever
+        (NOW + 90.0, LATER, [], False, False),
+        (NOW + 10.0, LATER, [NOW + 60.0], True, True),  # somebody is lost anyway
+        (None, LATER, [NOW + 60.0], True, True),
+        (NOW + 10.0, NOW + 60.0, [NOW + 60.0], True, False),
+    ],
+)
+def test_the_newest_goes_first_where_not_all_can_be_served(
+    turn: float | None, deadline: float, ahead: list[float], overloaded: bool, first: bool
+) -> None:
+    assert newest_first(turn, deadline, ahead, overloaded=overloaded) is first

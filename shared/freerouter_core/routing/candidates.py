@@ -337,6 +337,11 @@ class Candidates:
         waiting = self.congestion.get(candidate.account.provider, FREE).waiting
         return waiting > 0 or not self._lines.isdisjoint(candidate.scopes)
 
+    def bound_to(self, candidate: Candidate) -> bool:
+        """Whether others wait for a candidate's account, and this call can be served nowhere
+        else."""
+        return self.queued(candidate) and self.stays_in(candidate.account.scope)
+
     def returns(self, now: float) -> float | None:
         """When somebody will be asked again, which a caller can rely on; None: never.
 

@@ -223,8 +223,7 @@ class _Run:
             hedge=not self.flights.all_overdue,
             resumes=self.showing.resumes,
         )
-        granted = yield from self._reserve(candidate, attempt)
-        if not granted:
+        if not (yield from self._reserve(candidate, attempt)):
             return False
         if len(self.flights) >= MAX_IN_FLIGHT:
             yield from self._cancel(self.flights.first, "silent too long")
@@ -245,7 +244,9 @@ class _Run:
             return True
         tokens = need.prompt_tokens + need.output_tokens
         keep = HEDGE_RESERVE if attempt.hedge else 0.0
-        event = yield from self._do(s.Reserve(attempt, charges, tokens, keep, self.deadline.at))
+        waits = self.deadline.of_wait(in_line=True) if self.candidates.bound_to(candidate) else None
+        step = s.Reserve(attempt, charges, tokens, keep, self.deadline.at, waits)
+        event = yield from self._do(step)
         if not isinstance(event, s.Refused):
             return True
         if attempt.hedge:  # an ordinary attempt may use what a hedge must leave

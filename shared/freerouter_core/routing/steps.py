@@ -58,6 +58,7 @@ class Reserve:
     """Take a share of each charge, leaving the part `keep` of every limit. → Granted | Refused
 
     `deadline`: when the request's time is over (unix seconds): a slow store is not waited for.
+    `waits_until`: until when it stands in line, if it can be served in this line only.
     """
 
     attempt: Attempt
@@ -65,6 +66,7 @@ class Reserve:
     tokens: int
     keep: float = 0.0
     deadline: float | None = None
+    waits_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

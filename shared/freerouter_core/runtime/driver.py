@@ -162,7 +162,12 @@ class Driver:
         try:
             async with asyncio.timeout(left):
                 granted = await self._runtime.ledger.reserve(
-                    self._place, step.charges, step.tokens, step.keep, self._plan.pace
+                    self._place,
+                    step.charges,
+                    step.tokens,
+                    step.keep,
+                    self._plan.pace,
+                    step.waits_until,
                 )
         except TimeoutError:  # the store takes longer than the caller has
             now = self._clock.now()

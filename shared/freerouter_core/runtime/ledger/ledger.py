@@ -24,6 +24,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from ...catalogue.providers import Account
@@ -89,20 +90,20 @@ class Ledger:
         tokens: int,
         keep: float,
         pace: Pace = "even",
+        waits_until: float | None = None,
     ) -> Grant | Refusal:
         """Take a share of every charge, or of none.
 
         `place`: where it stands in lines. `keep`: the share of each limit to leave untouched,
-        0 to 1. `pace`: how a background request may spend a day's quota.
+        0 to 1. `pace`: how a background request may spend a day's quota. `waits_until`: until when
+        it will stand in line, if these limits are all it can wait for; unix seconds.
         """
         now = self._clock.now()
         for charge in charges:
-            if (until := self._lines.busy_until(charge.scope, place)) is not None:
-                before = self._lines.ahead(charge.scope, place)
-                turn = self._turn(before, charge.scope, charges, now)
-                until = max(until, now + 0.001)
-                limit = self.full.limits.get(charge.scope, charge.limit)
-                return Refusal(until, charge.scope, turn, len(before), limit)
+            turn_of = partial(self._turn, charge.scope, charges, now)
+            if stands := self._lines.standing(charge.scope, place, turn_of, waits_until):
+                limit, at = self.full.limits.get(charge.scope, charge.limit), now + 0.001
+                return Refusal(max(stands.until, at), charge.scope, *stands[1:], limit)
         number = next(self._grant_numbers) + place.background  # odd: so logs tell the lanes
         background = Background(self.demands.by_window, pace) if place.background else None
         warnings: list[QuotaLow] = []
@@ -152,14 +153,11 @@ class Ledger:
         return result
 
     def _turn(
-        self, ahead: Sequence[float], scope: str, charges: tuple[Charge, ...], now: float
+        self, scope: str, charges: tuple[Charge, ...], now: float, ahead: Sequence[float]
     ) -> float | None:
         """When the request's turn in a line comes: after those before it, under every limit."""
-        turns = (
-            turn_at(self._memory.window(charge), charge.limit, ahead, now)
-            for charge in charges
-            if charge.scope == scope
-        )
+        window, own = self._memory.window, [charge for charge in charges if charge.scope == scope]
+        turns = (turn_at(window(charge), charge.limit, ahead, now) for charge in own)
         return max((turn for turn in turns if turn is not None), default=None)
 
     def _parts(self, charges: tuple[Charge, ...]) -> int:
