@@ -258,7 +258,7 @@ def test_the_index_of_the_features_names_its_rows() -> None:
     heads = re.findall(r"^### (.+)$", text, re.MULTILINE)
     anchors = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
-    assert not {link for link in re.findall(r"\]\(#([^)]+)\)", text) if link not in anchors}
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) == anchors
     assert len(anchors) == len(heads)
 
 

@@ -22,7 +22,7 @@ from langchain_freerouter.waiting import WAITING, wait_observer
 from llamaindex_freerouter import FreeRouter
 from llamaindex_freerouter.waiting import WaitingEvent
 
-REASON = "the 1 requests a minute of openrouter are used"
+REASON = "the 1 request a minute of openrouter is used"
 
 
 @pytest.fixture

@@ -137,13 +137,13 @@ def test_the_command_shows_and_clears_without_a_key(world: World[Any], tmp_path:
     router = world.router(answer_cache=place)
     router.chat("hi")
     router.close()
-    assert run("stats", "--store", place).startswith("1 answers, ")
+    assert run("stats", "--store", place).startswith("1 answer, ")
     assert json.loads(run("stats", "--json", "--store", place))["entries"] == 1
     assert "answer 1" in run("show", "--store", place)
     (shown,) = json.loads(run("show", "--json", "--store", place))
     assert (shown["model"], shown["text"]) == ("acme/a:free", "answer 1")
     assert run("clear", "--older", "1d", "--store", place) == "0 answers forgotten\n"
-    assert run("clear", "--store", place) == "1 answers forgotten\n"
+    assert run("clear", "--store", place) == "1 answer forgotten\n"
     assert run("stats", "--store", place) == "0 answers, 0 bytes\n"
     assert run("clear") == "0 answers forgotten\n"
     assert CliRunner().invoke(cli, ["cache", "clear", "--older", "soon"]).exit_code == 2

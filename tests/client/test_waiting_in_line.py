@@ -223,7 +223,7 @@ async def test_those_in_line_are_told_the_limit_they_wait_for() -> None:
         world.runtime.flush()
     reasons = [event.reason for event in told if isinstance(event, events.Waiting)]
     assert len(reasons) >= 3
-    assert set(reasons) == {"the 1 requests a minute of openrouter are used"}
+    assert set(reasons) == {"the 1 request a minute of openrouter is used"}
 
 
 def test_a_spent_day_is_told_with_when_it_returns() -> None:
@@ -233,7 +233,7 @@ def test_a_spent_day_is_told_with_when_it_returns() -> None:
         with pytest.raises(errors.Exhausted) as caught:
             router.chat("second")
 
-    assert "the 1 requests a day of openrouter are used" in str(caught.value)
+    assert "the 1 request a day of openrouter is used" in str(caught.value)
     assert "at 00:00 UTC, in" in str(caught.value)
     assert "max_wait=…" not in caught.value.hint
 

@@ -180,7 +180,7 @@ def test_more_requests_than_are_served_are_told_when_to_come_back(world: World[C
 
     assert (refused.status_code, health.status_code) == (429, 200)
     assert int(refused.headers["retry-after"]) >= 1
-    assert refused.json()["error"]["message"].startswith("0 requests are being served")
+    assert refused.json()["error"]["message"].startswith("at most 0 requests at once")
     assert refused.headers["x-request-id"].startswith("req-")
 
 

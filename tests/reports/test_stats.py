@@ -24,7 +24,7 @@ def test_stats_count_requests_faults_and_errors() -> None:
     assert stats.faults == {"busy": 1, "gone": 1}
     assert stats.errors == {"Exhausted": 1}
     assert stats.error_rates == {"a/x:free": 1.0, "b/x:free": 0.0}
-    assert "1 answers" in str(stats)
+    assert "1 answer " in str(stats)
 
 
 def test_performance_has_percentiles_and_kinds_of_fault() -> None:

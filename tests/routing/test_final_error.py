@@ -238,7 +238,7 @@ def test_a_request_that_only_waits_was_rate_limited() -> None:
 
     assert (error.rate_limited, error.should_retry, error.status_code) == (True, True, 429)
     assert (error.retry_after, error.model) == (30.0, None)
-    assert error.message == "all 1 candidates are waiting or have failed: each of them waits"
+    assert error.message == "the only candidate is waiting or has failed: it waits"
     assert error.hint == "the earliest candidate returns in 30 s"
 
 

@@ -21,7 +21,7 @@ MIDNIGHT = 20_000 * DAY
         (Limit(tokens=8_000, per=DAY), "8,000 tokens a day"),
         (Limit(concurrent=2), "2 requests at once"),
         (Limit(requests=9, per=30 * DAY, reset="utc-month"), "9 requests a month"),
-        (Limit(requests=1, per=1.0), "1 requests a second"),
+        (Limit(requests=1, per=1.0), "1 request a second"),
         (Limit(requests=5, per=300.0), "5 requests in 5 minutes"),
     ],
 )

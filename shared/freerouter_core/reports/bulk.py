@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..catalogue.counts import count_words
 from .cells import Cell
 from .tables import Table, Tabled, format_share
 
@@ -65,8 +66,10 @@ class BulkProgress(Tabled):
         return None if self.ends is None else datetime.fromtimestamp(self.ends).astimezone()
 
     def __str__(self) -> str:
-        total = f"{self.total:,}" if self.total is not None else f"{self.read:,} or more"
-        parts = [f"{self.done:,} of {total} rows done"]
+        total = (
+            f"{self.read:,} or more rows" if self.total is None else count_words(self.total, "row")
+        )
+        parts = [f"{self.done:,} of {total} done"]
         if self.failed:
             parts.append(f"{self.failed:,} failed")
         if self.rate is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..catalogue.counts import count_words
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostEstimate:
@@ -26,10 +28,8 @@ class CostEstimate:
     source: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.model}: {self.prompt_tokens:,} + {self.completion_tokens:,} tokens, "
-            f"{self._price()}"
-        )
+        completion = count_words(self.completion_tokens, "token")
+        return f"{self.model}: {self.prompt_tokens:,} + {completion}, {self._price()}"
 
     def _price(self) -> str:
         if self.tier == "free":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..catalogue.counts import count_words
 from ..catalogue.model import Model
 from .bars import Bar, Bars
 from .candidacy import Candidacy, account_waits
@@ -37,7 +38,8 @@ class HealthReport(Drawn):
 
     def __str__(self) -> str:
         free = sum(row.reason is None for row in self.rows)
-        return f"{len(self.usable)} of {free} free models usable now ({self.listed} listed)"
+        models = count_words(free, "free model")
+        return f"{len(self.usable)} of {models} usable now ({self.listed} listed)"
 
     def table(self) -> Table:
         rows = self._free()

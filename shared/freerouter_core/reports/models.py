@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import SupportsIndex, overload
 
+from ..catalogue.counts import count_words
 from ..catalogue.model import Model
 from .bars import Bar, Bars
 from .tables import Drawn, Table
@@ -28,7 +29,7 @@ class Models(Drawn, list[Model]):
             columns=("model", "provider", "context", "can", *price_column),
             rows=[_cells(model, with_price=paid) for model in self],
             right=("context",),
-            foot=f"{len(self)} models",
+            foot=count_words(len(self), "model"),
             spare=("provider", "can", "context"),
         )
 

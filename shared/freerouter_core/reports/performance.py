@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..catalogue.counts import count_words
 from ..routing.usage_stats import Tally, percentile
 from .bars import Bar, Bars
 from .tables import Drawn, Table, format_seconds, format_share
@@ -53,9 +54,10 @@ class Performance:
         return self.answers / attempts if attempts else None
 
     def __str__(self) -> str:
+        answers = f"{count_words(self.answers, 'answer'):>14}"
         return (
-            f"{self.model:50} {self.answers:6,} answers  {format_share(self.success):>4} good  "
-            f"{format_seconds(self.seconds):>7} each  {self.tokens:,} tokens"
+            f"{self.model:50} {answers}  {format_share(self.success):>4} good  "
+            f"{format_seconds(self.seconds):>7} each  {count_words(self.tokens, 'token')}"
         )
 
     @classmethod

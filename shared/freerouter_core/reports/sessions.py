@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from ..catalogue.counts import count_words
 from ..routing.session_memory import SessionMemory, Step
 from .cells import Cell
 from .tables import Table, Tabled, format_seconds, format_share
@@ -77,7 +78,8 @@ class SessionStats(Tabled):
         )
 
     def __str__(self) -> str:
+        calls = count_words(self.calls, "call")
         return (
-            f"{self.name}: {self.calls} calls, {format_share(self.success)} answered, "
+            f"{self.name}: {calls}, {format_share(self.success)} answered, "
             f"{format_seconds(self.seconds)} each, now with {self.model or 'no model'}"
         )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..catalogue.counts import count_words
 from ..catalogue.model import Catalogue
 from .sessions import SessionStats
 from .tables import Table, Tabled, format_seconds, format_share
@@ -88,7 +89,7 @@ class Stats(Tabled):
     def table(self) -> Table:
         requests = (
             f"{self.answered} answered, {self.gave_up} failed, {self.called_off} cancelled; "
-            f"{self.attempts} attempts, {self.hedges} hedges"
+            f"{count_words(self.attempts, 'attempt')}, {count_words(self.hedges, 'hedge')}"
         )
         failed_attempts = ", ".join(
             f"{model} {rate:.0%}" for model, rate in self.error_rates.items() if rate
@@ -111,9 +112,9 @@ class Stats(Tabled):
     def __str__(self) -> str:
         seconds = f"{self.seconds:.1f} s each" if self.seconds is not None else "none yet"
         return (
-            f"{self.free} free of {self.listed} models; "
-            f"{self.answered} answers ({seconds}), {self.gave_up} failed, "
-            f"{self.attempts} attempts; {len(self.sessions)} sessions"
+            f"{self.free} free of {count_words(self.listed, 'model')}; "
+            f"{count_words(self.answered, 'answer')} ({seconds}), {self.gave_up} failed, "
+            f"{count_words(self.attempts, 'attempt')}; {count_words(len(self.sessions), 'session')}"
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ..catalogue.counts import count_words
 from ..catalogue.durations import duration_words
 from ..events import Answered, AttemptTrace, CalledOff, GaveUp
 from .cells import Cell
@@ -70,9 +71,11 @@ class Timeline(Tabled):
         answered = sum(isinstance(ended, Answered) for ended in self.requests)
         attempts = self.attempts
         failed = sum(tried.fault not in (None, "cancelled") for tried in attempts)
+        requests = count_words(len(self.requests), "request")
+        tries = count_words(len(attempts), "attempt")
         return (
-            f"{len(self.requests):,} requests in {duration_words(self.seconds)}: "
-            f"{answered:,} answered, {len(attempts):,} attempts, {failed:,} of them failed"
+            f"{requests} in {duration_words(self.seconds)}: "
+            f"{answered:,} answered, {tries}, {failed:,} of them failed"
         )
 
     def table(self) -> Table:

@@ -228,9 +228,15 @@ def _exhausted(
     limited = waiting or all(f.status == 429 or f.effect.limit == "account" for _, f in faults)
     if retry_after:
         hints.append(f"the earliest candidate returns {until_words(now + retry_after, now)}")
+    number = len(candidates.all)
+    who = (
+        "the only candidate is waiting or has failed"
+        if number == 1
+        else f"all {number} candidates are waiting or have failed"
+    )
+    wait = "it waits" if number == 1 else "each of them waits"
     return Exhausted(
-        f"all {len(candidates.all)} candidates are waiting or have failed: "
-        + (tell(faults, benched) or "each of them waits"),
+        f"{who}: {tell(faults, benched) or wait}",
         retry_after=retry_after,
         hint="; ".join(hints)
         or (

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from ..catalogue.counts import count_words
 from ..errors import AttemptRecord
 from ..events import AttemptTrace, RequestTrace
 from ..wire.fault import Fault
@@ -109,7 +110,8 @@ class Journal:
         ]
 
     def __repr__(self) -> str:
-        return f"<Journal {len(self.entries)} entries, {len(self.tries)} attempts>"
+        entries = count_words(len(self.entries), "entry", "entries")
+        return f"<Journal {entries}, {count_words(len(self.tries), 'attempt')}>"
 
 
 def _trace(attempt: s.Attempt, fault: Fault | str | None, sent: float, now: float) -> AttemptTrace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+from ..catalogue.counts import count_words
 from ..catalogue.durations import span_words, until_words
 from ..catalogue.providers import Limit
 from .charges import Refusal, size_of
@@ -18,7 +19,7 @@ def told(wait: Wait, now: float) -> str:
         return f"{wait.reason}, and no wait would help"
     line = f"{wait.reason}; "
     if wait.before:
-        others = "1 request stands" if wait.before == 1 else f"{wait.before:,} requests stand"
+        others = count_words(wait.before, "request stands", "requests stand")
         line += f"{others} before this one, and "
     return line + f"its turn would come {until_words(wait.ends, now)}"
 
@@ -32,19 +33,19 @@ def _reason(refused: Refused | Refusal, provider: str) -> str:
     limit = refused.limit
     if limit is None:
         return f"{provider} has no room"
-    what = f"the {limit_in_words(limit)} of {provider}"
+    what = f"the {limit_in_words(limit)} of {provider} {'is' if size_of(limit) == 1 else 'are'}"
     if refused.kept:
         if limit.per < PACED_PERIOD or limit.concurrent is not None:
-            return f"{what} are kept for interactive requests"
-        return f'{what} are paced (pace="asap" is faster), or kept for interactive requests'
-    return f"{what} are used"
+            return f"{what} kept for interactive requests"
+        return f'{what} paced (pace="asap" is faster), or kept for interactive requests'
+    return f"{what} used"
 
 
 @lru_cache(maxsize=1_024)
 def limit_in_words(limit: Limit) -> str:
     """Such as "20 requests a minute"."""
-    size = f"{size_of(limit):,}"
+    size = size_of(limit)
     if limit.concurrent is not None:
-        return f"{size} requests at once"
-    kind = "requests" if limit.requests is not None else "tokens"
-    return f"{size} {kind} {span_words(limit.per)}"
+        return f"{count_words(size, 'request')} at once"
+    kind = "request" if limit.requests is not None else "token"
+    return f"{count_words(size, kind)} {span_words(limit.per)}"

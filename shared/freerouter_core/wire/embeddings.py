@@ -12,6 +12,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import ClassVar
 
+from ..catalogue.counts import count_words
 from ..catalogue.model import Mode, Model
 from ..catalogue.providers import Account
 from ..catalogue.serving import MAX_FLOATS, InputType, Serving, Space
@@ -108,7 +109,9 @@ class EmbedRequest(Operation):
         try:
             found, asked = _vectors_in(payload), self.taken_by(model)
             if len(found) != asked:
-                raise NoVector(f"{len(found)} vectors came for {asked} texts")
+                raise NoVector(
+                    f"for {count_words(asked, 'text')} came {count_words(len(found), 'vector')}"
+                )
             if None in found:  # half of it failed: what follows is asked for again
                 found = found[: found.index(None)]
                 if self.probes and len(found) == 1:

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import ClassVar
 
+from ..catalogue.counts import count_words
 from ..catalogue.model import Mode, Model
 from ..catalogue.providers import Account
 from ..catalogue.serving import Serving
@@ -93,7 +94,7 @@ def ranking_problem(ranking: Sequence[Ranked], count: int) -> str | None:
     """Why a ranking is none of so many texts; None: it is one."""
     indices = [ranked.index for ranked in ranking]
     if sorted(indices) != list(range(count)):
-        return f"ranked {len(set(indices))} of {count} texts"
+        return f"ranked {len(set(indices))} of {count_words(count, 'text')}"
     if not all(math.isfinite(ranked.score) for ranked in ranking):
         return "a score is no number"
     return None

@@ -96,7 +96,7 @@ def test_rows_that_are_there_are_not_added_again_and_changed_ones_are_refused(
         job.add(rows("a", ("x", "c")), "refuse")
     with pytest.raises(errors.BadSetting, match="row 0 is not what it was"):
         job.add(rows("z", ("x", "b")), "refuse")
-    with pytest.raises(errors.BadSetting, match="the input has 1 rows, and the job 2"):
+    with pytest.raises(errors.BadSetting, match="the input has 1 row, and the job 2"):
         job.close_input(1, "refuse")
     assert job.counts().rows == 2
     assert not job.counts().complete

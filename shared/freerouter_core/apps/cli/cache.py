@@ -6,6 +6,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
+from ...catalogue.counts import count_words
 from ...client.router import Router
 from ...reports.tables import format_seconds
 from ...wire.retry_after import parse_duration
@@ -38,7 +39,9 @@ def stats(*, store: str, as_json: bool) -> None:
     if as_json:
         print_json({"entries": counts["entries"], "bytes": counts["bytes"]})
         return
-    click.echo(f"{counts['entries']} answers, {counts['bytes']:,} bytes")
+    click.echo(
+        f"{count_words(counts['entries'], 'answer')}, {count_words(counts['bytes'], 'byte')}"
+    )
 
 
 @cache.command()
@@ -50,7 +53,8 @@ def clear(*, older: str | None, store: str) -> None:
     seconds = None if older is None else parse_duration(older)
     if older is not None and (seconds is None or seconds < 0):
         raise click.BadParameter(f'{older!r} is no duration such as "1d" or "12h"')
-    click.echo(f"{Router(answer_cache=store).clear_cache(seconds)} answers forgotten")
+    forgotten = Router(answer_cache=store).clear_cache(seconds)
+    click.echo(f"{count_words(forgotten, 'answer')} forgotten")
 
 
 @cache.command()

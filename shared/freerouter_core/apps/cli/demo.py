@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from ...catalogue.counts import count_words
 from ...client.router import Router
 from ...errors import MissingExtra
 from ...events import Answered, AttemptFailed, Event, ModelChosen, Waiting
@@ -73,8 +74,9 @@ def run(console: Console, seed: int, clock: Clock | None = None) -> None:
         unsubscribe()
         world.close()
     failed = sum(request.fate != "answer" for request in world.requests)
+    requests = count_words(len(world.requests), "request")
     console.print(
-        f"\n{len(world.requests)} requests, {failed} failed, [bold green]every call answered[/], "
+        f"\n{requests}, {failed} failed, [bold green]every call answered[/], "
         f"nothing paid, in {world.elapsed:.1f} s.\n"
         "[bold]All of it was simulated.[/] Next: a free key from https://openrouter.ai/keys, then\n"
         "  freerouter keys set openrouter\n"

@@ -8,6 +8,7 @@ from typing import TextIO
 
 import click
 
+from ...catalogue.counts import count_words
 from ...client.router import Router
 from ...errors import BadRequest
 from ...wire.vectors import as_base64
@@ -58,7 +59,8 @@ def embed(
         value = as_base64(vector) if packed else vector.tolist()
         click.echo(json.dumps({"index": n, "embedding": value}))
     served = ", ".join(f"{name} {count}" for name, count in sorted(embedded.providers.items()))
+    vectors = count_words(len(embedded), "vector")
     console(stderr=True).print(
-        f"{len(embedded)} vectors of {embedded.model} ({embedded.dimension} numbers), by"
-        f" {served or 'nobody'}; {embedded.cached} were kept from earlier"
+        f"{vectors} of {embedded.model} ({embedded.dimension} numbers), by {served or 'nobody'}; "
+        f"kept from earlier: {embedded.cached}"
     )

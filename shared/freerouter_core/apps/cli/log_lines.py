@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from rich.markup import escape
 
+from ...catalogue.counts import count_words
 from ...catalogue.durations import duration_words, span_words
 from ...events import log
 from .console import console
@@ -21,8 +22,8 @@ _SENTENCES: dict[str, Callable[[Mapping[str, object]], str]] = {
         f"tried again after {duration_words(float(str(event['seconds'])))}"
     ),
     "QuotaLow": lambda event: (
-        f"{event['used']:g} of {event['limit']} requests {span_words(float(str(event['per'])))} "
-        "are used"
+        f"{event['used']:g} of {count_words(int(str(event['limit'])), 'request')} "
+        f"{span_words(float(str(event['per'])))} are used"
     ),
     "Charged": lambda event: (
         f"{event['model']} charged {event['cost']} USD, and is not asked again"

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ...catalogue.counts import count_words
 from ...catalogue.durations import duration_words
 from ...client.router import Router
 from ...reports import Table, format_seconds
@@ -73,7 +74,7 @@ def probe(
     models = [model for model in router.free_models() if model.id not in asked][:limit]
     spacing = spacing_of(router) if spacing is None else spacing
     err.print(
-        f"{len(models)} models, one request each, "
+        f"{count_words(len(models), 'model')}, one request each, "
         f"about {duration_words(len(models) * max(spacing, 1.0))}; report: {escape(str(path))}"
     )
     results = probe_models(router, models, prompt, spacing, timeout)

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import click
 
+from ...catalogue.counts import count_words
 from ...client.config import OnStreamBreak
 from ...client.router import Router
 from ...runtime.runtime import Runtime
@@ -239,7 +240,7 @@ def simulate(
     models = failing_models() if failing else calm_models()
     world = World(models, accounts or None, seed=seed, clock="real")
     listener, address = listen(host, port)
-    accepted = "any key" if not keys else "1 key" if len(keys) == 1 else f"{len(keys)} keys"
+    accepted = count_words(len(keys), "key") if keys else "any key"
     limits = [f"{per_minute} a minute"] if per_minute else []
     limits += [f"{per_day} a day"] if per_day else []
     rules = ", ".join([accepted, *limits, "Ctrl-C stops it"])

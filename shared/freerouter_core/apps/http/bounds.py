@@ -13,6 +13,7 @@ from collections import deque
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ...catalogue.counts import count_words
 from .errors import refusal
 from .request_id import ANTHROPIC_ID, REQUEST_ID, request_id
 from .shapes import shape_of
@@ -71,7 +72,7 @@ class BoundsMiddleware:
         if self._running >= self.most:
             wait = self._next_place(time.monotonic())
             headers = {"retry-after": str(wait)}
-            message = f"{self.most} requests are being served; try again in {wait} s"
+            message = f"at most {count_words(self.most, 'request')} at once: try again in {wait} s"
             refused = refusal(429, message, headers, path=scope["path"])
             await refused(scope, receive, send)
             return

@@ -21,6 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
+from ...catalogue.counts import count_words
 from ...errors import BadSetting
 from .rows import Row
 
@@ -221,7 +222,7 @@ def changed_row(ident: str) -> BadSetting:
 def fewer_rows(rows: int, before: int) -> BadSetting:
     """The error for an input that lost rows since the job began."""
     return BadSetting(
-        f"the input has {rows:,} rows, and the job {before:,}",
+        f"the input has {count_words(rows, 'row')}, and the job {before:,}",
         hint='changed="merge" keeps the others; another file begins a new job',
     )
 

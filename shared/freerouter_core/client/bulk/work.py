@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
+from ...catalogue.counts import count_words
 from ...errors import FreeRouterError, JobFailed
 from ...guards.base import ChatClient
 from ...routing.concurrency import ConcurrencyLimit
@@ -134,7 +135,7 @@ class Work:
     def waits_for(self, now: float) -> tuple[str, float | None]:
         """What the job waits for, and how many seconds; None: it does not wait."""
         if self._paused_until > now:
-            failures = f"after {self._in_a_row} failures{_quoted(self._last_error)}"
+            failures = f"after {count_words(self._in_a_row, 'failure')}{_quoted(self._last_error)}"
             return f"a better time, {failures}", self._paused_until - now
         if self._in_flight or not self._runs:
             return "", None
@@ -320,7 +321,7 @@ class Work:
         most = self._options.stop_after
         hopeless = self._in_a_row >= MANY_FAILURES and now >= self._failing_since + HOPELESS
         if hopeless or (most is not None and self._in_a_row >= most):
-            stopped = f"{self._in_a_row} rows failed in a row{_quoted(end.error)}"
+            stopped = f"{count_words(self._in_a_row, 'row')} failed in a row{_quoted(end.error)}"
             self._fatal = self._fatal or JobFailed(stopped)
         elif self._in_a_row >= FAILURES:
             pause = PAUSE * 2.0 ** min(10, self._in_a_row - FAILURES)

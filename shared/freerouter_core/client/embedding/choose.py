@@ -6,6 +6,7 @@ import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from ...catalogue.counts import count_words
 from ...catalogue.model import Model
 from ...catalogue.providers import Account
 from ...catalogue.serving import Space, base_name
@@ -58,7 +59,7 @@ def choose_space(
         )
     best = min(by_space, key=lambda s: (-len(by_space[s]), _ORDER.get(s.family, 99), s.family))
     count, names = len(by_space[best]), ", ".join(sorted(by_space[best]))
-    why = f"{count} usable provider{'s' if count != 1 else ''}: {names or 'none now'}"
+    why = f"{count_words(count, 'usable provider')}: {names or 'none now'}"
     return SpaceRecord(space=best.of_dimension(dimensions), why=why)
 
 

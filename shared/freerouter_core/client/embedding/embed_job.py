@@ -19,6 +19,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from ...catalogue.counts import count_words
 from ...catalogue.model import Catalogue, Model
 from ...catalogue.serving import USUAL_BATCH, InputType, Space
 from ...errors import (
@@ -366,7 +367,8 @@ class EmbedJob:
         """Add to an error what is done already."""
         done = len(self._vectors)
         if done and isinstance(error, (Exhausted, DeadlineExceeded)):
-            kept = f"{done:,} of {count:,} texts are embedded and kept: call again for the rest"
+            texts = count_words(count, "text")
+            kept = f"embedded and kept: {done:,} of {texts}; call again for the rest"
             error.hint = "; ".join(filter(None, (error.hint, kept)))
 
 
