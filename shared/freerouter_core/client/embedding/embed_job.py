@@ -348,8 +348,9 @@ class EmbedJob:
         tally.attempts += outcome.attempts
         tally.requests += 1
         tally.simulated = tally.simulated or outcome.answer.simulated
-        tokens = usage.get("total_tokens")
-        tally.tokens += tokens if isinstance(tokens, int) else 0
+        told = usage.get("total_tokens")
+        if isinstance(told, int):
+            tally.tokens += _without_known(told, texts[: len(outcome.answer.vectors)])
         return outcome
 
     async def _take(
@@ -374,6 +375,12 @@ class EmbedJob:
 
 def _serves(space: Space | None, wanted: Space) -> bool:
     return space is not None and space.serves(wanted)
+
+
+def _without_known(told: int, texts: Sequence[str]) -> int:
+    """The tokens that were told for texts, less the known text's share by length."""
+    sizes = {text: tokens_of(text) for text in texts}
+    return round(told * (1 - sizes.get(KNOWN_TEXT, 0) / sum(map(sizes.__getitem__, texts))))
 
 
 def _failures_of(tasks: Iterable[asyncio.Task[None]]) -> list[BaseException]:

@@ -30,7 +30,8 @@ class Embedded(Sequence[list[float]]):
     requests: int = 0
     """Requests that were answered."""
     tokens: int = 0
-    """Tokens that the providers counted."""
+    """Tokens of the texts as the providers counted them. What they count for the text that proves a
+    space is left out, by its length."""
     attempts: tuple[AttemptRecord, ...] = field(default=(), repr=False)
     """Every attempt of every request."""
     simulated: bool = False
