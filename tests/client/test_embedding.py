@@ -45,6 +45,15 @@ def test_texts_are_cut_to_what_the_provider_takes_and_come_back_in_order() -> No
         assert isinstance(embedded[0][0], float)
 
 
+def test_tokens_are_those_of_the_texts() -> None:
+    """The first request also has the known text in it, which is longer; the second has not."""
+    with several({"alpha": embedder()}) as world:
+        counted = [world.router().embed([text]).tokens for text in ("a lamp", "a ship")]
+
+        assert [len(seen.body["input"]) for seen in world.worlds["alpha"].requests] == [2, 1]
+        assert counted[0] == counted[1] > 0
+
+
 def test_a_provider_that_takes_fewer_texts_than_usual_is_asked_for_fewer() -> None:
     """No list tells it; its refusal does."""
     with several({"alpha": embedder(batch=20)}) as world:
@@ -65,6 +74,22 @@ def test_a_provider_that_takes_fewer_texts_than_usual_is_asked_for_fewer() -> No
         ("Too many inputs in request, split into more batches.", 63, 31),
         ("Too many tokens in batch. Max is 16384 got 17555", 63, 31),
         ("Too many inputs in request, split into more batches.", 1, None),
+        ("at most 100 requests can be in one batch", 127, 99),
+        ("The batch size limit is 1,000. Your batch size is 1200.", 1_199, 999),
+        ("total number of texts must be at most 96 - received 100", 99, 95),
+        ("Too many inputs. The max number of inputs is 16. See linkid=2213926.", 63, 15),
+        ("250 instance(s) is allowed per prediction. Actual: 300", 299, 249),
+        ("Expected an array with maximum length 512, but got length 700", 699, 511),
+        ("input batch size 64 > maximum allowed batch size 32 (code 20)", 63, 31),
+        ("at most 500 texts", 999, 499),
+        ("HTTP 413: the batch is too large", 999, 499),
+        ("status 400, too many inputs", 999, 499),
+        ("rate limit 429 of the batch", 999, 499),
+        ("limit exceeded on 2026-11-30 at 12:40: too many texts", 2_047, 1_023),
+        ("http://10.0.0.20:80/embed: too many items", 127, 63),
+        ("request 77 (id 1c-33-9): too many documents", 127, 63),
+        ("texts of at most 512 tokens, 50 % of the input, limit 60 requests a minute", 999, 499),
+        ("model v2.10: items limit 9 MB", 127, 63),
         ("unknown field dimensions", 63, None),
     ],
 )
