@@ -227,6 +227,11 @@ NAMES_NOTHING = [
     "video too long",
     "Invalid schema for response_format 'r': 'required' is missing",
     "thinking budget must be at least 1024",
+    "Duplicate names are not allowed in tools",
+    "Unknown tool_choice function 'x'",
+    "messages[1].tool_calls: unexpected without tools",
+    "'tool_choice' has the unknown value 'nope'",
+    "Names with spaces are not allowed; see tools[0]",
 ]
 
 

@@ -76,6 +76,7 @@ def test_only_functions_are_on_offer_by_name() -> None:
             "its parameters a schema",
         ),
         ({"tools": [TOOL], "tool_choice": {}}, "tool_choice is in no known form"),
+        ({"tools": [TOOL], "tool_choice": "nope"}, "tool_choice is in no known form"),
         ({"tools": [TOOL], "tool_choice": {"type": "tool"}}, "tool_choice is in no known form"),
         ({"tools": [TOOL], "tool_choice": {"type": []}}, "tool_choice is in no known form"),
         (

@@ -130,6 +130,14 @@ def test_a_choice_of_any_api_gets_the_form_of_the_wire(choice: Any, wire: Any) -
     assert read_choice(choice) == wire
 
 
+def test_a_choice_may_be_just_the_name_of_an_offered_tool() -> None:
+    auto = {"type": "function", "function": {"name": "auto"}}
+
+    assert read_choice("weather", [NAMED, auto]) == NAMED
+    assert read_choice("auto", [NAMED, auto]) == "auto"
+    assert read_choice("wether", [NAMED, auto]) == "wether"
+
+
 def test_a_choice_may_say_that_one_tool_is_called_at_a_time() -> None:
     alone = {"type": "auto", "disable_parallel_tool_use": True}
     request = readable(ChatRequest.of("x").but(tools=[TOOL], tool_choice=alone))

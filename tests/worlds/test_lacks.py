@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
+from freerouter_core import errors
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.request import ChatRequest
 
@@ -98,3 +101,21 @@ def test_a_request_that_needs_what_the_model_lacks_goes_to_another() -> None:
         for expected in (["a/m:free", "b/m:free"], ["a/m:free", "b/m:free", "b/m:free"]):
             router.chat(ChatRequest([{"role": "user", "content": "add"}], tools=[OTHER]))
             assert world.asked == expected
+
+
+def test_a_mistake_in_a_callers_tools_takes_tools_from_nobody() -> None:
+    """All models refuse it alike, in words that name the field: it was not they (law 6)."""
+
+    def objects(body: dict[str, Any]) -> str | None:
+        name = body["tools"][0]["function"]["name"]
+        return f"Names like {name} are not allowed in tools" if name != "sub" else None
+
+    odd = {"type": "function", "function": {"name": "odd"}}
+    request = ChatRequest([{"role": "user", "content": "hi"}], tools=[odd])
+    with World([SimModel(f"{name}/m:free", objects=objects) for name in "abc"]) as world:
+        router = world.router()
+        with pytest.raises(errors.BadRequest, match="Names like odd"):
+            router.chat(request)
+        right = router.chat(request.but(tools=[OTHER], tool_choice="required"))
+
+        assert [call.name for call in right.answer.tool_calls] == ["sub"]

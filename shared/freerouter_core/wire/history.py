@@ -72,8 +72,8 @@ def readable(request: ChatRequest) -> ChatRequest:
 def read_request(request: ChatRequest) -> Json:
     """The fields of a request that have a form on the wire, in it. Raises `BadRequest`."""
     try:
-        choice = read_choice(request.tool_choice)
-        tools, choice = only_allowed(read_tools(request.tools), choice)
+        tools = read_tools(request.tools)
+        tools, choice = only_allowed(tools, read_choice(request.tool_choice, tools))
         return {
             "messages": read_messages(request.messages),
             "tools": tools,

@@ -84,8 +84,8 @@ _WORDS = {
     "json_schema": "structured_outputs",
 }
 """Words for fields whose word is not their name."""
-_AMBIGUOUS = frozenset({"name", "user", "store"})
-"""Fields whose names mean other things in a sentence."""
+_AMBIGUOUS = frozenset({"name", "user", "store", "tools", "tool_choice"})
+"""Fields whose names mean other things in a sentence, or what a caller put into them."""
 _NAMES = sorted((DROPPABLE | _WORDS.keys()) - _AMBIGUOUS, reverse=True)
 _FIELD = rf"\b({'|'.join(_NAMES)})\b"
 _SENTENCES = re.compile(

@@ -139,7 +139,11 @@ def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
             hint='{"type": "function", "function": {"name": …, "parameters": {…}}}',
         )
     choice = request.tool_choice
-    if _names_function(choice) and not _is_function(as_mapping(choice).get("function")):
+    if isinstance(choice, str):
+        known = choice in _CHOICES
+    else:
+        known = not _names_function(choice) or _is_function(as_mapping(choice).get("function"))
+    if not known:
         raise BadRequest(
             "tool_choice is in no known form",
             hint='"auto", "none", "required", or {"type": "function", "function": {"name": …}}',
@@ -244,6 +248,7 @@ ROUTER_OPTIONS = frozenset(
 )
 """The router's own options. No further field of a request may have such a name: it would change
 nothing, and go out on the wire."""
+_CHOICES = ("auto", "none", "required")
 _BODY_ONLY = frozenset({"messages", "provider", "stream"})
 """Fields that are no parameters. `extra_body` may have them."""
 RESERVED_HINT = (

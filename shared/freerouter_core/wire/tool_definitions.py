@@ -33,10 +33,17 @@ def read_tools(tools: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]
     return [wire for tool in tools for wire in _read(tool)]
 
 
-def read_choice(choice: str | Mapping[str, Any] | None) -> str | Mapping[str, Any] | None:
-    """The choice of a tool in the wire's form, whichever API words it."""
-    if choice == "any":
-        return "required"  # Mistral's word
+def read_choice(
+    choice: str | Mapping[str, Any] | None, tools: Sequence[Mapping[str, Any]] = ()
+) -> str | Mapping[str, Any] | None:
+    """The choice of a tool in the wire's form, whichever API words it.
+
+    `tools`: what is offered, in the wire's form. Some clients send just the name of one.
+    """
+    if isinstance(choice, str):
+        if choice not in _CHOICES and choice in map(_name_of, tools):
+            return {"type": "function", "function": {"name": choice}}
+        return _CHOICES.get(choice, choice)  # "any" is Mistral's word
     if not isinstance(choice, Mapping) or "function" in choice:
         return choice
     kind, name = choice.get("type"), choice.get("name")
