@@ -114,6 +114,33 @@ def test_parent_and_child_work_after_a_fork(router: Router) -> None:
     assert router.chat("parent").text.endswith("parent")
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_stream_of_the_parent_ends_in_a_child_with_an_error(serve: Serve) -> None:
+    """Its items come in the parent only. A child that waited for them would wait for ever."""
+    slow = SimModel("acme/a:free", first_token=0.0, speed=20.0)
+    router = router_to(serve(World([slow], clock="real")))
+    stream = router.stream("tell me a story of two words")
+    next(stream)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover - the child's coverage is not collected
+        signal.setitimer(signal.ITIMER_REAL, 20.0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        try:
+            list(stream)
+        except errors.FreeRouterError as error:
+            os.write(writing, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    said = os.read(reading, 1_000)
+    os.close(reading)
+    os.waitpid(child, 0)
+
+    assert b"ask again in this process" in said
+    assert list(stream)
+
+
 def test_a_pickled_router_is_equal_and_works(router: Router) -> None:
     copy = pickle.loads(pickle.dumps(router))
 

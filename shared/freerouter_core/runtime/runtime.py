@@ -186,6 +186,7 @@ class Runtime(Portal):
     def _reset_after_fork(self) -> None:
         """In a child process: drop what is the parent's, and close nothing."""
         if self._loop_thread is not None:
+            self._loop_thread.of_parent = True
             _abandoned.append(self._loop_thread)
             self._loop_thread = None
         self._forget_tasks()

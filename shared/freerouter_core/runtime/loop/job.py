@@ -39,6 +39,8 @@ class LoopThread:
         """Tasks that those hooks wait for."""
         self.started = new_thread_event()
         self.ended: ThreadEvent | None = None
+        self.of_parent = False
+        """Whether a fork left it behind: it runs in the parent process only."""
 
     def run(self) -> None:
         """The thread's body: run the loop until it is stopped, then shut down."""

@@ -81,6 +81,7 @@ class Portal:
                 items, ended = buffer.take()
                 yield from items
                 if not (items or ended):
+                    _refuse_parents(thread)
                     ready.wait()
             return job.result()
         finally:
@@ -119,6 +120,7 @@ class Portal:
                 for item in items:
                     yield item
                 if not (items or ended):
+                    _refuse_parents(thread)
                     waiting[:] = [loop.create_future()]
                     if not buffer.has_news:
                         await waiting[0]
@@ -133,6 +135,16 @@ class Portal:
                 "a synchronous call on the runtime's own thread would wait for itself",
                 hint="callables given to the router may call a model; logging handlers may not",
             )
+
+
+def _refuse_parents(thread: LoopThread) -> None:
+    """Raise in a forked child for a stream of its parent: nothing would come any more."""
+    if thread.of_parent:
+        raise FreeRouterError(
+            "the stream belongs to the process that began it, and this one was forked since",
+            hint="ask again in this process",
+            should_retry=True,
+        )
 
 
 def _resolve(future: asyncio.Future[None]) -> None:
