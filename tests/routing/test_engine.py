@@ -364,8 +364,17 @@ def test_an_overdue_attempt_that_is_cancelled_has_failed() -> None:
     record = played.state.health.models[A.identity]
 
     assert (record.failures, record.last_fault) == (1, "no-token")
-    assert record.failure_seconds == pytest.approx(7.0)
+    assert record.failure_seconds == pytest.approx(6.0), "then another was asked beside it"
     assert [(t.model, t.fault) for t in played.journal.tries] == [("a", "slow"), ("b", None)]
+
+
+def test_a_failure_costs_the_time_until_another_was_asked() -> None:
+    """What it took afterwards kept nobody waiting."""
+    fates = {"a": fails(busy(), after=9.0), "b": answers(5.0)}
+    played = play(plan(A, B, stream=True), fates)
+
+    assert played.asked_at == [(0.0, "a"), (6.0, "b")]
+    assert played.state.health.models[A.identity].failure_seconds == pytest.approx(6.0)
 
 
 def test_an_attempt_that_is_cancelled_in_time_teaches_nothing() -> None:

@@ -392,7 +392,7 @@ def test_the_nearest_model_to_each_threshold_is_named() -> None:
         "the nearest, good, has a quality prior of 7.0; "
         "the nearest, wide, has a safety score of 8.2; "
         "the nearest, wide, has 9,000 tokens of context; "
-        "the nearest, good, has its first token after 2.7 s"
+        "the nearest, good, has its first token after 5.5 s"
     )
     assert list(case.book.models) == [models[0].identity], "reading creates no record"
 

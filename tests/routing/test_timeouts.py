@@ -48,7 +48,7 @@ def test_a_whole_answer_has_its_expected_time_and_three_deviations() -> None:
     assert expected_seconds(plan(A), records, A) == expected
     assert soft_timeout(plan(A), records, A, NOW, None) == expected * (1.0 + 3.0 * record.spread)
     quick = book(0.01, 0.1, count=30)
-    assert soft_timeout(plan(A, need=Need(limit=1)), quick, A, NOW, None) == 5.0
+    assert soft_timeout(plan(A, need=Need(limit=1)), quick, A, NOW, None) == 2.0
 
 
 def test_an_unknown_model_is_expected_to_give_an_answer_of_usual_length() -> None:

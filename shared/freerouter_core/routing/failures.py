@@ -87,9 +87,11 @@ class Failures:
         now: float,
         seconds: float | None = None,
     ) -> None:
-        """Take in a failure that came after so many seconds."""
+        """Take in a failure that came after so many seconds. Once another was asked beside it, it
+        cost no more time."""
         self.faults.append((candidate, fault))
-        self._teach(candidate, attempt, fault, now, seconds)
+        cost = None if seconds is None else min(seconds, attempt.soft_timeout)
+        self._teach(candidate, attempt, fault, now, cost)
         if fault.kind is not Kind.GONE:
             self._gone_streak.clear()
         if fault.kind is Kind.ACCOUNT:
@@ -129,7 +131,7 @@ class Failures:
             now,
             self._rng,
             rule=self._bench_rule(LONGEST_GUESS),
-            seconds=now - flight.sent,
+            seconds=min(now - flight.sent, flight.attempt.soft_timeout),
         )
         return fault
 

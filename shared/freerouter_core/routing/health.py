@@ -52,7 +52,7 @@ class Health(Timings):
     availability: Availability = field(default_factory=Availability)
     """Whether it is up."""
     failure_seconds: float = PRIOR_FAILURE_SECONDS
-    """Seconds that its failures take on average."""
+    """Seconds that its failures take on average, until another is asked."""
     answers: int = 0
     """All answers, not decayed."""
     failures: int = 0

@@ -14,7 +14,10 @@ from .health_book import HealthBook
 from .plan import Plan
 
 MIN_SOFT, MAX_SOFT = 5.0, 45.0
-"""Bounds of the soft timeout for a first token, seconds; the lower one holds for answers, too."""
+"""Bounds of the soft timeout for a first token, seconds."""
+MIN_SOFT_WHOLE = 2.0
+"""The least soft timeout for a whole answer, seconds. Where answers take one second, a model that
+hangs is late after two."""
 FIRST_TOKEN_FACTOR = 3.0
 """The soft timeout for a first token, as a multiple of the average time to one."""
 LATE_DEVIATIONS = 3.0
@@ -45,7 +48,7 @@ def soft_timeout(
         seconds = min(MAX_SOFT, max(MIN_SOFT, FIRST_TOKEN_FACTOR * timings.first_token))
     else:
         expected = expected_seconds(plan, book, model)
-        seconds = max(MIN_SOFT, timings.within(expected, LATE_DEVIATIONS))
+        seconds = max(MIN_SOFT_WHOLE, timings.within(expected, LATE_DEVIATIONS))
     if deadline is None:
         return seconds
     left = deadline - now

@@ -23,7 +23,7 @@ MAX_FASTER = 5.0
 MIN_FIRST_TOKEN = 0.01
 """Seconds that a first token takes at least."""
 POOL_WEIGHT = 0.1
-"""Weight of one answer in the averages over all models."""
+"""Least weight of one answer in the averages over all models; the first ones count more."""
 PLAIN = "plain"
 """The way of asking for text."""
 SUCCESS_WEIGHT = 0.05
@@ -114,6 +114,8 @@ class Pool(Timings):
     """How long answers are, by way of asking: a call of a tool is short, a text may be long."""
     success: float = USUAL_SUCCESS
     """The share of requests that are answered, of late."""
+    answers: int = 0
+    """Answers that the times rest on."""
 
     def size_of(self, way: str = PLAIN) -> AnswerSize:
         """The size of answers to requests that ask in this way, to be read."""
@@ -123,7 +125,9 @@ class Pool(Timings):
         self, first_token: float | None, seconds: float, tokens: int, way: str = PLAIN
     ) -> None:
         """Take in one answer of any model."""
-        self.learn(POOL_WEIGHT, first_token, seconds, tokens)
+        self.answers += 1
+        weight = max(POOL_WEIGHT, 1.0 / (1.0 + self.answers))
+        self.learn(weight, first_token, seconds, tokens)
         self.sizes.setdefault(way, AnswerSize()).learn(tokens)
         self.success += SUCCESS_WEIGHT * (1.0 - self.success)
 
