@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from freerouter_core import ChatRequest, Structured, errors
 from freerouter_core.catalogue.model import Model
 from freerouter_core.simulator import SimModel, World
-from freerouter_core.simulator.responder import instance
+from freerouter_core.simulator.instances import instance
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.schema import (
     find_violation,

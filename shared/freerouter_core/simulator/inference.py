@@ -96,7 +96,7 @@ class Inference:
 
 
 def _reply(model: SimModel, request: Json) -> Reply:
-    calls = None if model.calls is None else model.calls(request)
+    calls = model.calls(request) if model.calls is not None and request.get("tools") else None
     if calls is not None:
         request = {**request, "tools": ()}
     reply = compose(request, model.id, reasons=model.reasoning)

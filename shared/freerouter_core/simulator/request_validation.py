@@ -14,8 +14,8 @@ from collections.abc import Mapping
 
 from ..wire.schema import is_strict
 from .encoding import prompt_tokens
+from .instances import instance
 from .models import SimModel
-from .responder import instance
 from .response import JsonView
 
 _FIELDS = frozenset({

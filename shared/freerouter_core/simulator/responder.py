@@ -10,9 +10,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ..wire.schema import dereference
+from .instances import instance, name_in
 from .response import Json, JsonView
 
 
@@ -46,7 +45,7 @@ def compose(request: JsonView, model: str, *, reasons: bool) -> Reply:
         text = json.dumps(instance(schema, prompt), ensure_ascii=False)
     elif response_format.get("type") == "json_object":
         keys = re.findall(r"""["'`](\w+)["'`]""", prompt) or ["answer"]
-        fields = {key: _string(key, prompt) for key in dict.fromkeys(keys)}
+        fields = {key: name_in(prompt, key) for key in dict.fromkeys(keys)}
         text = json.dumps(fields, ensure_ascii=False)
     else:
         text = _until_stop(_plain_text(messages, prompt, model), request.get("stop"))
@@ -104,86 +103,6 @@ def _arguments(function: JsonView, prompt: str) -> Json:
 
 
 # -- schemas --------------------------------------------------------------------------------------
-
-
-def instance(schema: JsonView, prompt: str) -> Any:
-    """A value that satisfies `schema`, with numbers, quoted words and names from the prompt."""
-    numbers = re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])", prompt)
-    material = _Material(
-        prompt,
-        [float(n) if "." in n else int(n) for n in numbers],
-        re.findall(r"""["“'`]([^"”'`]{1,80})["”'`]""", prompt),
-    )
-    return _fill(schema, schema, "answer", material, 0)
-
-
-@dataclass(slots=True)
-class _Material:
-    """What the prompt offers for values. Each number and quoted word is used once."""
-
-    prompt: str
-    numbers: list[float]
-    quoted: list[str]
-
-
-def _fill(schema: object, root: JsonView, name: str, material: _Material, depth: int) -> Any:
-    if not isinstance(schema, Mapping):
-        return None
-    schema = dereference(schema, root)
-    if "const" in schema:
-        return schema["const"]
-    if schema.get("enum"):
-        prompt = material.prompt.lower()
-        return next((v for v in schema["enum"] if str(v).lower() in prompt), schema["enum"][0])
-    for key in ("anyOf", "oneOf", "allOf"):
-        if schema.get(key):
-            options = [
-                option
-                for option in schema[key]
-                if not (isinstance(option, Mapping) and option.get("type") == "null")
-            ]
-            return _fill((options or schema[key])[0], root, name, material, depth)
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        kind = next((k for k in kind if k != "null"), "null")
-    if kind == "object" or "properties" in schema:
-        required = schema.get("required") or ()
-        return {
-            key: _fill(part, root, key, material, depth + 1)
-            for key, part in (schema.get("properties") or {}).items()
-            if key in required or depth < 3
-        }
-    if kind == "array":
-        items = schema.get("items") or {}
-        count = max(1, schema.get("minItems", 1))
-        return [_fill(items, root, name, material, depth + 1) for _ in range(count)]
-    if kind in ("integer", "number"):
-        return _number(schema, kind, material)
-    if kind == "boolean":
-        return True
-    if kind == "null":
-        return None
-    text = material.quoted.pop(0) if material.quoted else _string(name, material.prompt)
-    return text.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength", 10_000)]
-
-
-def _number(schema: JsonView, kind: str, material: _Material) -> float:
-    value: float = material.numbers.pop(0) if material.numbers else schema.get("minimum", 1)
-    value = min(max(value, schema.get("minimum", value)), schema.get("maximum", value))
-    if "exclusiveMinimum" in schema and value <= schema["exclusiveMinimum"]:
-        value = schema["exclusiveMinimum"] + 1
-    return int(value) if kind == "integer" else value
-
-
-def _string(name: str, prompt: str) -> str:
-    """A proper name from the prompt, or a placeholder."""
-    match = re.search(
-        r"\b(?:in|for|of|at|to|about|from|named|called)\s+([A-Z][\w-]+(?:\s[A-Z][\w-]+)*)", prompt
-    )
-    if match:
-        return match.group(1)
-    names = re.findall(r"\b[A-Z][a-z]{2,}\b", prompt)[1:]
-    return names[0] if names else f"a {name.replace('_', ' ')}"
 
 
 def _schema_in_prompt(messages: list[Json]) -> JsonView | None:
