@@ -140,6 +140,14 @@ def test_a_broken_file_is_told_without_its_content(content: str) -> None:
         Settings.load()
 
 
+@pytest.mark.parametrize("home", ["/dev/null", "/proc/none", "/nobodys"])
+def test_a_home_that_is_none_has_no_kept_keys(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", home)
+
+    assert kept.kept_keys() == {}
+    assert Settings.load()
+
+
 def test_a_directory_that_takes_no_file_is_told(
     ring: Ring, monkeypatch: pytest.MonkeyPatch
 ) -> None:

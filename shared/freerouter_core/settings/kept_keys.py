@@ -138,13 +138,15 @@ class _Keyring(Mapping[str, str]):
 
 
 def _content(path: Path) -> dict[str, str | None]:
-    """The file's content. Empty if there is none."""
+    """The file's content. Empty if there is none, or if its folder is no place of this user's."""
+    try:
+        path.stat()
+    except OSError:
+        return {}
     try:
         content = parse_json(read_bounded(path))
         if not isinstance(content, dict):
             raise TypeError
-    except FileNotFoundError:
-        return {}
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise BadSetting(
             f"{path} cannot be read: {type(error).__name__}",
