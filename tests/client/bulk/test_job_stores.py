@@ -250,8 +250,9 @@ def test_the_view_is_for_other_tools(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(errors.JobFailed, match="folder: unable to open"):
+    with pytest.raises(errors.JobFailed, match="folder: unable to open") as caught:
         open_job(str(tmp_path / "folder")).counts()
+    assert "must be writable" in caught.value.hint
     assert not list((tmp_path / "folder").iterdir())
 
 

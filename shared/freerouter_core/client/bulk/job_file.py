@@ -162,7 +162,8 @@ class JobFile:
                     db.execute("ROLLBACK")
                 raise
         except (sqlite3.Error, OSError) as error:
-            raise JobFailed(f"{self.path.name}: {error}") from None
+            hint = None if self._db else f"the job's folder must be writable: {self.path.parent}"
+            raise JobFailed(f"{self.path.name}: {error}", hint=hint) from None
         return result
 
     def _choose_sync(self, db: sqlite3.Connection, *, urgent: bool) -> None:
