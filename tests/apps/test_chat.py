@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from freerouter_core.apps.cli import conversation_log
+from freerouter_core.apps.cli import cli, conversation_log
 from freerouter_core.apps.cli.attachments import part_of
 from freerouter_core.apps.cli.conversation_log import ConversationLog, Exchange
+from freerouter_core.apps.cli.log_lines import tell_warnings
 from freerouter_core.errors import BadRequest
+from freerouter_core.events import log
+from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimModel, World
 
 from .shell import Shell, shell
@@ -53,6 +57,28 @@ def test_standard_input_joins_the_prompt(
 
     assert (screen.code, screen.err) == (0, "")
     assert contents(user) == [prompt]
+
+
+def test_a_warning_stands_below_the_answer_not_in_its_last_line(
+    user: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One stream shows both, as a terminal does."""
+    monkeypatch.setattr(log, "handlers", [])
+    tell_warnings()
+    Runtime._current = user.world.runtime
+    done = CliRunner().invoke(cli, ["chat", "-m", "acme/gone:free", "hi"])
+    answer, warning = done.output.splitlines()[-2:]
+
+    assert answer.endswith("You said: hi")
+    assert warning.startswith("model 'acme/gone:free' was asked for")
+
+
+def test_an_option_of_another_kind_asks_nobody(user: Shell) -> None:
+    screen = user.run("chat", "-o", "temperature", "hot", "hi")
+
+    assert screen.code == 2
+    assert screen.err.startswith("BadRequest: temperature must be")
+    assert user.world.requests == []
 
 
 def test_input_that_is_no_text_is_told(user: Shell) -> None:

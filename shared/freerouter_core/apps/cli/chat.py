@@ -18,10 +18,12 @@ from ...routing.plan import Outcome
 from ...wire.json_values import Json, parse_json
 from ...wire.redact import strip_control_characters
 from ...wire.request import ChatRequest
+from ...wire.sampling import checked
 from .attachments import attachment
 from .console import console, json_option, print_error, print_json, without_tracebacks
 from .conversation_log import Exchange, new_conversation
 from .countdown import Countdown
+from .log_lines import hold_lines, print_held_lines
 from .memory import Memory, exchange_of, find_conversation, open_memory
 from .prompt import read_prompt
 from .templates import Template, complete_template, load
@@ -125,7 +127,7 @@ def chat(
     talk = Conversation(
         Router(model=asked, max_wait=max_wait),
         system=system or (before[-1].system if before else None),
-        parameters={"max_tokens": max_tokens, **dict(map(_parameter, options))},
+        parameters=checked({"max_tokens": max_tokens, **dict(map(_parameter, options))}),
         timeout=timeout,
         memory=memory,
         before=before,
@@ -235,6 +237,7 @@ class Conversation:
             for delta in stream:
                 countdown.end()
                 if delta.text:
+                    hold_lines()
                     sys.stdout.write(_printable(delta.text))
                     sys.stdout.flush()
         except FreeRouterError as error:
@@ -243,9 +246,12 @@ class Conversation:
             if explain:
                 print_attempts(self.err, error.attempts)
             raise
+        else:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
         finally:
             countdown.end()
-        sys.stdout.write("\n")
+            print_held_lines()
         outcome = stream.outcome
         self._keep(prompt, outcome, began)
         if explain:

@@ -35,6 +35,24 @@ _BLOCKED = 2.0
 blocked for less: certificates are read, and the first list of models."""
 
 
+_held: list[str] | None = None
+"""Lines that wait while an answer is being written. None: none need to."""
+
+
+def hold_lines() -> None:
+    """Let warnings wait: the cursor stands in a line of an answer."""
+    global _held
+    _held = [] if _held is None else _held
+
+
+def print_held_lines() -> None:
+    """Print the warnings that waited, and let none wait any more."""
+    global _held
+    held, _held = _held, None
+    for line in held or ():
+        console(stderr=True).print(line)
+
+
 def tell_warnings() -> None:
     """Print warnings of the package on standard error, each as one line."""
     if not any(isinstance(handler, _Lines) for handler in log.handlers):
@@ -53,4 +71,8 @@ class _Lines(logging.Handler):
             if name.startswith(_PREFIX)
         }
         text = in_shell(words(fields) if words else record.getMessage())
-        console(stderr=True).print(f"[yellow]{escape(text)}[/]")
+        line = f"[yellow]{escape(text)}[/]"
+        if (held := _held) is None:
+            console(stderr=True).print(line)
+        else:
+            held.append(line)
