@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from freerouter_core.routing.health import Health
 from freerouter_core.runtime.runtime import Runtime
@@ -27,3 +28,11 @@ def comes_to_rest(runtime: Runtime) -> bool:
         return False
 
     return runtime.call(wait)
+
+
+def open_sockets() -> int:
+    """How many sockets this process holds."""
+    folder = Path("/proc/self/fd")
+    return sum(
+        1 for fd in folder.iterdir() if fd.is_symlink() and str(fd.readlink()).startswith("socket:")
+    )

@@ -15,7 +15,6 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ from freerouter_core.runtime.loop.clock import RealClock
 from freerouter_core.simulator import SimModel, World
 
 from ..conftest import Serve
-from ..inspection import comes_to_rest, health_of
+from ..inspection import comes_to_rest, health_of, open_sockets
 
 HANGING = SimModel("acme/hang:free", script=["hang"] * 500)
 LONG = "a long story about a lighthouse keeper and the sea " * 100
@@ -51,13 +50,6 @@ def freerouter_threads() -> list[str]:
     return [
         name for name in names if name.startswith("freerouter") and name != "freerouter-aiohttp"
     ]
-
-
-def open_sockets() -> int:
-    folder = Path("/proc/self/fd")
-    return sum(
-        1 for fd in folder.iterdir() if fd.is_symlink() and str(fd.readlink()).startswith("socket:")
-    )
 
 
 def test_a_plain_call_is_answered(router: Router) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +18,8 @@ from freerouter_core import Provider, Router
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.runtime.http import aiohttp_transport
 from freerouter_core.runtime.http.transport import Transport, TransportFailed
+
+from ..inspection import open_sockets
 
 Reply = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -261,3 +264,31 @@ async def test_a_proxy_that_cannot_be_used_is_told_without_its_password(
         await get(transport, Account("p", "https://far.test/v1", "sk-mine"))
 
     assert "hunter2" not in str(raised.value)
+
+
+async def test_few_connections_are_opened_at_once() -> None:
+    """A server that takes nobody: of all that ask, few hold a socket. Two thousand that began at
+    once were all too late, were tried again, and nobody was answered."""
+    import aiohttp
+
+    full = socket.create_server(("127.0.0.1", 0), backlog=0)
+    url = f"http://127.0.0.1:{full.getsockname()[1]}/v1"
+    pool = aiohttp_transport.AiohttpPool(aiohttp, connect=0.5, read=1.0, idle=1.0)
+    before = open_sockets()
+    asked = [
+        asyncio.ensure_future(pool.send("GET", url, [], None, False))
+        for _ in range(aiohttp_transport.MAX_OPENING + 50)
+    ]
+    try:
+        while open_sockets() < before + aiohttp_transport.MAX_OPENING:
+            await asyncio.sleep(0)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        # The backlog takes one or two, which make room for the next.
+        assert open_sockets() <= before + aiohttp_transport.MAX_OPENING + 2
+    finally:
+        for request in asked:
+            request.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        await pool.close()
+        full.close()

@@ -16,9 +16,10 @@ import ssl
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..loop.os_threads import gevent_patched, start_thread
 
@@ -32,6 +33,9 @@ READ_BUFFER = 16_384
 IDLE_CLOSE_WINDOW = 0.1
 """A reused connection that fails within this many seconds was closed by the server while idle: send
 again. A later failure may have reached the model: do not."""
+MAX_OPENING = 128
+"""Connections to one origin that are opened at once. The time that opening may take is counted from
+its turn: of two thousand at once each was too late, was given up, and was tried again."""
 _importers: list[threading.Thread | None] = []
 
 
@@ -117,8 +121,7 @@ class AiohttpPool:
         """
         began = time.monotonic()
         if self._session is None:
-            connector = self._module.TCPConnector(limit=0, keepalive_timeout=self._idle)
-            self._session = self._new_session(connector)
+            self._session = self._new_session(keepalive_timeout=self._idle)
         try:
             response = await self._request(self._session, method, url, headers, content, tls)
         except (self._module.ServerDisconnectedError, self._module.ClientOSError):
@@ -128,9 +131,7 @@ class AiohttpPool:
             self._answered.add(url)
             return response
         if self._single_use is None:
-            self._single_use = self._new_session(
-                self._module.TCPConnector(limit=0, force_close=True)
-            )
+            self._single_use = self._new_session(force_close=True)
         return await self._request(self._single_use, method, url, headers, content, tls)
 
     @staticmethod
@@ -148,8 +149,10 @@ class AiohttpPool:
             )
         )
 
-    def _new_session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    def _new_session(self, **options: Any) -> aiohttp.ClientSession:
         aio = self._module
+        connector = aio.TCPConnector(limit=0, **options)
+        _open_few_at_once(connector)
         return aio.ClientSession(  # type: ignore[no-any-return]  # the module is loaded lazily
             connector=connector,
             cookie_jar=aio.DummyCookieJar(),
@@ -184,3 +187,15 @@ def failure_name(error: Exception, module: ModuleType) -> str | None:
         if isinstance(error, kind):
             return name
     return None
+
+
+def _open_few_at_once(connector: Any) -> None:
+    """aiohttp limits connections, not how many are being opened."""
+    opens = connector._create_connection  # noqa: SLF001  # no public way holds an opening
+    turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MAX_OPENING))
+
+    async def open_in_turn(request: aiohttp.ClientRequest, *more: Any) -> Any:
+        async with turns[str(request.url.origin())]:
+            return await opens(request, *more)
+
+    connector._create_connection = open_in_turn  # noqa: SLF001  # as above
