@@ -260,7 +260,7 @@ TOOL_CHOICES: list[Any] = [
 
 @pytest.mark.parametrize(
     ("choice", "told"),
-    [("web_search", "in no known form"), *((choice, "can cost money") for choice in TOOL_CHOICES)],
+    [("web_search", "tool_choice"), *((choice, "can cost money") for choice in TOOL_CHOICES)],
 )
 def test_a_tool_choice_chooses_functions_only(choice: Any, told: str) -> None:
     router, bodies = gateway([{"id": "a/ok:free", "pricing": FREE}])
