@@ -14,6 +14,10 @@ unknown model is drawn high now and then and gets tried, and a model that fell c
 unknown model is also hoped to be faster than usual. Scarce requests make both bolder moves rarer.
 While others already try an unknown model, the rest wait for what they find out.
 
+Nothing tells unknown models apart, so one sample stands for all of them, and chance decides which
+is asked. If each had its own, the luckiest of many would nearly always win, and with forty models
+the first forty requests would go to strangers, though the first answered well.
+
 **Quality.** A prior of 0 to 10, moved by grades, bends the score as far as `prefer` says.
 
 Other strategies sort by one number, or not at all.
@@ -38,10 +42,12 @@ REQUEST_COST = 0.5
 """Seconds that a request costs even if nobody waits for one."""
 HALF_EXPLORATION = 2.0
 """Congestion (seconds) at which samples stray half as far from the mean."""
-OPTIMISM = 0.5
+OPTIMISM = 0.3
 """How much sooner than usual an unknown model is hoped to answer, as a power of e."""
 UNCERTAINTY = 0.6
 """How far the time of an unknown model may be from the usual, as a power of e."""
+SHUFFLE = 0.05
+"""How far the samples of unknown models are apart, so that chance decides among them."""
 MIN_CHANCE, MAX_CHANCE = 0.02, 0.99
 """Bounds of a sampled chance: a model is never sure to fail, nor sure to answer."""
 NO_JSON_CHANCE = 0.5
@@ -93,6 +99,7 @@ def _scores(models: Sequence[Model], situation: Situation) -> list[float]:
         for name, costs in congestion.items()
     }
     in_flight, prior_only = book.in_flight, not (need.task or policy.quality)
+    luck, haste = (draw() + draw(), draw() + draw()) if draw is not None else (1.0, 1.0)
     scores = []
     for model in models:
         identity = model.identity
@@ -112,11 +119,12 @@ def _scores(models: Sequence[Model], situation: Situation) -> list[float]:
             # Two uniforms stand in for a Beta deviate: right in mean and spread, and ten times
             # as fast.
             deviation = sqrt(6.0 * chance * (1.0 - chance) / (outcomes + 1.0))
-            chance += bold * deviation * (draw() + draw() - 1.0)
+            drawn = luck + SHUFFLE * (draw() - 0.5) if unknown else draw() + draw()
+            chance += bold * deviation * (drawn - 1.0)
             if unknown:
                 if identity in in_flight:  # others are finding out
                     chance *= 0.5 ** in_flight[identity]
-                seconds *= exp(bold * (UNCERTAINTY * (draw() + draw() - 1.0) - OPTIMISM))
+                seconds *= exp(bold * (UNCERTAINTY * (haste - 1.0) - OPTIMISM))
         chance = MAX_CHANCE if chance > MAX_CHANCE else max(chance, MIN_CHANCE)
         if structured and "structured_outputs" not in model.parameters:
             seconds *= NO_JSON_PENALTY
