@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from freerouter_core.routing.account_benches import AccountBenches, Bench
+from freerouter_core.routing.account_benches import LATELY, AccountBenches, Bench
 from freerouter_core.wire.fault import BRIEF, KEY_REST, LASTING, Cause, Fault, Kind
 
 from .driver import NOW
@@ -243,3 +243,45 @@ def test_what_is_only_concluded_of_a_key_keeps_no_model_from_being_a_last_resort
     assert benches.benches["scope"].firm
     benches.refused("other", forbidden, NOW, Middle())
     assert benches.benches["other"].firm
+
+
+# -- a key that answered lately -----------------------------------------------------------------
+
+
+def test_the_first_refusal_of_a_key_that_answered_lately_is_doubted_and_the_next_is_proof() -> None:
+    benches = AccountBenches()
+    benches.answered("scope", "a", NOW - 60.0)
+    doubted = after(KEY, benches=benches)
+
+    assert (doubted.firm, doubted.until) == (False, NOW + BRIEF.first)
+    proved = after(KEY, at=NOW + 1.0, benches=benches)
+    assert (proved.firm, proved.until) == (True, NOW + 1.0 + KEY_REST.first)
+
+
+def test_an_answer_in_between_makes_the_next_refusal_a_first_one_again() -> None:
+    benches = AccountBenches()
+    benches.answered("scope", "a", NOW - 60.0)
+    after(KEY, benches=benches)
+    benches.answered("scope", "b", NOW + 1.0)
+
+    assert benches.get("scope") is None
+    assert not after(KEY, at=NOW + 2.0, benches=benches).firm
+
+
+def test_an_answer_of_long_ago_and_one_of_another_account_speak_for_no_key() -> None:
+    benches = AccountBenches()
+    benches.answered("scope", "a", NOW - LATELY - 1.0)
+    benches.answered("other", "a", NOW)
+    assert after(KEY, benches=benches).firm
+
+    benches = AccountBenches()
+    benches.answered("scope", "a", NOW)
+    benches.reset()
+    assert after(KEY, benches=benches).firm
+
+
+def test_what_is_no_refusal_of_a_key_is_not_doubted() -> None:
+    benches = AccountBenches()
+    benches.answered("scope", "a", NOW)
+
+    assert after(DEBT, benches=benches).until == NOW + LASTING.first

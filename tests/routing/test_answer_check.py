@@ -388,3 +388,37 @@ def test_with_tools_and_an_object_the_object_is_read_from_the_text() -> None:
     request = ASK.but(structured=WISH, tools=[TOOL])
 
     assert check_answer(request, Answer('{"n": 1}', finish_reason="stop"), NOW).fault is None
+
+
+# -- an error as the text -----------------------------------------------------------------------
+
+LIMIT = "Rate limit exceeded. Please try again later."
+
+
+def said(check: AnswerCheck, text: str, *, shown: bool = False, **usage: int) -> str | None:
+    answer = Answer(text, finish_reason="stop", usage=dict(usage) or None)
+    fault = check.check(answer, "a", NOW, shown=shown, resumes=None).fault
+    return None if fault is None else str(fault.cause)
+
+
+def test_a_text_that_reads_like_an_error_is_doubted_once_and_believed_if_it_comes_again() -> None:
+    check = AnswerCheck(ChatOperation(ASK), Need())
+
+    assert said(check, LIMIT) == "odd-success"
+    assert said(check, "Too many requests") == "odd-success"
+    assert said(check, "Too many requests") is None
+    assert said(check, "Hello.") is None
+
+
+def test_one_that_cost_no_tokens_is_never_believed() -> None:
+    check = AnswerCheck(ChatOperation(ASK), Need())
+
+    assert [said(check, LIMIT, completion_tokens=0) for _ in range(3)] == ["odd-success"] * 3
+    assert said(check, LIMIT, completion_tokens=9) is None
+
+
+def test_what_was_shown_and_what_is_an_object_by_wish_is_not_doubted() -> None:
+    assert said(AnswerCheck(ChatOperation(ASK), Need()), LIMIT, shown=True) is None
+    wish = ChatRequest.of("x").but(structured=Structured({"type": "object"}))
+    check = AnswerCheck(ChatOperation(wish), Need(structured=True))
+    assert said(check, '{"error": "none"}') is None

@@ -147,3 +147,22 @@ def test_two_processes_know_together_what_each_saw() -> None:
     assert ours.joined(theirs) == Suspicion(
         3.0, {"a": 2, "b": 1, "c": 1}, {"a": 11.0, "b": 5.0, "c": 3.0}
     )
+
+
+# -- the server's trouble -----------------------------------------------------------------------
+
+
+def test_three_models_in_the_same_trouble_mean_that_all_of_it_is_down() -> None:
+    down = Conclusion(Cause.ACCOUNT_DOWN)
+    verdicts = concluded(
+        Cause.SERVER, (0, "x1"), (1, "x1"), (300, "x2"), (599, "x3"), (9_999, "x3")
+    )
+
+    assert verdicts == [None, None, None, down, down]
+
+
+@pytest.mark.parametrize("message", ["", "Upstream error from Acme", "Provider returned error"])
+def test_an_upstreams_trouble_and_trouble_without_words_are_the_models(message: str) -> None:
+    three = ((0.0, "x1"), (1.0, "x2"), (2.0, "x3"))
+
+    assert concluded(Cause.SERVER, *three, message=message) == [None] * 3

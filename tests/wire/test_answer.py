@@ -65,7 +65,7 @@ def test_chances_of_tokens_are_kept_if_they_came(told: object) -> None:
     assert assembler.answer().logprobs == expected
 
 
-@pytest.mark.parametrize("junk", [None, "x", 7, [], [{"choices": []}]])
+@pytest.mark.parametrize("junk", [None, "x", 7, [], [[]], ["x"]])
 def test_a_body_that_is_no_object_is_an_error(junk: object) -> None:
     answer = read_answer(junk, "acme/a:free")
 

@@ -135,7 +135,7 @@ def test_long_times_are_none() -> None:
     assert parse_retry_at("1" * 200, NOW) is None
     assert parse_retry_at(["1"], NOW) is None
     assert parse_retry_at(-(10**400), NOW) is None
-    assert stated_retry_at({}, {"message": ["retry in 5 s"]}, NOW) is None
+    assert stated_retry_at({}, {"message": [7]}, NOW) is None
     assert stated_retry_at({}, {"message": "x" * 9_000 + " retry in 5 s"}, NOW) == NOW + 5
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from freerouter_core.wire.call_text import LONGEST_OPENING, CallGate, called_name, is_call_text
+from freerouter_core.wire.call_text import (
+    LONGEST_OPENING,
+    CallGate,
+    call_start,
+    called_name,
+    is_call_text,
+)
 
 CALLS = [
     '<tool_call>{"name": "find", "arguments": {}}</tool_call>',
@@ -17,6 +23,10 @@ CALLS = [
     '[TOOL_CALLS][{"name": "find", "arguments": {}}]',
     ' \n{"name": "find", "arguments": {"q": 1}}',
     '{ "name" : "find", "parameters": {}}',
+    '{"type": "function", "name": "find", "parameters": {}}',
+    '{"type": "function", "function": {"name": "find", "arguments": {}}}',
+    '[{"name": "find", "arguments": {}}]',
+    '```json\n{"name": "find", "arguments": {"q": 1}}\n```',
 ]
 TEXTS = [
     "Hello.",
@@ -72,3 +82,35 @@ def test_the_name_of_the_tool_is_found(text: str) -> None:
 
 def test_a_call_without_a_name_has_none() -> None:
     assert called_name("<tool_call>?") == ""
+
+
+AFTER_WORDS = [
+    '<function=find>{"q": 1}</function>',
+    '<tool_call>\n{"name": "find", "arguments": {}}\n</tool_call>\n',
+    '  [TOOL_CALLS][{"name": "find", "arguments": {}}]',
+    "<|python_tag|>find(q=1)",
+]
+
+
+@pytest.mark.parametrize("call", AFTER_WORDS)
+def test_a_call_behind_words_is_known_and_held_back(call: str) -> None:
+    words = "I will look.\n\nNow:\n"
+    text = words + call
+    assert call_start(text, {"find"}) == len(words) + len(call) - len(call.lstrip())
+    assert call_start(text, {"other"}) is None
+    assert call_start(text + "\nThat is how it is written.", {"find"}) is None
+    for step in (1, 3, len(text)):
+        gate = CallGate()
+        assert through(gate, text, step).strip() == words.strip()
+        assert (gate.release()).strip() == call.strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["one\ntwo\n", "a\n<b>c</b>\n", "a\n[1] b\n<fun", "a\n\n<tool_box>", "see <function=find>"],
+)
+def test_what_might_have_become_a_call_is_let_through_in_the_end(text: str) -> None:
+    assert call_start(text, {"find"}) is None
+    for step in (1, 2, 99):
+        gate = CallGate()
+        assert through(gate, text, step) + gate.release() == text

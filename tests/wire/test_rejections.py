@@ -66,17 +66,20 @@ def test_the_error_is_read_from_a_body_of_any_form(body: bytes, error: Json) -> 
         ({"code": "429"}, 429),
         ({"code": 300}, 300),
         ({"code": 599}, 599),
-        ({"code": 299}, 502),
-        ({"code": 600}, 502),
-        ({"code": True}, 502),
+        ({"code": 299}, 0),
+        ({"code": 600}, 0),
+        ({"code": True}, 0),
         ({"code": "rate_limit_exceeded"}, 429),
         ({"code": 1, "error_type": "timeout"}, 504),
         ({"error_type": "timeout", "metadata": {"error_type": "not_found"}}, 404),
         ({"metadata": {"error_type": "server"}}, 500),
-        ({}, 502),
+        ({"code": "1004", "type": "billing_error"}, 402),
+        ({"type": "invalid_request_error"}, 0),
+        ({}, 0),
     ],
 )
 def test_an_error_inside_a_200_has_its_code_or_its_type_as_status(error: Json, status: int) -> None:
+    """The status 0: it tells none."""
     assert embedded_rejection(error) == Rejection(status, {}, error)
 
 
@@ -295,7 +298,7 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
         ],
     ),
     (
-        "400 403 429",
+        "400 403 412 429",
         Cause.ACCOUNT_FORBIDDEN,
         [
             "Organization has been restricted. Please reach out to support",
@@ -307,6 +310,8 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
             "SERVICE_DISABLED",
             "Generative Language API has not been used in project 123 before",
             {"reason": "API_KEY_HTTP_REFERRER_BLOCKED"},
+            {"reason": "CONSUMER_SUSPENDED"},
+            "Consumer 'api_key:AIza' has been suspended.",
         ],
     ),
     (
@@ -444,8 +449,22 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
             "plan was cancelled",
         ],
     ),
+    ("400 403 429", Cause.AMBIGUOUS_429, ["ThrottlingException", "Throttled: insufficient_quota"]),
     (
-        "400 403 429",
+        "429",
+        Cause.NOT_LOADED,
+        [
+            "The model is overloaded",
+            "No capacity available for model x",
+            "MODEL_CAPACITY_EXHAUSTED",
+            "Service tier capacity exceeded for this model.",
+            "Infrastructure is at maximum capacity",
+            "experiencing high demand",
+            "该模型当前访问量过大",
+        ],
+    ),
+    (
+        "400 403 412 429",
         Cause.DEBT,
         [
             "Insufficient balance or no resource package",
@@ -471,12 +490,26 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
             "insufficient_quota",
             "payment method",
             "billing hard limit",
+            "NOT_ENOUGH_BALANCE",
+            "user quota is not enough",
+            "Your team doesn't have any credits yet",
+            "Your account is suspended due to insufficient balance",
         ],
     ),
     (
-        "429 503",
+        "402 429 503",
         Cause.CONCURRENCY,
-        ["concurrency", "concurrent", "simultaneous requests", "in parallel", "code 1302"],
+        [
+            "concurrency",
+            "concurrent",
+            "simultaneous requests",
+            "in parallel",
+            "code 1302",
+            "Max parallel request limit",
+            "1 requests already queued",
+            "openrouter_in_flight_budget",
+            "您当前使用该API的并发数过高",
+        ],
     ),
     ("403", Cause.HARNESS_GATED, ["on agentic harnesses"]),
     (
@@ -676,9 +709,11 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
         ["Too many requests", "Rate limit reached for requests", "you are rate limited"],
     ),
     (
-        "400 409 422 423 425",
+        "400 409 420 422 423 424 425 444 498 499",
         Cause.NOT_LOADED,
         [
+            "No models loaded. Please load one",
+            "The model has crashed without additional information",
             "Failed to load model",
             "model_unavailable",
             "unavailable_model",
@@ -1242,3 +1277,20 @@ def test_only_what_passes_may_be_asked_again_a_little_later() -> None:
 def test_the_effect_of_a_fault_is_that_of_its_cause() -> None:
     assert Fault(Kind.BUSY, Cause.SERVER).effect == Effect()
     assert Fault(Kind.ACCOUNT, Cause.KEY_REFUSED).effect.key_refused
+
+
+@pytest.mark.parametrize(
+    ("charset", "message"),
+    [
+        ("gbk", "余额不足"),
+        ('"gbk"', "余额不足"),
+        ("no-such-thing", "\ufffd"),
+        ("ascii", "\ufffd"),
+        ("utf-8", "\ufffd"),
+    ],
+)
+def test_a_body_is_read_in_the_charset_that_its_header_names(charset: str, message: str) -> None:
+    body = '{"error": {"message": "余额不足"}}'.encode("gbk")
+    rejection = read_rejection(403, {"content-type": f"application/json; charset={charset}"}, body)
+
+    assert message in message_of(rejection.error)

@@ -52,6 +52,9 @@ STATED: list[tuple[Headers, Any, int]] = [
     ({}, "You are limited to 20 requests per minute", 20),
     ({}, "Rate limit exceeded: 60 requests/min", 60),
     ({}, "your plan allows at most 40 RPM", 40),
+    ({}, "request reached organization max RPM: 3, please try again after 1 seconds", 3),
+    ({}, "a Trial key, which is limited to 20 API calls / minute", 20),
+    ({}, "Your rate limit is 60 queries per minute", 60),
 ]
 
 

@@ -8,6 +8,9 @@ A wait that the provider states is kept to the second (law 8). Else each cause h
 grows with every refusal that finds it still true. That a bench has ended proves nothing, so it is
 remembered until the account answers. Only a stated wait and a proof keep the account from being
 asked as a last resort.
+
+A refused key is refused until it is another one. But some servers refuse a good key now and then.
+So the first refusal of a key that answered lately is doubted, and the next one is the proof.
 """
 
 from __future__ import annotations
@@ -16,9 +19,12 @@ import math
 from dataclasses import dataclass, field
 from random import Random
 
-from ..wire.fault import Cause, Fault
+from ..wire.fault import BRIEF, Cause, Fault, Rest
 from .guessed_bench import JITTER
 from .suspicion import MINUTE, Conclusion, Suspicions
+
+LATELY = 3_600.0
+"""Seconds for which an answer speaks for its account's key."""
 
 
 @dataclass(slots=True)
@@ -56,6 +62,8 @@ class AccountBenches:
 
     benches: dict[str, Bench] = field(default_factory=dict)
     suspicions: Suspicions = field(default_factory=Suspicions)
+    worked: dict[str, float] = field(default_factory=dict)
+    """When each account answered last, unix seconds."""
 
     def get(self, scope: str) -> Bench | None:
         """The account's bench, ended or not; None: it has none."""
@@ -79,9 +87,10 @@ class AccountBenches:
         """
         before = self.benches.get(scope)
         strikes = _strikes(before, fault, now if sent is None else sent)
-        bench = _bench(fault, strikes, now, rng)
+        doubted = proved is None and self._is_doubted(scope, before, fault, now)
+        bench = _bench(fault, strikes, now, rng, BRIEF if doubted else fault.effect.rest)
         bench.model = model
-        bench.proved = fault.effect.key_refused if proved is None else proved
+        bench.proved = fault.effect.key_refused and not doubted if proved is None else proved
         if (
             before is None
             or bench.proved
@@ -89,6 +98,13 @@ class AccountBenches:
             or before.until <= max(now, bench.until if bench.stated else now)
         ):
             self.benches[scope] = bench
+
+    def _is_doubted(self, scope: str, before: Bench | None, fault: Fault, now: float) -> bool:
+        """Whether a key was refused that answered lately: servers do that by mistake, one time in
+        ten. The next refusal is the proof."""
+        worked = now - self.worked.get(scope, -math.inf) <= LATELY
+        is_first = before is None or before.cause is not fault.cause
+        return fault.effect.key_refused and worked and is_first
 
     def suspected(self, scope: str) -> bool:
         """Whether anything is held against the account that an answer would disprove."""
@@ -105,6 +121,7 @@ class AccountBenches:
         benched the account was then that model's own.
         """
         self.suspicions.answered(scope)
+        self.worked[scope] = max(sent, self.worked.get(scope, sent))
         bench = self.benches.get(scope)
         if bench is None or sent < bench.since or (bench.stated and bench.until > sent):
             return None
@@ -129,6 +146,7 @@ class AccountBenches:
         """Forget everything."""
         self.benches.clear()
         self.suspicions.by_scope.clear()
+        self.worked.clear()
 
 
 def _strikes(before: Bench | None, fault: Fault, sent: float) -> int:
@@ -139,12 +157,11 @@ def _strikes(before: Bench | None, fault: Fault, sent: float) -> int:
     return before.strikes + (sent >= min(before.since + MINUTE, before.until))
 
 
-def _bench(fault: Fault, strikes: int, now: float, rng: Random) -> Bench:
+def _bench(fault: Fault, strikes: int, now: float, rng: Random, rest: Rest) -> Bench:
     if fault.until is not None:
         # A reset in the past means that the clocks differ: a storm of retries would not help.
         until = max(fault.until, now + min(60.0, 2.0 ** (strikes - 1)))
         return Bench(until, True, fault.cause, strikes, since=now)
-    rest = fault.effect.rest
     seconds = min(rest.longest, rest.first * rest.growth ** min(strikes - 1, 16))
     seconds *= 1 + JITTER * (2 * rng.random() - 1)
     return Bench(now + seconds, False, fault.cause, strikes, since=now)

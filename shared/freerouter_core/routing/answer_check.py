@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..catalogue.providers import Account
 from ..wire.answer import Answer
+from ..wire.error_text import judge_text
 from ..wire.fault import Cause, Fault, Kind
 from ..wire.operation import Operation
 from ..wire.redact import redact_answer
@@ -51,6 +52,8 @@ class AnswerCheck:
         self._operation, self._need = operation, need
         self._silent_model: str | None = None
         """The id of the model that answered nothing."""
+        self._doubted_text: str | None = None
+        """The last text that reads like an error."""
         self._hollow_answers = 0
         """Answers that were an empty object. The second is believed."""
         self.rejected: Answer | None = None
@@ -68,7 +71,8 @@ class AnswerCheck:
         """The answer by itself. `shown`: the caller has seen it. `resumes`: what it continues."""
         checked = self._judge(answer, now, pieced=resumes is not None)
         if checked.fault is None:
-            return checked
+            is_text = not (shown or resumes or self._need.structured)
+            return self._as_text(checked, now) if is_text else checked
         effect = checked.fault.effect
         if shown and answer.finish_reason == "length" and effect.out_of_tokens and answer.text:
             # Its text was shown already, and the caller's own max_tokens ended it. Whatever else
@@ -84,6 +88,15 @@ class AnswerCheck:
             if self._hollow_answers > 1:
                 return Checked(checked.answer)
         return checked
+
+    def _as_text(self, checked: Checked, now: float) -> Checked:
+        """The answer, unless its text is an error that a gateway hands on."""
+        text = checked.answer.text
+        fault = judge_text(checked.answer, now, again=text == self._doubted_text)
+        if fault is None:
+            return checked
+        self._doubted_text = text
+        return replace(checked, fault=fault)
 
     def _judge(self, answer: Answer, now: float, *, pieced: bool = False) -> Checked:
         return Checked(*self._operation.judge(answer, now, pieced=pieced))

@@ -18,6 +18,7 @@ another account answers it, the request was good: then those who refused it are 
     |                                    | 8 refusals, over 10 minutes | … that lasts
     | forbidden                          | 3 models, or 2 six times    | its key is worth nothing
     | no connection                      | 2 models in a minute        | nobody listens there
+    | the server's trouble, in words     | 3 models                    | all of it is down
     | not found, or in an unknown status | 3 models                    | the account is refused
     | what another account then answered | 3 models                    | the account is refused
 
@@ -32,6 +33,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..wire.fault import Cause
+from ..wire.rules import OF_UPSTREAM
 
 N = TypeVar("N", int, float)
 
@@ -99,6 +101,8 @@ class Suspicions:
         """Take in a refusal that may be the account's; what to conclude. `model`: its name."""
         if cause is not Cause.AMBIGUOUS_429 and speaks_of(model, message):
             return None
+        if cause is Cause.SERVER and (not message or OF_UPSTREAM.search(message)):
+            return None  # of an upstream, which others do not share; or it says nothing to compare
         kinds = self.by_scope.setdefault(scope, {})
         kind = f"{_KINDS.get(cause, cause.value)}|{_words(cause, message)}"
         suspicion = kinds.get(kind)
@@ -131,6 +135,8 @@ def _conclusion(cause: Cause, suspicion: Suspicion, now: float) -> Conclusion | 
             return Conclusion(Cause.ACCOUNT_GUESSED) if recent >= 3 else None
         case Cause.CONNECT | Cause.CONNECT_TIMEOUT:
             return Conclusion(Cause.UNREACHABLE) if recent >= 2 else None
+        case Cause.SERVER:
+            return Conclusion(Cause.ACCOUNT_DOWN) if models >= 3 else None
         case Cause.FORBIDDEN:
             if models >= 3 or (models >= 2 and total >= REPEATED):
                 proved = models >= PROVED_BY or total > REPEATED

@@ -15,6 +15,7 @@ from ..routing.steps import Attempt
 from ..wire.answer import Answer
 from ..wire.call_text import CallGate
 from ..wire.delta import Delta
+from ..wire.event_body import answer_in_events
 from ..wire.fault import Cause, Fault, Kind
 from ..wire.json_gate import JsonGate
 from ..wire.json_values import Json, encode_json, parse_json
@@ -165,6 +166,10 @@ class AttemptRun:
 
     def _read(self, body: bytes | bytearray) -> Answer:
         payload = _load(body, self._operation.max_values)
+        if payload is None and self._operation.mode == "chat":
+            answer = answer_in_events(body, self.attempt.model.wire_name)
+            if answer is not None:
+                return answer
         return self._operation.read(payload, self.attempt.model)
 
     # -- a streamed answer --------------------------------------------------------------------

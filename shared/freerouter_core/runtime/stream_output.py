@@ -88,6 +88,9 @@ class StreamOutput:
         elif run.plan.operation.may_restart and self._shows_another_object(answer.text):
             self._writer = None  # it was shown in a wrapper, or with a remark behind it
             self._put(run, Delta(answer.text), restarts=True)
+        elif len(answer.text) > len(self.text) and answer.text.startswith(self.text):
+            # Its last line might have become a call, so it was held back.
+            self._put(run, Delta(answer.text[len(self.text) :]))
         calls = () if run.showed_fragments else answer.tool_calls
         if calls or answer.invalid_calls:
             self._put(run, Delta(tool_calls=calls, invalid_calls=answer.invalid_calls))

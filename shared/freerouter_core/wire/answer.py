@@ -8,8 +8,11 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, TypeAlias
 
 from .cost import told_cost, told_usage
+from .envelope import answer_in, error_told, words_of
+from .finish import finish_error, finish_of
+from .foreign_calls import calls_in
 from .json_values import Json, JsonMapping, as_dicts, as_mapping
-from .message import error_of, join_surrogates, reasoning_of, text_of, word_of
+from .message import error_of, join_surrogates, reasoning_of, text_of
 from .think_tags import split_think
 from .tool_calls import MAX_CALLS, InvalidToolCall, ToolCall, read_tool_calls
 
@@ -89,18 +92,22 @@ class Answer:
 def read_answer(body: object, requested_model: str = "") -> Answer:
     """The answer in a body that was not streamed.
 
-    An error inside a 200 is put into `Answer.error`. A body without choices gives an empty answer.
+    An error inside a 200 is put into `Answer.error`. A body that holds neither is an empty answer.
     """
+    body = answer_in(body)
     if not isinstance(body, Mapping):
         error = {"message": "the response is no JSON object"}
         return Answer(model=requested_model, error=error)
     choice = _first_choice(body)
     message = as_mapping(choice.get("message") or {"content": choice.get("text")})
+    if isinstance(message.get("content"), list) and not message.get("tool_calls"):
+        message = {**message, "tool_calls": calls_in(message, message["content"])}
     content, calls = text_of(message.get("content")), message.get("tool_calls")
     if len(content) + len(reasoning_of(message)) > MAX_TEXT or _is_long(calls):
         return Answer(model=requested_model, error=too_large())
     text, reasoning = split_think(join_surrogates(content))
     answer_id = str(body.get("id") or "")
+    finish_reason, native = finish_of(choice)
     audio, upstream = message.get("audio"), body.get("provider")
     return Answer(
         text=text,
@@ -108,8 +115,8 @@ def read_answer(body: object, requested_model: str = "") -> Answer:
         reasoning_details=as_dicts(message.get("reasoning_details")),
         tool_calls=read_tool_calls(message, answer_id),
         refusal=str(message.get("refusal") or ""),
-        finish_reason=word_of(choice.get("finish_reason")),
-        native_finish_reason=word_of(choice.get("native_finish_reason")),
+        finish_reason=finish_reason,
+        native_finish_reason=native,
         usage=told_usage(body, choice),
         model=str(body.get("model") or requested_model),
         upstream="" if isinstance(upstream, Mapping) else str(upstream or ""),
@@ -146,8 +153,9 @@ def _first_choice(body: JsonMapping) -> JsonMapping:
 
 
 def _error_in(body: JsonMapping, choice: JsonMapping) -> Json | None:
-    error = error_of(body.get("error")) or error_of(choice.get("error"))
-    if error is None and choice.get("finish_reason") == "error":
-        reason = choice.get("native_finish_reason")
-        return {"message": f"finish_reason error ({reason})", "code": 502}
-    return error
+    told = error_told(body) if body.get("choices") is None else error_of(body.get("error"))
+    if told is None and "choices" not in body and words_of(body):
+        told = {"message": words_of(body)}
+    error = told or error_of(choice.get("error"))
+    reason, native = finish_of(choice)
+    return finish_error(reason, native) if error is None and reason is not None else error

@@ -10,13 +10,12 @@ from ..catalogue.model import Mode, Model
 from ..catalogue.providers import Account
 from .answer import Answer, read_answer
 from .body import build_body, form_of
-from .call_text import CallGate, called_name
+from .call_text import CallGate, call_start, called_name
 from .fault import Cause, Fault, Kind
 from .json_gate import JsonGate
 from .json_values import Json
-from .judge import judge_answer, judge_call, judge_rejection
+from .judge import judge_answer, judge_call, judge_embedded
 from .operation import Operation
-from .rejection import embedded_rejection
 from .request import ChatRequest, Validator
 from .schema import resolve_root, schema_name
 from .structured import Form
@@ -93,7 +92,7 @@ class ChatOperation(Operation):
                 return answer, Fault(Kind.BROKEN, Cause.UNINVITED_CALL, message)
             answer = _without_calls(answer)
         if answer.error is not None:
-            return answer, judge_rejection(embedded_rejection(answer.error), now)
+            return answer, judge_embedded(answer.error, now)
         if wish is None or request.tools:
             tools = offered if wish is None else offered | {schema_name(wish.name)}
             fault = judge_answer(answer, tools=tools, must_call=request.must_call)
@@ -126,13 +125,15 @@ class ChatOperation(Operation):
         if not request.tools:
             return None  # nobody waits for a call
         if fault.effect.text_call:
+            start = call_start(answer.text, request.offered) or 0
+            written = answer.text[start:]
             call = InvalidToolCall(
                 f"call_{answer.id[-12:] or 'x'}_text",
-                called_name(answer.text),
-                answer.text,
+                called_name(written),
+                written,
                 "the call was written as text; call the tool itself",
             )
-            return answer.with_(text="", invalid_calls=(call,))
+            return answer.with_(text=answer.text[:start], invalid_calls=(call,))
         if not answer.tool_calls:
             return None
         valid: list[ToolCall] = []

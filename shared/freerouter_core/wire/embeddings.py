@@ -21,11 +21,10 @@ from .answer import Answer, Vector
 from .cost import told_usage
 from .fault import Cause, Fault, Kind
 from .json_values import Json, as_mapping
-from .judge import judge_rejection
+from .judge import judge_embedded
 from .message import error_of
 from .operation import Operation
 from .paid import write_preferences
-from .rejection import embedded_rejection
 from .request import Lane
 from .structured import Form
 from .terms import Terms
@@ -125,7 +124,7 @@ class EmbedRequest(Operation):
     ) -> tuple[Answer, Fault | None]:
         """The vectors with the length 1, without that of the known text; and what is wrong."""
         if answer.error is not None:
-            return answer, judge_rejection(embedded_rejection(answer.error), now)
+            return answer, judge_embedded(answer.error, now)
         if answer.refusal:
             return answer, Fault(Kind.BROKEN, Cause.NO_VECTORS, answer.refusal)
         if not answer.vectors:

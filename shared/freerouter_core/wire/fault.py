@@ -140,6 +140,8 @@ class Cause(StrEnum):
     """Several models of one account were refused alike, and nobody said whose limit it was."""
     ACCOUNT_SPENT = "account-spent", Effect(limit="account", rest=LASTING)
     """So it went on for longer than any limit of minutes lasts."""
+    ACCOUNT_DOWN = "account-down"
+    """Several models of one account failed alike, and the refusals name none of them."""
     UNREACHABLE = "unreachable"
     """Several models of one account could not be reached: nobody listens there."""
     ACCOUNT_REFUSED = "account-refused", Effect(rest=LASTING)
@@ -164,7 +166,7 @@ class Cause(StrEnum):
     DEGRADED = "degraded"
     NOT_LOADED = "not-loaded"
     FORBIDDEN = "forbidden", Effect(suspect=True)
-    SERVER = "server"
+    SERVER = "server", Effect(suspect=True)
     TIMEOUT = "timeout"
     UNKNOWN = "unknown", Effect(suspect=True)
 

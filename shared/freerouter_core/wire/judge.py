@@ -20,12 +20,13 @@ from dataclasses import replace
 
 from ..catalogue.calendar import period
 from .answer import Answer
-from .call_text import is_call_text
+from .call_text import call_start
 from .fault import Cause, Fault, Kind, Reset
+from .json_values import JsonMapping
 from .refused_parameter import refused_parameter
-from .rejection import Rejection, message_of, searchable_text
-from .retry_after import MAX_WAIT, stated_retry_at, told_period
-from .rules import RULES, UPSTREAM
+from .rejection import Rejection, embedded_rejection, message_of, searchable_text
+from .retry_after import MAX_WAIT, retry_at_in, stated_retry_at, told_period
+from .rules import OF_UPSTREAM, RULES
 from .stated_limit import stated_limit
 from .tool_calls import ToolCall
 
@@ -44,7 +45,7 @@ TRANSPORT: dict[Cause, tuple[Kind, str]] = {
 def judge_rejection(rejection: Rejection, now: float) -> Fault:
     """The fault in a response that is no answer. Total: some row matches whatever came."""
     text = searchable_text(rejection)
-    of_upstream = UPSTREAM.search(text) is not None
+    of_upstream = OF_UPSTREAM.search(text) is not None
     rule = next(r for r in RULES if r.matches(rejection.status, text, of_upstream=of_upstream))
     effect = rule.cause.effect
     if effect.names_field:
@@ -57,7 +58,8 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
     if rule.kind in (Kind.BUSY, Kind.ACCOUNT, Kind.SLOW) and not effect.key_refused:
         is_limit = rejection.status in (403, 429)
         until = stated_retry_at(rejection.headers, rejection.error, now, limited=is_limit)
-        until = _believable(rule.cause, until, now, text)
+        told = until is not None and until == retry_at_in(rejection.error, now)
+        until = _believable(rule.cause, until, now, text, told=told)
     if effect.reset is not None:
         until = _until_reset(effect.reset, until, now, text)
     return Fault(
@@ -71,6 +73,27 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
         limit=stated_limit(rejection, text) if effect.minute is not None else None,
         teaches=rule.teaches and not rule.lacks,
     )
+
+
+def judge_embedded(error: JsonMapping, now: float) -> Fault:
+    """The fault in an error inside a 200: as if it had come with the status that it tells.
+
+    If it tells none, its words say what was refused, as far as a row knows them: so MiniMax,
+    Baidu and gateways tell a debt or a limit. All else is the server's trouble.
+    """
+    rejection = embedded_rejection(error)
+    if not rejection.status:
+        rejection = replace(rejection, status=_status_of_words(searchable_text(rejection)))
+    return judge_rejection(rejection, now)
+
+
+def _status_of_words(text: str) -> int:
+    if OF_UPSTREAM.search(text) is None:
+        for status in (429, 400):
+            rule = next(r for r in RULES if r.matches(status, text))
+            if rule.words and not rule.cause.effect.unrecognised:
+                return status
+    return 502
 
 
 _DAY = 86_400.0
@@ -91,13 +114,18 @@ _OF_UNKNOWN_PERIOD = frozenset(
 """Causes that are limits of some period, which the words may tell."""
 
 
-def _believable(cause: Cause, until: float | None, now: float, text: str) -> float | None:
-    """A stated wait, unless it is longer than what it waits for: then none was stated."""
+def _believable(
+    cause: Cause, until: float | None, now: float, text: str, *, told: bool
+) -> float | None:
+    """A stated wait, unless it is longer than what it waits for: then none was stated.
+
+    `told`: in the body, where a field or a word has its unit. Headers are misread more easily.
+    """
     if until is None:
         return None
     longest = _LONGEST.get(cause, MAX_WAIT)
     if cause in _OF_UNKNOWN_PERIOD:
-        longest = told_period(text) or _DAY
+        longest = told_period(text) or (8 * _DAY if told else _DAY)
     if until <= now + longest:
         return until
     return now + longest if longest == 60.0 else None
@@ -110,7 +138,9 @@ def _context_window(text: str) -> int | None:
 
 
 _CONTEXT = re.compile(
-    r"(?:maximum context length|context window|context size|current batch size)[^\d]{0,24}(\d{3,9})"
+    r"(?:maximum context length|context window|context size|current batch size|context length of"
+    r"|n_ctx|model token limit|max size|must have less than)[^\d]{0,24}(\d{3,9})",
+    re.IGNORECASE,
 )
 """llama.cpp embeds no text that is longer than its batch."""
 
@@ -158,7 +188,7 @@ def judge_answer(
         fault = judge_call(call, tools, cut=answer.finish_reason == "length")
         if fault is not None:
             return fault
-    if tools and not answer.tool_calls and is_call_text(answer.text):
+    if tools and not answer.tool_calls and call_start(answer.text, tools) is not None:
         return Fault(Kind.BROKEN, Cause.CALL_AS_TEXT, "wrote its tool call as text")
     if must_call and not answer.tool_calls:
         message = "answered in text where a tool call was required"

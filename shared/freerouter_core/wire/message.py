@@ -19,20 +19,28 @@ def text_of(content: object) -> str:
     return ""
 
 
+_REASONING = ("reasoning", "reasoning_content", "reasoning_text", "thinking")
+
+
 def reasoning_of(message: JsonMapping) -> str:
     """The reasoning of a message as text.
 
     Spellings: `reasoning` (OpenRouter, newer vLLM), `reasoning_content` (DeepSeek, older vLLM;
-    run-llama/llama_index#21582), `reasoning_details` alone, or parts of the content (Mistral).
+    run-llama/llama_index#21582), `reasoning_text` (Copilot), `thinking` (Ollama), objects with a
+    text in one of those, `reasoning_details` alone, or parts of the content (Mistral).
     """
-    for key in ("reasoning", "reasoning_content"):
+    for key in _REASONING:
         value = message.get(key)
+        if isinstance(value, Mapping):
+            value = value.get("content") or value.get("text") or value.get("summary")
         if isinstance(value, str) and value:
             return value
-    details, content = message.get("reasoning_details"), message.get("content")
+    details = message.get("reasoning_details") or message.get("thinking_blocks")
+    content = message.get("content")
     if not (details or isinstance(content, list)):
         return ""
-    parts = [detail.get("text") or detail.get("summary") for detail in as_dicts(details)]
+    keys = ("text", "summary", "thinking")
+    parts = [next(filter(None, map(d.get, keys)), None) for d in as_dicts(details)]
     parts += [
         text_of(part.get("thinking"))
         for part in as_dicts(content)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
+from .envelope import words_of
 from .json_values import JsonMapping, as_mapping, cut_middle, parse_json
 
 
@@ -29,30 +30,51 @@ def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Reje
 
     Forms: `{error: {…}}`, `{error: "…"}`, `[{error: …}]`, `{detail: …}`, text and HTML.
     """
+    body = _in_utf8(body, headers)
     try:
         parsed: object = parse_json(body)
+        if isinstance(parsed, str) and parsed[:1] in ("{", "["):
+            parsed = parse_json(parsed)
     except ValueError:
         text = _TAG.sub(" ", body[:4000].decode("utf-8", "replace"))
         return Rejection(status, headers, {"message": " ".join(text.split())})
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]  # Gemini's error is in an array
-    error = parsed.get("error", parsed) if isinstance(parsed, Mapping) else str(parsed)
-    return Rejection(
-        status, headers, error if isinstance(error, Mapping) else {"message": str(error)}
-    )
+    if not isinstance(parsed, Mapping):
+        return Rejection(status, headers, {"message": str(parsed)})
+    error = parsed.get("error", parsed)
+    if not isinstance(error, Mapping):
+        beside = {key: value for key, value in parsed.items() if key != "error"}
+        error = {**beside, "message": str(error)}
+    return Rejection(status, headers, error)
 
 
+def _in_utf8(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """A body in another charset, which its header names, as UTF-8."""
+    match = _CHARSET.search(headers.get("content-type", "")[:200])
+    if match is None or match[1].lower() in ("utf-8", "utf8"):
+        return body
+    with suppress(ValueError, LookupError):
+        return body.decode(match[1]).encode("utf-8", "replace")
+    return body
+
+
+_CHARSET = re.compile(r"charset=\"?([\w-]{1,40})", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{1,4000}>")
 
 
 def embedded_rejection(error: JsonMapping) -> Rejection:
-    """An error inside a 200. Its code is the status; without one, its type says which."""
+    """An error inside a 200. Its code is the status; without one, its type says which.
+
+    The status 0: nothing but its words can say.
+    """
     code = error.get("code")
-    if isinstance(code, str) and code.isdigit():
+    if isinstance(code, str) and code.isdigit() and len(code) == 3:
         code = int(code)
     if not isinstance(code, int) or isinstance(code, bool) or not 300 <= code <= 599:
-        error_type = as_mapping(error.get("metadata")).get("error_type") or error.get("error_type")
-        code = _STATUS_OF_TYPE.get(str(error_type or code), 502)
+        metadata = as_mapping(error.get("metadata"))
+        types = (metadata.get("error_type"), error.get("error_type"), code, error.get("type"))
+        code = next((_STATUS_OF_TYPE[t] for t in map(str, types) if t in _STATUS_OF_TYPE), 0)
     return Rejection(code, {}, error)
 
 
@@ -76,8 +98,15 @@ _STATUS_OF_TYPE = {
     "provider_unavailable": 502,
     "server": 500,
     "timeout": 504,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "not_found_error": 404,
+    "rate_limit_error": 429,
+    "overloaded_error": 503,
+    "server_error": 500,
 }
-"""OpenRouter's error types (its SDK's `apierrortype`), for errors without a numeric code."""
+"""OpenRouter's error types (its SDK's `apierrortype`), and Anthropic's and OpenAI's, for errors
+without a numeric code."""
 
 
 def searchable_text(rejection: Rejection) -> str:
@@ -158,7 +187,8 @@ def _without_quoted_input(text: str) -> str:
 
 def message_of(error: JsonMapping) -> str:
     """The message of an error: the upstream's own, if the gateway's says nothing."""
-    message = _worded(error.get("message") or error.get("detail") or error.get("type") or "")
+    told = error.get("message") or error.get("detail") or words_of(error) or error.get("type")
+    message = _worded(told or "")
     raw = as_mapping(error.get("metadata")).get("raw")
     if isinstance(raw, Mapping):
         raw = raw.get("message")

@@ -24,6 +24,7 @@ _REMEDIES: dict[Cause, str] = {
     Cause.DEBT: "the account at {provider} owes, or has no credit;"
     " a negative balance blocks free models too{page}",
     Cause.NO_PLAN: "the account at {provider} has no plan that includes this{signup}",
+    Cause.ACCOUNT_DOWN: "{provider} fails alike for every model: it is down, or tells a refusal so",
     Cause.UNREACHABLE: "{address} cannot be reached: check the network, a proxy, or base_url",
     Cause.REDIRECTED: "{address} redirects; keys never follow a redirect, so set the final address",
     Cause.DATA_POLICY: "the privacy settings of {provider} decide which endpoints {key} may"

@@ -17,10 +17,9 @@ from .cost import told_usage
 from .embeddings import error_in, least_tokens_of, tokens_of
 from .fault import Cause, Fault, Kind
 from .json_values import Json, as_mapping
-from .judge import judge_rejection
+from .judge import judge_embedded
 from .operation import Operation
 from .paid import write_preferences
-from .rejection import embedded_rejection
 from .request import Lane
 from .structured import Form
 from .terms import Terms
@@ -82,7 +81,7 @@ class RerankRequest(Operation):
     ) -> tuple[Answer, Fault | None]:
         """The ranking, the most relevant text first; and what is wrong with it."""
         if answer.error is not None:
-            return answer, judge_rejection(embedded_rejection(answer.error), now)
+            return answer, judge_embedded(answer.error, now)
         problem = ranking_problem(answer.ranking, len(self.texts))
         if problem is not None:
             return answer, Fault(Kind.BROKEN, Cause.NO_RANKING, problem)

@@ -10,31 +10,24 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from itertools import islice
 
-from .json_values import JsonMapping, as_dicts, as_mapping, cut_middle
+from .dates import date_of
+from .envelope import words_of
+from .json_values import JsonMapping, as_mapping
+from .worded_wait import worded_retry_at
 
 MAX_WAIT = 40 * 86_400.0
 """Seconds: credits return with the month. What is longer was misread."""
 _CLOCK_SKEW = 86_400.0
 """Seconds a reset may lie in the past: clocks differ, and it means "now"."""
 
-_MAX_TIME, _MAX_MESSAGE = 100, 4_000
-"""Characters of a text that may be a time, and of a message that is searched for one."""
+_MAX_TIME = 100
+"""Characters of a text that may be a time."""
 
 _SECONDS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DURATION = re.compile(r"(?:\d{1,12}(?:\.\d{1,12})?(?:ms|[dhms])){1,8}", re.IGNORECASE)
 _DURATION_PART = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|[dhms])", re.IGNORECASE)
-_ISO_8601 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?\s*(Z|[+-]\d\d:?\d\d)?"
-)
-_UNIT = r"(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|h|days?|d)(?![a-z])"
-_WORDED_PART = re.compile(rf"(\d{{1,12}}(?:\.\d{{1,12}})?)\s?({_UNIT})", re.IGNORECASE)
-_WORDED_WAIT = re.compile(
-    rf"(?:retry|try again|available|wait)\D{{0,24}}?"
-    rf"((?:\d{{1,12}}(?:\.\d{{1,12}})?\s?{_UNIT}\s?){{1,8}})",
-    re.IGNORECASE,
-)
 
 
 def parse_duration(text: str) -> float | None:
@@ -64,7 +57,7 @@ def parse_retry_at(value: object, now: float) -> float | None:
     text = value.strip()
     seconds = parse_duration(text)
     if seconds is None:
-        return _plausible(_from_date(text), now)
+        return _plausible(date_of(text), now)
     has_unit = text[-1:].isalpha()
     return _plausible(now + seconds, now) if has_unit else _from_number(seconds, now)
 
@@ -77,37 +70,28 @@ def _from_number(number: float, now: float) -> float | None:
     return _plausible(now + number, now) if number >= 0 else None
 
 
-def _from_date(text: str) -> float | None:
-    match = _ISO_8601.fullmatch(text)
-    try:
-        if not match:
-            return parsedate_to_datetime(text).timestamp()
-        year, month, day, hour, minute = (int(part) for part in match.groups()[:5])
-        zone = match[7] or "Z"
-        offset = "+0000" if zone == "Z" else zone.replace(":", "")
-        name = _MONTHS[month - 1]
-        date = f"{day:02d} {name} {year} {hour:02d}:{minute:02d}:00 {offset}"
-        return parsedate_to_datetime(date).timestamp() + float(match[6] or 0)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
 def _plausible(moment: float | None, now: float) -> float | None:
     if moment is None or moment > now + MAX_WAIT or moment < now - _CLOCK_SKEW:
         return None
     return max(moment, now)
 
 
-_HEADERS = ("retry-after-ms", "retry-after", "x-ratelimit-reset")
+_MILLISECONDS = frozenset({"retry-after-ms", "x-ms-retry-after-ms"})
+_WAITS = ("retry-after-ms", "x-ms-retry-after-ms", "retry-after")
+"""Headers that say when to come back, the most precise first."""
+_RESETS = (
+    "x-ratelimit-reset", "x-ratelimit-reset-after", "x-rate-limit-reset", "ratelimit-reset",
+)  # fmt: skip
+"""Headers that say when a limit is reset, whichever limit that is."""
+_LEFT = ("x-ratelimit-remaining", "x-rate-limit-remaining", "ratelimit-remaining")
+_COMBINED = re.compile(r"\b(?:remaining|r)=(\d{1,12})\b.{0,80}?\b(?:reset|t)=(\d{1,12})\b")
+"""The header `RateLimit` of the IETF's drafts: `limit=9, remaining=0, reset=45`, `"a";r=0;t=45`."""
 
 
 def clock_of(headers: Mapping[str, str], now: float) -> float:
     """What time it is by the server's own clock, from its `Date`; `now` if it does not say."""
     date = headers.get("date", "")
-    moment = _from_date(date) if 0 < len(date) <= _MAX_TIME else None
+    moment = date_of(date) if 0 < len(date) <= _MAX_TIME else None
     # It counts whole seconds: within those, ours is as good.
     return now if moment is None or abs(moment - now) <= 1.0 else moment
 
@@ -138,40 +122,68 @@ def _stated_retry_at(
     moment = _spent_limits_reset_at(headers, now) if limited else None
     if moment is not None:
         return moment
-    return _in_error(error, metadata, now)
+    return retry_at_in(error, now)
 
 
 def _in_headers(headers: JsonMapping, now: float, *, limited: bool) -> float | None:
-    spent = limited or str(headers.get("x-ratelimit-remaining")) == "0"
-    for name in _HEADERS if spent else _HEADERS[:-1]:
+    spent = limited or any(str(headers.get(name)) == "0" for name in _LEFT)
+    for name in (*_WAITS, *(_RESETS if spent else ())):
         value = headers.get(name)
-        if name == "retry-after-ms":
+        if name == "retry-after" and isinstance(value, str) and "," in value and ":" not in value:
+            value = value.partition(",")[0]  # sent twice: by the server, and by a proxy
+        if name in _MILLISECONDS:
             milliseconds = parse_duration(str(value))
             value = None if milliseconds is None else milliseconds / 1000
         moment = parse_retry_at(value, now)
         if moment is not None:
             return moment
-    return None
+    match = _COMBINED.search(str(headers.get("ratelimit", ""))[:400])
+    return parse_retry_at(match[2], now) if match and match[1] == "0" else None
 
 
-def _in_error(error: JsonMapping, metadata: JsonMapping, now: float) -> float | None:
-    for holder in (metadata, error, as_mapping(error.get("availability"))):
-        for name in ("retry_after_seconds", "retry_after", "retryDelay"):
-            moment = parse_retry_at(holder.get(name), now)
-            if moment is not None:
-                return moment
-    for detail in as_dicts(error.get("details")):
-        moment = parse_retry_at(detail.get("retryDelay"), now)
+def retry_at_in(error: JsonMapping, now: float) -> float | None:
+    """When the body of an error says to retry: in a field, or in words; None: it does not say."""
+    for holder in (as_mapping(error.get("metadata")), error):
+        moment = _in_fields(holder, now)
         if moment is not None:
             return moment
-    message = error.get("message")
-    if not isinstance(message, str):
+    return _plausible(worded_retry_at(words_of(error), now), now)
+
+
+_FIELDS = frozenset(
+    {
+        "cooldownseconds", "estimatedtime", "resetafter", "resetafterseconds", "resetat",
+        "resetinseconds", "resets", "resetsat", "resetseconds", "resetsinseconds", "resettime",
+        "retryafter", "retryafterms", "retryafterseconds", "retryat", "retrydelay", "retryin",
+    }
+)  # fmt: skip
+"""Fields of errors that tell a time or a wait: their letters, in lower case."""
+_MAX_DEPTH, _MAX_FIELDS = 6, 64
+"""Levels of an error, and fields of each object and list, that are looked through."""
+
+
+def _in_fields(holder: object, now: float, depth: int = 0) -> float | None:
+    """The first time that a field tells: an object's own first, then those inside it."""
+    if depth > _MAX_DEPTH:
         return None
-    match = _WORDED_WAIT.search(cut_middle(message, _MAX_MESSAGE))
-    if not match:
-        return None
-    parts = _WORDED_PART.findall(match[1])
-    return _plausible(now + sum(float(n) * _worded_seconds(unit) for n, unit in parts), now)
+    inner: list[object] = []
+    if isinstance(holder, Mapping):
+        for name, value in islice(holder.items(), _MAX_FIELDS):
+            if isinstance(value, (Mapping, list)):
+                inner.append(value)
+                continue
+            letters = "".join(filter(str.isalpha, str(name)[:40])).lower()
+            if letters not in _FIELDS:
+                continue
+            if letters == "retryafterms" and isinstance(value, (int, float)):
+                value = value / 1000
+            moment = parse_retry_at(value, now)
+            if moment is not None:
+                return moment
+    elif isinstance(holder, list):
+        inner = holder[:_MAX_FIELDS]
+    moments = (_in_fields(part, now, depth + 1) for part in inner)
+    return next((moment for moment in moments if moment is not None), None)
 
 
 def spent_limits_reset_at(headers: Mapping[str, str], now: float) -> float | None:
@@ -188,8 +200,10 @@ def _spent_limits_reset_at(headers: Mapping[str, str], now: float) -> float | No
     moments = [
         _within_period(name, parse_retry_at(value, now), now)
         for name, value in headers.items()
-        if name.startswith("x-ratelimit-reset-")
-        and parse_duration(str(headers.get(name.replace("-reset-", "-remaining-"), "1"))) == 0
+        if "ratelimit-" in name
+        and "-reset" in name
+        and name not in _RESETS
+        and parse_duration(str(headers.get(name.replace("-reset", "-remaining"), "1"))) == 0
     ]
     return max((moment for moment in moments if moment is not None), default=None)
 
@@ -201,20 +215,16 @@ def _within_period(text: str, moment: float | None, now: float) -> float | None:
 
 
 _PERIODS = (
-    (31 * 86_400.0, re.compile(r"month", re.IGNORECASE)),
-    (7 * 86_400.0, re.compile(r"week", re.IGNORECASE)),
+    (31 * 86_400.0, re.compile(r"(?:per|/|-) ?month|monthly", re.IGNORECASE)),
+    (7 * 86_400.0, re.compile(r"(?:per|/|-) ?week|weekly", re.IGNORECASE)),
     (86_400.0, re.compile(r"per[-_ ]?day|daily|\(RPD\)|\(TPD\)|-day\b|today", re.IGNORECASE)),
-    (3_600.0, re.compile(r"hour", re.IGNORECASE)),
+    (3_600.0, re.compile(r"(?:per|/|this|an|each)[-_ ]?hour|-hour\b|hourly", re.IGNORECASE)),
     (60.0, re.compile(r"per[-_ ]?min|/ ?min|-minute\b|\b[RT]PM\b", re.IGNORECASE)),
 )
-"""How texts name the period of a limit, the longest first."""
+"""How texts name the period of a limit, the longest first. A wait's own unit is none: "in 3 hours"
+says nothing of the limit."""
 
 
 def told_period(text: str) -> float | None:
     """Seconds of the longest period that a text about limits names; None: it names none."""
     return next((seconds for seconds, pattern in _PERIODS if pattern.search(text)), None)
-
-
-def _worded_seconds(unit: str) -> float:
-    unit = unit.lower()
-    return _SECONDS["ms" if unit.startswith(("ms", "milli")) else unit[0]]

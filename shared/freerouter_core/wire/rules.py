@@ -17,61 +17,39 @@ import re
 from .fault import Cause, Kind
 from .rule import Rule
 from .rule import rule as _rule
-
-_OF_MODEL = r"for model [`'\"\\]|PerModel"
-_REQUESTS_PER_MINUTE = r"requests?[-_ ]?(?:per|/|a)[-_ ]?min|\bRPM\b"
-_PER_DAY = (
-    r"per[-_ ]?day|(?:/|\b(?:a|each|for the)) ?day\b|\b(?:for |of )today\b|today's (?:quota|limit)"
-    r"|(?:per|every|/) ?24 ?h(?:ou)?rs?\b|\(TPD\)|\(RPD\)"
+from .rule_words import (
+    ACCOUNT_CLOSED,
+    AGAIN_LATER,
+    CROWDED,
+    KEY_REFUSED,
+    NO_CREDIT,
+    NOT_TAKEN,
+    OF_ACCOUNT,
+    OF_MODEL,
+    OVERLOADED,
+    PER_DAY,
+    REQUESTS_PER_MINUTE,
+    THROTTLED,
+    UPSTREAM,
+    no_input,
 )
 
-_BE = r"(?:has |have |was |is |been |provided |reported as )*"
-_KEY = (
-    r"\b(?:api[ _-]?key|(?:access|auth\w*|bearer|api)[ _-]token|(?:access|auth\w*)[ _-]"
-    r"(?:key|credentials?))\b"
-)
-
-_UPSTREAM = r"provider returned error|\"provider_name\": \"|\bupstream error\b|limited upstream"
-_NO_CREDIT = (
-    r"insufficient[ _](?:account |user )?(?:balance|credits?|funds)|out of credits"
-    r"|no (?:more )?credits|\b(?:balance|credits?|funds)\b.{0,20} (?:too low|insufficient|exhausted"
-    r"|not (?:enough|sufficient)|used up|depleted)|insufficient_user_quota|额度不足|额度已用尽"
-    r"|billing_not_active|(?:check|verify|contact) your billing"
-    r"|please (?:recharge|top[- ]?up)|top up your|in arrears|\barrearage\b|overdue|余额不足|欠费"
-    r"|\binsufficient_quota\b|payment (?:required|method)|billing (?:hard )?limit"
-)
-
-UPSTREAM = re.compile(_UPSTREAM, re.IGNORECASE)
+OF_UPSTREAM = re.compile(UPSTREAM, re.IGNORECASE)
 """What a gateway says if it was an upstream of its own that refused."""
-
-_NOT = r"(?:is |are )?(?:not |un)(?:supported|enabled|available|allowed|accepted)"
-
-
-def _no_input(noun: str) -> str:
-    """How anybody says that a model does not take an input of this kind."""
-    return (
-        r"(?:not|n't|cannot|unable to) (?:process|accept|take|handle|see|understand)"
-        rf" (?:any )?{noun}"
-        rf"|\b{noun}\W{{0,3}}(?:(?:input|content|block|part)s? ){{0,2}}{_NOT}|\bno {noun} support"
-        rf"|(?:unsupported|unknown|invalid) (?:message |input )?(?:content|block|part|input)?[ _]?"
-        rf"(?:type|modality)\W{{1,4}}(?:input_)?{noun}"
-        rf"|\W(?:input_)?{noun}(?:_url)?\W{{1,2}} is not a"
-        rf"|Input tag \W{{0,2}}(?:input_)?{noun}"
-    )
-
 
 RULES: tuple[Rule, ...] = (
     # -- an upstream of a gateway: its key, its debt and its limits are not ours ------------------
-    _rule(Cause.UPSTREAM_401, Kind.BUSY, "401", _UPSTREAM),
+    _rule(Cause.UPSTREAM_401, Kind.BUSY, "401", UPSTREAM),
     # anomalyco/opencode#14252
-    _rule(Cause.UPSTREAM_DEBT, Kind.BUSY, "402", _UPSTREAM),
+    _rule(Cause.UPSTREAM_DEBT, Kind.BUSY, "402", UPSTREAM),
     _rule(Cause.UPSTREAM_DEBT, Kind.BUSY, "400 403",
-          rf"(?:{_UPSTREAM}).{{0,400}}(?:{_NO_CREDIT})"),
+          rf"(?:{UPSTREAM}).{{0,400}}(?:{NO_CREDIT})"),
 
     # -- the model is not free, so the account may still be good ----------------------------------
     # Ollama Cloud (ollama/ollama#16773), Kilo (Kilo-Org/cloud#328).
     _rule(Cause.NOT_FREE, Kind.GONE, "401-403 429",
-          r"PAID_MODEL"
+          r"PAID_MODEL|FreeTierOnly|free (?:tier|quota|trial) (?:of|for) (?:the|this) model\b"
+          r"|\bmodel (?:service )?(?:has been|is|was) paused|tier not high enough|required tier"
           r"|\bmodels?\b.{0,60}\b(?:requires?|needs?|only available)\b.{0,40}"
           r"\b(?:subscription|paid|plan|upgrade|tier|sign(?:ing)? in|log(?:ging)? in)\b",
           teaches=False),
@@ -90,12 +68,7 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.KEY_REFUSED, Kind.ACCOUNT, "401", teaches=False),
     # Gemini says 400 (cequence-io/openai-scala-client#109, google-gemini/gemini-cli#25198).
     _rule(Cause.KEY_REFUSED, Kind.ACCOUNT, "400 403",
-          rf"API_KEY_INVALID|invalid_api_key|invalid_authentication|\bUNAUTHENTICATED\b"
-          rf"|{_KEY} (?:\w{{1,20}} )?{_BE}(?:not (?:valid|found|recogni[sz]ed|authori[sz]ed)"
-          rf"|invalid|incorrect|wrong|missing|expired|revoked|disabled|deleted|leaked|suspended|blocked)"
-          r"|(?:invalid|incorrect|wrong|unrecogni[sz]ed|unknown|expired|revoked|missing|no)"
-          rf" (?:or \w{{1,20}} )?{_KEY}"
-          r"|\bauthentication (?:failed|error|required)|\bnot authenticated\b", teaches=False),
+          KEY_REFUSED, teaches=False),
     # poenl/gemini-api#4
     _rule(Cause.LOCATION, Kind.ACCOUNT, "400 403 451",
           r"user location is not supported|unsupported_country"
@@ -104,18 +77,14 @@ RULES: tuple[Rule, ...] = (
           teaches=False),
     # Accounts, projects and services that somebody has closed: Groq's organizations, Gemini's
     # projects (SERVICE_DISABLED, API_KEY_HTTP_REFERRER_BLOCKED), Moonshot's suspended accounts.
-    _rule(Cause.ACCOUNT_FORBIDDEN, Kind.ACCOUNT, "400 403 429",
-          r"(?:\"|\byour |\bthis )(?:account|organi[sz]ation|project|workspace)\b[^.\"]{0,60}?"
-          r" (?:is |has |was |been )+"
-          r"(?:suspended|disabled|deactivated|restricted|blocked|banned|terminated|denied access"
-          r"|not active)"
-          r"|account_(?:deactivated|suspended|disabled)|organization_restricted|SERVICE_DISABLED"
-          r"|API_KEY_\w{1,30}_BLOCKED|\bAPI has not been used in project", teaches=False),
+    # A debt may be the reason, so it is told first.
+    _rule(Cause.ACCOUNT_FORBIDDEN, Kind.ACCOUNT, "400 403 412 429",
+          rf"\A(?!(?s:.*)(?:{NO_CREDIT}))(?s:.*)(?:{ACCOUNT_CLOSED})", teaches=False),
 
     # -- limits -----------------------------------------------------------------------------------
     # An upstream's "per day" is no limit of the account, so upstreams come first
     # (HacxGPT-Official/HacxGPT-CLI#31, open-webui/computer#293).
-    _rule(Cause.UPSTREAM_429, Kind.BUSY, "429", rf"upstream_provider_shared_pool|{_UPSTREAM}"),
+    _rule(Cause.UPSTREAM_429, Kind.BUSY, "429", rf"upstream_provider_shared_pool|{UPSTREAM}"),
     # Limits of one model. Groq: "for model `x`", "request too large"; Gemini: quotaId …PerModel,
     # "limit: 0"; Mistral: x-ratelimit-limit-req-minute: 0; ModelScope: (1008).
     _rule(Cause.OUTPUT_TOO_LARGE, Kind.UNFIT, "413 429",
@@ -128,12 +97,14 @@ RULES: tuple[Rule, ...] = (
           r"|ratelimit-limit[\w-]{0,40}: 0\b"
           r"|\(1008\)"),
     _rule(Cause.MODEL_DAY, Kind.BUSY, "429",
-          rf"\A(?=.*(?:{_OF_MODEL}))(?=.*(?:{_PER_DAY}))", teaches=False),
+          rf"\A(?=.*(?:{OF_MODEL}))(?=.*(?:{PER_DAY}|\bdaily\b))", teaches=False),
     # Only a minute's requests can be counted here. Groq's limits of tokens are not among them, nor
     # one that it does not name: "on : Limit 500000" (bklieger-groq/stockbot-on-groq#46).
     _rule(Cause.MODEL_MINUTE, Kind.BUSY, "429",
-          rf"\A(?=.*(?:{_OF_MODEL}))(?=.*(?:{_REQUESTS_PER_MINUTE}))", teaches=False),
-    _rule(Cause.MODEL_LIMIT, Kind.BUSY, "429", _OF_MODEL, teaches=False),
+          rf"\A(?=.*(?:{OF_MODEL}))(?=.*(?:{REQUESTS_PER_MINUTE}))", teaches=False),
+    # There is no room for anybody's request: no limit of ours, and no pace to learn.
+    _rule(Cause.NOT_LOADED, Kind.BUSY, "429", OVERLOADED),
+    _rule(Cause.MODEL_LIMIT, Kind.BUSY, "429", OF_MODEL, teaches=False),
     # Limits of the account. OpenRouter: free-models-per-…, free_tier_…
     # (Gitlawb/openclaude#936); Cloudflare: "daily free allocation"; Hugging Face: "monthly
     # included credits".
@@ -145,15 +116,18 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.ACCOUNT_DAY, Kind.ACCOUNT, "403 429",
           r"free_tier_daily"
           r"|daily free allocation|daily (?:\w+ )?(?:limit|quota)"
-          rf"|{_PER_DAY}", teaches=False),
+          rf"|{PER_DAY}", teaches=False),
     # Ollama Cloud (diegosouzapw/OmniRoute#3709, continuedev/continue#11444 and #9233).
     _rule(Cause.ACCOUNT_WEEK, Kind.ACCOUNT, "402 403 429",
           r"\bweekly\b.{0,30}(?:limit|quota|allowance)|(?:per|/|each) ?week\b", teaches=False),
     _rule(Cause.ACCOUNT_WINDOW, Kind.ACCOUNT, "402 403 429",
           r"\b(?:session|hourly|\d+[- ]?h(?:ou)?rs?)\b.{0,20}(?:limit|quota|allowance)"
+          r"|(?:limit|quota|allowance)\b[^.]{0,20} for \d+[- ]?h(?:ou)?rs?\b|\d ?小时的?使用上限"
           r"|(?:per|/|each) ?hour\b", teaches=False),
+    _rule(Cause.CONCURRENCY, Kind.BUSY, "402 429 503", rf"{CROWDED}|\b1302\b", teaches=False),
     _rule(Cause.ACCOUNT_MINUTE, Kind.ACCOUNT, "403 429",
-          r"free-models-per-min"
+          rf"\A(?=.*(?:{OF_ACCOUNT}))(?=.*(?:{REQUESTS_PER_MINUTE}))"
+          r"|free-models-per-min"
           r"|free_tier_per_minute"
           r"|x-ratelimit-remaining\W+0", teaches=False),
 
@@ -173,17 +147,15 @@ RULES: tuple[Rule, ...] = (
           r"|reached (?:its|your|the) (?:\w{1,20} )?(?:budget|API usage limits)", teaches=False),
     # open-assistant-org/open-assistant#80, iagooar/qqqa#39; Z.ai's 1113 is a 429
     # (musistudio/claude-code-router#1071), others say 400 (Tongyi-MAI/Z-Image#44).
+    _rule(Cause.AMBIGUOUS_429, Kind.BUSY, "400 403 429", THROTTLED),
     _rule(Cause.DEBT, Kind.ACCOUNT, "402", teaches=False),
-    _rule(Cause.DEBT, Kind.ACCOUNT, "400 403 429", _NO_CREDIT, teaches=False),
+    _rule(Cause.DEBT, Kind.ACCOUNT, "400 403 412 429", NO_CREDIT, teaches=False),
 
     # -- the model, for now -----------------------------------------------------------------------
-    # Requests at once, not requests a minute: Z.ai's 1302, Ollama Cloud's one at a time.
-    _rule(Cause.CONCURRENCY, Kind.BUSY, "429 503",
-          r"concurren|simultaneous|in parallel"
-          r"|\b1302\b", teaches=False),
     _rule(Cause.AMBIGUOUS_429, Kind.BUSY, "429"),
     _rule(Cause.AMBIGUOUS_429, Kind.BUSY, "400 403 409 420 422",
-          r"too many requests|\brate[ _-]?limit(?:ed\b|ing\b|[ _](?:reached|exceeded|hit|error))"),
+          r"too many requests|\brate[ _-]?limit(?:ed\b|ing\b|[ _](?:reached|exceeded|hit|error))"
+          r"|exceed\w{0,3} .{0,20}\brate[ _-]?limit"),
 
     # -- one generation went wrong: the next may be good -------------------------------------------
     # Groq checks what its models write (thepersonalaicompany/amurex-backend#38,
@@ -209,7 +181,7 @@ RULES: tuple[Rule, ...] = (
           r"support tool use"
           r"|(?:not|n't) support (?:tools|function|tool[ _-](?:use|call))"
           r"|\b(?:tools|(?:tool|function)[ _-](?:use|calls?|calling))\b\W{0,3}(?:param\w* )?"
-          rf"{_NOT}"
+          rf"{NOT_TAKEN}"
           r"|tool choice requires --enable-auto-tool-choice", lacks="tools tool_choice"),
     _rule(Cause.NO_TOOL_CHOICE, Kind.UNFIT, "400 404 422",
           r"support the provided 'tool_choice'"
@@ -226,19 +198,19 @@ RULES: tuple[Rule, ...] = (
           r"|Unexpected item type in content|text[- ]only model|image tool results"
           r"|missing data required for image|only (?:supports? )?text (?:content|input|message)"
           r"|\bcontent\b.{0,80}Input should be 'text'|\btext-only\b|is not a VLM|"
-          + _no_input(r"(?:images?|image_url|pictures?|vision|multi-?modal)")
+          + no_input(r"(?:images?|image_url|pictures?|vision|multi-?modal)")
           + r"|\b(?:images?|image_url|vision|multimodal)\W{0,3}(?: inputs?| contents?)?"
           r" (?:is |are )?not (?:supported|enabled)", lacks="image"),
     _rule(Cause.NO_AUDIO, Kind.UNFIT, "400 404 415 422 500 501",
           r"support (?:input )?audio|audio input is not|At most 0 audio"
-          r"|unknown variant \W{0,3}(?:input_)?audio|" + _no_input("audio"), lacks="audio"),
+          r"|unknown variant \W{0,3}(?:input_)?audio|" + no_input("audio"), lacks="audio"),
     _rule(Cause.NO_VIDEO, Kind.UNFIT, "400 404 415 422 500 501",
           r"support (?:input )?video|video input is not|At most 0 video"
-          r"|unknown variant \W{0,3}(?:input_)?video|" + _no_input("videos?"), lacks="video"),
+          r"|unknown variant \W{0,3}(?:input_)?video|" + no_input("videos?"), lacks="video"),
     _rule(Cause.NO_FILE, Kind.UNFIT, "400 404 415 422 500 501",
           r"support (?:file|pdf|document)|(?:file|pdf|document)s? input is not"
           r"|unknown variant \W{0,3}(?:input_)?file|Invalid content type\W+file"
-          r"|either text or image_url|" + _no_input("(?:files?|pdfs?|documents?)"), lacks="file"),
+          r"|either text or image_url|" + no_input("(?:files?|pdfs?|documents?)"), lacks="file"),
     _rule(Cause.NO_PARAMETERS, Kind.UNFIT, "404",
           r"can handle the requested parameters", lacks="structured_outputs response_format"),
     # The caller's settings hide it: unoplat/unoplat-code-confluence#1080.
@@ -259,6 +231,9 @@ RULES: tuple[Rule, ...] = (
           r"is not a valid model|unknown[ _]model|invalid model\b|no such model"
           r"|model_not_(?:found|available|supported)|model_deprecated|unsupported model\b"
           r"|\bmodel (?:\S{1,80} )?(?:is |was )?not found"
+          r"|\bmodel (?:\S{1,80} )?(?:is )?not supported (?:by|at|for) (?:any |this )?"
+          r"(?:provider|chat)"
+          r"|not work with the specified model|on-demand throughput isn"
           r"|(?:not|n't|unable to) find (?:the )?model\b"
           r"|\brequested model (?:\S{1,80} )?is not (?:available|supported)|模型不存在"
           r"|model .{0,80}(?:does not|doesn't) exist|not have access to (?:the )?model\b"
@@ -266,20 +241,25 @@ RULES: tuple[Rule, ...] = (
           r"|decommissioned|model .{0,80}(?:has been|was|is) (?:retired|removed|discontinued"
           r"|deprecated|sunset)"),
     # LM Studio loads on demand; others take a model out for a while.
-    _rule(Cause.NOT_LOADED, Kind.BUSY, "400 409 422 423 425",
+    _rule(Cause.NOT_LOADED, Kind.BUSY, "400 409 420 422-425 444 498 499",
           r"failed to load|model_unavailable|unavailable_model"
           r"|model .{0,60}(?:is |are )?(?:not loaded|loading|being loaded|warming up)"
-          r"|overloaded|(?:currently|temporarily) unavailable"
+          r"|\bno models? (?:is |are |currently )*loaded|model (?:\S{1,80} )?has crashed"
+          rf"|{OVERLOADED}|(?:currently|temporarily) unavailable"
           r"|\b(?:server|service|engine|model)\b.{0,20} (?:busy|starting|unavailable)\b"
-          r"|no healthy upstream|upstream connect error|\bcapacity\b.{0,30}(?:exceeded|reached)"),
+          r"|no healthy upstream|upstream connect error"),
     _rule(Cause.DEGRADED, Kind.BUSY, "400", r"DEGRADED"),
     _rule(Cause.CONTEXT, Kind.UNFIT, "400 413 422 500 502",
           r"context.{0,12}(?:length|window|size)|maximum context"
-          r"|prompt is too long"
+          r"|prompt is too long|n_prompt_tokens"
+          r"|(?:prompt|input|message)s?\b.{0,30} exceeds? .{0,20}(?:length|tokens?|limit)\b"
+          r"|exceeded model token limit|range of input length"
+          r"|inputs\W{1,3} (?:tokens \+|must have less)"
           r"|input.{0,20}too long|input.{0,30}too large to process", teaches=False),
     # Of a request, and not of a day or a minute (Cerebras: continuedev/continue#9800).
     _rule(Cause.CONTEXT, Kind.UNFIT, "400 413 422 500 502",
-          r"\A(?!(?s:.*)(?:\bper[ _-]?(?:second|min|hour|day|month)|\b(?:rate|daily|quota)\b))"
+          r"\A(?!(?s:.*)(?:\bper[ _-]?(?:second|min|hour|day|month)|\b(?:rate|daily|quota)\b"
+          rf"|{AGAIN_LATER}))"
           r"(?s:.*)too many tokens", teaches=False),
 
     # -- the form of the request ------------------------------------------------------------------
@@ -337,13 +317,13 @@ RULES: tuple[Rule, ...] = (
           r"|with a response mime type"
           r"|tools\W{1,6}is incompatible with \W{0,6}response_format", lacks="json-with-tools"),
     _rule(Cause.NO_PARAMETERS, Kind.UNFIT, "400 422",
-          rf"json[ _]mode {_NOT}|support json[ _]mode",
+          rf"json[ _]mode {NOT_TAKEN}|support json[ _]mode",
           lacks="structured_outputs response_format"),
     _rule(Cause.NO_JSON_SCHEMA, Kind.UNFIT, "400 422",
           r"response_format.{0,40}(?:unavailable|not support)"
           r"|json_schema.{0,30}(?:unavailable|not support)"
           r"|support (?:structured[ _]output|response[ _]format|json[ _]schema)"
-          rf"|(?:structured[ _]outputs?|guided[ _]decoding) {_NOT}"
+          rf"|(?:structured[ _]outputs?|guided[ _]decoding) {NOT_TAKEN}"
           r"|structured[ _]outputs not support"
           r"|response_format\W{1,3}type\W{1,3} must be", lacks="structured_outputs"),
     _rule(Cause.NAMED_TOOL_CHOICE, Kind.UNFIT, "400",
@@ -364,7 +344,8 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.TOO_LARGE, Kind.UNFIT, "413", teaches=False),
     # OpenRouter's metadata: `reasons` and `flagged_input` (moderation), `patterns` (guardrails).
     _rule(Cause.MODERATION, Kind.REFUSED, "400 403 422 451",
-          r"flagged_input|moderation|content[_ ]policy|content management policy"
+          r"flagged_input|sensitive.?(?:content|information)|moderation|content[_ ]policy"
+          r"|content management policy"
           r"|content_?filter|data_?inspection_?failed|censorship|safety system|content exists risk"
           r"|PROHIBITED_CONTENT|SAFETY_CHECK|敏感内容"
           r"|violat\w{1,5} .{0,40}(?:guidelines|polic(?:y|ies))"
@@ -381,7 +362,7 @@ RULES: tuple[Rule, ...] = (
           r"provider returned error|provider_name|upstream"),
     _rule(Cause.BAD_REQUEST, Kind.UNFIT, "400 405 406 409 411 412 414-422 451",
           teaches=False),
-    _rule(Cause.UPSTREAM_403, Kind.BUSY, "403", _UPSTREAM),
+    _rule(Cause.UPSTREAM_403, Kind.BUSY, "403", UPSTREAM),
     _rule(Cause.FORBIDDEN, Kind.BUSY, "403"),
 
     # -- the provider's trouble -------------------------------------------------------------------

@@ -26,8 +26,10 @@ _OTHER = re.compile(
     re.IGNORECASE,
 )
 """What else such a header may be of."""
-_PER_MINUTE = r"(?:requests? ?(?:per|/|a) ?min(?:ute)?s?\b|RPM\b)"
+_PER_MINUTE = r"(?:(?:requests?|(?:API )?calls?|queries) ?(?:per|/|a) ?min(?:ute)?s?\b|RPM\b)"
 _SENTENCES = (
+    # Moonshot: "reached organization max RPM: 3".
+    re.compile(r"\bmax RPM:? ?(\d{1,7})\b", re.IGNORECASE),
     # Groq and OpenAI: "on requests per minute (RPM): Limit 30, Used 30".
     re.compile(rf"{_PER_MINUTE}[^\d;]{{0,12}}\blimit:? ?(\d{{1,7}})\b", re.IGNORECASE),
     # "limited to 20 requests per minute", "a limit of 40 RPM".

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from .answer import MAX_TEXT, Answer, logprobs_in, too_large
 from .cost import told_usage
 from .delta import Delta
+from .envelope import answer_in, error_told, words_of
+from .finish import MALFORMED, finish_error, finish_of
 from .json_values import MAX_VALUES, Json, JsonMapping, as_dicts, as_mapping, parse_json
 from .message import (
     ReasoningDetails,
@@ -20,7 +22,6 @@ from .message import (
     join_surrogates,
     reasoning_of,
     text_of,
-    word_of,
 )
 from .think_tags import ThinkSplitter, split_think
 from .tool_calls import MAX_CALLS, ToolCallAssembler, ToolCallFragment, pieces_of
@@ -102,8 +103,8 @@ class Assembler:
 
     def feed(self, chunk: object, data: str = "") -> Delta | None:
         """One chunk; None if it shows nothing. `data`: its text, which tells its size."""
-        if isinstance(chunk, list) and len(chunk) == 1:
-            chunk = chunk[0]  # Google wraps its errors
+        if not isinstance(chunk, dict) or "choices" not in chunk:
+            chunk = answer_in(chunk)  # Google wraps its errors, others their chunks
         if not isinstance(chunk, dict):
             return None
         if not self._id:
@@ -114,18 +115,18 @@ class Assembler:
             self._upstream = str(chunk["provider"])
         choices = chunk.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
-        error = error_of(chunk["error"]) if chunk.get("error") else _bare_error(chunk)
+        error = error_told(chunk) if choices is None else error_of(chunk.get("error"))
         self._usage = told_usage(chunk, as_mapping(choice), self._usage)
         if not isinstance(choice, dict):
             self._set_error(error)
-            if error is None and isinstance(chunk.get("detail"), str):
-                self._note(chunk["detail"])
+            if error is None and "choices" not in chunk and not self._finish_reason:
+                self._note(words_of(chunk))
             return None
         if choice.get("logprobs"):
             self._logprobs += as_dicts((logprobs_in(choice) or {}).get("content"))
             self._size += len(data)
             self._values += sum(map(data.count, ",[{"))
-        if error is not None or choice.get("finish_reason") or choice.get("error"):
+        if error is not None or not _OF_THE_END.isdisjoint(choice):
             self._read_end(choice, error or error_of(choice.get("error")))
         delta = choice.get("delta")
         if not (isinstance(delta, dict) and delta):
@@ -145,16 +146,14 @@ class Assembler:
 
     def _read_end(self, choice: JsonMapping, error: Json | None) -> None:
         """The finish reason and the error of a choice, if it has them."""
-        finish_reason = word_of(choice.get("finish_reason"))
+        finish_reason, native = finish_of(choice)
         if finish_reason is None:
             self._set_error(error)
             return
         self._finish_reason = finish_reason  # later chunks may repeat it, or have an empty one
-        native = word_of(choice.get("native_finish_reason"))
         self._native_finish_reason = native or self._native_finish_reason
-        if finish_reason == "error" and error is None and self._error is None:
-            reason = self._native_finish_reason
-            error = {"message": f"finish_reason error ({reason})", "code": 502}
+        if error is None and self._error is None:
+            error = finish_error(finish_reason, self._native_finish_reason)
         self._error = error or self._error
 
     @property
@@ -162,7 +161,7 @@ class Assembler:
         """Whether the finish reason came, and something was said before it."""
         return bool(
             self._finish_reason
-            and self._finish_reason != "error"
+            and self._finish_reason not in ("error", MALFORMED)
             and (self._text_length or self._tool_calls)
         )
 
@@ -172,7 +171,8 @@ class Assembler:
             self._error = error
 
     def _note(self, words: str) -> None:
-        if "".join(filter(str.isalpha, words[:40])).lower() not in _HEARTBEATS:
+        letters = "".join(filter(str.isalpha, words[:40])).lower()
+        if letters and letters not in _HEARTBEATS:
             self._oddity = self._oddity or words[:300]
 
     def _news(self, content: str, kind: object) -> str:
@@ -326,7 +326,7 @@ class Assembler:
         """The answer so far."""
         error = self._error
         if error is None and self._oddity is not None and self._finish_reason is None:
-            error = {"message": self._oddity, "code": 502}
+            error = {"message": self._oddity}
         return Answer(
             text="".join(self._text),
             reasoning="".join(self._reasoning),
@@ -348,14 +348,6 @@ class Assembler:
         )
 
 
+_OF_THE_END = frozenset({"finish_reason", "finishReason", "error"})
 _KEPT_WHOLE = frozenset({"annotations", "images", "audio", "refusal"})
 """Fields of a delta that are kept as they are."""
-
-
-def _bare_error(chunk: JsonMapping) -> Json | None:
-    """An error that is the chunk itself (vLLM's `object: error`)."""
-    if "choices" in chunk or not isinstance(chunk.get("message"), str):
-        return None
-    is_error = "error" in (chunk.get("object"), chunk.get("type")) or "code" in chunk
-    is_success = str(chunk.get("code")).lower() in ("0", "200", "ok", "success")
-    return dict(chunk) if is_error and not is_success else None

@@ -110,7 +110,7 @@ def read_tool_calls(message: JsonMapping, answer_id: str) -> tuple[ToolCall, ...
     calls: list[ToolCall] = []
     for number, call in enumerate(pieces_of(message)):
         function = _function_of(call)
-        arguments = function.get("arguments")
+        arguments = function.get("arguments") or function.get("parameters")
         if not isinstance(arguments, str):
             arguments = json.dumps(arguments) if arguments else ""
         call_id = ids.pick(call.get("id"), answer_id, number)
@@ -120,7 +120,8 @@ def read_tool_calls(message: JsonMapping, answer_id: str) -> tuple[ToolCall, ...
 
 def _function_of(call: JsonMapping) -> JsonMapping:
     """The name and arguments of a call: some servers leave out the object around them."""
-    return as_mapping(call.get("function")) or (call if "arguments" in call else {})
+    is_flat = "arguments" in call or "parameters" in call
+    return as_mapping(call.get("function")) or (call if is_flat else {})
 
 
 class ToolCallAssembler:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..row import Row
-from . import lessons, messages, names, streams, structured, verdicts
+from . import gateways, lessons, messages, names, streams, structured, verdicts
 
 ROWS: tuple[Row, ...] = (
     *verdicts.ROWS,
@@ -12,4 +12,5 @@ ROWS: tuple[Row, ...] = (
     *messages.ROWS,
     *structured.ROWS,
     *names.ROWS,
+    *gateways.ROWS,
 )
