@@ -451,19 +451,6 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
     ),
     ("400 403 429", Cause.AMBIGUOUS_429, ["ThrottlingException", "Throttled: insufficient_quota"]),
     (
-        "429",
-        Cause.NOT_LOADED,
-        [
-            "The model is overloaded",
-            "No capacity available for model x",
-            "MODEL_CAPACITY_EXHAUSTED",
-            "Service tier capacity exceeded for this model.",
-            "Infrastructure is at maximum capacity",
-            "experiencing high demand",
-            "该模型当前访问量过大",
-        ],
-    ),
-    (
         "400 403 412 429",
         Cause.DEBT,
         [
@@ -714,6 +701,11 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
         [
             "No models loaded. Please load one",
             "The model has crashed without additional information",
+            "No capacity available for model x",
+            "MODEL_CAPACITY_EXHAUSTED",
+            "Infrastructure is at maximum capacity",
+            "experiencing high demand",
+            "该模型当前访问量过大",
             "Failed to load model",
             "model_unavailable",
             "unavailable_model",
@@ -1275,7 +1267,7 @@ def test_only_what_passes_may_be_asked_again_a_little_later() -> None:
 
 
 def test_the_effect_of_a_fault_is_that_of_its_cause() -> None:
-    assert Fault(Kind.BUSY, Cause.SERVER).effect == Effect()
+    assert Fault(Kind.BUSY, Cause.TIMEOUT).effect == Effect()
     assert Fault(Kind.ACCOUNT, Cause.KEY_REFUSED).effect.key_refused
 
 

@@ -20,7 +20,7 @@ from .judge import judge_embedded
 _LONGEST_OBJECT, _LONGEST_TEXT = 2_000, 300
 """Characters of an error."""
 _ERROR = re.compile(
-    r"\W{0,8}(?:(?:api |internal |upstream |server |request )?error\b|too many requests"
+    r"\A\W{0,8}(?:(?:api |internal |upstream |server |request )?error\b|too many requests"
     r"|(?:rate|usage|request) limit|quota (?:exceeded|exhausted)"
     r"|(?:insufficient|not enough) (?:balance|credits?|quota|funds)"
     r"|(?:invalid|incorrect|missing|expired) (?:api key|token|credentials)"

@@ -31,6 +31,8 @@ def reasoning_of(message: JsonMapping) -> str:
     """
     for key in _REASONING:
         value = message.get(key)
+        if not value:
+            continue
         if isinstance(value, Mapping):
             value = value.get("content") or value.get("text") or value.get("summary")
         if isinstance(value, str) and value:

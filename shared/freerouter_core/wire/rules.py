@@ -102,8 +102,6 @@ RULES: tuple[Rule, ...] = (
     # one that it does not name: "on : Limit 500000" (bklieger-groq/stockbot-on-groq#46).
     _rule(Cause.MODEL_MINUTE, Kind.BUSY, "429",
           rf"\A(?=.*(?:{OF_MODEL}))(?=.*(?:{REQUESTS_PER_MINUTE}))", teaches=False),
-    # There is no room for anybody's request: no limit of ours, and no pace to learn.
-    _rule(Cause.NOT_LOADED, Kind.BUSY, "429", OVERLOADED),
     _rule(Cause.MODEL_LIMIT, Kind.BUSY, "429", OF_MODEL, teaches=False),
     # Limits of the account. OpenRouter: free-models-per-…, free_tier_…
     # (Gitlawb/openclaude#936); Cloudflare: "daily free allocation"; Hugging Face: "monthly

@@ -115,7 +115,7 @@ class Assembler:
             self._upstream = str(chunk["provider"])
         choices = chunk.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
-        error = error_told(chunk) if choices is None else error_of(chunk.get("error"))
+        error = _error_in(chunk) if choices is None or chunk.get("error") else None
         self._usage = told_usage(chunk, as_mapping(choice), self._usage)
         if not isinstance(choice, dict):
             self._set_error(error)
@@ -126,7 +126,7 @@ class Assembler:
             self._logprobs += as_dicts((logprobs_in(choice) or {}).get("content"))
             self._size += len(data)
             self._values += sum(map(data.count, ",[{"))
-        if error is not None or not _OF_THE_END.isdisjoint(choice):
+        if error is not None or _is_end(choice):
             self._read_end(choice, error or error_of(choice.get("error")))
         delta = choice.get("delta")
         if not (isinstance(delta, dict) and delta):
@@ -348,6 +348,15 @@ class Assembler:
         )
 
 
-_OF_THE_END = frozenset({"finish_reason", "finishReason", "error"})
+def _error_in(chunk: JsonMapping) -> Json | None:
+    return error_told(chunk) if chunk.get("choices") is None else error_of(chunk["error"])
+
+
+def _is_end(choice: JsonMapping) -> bool:
+    """Whether a choice may tell that it ended, or an error."""
+    get = choice.get
+    return bool(get("finish_reason") or get("error") or get("finishReason"))
+
+
 _KEPT_WHOLE = frozenset({"annotations", "images", "audio", "refusal"})
 """Fields of a delta that are kept as they are."""
