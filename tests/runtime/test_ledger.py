@@ -184,6 +184,32 @@ def test_what_was_never_sent_makes_room_for_the_next_at_once(runtime: Runtime) -
     assert runtime.call(live) == pytest.approx(1.0)
 
 
+def test_tokens_that_were_reserved_and_not_used_make_room_for_all_they_suffice_for(
+    runtime: Runtime,
+) -> None:
+    """An answer takes less than was reserved for it: two of the three in line need not wait."""
+    clock, ledger = runtime.clock, runtime.ledger
+    tokens = Charge("account", Limit(tokens=100, per=60.0))
+
+    async def seconds_of(number: int, began: float) -> float:
+        while True:
+            got = await ledger.reserve(at(number), (tokens,), 40, 0.0)
+            if isinstance(got, Grant):
+                return round(clock.now() - began)
+            await ledger.wait(at(number), got.scope, got.until)
+
+    async def scenario() -> list[float]:
+        began = clock.now()
+        first = await ledger.reserve(at(1), (tokens,), 100, 0.0)
+        assert isinstance(first, Grant)
+        waiting = [asyncio.ensure_future(seconds_of(number, began)) for number in (2, 3, 4)]
+        await asyncio.sleep(5)
+        ledger.settle(first, sent=True, tokens=10)
+        return await asyncio.gather(*waiting)
+
+    assert runtime.call(scenario) == [5, 5, 66]
+
+
 def test_a_long_line_makes_a_request_dear(runtime: Runtime) -> None:
     account = Account("p", "https://p.invalid", "k", limits=(MINUTE.limit,))
 

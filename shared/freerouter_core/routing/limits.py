@@ -162,6 +162,15 @@ def changes(
     return amounts
 
 
+def freed(grant: Grant, changed: Mapping[Charge, float | None]) -> set[str]:
+    """The scopes in which the end of a grant made room, by what it changed (`changes`)."""
+    return {
+        charge.scope
+        for charge, amount in changed.items()
+        if amount is None or amount < amount_of(charge, grant.tokens)
+    }
+
+
 def settle(
     windows: Windows,
     grant: Grant,

@@ -34,7 +34,7 @@ from ...routing.congestion import Congestion, congestion
 from ...routing.demand_book import DemandBook
 from ...routing.full_limits import FullLimits
 from ...routing.lanes import Background, Place
-from ...routing.limits import Lines, Windows, changes, refused, reserve, settle
+from ...routing.limits import Lines, Windows, changes, freed, refused, reserve, settle
 from ...routing.pacing import Pacing
 from ...routing.turn import turn_at
 from ...routing.usage_stats import HOUR, Tallies
@@ -141,6 +141,8 @@ class Ledger:
             self.demands.look(charge, amount, waiting, at)
         if isinstance(result, Grant):
             self._leases.hold(result)
+            # Of tokens that came back there may be enough for the next in line, too.
+            self._lines.wake(c.scope for c in charges if c.limit.tokens is not None)
         else:
             self.full.refused(result)
         if background is not None:
@@ -197,22 +199,19 @@ class Ledger:
         settle(self._memory.window, grant, sent=sent, tokens=tokens, cost=cost)
         changed = changes(grant, sent=sent, tokens=tokens, cost=cost)
         self.full.freed(charge.scope for charge in changed)
-        freed = {
-            charge.scope for charge in changed if not sent or charge.limit.concurrent is not None
-        }
         if changed and grant.shared:
-            self._report(grant, changed, freed)
+            self._report(grant, changed, freed(grant, changed))
         else:
-            self._lines.wake(freed)
+            self._lines.wake(freed(grant, changed))
 
-    def _report(self, grant: Grant, changed: Changes, freed: Set[str] = frozenset()) -> None:
-        """Tell the store how a grant ended, beside the requests. Then wake lines of `freed`."""
+    def _report(self, grant: Grant, changed: Changes, scopes: Set[str] = frozenset()) -> None:
+        """Tell the store how a grant ended, beside the requests. Then wake lines of `scopes`."""
         self._ended.add(grant, changed)
-        self.spawn(self._send_reports(freed))
+        self.spawn(self._send_reports(scopes))
 
-    async def _send_reports(self, freed: Set[str] = frozenset()) -> None:
+    async def _send_reports(self, scopes: Set[str] = frozenset()) -> None:
         await self._ended.send()
-        self._lines.wake(freed)
+        self._lines.wake(scopes)
 
     async def _tell_store(self, charges: tuple[Charge, ...], decide: Decide[None]) -> bool:
         """Change windows of the store. Whether it did: False while it is lost."""
