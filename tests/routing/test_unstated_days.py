@@ -7,6 +7,7 @@ import pytest
 from freerouter_core import Limit
 from freerouter_core.catalogue.calendar import DAY, HOUR
 from freerouter_core.catalogue.providers import Account
+from freerouter_core.routing.people import People
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.routing.unstated_days import (
     AT_ONCE,
@@ -25,28 +26,37 @@ UNKNOWN = account("one")
 STATED = account("one", limits=(Limit(200, per=DAY, reset="utc-day"),))
 
 
-def taken(days: UnstatedDays, now: float, of: Account = UNKNOWN, most: int = 10_000) -> int:
+class Days(UnstatedDays):
+    """Beside people who come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.people = People()
+
+
+def taken(days: Days, now: float, of: Account = UNKNOWN, most: int = 10_000) -> int:
     """How many a job takes at a moment."""
     for n in range(most):
-        if days.free_at(of, now) > now:
-            assert days.free_at(of, now) == now + LOOK
+        if days.free_at(of, now, days.people.visit(of.scope)) > now:
+            assert days.free_at(of, now, days.people.visit(of.scope)) == now + LOOK
             return n
         days.sent(of.scope, now, background=True)
     return most
 
 
-def asked(days: UnstatedDays, now: float, requests: int = 1) -> None:
+def asked(days: Days, now: float, requests: int = 1) -> None:
+    days.people.came([UNKNOWN], now)
     for _ in range(requests):
         days.sent(UNKNOWN.scope, now, background=False)
 
 
 def test_a_job_alone_goes_as_fast_as_it_can() -> None:
-    days = UnstatedDays()
+    days = Days()
     assert taken(days, MIDNIGHT) == 10_000
 
 
 def test_beside_people_it_takes_little_at_first_and_more_each_quarter_of_an_hour() -> None:
-    days = UnstatedDays()
+    days = Days()
     asked(days, MIDNIGHT)
     at_first = taken(days, MIDNIGHT)
     assert at_first == pytest.approx(AT_ONCE * (1 - PEOPLE) * FIRST, abs=1.0)
@@ -56,8 +66,14 @@ def test_beside_people_it_takes_little_at_first_and_more_each_quarter_of_an_hour
     assert taken(days, MIDNIGHT + 11 * HOUR) == 10_000  # no such limit is known anywhere
 
 
+def test_people_who_asked_other_accounts_so_far_may_ask_this_one() -> None:
+    days = Days()
+    days.people.came([account("two"), UNKNOWN], MIDNIGHT)
+    assert 0 < taken(days, MIDNIGHT) < 5
+
+
 def test_a_day_after_the_last_of_them_it_is_alone_again() -> None:
-    days = UnstatedDays()
+    days = Days()
     asked(days, MIDNIGHT)
     assert taken(days, MIDNIGHT + DOUBLES) < FIRST
     assert taken(days, MIDNIGHT + DAY + 1.0) == 10_000
@@ -65,14 +81,14 @@ def test_a_day_after_the_last_of_them_it_is_alone_again() -> None:
 
 def test_where_limits_are_stated_none_is_presumed() -> None:
     for of in (STATED, account("one", limits=(Limit(20),)), account("one", local=True)):
-        days = UnstatedDays()
+        days = Days()
         asked(days, MIDNIGHT)
         assert taken(days, MIDNIGHT, of) == 10_000
 
 
 @pytest.mark.parametrize("of", [UNKNOWN, STATED])
 def test_a_limit_that_was_run_into_is_remembered_the_day_after(of: Account) -> None:
-    days = UnstatedDays()
+    days = Days()
     asked(days, MIDNIGHT, 30)
     for _ in range(11):
         days.sent(of.scope, MIDNIGHT + HOUR, background=True)
@@ -85,7 +101,7 @@ def test_a_limit_that_was_run_into_is_remembered_the_day_after(of: Account) -> N
 
 
 def test_a_day_that_is_survived_ends_the_memory() -> None:
-    days = UnstatedDays()
+    days = Days()
     asked(days, MIDNIGHT, 10)
     days.spent(UNKNOWN.scope, MIDNIGHT)
     asked(days, MIDNIGHT + DAY, 1_000)
@@ -95,20 +111,20 @@ def test_a_day_that_is_survived_ends_the_memory() -> None:
 
 
 def test_nothing_is_left_where_people_take_more_than_there_seems_to_be() -> None:
-    days = UnstatedDays()
+    days = Days()
     asked(days, MIDNIGHT, 60)
     assert taken(days, MIDNIGHT) == 0
 
 
 def test_what_people_took_before_a_pause_of_days_says_nothing_of_yesterday() -> None:
-    days = UnstatedDays()
+    days = Days()
     asked(days, MIDNIGHT, 45)
     asked(days, MIDNIGHT + 3 * DAY)
     assert taken(days, MIDNIGHT + 3 * DAY) > 0
 
 
 def test_other_processes_know_what_was_learnt() -> None:
-    days, other = UnstatedDays(), UnstatedDays()
+    days, other = Days(), Days()
     assert days.known(UNKNOWN.scope) is None
     asked(days, MIDNIGHT, 41)
     days.spent(UNKNOWN.scope, MIDNIGHT)
@@ -137,7 +153,7 @@ def test_a_refusal_of_the_day_is_noted_and_one_of_a_model_is_not() -> None:
 
 
 def test_own_refusals_of_today_are_known_better() -> None:
-    days = UnstatedDays()
+    days = Days()
     asked(days, MIDNIGHT, 11)
     days.spent(UNKNOWN.scope, MIDNIGHT)
     days.learn(UNKNOWN.scope, 20_000, None, 700)

@@ -228,7 +228,11 @@ def test_what_people_usually_want_is_known_after_a_restart(tmp_path: Path) -> No
         second, router = process()
         router.health()
         known = second.ledger.demands.by_window[window]
+        scope = window.removesuffix("|r|86400|utc-day")
+        visits = [runtime.state.people.visit(scope) for runtime in (first, second)]
         second.close()
+    assert visits[1] is not None and visits[0] is not None
+    assert visits[1].first == visits[0].first, "who came before is known"
     assert known.hours == learnt.hours
     assert known.since == learnt.since
 

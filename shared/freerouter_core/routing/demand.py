@@ -5,8 +5,12 @@ one (an hour, a day, a month) it keeps how much was asked for in each hour. Peop
 the same hour of the day is the best guess. It rises fast and falls slowly: a reserve that is too
 large costs a job some time, one that is too small costs a person an answer.
 
-While an hour was never seen, a part of the limit is assumed (`PRIOR`, `PRIOR_DAY`). Once somebody
-has asked, nearly all of a day is (`PRIOR_ASKED`): those who begin to work seldom stop after one.
+While people are there (`people`), a part of a short limit is kept in any case: `PRIOR` when they
+have come, and less and less. Once they have left, `ABSENT` is: where background requests are spread
+over the minute, who comes next waits seconds for more.
+
+While an hour was never seen, a part of a day is assumed (`PRIOR_DAY`). Once somebody has asked,
+nearly all of it is (`PRIOR_ASKED`): those who begin to work seldom stop after one.
 """
 
 from __future__ import annotations
@@ -16,12 +20,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ..catalogue.calendar import DAY, HOUR
+from .people import Visit
 
 HOURS = 24
 UNSEEN = -1.0
 """An hour of the day that was never seen."""
 PRIOR = 0.75
 """The part of a short limit that interactive requests are thought to want at first."""
+ABSENT = 0.1
+"""The part that is kept while nobody is there."""
 PRIOR_DAY = 0.5
 """The part of a long limit that they are thought to want while nothing is known."""
 PRIOR_ASKED = 0.95
@@ -30,6 +37,8 @@ HALF_LIFE = 1_200.0
 """Seconds in which the most that was wanted lately counts for half."""
 RISE, FALL = 0.5, 0.2
 """How fast an hour's value follows what was seen in it."""
+MARGIN = 1.0
+"""Square roots of the most that was wanted lately by which more may be wanted the next time."""
 USUAL = 0.8
 """The part of an hour's usual most that is expected again."""
 MAX_GAP = 7 * HOURS
@@ -55,9 +64,9 @@ class Demand:
     peak_at: float = 0.0
 
     @classmethod
-    def unknown(cls, size: float, now: float, used: float = 0.0) -> Demand:
-        """Of a limit of this size that was never looked at. `used`: of it by interactive ones."""
-        return cls(hour=int(now // HOUR), last=used, since=now, peak=PRIOR * size, peak_at=now)
+    def unknown(cls, now: float, used: float = 0.0) -> Demand:
+        """Of a limit that was never looked at. `used`: of it by interactive ones."""
+        return cls(hour=int(now // HOUR), last=used, since=now, peak_at=now)
 
     def wanted(self, amount: float, now: float) -> bool:
         """So much of a short limit is wanted at a time. Returns whether that is news."""
@@ -76,18 +85,26 @@ class Demand:
         self.last = used
         return news
 
-    def most(self, now: float) -> float:
-        """The most that is expected at a time of a short limit."""
-        usual = max(self.hours[int(now // HOUR) % HOURS], self.hours[int(now // HOUR + 1) % HOURS])
-        return max(self._recent(now), USUAL * usual)
+    def most(self, now: float, size: float, visit: Visit | None, amount: float = 1.0) -> float:
+        """The most that is expected at a time of a short limit of this size.
 
-    def rest(self, now: float, until: float, size: float) -> float:
-        """How much of a long limit of this size is expected to be asked for until then.
+        `visit`: the latest visit of people; None: nobody ever came. `amount`: of one request.
+        """
+        usual = max(self.hours[int(now // HOUR) % HOURS], self.hours[int(now // HOUR + 1) % HOURS])
+        if visit is None or not visit.lasts(now):
+            return max(ABSENT * size, amount, USUAL * usual)
+        recent = self._recent(now)
+        expected = recent + MARGIN * math.sqrt(recent * amount)
+        return max(expected, USUAL * usual, PRIOR * size * _faded(now - visit.since))
+
+    def rest(self, now: float, until: float, size: float, *, asked: bool = False) -> float:
+        """How much of a long limit of this size is expected to be asked for until then. `asked`:
+        whether people are known to ask who may want it.
 
         An hour that was never seen is thought to be at least like the others, and the one now.
         """
         days, seconds = divmod(max(0.0, until - now), DAY)
-        unseen = self._unseen(size)
+        unseen = self._unseen(size, asked)
         a_day = sum(unseen if value == UNSEEN else value for value in self.hours)
         expected, at, end = days * a_day, now, now + seconds
         while at < end:
@@ -109,15 +126,14 @@ class Demand:
         """Whether an interactive request was ever seen under a long limit."""
         return self.value > 0.0 or self.last > 0.0 or max(self.hours) > 0.0
 
-    def _unseen(self, size: float) -> float:
+    def _unseen(self, size: float, asked: bool) -> float:
         seen = [value for value in self.hours if value != UNSEEN]
         usual = sum(seen) / len(seen) if seen else 0.0
-        prior = PRIOR_ASKED if self.was_asked else PRIOR_DAY
+        prior = PRIOR_ASKED if asked or self.was_asked else PRIOR_DAY
         return max(prior * size / HOURS, usual, self.value)
 
     def _recent(self, now: float) -> float:
-        half_lives = max(0.0, now - self.peak_at) / HALF_LIFE
-        return self.peak * math.exp(-half_lives * math.log(2.0))
+        return self.peak * _faded(now - self.peak_at)
 
     def _turn(self, now: float) -> bool:
         """Learn from the hours that have ended since the last look."""
@@ -131,6 +147,11 @@ class Demand:
             self.value = 0.0
         self.hour = hour
         return True
+
+
+def _faded(seconds: float) -> float:
+    """How much something of the past still counts."""
+    return math.exp(-max(0.0, seconds) / HALF_LIFE * math.log(2.0))
 
 
 Demands = Mapping[str, Demand]

@@ -96,13 +96,13 @@ class _Run:
         self.plan, self.state, self.journal = plan, state, journal
         self.now = now
         self.book = state.health
-        state.requests += 1
+        self.background = plan.lane == "background"
+        state.began(plan.accounts.values(), now, background=self.background)
         situation = plan.situation(state.health, now, rng, state.requests)
         self.candidates = Candidates.of(plan.catalogue, plan.accounts, situation)
         journal.skipped = self.candidates.skipped
         self.failures = Failures(plan, state, self.candidates, rng)
         self.answer_check = AnswerCheck(plan.operation, plan.need)
-        self.background = plan.lane == "background"
         hedge = plan.policy.hedge == "auto"
         self.flights = Flights(state, hedge=hedge, background=self.background)
         self.count = 0
@@ -394,7 +394,7 @@ class _Run:
         self.flights.remove(flight)
         yield from self._cancel_all("another answered")
         if self.background:
-            self.state.slow_start.answered(flight.candidate.account, self.now)
+            self.state.answered_background(flight.candidate.account, self.now)
         flight.answered(self.book, tokens_of(answer), self.plan.need, self.now)
         self.failures.answered(flight, self.now, event.spent_until)
         self.journal.attempted(flight.attempt, None, flight.sent, self.now)

@@ -8,7 +8,8 @@ rules follow:
   order of arrival.
 - **Room.** A line helps only those who stand in it. If background requests fill a minute's limit,
   or all that may run at once, the next interactive one waits for room. So they never take what
-  interactive ones are expected to want at a time (`demand`). What they do not want, is theirs.
+  interactive ones are expected to want at a time (`demand`). What they do not want, is theirs. They
+  spread it over the minute: then some of it comes back every few seconds, to who comes next.
 - **Days.** Of a long limit they leave what will still be wanted, and are paced (`pacing`).
 
 **Nobody starves.** Where interactive requests want all of a limit at times, one background request
@@ -19,14 +20,15 @@ Hedges are for those who wait, so background requests make none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..wire.request import Pace
 from .charges import Charge, size_of
 from .congestion import LONG_PERIOD
 from .demand import Demand, Demands
-from .pacing import pacing
+from .pacing import AT_ONCE, pacing, spread_at
+from .people import People, Visit
 from .window import Window
 
 CALM = 0.5
@@ -47,11 +49,14 @@ class Place(NamedTuple):
 class Background:
     """What background requests must leave to interactive ones.
 
-    `demands`: what interactive ones want, by the name of a limit's window.
+    `demands`: what interactive ones want, by the name of a limit's window. `people`: when they
+    came, and `at` the time by the same clock (unix seconds; None: windows have that clock, too).
     """
 
     demands: Demands
     pace: Pace = "even"
+    people: People = field(default_factory=People)
+    at: float | None = None
 
     def free_at(
         self, charge: Charge, window: Window, amount: float, now: float, left: float = 0.0
@@ -63,12 +68,24 @@ class Background:
         if charge.amount is not None:  # the owner's money has an owner who sets its pace
             return now
         limit, size = charge.limit, size_of(charge.limit)
-        demand = self.demands.get(charge.window) or Demand.unknown(size, now)
+        demand = self.demands.get(charge.window) or Demand.unknown(now)
+        visit, own = self.people.visit(charge.scope), now if self.at is None else self.at
         if is_long(charge):
-            return pacing(limit, window, demand, self.pace, now, amount + left).free_at
+            asked, wanted = was_there(visit, own), amount + left
+            return pacing(limit, window, demand, self.pace, now, wanted, asked=asked).free_at
         if not window.background and window.used + amount + left <= max(amount, CALM * size):
             return now
-        return window.background_free_at(limit, amount + left, size - round(demand.most(now)), now)
+        share = size - round(demand.most(own, size, visit, amount))
+        free_at = window.background_free_at(limit, amount + left, share, now)
+        if limit.concurrent is not None or limit.reset != "rolling" or share <= 0.0:
+            return free_at
+        at_once = max(amount, AT_ONCE * share)
+        return max(free_at, spread_at(window, amount, at_once, share / limit.per, now))
+
+
+def was_there(visit: Visit | None, now: float) -> bool:
+    """Whether people came lately, by their latest visit."""
+    return visit is not None and visit.lately(now)
 
 
 def is_long(charge: Charge) -> bool:

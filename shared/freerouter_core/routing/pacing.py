@@ -51,22 +51,33 @@ class Pacing:
 
 
 def pacing(
-    limit: Limit, window: Window, demand: Demand, pace: Pace, now: float, amount: float = 1.0
+    limit: Limit,
+    window: Window,
+    demand: Demand,
+    pace: Pace,
+    now: float,
+    amount: float = 1.0,
+    *,
+    asked: bool = False,
 ) -> Pacing:
-    """The plan for a request that takes `amount`. The window must be of now (`Window.expire`)."""
+    """The plan for a request that takes `amount`. The window must be of now (`Window.expire`).
+
+    `asked`: whether people came lately who may want some of it, whatever they took so far.
+    """
+    asked = asked or demand.was_asked
     if limit.reset in ("rolling", "bucket"):
-        return _rolling(limit, window, demand, pace, now, amount)
+        return _rolling(limit, window, demand, pace, now, amount, asked)
     start, end = period(limit.reset, limit.per, now - MARGIN)
     size = size_of(limit)
-    reserved = _with_margin(demand.rest(now, end, size), amount)
+    reserved = _with_margin(demand.rest(now, end, size, asked=asked), amount)
     share = max(0.0, size - reserved - (window.used - window.background))
     due = now
     if window.background + amount > share:
-        due = _reserve_shrinks(limit, window, demand, now, end, amount)
+        due = _reserve_shrinks(limit, window, demand, now, end, amount, asked)
     elif pace == "even" and limit.per >= PACED_PERIOD:
         taken, at_once = window.background + amount, max(AT_ONCE * share, amount)
         if taken > at_once:  # the first may always go, if it fits
-            begins = max(start, demand.since) if demand.was_asked else start
+            begins = max(start, demand.since) if asked else start
             ahead = (taken - at_once) / (share - at_once)
             due = max(now, begins + ahead * EARLY * (end - begins))
     return Pacing(reserved, share, due)
@@ -78,33 +89,51 @@ def _with_margin(expected: float, amount: float) -> float:
 
 
 def _reserve_shrinks(
-    limit: Limit, window: Window, demand: Demand, now: float, end: float, amount: float
+    limit: Limit,
+    window: Window,
+    demand: Demand,
+    now: float,
+    end: float,
+    amount: float,
+    asked: bool,
 ) -> float:
     """When the reserve leaves room for `amount`; the end of the period, if it never does."""
     size = size_of(limit)
     for step in range(1, STEPS):
         at = now + (end - now) * step / STEPS
-        reserved = _with_margin(demand.rest(at, end, size), amount)
+        reserved = _with_margin(demand.rest(at, end, size, asked=asked), amount)
         if window.used + amount + reserved <= size:
             return at
     return end + MARGIN
 
 
 def _rolling(
-    limit: Limit, window: Window, demand: Demand, pace: Pace, now: float, amount: float
+    limit: Limit,
+    window: Window,
+    demand: Demand,
+    pace: Pace,
+    now: float,
+    amount: float,
+    asked: bool,
 ) -> Pacing:
     """No clock begins anew here. What was taken comes back as it was taken, so the pace is a
     bucket that refills evenly."""
     size = size_of(limit)
-    reserved = _with_margin(demand.rest(now, now + limit.per, size), amount)
+    reserved = _with_margin(demand.rest(now, now + limit.per, size, asked=asked), amount)
     share = max(0.0, size - reserved)
     due = window.background_free_at(limit, amount, share, now)
     if pace == "even" and limit.per >= PACED_PERIOD and share:
         rate = (1.0 - AT_ONCE) * share / limit.per
-        level, at = 0.0, now
-        for taken_at, taken in window.background_log():
-            level = max(0.0, level - max(0.0, taken_at - at) * rate) + taken
-            at = taken_at
-        over = level - (now - at) * rate + amount - max(amount, AT_ONCE * share)
-        due = max(due, now + over / rate)
+        due = max(due, spread_at(window, amount, max(amount, AT_ONCE * share), rate, now))
     return Pacing(reserved, share, due)
+
+
+def spread_at(window: Window, amount: float, at_once: float, rate: float, now: float) -> float:
+    """When background requests may take `amount` of a rolling limit, if they take so much at once
+    and spread the rest evenly, at a rate (a second): a bucket that refills."""
+    level, at = 0.0, now
+    for taken_at, taken in window.background_log():
+        level = max(0.0, level - max(0.0, taken_at - at) * rate) + taken
+        at = taken_at
+    over = level - (now - at) * rate + amount - at_once
+    return now + max(0.0, over / rate)

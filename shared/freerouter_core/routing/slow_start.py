@@ -3,7 +3,8 @@
 Not every limit is stated. A job that begins with hundreds of requests at once runs into those that
 are not, and everybody waits for the account then. So it begins with two, and interactive requests
 under way count, too: they use up the same limit. One more may go after each round of answers.
-Where a limit of the minute is stated, few at once use it up, so one more may go only each minute.
+Where a limit of the minute is stated and people are there, few at once use it up, so one more may
+go only each minute.
 
 When the account refuses, none goes for a minute, and then one, and one more each minute. If it
 soon refuses again, none goes for twice as long as the last time. So it is not the job that finds a
@@ -63,12 +64,13 @@ class SlowStart:
         account = self._accounts[scope]
         account.under_way = max(0, account.under_way - 1)
 
-    def answered(self, of: Account, now: float) -> None:
-        """One was answered. If no more could go meanwhile, one more may go now and then."""
+    def answered(self, of: Account, now: float, *, alone: bool = False) -> None:
+        """One was answered. If no more could go meanwhile, one more may go now and then. `alone`:
+        whether no people are there."""
         account = self._accounts[of.scope]
         if now < account.steady_until or account.under_way + 1 < int(account.allowed):
             return
-        if account.pause or states_rate(of):
+        if account.pause or (states_rate(of) and not alone):
             account.allowed += 1.0
             account.steady_until = now + MINUTE
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..catalogue.providers import Account
@@ -10,6 +11,7 @@ from .candidates import Candidate
 from .charges import Charge, budget, of_texts
 from .health_book import HealthBook
 from .need import Need
+from .people import People
 from .policy import Policy
 from .slow_start import SlowStart
 from .unstated_days import UnstatedDays
@@ -21,6 +23,7 @@ class RoutingState:
 
     health: HealthBook = field(default_factory=HealthBook)
     adaptive_limits: AdaptiveLimits = field(default_factory=AdaptiveLimits)
+    people: People = field(default_factory=People)
     slow_start: SlowStart = field(default_factory=SlowStart)
     days: UnstatedDays = field(default_factory=UnstatedDays)
     price_caps: dict[str, bool] = field(default_factory=dict)
@@ -41,7 +44,19 @@ class RoutingState:
         `UnstatedDays`."""
         under_way = self.adaptive_limits.in_flight.get(account.scope, 0)
         started = self.slow_start.free_at(account.scope, under_way, now)
-        return max(started, self.days.free_at(account, now))
+        return max(started, self.days.free_at(account, now, self.people.visit(account.scope)))
+
+    def began(self, accounts: Iterable[Account], now: float, *, background: bool) -> None:
+        """A request has begun that any of these accounts may serve."""
+        self.requests += 1
+        if not background:
+            self.people.came(accounts, now)
+
+    def answered_background(self, account: Account, now: float) -> None:
+        """A background request of an account was answered."""
+        visit = self.people.visit(account.scope)
+        alone = visit is None or not visit.lasts(now)
+        self.slow_start.answered(account, now, alone=alone)
 
     def charges(
         self, candidate: Candidate, need: Need, policy: Policy, now: float

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from ..catalogue.calendar import DAY
 from ..catalogue.providers import Account
+from .people import Visit
 
 FIRST = 50.0
 """Requests of a day that are presumed at first."""
@@ -43,10 +44,6 @@ class _Day:
     background: int = 0
     yesterday: int = 0
     """Interactive requests of the day before."""
-    asked_at: float = 0.0
-    """When the last interactive request was sent; 0: none ever was."""
-    since: float = 0.0
-    """When the first of them was."""
     survived: int = 0
     """The most requests of a day that were sent without a refusal."""
     told: int | None = None
@@ -74,8 +71,6 @@ class UnstatedDays:
             day.background += 1
         else:
             day.interactive += 1
-            day.asked_at = now
-            day.since = day.since or now
 
     def spent(self, scope: str, now: float) -> None:
         """A request was refused, because the day's limit was full."""
@@ -97,18 +92,17 @@ class UnstatedDays:
             day.told, day.survived = told, max(survived, day.survived)
             day.refused = told is not None and number == day.number
 
-    def free_at(self, account: Account, now: float) -> float:
-        """When a background request of an account may go; `now`: at once."""
-        if account.scope not in self._days:
+    def free_at(self, account: Account, now: float, visit: Visit | None) -> float:
+        """When a background request of an account may go; `now`: at once. `visit`: the latest of
+        people; None: nobody ever came."""
+        if visit is None or not visit.lately(now):
             return now
         day = self._day(account.scope, now)
-        if not day.asked_at or now - day.asked_at > DAY:
-            return now
         tells = account.local or (account.limits and not account.untold_day)
         if day.told is None and tells:
             return now
         midnight = day.number * DAY
-        begins = max(midnight, day.since)
+        begins = max(midnight, visit.first)
         grown = max(FIRST, 2.0 * day.survived) * 2.0 ** ((now - begins) / DOUBLES)
         size = day.told or grown
         if size >= LARGEST:

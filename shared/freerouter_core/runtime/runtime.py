@@ -94,7 +94,6 @@ class Runtime(Portal):
         self.client = client
         self.name = f"runtime-{next(_runtime_numbers)}"
         self.rng = Random(seed)  # noqa: S311  # chooses models, guards no secret
-        self.state = RoutingState()
         self.sessions: dict[str, SessionMemory] = {}
         """What is remembered of each session, by its name."""
         self.spaces: dict[str, SpaceRecord] = {}
@@ -112,6 +111,7 @@ class Runtime(Portal):
         # The loop's thread holds the ledger. It holds the bus, not the runtime, so that a runtime
         # nobody uses any more is collected, and its thread ends.
         self.ledger = Ledger(self.clock, emit=self._events.emit)
+        self.state = RoutingState(people=self.ledger.demands.people)
         self.state_sync = StateSync(self.state, self.ledger, self.clock)
         self.caches = Caches(self.clock, self._events.emit)
         self.flights: SingleFlight[Outcome] = SingleFlight(self.clock)

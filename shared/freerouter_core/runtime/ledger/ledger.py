@@ -33,7 +33,7 @@ from ...routing.charges import Charge, Grant, Refusal, account_charges
 from ...routing.congestion import Congestion, congestion
 from ...routing.demand_book import DemandBook
 from ...routing.full_limits import FullLimits
-from ...routing.lanes import Background, Place
+from ...routing.lanes import Place
 from ...routing.limits import Lines, Windows, changes, freed, refused, reserve, settle
 from ...routing.pacing import Pacing
 from ...routing.turn import turn_at
@@ -105,7 +105,7 @@ class Ledger:
                 limit, at = self.full.limits.get(charge.scope, charge.limit), now + 0.001
                 return Refusal(max(stands.until, at), charge.scope, *stands[1:], limit)
         number = next(self._grant_numbers) + place.background  # odd: so logs tell the lanes
-        background = Background(self.demands.by_window, pace) if place.background else None
+        background = self.demands.background(pace, now) if place.background else None
         warnings: list[QuotaLow] = []
         used: list[tuple[Charge, float, float]] = []
 

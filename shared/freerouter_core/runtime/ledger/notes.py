@@ -6,6 +6,7 @@ A key names what a note is about:
 - "a|" and an account's scope: its bench and suspicions.
 - "g|" and a scope: whether it understands the price cap.
 - "d|" and a limit's window: what interactive requests want of it.
+- "p|" and a scope: the latest visit of people.
 
 Times in a note are by the store's clock, and it says when it was written. So a process whose own
 clock is wrong teaches nobody a wait that never ends, and nobody believes a note of the future.
@@ -26,6 +27,7 @@ from ...routing.availability import COUNTS, MAX_SURE, Availability
 from ...routing.demand import HOURS, UNSEEN, Demand
 from ...routing.guessed_bench import JITTER
 from ...routing.health import Health
+from ...routing.people import Visit
 from ...routing.suspicion import Suspicion
 from ...routing.usage_stats import HOUR, Tallies
 from ...routing.ways import Way
@@ -203,6 +205,24 @@ def read_day(text: str, times: Times) -> tuple[int, int | None, int]:
     if not whole or number > times.shared // DAY + 1:
         raise ValueError("a day of the future, or of less than nothing")
     return number, told, survived
+
+
+def write_visit(visit: Visit, times: Times) -> str:
+    """The note of the latest visit of people."""
+    move = times.to_shared()
+    return json.dumps([visit.first + move, visit.since + move, visit.last + move, times.shared])
+
+
+def read_visit(text: str, times: Times) -> Visit:
+    """The latest visit of people. Raises ValueError."""
+    note = parse_json(text)
+    if not isinstance(note, list) or len(note) != 4 or not all(map(_is_time, note)):
+        raise ValueError("not a visit")
+    move = times.to_own(note[3])
+    first, since, last = (min(at + move, times.own) for at in note[:3])
+    if not first <= since <= last:
+        raise ValueError("a visit that ends before it begins")
+    return Visit(first, since, last)
 
 
 def write_demand(demand: Demand) -> str:

@@ -30,9 +30,11 @@ from .notes import (
     read_demand,
     read_health,
     read_identity,
+    read_visit,
     write_account,
     write_demand,
     write_health,
+    write_visit,
 )
 
 INTERVAL = 1.0
@@ -90,6 +92,7 @@ class StateSync:
             book.touched
             or book.usage.untold
             or self._ledger.demands.touched
+            or self._state.people.touched
             or self._state.days.touched
         ) and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._on_timer)
@@ -139,10 +142,11 @@ class StateSync:
         """Whether the store could be written. If not, the notes are written next time."""
         book = self._state.health
         touched, book.touched = book.touched, set()
-        demands, days = self._ledger.demands, self._state.days
+        demands, days, people = self._ledger.demands, self._state.days, self._state.people
         touched |= {f"d|{window}" for window in demands.touched}
         touched |= {f"y|{scope}" for scope in days.touched}
-        demands.touched, days.touched = set(), set()
+        touched |= {f"p|{scope}" for scope in people.touched}
+        demands.touched, days.touched, people.touched = set(), set(), set()
         notes = {key: note for key in touched if (note := self._note_of(key)) is not None}
         if not notes:
             return True
@@ -164,6 +168,9 @@ class StateSync:
         if kind == "d":
             demand = self._ledger.demands.by_window.get(name)
             return None if demand is None else write_demand(demand)
+        if kind == "p":
+            visit = self._state.people.visit(name)
+            return None if visit is None else write_visit(visit, self._times())
         if kind == "y":
             return json.dumps(self._state.days.known(name))
         if kind == "g":
@@ -182,6 +189,8 @@ class StateSync:
                 self._merge_suspicions(name, suspicions, touched)
             elif kind == "d":
                 self._ledger.demands.told(name, read_demand(note, self._times()))
+            elif kind == "p":
+                self._state.people.told(name, read_visit(note, self._times()))
             elif kind == "y":
                 self._state.days.learn(name, *read_day(note, self._times()))
             elif kind == "g":
