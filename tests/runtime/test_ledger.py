@@ -119,6 +119,22 @@ def test_only_the_head_is_woken_and_a_head_that_leaves_hands_its_turn_on(
     runtime.call(live)
 
 
+def test_who_stands_behind_does_not_say_when_there_is_room(runtime: Runtime) -> None:
+    """A row of a job waits in the same line for hours, until its day goes on."""
+    ledger, clock = runtime.ledger, runtime.clock
+
+    async def scenario() -> Any:
+        now = clock.now()
+        for place, seconds in ((at(1), 20.0), (at(2, background=True), 9_000.0)):
+            asyncio.ensure_future(ledger.wait(place, "account", now + seconds))
+        await asyncio.sleep(0)
+        mine = await ledger.reserve(at(3), (MINUTE,), 0, 0.0)
+        row = await ledger.reserve(at(4, background=True), (MINUTE,), 0, 0.0)
+        return mine.until - now, row.until - now
+
+    assert runtime.call(scenario) == (20.0, 9_000.0)
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_request_does_not_wait_for_later_ones_or_for_itself(
     number: int, runtime: Runtime

@@ -28,8 +28,8 @@ class _Waiter:
 class Standing(NamedTuple):
     """How a request stands in a line.
 
-    `until`: when the last in line expects room. `turn`: when its own turn comes; None: nobody can
-    tell. Both are unix seconds. `before`: how many go before it.
+    `until`: when the last of those before it expects room. `turn`: when its own turn comes; None:
+    nobody can tell. Both are unix seconds. `before`: how many go before it.
     """
 
     until: float
@@ -63,9 +63,13 @@ class WaitingLines:
         return next((n for n, one in enumerate(line) if one.place.background), len(line))
 
     def busy_until(self, scope: str, place: Place) -> float | None:
-        """When the last in line expects room. None if nobody waits who goes before `place`."""
+        """When the last of those before `place` expects room. None if nobody waits there. Who stands
+        behind may wait for longer: a row of a job waits for its day."""
         line = self._lines.get(scope)
-        return line[-1].until if line and line[0].place < self._own(scope, place) else None
+        own = self._own(scope, place)
+        if not line or not line[0].place < own:
+            return None
+        return next(one.until for one in reversed(line) if one.place < own)
 
     def ahead(self, scope: str, place: Place) -> list[float]:
         """Until when each of those is sure to wait who goes before `place`, in order."""
