@@ -132,3 +132,17 @@ def test_a_job_that_would_spend_the_day_by_noon_is_paced_and_the_evening_finds_q
 
     assert 12 <= left_at_noon("even") <= 30
     assert 25 <= left_at_noon("asap") <= 45
+
+
+def test_the_size_of_a_jobs_answers_says_nothing_of_those_that_people_wait_for() -> None:
+    """Labels are short. A caller who wants a long text would be given up on for late."""
+    with World([SimModel("a/x:free", says="word " * 300)], [SimAccount("k")]) as world:
+        router = world.router()
+        router.chat("a long one")
+        sizes = world.runtime.state.health.pool.sizes
+        mean = sizes["plain"].mean
+        for n in range(5):
+            router.chat(question(f"label {n}", "background"))
+
+        assert sizes["plain"].mean == mean
+        assert sizes["plain in background"].answers == 5

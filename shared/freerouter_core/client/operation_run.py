@@ -181,7 +181,7 @@ class OperationRun(ABC, Generic[RequestT]):
         lane = request.lane or resolved.lane
         plan = Plan(
             request=self.request,
-            need=need,
+            need=need.of(lane),
             policy=policy,
             catalogue=catalogue,
             accounts=accounts,

@@ -10,7 +10,7 @@ from ..catalogue.model import Mode, Model
 from ..catalogue.serving import Space
 from ..errors import BadRequest
 from ..wire.json_values import MAX_DEPTH, is_deep
-from ..wire.request import ChatRequest, check_request
+from ..wire.request import ChatRequest, Lane, check_request
 from .task import analyse
 from .timings import PLAIN
 
@@ -73,13 +73,23 @@ class Need:
     """Tokens of each text that is to be embedded or ranked, estimated high."""
     space: Space | None = None
     """The only space that its vectors may be of."""
+    background: bool = False
+    """Whether nobody waits for the answer."""
 
     @property
     def way(self) -> str:
-        """The way of asking that decides how long the answer is."""
+        """The way of asking that decides how long the answer is.
+
+        The rows of a job say nothing of the answers that people wait for: a label is short.
+        """
         if self.mode != "chat":
             return self.mode
-        return self.ways[-1] if self.ways else PLAIN
+        way = self.ways[-1] if self.ways else PLAIN
+        return f"{way} in background" if self.background else way
+
+    def of(self, lane: Lane) -> Need:
+        """The same of a request in this lane."""
+        return replace(self, background=True) if lane == "background" else self
 
     @property
     def calls(self) -> int:
