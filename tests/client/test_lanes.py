@@ -136,7 +136,7 @@ def test_a_job_that_would_spend_the_day_by_noon_is_paced_and_the_evening_finds_q
 
 def test_the_size_of_a_jobs_answers_says_nothing_of_those_that_people_wait_for() -> None:
     """Labels are short. A caller who wants a long text would be given up on for late."""
-    with World([SimModel("a/x:free", says="word " * 300)], [SimAccount("k")]) as world:
+    with World(MODELS) as world:
         router = world.router()
         router.chat("a long one")
         sizes = world.runtime.state.health.pool.sizes

@@ -125,11 +125,17 @@ def test_who_stands_behind_does_not_say_when_there_is_room(runtime: Runtime) -> 
 
     async def scenario() -> Any:
         now = clock.now()
-        for place, seconds in ((at(1), 20.0), (at(2, background=True), 9_000.0)):
+        waits = [
             asyncio.ensure_future(ledger.wait(place, "account", now + seconds))
+            for place, seconds in ((at(1), 20.0), (at(2, background=True), 9_000.0))
+        ]
         await asyncio.sleep(0)
         mine = await ledger.reserve(at(3), (MINUTE,), 0, 0.0)
         row = await ledger.reserve(at(4, background=True), (MINUTE,), 0, 0.0)
+        for waiting in waits:
+            waiting.cancel()
+        assert isinstance(mine, Refusal)
+        assert isinstance(row, Refusal)
         return mine.until - now, row.until - now
 
     assert runtime.call(scenario) == (20.0, 9_000.0)

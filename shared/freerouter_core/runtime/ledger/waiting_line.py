@@ -63,8 +63,10 @@ class WaitingLines:
         return next((n for n, one in enumerate(line) if one.place.background), len(line))
 
     def busy_until(self, scope: str, place: Place) -> float | None:
-        """When the last of those before `place` expects room. None if nobody waits there. Who stands
-        behind may wait for longer: a row of a job waits for its day."""
+        """When the last of those before `place` expects room. None if nobody waits there.
+
+        Who stands behind may wait for longer: a row of a job waits for its day.
+        """
         line = self._lines.get(scope)
         own = self._own(scope, place)
         if not line or not line[0].place < own:
