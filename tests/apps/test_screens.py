@@ -214,3 +214,11 @@ def test_a_new_command_is_told_how_to_get_a_screen() -> None:
 
     assert [words for words, _ in leaves(group) if words not in SCREENS] == ["new"]
     assert "SCREENS" in ADD.format(words="new", file="new.txt")
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_help_tells_of_options_that_repeat_and_of_their_variables(words: str) -> None:
+    for option in COMMANDS[words].params:
+        if isinstance(option, click.Option):
+            assert not option.multiple or "repeated" in (option.help or "")
+            assert not option.envvar or option.show_envvar

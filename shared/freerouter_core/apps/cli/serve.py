@@ -34,6 +34,7 @@ map_option = click.option(
     multiple=True,
     metavar="PATTERN=MODEL",
     envvar="FREEROUTER_SERVE_MAP",
+    show_envvar=True,
     help="What a client's name of a model means, such as 'gpt-*=auto'. May be repeated.",
 )
 max_wait_option = click.option(
@@ -71,6 +72,7 @@ _ACCESS = (
         "tokens",
         multiple=True,
         envvar="FREEROUTER_SERVE_TOKEN",
+        show_envvar=True,
         help="Bearer token that callers must send. May be repeated: one for each caller.",
     ),
     click.option(
@@ -83,6 +85,7 @@ _ACCESS = (
         "hosts",
         multiple=True,
         envvar="FREEROUTER_SERVE_HOSTS",
+        show_envvar=True,
         help="A further host name to answer to, such as host.docker.internal. May be repeated.",
     ),
     click.option(
@@ -90,7 +93,8 @@ _ACCESS = (
         "origins",
         multiple=True,
         envvar="FREEROUTER_SERVE_ORIGINS",
-        help="A site or an app whose pages may send requests, such as app://obsidian.md.",
+        show_envvar=True,
+        help="A site or app whose pages may send requests, as app://obsidian.md. May be repeated.",
     ),
 )
 
@@ -130,6 +134,7 @@ def check_token(host: str, tokens: tuple[str, ...], *, no_token: bool) -> None:
     multiple=True,
     metavar="HOST",
     envvar="FREEROUTER_SERVE_MEDIA_HOSTS",
+    show_envvar=True,
     help="A host inside your network that pictures and files may be at; '*': any. May be repeated.",
 )
 @click.option(
