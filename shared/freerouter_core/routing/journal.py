@@ -76,7 +76,8 @@ class Journal:
             self.add(event.at, replace(event, fault=fault, partial=partial))
         else:
             answer = redact_answer(event.answer, attempt.account, with_text=True)
-            self.add(event.at, replace(event, answer=answer))
+            clean = event if answer is event.answer else replace(event, answer=answer)
+            self.add(event.at, clean)
 
     def attempted(
         self, attempt: s.Attempt, fault: Fault | str | None, sent: float, now: float

@@ -29,7 +29,7 @@ def told_cost(said: JsonMapping) -> float | None:
     stated = [_usd(said[name]) for name in _COSTS if name in said]
     if said.get("is_byok") is True:
         stated.append(_usd(as_mapping(said.get("cost_details")).get("upstream_inference_cost")))
-    return max((usd for usd in stated if usd is not None), default=None)
+    return max([usd for usd in stated if usd is not None], default=None)
 
 
 def told_usage(body: JsonMapping, choice: JsonMapping, before: Json | None = None) -> Json | None:
@@ -40,10 +40,10 @@ def told_usage(body: JsonMapping, choice: JsonMapping, before: Json | None = Non
     if _TELLING.isdisjoint(body) and "usage" not in choice:
         return before
     said = body.get("usage")
-    if not isinstance(said, Mapping):
+    if not isinstance(said, (dict, Mapping)):
         said = choice.get("usage")
-    usage = dict(said) if isinstance(said, Mapping) else before
-    spent = max(told_cost(part) or 0.0 for part in (before or {}, body))
+    usage = dict(said) if isinstance(said, (dict, Mapping)) else before
+    spent = max(told_cost(before or {}) or 0.0, told_cost(body) or 0.0)
     if spent > (told_cost(usage or {}) or 0.0):
         usage = {**(usage or {}), "cost": spent}
     return usage
@@ -51,12 +51,10 @@ def told_usage(body: JsonMapping, choice: JsonMapping, before: Json | None = Non
 
 def _usd(value: object) -> float | None:
     """A number, a text with one, or the total of an object that has its parts."""
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    if isinstance(value, Mapping):
-        return _total(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+    if isinstance(value, bool):
         return None
+    if not isinstance(value, (int, float, str)):
+        return _total(value) if isinstance(value, Mapping) else None
     if isinstance(value, str):
         value = value.strip("$ USDusd")
     try:

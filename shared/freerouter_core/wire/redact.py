@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from ..catalogue.addresses import split_address
@@ -80,10 +81,7 @@ def redact_answer(answer: Answer, account: Account, *, with_text: bool = False) 
             refusal=redact(answer.refusal, account),
             tool_calls=calls,
         )
-    said: list[str] = []
-    for name in _METADATA:
-        _collect(getattr(answer, name), said)
-    if not _suspicious("\n".join(said), secrets):
+    if not _suspicious(_texts_in(_metadata_of(answer)), secrets):
         return answer
     changes: dict[str, Any] = {}
     for name in _METADATA:
@@ -98,9 +96,7 @@ def redact_delta(delta: Delta, account: Account) -> Delta:
     if not (delta.reasoning or delta.reasoning_details):
         return delta
     secrets = _secrets_of(account)
-    said = [delta.reasoning]
-    _collect(delta.reasoning_details, said)
-    if not _suspicious("\n".join(said), secrets):
+    if not _suspicious(_texts_in((delta.reasoning, delta.reasoning_details)), secrets):
         return delta
     return replace(
         delta,
@@ -125,6 +121,7 @@ _METADATA = (
 )
 """What an answer has besides text, refusal and calls. A model cannot know the key, so what quotes
 it there is the server."""
+_metadata_of = attrgetter(*_METADATA)
 
 
 class _Secrets:
@@ -145,6 +142,8 @@ class _Secrets:
             for value in values
             if len(value) >= _MIN_PART and value == value.translate(_SEPARATORS)
         )
+        self.whole = tuple(value for value, _ in self.pieces)
+        """What would be found if what may stand between its pieces were not there."""
 
 
 def _grams(form: str) -> tuple[str, ...]:
@@ -193,31 +192,37 @@ _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 
 def _suspicious(text: str, secrets: _Secrets) -> bool:
     """Whether a text may hold a secret: a quick look, for the many that do not."""
-    for needle in secrets.needles:
-        if needle in text:
-            return True
+    if any(map(text.__contains__, secrets.needles)):
+        return True
     if len(text) >= _LONG:
         return False
     joined = text.translate(_SEPARATORS)
-    return any(value in joined for value, _ in secrets.pieces)
+    return any(map(joined.__contains__, secrets.whole))
 
 
-def _collect(value: Any, said: list[str], depth: int = 0) -> None:
-    """Add all texts of a JSON value, but none that is too short to hold a secret."""
-    if isinstance(value, str):
-        if len(value) >= _MIN_SECRET:
-            said.append(value)
-    elif value is None or isinstance(value, (int, float)):
-        return  # most values are: said first, as it is quick to tell
-    elif isinstance(value, (dict, Mapping)) and depth <= _MAX_DEPTH:
-        for name, item in value.items():
-            _collect(name, said, depth + 1)
-            _collect(item, said, depth + 1)
-    elif isinstance(value, list | tuple) and depth <= _MAX_DEPTH:
-        for item in value:
-            _collect(item, said, depth + 1)
-    else:  # too deep, or no JSON
-        said.append(str(value))
+def _texts_in(values: Sequence[object]) -> str:
+    """All texts of JSON values in one, but none that is too short to hold a secret."""
+    said: list[str] = []
+    level = values
+    for _ in range(_MAX_DEPTH + 1):
+        below: list[object] = []
+        for value in level:
+            if isinstance(value, str):
+                if len(value) >= _MIN_SECRET:
+                    said.append(value)
+            elif value is None or isinstance(value, (int, float)):
+                continue  # most values are: said first, as it is quick to tell
+            elif isinstance(value, (dict, Mapping)):
+                below += value
+                below += value.values()
+            elif isinstance(value, (list, tuple)):
+                below += value
+            else:  # no JSON
+                said.append(str(value))
+        if not below:
+            return "\n".join(said)
+        level = below
+    return "\n".join((*said, *map(str, level)))  # what is too deep is looked through as it prints
 
 
 def _without(text: str, secrets: _Secrets) -> str:
