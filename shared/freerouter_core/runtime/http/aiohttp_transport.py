@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..loop.os_threads import gevent_patched, start_thread
+from .headers import Headers
 
 if TYPE_CHECKING:
     import aiohttp
@@ -110,7 +111,7 @@ class AiohttpPool:
         self,
         method: str,
         url: str,
-        headers: list[tuple[str, str]],
+        headers: Headers,
         content: bytes | None,
         tls: ssl.SSLContext | Literal[False],
     ) -> AiohttpResponse:
@@ -139,7 +140,7 @@ class AiohttpPool:
         session: aiohttp.ClientSession,
         method: str,
         url: str,
-        headers: list[tuple[str, str]],
+        headers: Headers,
         content: bytes | None,
         tls: ssl.SSLContext | Literal[False],
     ) -> AiohttpResponse:

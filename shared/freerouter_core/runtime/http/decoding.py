@@ -7,7 +7,7 @@ One in another encoding was not asked for, and is refused.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 ACCEPT_ENCODING = "gzip, deflate"
 PIECE = 8_192
@@ -24,6 +24,9 @@ class Decoder:
     """The body of one response in pieces of at most `PIECE` bytes. `encoding`: Content-Encoding."""
 
     def __init__(self, encoding: str) -> None:
+        self._is_plain = not encoding
+        if self._is_plain:
+            return
         names = [name.strip().lower() for name in encoding.split(",")]
         names = [name for name in names if name not in ("", "identity")]
         if len(names) > 1 or not set(names) <= {"gzip", "x-gzip", "deflate"}:
@@ -33,11 +36,15 @@ class Decoder:
             self._zlib = zlib.decompressobj(_AUTO)
         self._may_be_bare = names == ["deflate"]
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
+    def pieces(self, data: bytes) -> Iterable[bytes]:
         """The decoded pieces of the next bytes, one at a time. Raises `Undecodable`."""
-        if self._is_plain:
-            yield from (data[at : at + PIECE] for at in range(0, len(data), PIECE))
-            return
+        if not self._is_plain:
+            return self._decoded_pieces(data)
+        if len(data) <= PIECE:
+            return (data,) if data else ()
+        return (data[at : at + PIECE] for at in range(0, len(data), PIECE))
+
+    def _decoded_pieces(self, data: bytes) -> Iterator[bytes]:
         while data:
             piece = self._decoded(data)
             if piece:

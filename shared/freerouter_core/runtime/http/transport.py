@@ -12,29 +12,26 @@ address it belongs to and nowhere else.
 from __future__ import annotations
 
 import asyncio
-import base64
 import errno
 import os
 import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
-from urllib.parse import unquote
+from typing import Literal, NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
 
-from ..._version import __version__
-from ...catalogue.addresses import join_address, split_address, without_userinfo
+from ...catalogue.addresses import join_address, without_userinfo
 from ...catalogue.providers import Account
 from ...errors import BadSetting
 from . import aiohttp_transport
 from .aiohttp_transport import AiohttpPool, AiohttpResponse
-from .decoding import ACCEPT_ENCODING, PIECE, Decoder, Undecodable
+from .decoding import PIECE, Decoder, Undecodable
+from .headers import Headers, headers_of
 
 HttpClient = httpx.AsyncClient | httpx.AsyncBaseTransport
 """What a user may hand in to send requests with."""
@@ -139,6 +136,47 @@ class Response:
         return bytes(body)
 
 
+class Target(NamedTuple):
+    """Where a request goes: its URL, parsed and as text, and the origin."""
+
+    url: httpx.URL
+    text: str
+    origin: str
+
+
+class Exchange:
+    """One request and its response. `async with` sends it, and closes the response.
+
+    A class, because every request makes one: a generator would cost four times as much.
+    """
+
+    def __init__(
+        self, transport: Transport, account: Account, method: str, path: str, content: bytes | None
+    ) -> None:
+        self._transport, self._account, self._method = transport, account, method
+        self._content = content
+        self._target = transport.target(join_address(account.base_url, path))
+
+    async def __aenter__(self) -> Response:
+        transport, target = self._transport, self._target
+        self._sender = transport.take_sender(target)
+        try:
+            headers = headers_of(self._account, with_body=self._content is not None)
+            self._response = await transport.send(
+                self._sender, self._method, target, headers, self._content
+            )
+        except BaseException as error:
+            await transport.keep(target, self._sender)
+            if isinstance(error, Exception):
+                raise _failure(error) from None
+            raise
+        return Response(self._response)
+
+    async def __aexit__(self, *raised: object) -> None:
+        await _quietly(self._response.close())
+        await self._transport.keep(self._target, self._sender)
+
+
 class Transport:
     """Sends requests for accounts, for one event loop.
 
@@ -152,46 +190,18 @@ class Transport:
         """By origin: when each became idle, the oldest first."""
         self._aiohttp: AiohttpPool | None = None
         self._ssl: ssl.SSLContext | None = None
-        self._urls: dict[str, httpx.URL] = {}
+        self._targets: dict[str, Target] = {}
+        """By their addresses."""
         self._proxies: dict[str, httpx.Proxy | None] = {}
 
-    @asynccontextmanager
-    async def open(
+    def open(
         self, account: Account, method: str, path: str, content: bytes | None = None
-    ) -> AsyncIterator[Response]:
-        """Send a request. Yields the response once its headers are here.
+    ) -> Exchange:
+        """A request to be sent by `async with`, which gives its response.
 
         `path`: below the account's base URL, or a whole URL. Raises `TransportFailed`.
         """
-        url = self._url(join_address(account.base_url, path))
-        sender = self._sender(url)
-        response: _HttpxResponse | AiohttpResponse | None = None
-        try:
-            try:
-                if isinstance(sender, AiohttpPool):
-                    response = await sender.send(
-                        method,
-                        str(url),
-                        headers_of(account, content is not None),
-                        content,
-                        self._tls(url),
-                    )
-                else:
-                    request = httpx.Request(
-                        method,
-                        url,
-                        headers=headers_of(account, content is not None),
-                        content=content,
-                        extensions={"timeout": _TIMEOUT},
-                    )
-                    response = _HttpxResponse(await _send(sender, request))
-            except Exception as error:
-                raise _failure(error) from None
-            yield Response(response)
-        finally:
-            if response is not None:
-                await _quietly(response.close())
-            await self._keep(url, sender)
+        return Exchange(self, account, method, path, content)
 
     async def close(self) -> None:
         """Close idle connections. A client of the user's own stays open."""
@@ -202,6 +212,26 @@ class Transport:
                 await _quietly(transport.aclose())
         self._idle.clear()
 
+    async def send(
+        self,
+        sender: HttpClient | AiohttpPool,
+        method: str,
+        target: Target,
+        headers: Headers,
+        content: bytes | None,
+    ) -> _HttpxResponse | AiohttpResponse:
+        """The response of `sender`, once its headers are here."""
+        if isinstance(sender, AiohttpPool):
+            return await sender.send(method, target.text, headers, content, self._tls(target.url))
+        request = httpx.Request(
+            method,
+            target.url,
+            headers=headers,
+            content=content,
+            extensions={"timeout": _TIMEOUT},
+        )
+        return _HttpxResponse(await _send(sender, request))
+
     def _tls(self, url: httpx.URL) -> ssl.SSLContext | Literal[False]:
         """The TLS context, with the CA settings that httpx takes from the environment."""
         if url.scheme != "https":
@@ -210,11 +240,11 @@ class Transport:
             self._ssl = httpx.create_ssl_context()  # 15 ms: once, and only for TLS
         return self._ssl
 
-    def _sender(self, url: httpx.URL) -> HttpClient | AiohttpPool:
-        """What sends a request to `url`."""
+    def take_sender(self, target: Target) -> HttpClient | AiohttpPool:
+        """What sends a request there. `keep` gives it back."""
         if self._client is not None:
             return self._client
-        origin = _origin(url)
+        url, origin = target.url, target.origin
         if origin not in self._proxies:  # read once, as httpx does
             self._proxies[origin] = _proxy(url)
         proxy = self._proxies[origin]
@@ -239,50 +269,26 @@ class Transport:
         except ImportError:
             raise TransportFailed("connect", _NO_SOCKS) from None
 
-    async def _keep(self, url: httpx.URL, sender: HttpClient | AiohttpPool) -> None:
+    async def keep(self, target: Target, sender: HttpClient | AiohttpPool) -> None:
         """Keep a connection of our own for the next request; close those idle for too long."""
         if sender is self._client or not isinstance(sender, httpx.AsyncHTTPTransport):
             return
         now = time.monotonic()
-        idle = self._idle.setdefault(_origin(url), [])
+        idle = self._idle.setdefault(target.origin, [])
         idle.append((now, sender))
         while len(idle) > MAX_IDLE or (idle and idle[0][0] < now - IDLE_TIMEOUT):
             await _quietly(idle.pop(0)[1].aclose())
 
-    def _url(self, text: str) -> httpx.URL:
-        url = self._urls.get(text)
-        if url is None:
+    def target(self, address: str) -> Target:
+        """The target of an address, which is parsed once. Raises `TransportFailed`."""
+        target = self._targets.get(address)
+        if target is None:
             try:
-                url = self._urls[text] = httpx.URL(without_userinfo(text))
+                url = httpx.URL(without_userinfo(address))
             except httpx.InvalidURL:
                 raise TransportFailed("protocol", "base_url is not a URL") from None
-        return url
-
-
-async def _send(sender: HttpClient, request: httpx.Request) -> httpx.Response:
-    if isinstance(sender, httpx.AsyncClient):
-        return await sender.send(request, stream=True, follow_redirects=False)
-    return await sender.handle_async_request(request)
-
-
-def headers_of(account: Account, with_body: bool) -> list[tuple[str, str]]:
-    """The headers of a request to `account`. The user's own override the others."""
-    headers = {
-        "accept": "application/json, text/event-stream",
-        "accept-encoding": ACCEPT_ENCODING,
-        "user-agent": f"freerouter/{__version__}",
-    }
-    if with_body:
-        headers["content-type"] = "application/json"
-    if account.key:
-        headers["authorization"] = f"Bearer {account.key}"
-    elif "@" in account.base_url and (parts := split_address(account.base_url)) is not None:
-        login = base64.b64encode(unquote(parts.userinfo).encode()).decode()
-        headers["authorization"] = f"Basic {login}"
-    if account.dialect == "openrouter":
-        headers["x-title"] = "FreeRouter"
-    headers |= {name.lower(): value for name, value in account.headers}
-    return list(headers.items())
+            target = self._targets[address] = Target(url, str(url), _origin(url))
+        return target
 
 
 def check_client(client: object) -> None:
@@ -325,9 +331,10 @@ def _patched() -> bool:
         httpx.AsyncHTTPTransport.handle_async_request,
         httpcore.AsyncConnectionPool.handle_async_request,
     )
-    return not all(
-        getattr(method, "__module__", "").startswith(("httpx.", "httpcore.")) for method in methods
-    )
+    for method in methods:
+        if not getattr(method, "__module__", "").startswith(("httpx.", "httpcore.")):
+            return True
+    return False
 
 
 def _failure(error: Exception) -> TransportFailed:
@@ -371,6 +378,12 @@ def _is_out_of_files() -> bool:
             return False
     except OSError as error:
         return error.errno in _NO_SOCKET
+
+
+async def _send(sender: HttpClient, request: httpx.Request) -> httpx.Response:
+    if isinstance(sender, httpx.AsyncClient):
+        return await sender.send(request, stream=True, follow_redirects=False)
+    return await sender.handle_async_request(request)
 
 
 async def _quietly(closing: Awaitable[None]) -> None:
