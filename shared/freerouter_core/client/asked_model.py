@@ -43,6 +43,8 @@ class AskedModel:
 
     def told(self, outcome: Outcome, catalogue: Catalogue, runtime: Runtime) -> None:
         """Warn once if another model answered because this one cannot be used."""
+        if not self.name:
+            return
         answering = outcome.attempt.model.id.casefold()  # providers accept names in any case
         if answering in (self.name.casefold(), self.model_id.casefold()):
             return
@@ -74,6 +76,10 @@ class AskedModel:
     def _suggestion(self, catalogue: Catalogue, before: str) -> str:
         nearest = nearest_free(self.name, catalogue)
         return "" if nearest is None else f"{before}did you mean {nearest!r}?"
+
+
+NOBODY = AskedModel("")
+"""What a request asks for that names no model."""
 
 
 def check_free(names: Iterable[str], catalogue: Catalogue, accounts: Mapping[str, Account]) -> None:

@@ -37,6 +37,8 @@ class Context:
         self.own_runtime = runtime
         self._resolved: Resolved | None = None
         self._reuse: ReusePolicy | None = None
+        self._opened = ""
+        """The name of the runtime that was told where to keep its state."""
 
     def with_options(self, **options: Any) -> Context:
         """This context with other arguments of `Router`. Raises `BadSetting`."""
@@ -90,9 +92,12 @@ class Context:
     async def opened(self, left: float | None = None) -> Resolved:
         """`resolved`, after the state that other processes share has been read, or after `left`
         seconds."""
-        self.open_state()
-        await self.runtime.state_sync.pull(left)
-        return self.resolved
+        runtime, resolved = self.runtime, self.resolved
+        if self._opened != runtime.name:
+            self.open_state()
+            self._opened = runtime.name
+        await runtime.state_sync.pull(left)
+        return resolved
 
     def open_state(self) -> None:
         """Let the runtime keep its state where the settings say. A simulated world keeps none."""

@@ -29,7 +29,7 @@ from ..wire.answer import Answer
 from ..wire.embeddings import EmbedRequest
 from ..wire.request import ChatRequest
 from ..wire.rerank import RerankRequest
-from .asked_model import AskedModel
+from .asked_model import NOBODY
 from .context import Context
 
 SUGGESTION_WAIT = 1.0
@@ -39,6 +39,7 @@ Left = Callable[[], float | None]
 """Seconds left of the caller's timeout; None: there is none."""
 GuardCheck = Callable[[Answer, str], Ruling] | None
 """What judges answers; None: nothing does."""
+_NO_MODELS = Catalogue()
 
 
 class OperationRun(ABC, Generic[RequestT]):
@@ -51,8 +52,8 @@ class OperationRun(ABC, Generic[RequestT]):
         self.started = self.runtime.clock.now()
         self.memory = self._memory()
         self.journal = Journal(started=self.started, number=self.runtime.next_number())
-        self.asked = AskedModel("")
-        self.catalogue = Catalogue()
+        self.asked = NOBODY
+        self.catalogue = _NO_MODELS
 
     # -- what differs between kinds of requests -------------------------------------------------
 
@@ -99,7 +100,8 @@ class OperationRun(ABC, Generic[RequestT]):
         memory, label = self.memory, self.request.label
         try:
             outcome = await self._answer()
-            outcome = replace(outcome, asked_for=self.asked.name)
+            if self.asked.name:
+                outcome = replace(outcome, asked_for=self.asked.name)
             self.asked.told(outcome, self.catalogue, self.runtime)
         except asyncio.CancelledError:
             seconds, trace = self._trace()
@@ -196,7 +198,9 @@ class OperationRun(ABC, Generic[RequestT]):
             flags=flags,
             congestion=runtime.congestion(accounts.values(), lane),
         )
-        plan = replace(plan, full=runtime.full_limits(plan))
+        full = runtime.full_limits(plan)
+        if full:
+            plan = replace(plan, full=full)
         return await Driver(runtime, plan, self.journal, self.show, context.transport).run()
 
 

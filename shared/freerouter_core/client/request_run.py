@@ -18,7 +18,7 @@ from ..runtime.stream_output import Show
 from ..wire.history import readable
 from ..wire.json_values import Json
 from ..wire.request import ChatRequest
-from .asked_model import AskedModel, check_free
+from .asked_model import NOBODY, AskedModel, check_free
 from .context import Context
 from .custom_strategy import apply_strategy
 from .operation_run import GuardCheck, Left, OperationRun
@@ -105,7 +105,7 @@ class RequestRun(OperationRun[ChatRequest]):
 def _asked(policy: Policy, catalogue: Catalogue, accounts: Mapping[str, Account]) -> AskedModel:
     """The model that is to be asked first, if somebody named one."""
     if not policy.preferred:
-        return AskedModel("")
+        return NOBODY
     name = policy.preferred[0]
     model = find_named(name, catalogue, accounts)
     return AskedModel(name, "" if model is None else model.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..catalogue.providers import Account
 from ..checks import Unset
@@ -47,7 +48,7 @@ class Resolved:
     answer_cache: AnswerCache | None = None
     pace: Pace = "even"
 
-    @property
+    @cached_property
     def may_charge(self) -> bool:
         """Whether requests may ask for what could cost money: the caller has allowed it, or every
         server is the caller's own and charges for nothing."""

@@ -154,11 +154,12 @@ class Router(RouterReports, RouterBulk, RouterTexts, RouterOpenAI):
     def chat(self, request: Prompt) -> Outcome:
         """Return an answer. Raises an error of the `FreeRouterError` tree."""
         run = self._run_of(request)
-        return run.at_once() or self._runtime.call(run)
+        return run.at_once() or run.runtime.call(run)
 
     async def achat(self, request: Prompt) -> Outcome:
         """Return an answer, from any event loop."""
-        return await self._runtime.acall(self._run_of(request))
+        run = self._run_of(request)
+        return await run.runtime.acall(run)
 
     def stream(self, request: Prompt) -> Stream:
         """Return the answer as it comes. Errors are raised while it is read."""

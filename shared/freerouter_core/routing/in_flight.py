@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from .candidates import Candidate
 from .congestion import FREE, Congestion
@@ -66,6 +67,9 @@ class InFlight:
         )
 
 
+_is_overdue = attrgetter("overdue")
+
+
 class Flights:
     """The attempts of one request under way, in the order they were sent."""
 
@@ -90,7 +94,7 @@ class Flights:
     @property
     def all_overdue(self) -> bool:
         """Whether each is overdue; true if there is none."""
-        return all(flight.overdue for flight in self._flights)
+        return all(map(_is_overdue, self._flights))
 
     @property
     def hedge_at(self) -> float:
@@ -122,21 +126,27 @@ class Flights:
     @property
     def speak(self) -> bool:
         """Whether one has sent a token: the wait for the first is over."""
-        return any(flight.token_at is not None for flight in self._flights)
+        for flight in self._flights:  # noqa: SIM110  # a generator costs more than one attempt
+            if flight.token_at is not None:
+                return True
+        return False
 
     @property
     def model_ids(self) -> frozenset[str]:
         """The ids of the models that were asked."""
-        return frozenset(flight.candidate.model.id for flight in self._flights)
+        return frozenset([flight.candidate.model.id for flight in self._flights])
 
     @property
     def scopes(self) -> frozenset[str]:
         """The scopes of the accounts that were asked."""
-        return frozenset(flight.candidate.account.scope for flight in self._flights)
+        return frozenset([flight.candidate.account.scope for flight in self._flights])
 
     def find(self, number: int) -> InFlight | None:
         """The attempt of this number; None: it is not under way any more."""
-        return next((f for f in self._flights if f.attempt.number == number), None)
+        for flight in self._flights:
+            if flight.attempt.number == number:
+                return flight
+        return None
 
     def launch(self, candidate: Candidate, attempt: Attempt, plan: Plan, now: float) -> None:
         """An attempt is on its way: count it wherever attempts are counted."""

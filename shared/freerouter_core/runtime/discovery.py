@@ -105,9 +105,10 @@ class Discovery:
             stale = source.models is None or now - source.fetched >= refresh
             if not stale:
                 self.stats["avoided"] += 1
+                continue
             none_known = all(self._source(other).models is None for other in accounts)
             allowed = now >= source.not_before or (none_known and required)
-            if stale and source.task is None and allowed:
+            if source.task is None and allowed:
                 self._start_fetch(account, source, transport_of(account))
             if source.models is None and source.task is not None:
                 missing.append((account, source, source.task))
@@ -117,8 +118,11 @@ class Discovery:
 
     def pending(self, accounts: Iterable[Account]) -> bool:
         """Whether the first list of an account is on its way."""
-        sources = map(self._source, accounts)
-        return any(source.models is None and source.task is not None for source in sources)
+        for account in accounts:
+            source = self._source(account)
+            if source.models is None and source.task is not None:
+                return True
+        return False
 
     async def next_list(self, accounts: Iterable[Account]) -> tuple[Catalogue, bool]:
         """Wait until a first list has come or failed: (all models then, whether more may come)."""
@@ -157,7 +161,11 @@ class Discovery:
             source.task = None
 
     def _source(self, account: Account) -> _Source:
-        return self._sources.setdefault(_key(account), _Source())
+        key = _key(account)
+        source = self._sources.get(key)
+        if source is None:
+            source = self._sources[key] = _Source()
+        return source
 
     # -- waiting for first lists --------------------------------------------------------------
 
@@ -278,12 +286,12 @@ class Discovery:
         self._emit(ModelsFetched(account.provider, len(models), free, age))
 
     def _merge(self, accounts: list[Account], *, required: bool) -> Catalogue:
-        sources = [self._source(account) for account in accounts]
+        key = tuple(map(_key, accounts))
+        sources = [self._sources[one] for one in key]
         with_lists = [source for source in sources if source.models is not None]
         if required and accounts and not with_lists:
             raise self._unavailable(accounts)
-        key = tuple(map(_key, accounts))
-        stamps = tuple(source.fetched for source in sources)
+        stamps = tuple([source.fetched for source in sources])
         cached = self._merged.get(key)
         if cached is not None and cached[0] == stamps:
             return cached[1]

@@ -8,7 +8,6 @@ keeps no answers is asked at once.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
 from dataclasses import replace
 from functools import partial
@@ -82,8 +81,10 @@ class CachedRun:
 
     def _look(self) -> None:
         self._looked = True
-        with contextlib.suppress(FreeRouterError):  # asking raises it, and tells observers
+        try:
             self._lookup = self.context.lookup(self.request)
+        except FreeRouterError:  # asking raises it, and tells observers
+            return
 
     async def _ask(self, request: ChatRequest, show: Show | None) -> Outcome:
         read = None if self._lookup is None else self._lookup.read

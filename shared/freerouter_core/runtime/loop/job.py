@@ -129,8 +129,10 @@ class Job(Generic[T]):
                 self.value = task.result()
         self.done = True
         self.task = None
-        with contextlib.suppress(RuntimeError):  # the caller's loop is closed: nobody waits
+        try:
             self.notify()
+        except RuntimeError:  # the caller's loop is closed: nobody waits
+            return
 
     def cancel(self) -> None:
         """Stop the work, from any thread. Its outcome no longer matters."""
