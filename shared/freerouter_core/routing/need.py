@@ -173,7 +173,7 @@ def need_of(request: ChatRequest, task: str | None = None) -> Need:
         tools=bool(request.tools) and request.tool_choice != "none",
         tool_choice=bool(request.must_call),
         structured=structured is not None,
-        logprobs=any(request.parameters.get(name) for name in ("logprobs", "top_logprobs")),
+        logprobs=bool(request.parameters.get("logprobs") or request.parameters.get("top_logprobs")),
         task=analyse(asked(request.messages), tokens).task if task == "auto" else task,
         after_tool=bool(request.messages) and request.messages[-1].get("role") == "tool",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, TypeAlias
 
@@ -95,7 +94,7 @@ def read_answer(body: object, requested_model: str = "") -> Answer:
     An error inside a 200 is put into `Answer.error`. A body that holds neither is an empty answer.
     """
     body = answer_in(body)
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         error = {"message": "the response is no JSON object"}
         return Answer(model=requested_model, error=error)
     choice = _first_choice(body)
@@ -119,11 +118,11 @@ def read_answer(body: object, requested_model: str = "") -> Answer:
         native_finish_reason=native,
         usage=told_usage(body, choice),
         model=str(body.get("model") or requested_model),
-        upstream="" if isinstance(upstream, Mapping) else str(upstream or ""),
+        upstream="" if isinstance(upstream, dict) else str(upstream or ""),
         id=answer_id,
         annotations=as_dicts(message.get("annotations")),
         images=as_dicts(message.get("images")),
-        audio=dict(audio) if isinstance(audio, Mapping) else None,
+        audio=dict(audio) if isinstance(audio, dict) else None,
         error=_error_in(body, choice),
         logprobs=logprobs_in(choice),
     )
@@ -132,11 +131,13 @@ def read_answer(body: object, requested_model: str = "") -> Answer:
 def logprobs_in(choice: JsonMapping) -> Json | None:
     """The logprobs of a choice; None: it has none."""
     logprobs = choice.get("logprobs")
-    return dict(logprobs) if isinstance(logprobs, Mapping) and logprobs.get("content") else None
+    return dict(logprobs) if isinstance(logprobs, dict) and logprobs.get("content") else None
 
 
 def _is_long(calls: object) -> bool:
     """Whether there are more tool calls than an honest answer has, or longer ones."""
+    if not calls:
+        return False
     calls = as_dicts(calls)
     sizes = (len(str(as_mapping(call.get("function")).get("arguments"))) for call in calls)
     return len(calls) > MAX_CALLS or sum(sizes) > MAX_TEXT

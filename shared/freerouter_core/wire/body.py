@@ -10,6 +10,7 @@ from ..catalogue.model import Model
 from ..catalogue.providers import Account
 from .content import MEDIA, in_words, joined
 from .json_values import Json
+from .message import is_text
 from .paid import FREE_FIELDS, write_preferences
 from .quirks import DROPPABLE, Quirk, lacks_of, quirks_of
 from .reasoning import ReasoningSetting, turns_reasoning_off, write_reasoning
@@ -33,8 +34,10 @@ def build_body(
     quirks = quirks_of(model.wire_name, account.provider, model.lacks)
     model = _known(model, account)
     lacks = model.lacks
-    messages = _with_words_for_media(request.messages, model, account)
-    messages = _without_foreign_reasoning(messages, model, _reasoning_kept(quirks, account))
+    messages, only_texts = request.messages, all(map(is_text, request.messages))
+    if not only_texts:
+        messages = _with_words_for_media(messages, model, account)
+        messages = _without_foreign_reasoning(messages, model, _reasoning_kept(quirks, account))
     # Some refuse a beginning that ends with whitespace (BerriAI/litellm#2438).
     prefill = (terms.prefill or "").rstrip()
     if prefill:
@@ -50,7 +53,7 @@ def build_body(
     body.update(_further_fields(request.extra_body, terms.free_only))
     if account.dialect == "openrouter":
         # A file among further messages may have any spelling.
-        has_file = "messages" in request.extra_body or _has_file(messages)
+        has_file = "messages" in request.extra_body or (not only_texts and _has_file(messages))
         if terms.free_only and has_file and "plugins" not in body:
             body["plugins"] = [_free_parser(model)]
         write_preferences(body, terms)

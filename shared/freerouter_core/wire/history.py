@@ -27,7 +27,7 @@ from .foreign_calls import (
     ui_results_in,
 )
 from .json_values import Json, JsonMapping, as_dicts
-from .message import reasoning_of, text_of
+from .message import is_text, reasoning_of, text_of
 from .request import ChatRequest
 from .tool_definitions import only_allowed, read_choice, read_parallel, read_tools
 from .tool_pairing import pair_tool_calls
@@ -43,8 +43,6 @@ _ROLES = {
     "assistant": "assistant", "ai": "assistant", "model": "assistant", "chatbot": "assistant",
     "tool": "tool", "function": "tool",
 }  # fmt: skip
-_PLAIN = frozenset({"role", "content"})
-_WIRE_ROLES = frozenset({"system", "user", "assistant"})
 
 
 def read_messages(messages: Sequence[JsonMapping]) -> list[Json]:
@@ -54,6 +52,8 @@ def read_messages(messages: Sequence[JsonMapping]) -> list[Json]:
     """
     if isinstance(messages, (str, bytes)) or not messages:
         raise _no_messages()
+    if all(map(_is_spoken, messages)):
+        return [dict(message) for message in messages]  # the common case: nothing is to be read
     read: list[Json] = []
     for message in messages:
         if not isinstance(message, Mapping):
@@ -117,10 +117,15 @@ def _first_filled(first: object, second: object) -> object:
 # -- one message -----------------------------------------------------------------------------------
 
 
+def _is_spoken(message: JsonMapping) -> bool:
+    """Whether a message is a role and a text in the wire's form, and not empty."""
+    return is_text(message) and bool(str(message["content"]).strip())
+
+
 def _read(message: JsonMapping) -> list[Json]:
+    if is_text(message):
+        return [dict(message)]
     role, content = message.get("role"), message.get("content")
-    if message.keys() == _PLAIN and role in _WIRE_ROLES and isinstance(content, str):
-        return [dict(message)]  # the common case
     kind = message.get("type")
     if role is None and kind in _ROLES and (content is not None or "data" in message):
         inner = message.get("data")  # LangChain's messages, dumped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 Json = dict[str, Any]
@@ -38,14 +38,19 @@ def unwritable(value: object, path: str = "", depth: int = 0) -> str | None:
         return None if math.isfinite(value) else path or str(value)
     if depth > _MAX_DEPTH:
         return path
-    if isinstance(value, Mapping):
-        named = ((f"{path}.{key}" if path else str(key), item) for key, item in value.items())
-    elif isinstance(value, (list, tuple)):
-        named = ((f"{path}[{n}]", item) for n, item in enumerate(value))
-    else:
-        return path or type(value).__name__
-    found = (unwritable(item, name, depth + 1) for name, item in named)
-    return next((name for name in found if name is not None), None)
+    if isinstance(value, (dict, Mapping)):
+        for key, item in value.items():
+            found = unwritable(item, f"{path}.{key}" if path else str(key), depth + 1)
+            if found is not None:
+                return found
+        return None
+    if isinstance(value, (list, tuple)):
+        for n, item in enumerate(value):
+            found = unwritable(item, f"{path}[{n}]", depth + 1)
+            if found is not None:
+                return found
+        return None
+    return path or type(value).__name__
 
 
 def is_larger(value: object, most: int) -> bool:
@@ -56,10 +61,10 @@ def is_larger(value: object, most: int) -> bool:
         item = stack.pop()
         if type(item) in _PLAIN:
             continue
-        if isinstance(item, Mapping):
-            children: Collection[object] = item.values()
-        elif isinstance(item, (list, tuple)):
-            children = item
+        if isinstance(item, (list, tuple)):
+            children: Collection[object] = item
+        elif isinstance(item, (dict, Mapping)):
+            children = item.values()
         else:
             continue
         left -= len(children)
@@ -128,33 +133,33 @@ def _count(text: str | bytes | bytearray, characters: str) -> int:
     """How often those characters stand in the text."""
     if isinstance(text, str):
         return sum(map(text.count, characters))
-    return sum(text.count(character.encode()) for character in characters)
+    return sum(map(text.count, characters.encode()))  # bytes count a number as that byte
 
 
 _PLAIN = frozenset({float, int, str, bool, type(None)})
 """Types of what holds nothing: an answer of vectors has a hundred thousand such values."""
+_HOLDERS = (dict, list, tuple, Mapping)
+"""Types of what holds values. `Mapping` alone would do for `dict`, but is slow to tell."""
 
 
 def is_deep(value: object, depth: int = MAX_DEPTH) -> bool:
     """Whether arrays and objects stand inside each other more than `depth` levels deep."""
+    # By identity, because a caller's value may hold the same part twice, or hold itself.
     level = {id(value): value}
     for _ in range(depth):
-        # By identity, because a caller's value may hold the same part twice, or hold itself.
-        level = {
-            id(child): child
-            for item in level.values()
-            for child in _children(item)
-            if type(child) not in _PLAIN and isinstance(child, (Mapping, list, tuple))
-        }
-        if not level:
+        below: dict[int, object] = {}
+        for item in level.values():
+            if isinstance(item, (list, tuple)):
+                children: Collection[object] = item
+            else:
+                children = item.values() if isinstance(item, (dict, Mapping)) else ()
+            for child in children:
+                if type(child) not in _PLAIN and isinstance(child, _HOLDERS):
+                    below[id(child)] = child
+        if not below:
             return False
+        level = below
     return True
-
-
-def _children(value: object) -> Iterable[object]:
-    if isinstance(value, Mapping):
-        return value.values()
-    return value if isinstance(value, (list, tuple)) else ()
 
 
 def cut_middle(text: str, size: int) -> str:
@@ -167,7 +172,9 @@ def cut_middle(text: str, size: int) -> str:
 
 def as_mapping(value: object) -> JsonMapping:
     """`value` if it is a JSON object, else an empty one."""
-    return value if isinstance(value, (dict, Mapping)) else {}  # the first is quick to tell
+    if isinstance(value, dict):
+        return value
+    return value if value and isinstance(value, Mapping) else {}  # slow to tell, and rarely asked
 
 
 def as_dicts(value: object) -> tuple[Json, ...]:

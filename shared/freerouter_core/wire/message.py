@@ -6,6 +6,19 @@ from collections.abc import Iterable, Mapping
 
 from .json_values import Json, JsonMapping, as_dicts
 
+_TEXT_ONLY = frozenset({"role", "content"})
+_ROLES = frozenset({"system", "user", "assistant"})
+
+
+def is_text(message: JsonMapping) -> bool:
+    """Whether a message is a role and a text, as most are: no parts, calls or thoughts."""
+    return (
+        isinstance(message, dict)
+        and message.keys() == _TEXT_ONLY
+        and isinstance(message["content"], str)
+        and message["role"] in _ROLES
+    )
+
 
 def text_of(content: object) -> str:
     """Content as text: from a string, null, a part or a list of parts."""

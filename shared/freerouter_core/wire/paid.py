@@ -62,13 +62,14 @@ def paid_features(
     found = [*_paid_tools(tools)]
     if fields.get("tools") is not None:
         found += _paid_tools(fields["tools"])
-    names = {*_names(tools), *_names(fields.get("tools"))}
     for choice in (tool_choice, fields.get("tool_choice")):
-        found += _paid_choice(choice, names)
-    found += sorted(
-        name for name, value in fields.items() if value is not None and name not in FREE_FIELDS
-    )
-    return [*found, *_paid_name(model or "")]
+        if choice is not None:
+            names = {*_names(tools), *_names(fields.get("tools"))}
+            found += _paid_choice(choice, names)
+    if not fields.keys() <= FREE_FIELDS:
+        unknown = fields.keys() - FREE_FIELDS
+        found += sorted(name for name in unknown if fields[name] is not None)
+    return [*found, *_paid_name(model)] if model else found
 
 
 def _paid_tools(tools: object) -> Iterator[str]:

@@ -99,6 +99,8 @@ class ChatRequest:
     @property
     def offered(self) -> frozenset[str]:
         """The names of the tools on offer."""
+        if not self.tools:
+            return frozenset()
         functions = (as_mapping(tool).get("function") for tool in self.tools)
         return frozenset(str(f.get("name")) for f in functions if isinstance(f, Mapping))
 
@@ -125,10 +127,27 @@ def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
             f"the request has more than {MAX_VALUES:,} values",
             hint="send less at once; what a schema holds in several places counts each time",
         )
-    if not messages or not all(isinstance(m, Mapping) and m.get("role") for m in messages):
+    if not messages or not all(isinstance(m, (dict, Mapping)) and m.get("role") for m in messages):
         raise BadRequest(
             "a request needs at least one message, each with a role", hint="pass messages as dicts"
         )
+    if tools:
+        _check_tools(tools)
+    if request.tool_choice is not None:
+        _check_choice(request)
+    fields = {**request.parameters, **request.extra_body}
+    _check_fields(request, fields)
+    paid: list[str] = []
+    if not allow_paid:
+        paid = paid_features(request.tools, request.tool_choice, request.model, fields)
+    if paid:
+        raise BadRequest(
+            f"{', '.join(paid)} can cost money even on a free model",
+            hint="only what is known to be free is sent: leave it out, or pass allow_paid=True",
+        )
+
+
+def _check_tools(tools: Sequence[Mapping[str, Any]]) -> None:
     if not all(isinstance(tool, Mapping) for tool in tools):
         raise BadRequest(
             "each tool must be a dict", hint='{"type": "function", "function": {"name": …}}'
@@ -138,6 +157,9 @@ def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
             "a tool's function must be an object with a name, and its parameters a schema",
             hint='{"type": "function", "function": {"name": …, "parameters": {…}}}',
         )
+
+
+def _check_choice(request: ChatRequest) -> None:
     choice = request.tool_choice
     if isinstance(choice, str):
         known = choice in _CHOICES
@@ -153,16 +175,6 @@ def check_request(request: ChatRequest, *, allow_paid: bool) -> None:
         raise BadRequest(
             f"tool_choice names {name!r}, which is not among the tools {sorted(request.offered)}",
             hint="name an offered tool, or use 'auto' or 'required'",
-        )
-    fields = {**request.parameters, **request.extra_body}
-    _check_fields(request, fields)
-    paid: list[str] = []
-    if not allow_paid:
-        paid = paid_features(request.tools, request.tool_choice, request.model, fields)
-    if paid:
-        raise BadRequest(
-            f"{', '.join(paid)} can cost money even on a free model",
-            hint="only what is known to be free is sent: leave it out, or pass allow_paid=True",
         )
 
 

@@ -28,7 +28,7 @@ _CHOICES = {"auto": "auto", "none": "none", "any": "required", "required": "requ
 
 def read_tools(tools: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """The tools in the wire's form; the same object if all of them have it."""
-    if all(_is_complete(tool) for tool in tools if isinstance(tool, Mapping)):
+    if not tools or all(_is_complete(tool) for tool in tools if isinstance(tool, Mapping)):
         return tools
     return [wire for tool in tools for wire in _read(tool)]
 
@@ -40,6 +40,8 @@ def read_choice(
 
     `tools`: what is offered, in the wire's form. Some clients send just the name of one.
     """
+    if choice is None:
+        return None
     if isinstance(choice, str):
         if choice not in _CHOICES and choice in map(_name_of, tools):
             return {"type": "function", "function": {"name": choice}}
@@ -59,7 +61,7 @@ def only_allowed(
 
     `tools` are in the wire's form. Raises `BadRequest` for a name that is not among them.
     """
-    if not isinstance(choice, Mapping) or choice.get("type") != "allowed_tools":
+    if choice is None or not isinstance(choice, Mapping) or choice.get("type") != "allowed_tools":
         return tools, choice
     allowed = choice.get("allowed_tools")
     held = allowed if isinstance(allowed, Mapping) else choice  # chat's form, else Responses'
@@ -95,9 +97,9 @@ def _name_of(tool: object) -> str:
 
 def read_parallel(parallel: bool | None, choice: str | Mapping[str, Any] | None) -> bool | None:
     """Whether a model may call several tools at once. Anthropic says it with the choice."""
-    if parallel is None and isinstance(choice, Mapping) and choice.get("disable_parallel_tool_use"):
-        return False
-    return parallel
+    if choice is None or parallel is not None or not isinstance(choice, Mapping):
+        return parallel
+    return False if choice.get("disable_parallel_tool_use") else None
 
 
 def _read(tool: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -38,6 +38,8 @@ def sent_name(name: str) -> str:
 
 def own_names(request: ChatRequest) -> OwnNames:
     """The own names of a request's tools whose names have to change."""
+    if not (request.tools or request.structured):
+        return {}
     names = set(request.offered)
     if request.structured is not None:
         names.add(schema_name(request.structured.name))  # it may be asked for as a tool
