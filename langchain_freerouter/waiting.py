@@ -37,8 +37,10 @@ def wait_observer(run: WaitingRun | None) -> WaitObserver | None:
 
     Callbacks of an asynchronous call are called on its loop.
     """
-    listeners = [] if run is None else [one for one in run.handlers if listens(one)]
-    if run is None or not listeners:
+    if run is None or not run.handlers:
+        return None
+    listeners = [one for one in run.handlers if listens(one)]
+    if not listeners:
         return None
     names = "on_custom_event", "ignore_custom_event", WAITING
     about: dict[str, Any] = {"run_id": run.run_id, "tags": run.tags, "metadata": run.metadata}

@@ -181,7 +181,11 @@ class RouterOptions(BaseModel):
     def _policy(self) -> dict[str, Any]:
         """The options of the router. Lists are tuples: a list may change in place."""
         values = self.__dict__
-        return {name: _frozen(values[name]) for name in POLICY}
+        policy = {name: values[name] for name in POLICY}
+        for name, value in policy.items():
+            if isinstance(value, list):
+                policy[name] = _frozen(value)
+        return policy
 
     def _parameters(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The sampling parameters of a request. `overrides`: what the call itself gave."""
