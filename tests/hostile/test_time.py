@@ -101,9 +101,13 @@ def test_a_loop_looks_at_the_time_now_and_then() -> None:
             return []
 
     selector = Selector()
-    waits = clock_module._ShortWaits(selector)  # type: ignore[arg-type]
+    loop = RealClock().new_event_loop(lambda: False)
+    watched: Any = loop._selector  # type: ignore[attr-defined]
+    real, watched._real = watched._real, selector
     for timeout in (None, 0.5, 3_600.0):
-        waits.select(timeout)
+        watched.select(timeout)
+    watched._real = real
+    loop.close()
     assert selector.waited == [None, 0.5, clock_module.MAX_IDLE_WAIT]
 
 

@@ -68,11 +68,14 @@ class Model:
     listed: bool = True
     lacks: frozenset[str] = frozenset()
     """Parameters and abilities that answers have disproved, whatever the catalogue says."""
+    wire_name: str = field(init=False, compare=False, repr=False)
+    """The name that goes on the wire."""
     identity: ModelIdentity = field(init=False, compare=False, repr=False)
     """What health and capabilities are stored under."""
 
     def __post_init__(self) -> None:
-        name = self.wire_name
+        name = self.name or self.id
+        object.__setattr__(self, "wire_name", name)
         if not self.listed and self.mode != "chat":
             name = f"{name} ({self.mode})"
         object.__setattr__(self, "identity", (self.provider, self.origin, name))
@@ -87,11 +90,6 @@ class Model:
         if not self.listed or self.prompt_price < 0 or self.completion_price < 0:
             return math.inf
         return prompt_tokens * self.prompt_price + completion_tokens * self.completion_price
-
-    @property
-    def wire_name(self) -> str:
-        """The name that goes on the wire."""
-        return self.name or self.id
 
     def takes(self, parameter: str) -> bool:
         """Whether a request parameter is supported, or nothing is known about any."""

@@ -28,13 +28,14 @@ def new_attempt(
     record = book.of(model.identity)
     lacks = record.lacks_at(now) | form_lacks(record.ways, now)
     known = replace(model, lacks=lacks) if lacks else model
+    stall = stall_timeout(book, model)
     return Attempt(
         number=number,
         model=model,
         account=account,
         soft_timeout=soft_timeout(plan, book, model, now, deadline),
-        stall_timeout=stall_timeout(book, model),
-        quiet_timeout=quiet_timeout(plan, book, model),
+        stall_timeout=stall,
+        quiet_timeout=quiet_timeout(plan, stall),
         price_cap=candidate.price_cap and state.price_caps.get(account.scope, True),
         hedge=hedge,
         resumes=resumes,

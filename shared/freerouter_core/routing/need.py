@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..catalogue.model import Mode, Model
@@ -75,17 +75,20 @@ class Need:
     """The only space that its vectors may be of."""
     background: bool = False
     """Whether nobody waits for the answer."""
+    ways: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The ways of asking that not every model does well; see `ways`."""
+    way: str = field(init=False, repr=False, compare=False)
+    """The way of asking that decides how long the answer is.
 
-    @property
-    def way(self) -> str:
-        """The way of asking that decides how long the answer is.
+    The rows of a job say nothing of the answers that people wait for: a label is short."""
 
-        The rows of a job say nothing of the answers that people wait for: a label is short.
-        """
-        if self.mode != "chat":
-            return self.mode
-        way = self.ways[-1] if self.ways else PLAIN
-        return f"{way} in background" if self.background else way
+    def __post_init__(self) -> None:
+        ways = (("tools",) if self.tools else ()) + (("structured",) if self.structured else ())
+        object.__setattr__(self, "ways", ways)
+        way = self.mode if self.mode != "chat" else ways[-1] if ways else PLAIN
+        if self.mode == "chat" and self.background:
+            way = f"{way} in background"
+        object.__setattr__(self, "way", way)
 
     def of(self, lane: Lane) -> Need:
         """The same of a request in this lane."""
@@ -102,11 +105,6 @@ class Need:
             return self
         sizes = self.sizes[: model.serving.takes(self.sizes, self.space.dimension)]
         return replace(self, sizes=sizes, prompt_tokens=sum(sizes))
-
-    @property
-    def ways(self) -> tuple[str, ...]:
-        """The ways of asking that not every model does well; see `ways`."""
-        return (("tools",) if self.tools else ()) + (("structured",) if self.structured else ())
 
     @property
     def kind(self) -> tuple[object, ...]:

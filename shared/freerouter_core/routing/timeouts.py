@@ -43,16 +43,14 @@ def soft_timeout(
 
     Streamed: to the first token. Not streamed: to the whole answer.
     """
-    timings = book.timings(model.identity)
+    timings, usual = book.timings(model.identity), expected_seconds(plan, book, model)
     if plan.stream:
-        seconds = min(MAX_SOFT, max(MIN_SOFT, FIRST_TOKEN_FACTOR * timings.first_token))
+        seconds = min(MAX_SOFT, max(MIN_SOFT, FIRST_TOKEN_FACTOR * usual))
     else:
-        expected = expected_seconds(plan, book, model)
-        seconds = max(MIN_SOFT_WHOLE, timings.within(expected, LATE_DEVIATIONS))
+        seconds = max(MIN_SOFT_WHOLE, timings.within(usual, LATE_DEVIATIONS))
     if deadline is None:
         return seconds
     left = deadline - now
-    usual = timings.first_token if plan.stream else expected_seconds(plan, book, model)
     share = max(SHARE_OF_TIME_LEFT * left, min(usual, left), MIN_WAIT)
     return min(seconds, share)
 
@@ -62,9 +60,9 @@ def stall_timeout(book: HealthBook, model: Model) -> float:
     return max(MIN_STALL, STALL_FACTOR * book.of(model.identity).first_token)
 
 
-def quiet_timeout(plan: Plan, book: HealthBook, model: Model) -> float:
-    """Seconds without a token before it is given up, while other bytes still come."""
-    stall = stall_timeout(book, model)
+def quiet_timeout(plan: Plan, stall: float) -> float:
+    """Seconds without a token before it is given up, while other bytes still come. `stall`: those
+    without a byte."""
     return max(TOOL_QUIET, stall) if plan.operation.may_call else QUIET_FACTOR * stall
 
 

@@ -26,10 +26,10 @@ def told_cost(said: JsonMapping) -> float | None:
     """
     if _TELLING_COST.isdisjoint(said):
         return None
-    stated = [_usd(said[name]) for name in _COSTS if name in said]
+    values = [said[name] for name in _COSTS if name in said]
     if said.get("is_byok") is True:
-        stated.append(_usd(as_mapping(said.get("cost_details")).get("upstream_inference_cost")))
-    return max([usd for usd in stated if usd is not None], default=None)
+        values.append(as_mapping(said.get("cost_details")).get("upstream_inference_cost"))
+    return max([usd for value in values if (usd := _usd(value)) is not None], default=None)
 
 
 def told_usage(body: JsonMapping, choice: JsonMapping, before: Json | None = None) -> Json | None:

@@ -101,7 +101,7 @@ class _RealLoop(NativeLoop):
     def __init__(self, source: Callable[[], float]) -> None:
         # The source itself, and no method that calls it: asyncio asks it in every round.
         self.time = source  # type: ignore[method-assign]
-        super().__init__(_ShortWaits(new_selector()))
+        super().__init__(longest_wait=MAX_IDLE_WAIT)
 
 
 class VirtualClock:
@@ -157,13 +157,6 @@ class VirtualClock:
 
 def _nothing() -> None:
     """What a loop is woken with."""
-
-
-class _ShortWaits(SelectorWrapper):
-    """Looks at the time again every `MAX_IDLE_WAIT` seconds."""
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        return self._real.select(None if timeout is None else min(timeout, MAX_IDLE_WAIT))
 
 
 class _VirtualSelector(SelectorWrapper):

@@ -105,7 +105,7 @@ class Job(Generic[T]):
     ) -> None:
         self.thread, self.work, self.notify, self.serves = thread, work, notify, serves
         self.context = contextvars.copy_context()
-        self.task: asyncio.Task[T] | None = None
+        self.task: asyncio.Task[None] | None = None
         self.done = self.cancelled = False
         self.value: T
         self.error: BaseException | None = None
@@ -115,18 +115,25 @@ class Job(Generic[T]):
         if self.cancelled:
             return
         self.thread.active_jobs += not self.serves
-        self.task = self.thread.loop.create_task(self.work(), context=self.context)
-        self.task.add_done_callback(self._finished)
+        self.task = self.thread.loop.create_task(self._run(), context=self.context)
+        self.task.add_done_callback(self._failed)
 
-    def _finished(self, task: asyncio.Task[T]) -> None:
-        self.thread.active_jobs -= not self.serves
-        if task.cancelled():
-            if not self.cancelled:
-                self.error = FreeRouterError("the runtime was closed", should_retry=True)
-        else:
+    async def _run(self) -> None:
+        """The work. Success is told here: a task's callback would take the loop one more round."""
+        self.value = await self.work()
+        if self.task is not None:
+            self.task.remove_done_callback(self._failed)
+        self._end()
+
+    def _failed(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
             self.error = task.exception()
-            if self.error is None:
-                self.value = task.result()
+        elif not self.cancelled:
+            self.error = FreeRouterError("the runtime was closed", should_retry=True)
+        self._end()
+
+    def _end(self) -> None:
+        self.thread.active_jobs -= not self.serves
         self.done = True
         self.task = None
         try:

@@ -7,6 +7,7 @@ whenever its hub is busy elsewhere.
 from __future__ import annotations
 
 import asyncio
+import math
 import queue
 import selectors
 import sys
@@ -71,12 +72,16 @@ def new_selector() -> selectors.BaseSelector:
 class NativeLoop(asyncio.SelectorEventLoop):
     """An event loop that uses nothing of gevent's, and that is watched.
 
-    Name lookups run on real threads too.
+    Name lookups run on real threads too. `longest_wait`: seconds after which it looks at the time
+    again while it waits for a timer.
     """
 
-    def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
+    def __init__(
+        self, selector: selectors.BaseSelector | None = None, longest_wait: float = math.inf
+    ) -> None:
         self.watchdog = Watchdog()
-        super().__init__(WatchedSelector(selector or new_selector(), self.watchdog))
+        watched = WatchedSelector(selector or new_selector(), self.watchdog, longest_wait)
+        super().__init__(watched)
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Args], T], *args: *Args

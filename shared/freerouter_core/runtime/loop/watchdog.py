@@ -7,6 +7,7 @@ readings of a clock a round, and no thread.
 
 from __future__ import annotations
 
+import math
 import selectors
 import time
 from collections.abc import Callable, Mapping
@@ -98,14 +99,16 @@ class SelectorWrapper(selectors.BaseSelector):
 
 
 class WatchedSelector(SelectorWrapper):
-    """A selector whose loop is watched."""
+    """A selector whose loop is watched. It waits for a timer at most `longest_wait` seconds."""
 
-    def __init__(self, selector: selectors.BaseSelector, watchdog: Watchdog) -> None:
+    def __init__(
+        self, selector: selectors.BaseSelector, watchdog: Watchdog, longest_wait: float = math.inf
+    ) -> None:
         super().__init__(selector)
-        self._watchdog = watchdog
+        self._watchdog, self._longest_wait = watchdog, longest_wait
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self._watchdog.end()
-        ready = self._real.select(timeout)
+        ready = self._real.select(None if timeout is None else min(timeout, self._longest_wait))
         self._watchdog.begin()
         return ready
