@@ -9,14 +9,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
 
 import freerouter_core
 from freerouter_core.errors import FreeRouterError
-from freerouter_core.events import AttemptTrace, RequestTrace
+
+if TYPE_CHECKING:
+    from freerouter_core.events import AttemptTrace
 
 
 class AttemptFailed(Exception):
@@ -47,7 +49,11 @@ class traced:  # noqa: N801  # used as a function
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
-        if isinstance(error, FreeRouterError) and isinstance(error.trace, RequestTrace):
+        if not isinstance(error, FreeRouterError):
+            return
+        from freerouter_core.events import RequestTrace
+
+        if isinstance(error.trace, RequestTrace):
             self._show(error.trace.at, error.trace.tries)
 
     def _end(self, outcome: freerouter_core.Outcome) -> freerouter_core.Outcome:

@@ -34,20 +34,21 @@ from freerouter_core.wire.structured import Method
 from . import blocks  # noqa: F401  # registers how our messages become content blocks
 from .attempt_runs import traced
 from .base import BaseFreeRouter
-from .bulk import BulkInput, rows_of, shape_of
 from .errors import as_model_error, as_model_errors
-from .include_raw import LastAnswerBinding, raw_and_parsed
 from .messages import to_wire
 from .outputs import ChunkWriter, result_of
 from .streamed_runs import streamed_run
-from .structured import ObjectParser, OutputFormat, Schema
 from .tools import wire_tool_choice
 from .waiting import wait_observer
 
 if TYPE_CHECKING:
     from freerouter_core import Bulk
+
+    from .bulk import BulkInput
+    from .structured import OutputFormat, Schema
 else:
-    Bulk = Any  # loading it would load the runtime; the annotation still resolves at run time
+    # Few calls need what these would load. The annotations still resolve at run time.
+    Bulk = BulkInput = OutputFormat = Schema = Any
 
 Tool = Json | type | Callable[..., Any] | BaseTool
 _NOT_SENT = (
@@ -180,6 +181,8 @@ class ChatFreeRouter(BaseFreeRouter):
         replaces = output is not None  # an `ObjectParser` reads the stream
         response_format = options.pop("response_format", None)
         if output is None and response_format is not None:
+            from .structured import OutputFormat
+
             output = OutputFormat.of_response_format(response_format)
         return ChatRequest(
             messages=to_wire(messages),
@@ -255,6 +258,8 @@ class ChatFreeRouter(BaseFreeRouter):
             strict: whether to enforce the schema while the answer is generated. None: where the
                 schema already allows it.
         """
+        from .structured import ObjectParser, OutputFormat
+
         with as_model_errors():
             output = OutputFormat.of(schema, method, strict)
         tools = kwargs.pop("tools", None)
@@ -269,6 +274,8 @@ class ChatFreeRouter(BaseFreeRouter):
             **kwargs,
         }
         if include_raw:
+            from .include_raw import LastAnswerBinding, raw_and_parsed
+
             return RunnableMap(raw=LastAnswerBinding(bound=self, kwargs=bound)) | raw_and_parsed(
                 output
             )
@@ -299,6 +306,9 @@ class ChatFreeRouter(BaseFreeRouter):
             BadSetting: an option makes no sense.
             BadRequest: the schema cannot be used.
         """
+        from .bulk import rows_of, shape_of
+        from .structured import OutputFormat
+
         with as_model_errors():
             output = None if schema is None else OutputFormat.of(schema, "auto", None)
             if isinstance(inputs, Sized):

@@ -13,7 +13,6 @@ from langchain_core import exceptions as lc
 from langchain_core.exceptions import ModelError
 
 from freerouter_core import errors as core
-from freerouter_core.wire.fault import Kind
 
 
 class AuthenticationFailed(core.AuthenticationFailed, lc.ModelAuthenticationError):
@@ -151,6 +150,8 @@ def as_model_error(error: core.FreeRouterError) -> core.FreeRouterError:
 
 def _exhausted(attempts: Sequence[core.AttemptRecord]) -> type[core.Exhausted]:
     """The class for what all attempts have in common."""
+    from freerouter_core.wire.fault import Kind
+
     faults = {attempt["fault"] for attempt in attempts}
     if faults == {Kind.BUSY} and all(attempt["status"] is None for attempt in attempts):
         return Unreachable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from langchain_core.callbacks import (
@@ -15,8 +15,10 @@ from langchain_core.callbacks import (
 )
 from langchain_core.callbacks.manager import ahandle_event, handle_event
 
-from freerouter_core.events import Waiting
 from freerouter_core.wire.request import WaitObserver
+
+if TYPE_CHECKING:
+    from freerouter_core.events import Waiting
 
 WAITING = "freerouter_waiting"
 """The name of the event. Its data has the fields of `freerouter_core.events.Waiting`."""

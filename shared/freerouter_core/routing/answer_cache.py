@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from ..catalogue.addresses import shown_address
 from ..errors import BadSetting
-from ..wire.retry_after import parse_duration
 
 WEEK = 7 * 86_400.0
 MEBIBYTE = 2**20
@@ -100,6 +99,8 @@ def _seconds(ttl: object) -> float | None:
     if hasattr(ttl, "total_seconds"):
         ttl = ttl.total_seconds()
     if isinstance(ttl, str):
+        from ..wire.retry_after import parse_duration  # its patterns take time at import
+
         seconds = parse_duration(ttl)
         ttl = ttl if seconds is None else seconds
     if ttl is None or (isinstance(ttl, (int, float)) and not isinstance(ttl, bool) and ttl > 0):

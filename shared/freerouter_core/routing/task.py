@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..catalogue.model import Model
 
@@ -21,29 +22,41 @@ PARAMETER_POINTS = 1.0
 """Points of quality for a model whose parameters, inputs or context say so."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A kind of work, and how to recognise it.
 
     Attributes:
         name: its name.
-        keywords: what a text about it says.
-        families: names of models that are made for it; None: nobody's.
+        keywords: a pattern of what a text about it says.
+        families: a pattern of names of models that are made for it; empty: nobody's.
         takes: parameters or inputs of models that are good at it.
         capabilities: what a model must have to do it at all.
         context: the context window that it wants, tokens.
     """
 
     name: str
-    keywords: re.Pattern[str]
-    families: re.Pattern[str] | None = None
+    keywords: str
+    families: str = ""
     takes: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     context: int = 0
 
+    # Compiled at first use: everybody imports the names of the tasks, and few use the patterns.
 
-def _pattern(*parts: str) -> re.Pattern[str]:
-    return re.compile("".join(parts), re.IGNORECASE)
+    @cached_property
+    def words(self) -> re.Pattern[str]:
+        """`keywords`, compiled."""
+        return re.compile(self.keywords, re.IGNORECASE)
+
+    @cached_property
+    def names(self) -> re.Pattern[str] | None:
+        """`families`, compiled; None: there are none."""
+        return re.compile(self.families, re.IGNORECASE) if self.families else None
+
+
+def _pattern(*parts: str) -> str:
+    return "".join(parts)
 
 
 _TASKS = (
@@ -151,7 +164,7 @@ def analyse(text: str, tokens: int = 0) -> Analysis:
     """What `text` asks for, as far as its words tell. `tokens`: the size of the whole request."""
     matches = []
     for task in TASKS.values():
-        hits = (match.group().strip().lower() for match in task.keywords.finditer(text[:MAX_TEXT]))
+        hits = (match.group().strip().lower() for match in task.words.finditer(text[:MAX_TEXT]))
         unique = tuple(dict.fromkeys(hits))
         if unique or (task.name == "long_context" and tokens >= LONG_PROMPT):
             matches.append((task.name, unique))
@@ -170,7 +183,7 @@ def aptitude(model: Model, task: str | None) -> float:
     if rule is None:
         return 0.0
     points = 0.0
-    if rule.families is not None and rule.families.search(model.wire_name):
+    if rule.names is not None and rule.names.search(model.wire_name):
         points += FAMILY_POINTS
     if any(word in model.parameters or word in model.inputs for word in rule.takes):
         points += PARAMETER_POINTS

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..catalogue.model import is_plausible_name
 from ..errors import BadRequest
-from ..events import Waiting
 from .answer import Answer
 from .json_values import MAX_VALUES, as_mapping, is_larger, unwritable
 from .paid import paid_features
 from .reasoning import ReasoningSetting
 from .structured import Structured
 
+if TYPE_CHECKING:
+    from ..events import Waiting  # an adapter is imported without them
+
 Validator = Callable[[Answer], object]
 """Is given an answer and raises to reject it; then the next model is asked. Runs on a thread."""
 
-WaitObserver = Callable[[Waiting], object]
+WaitObserver = Callable[["Waiting"], object]
 """Is told when a request begins to wait for its turn, on a thread of its own."""
 
 Messages = Sequence[Mapping[str, Any]]
