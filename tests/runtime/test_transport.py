@@ -276,7 +276,7 @@ async def test_few_connections_are_opened_at_once() -> None:
     pool = aiohttp_transport.AiohttpPool(aiohttp, connect=0.5, read=1.0, idle=1.0)
     before = open_sockets()
     asked = [
-        asyncio.ensure_future(pool.send("GET", url, [], None, False))
+        asyncio.ensure_future(pool.send("GET", url, (), None, False))
         for _ in range(aiohttp_transport.MAX_OPENING + 50)
     ]
     try:

@@ -140,6 +140,10 @@ ODD_VALUES: tuple[object, ...] = ({}, [], "", 0, False, {"on": True})
         ({"tools": [{**TOOL, "google_search": {}}]}, "google_search"),
         ({"extra_body": {"tools": "odd"}}, "tools in no known form"),
         ({"extra_body": {"tools": [7]}}, "a tool in no known form"),
+        (
+            {"extra_body": {"tools": [7], "tool_choice": "paid_search"}},
+            "a tool in no known form, tool_choice paid_search",
+        ),
         ({"extra_body": {"tools": ({"type": "web_search"},)}}, "web_search"),
         ({"extra_body": {"tool_choice": {"type": "web_search"}}}, "tool_choice web_search"),
         *(

@@ -96,8 +96,6 @@ def _names(tools: object) -> Iterator[object]:
 
 
 def _paid_choice(choice: object, names: Set[object]) -> Iterator[str]:
-    if choice is None:
-        return
     if isinstance(choice, str):
         if choice not in _CHOICES and choice not in names:
             yield f"tool_choice {choice}"

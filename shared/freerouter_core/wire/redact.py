@@ -203,8 +203,8 @@ def _suspicious(text: str, secrets: _Secrets) -> bool:
 def _texts_in(values: Sequence[object]) -> str:
     """All texts of JSON values in one, but none that is too short to hold a secret."""
     said: list[str] = []
-    level = values
-    for _ in range(_MAX_DEPTH + 1):
+    level, depth = values, 0
+    while level:
         below: list[object] = []
         for value in level:
             if isinstance(value, str):
@@ -212,17 +212,15 @@ def _texts_in(values: Sequence[object]) -> str:
                     said.append(value)
             elif value is None or isinstance(value, (int, float)):
                 continue  # most values are: said first, as it is quick to tell
-            elif isinstance(value, (dict, Mapping)):
+            elif isinstance(value, (dict, Mapping)) and depth <= _MAX_DEPTH:
                 below += value
                 below += value.values()
-            elif isinstance(value, (list, tuple)):
+            elif isinstance(value, (list, tuple)) and depth <= _MAX_DEPTH:
                 below += value
-            else:  # no JSON
+            else:  # too deep, or no JSON
                 said.append(str(value))
-        if not below:
-            return "\n".join(said)
-        level = below
-    return "\n".join((*said, *map(str, level)))  # what is too deep is looked through as it prints
+        level, depth = below, depth + 1
+    return "\n".join(said)
 
 
 def _without(text: str, secrets: _Secrets) -> str:
