@@ -89,7 +89,7 @@ def ask(sdk: anthropic.Anthropic, streamed: bool, **fields: Any) -> Message:
 def test_the_sdk_gets_answers_from_models_that_fail(
     sdk: anthropic.Anthropic, streamed: bool, world: World
 ) -> None:
-    for _ in range(4):
+    for _ in range(12):
         message = ask(sdk, streamed, system="Be brief.", messages=[HELLO])
 
         (block,) = message.content
