@@ -72,7 +72,8 @@ class Timings:
             if tokens >= MIN_TOKENS:
                 self.speed = tokens / max(writing / MAX_FASTER, writing + error * (1.0 - share))
             return
-        self.first_token += weight * (first_token - self.first_token)
+        error = weight * (first_token - self.first_token)
+        self.first_token = max(MIN_FIRST_TOKEN, self.first_token + error)
         if tokens >= MIN_TOKENS and seconds > first_token + MIN_SECONDS:
             self.speed += weight * (tokens / (seconds - first_token) - self.speed)
 
