@@ -191,6 +191,18 @@ def test_a_book_learns_from_others() -> None:
     assert book.by_window["w"].peak == 9.0
 
 
+def test_a_book_tells_what_background_requests_leave_by_the_time_of_this_process() -> None:
+    """The window's clock may be a store's, and be wrong by hours."""
+    book = DemandBook()
+    book.people.told("a", Visit(MIDNIGHT, MIDNIGHT, MIDNIGHT))
+    book.told(MINUTE.window, Demand(peak=16.0, peak_at=MIDNIGHT))
+    window = Window(used=12.0, background=12.0)
+    for now, free in ((MIDNIGHT, False), (MIDNIGHT + STAYS + 1.0, True)):
+        background = book.background("even", now)
+        store_time = MIDNIGHT + 5 * HOUR
+        assert (background.free_at(MINUTE, window, 1.0, store_time) == store_time) == free
+
+
 def test_a_book_plans_what_background_requests_may_take() -> None:
     book, window = DemandBook(), Window(used=4.0, background=1.0)
     assert book.plan(HOURLY, window, "even", MIDNIGHT).share < 20.0

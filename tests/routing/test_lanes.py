@@ -17,7 +17,7 @@ from freerouter_core.catalogue.providers import Account as ProviderAccount
 from freerouter_core.routing.charges import Charge, Grant, Refusal
 from freerouter_core.routing.demand import PRIOR_ASKED, Demand
 from freerouter_core.routing.lanes import Background, Place
-from freerouter_core.routing.limits import reserve, settle
+from freerouter_core.routing.limits import changes, freed, reserve, settle
 from freerouter_core.routing.pacing import AT_ONCE, pacing
 from freerouter_core.routing.people import STAYS, People, Visit
 from freerouter_core.routing.slow_start import LONGEST, POLL, SlowStart
@@ -541,3 +541,22 @@ def test_of_two_periods_only_entries_of_the_right_lane_come_back() -> None:
     assert account.window.background_free_at(
         account.charge.limit, 900.0, 1_000.0, MIDNIGHT + 2.0
     ) == pytest.approx(MIDNIGHT + 2.0 + RESERVE_POLL)
+
+
+@pytest.mark.parametrize(
+    ("sent", "tokens", "scopes"),
+    [
+        (True, 40, {"c", "t"}),
+        (True, 100, {"c"}),
+        (True, 130, {"c"}),
+        (True, None, {"c"}),
+        (False, None, {"c", "t", "r"}),
+    ],
+)
+def test_the_end_of_a_request_makes_room_where_it_took_less_than_was_reserved(
+    sent: bool, tokens: int | None, scopes: set[str]
+) -> None:
+    limits = {"c": Limit(concurrent=2), "t": Limit(tokens=500), "r": Limit(requests=9)}
+    grant = Grant(2, tuple(Charge(scope, limit) for scope, limit in limits.items()), MIDNIGHT, 100)
+
+    assert freed(grant, changes(grant, sent=sent, tokens=tokens)) == scopes

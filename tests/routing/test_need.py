@@ -188,3 +188,11 @@ def test_only_the_users_own_pictures_of_this_turn_must_be_seen(
 
     assert need.inputs == frozenset(needed)
     assert need.older_inputs == frozenset(older)
+
+
+def test_answers_of_a_job_are_of_a_size_of_their_own() -> None:
+    need = Need(tools=True)
+
+    assert need.of("interactive").way == need.way == "tools"
+    assert need.of("background").way == "tools in background"
+    assert Need(mode="embedding").of("background").way == "embedding"
