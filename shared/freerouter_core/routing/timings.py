@@ -67,7 +67,8 @@ class Timings:
         if first_token is None:
             writing = tokens / self.speed
             error = weight * min(seconds - expected, MAX_LATENESS * expected)
-            share = self.first_token**2 / (self.first_token**2 + writing**2)
+            squares = self.first_token**2 + writing**2
+            share = self.first_token**2 / squares if squares else 1.0  # no time is known yet
             self.first_token = max(MIN_FIRST_TOKEN, self.first_token + error * share)
             if tokens >= MIN_TOKENS:
                 self.speed = tokens / max(writing / MAX_FASTER, writing + error * (1.0 - share))
