@@ -50,7 +50,7 @@ SWEPT: dict[str, tuple[float, float]] = {
     "routing.congestion.MAX_DELAY": (10.0, 90.0),
     "routing.timings.POOL_WEIGHT": (0.03, 0.3),
     "routing.timings.SUCCESS_WEIGHT": (0.02, 0.15),
-    "routing.timeouts.LATE_DEVIATIONS": (2.0, 6.0),
+    "routing.timeouts.FAILED": (0.8, 0.97),
     "routing.timeouts.MIN_SOFT_WHOLE": (1.0, 4.0),
     "routing.hedge.HEDGE_PRICE": (0.05, 0.8),
     "routing.hedge.PLACE_SHARE": (0.03, 0.3),

