@@ -20,7 +20,7 @@ from freerouter_core.routing.congestion import FREE, Congestion
 from freerouter_core.routing.lanes import Place
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.runtime.ledger import Ledger, MemoryStore, StoreFailed
-from freerouter_core.runtime.ledger.ledger import STORE_RETRY_AFTER
+from freerouter_core.runtime.ledger.ledger import LOOK_AGAIN, STORE_RETRY_AFTER
 from freerouter_core.runtime.ledger.open_store import open_store
 from freerouter_core.runtime.ledger.state_sync import StateSync
 from freerouter_core.runtime.ledger.store import Decide
@@ -91,6 +91,26 @@ def test_a_new_request_waits_until_the_last_in_line_expects_room(runtime: Runtim
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
         assert ledger._lines.length("account") == 0
+
+    runtime.call(live)
+
+
+def test_who_stands_behind_an_overdue_request_does_not_try_again_all_the_time(
+    runtime: Runtime,
+) -> None:
+    async def live() -> None:
+        ledger, now = runtime.ledger, runtime.clock.now()
+        waiting = [
+            asyncio.ensure_future(ledger.wait(at(number), "account", now + seconds))
+            for number, seconds in ((2, 40.0), (3, -1.0))
+        ]
+        await asyncio.sleep(0)
+        refusal = await ledger.reserve(at(4), (LANE,), 0, 0.0)
+        assert isinstance(refusal, Refusal)
+        assert refusal.until == now + LOOK_AGAIN
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
     runtime.call(live)
 

@@ -54,6 +54,8 @@ STORE_TIMEOUT = 2.0
 """Seconds a store may take before memory decides instead."""
 STORE_RETRY_AFTER = 15.0
 """Seconds after which a store that failed is tried again."""
+LOOK_AGAIN = 0.05
+"""Seconds until who stands behind others tries again, if those should have been served by now."""
 
 
 class Ledger:
@@ -102,7 +104,7 @@ class Ledger:
         for charge in charges:
             turn_of = partial(self._turn, charge.scope, charges, now)
             if stands := self._lines.standing(charge.scope, place, turn_of, waits_until):
-                limit, at = self.full.limits.get(charge.scope, charge.limit), now + 0.001
+                limit, at = self.full.limits.get(charge.scope, charge.limit), now + LOOK_AGAIN
                 return Refusal(max(stands.until, at), charge.scope, *stands[1:], limit)
         number = next(self._grant_numbers) + place.background  # odd: so logs tell the lanes
         background = self.demands.background(pace, now) if place.background else None
