@@ -14,6 +14,7 @@ from scene import Call
 from stores import Link
 
 from freerouter_core import ChatRequest, Provider, Router
+from freerouter_core.client.answer_cache.cached_run import CachedRun
 from freerouter_core.client.request_run import RequestRun
 from freerouter_core.routing.plan import Outcome
 from freerouter_core.runtime.ledger.store import Store
@@ -58,20 +59,22 @@ class MachineClock(RealClock):
         return self._loop
 
 
+class _RecordingRun(CachedRun):
+    """A request whose journal is kept."""
+
+    async def __call__(self, show: Show | None = None) -> Outcome:
+        runtime = self.runtime
+        assert isinstance(runtime, Process)
+        running = RequestRun(self.context, self.client, self.request, show)
+        runtime.history.journals[int(self.request.label)] = (runtime.name, running.journal)
+        return await running.run()
+
+
 class _RecordingRouter(Router):
     """A router that keeps the journals of its requests, which no answer and no error may tell."""
 
-    def _run_of(self, prompt: Prompt) -> Any:
-        request, context = ChatRequest.of(prompt), self._context
-        runtime = context.runtime
-        assert isinstance(runtime, Process)
-
-        async def run(show: Show | None = None) -> Outcome:
-            running = RequestRun(context, self, request, show)
-            runtime.history.journals[int(request.label)] = (runtime.name, running.journal)
-            return await running.run()
-
-        return run
+    def _run_of(self, prompt: Prompt) -> CachedRun:
+        return _RecordingRun(self._context, self, ChatRequest.of(prompt))
 
 
 class Process(Runtime):

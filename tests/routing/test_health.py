@@ -667,9 +667,10 @@ def test_the_size_of_an_answer_counts_for_the_way_that_decides_it() -> None:
     assert len(book.models[A.identity].ways) == 3
 
 
-def test_an_answer_without_a_token_teaches_after_one_that_took_no_time() -> None:
+def test_a_first_token_takes_some_time() -> None:
     times = Timings()
     times.learn(1.0, 0.0, 0.0, 0)
+    assert times.first_token == MIN_FIRST_TOKEN
+    times = Timings(first_token=0.0)  # as older versions kept it
     times.learn(1.0, None, 2.0, 0)
-
     assert times.first_token == MIN_FIRST_TOKEN
