@@ -24,6 +24,7 @@ MODELS = [SimModel("a/x:free"), SimModel("b/x:free")]
 async def ask(router: Router, calls: int) -> list[Outcome | BaseException]:
     """Ask at once: all stand in line before time moves."""
     assert router.runtime is not None
+    await router.afree_models()  # else who comes after the list overtakes those who wait for it
     with router.runtime.clock.stopped():
         tasks = [asyncio.create_task(router.achat(f"Question {n}")) for n in range(calls)]
         await asyncio.sleep(0)  # each has crossed to the runtime's loop
