@@ -82,9 +82,16 @@ def host_inside(address: str, allowed: Collection[str] = ()) -> str | None:
     return None
 
 
+_PATH = re.compile(r"[/?#]")
+_IGNORED = re.compile(r"[\t\r\n]")
+"""What clients leave out of addresses."""
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+"""The last part of a host that is an IPv4 address, in whatever spelling."""
+
+
 def _hosts(rest: str) -> Iterator[str]:
     """What may be the host in an address without its scheme."""
-    authority = re.split(r"[/?#]", re.sub(r"[\t\r\n]", "", rest), maxsplit=1)[0]
+    authority = _PATH.split(_IGNORED.sub("", rest), maxsplit=1)[0]
     for part in unquote(authority).split("\\"):
         part = part.rpartition("@")[2]
         if part.startswith("["):
@@ -109,7 +116,7 @@ def _is_inside(host: str) -> bool:
         except ValueError:
             return True  # it is none: no public server is called so
     last = host.rpartition(".")[2]
-    if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", last):
+    if _NUMBER.fullmatch(last):
         readings = {_ipv4(host, octal=True), _ipv4(host, octal=False)} - {None}
         return not readings or not all(_is_public(each) for each in readings if each)
     return "." not in host or any(host == name or host.endswith(f".{name}") for name in _NAMES)
