@@ -146,6 +146,7 @@ ODD_VALUES: tuple[object, ...] = ({}, [], "", 0, False, {"on": True})
         ),
         ({"extra_body": {"tools": ({"type": "web_search"},)}}, "web_search"),
         ({"extra_body": {"tool_choice": {"type": "web_search"}}}, "tool_choice web_search"),
+        ({"tools": [TOOL], "tool_choice": ["web_search"]}, "tool_choice in no known form"),
         *(
             ({where: {name: value}}, name)
             for where in ("parameters", "extra_body")
