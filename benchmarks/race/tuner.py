@@ -58,6 +58,7 @@ SWEPT: dict[str, tuple[float, float]] = {
     "routing.hedge.FIRST_LOOK": (0.05, 1.0),
     "routing.hedge.HEDGE_SHARE": (0.05, 1.0),
     "routing.engine.RERANK_AFTER": (0.2, 10.0),
+    "routing.turn.NEWER": (1.0, 20.0),
     "routing.adaptive_limits.TOLD_GROWTH": (60.0, 600.0),
 }
 """Constants of the core, with a value well below each default and one well above."""
