@@ -63,6 +63,19 @@ def test_time_asleep_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.clock.now() == pytest.approx(NOW + 8 * HOUR + 5.0)
 
 
+def test_a_clock_of_ones_own_is_followed_by_its_own_time() -> None:
+    class Own(RealClock):
+        at = NOW
+
+        def wall(self) -> float:
+            return self.at
+
+    clock = Own(lambda: 1_000.0)
+    assert clock.now() == NOW
+    clock.at += 8 * HOUR
+    assert clock.now() == NOW + 8 * HOUR
+
+
 @pytest.mark.parametrize("jump", [-6 * HOUR, -60.0, -0.5, 0.5])
 def test_a_clock_that_is_set_back_prolongs_no_wait(
     jump: float, monkeypatch: pytest.MonkeyPatch

@@ -395,9 +395,11 @@ def test_with_tools_and_an_object_the_object_is_read_from_the_text() -> None:
 LIMIT = "Rate limit exceeded. Please try again later."
 
 
-def said(check: AnswerCheck, text: str, *, shown: bool = False, **usage: int) -> str | None:
+def said(
+    check: AnswerCheck, text: str, *, model: str = "a", shown: bool = False, **usage: int
+) -> str | None:
     answer = Answer(text, finish_reason="stop", usage=dict(usage) or None)
-    fault = check.check(answer, "a", NOW, shown=shown, resumes=None).fault
+    fault = check.check(answer, model, NOW, shown=shown, resumes=None).fault
     return None if fault is None else str(fault.cause)
 
 
@@ -408,6 +410,14 @@ def test_a_text_that_reads_like_an_error_is_doubted_once_and_believed_if_it_come
     assert said(check, "Too many requests") == "odd-success"
     assert said(check, "Too many requests") is None
     assert said(check, "Hello.") is None
+
+
+def test_two_models_that_answer_with_an_error_in_other_words_were_asked_for_one() -> None:
+    """ "What does this program print?" would never be answered."""
+    check = AnswerCheck(ChatOperation(ASK), Need())
+
+    assert said(check, "Error: division by zero") == "odd-success"
+    assert said(check, "Error: ZeroDivisionError", model="b") is None
 
 
 def test_one_that_cost_no_tokens_is_never_believed() -> None:

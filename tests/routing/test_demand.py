@@ -12,7 +12,7 @@ from freerouter_core.routing.charges import Charge
 from freerouter_core.routing.demand import (
     ABSENT,
     HALF_LIFE,
-    MARGIN,
+    HEADROOM,
     PRIOR,
     PRIOR_ASKED,
     PRIOR_DAY,
@@ -57,8 +57,8 @@ def test_the_most_that_was_wanted_lately_counts_and_a_little_more() -> None:
 
     assert demand.wanted(16.0, MIDNIGHT)
     assert not demand.wanted(3.0, MIDNIGHT), "no more than was known"
-    assert demand.most(MIDNIGHT, 20, LONG_THERE) == 16.0 + MARGIN * 4.0
-    assert demand.most(MIDNIGHT, 20, LONG_THERE, 4.0) == 16.0 + MARGIN * 8.0
+    assert demand.most(MIDNIGHT, 20, LONG_THERE) == 16.0 + HEADROOM * 4.0
+    assert demand.most(MIDNIGHT, 20, LONG_THERE, 4.0) == 16.0 + HEADROOM * 8.0
 
 
 def test_the_usual_most_of_an_hour_is_expected_the_next_day_from_the_hour_before() -> None:
@@ -155,7 +155,7 @@ def test_a_demand_is_never_negative_nor_more_than_was_seen(
         demand.wanted(amount, now)
 
     most = max((amount for amount, _ in looks), default=0.0)
-    assert 0.0 <= demand.most(now + later, 100, LONG_THERE) <= most + MARGIN * most**0.5 + 1e-6
+    assert 0.0 <= demand.most(now + later, 100, LONG_THERE) <= most + HEADROOM * most**0.5 + 1e-6
 
 
 MINUTE = Charge("a", Limit(requests=20))

@@ -52,8 +52,8 @@ class AnswerCheck:
         self._operation, self._need = operation, need
         self._silent_model: str | None = None
         """The id of the model that answered nothing."""
-        self._doubted_text: str | None = None
-        """The last text that reads like an error."""
+        self._doubted: tuple[str, str] | None = None
+        """The last text that reads like an error, and the id of its model."""
         self._hollow_answers = 0
         """Answers that were an empty object. The second is believed."""
         self.rejected: Answer | None = None
@@ -72,7 +72,7 @@ class AnswerCheck:
         checked = self._judge(answer, now, pieced=resumes is not None)
         if checked.fault is None:
             is_text = not (shown or resumes or self._need.structured)
-            return self._as_text(checked, now) if is_text else checked
+            return self._as_text(checked, model_id, now) if is_text else checked
         effect = checked.fault.effect
         if shown and answer.finish_reason == "length" and effect.out_of_tokens and answer.text:
             # Its text was shown already, and the caller's own max_tokens ended it. Whatever else
@@ -89,13 +89,15 @@ class AnswerCheck:
                 return Checked(checked.answer)
         return checked
 
-    def _as_text(self, checked: Checked, now: float) -> Checked:
-        """The answer, unless its text is an error that a gateway hands on."""
-        text = checked.answer.text
-        fault = judge_text(checked.answer, now, again=text == self._doubted_text)
+    def _as_text(self, checked: Checked, model_id: str, now: float) -> Checked:
+        """The answer, unless its text is an error that a gateway hands on. Two models that answer
+        so may have been asked for one: "Error: division by zero" is an answer, too."""
+        text, doubted = checked.answer.text, self._doubted
+        again = doubted is not None and (text == doubted[0] or model_id != doubted[1])
+        fault = judge_text(checked.answer, now, again=again)
         if fault is None:
             return checked
-        self._doubted_text = text
+        self._doubted = text, model_id
         return replace(checked, fault=fault)
 
     def _judge(self, answer: Answer, now: float, *, pieced: bool = False) -> Checked:

@@ -37,7 +37,7 @@ HALF_LIFE = 1_200.0
 """Seconds in which the most that was wanted lately counts for half."""
 RISE, FALL = 0.5, 0.2
 """How fast an hour's value follows what was seen in it."""
-MARGIN = 1.0
+HEADROOM = 1.0
 """Square roots of the most that was wanted lately by which more may be wanted the next time."""
 USUAL = 0.8
 """The part of an hour's usual most that is expected again."""
@@ -94,7 +94,7 @@ class Demand:
         if visit is None or not visit.lasts(now):
             return max(ABSENT * size, amount, USUAL * usual)
         recent = self._recent(now)
-        expected = recent + MARGIN * math.sqrt(recent * amount)
+        expected = recent + HEADROOM * math.sqrt(recent * amount)
         return max(expected, USUAL * usual, PRIOR * size * _faded(now - visit.since))
 
     def rest(self, now: float, until: float, size: float, *, asked: bool = False) -> float:

@@ -107,6 +107,7 @@ def read_answer(body: object, requested_model: str = "") -> Answer:
     text, reasoning = split_think(join_surrogates(content))
     answer_id = str(body.get("id") or "")
     finish_reason, native = finish_of(choice)
+    told = _error_in(body, choice) or finish_error(finish_reason, native)
     audio, upstream = message.get("audio"), body.get("provider")
     return Answer(
         text=text,
@@ -123,7 +124,7 @@ def read_answer(body: object, requested_model: str = "") -> Answer:
         annotations=as_dicts(message.get("annotations")),
         images=as_dicts(message.get("images")),
         audio=dict(audio) if isinstance(audio, dict) else None,
-        error=_error_in(body, choice),
+        error=told,
         logprobs=logprobs_in(choice),
     )
 
@@ -155,8 +156,6 @@ def _first_choice(body: JsonMapping) -> JsonMapping:
 
 def _error_in(body: JsonMapping, choice: JsonMapping) -> Json | None:
     told = error_told(body) if body.get("choices") is None else error_of(body.get("error"))
-    if told is None and "choices" not in body and words_of(body):
-        told = {"message": words_of(body)}
-    error = told or error_of(choice.get("error"))
-    reason, native = finish_of(choice)
-    return finish_error(reason, native) if error is None and reason is not None else error
+    if told is None and "choices" not in body and (words := words_of(body)):
+        told = {"message": words}
+    return told or error_of(choice.get("error"))

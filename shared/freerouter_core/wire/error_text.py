@@ -2,8 +2,8 @@
 
 Words prove little: people ask about errors. So it takes a text that begins as errors do, and that
 cost no tokens by the server's own count. If nothing was counted, such a text is doubted once, and
-believed if it comes again. And it only concerns this answer: whose limit it was, such a text does
-not say. An object that is nothing but an error says more.
+believed if it comes again, or from another model. It concerns this answer only: such a text does
+not say whose limit it was. An object that is nothing but an error says more.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ _ERROR = re.compile(
 def judge_text(answer: Answer, now: float, *, again: bool = False) -> Fault | None:
     """The fault that the text of an answer tells; None: it is an answer.
 
-    `again`: the same was said before, so it is one unless the count says otherwise.
+    `again`: it came before, or another model said something like it. So it is one, unless the
+    count says otherwise.
     """
     text, count = answer.text.strip(), (answer.usage or {}).get("completion_tokens")
     if answer.tool_calls or count or not text or len(text) > _LONGEST_OBJECT:

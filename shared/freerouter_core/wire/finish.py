@@ -50,10 +50,10 @@ def finish_of(choice: JsonMapping) -> tuple[str | None, str | None]:
     return meaning, native or told
 
 
-def finish_error(reason: str, native: str | None) -> dict[str, object] | None:
+def finish_error(reason: str | None, native: str | None) -> dict[str, object] | None:
     """The error that a finish reason is by itself; None: it is none."""
     if reason == MALFORMED:
         return {"message": f"malformed call ({native})", "code": "tool_use_failed"}
-    return (
-        {"message": f"finish_reason error ({native})", "code": 502} if reason == "error" else None
-    )
+    if reason == "error":
+        return {"message": f"finish_reason error ({native})", "code": 502}
+    return None

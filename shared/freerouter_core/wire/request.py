@@ -164,7 +164,7 @@ def _check_tools(tools: Sequence[Mapping[str, Any]]) -> None:
 def _check_choice(request: ChatRequest) -> None:
     choice = request.tool_choice
     if isinstance(choice, str):
-        known = choice in _CHOICES
+        known = choice in CHOICES
     else:
         known = not _names_function(choice) or _is_function(as_mapping(choice).get("function"))
     if not known:
@@ -262,7 +262,8 @@ ROUTER_OPTIONS = frozenset(
 )
 """The router's own options. No further field of a request may have such a name: it would change
 nothing, and go out on the wire."""
-_CHOICES = ("auto", "none", "required")
+CHOICES = ("auto", "none", "required")
+"""What a `tool_choice` may be that names no tool."""
 _BODY_ONLY = frozenset({"messages", "provider", "stream"})
 """Fields that are no parameters. `extra_body` may have them."""
 RESERVED_HINT = (

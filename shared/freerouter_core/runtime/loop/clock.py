@@ -75,7 +75,7 @@ class RealClock:
 
     def now(self) -> float:
         now = self._epoch + self._source()
-        lead = time.time() - now
+        lead = self.wall() - now
         if lead > MAX_LEAD and not self._is_busy():
             self._epoch += lead
             now += lead

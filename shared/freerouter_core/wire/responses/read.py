@@ -16,7 +16,7 @@ from ..messages.signature import read_signature
 from ..openai import read_models
 from ..openai_fields import limit_in, picked
 from ..reasoning import EFFORTS, ReasoningSetting
-from ..request import ChatRequest
+from ..request import CHOICES, ChatRequest
 from ..sampling import checked
 from ..structured import Structured
 from .tools import ToolTable, as_call
@@ -56,7 +56,6 @@ _KINDS: tuple[tuple[str, tuple[type, ...], tuple[str, ...]], ...] = (
     ("a text or a list of items", (str, list), ("instructions",)),
 )
 """What the fields hold that an answer repeats, in words and as types."""
-_CHOICES = ("auto", "none", "required")
 _SUMMARIES = ("auto", "concise", "detailed")
 _VERBOSITIES = ("low", "medium", "high")
 _UNKNOWN = "no field of a response that is known here"
@@ -154,8 +153,8 @@ def _check_kinds(body: JsonMapping) -> None:
             if value is not None and (wrong_bool or not isinstance(value, kinds)):
                 raise BadRequest(f"{name} must be {words}")
     choice = body.get("tool_choice")
-    if isinstance(choice, str) and choice not in _CHOICES:
-        raise BadRequest(f"tool_choice {choice[:40]!r} is not known", hint=", ".join(_CHOICES))
+    if isinstance(choice, str) and choice not in CHOICES:
+        raise BadRequest(f"tool_choice {choice[:40]!r} is not known", hint=", ".join(CHOICES))
 
 
 def _list_in(body: JsonMapping, name: str) -> list[object]:
