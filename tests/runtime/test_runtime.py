@@ -360,6 +360,7 @@ def test_a_callers_event_loop_is_not_kept_alive() -> None:
         loop.close()
         gone = weakref.ref(loop)
         del loop
+        router.chat("y")  # the runtime's thread has left the call that woke the closed loop
         gc.collect()
 
         assert gone() is None
