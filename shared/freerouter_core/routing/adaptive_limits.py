@@ -230,11 +230,9 @@ def _scopes(account: Account, model: Model) -> tuple[str, str]:
 def _explains(account: Account, scope: str, sent: int) -> bool:
     """Whether a stated limit of the minute was full after so many requests."""
     return any(
-        limit.requests is not None
-        and 1.0 < limit.per <= MINUTE
-        and limit.scope == scope
-        and sent >= limit.requests
+        limit.scope == scope and sent >= (limit.requests or 0)
         for limit in account.limits
+        if _is_rate(limit)
     )
 
 
@@ -245,4 +243,14 @@ def _outlasts_a_minute(fault: Fault, now: float) -> bool:
 
 def states_rate(account: Account) -> bool:
     """Whether a limit of its minute is stated. One request a second only spaces requests out."""
-    return any(limit.requests is not None and 1.0 < limit.per <= MINUTE for limit in account.limits)
+    return any(map(_is_rate, account.limits))
+
+
+def limits_each_model(account: Account) -> bool:
+    """Whether all stated limits of a minute's requests are the models' own."""
+    scopes = {limit.scope for limit in account.limits if _is_rate(limit)}
+    return scopes == {"model"}
+
+
+def _is_rate(limit: Limit) -> bool:
+    return limit.requests is not None and 1.0 < limit.per <= MINUTE

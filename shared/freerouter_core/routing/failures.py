@@ -26,7 +26,9 @@ from ..catalogue.model import ModelIdentity
 from ..wire.fault import Cause, Fault, Kind
 from ..wire.redact import redact_fault
 from ..wire.remedies import remedy
+from ..wire.stated_limit import of_requests_a_minute
 from ..wire.terms import Terms
+from .adaptive_limits import limits_each_model
 from .candidates import Candidate, Candidates
 from .fit import ready
 from .guessed_bench import LONGEST_CROWDED, LONGEST_GUESS, LONGEST_LOCAL, BenchRule
@@ -53,7 +55,8 @@ def understood(fault: Fault, attempt: Attempt) -> Fault:
     """The fault as it is told: without keys, and with what the owner of the account can do.
 
     A refusal of the key that speaks of the model may be of the model alone. An account without a
-    key has none that could be refused: it is at a limit for such accounts.
+    key has none that could be refused: it is at a limit for such accounts. Where each model has a
+    limit of the minute and the account has none, a full minute is the model's.
     """
     account = attempt.account
     fault = redact_fault(fault, account)
@@ -61,6 +64,9 @@ def understood(fault: Fault, attempt: Attempt) -> Fault:
         fault = replace(fault, kind=Kind.BUSY, cause=Cause.FORBIDDEN, teaches=True)
     elif fault.effect.key_refused and not account.key and not account.local:
         fault = replace(fault, cause=Cause.ANONYMOUS_LIMIT)
+    elif fault.cause is Cause.AMBIGUOUS_429 and limits_each_model(account):
+        if of_requests_a_minute(fault.message):
+            fault = replace(fault, cause=Cause.MODEL_MINUTE, teaches=False)
     return fault if fault.hint else replace(fault, hint=remedy(fault.cause, account))
 
 

@@ -8,6 +8,9 @@ others are read together.
 model; from three models in the same words, with no answer of any other in between, it hardly is.
 From five it is taken for proved. One model alone never proves anything of its account.
 
+*Refusals that state different ends are of different limits*, so of the models' own. A limit that is
+full until a moment is not full until another one.
+
 *An answer of the account disproves it.* Then each refusal was its model's own.
 
 *The request is at fault only if independent accounts and families agree* (`final_error`). If
@@ -46,6 +49,8 @@ REPEATED = 6
 """Refusals of at least two models that count as much as three models."""
 LASTS_AFTER, LASTS_BY = 600.0, 8
 """Seconds over which, and refusals by which, a limit has outlasted any limit of minutes."""
+SAME_END = 2.0
+"""Seconds by which the stated ends of one limit may be apart: some state whole seconds."""
 MAX_KINDS, MAX_MODELS = 8, 32
 """Kinds of refusals, and models of each, that are remembered of an account."""
 _WORD = re.compile(r"[^\W\d_]+")
@@ -70,6 +75,8 @@ class Suspicion:
     """By model."""
     last: dict[str, float] = field(default_factory=dict)
     """When each model was refused last."""
+    ends: float | None = None
+    """When the limit ends, as the last refusal stated that this process saw."""
 
     def models_since(self, at: float) -> int:
         """How many models were refused after then."""
@@ -80,12 +87,20 @@ class Suspicion:
         """All refusals."""
         return sum(self.refusals.values())
 
+    def is_of_another_limit(self, until: float | None, now: float) -> bool:
+        """Whether a limit that ends then is another one: until a full one ends, it ends when it was
+        said to."""
+        if until is None or self.ends is None or now >= self.ends:
+            return False
+        return abs(until - self.ends) > SAME_END
+
     def joined(self, other: Suspicion) -> Suspicion:
         """What two processes saw, together: each may know of the other's refusals."""
         return Suspicion(
             min(self.since, other.since),
             _larger(self.refusals, other.refusals),
             _larger(self.last, other.last),
+            self.ends,
         )
 
 
@@ -96,9 +111,17 @@ class Suspicions:
     by_scope: dict[str, dict[str, Suspicion]] = field(default_factory=dict)
 
     def refused(
-        self, scope: str, model: str, cause: Cause, message: str, now: float
+        self,
+        scope: str,
+        model: str,
+        cause: Cause,
+        message: str,
+        now: float,
+        *,
+        until: float | None = None,
     ) -> Conclusion | None:
-        """Take in a refusal that may be the account's; what to conclude. `model`: its name."""
+        """Take in a refusal that may be the account's; what to conclude. `model`: its name.
+        `until`: when the limit ends, if the refusal stated it."""
         if cause is not Cause.AMBIGUOUS_429 and speaks_of(model, message):
             return None
         if cause is Cause.SERVER and (not message or OF_UPSTREAM.search(message)):
@@ -106,7 +129,11 @@ class Suspicions:
         kinds = self.by_scope.setdefault(scope, {})
         kind = f"{_KINDS.get(cause, cause.value)}|{_words(cause, message)}"
         suspicion = kinds.get(kind)
-        if suspicion is None or now - max(suspicion.last.values()) > MEMORY:
+        if (
+            suspicion is None
+            or now - max(suspicion.last.values()) > MEMORY
+            or suspicion.is_of_another_limit(until, now)
+        ):
             kinds.pop(kind, None)
             while len(kinds) >= MAX_KINDS:
                 del kinds[next(iter(kinds))]
@@ -114,6 +141,7 @@ class Suspicions:
         if model in suspicion.last or len(suspicion.last) < MAX_MODELS:
             suspicion.refusals[model] = suspicion.refusals.get(model, 0) + 1
             suspicion.last[model] = now
+        suspicion.ends = until
         return _conclusion(cause, suspicion, now)
 
     def answered(self, scope: str) -> bool:

@@ -70,7 +70,7 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
         until=until,
         lacks=rule.lacks,
         context=_context_window(text) if effect.context else None,
-        limit=stated_limit(rejection, text) if effect.minute is not None else None,
+        limit=stated_limit(rejection, text) if effect.minute or effect.limit == "unclear" else None,
         teaches=rule.teaches and not rule.lacks,
     )
 

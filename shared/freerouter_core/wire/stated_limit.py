@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from .json_values import JsonMapping, as_dicts, as_mapping
 from .rejection import Rejection
+from .rule_words import REQUESTS_PER_MINUTE
 
 MAX_STATED = 1_000_000
 """Requests a minute from which on a number is a misreading."""
@@ -39,6 +40,14 @@ _SENTENCES = (
         re.IGNORECASE,
     ),
 )
+
+
+_OF_REQUESTS = re.compile(REQUESTS_PER_MINUTE, re.IGNORECASE)
+
+
+def of_requests_a_minute(message: str) -> bool:
+    """Whether a refusal's words are about a limit of a minute's requests."""
+    return _OF_REQUESTS.search(message) is not None
 
 
 def stated_limit(rejection: Rejection, text: str) -> int | None:
