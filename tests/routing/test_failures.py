@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from freerouter_core.catalogue.model import Model
-from freerouter_core.catalogue.providers import Account
+from freerouter_core.catalogue.providers import Account, Limit
 from freerouter_core.errors import BadRequest, Exhausted, FreeRouterError
 from freerouter_core.routing.failures import MAX_HOLD, MAX_PLAINER
 from freerouter_core.routing.need import Need, need_of
@@ -454,3 +454,46 @@ def test_one_model_is_proof_if_no_other_is_left() -> None:
         Play(plan(A), {"a": fails(wrong)}).run()
     with pytest.raises(Exhausted):
         Play(plan(A, max_retries=0), {"a": fails(busy())}).run()
+
+
+# -- whose minute it was --------------------------------------------------------------------------
+
+OF_MODEL, OF_ACCOUNT = Limit(requests=30, scope="model"), Limit(requests=30, scope="account")
+A_DAY = Limit(requests=100, per=86_400.0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "says", "cause"),
+    [
+        ((OF_MODEL, A_DAY), "Requests per minute limit exceeded", Cause.MODEL_MINUTE),
+        ((OF_MODEL,), "You made too many calls/min", Cause.MODEL_MINUTE),
+        ((OF_MODEL,), "Too many requests", Cause.AMBIGUOUS_429),
+        ((OF_MODEL,), "Tokens per minute limit exceeded", Cause.AMBIGUOUS_429),
+        ((OF_ACCOUNT,), "Requests per minute limit exceeded", Cause.AMBIGUOUS_429),
+        ((OF_MODEL, OF_ACCOUNT), "Requests per minute limit exceeded", Cause.AMBIGUOUS_429),
+        ((A_DAY,), "Requests per minute limit exceeded", Cause.AMBIGUOUS_429),
+        ((), "Requests per minute limit exceeded", Cause.AMBIGUOUS_429),
+    ],
+)
+def test_a_full_minute_is_the_models_where_only_models_have_a_minute(
+    limits: tuple[Limit, ...], says: str, cause: Cause
+) -> None:
+    refusal = Fault(Kind.BUSY, Cause.AMBIGUOUS_429, says, status=429)
+    stating = account(limits=limits)
+    played, _ = failed(plan(A, accounts=[stating], max_retries=0), {"a": [fails(refusal)]})
+
+    assert [fault.cause for _, fault in played.journal.failures] == [cause]
+
+
+def test_models_whose_minutes_are_full_do_not_stop_their_siblings() -> None:
+    """A wrong limit was stated, and three models refused with their own waits."""
+    models = [model(f"m{n}") for n in range(4)]
+    stating, state = account(limits=(OF_MODEL,)), RoutingState()
+    full = Fault(
+        Kind.BUSY, Cause.AMBIGUOUS_429, "requests per minute exceeded", status=429, until=NOW + 40.0
+    )
+    fates: Fates = {f"m{n}": [fails(full)] for n in range(3)} | {"m3": [answers()]}
+    played = play(plan(*models, accounts=[stating]), fates, state=state)
+
+    assert played.asked == ["m0", "m1", "m2", "m3"]
+    assert state.health.accounts.get(stating.scope) is None

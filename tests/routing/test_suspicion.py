@@ -8,6 +8,7 @@ from freerouter_core.routing.suspicion import (
     MAX_KINDS,
     MAX_MODELS,
     MEMORY,
+    SAME_END,
     Conclusion,
     Suspicion,
     Suspicions,
@@ -41,6 +42,37 @@ def test_three_models_within_a_minute_are_taken_for_the_account() -> None:
 
     assert verdicts == [None, None, None, limit]
     assert last(Cause.AMBIGUOUS_429, (0, "a"), (1, "b"), (60, "c")) is None
+
+
+@pytest.mark.parametrize(
+    ("ends", "of_account"),
+    [
+        ([30.0, 30.0, 30.0], True),
+        ([30.0, 30.0 + SAME_END, 30.0], True),
+        ([30.0, None, 30.0], True),
+        ([20.0, 40.0, 30.0], False),
+        ([30.0, 30.0, 31.0 + SAME_END], False),
+        ([30.0, 31.0 + SAME_END, 31.0 + SAME_END], False),
+        ([1.5, 40.0, 40.0], True),  # the first has come before the others say another one
+    ],
+)
+def test_refusals_that_state_different_ends_are_of_different_limits(
+    ends: list[float | None], of_account: bool
+) -> None:
+    suspicions = Suspicions()
+    verdicts = [
+        suspicions.refused(
+            "scope",
+            f"model {n}",
+            Cause.AMBIGUOUS_429,
+            "Too many requests",
+            NOW + 2.0 * n,
+            until=None if end is None else NOW + end,
+        )
+        for n, end in enumerate(ends)
+    ]
+
+    assert (verdicts[-1] is not None) is of_account
 
 
 def test_a_limit_that_outlasts_all_limits_of_minutes_is_of_another_kind() -> None:

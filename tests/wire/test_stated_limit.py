@@ -116,10 +116,10 @@ RPM, TPM = "on requests per minute (RPM): Limit 7", "on tokens per minute (TPM):
         ({}, f"Rate limit reached for model `x` {RPM}", Cause.MODEL_MINUTE, 7),
         ({}, f"Rate limit reached for model `x` {TPM}", Cause.MODEL_LIMIT, None),
         ({}, f"Rate limit reached for model `x` {RPM}, 9 per day", Cause.MODEL_DAY, None),
-        ({}, "Too Many Requests: a limit of 9 requests per minute", Cause.AMBIGUOUS_429, None),
+        ({}, "Too Many Requests: a limit of 9 requests per minute", Cause.AMBIGUOUS_429, 9),
     ],
 )
-def test_only_the_fault_of_a_minutes_limit_carries_its_size(
+def test_only_what_may_be_a_minutes_limit_carries_its_size(
     headers: Headers, message: str, cause: Cause, limit: int | None
 ) -> None:
     fault = judge_rejection(Rejection(429, headers, {"message": message}), NOW)
