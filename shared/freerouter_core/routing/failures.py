@@ -64,9 +64,12 @@ def understood(fault: Fault, attempt: Attempt) -> Fault:
         fault = replace(fault, kind=Kind.BUSY, cause=Cause.FORBIDDEN, teaches=True)
     elif fault.effect.key_refused and not account.key and not account.local:
         fault = replace(fault, cause=Cause.ANONYMOUS_LIMIT)
-    elif fault.cause is Cause.AMBIGUOUS_429 and limits_each_model(account):
-        if of_requests_a_minute(fault.message):
-            fault = replace(fault, cause=Cause.MODEL_MINUTE, teaches=False)
+    elif (
+        fault.cause is Cause.AMBIGUOUS_429
+        and limits_each_model(account)
+        and of_requests_a_minute(fault.message)
+    ):
+        fault = replace(fault, cause=Cause.MODEL_MINUTE, teaches=False)
     return fault if fault.hint else replace(fault, hint=remedy(fault.cause, account))
 
 
