@@ -25,6 +25,7 @@ from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.fault import Cause, Fault, Kind
 
+from ..inspection import comes_to_rest
 from .rig import (
     KEY,
     LANE,
@@ -206,6 +207,7 @@ def test_attempts_still_under_way_end_with_the_request(clock: VirtualClock, driv
 
     drive(rig, route, stream=True)
 
+    assert comes_to_rest(rig.runtime)  # the answer does not wait for what it has cancelled
     assert transport.closed == 2
     assert rig.used(LANE) == 0
 

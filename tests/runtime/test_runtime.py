@@ -21,6 +21,7 @@ import pytest
 
 from freerouter_core import ChatRequest, Provider, Router, Runtime, errors
 from freerouter_core.runtime.loop.clock import RealClock
+from freerouter_core.runtime.loop.job import LoopThread
 from freerouter_core.simulator import SimModel, World
 
 from ..conftest import Serve
@@ -258,11 +259,30 @@ def test_calls_failures_and_streams_leak_nothing(serve: Serve) -> None:
 
 
 def test_a_runtime_that_is_garbage_collected_ends_its_thread(serve: Serve) -> None:
-    router_to(serve(quick()), runtime=Runtime()).chat("x")
+    runtime = Runtime()
+    router_to(serve(quick()), runtime=runtime).chat("x")
+    runtime.call(lambda: asyncio.sleep(0))  # its thread has left the call, which holds the runtime
+    del runtime
     gc.collect()
     for thread in threading.enumerate():
         if thread.name == "freerouter":
             thread.join(5)
+
+    assert freerouter_threads() == []
+
+
+def test_who_closes_waits_until_the_thread_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = LoopThread.run
+
+    def run_and_dawdle(self: LoopThread) -> None:
+        run(self)
+        sum(range(3_000_000))
+
+    monkeypatch.setattr(LoopThread, "run", run_and_dawdle)
+    router = World([SimModel("a/b:free")]).router()
+    router.chat("x")
+    assert freerouter_threads() == ["freerouter"]
+    router.close()
 
     assert freerouter_threads() == []
 

@@ -51,7 +51,6 @@ from .http.transport import HttpClient, Transport
 from .ledger import Ledger
 from .ledger.open_store import open_store
 from .ledger.state_sync import StateSync
-from .loop.bridge import new_thread_event
 from .loop.clock import Clock, RealClock
 from .loop.job import LoopThread
 from .loop.os_threads import start_thread
@@ -160,7 +159,7 @@ class Runtime(Portal):
         thread.shutdown_tasks = [self.ledger.tasks, self.caches.tasks]
         thread.shutdown_hooks += [self.state_sync.flush, self.ledger.drain, self.caches.drain]
         try:
-            start_thread(thread.run, "freerouter")
+            thread.os_thread = start_thread(thread.run, "freerouter")
         except RuntimeError as error:  # the interpreter is ending, or there are too many threads
             raise FreeRouterError(f"no thread could be started: {error}") from None
         if not thread.started.wait(START_TIMEOUT):
@@ -176,10 +175,7 @@ class Runtime(Portal):
             if self._ends_thread is not None:
                 self._ends_thread.detach()  # it holds what the thread holds: perhaps this runtime
         if thread is not None and not thread.loop.is_closed():
-            thread.ended = new_thread_event()
-            with contextlib.suppress(RuntimeError):
-                thread.loop.call_soon_threadsafe(thread.loop.stop)
-                thread.ended.wait(START_TIMEOUT)
+            thread.end(START_TIMEOUT)
         self._forget_tasks()
         self._events.close(CLOSE_FLUSH_TIMEOUT)
 

@@ -185,6 +185,7 @@ class _VirtualLoop(NativeLoop):
     def __init__(self, clock: VirtualClock, busy: Callable[[], bool]) -> None:
         self._clock = clock
         super().__init__(_VirtualSelector(clock, busy))
+        self.watchdog.reset(lambda: 0.0)  # virtual time stands still meanwhile, so nobody waits
 
     def time(self) -> float:
         return self._clock.elapsed

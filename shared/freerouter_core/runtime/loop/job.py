@@ -38,6 +38,8 @@ class LoopThread:
         self.shutdown_tasks: list[set[asyncio.Task[object]]] = []
         """Tasks that those hooks wait for."""
         self.started = new_thread_event()
+        self.os_thread: threading.Thread | None = None
+        """What runs it. None before it starts, and under gevent, which has no object for it."""
         self.ended: ThreadEvent | None = None
         self.of_parent = False
         """Whether a fork left it behind: it runs in the parent process only."""
@@ -53,6 +55,16 @@ class LoopThread:
             self.loop.close()
             if self.ended is not None:
                 self.ended.set()
+
+    def end(self, timeout: float) -> None:
+        """Stop the loop, and wait at most `timeout` seconds until the thread is gone."""
+        self.ended = new_thread_event()
+        with contextlib.suppress(RuntimeError):  # it has ended, or it is the thread that asks
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            if self.os_thread is not None:  # the event alone would come a moment before its end
+                self.os_thread.join(timeout)
+            else:
+                self.ended.wait(timeout)
 
     async def _shutdown(self) -> None:
         # Requests give back what they took before the hooks tell the store and close it.
