@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -129,16 +128,15 @@ def test_a_store_that_fails_fails_no_request(broken: Callable[[Path], str], tmp_
 
     async def live() -> None:
         ledger = ledger_at(broken(tmp_path / "state.db"), seen.append)
-        began = time.monotonic()
         got = [await reserve(ledger, MINUTE) for _ in range(7)]
         assert sum(isinstance(g, Grant) for g in got) == 5
-        assert time.monotonic() - began < 2.0
         ledger.settle(got[0], sent=True)
         await ledger.drain()
 
     asyncio.run(live())
 
     assert [type(event) for event in seen] == [StoreLost]
+    assert "took too long" not in seen[0].reason, "who waits for it loses two seconds"
 
 
 def test_a_damaged_file_is_renamed(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .loop.bridge import CallbackQueue
+from .loop.clock import Clock
 from .loop.os_threads import start_thread
 
 T = TypeVar("T")
@@ -28,16 +29,22 @@ class CallableFailed(Exception):
         self.rejected = rejected
 
 
-async def run_on_thread(call: Callable[[], T], callbacks: CallbackQueue) -> T:
+async def run_on_thread(call: Callable[[], T], callbacks: CallbackQueue, clock: Clock) -> T:
     """Run `call` on a new thread, in the caller's context. Raises `CallableFailed` if it raises.
 
     `callbacks` is the queue of the running loop. The callable may block, or call a model itself.
-    Cancelling the caller does not stop the thread; its outcome is then dropped.
+    Cancelling the caller does not stop the thread; its outcome is then dropped. No time of `clock`
+    passes before the thread has begun, however busy the machine is.
     """
     # The outcome crosses as a value: StopIteration, say, cannot be set as a future's exception.
     future: asyncio.Future[tuple[list[T], BaseException | None]]
     future = asyncio.get_running_loop().create_future()
-    context = contextvars.copy_context()
+    context, time = contextvars.copy_context(), contextlib.ExitStack()
+
+    def begin() -> None:
+        if not future.done():
+            time.close()
+            time.enter_context(clock.held())
 
     def settle(outcome: tuple[list[T], BaseException | None]) -> None:
         if not future.done():
@@ -45,15 +52,19 @@ async def run_on_thread(call: Callable[[], T], callbacks: CallbackQueue) -> T:
 
     def work() -> None:
         outcome: tuple[list[T], BaseException | None]
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            callbacks.post(begin)
         try:
             outcome = ([context.run(call)], None)
         except BaseException as error:  # whatever it is, the request must learn of it
             outcome = ([], error)
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+        with contextlib.suppress(RuntimeError):  # as above
             callbacks.post(settle, outcome)
 
-    start_thread(work, "freerouter-callable")
-    values, error = await future
+    with time:
+        time.enter_context(clock.stopped())
+        start_thread(work, "freerouter-callable")
+        values, error = await future
     if error is not None:
         message = f"{type(error).__name__}: {error}"[:MAX_MESSAGE]
         raise CallableFailed(message, isinstance(error, (ValueError, AssertionError))) from None

@@ -261,8 +261,7 @@ class Runtime(Portal):
 
         Raises `CallableFailed` if it raises.
         """
-        with self.clock.held():
-            return await run_on_thread(call, self._running_thread().callbacks)
+        return await run_on_thread(call, self._running_thread().callbacks, self.clock)
 
     @property
     def state_folder(self) -> Path | None:
