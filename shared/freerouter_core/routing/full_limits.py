@@ -52,18 +52,18 @@ class FullLimits:
     def known(
         self, tokens: int, pace: Pace, now: float, bound: float | None = None
     ) -> dict[str, Refusal]:
-        """What a request of so many tokens would be told now. Left out is what would last until
-        `bound`, when the request has no time left: such a one asks, and is told so at once."""
-        known = {}
+        """What a request of so many tokens would be told now. `bound`: when it has no time left; if
+        it could wait for none of these limits, it is to ask, and is told so at once."""
+        known, in_time = {}, bound is None
         for scope, told in self._told.items():
             refusal = told.refusal
             if not now < refusal.until or now > told.at + RECHECK or pace != told.pace:
                 continue
             if refusal.limit is not None and refusal.limit.tokens and tokens < told.tokens:
                 continue
-            if bound is None or refusal.ends < bound:
-                known[scope] = refusal
-        return known
+            known[scope] = refusal
+            in_time = in_time or bound is None or refusal.ends < bound
+        return known if in_time else {}
 
     def freed(self, scopes: Iterable[str]) -> None:
         """Something was given back."""
