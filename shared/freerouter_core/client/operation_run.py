@@ -16,10 +16,12 @@ from typing import Generic, TypeVar
 from ..catalogue.model import Catalogue
 from ..errors import FreeRouterError
 from ..events import Answered, CalledOff, GaveUp, RequestTrace
+from ..routing.congestion import Congestion
 from ..routing.journal import Journal
 from ..routing.need import Need
 from ..routing.plan import Outcome, Plan
 from ..routing.policy import Policy
+from ..routing.room import first_room
 from ..routing.ruling import Flag, Ruling
 from ..routing.running import RunningRequest, running_request
 from ..routing.session_memory import SessionMemory
@@ -181,26 +183,29 @@ class OperationRun(ABC, Generic[RequestT]):
         self.catalogue = catalogue = await self._models(policy, left)
         policy = await self._ranked(policy, need, left)
         lane = request.lane or resolved.lane
+        need, max_wait = need.of(lane), resolved.max_wait if request.timeout is None else None
+        full = runtime.full_limits(lane, need, resolved.pace, deadline, max_wait)
+        congestion: Mapping[str, Congestion] = {}
+        if first_room(accounts.values(), full) is None:  # else it is looked at once there is room
+            congestion = runtime.congestion(accounts.values(), lane)
         plan = Plan(
             request=self.request,
-            need=need.of(lane),
+            need=need,
             policy=policy,
             catalogue=catalogue,
             accounts=accounts,
             pending=self._pending(),
             stream=self.show is not None,
             deadline=deadline,
-            max_wait=resolved.max_wait if request.timeout is None else None,
+            max_wait=max_wait,
             lane=lane,
             pace=resolved.pace,
             on_wait=request.on_wait if isinstance(request, ChatRequest) else None,
             run_guards=run_guards,
             flags=flags,
-            congestion=runtime.congestion(accounts.values(), lane),
+            congestion=congestion,
+            full=full,
         )
-        full = runtime.full_limits(plan)
-        if full:
-            plan = replace(plan, full=full)
         return await Driver(runtime, plan, self.journal, self.show, context.transport).run()
 
 

@@ -109,7 +109,7 @@ class Candidates:
         self.told(situation.full)
         self._aged = False
         """Whether the order is an old one."""
-        self._lines: set[str] = set()
+        self._lines = set(situation.lines)
         """Scopes in whose line this call has waited."""
         self.kinship = Kinship()
         """Who failed in this call: their kin come later."""

@@ -105,8 +105,9 @@ class Demand:
         """
         days, seconds = divmod(max(0.0, until - now), DAY)
         unseen = self._unseen(size, asked)
-        a_day = sum(unseen if value == UNSEEN else value for value in self.hours)
-        expected, at, end = days * a_day, now, now + seconds
+        expected, at, end = 0.0, now, now + seconds
+        if days:
+            expected = days * sum(unseen if value == UNSEEN else value for value in self.hours)
         while at < end:
             hour_ends = min(end, (at // HOUR + 1) * HOUR)
             value = self.hours[int(at // HOUR) % HOURS]

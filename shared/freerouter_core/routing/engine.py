@@ -46,13 +46,13 @@ from . import steps as s
 from .answer_check import AnswerCheck, Checked, tokens_of
 from .attempts import new_attempt
 from .candidates import Candidate, Candidates, Turn
-from .deadline import Deadline
 from .failures import Failures, understood
 from .final_error import deadline_exceeded, final_error, stream_broken
 from .hedge import HEDGE_RESERVE
 from .in_flight import Flights, InFlight
 from .journal import Journal
 from .plan import Outcome, Plan
+from .room import Begun, begin
 from .showing import Showing
 from .state import RoutingState
 from .timeouts import too_late
@@ -75,7 +75,7 @@ def route(plan: Plan, state: RoutingState, journal: Journal, rng: Random, *, now
     `now` is when the first step may be taken; the call may have begun earlier (`journal.started`).
     Raises an error of the tree if there is no answer to be had.
     """
-    run = _Run(plan, state, journal, rng, now)
+    run = _Run(plan, state, journal, rng, (yield from begin(plan, state, journal, rng, now)))
     try:
         return (yield from run.steps())
     except FreeRouterError as error:
@@ -91,14 +91,13 @@ class _Run:
     """The state of one request."""
 
     def __init__(
-        self, plan: Plan, state: RoutingState, journal: Journal, rng: Random, now: float
+        self, plan: Plan, state: RoutingState, journal: Journal, rng: Random, begun: Begun
     ) -> None:
         self.plan, self.state, self.journal = plan, state, journal
-        self.now = now
+        situation, self.deadline = begun
+        self.now = situation.now
         self.book = state.health
-        self.background = plan.lane == "background"
-        state.began(plan.accounts.values(), now, background=self.background)
-        situation = plan.situation(state.health, now, rng, state.requests)
+        self.background = situation.background
         self.candidates = Candidates.of(plan.catalogue, plan.accounts, situation)
         journal.skipped = self.candidates.skipped
         self.failures = Failures(plan, state, self.candidates, rng)
@@ -107,7 +106,6 @@ class _Run:
         self.flights = Flights(state, hedge=hedge, background=self.background)
         self.count = 0
         """Attempts that were sent."""
-        self.deadline = Deadline(plan, journal.started, now)
         self.ran_late = False
         """Whether a candidate was left out because too little time is left."""
         self.showing = Showing(plan)
@@ -244,7 +242,9 @@ class _Run:
             return True
         tokens = need.prompt_tokens + need.output_tokens
         keep = HEDGE_RESERVE if attempt.hedge else 0.0
-        waits = self.deadline.of_wait(in_line=True) if self.candidates.bound_to(candidate) else None
+        waits = None
+        if not self.background and self.candidates.bound_to(candidate):
+            waits = self.deadline.of_wait(in_line=True)
         step = s.Reserve(attempt, charges, tokens, keep, self.deadline.at, waits)
         event = yield from self._do(step)
         if not isinstance(event, s.Refused):

@@ -67,6 +67,12 @@ def select(
     return selection
 
 
+def any_fits(catalogue: Catalogue, accounts: Mapping[str, Account], situation: Situation) -> bool:
+    """Whether any model fits that nobody named."""
+    models = _able(catalogue, accounts, situation)[0] if situation.policy.others else ()
+    return any(_fitting([model], catalogue, situation, {}) for model in models)
+
+
 def _select_named(
     name: str,
     catalogue: Catalogue,

@@ -28,6 +28,7 @@ class Situation:
         pending: whether the list of models of an account is still on its way.
         background: whether nobody waits for the answer.
         full: which limits are full for it, by scope.
+        lines: the scopes in whose line it has waited.
     """
 
     need: Need
@@ -40,3 +41,4 @@ class Situation:
     pending: bool = False
     background: bool = False
     full: Mapping[str, Refusal] = field(default_factory=dict)
+    lines: frozenset[str | None] = frozenset()

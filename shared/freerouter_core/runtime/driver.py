@@ -36,6 +36,7 @@ from ..routing.engine import route
 from ..routing.journal import Journal
 from ..routing.lanes import BEHIND, Place
 from ..routing.plan import Outcome, Plan
+from ..routing.room import first_room
 from ..wire.redact import redact
 from .attempt_tasks import AttemptTasks
 from .callables import CallableFailed
@@ -135,11 +136,7 @@ class Driver:
                 return await self._attempts.next_event(step.until)
             case s.Sleep():
                 await self._sleep(step)
-                full, congestion = self._runtime.full_limits(self._plan), None
-                if step.scope not in full:  # else it goes on waiting
-                    accounts = self._plan.accounts.values()
-                    congestion = self._runtime.congestion(accounts, self._plan.lane)
-                return s.Woke(self._clock.now(), congestion, full)
+                return self._woke(step)
             case s.Show():
                 self._attempts.show(step.attempt.number)
             case s.Commit():
@@ -149,6 +146,15 @@ class Driver:
             case s.Validate():
                 return await self._validate(step)
         return s.Woke(self._clock.now())
+
+    def _woke(self, sleep: s.Sleep) -> s.Woke:
+        """What there is to know after a sleep."""
+        plan, runtime, congestion = self._plan, self._runtime, None
+        full = runtime.full_limits(plan.lane, plan.need, plan.pace, plan.deadline, plan.max_wait)
+        accounts = plan.accounts.values()
+        if sleep.scope not in full or first_room(accounts, full) is None:  # else it waits on
+            congestion = runtime.congestion(accounts, plan.lane)
+        return s.Woke(self._clock.now(), congestion, full)
 
     async def _await_lists(self) -> None:
         """Tell the engine of each list that comes during the call."""

@@ -37,11 +37,12 @@ from ..errors import FreeRouterError, forgets_locals
 from ..events import Event, Observer
 from ..routing.charges import Refusal
 from ..routing.congestion import Congestion
-from ..routing.plan import Outcome, Plan
+from ..routing.need import Need
+from ..routing.plan import Outcome
 from ..routing.running import RunningRequest
 from ..routing.session_memory import SessionMemory
 from ..routing.state import RoutingState
-from ..wire.request import Lane
+from ..wire.request import Lane, Pace
 from .cache.cache import Caches
 from .cache.single_flight import SingleFlight
 from .callables import run_on_thread
@@ -247,14 +248,16 @@ class Runtime(Portal):
             for account in accounts
         }
 
-    def full_limits(self, plan: Plan) -> dict[str, Refusal]:
-        """Which limits are full for a background request, as others were told; by scope."""
-        if plan.lane != "background":
+    def full_limits(
+        self, lane: Lane, need: Need, pace: Pace, deadline: float | None, max_wait: float | None
+    ) -> dict[str, Refusal]:
+        """Which limits are full for a background request, as others were told; by scope. The
+        arguments are fields of its plan."""
+        if lane != "background":
             return {}
-        now, need = self.clock.now(), plan.need
-        bound = plan.deadline if plan.max_wait is None else now + plan.max_wait
-        tokens = need.prompt_tokens + need.output_tokens
-        return self.ledger.full.known(tokens, plan.pace, now, bound)
+        now, tokens = self.clock.now(), need.prompt_tokens + need.output_tokens
+        bound = deadline if max_wait is None else now + max_wait
+        return self.ledger.full.known(tokens, pace, now, bound)
 
     async def run_on_thread(self, call: Callable[[], T]) -> T:
         """Run a user callable on a thread of its own: it may block, or call a model itself.

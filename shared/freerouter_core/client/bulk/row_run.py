@@ -115,6 +115,7 @@ class RowRun:
         validate: the job's validator.
         attempts: tries of a task at most.
         on_sent: called when a try is first sent.
+        on_wait: called when it stands in line.
     """
 
     def __init__(
@@ -126,9 +127,11 @@ class RowRun:
         validate: Validator | None,
         attempts: int,
         on_sent: Callable[[RowRun], None],
+        on_wait: Callable[[], None],
     ) -> None:
         self.claimed, self._context, self._client = claimed, context, client
-        self._validate, self._attempts, self._on_sent = validate, attempts, on_sent
+        self._validate, self._attempts = validate, attempts
+        self._on_sent, self._on_wait = on_sent, on_wait
         self.sent_at: float | None = None
         """When this try was first sent, unix seconds. None: it stands in line."""
         self.waits_until = 0.0
@@ -162,6 +165,7 @@ class RowRun:
     def waits(self, until: float, reason: str) -> None:
         """This try stands in line until then."""
         self.waits_until, self.waits_for = until, reason
+        self._on_wait()
 
     def sent(self) -> None:
         """A request of this try is being sent."""

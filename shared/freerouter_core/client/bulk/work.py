@@ -4,9 +4,9 @@ What travels. The store grants tasks and takes what was finished; both go in one
 Each task is tried by a `RowRun` of its own. Rows that have ended are read from the store, so what
 is shown was committed, whoever did it.
 
-How much is under way. Requests that stand in line for a limit cost nothing but memory. So there are
-always a few of them, and the ledger decides how many are sent: when one is let go, the next joins
-the line. Where no limit stops them, `ConcurrencyLimit` does.
+How much is under way. A few requests stand in line, and the ledger decides how many are sent: when
+one is let go, the next joins the line. While all accounts are full, one is enough that waits for
+the first room. Where no limit stops them, `ConcurrencyLimit` does.
 
 What may wait. Stores run on one thread, the input on another. A job whose tasks all wait for a day
 to begin sleeps until then.
@@ -32,6 +32,7 @@ from ...runtime.ledger.worker_thread import WorkerThread
 from ...runtime.loop.bridge import StreamBuffer
 from ...wire.request import Validator
 from ..context import Context
+from .in_line import IN_LINE, enough_wait
 from .job_store import RENEWAL, Changed, Claimed, Ended, Finished, JobStore, Wish, Worker
 from .options import Measured, WorkOptions
 from .reading import AHEAD, InputReader
@@ -43,8 +44,6 @@ FETCH = 200
 """Ended rows that are read at once."""
 READY = 64
 """Tasks at most that are leased before they can be asked."""
-IN_LINE = 2
-"""Requests that stand in line: one to go as soon as there is room, and one to follow it."""
 LINGER = 0.25
 """Seconds that an answer may wait for others, to be committed with them."""
 GROUP = 32
@@ -83,6 +82,8 @@ class Work:
         self._in_flight = 0
         self._finished: list[Finished] = []
         self._news = asyncio.Event()
+        self._lingers: asyncio.TimerHandle | None = None
+        """Tells the news when answers have waited long enough for others."""
         self._read_on = asyncio.Event()
         self._input_ended = reader is None
         self._fatal: BaseException | None = None
@@ -130,7 +131,7 @@ class Work:
     def stop(self) -> None:
         """Ask nobody any more, let what is in flight finish, then end. On the runtime's loop."""
         self._stopping = True
-        self._news.set()
+        self._tell()
 
     def waits_for(self, now: float) -> tuple[str, float | None]:
         """What the job waits for, and how many seconds; None: it does not wait."""
@@ -146,6 +147,9 @@ class Work:
     async def _turn(self, show: StreamBuffer[Ended] | None) -> bool:
         """Hand in, take, start. Whether the work is over."""
         self._news.clear()
+        if self._lingers is not None:
+            self._lingers.cancel()
+            self._lingers = None
         self._check_time()
         if self._stopping or self._fatal is not None:
             self._cancel_waiting()
@@ -198,18 +202,18 @@ class Work:
             moments.append(self._paused_until)
         if self._options.until is not None and not self._stopping:
             moments.append(now + max(0.0, self._options.until - wall))
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, min(moments) - now) if moments else None):
                 await self._news.wait()
-        except TimeoutError:
-            return
-        if self._finished and self._runs and not self._stopping:
-            self._news.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LINGER):
-                    while len(self._finished) < GROUP and self._runs and not self._stopping:
-                        await self._news.wait()
-                        self._news.clear()
+
+    def _tell(self) -> None:
+        """There is something to hand in or to take. Answers may wait for others."""
+        alone = not self._finished or not self._runs or self._stopping
+        if alone or len(self._finished) >= GROUP:
+            self._news.set()
+        elif self._lingers is None:
+            loop = asyncio.get_running_loop()
+            self._lingers = loop.call_later(LINGER, self._news.set)
 
     # -- how much is under way ------------------------------------------------------------------
 
@@ -247,8 +251,8 @@ class Work:
     def _start(self) -> None:
         """Start what is ready, as much as is useful."""
         while self._ready and self._may_start:
-            waiting = len(self._runs) - self._in_flight
-            if waiting >= IN_LINE or len(self._runs) >= self._room:
+            waits = [run.waits_until for run in self._runs if not run.in_flight]
+            if len(self._runs) >= self._room or enough_wait(self._context, waits):
                 break
             run = RowRun(
                 self._ready.popleft(),
@@ -257,6 +261,7 @@ class Work:
                 validate=self._validate,
                 attempts=self._options.attempts,
                 on_sent=self._sent,
+                on_wait=self._start,
             )
             self._runs[run] = asyncio.create_task(self._try(run))
         self._measure()
@@ -265,7 +270,7 @@ class Work:
         self._in_flight += 1
         self._start()
         if len(self._ready) <= min(READY, self._most) // 2:
-            self._news.set()
+            self._tell()
 
     # -- one task -------------------------------------------------------------------------------
 
@@ -284,7 +289,7 @@ class Work:
             self._fatal = self._fatal or error
         finally:
             del self._runs[run]
-            self._news.set()
+            self._tell()
 
     async def _try_once(self, run: RowRun) -> RowEnd:
         try:
@@ -360,11 +365,11 @@ class Work:
         except Exception as error:  # of the input: it ends the job, and is the caller's
             self._fatal = self._fatal or error
         self._input_ended = True
-        self._news.set()
+        self._tell()
 
     async def _add(self, rows: list[Row], changed: Changed) -> None:
         self.measured.counts = await self._call(lambda: self._store.add(rows, changed))
-        self._news.set()
+        self._tell()
 
     async def _close_input(self, count: int, changed: Changed) -> None:
         self.measured.counts = await self._call(lambda: self._store.close_input(count, changed))

@@ -124,7 +124,8 @@ class WaitingLines:
             else:
                 self._lines.pop(scope, None)
                 self._stop_timer(scope)
-                loop.call_soon(self._calm, scope)
+                if scope in self._first:
+                    loop.call_soon(self._calm, scope)
 
     def wake(self, scopes: Iterable[str]) -> None:
         """Room was freed: let the head of each line try."""

@@ -6,6 +6,7 @@ clock makes a loop whose timers fire at once and in order, so an hour passes in 
 
 from __future__ import annotations
 
+import asyncio
 import selectors
 import threading
 import time
@@ -142,7 +143,8 @@ class VirtualClock:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """No time passes. From any thread: loops that wait for the end of this are woken."""
+        """No time passes. From any thread: loops that wait for the end of this are woken. The loop
+        on whose thread it ends does not wait."""
         with self._lock:
             self.stoppers += 1
         try:
@@ -150,9 +152,17 @@ class VirtualClock:
         finally:
             with self._lock:
                 self.stoppers -= 1
-            for loop in list(self._loops):
+            own = _own_loop()
+            for loop in [loop for loop in self._loops if loop is not own]:
                 with suppress(RuntimeError):  # it is closed
                     loop.call_soon_threadsafe(_nothing)
+
+
+def _own_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs on this thread."""
+    with suppress(RuntimeError):
+        return asyncio.get_running_loop()
+    return None
 
 
 def _nothing() -> None:
