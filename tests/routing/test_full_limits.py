@@ -59,6 +59,14 @@ def test_who_has_no_time_to_wait_asks_and_is_told_at_once(full: FullLimits) -> N
     assert full.known(100, "even", NOW, bound=NOW + 61.0) == {}
 
 
+def test_who_waits_for_another_limit_need_not_ask_under_one_that_is_full_for_longer() -> None:
+    full, long = FullLimits(), Refusal(NOW + 3_600.0, "two", limit=Limit(50, per=86_400.0))
+    for refusal in (REFUSAL, long):
+        full.told(refusal, 100, "even", NOW)
+    assert full.known(100, "even", NOW, bound=NOW + 61.0) == {"one": REFUSAL, "two": long}
+    assert full.known(100, "even", NOW, bound=NOW + 60.0) == {}
+
+
 def test_what_is_given_back_is_there_for_the_next(full: FullLimits) -> None:
     full.freed(["one", "another"])
     assert full.known(100, "even", NOW) == {}
