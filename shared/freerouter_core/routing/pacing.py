@@ -131,6 +131,8 @@ def _rolling(
 def spread_at(window: Window, amount: float, at_once: float, rate: float, now: float) -> float:
     """When background requests may take `amount` of a rolling limit, if they take so much at once
     and spread the rest evenly, at a rate (a second): a bucket that refills."""
+    if window.background + amount <= at_once:
+        return now
     level, at = 0.0, now
     for taken_at, taken in window.background_log():
         level = max(0.0, level - max(0.0, taken_at - at) * rate) + taken

@@ -164,10 +164,12 @@ class Driver:
             self._attempts.post(s.Listed(self._clock.now(), catalogue, more))
 
     async def _reserve(self, step: s.Reserve) -> s.Granted | s.Refused:
-        left = None if step.deadline is None else max(0.0, step.deadline - self._clock.now())
+        ledger, left = self._runtime.ledger, None
+        if step.deadline is not None and ledger.store_usable:  # else nothing is waited for
+            left = max(0.0, step.deadline - self._clock.now())
         try:
             async with asyncio.timeout(left):
-                granted = await self._runtime.ledger.reserve(
+                granted = await ledger.reserve(
                     self._place,
                     step.charges,
                     step.tokens,
