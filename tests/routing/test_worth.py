@@ -16,7 +16,7 @@ from freerouter_core.routing.candidates import Candidates, Turn
 from freerouter_core.routing.congestion import FREE, Congestion
 from freerouter_core.routing.engine import RERANK_AFTER
 from freerouter_core.routing.health import Health
-from freerouter_core.routing.health_book import HealthBook
+from freerouter_core.routing.health_book import NO_OUTAGE, HealthBook
 from freerouter_core.routing.need import Need
 from freerouter_core.routing.plan import Plan
 from freerouter_core.routing.state import RoutingState
@@ -49,8 +49,16 @@ def down(ago: float = 0.0, chance_up: float = 0.1, **more: Any) -> Health:
 def worth(record: Health, **more: Any) -> float:
     """In how many seconds it is worth a request, or is looked at again."""
     congestion = {"delay": more.pop("delay", 0.0), "denial": more.pop("denial", 0.0)}
-    arguments = {"time_left": 60.0, "usual": USUAL, "probed": False, **more}
-    return worth_asking_at(record, NOW, congestion=Congestion(**congestion), **arguments) - NOW
+    arguments: dict[str, Any] = {
+        "time_left": 60.0,
+        "usual": USUAL,
+        "probed": False,
+        "outage": NO_OUTAGE,
+        "day": None,
+    }
+    return (
+        worth_asking_at(record, NOW, congestion=Congestion(**congestion), **arguments | more) - NOW
+    )
 
 
 # -- gain and cost ------------------------------------------------------------------------------

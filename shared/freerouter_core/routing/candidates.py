@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from ..catalogue.model import Catalogue, Model, ModelIdentity
 from ..catalogue.providers import Account
 from .charges import Charge, Refusal, charges_of
-from .congestion import FREE
+from .congestion import FREE, smallest_day
 from .kinship import Kinship
 from .selection import Selection, select
 from .situation import Situation
@@ -271,18 +271,20 @@ class Candidates:
     ) -> float:
         """When it is worth a request of its account; see `worth`."""
         identity = candidate.model.identity
-        record = self.book.models.get(identity)
-        congestion = self.congestion.get(candidate.account.provider, FREE)
-        if record is None or candidate.named:
+        outage = self.book.outage_of(identity)
+        if candidate.named or not (identity in self.book.models or outage.models):
             return now
+        record = self.book.of(identity)
         return worth_asking_at(
             record,
             now,
             ways=self._situation.need.ways,
-            congestion=congestion,
+            congestion=self.congestion.get(candidate.account.provider, FREE),
             time_left=time_left,
             usual=self.book.pool.success,
             probed=last_resort and record.probing and identity in self.book.in_flight,
+            outage=outage,
+            day=smallest_day(candidate.charges),
         )
 
     def limited(

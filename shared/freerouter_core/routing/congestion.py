@@ -13,6 +13,7 @@ use is never what interactive ones need (`lanes`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ DENIAL = 0.25
 """The chance that a request denies another when half of a long limit is used."""
 MAX_DENIAL = 0.5
 """The most that this chance is taken for: the next request may fail as well."""
+GREAT_DAY = 1_000
+"""Requests of a day that people hardly ever use up."""
 DENIED_SECONDS = 30.0
 """Seconds that a denied answer counts for where only seconds are compared."""
 
@@ -89,3 +92,16 @@ def denial(limit: Limit, used: float, asked: float) -> float:
         return 0.0
     left = max(0.0, limit.requests - used)
     return MAX_DENIAL if left * MAX_DENIAL <= DENIAL * asked else DENIAL * asked / left
+
+
+def smallest_day(charges: Iterable[Charge]) -> int | None:
+    """Requests of the smallest stated day, or longer period; None: none is stated."""
+    limits = (charge.limit for charge in charges)
+    days = (limit.requests for limit in limits if limit.requests and limit.per >= LONG_PERIOD)
+    return min(days, default=None)
+
+
+def scarcity(day: float) -> float:
+    """The chance that more requests are asked for than a day has, before anything is known: any
+    order of magnitude up to `GREAT_DAY` is as likely."""
+    return max(0.0, 1.0 - math.log(day) / math.log(GREAT_DAY))

@@ -16,6 +16,7 @@ from ..wire.structured import Form
 from .account_benches import AccountBenches
 from .guessed_bench import ANY_FAILURE, BenchRule
 from .health import Health
+from .outage import Outage
 from .ruling import Ruling
 from .suspicion import Conclusion
 from .timings import PLAIN, Pool, Timings
@@ -31,6 +32,9 @@ APART = frozenset({"embedding", "rerank"})
 LATEST = 32
 """Models that are remembered because they answered last."""
 
+NO_OUTAGE = Outage()
+"""What is believed of a server whose models did not fail."""
+
 
 @dataclass(kw_only=True)
 class HealthBook:
@@ -41,6 +45,8 @@ class HealthBook:
     accounts: AccountBenches = field(default_factory=AccountBenches)
     pool: Pool = field(default_factory=Pool)
     """What answers here are like: expected of a model that has not answered yet."""
+    outages: dict[tuple[str, str], Outage] = field(default_factory=dict)
+    """What is believed of the servers whose models failed, by provider and origin."""
     usage: UsageStats = field(default_factory=UsageStats)
     in_flight: dict[ModelIdentity, int] = field(default_factory=dict)
     """Attempts of this process under way, by model."""
@@ -68,12 +74,18 @@ class HealthBook:
             return record
         return Timings(self.pool.first_token, self.pool.speed)
 
+    def outage_of(self, identity: ModelIdentity) -> Outage:
+        """Whether the server of a model seems to be down, to be read."""
+        return self.outages.get(identity[:2], NO_OUTAGE)
+
     # -- one attempt ----------------------------------------------------------------------------
 
     def sent(self, identity: ModelIdentity, now: float) -> None:
         """An attempt is on its way. After a guessed bench it is the probe."""
         record = self._record(identity)
         self.in_flight[identity] = self.in_flight.get(identity, 0) + 1
+        if (outage := self.outages.get(identity[:2])) is not None:
+            outage.looked_at = now
         if record.strikes and not record.bench_stated and record.benched_until <= now:
             record.probing = True
 
@@ -112,6 +124,7 @@ class HealthBook:
         if len(self.latest) > LATEST:
             del self.latest[next(iter(self.latest))]
         self.usage.answered(identity, now, first_token=first_token, seconds=seconds, tokens=tokens)
+        self.outages.pop(identity[:2], None)
         self._touched_record(identity).answered(
             now, first_token=first_token, seconds=seconds, tokens=tokens
         )
@@ -133,6 +146,9 @@ class HealthBook:
         """An attempt failed after so many seconds. `rule`: when and how long that benches."""
         self.usage.failed(identity, now, fault)
         record = self._record(identity)
+        chance = record.odds(now)[0] if record.seen else self.pool.success
+        outage = self.outages.setdefault(identity[:2], Outage())
+        outage.failed(identity[2], fault, now, chance)
         if fault.effect.way is not None:  # it answered: only this way of asking went wrong
             self.pool.failed()
             if fault.effect.way != "structured":
@@ -239,6 +255,7 @@ class HealthBook:
     def reset(self) -> None:
         """Forget benches, records and averages. What was used or paid stays counted."""
         self.pool = Pool()
+        self.outages.clear()
         self.touched |= {f"a|{scope}" for scope in self.accounts.benches}
         self.accounts.reset()
         for identity, record in self.models.items():

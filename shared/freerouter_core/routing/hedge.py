@@ -45,7 +45,14 @@ from dataclasses import dataclass
 from ..catalogue.model import Model
 from .adaptive_limits import states_rate
 from .candidates import Candidate
-from .congestion import DENIED_SECONDS, LONG_PERIOD, Congestion
+from .congestion import (
+    DENIED_SECONDS,
+    GREAT_DAY,
+    LONG_PERIOD,
+    Congestion,
+    scarcity,
+    smallest_day,
+)
 from .health_book import HealthBook
 from .plan import Plan
 from .policy import Policy
@@ -58,8 +65,6 @@ PLACE_SHARE = 0.1
 """The part of the time that a request takes up in its minute, which a hedge must save besides."""
 UNSTATED = 6.0
 """Seconds that a request takes up where no limit of the minute is stated: there may be one."""
-GREAT_DAY = 1_000
-"""Requests of a day that people hardly ever use up."""
 FIRST_LOOK = 0.25
 """Seconds before which no hedge starts: most failures have shown by then."""
 LATE = 2.3
@@ -157,9 +162,8 @@ def price_of(candidate: Candidate, congestion: Congestion) -> float:
     if states_rate(candidate.account):
         short = (limit for limit in limits if limit.requests and 1.0 < limit.per < LONG_PERIOD)
         place = max((limit.per / (limit.requests or 1) for limit in short), default=UNSTATED)
-    days = (limit.requests for limit in limits if limit.requests and limit.per >= LONG_PERIOD)
     presumed = FIRST if candidate.account.untold_day else GREAT_DAY
-    scarce = 1.0 - math.log(min(days, default=presumed)) / math.log(GREAT_DAY)
+    scarce = scarcity(smallest_day(candidate.charges) or presumed)
     denied = max(scarce, congestion.denial) * DENIED_SECONDS
     return HEDGE_PRICE + PLACE_SHARE * place + congestion.delay + denied
 

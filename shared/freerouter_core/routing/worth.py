@@ -13,6 +13,10 @@ can answer now does not use up the quota of everybody else. Where nobody else wa
 account, anything may be tried. A chance that is about as good as requests here usually have is
 worth a request whatever it costs, because others would do no better with it.
 
+**An outage.** Where all models of a server seem to be down, none of them is worth much, not even
+one that was never asked; and a request of a small day is dear from the day's beginning, for others
+will have more of it later. So an outage does not use up the day.
+
 **One probe serves all.** While a model is tried after failures, nobody else asks it. Its fate
 decides for all who wait.
 
@@ -23,17 +27,18 @@ decides for all who wait.
   models of small days were not asked, and the day ended with requests left.
 - A day's request costs only what all accounts together lack, because others can serve. And a day of
   which nothing was used yet has a price, too. Both lost 2 to 11 % where days are scarce.
-- A provider's outage is inferred when models fail together, and its other models are left alone
-  until one probe answers. It saves 5 % of the attempts and answers nobody sooner. Where most models
-  are down anyway it takes chance for an outage. A retry goes to another account first as it is.
+- The same price of a small day, outage or not, for models that failed before: 1 % more answers in
+  one set of worlds, none in another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from .congestion import Congestion
+from .congestion import MAX_DENIAL, Congestion, scarcity
 from .health import Health
+from .outage import LIKELY, LOOK_AGAIN, Outage
 
 ATTEMPT_SHARE = 0.033
 """What asking costs even if nobody waits, as a part of the caller's time left."""
@@ -65,14 +70,21 @@ def worth_asking_at(
     time_left: float | None,
     usual: float,
     probed: bool,
+    outage: Outage,
+    day: int | None,
 ) -> float:
     """When the model is worth a request: `now`, or when to look again (unix seconds).
 
     `ways`: how it is asked. `time_left`: until the caller's deadline, seconds; None: there is none.
     `usual`: the share of requests that are answered here. `probed`: whether another request is
-    trying the model.
+    trying the model. `outage`: of its server. `day`: requests of the account's smallest stated day.
     """
-    if congestion.seconds < PLENTY or not record.seen:
+    suspected = outage.chance_at(now) >= LIKELY
+    look = outage.looked_at + LOOK_AGAIN
+    if suspected and day is not None:
+        denial = max(congestion.denial, MAX_DENIAL * scarcity(day))
+        congestion = replace(congestion, denial=denial)
+    if congestion.seconds < PLENTY or not (record.seen or suspected):
         return now
     if probed:
         return now + PROBE_POLL
@@ -82,8 +94,12 @@ def worth_asking_at(
     saved = max(left / 2.0, left - record.first_token)
     in_time = max(PROBE_POLL, SHARE_OF_TIME_LEFT * left)
     does = record.way_chance(ways, now)
+    until = now + min(LONGEST_POLL, in_time)
     for wait in (0.0, *POLLS):
         chance = does * record.odds(now + wait)[0]
+        if now < look:
+            chance *= 1.0 - outage.chance_at(now + wait)
         if chance * max(0.0, saved - wait) >= cost or chance >= SURE_ENOUGH * usual:
-            return now + min(wait, in_time)
-    return now + min(LONGEST_POLL, in_time)
+            until = now + min(wait, in_time)
+            break
+    return min(until, look) if suspected and now < look else until
