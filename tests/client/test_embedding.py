@@ -185,7 +185,7 @@ def test_with_nobody_left_the_error_lists_every_refusal() -> None:
         assert "no-vectors" in str(caught.value) or "NaN" in str(caught.value)
 
 
-@pytest.mark.parametrize(("failures", "asked"), [(9, None), (99, 25)])
+@pytest.mark.parametrize(("failures", "asked"), [(9, None), (99, 60)])
 def test_a_long_job_outlives_a_bad_minute_of_its_only_provider(
     failures: int, asked: int | None
 ) -> None:
@@ -199,7 +199,7 @@ def test_a_long_job_outlives_a_bad_minute_of_its_only_provider(
             with pytest.raises(Exhausted, match="embedded and kept"):
                 router.embed(texts)
             assert len(alpha.requests) < asked
-            assert alpha.elapsed < 120.0
+            assert alpha.elapsed < 330.0
 
 
 def test_a_limit_that_nobody_told_does_not_end_a_job() -> None:
@@ -214,13 +214,13 @@ def test_a_limit_that_nobody_told_does_not_end_a_job() -> None:
         assert world.worlds["alpha"].elapsed < 900.0
 
 
-def test_somebody_who_searches_is_told_at_once() -> None:
-    with several({"alpha": embedder(script=[None, *["502"] * 9])}) as world:
-        router = world.router()
+def test_somebody_who_searches_is_told_within_the_timeout() -> None:
+    with several({"alpha": embedder(script=[None, *["502"] * 99])}) as world:
+        router = world.router(timeout=10.0)
         router.embed(["indexed"])
         with pytest.raises(Exhausted):
             router.embed(["one"], kind="query")
-        assert world.worlds["alpha"].elapsed < 10.0
+        assert world.worlds["alpha"].elapsed < 11.0
 
 
 def test_what_is_done_is_kept_when_the_rest_fails() -> None:

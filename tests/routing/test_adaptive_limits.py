@@ -26,14 +26,15 @@ START = 1_800_000_000.0
 
 def sent(pace: LearnedRate, count: int, now: float) -> None:
     pace.sent.extend(now - 1.0 for _ in range(count))
+    pace.answered_at.extend(now - 0.5 for _ in range(count))
 
 
-def test_a_refusal_halves_the_rate_and_a_clean_minute_adds_one() -> None:
+def test_a_refusal_tells_the_rate_the_next_one_halves_it_and_a_clean_minute_adds_one() -> None:
     pace = LearnedRate()
     sent(pace, 12, START)
     assert pace.allowed(START) == math.inf
     pace.refused(START)
-    assert [pace.allowed(START + t) for t in (0, 59, 60, 180)] == [6, 6, 7, 9]
+    assert [pace.allowed(START + t) for t in (0, 59, 60, 180)] == [12, 12, 13, 15]
     sent(pace, 9, START + 180)
     pace.refused(START + 180)
     assert pace.allowed(START + 180) == 4
@@ -45,10 +46,10 @@ def test_a_burst_of_refusals_counts_once() -> None:
     sent(pace, 12, START)
     for n in range(5):
         pace.refused(START + n)
-    assert pace.allowed(START + 4) == 6
+    assert pace.allowed(START + 4) == 12
 
 
-@pytest.mark.parametrize(("count", "allowed"), [(4, math.inf), (5, 2)])
+@pytest.mark.parametrize(("count", "allowed"), [(4, math.inf), (5, 5)])
 def test_a_refusal_after_few_requests_is_not_a_rate_limit(count: int, allowed: float) -> None:
     pace = LearnedRate()
     sent(pace, count, START)
@@ -59,7 +60,7 @@ def test_a_refusal_after_few_requests_is_not_a_rate_limit(count: int, allowed: f
 def test_requests_sent_before_the_refusal_count() -> None:
     paces, window = AdaptiveLimits(), Window()
     for n in range(12):
-        paces.sent(ACCOUNT, MODEL, START + n)
+        paces.answered(ACCOUNT, MODEL, paces.sent(ACCOUNT, MODEL, START + n), START + n)
     paces.refused(ACCOUNT, MODEL, PACED, START + 12)
     charges = paces.charges(ACCOUNT, MODEL, START + 12)
     refusal = reserve(lambda charge: window, charges, 1, START + 12)
@@ -69,8 +70,8 @@ def test_requests_sent_before_the_refusal_count() -> None:
     def at(now: float) -> Grant | Refusal:
         return reserve(lambda charge: window, paces.charges(ACCOUNT, MODEL, now), 2, now)
 
-    assert isinstance(at(START + 66), Refusal), "six of the twelve must have passed"
-    assert isinstance(at(START + 67), Grant)
+    assert isinstance(at(START + 60), Refusal), "the first of the twelve must have passed"
+    assert isinstance(at(START + 61), Grant)
 
 
 @pytest.mark.parametrize(
@@ -82,10 +83,12 @@ def test_an_answer_to_a_later_request_of_the_burst_lifts_the_limit(
     paces = AdaptiveLimits()
     for _ in range(12):
         paces.sent(ACCOUNT, MODEL, START)
+    for _ in range(5):
+        paces.answered(ACCOUNT, MODEL, 1, START)
     paces.refused(ACCOUNT, MODEL, PACED, START, 5)
     assert paces.charges(ACCOUNT, MODEL, START)
     paces.sent(ACCOUNT, MODEL, START + 61)
-    paces.answered(ACCOUNT, MODEL, place)
+    paces.answered(ACCOUNT, MODEL, place, START)
     assert bool(paces.charges(ACCOUNT, MODEL, START)) is not contradicts
 
 
@@ -109,7 +112,7 @@ def test_a_refusal_limits_the_account_or_the_model(
     account = Account("mine", "https://h/v1", "k", limits=limits)
     paces = AdaptiveLimits()
     for n in range(8):
-        paces.sent(account, MODEL, START + n)
+        paces.answered(account, MODEL, paces.sent(account, MODEL, START + n), START + n)
     paces.refused(account, MODEL, Fault(Kind.BUSY, Cause(cause), status=429), START + 9)
     scopes = {charge.scope for charge in paces.charges(account, MODEL, START + 9)}
     assert (account.scope in scopes, f"{account.scope}|a" in scopes) == (whole, own)

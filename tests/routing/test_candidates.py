@@ -8,7 +8,8 @@ import pytest
 
 from freerouter_core import Limit
 from freerouter_core.errors import Exhausted
-from freerouter_core.routing.candidates import ACCOUNT_PROBES, Candidate, Candidates, Turn
+from freerouter_core.routing.candidate import Candidate
+from freerouter_core.routing.candidates import ACCOUNT_PROBES, Candidates, Turn
 from freerouter_core.routing.congestion import Congestion
 from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.plan import Plan
@@ -142,7 +143,7 @@ def test_a_paid_model_does_not_wait_for_a_free_one_at_its_limit() -> None:
 
 
 def test_a_model_is_tried_no_more_often_than_the_policy_says() -> None:
-    played = Play(plan(A, retry_attempts=2), {"a": fails()})
+    played = Play(plan(A, retry_attempts=2), {"a": fails(Fault(Kind.BROKEN, Cause.EMPTY))})
     with pytest.raises(Exhausted):
         played.run()
     assert played.asked == ["a", "a"]

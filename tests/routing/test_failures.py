@@ -154,9 +154,9 @@ def test_the_owners_own_bench_replaces_the_guess() -> None:
 def test_max_failures_in_a_row_are_needed_for_a_bench() -> None:
     state = RoutingState()
     fates = {"a": fails(after=0.0), "b": answers()}
-    for expected in (False, True):
-        play(plan(A, B, max_failures=2), fates, state=state)
-        assert (state.health.models[A.identity].benched_until > NOW) is expected
+    for now, expected in ((NOW, False), (NOW + 5.0, True)):
+        play(plan(A, B, max_failures=2), fates, state=state, now=now)
+        assert (state.health.models[A.identity].benched_until > now) is expected
 
 
 # -- a plainer form -----------------------------------------------------------------------------

@@ -22,7 +22,8 @@ from freerouter_core.errors import (
 )
 from freerouter_core.events import AttemptTrace
 from freerouter_core.routing import steps as s
-from freerouter_core.routing.candidates import Candidate, Candidates
+from freerouter_core.routing.candidate import Candidate
+from freerouter_core.routing.candidates import Candidates
 from freerouter_core.routing.final_error import (
     REFUSED_HINT,
     deadline_exceeded,

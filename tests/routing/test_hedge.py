@@ -11,7 +11,7 @@ import pytest
 
 from freerouter_core import Limit
 from freerouter_core.routing import steps as s
-from freerouter_core.routing.candidates import Candidate
+from freerouter_core.routing.candidate import Candidate
 from freerouter_core.routing.congestion import FREE, Congestion
 from freerouter_core.routing.hedge import (
     FIRST_LOOK,

@@ -29,44 +29,52 @@ PACED = Fault(Kind.ACCOUNT, Cause.ACCOUNT_GUESSED, status=429)
 
 
 def sent(count: int, **changes: Any) -> AdaptiveLimits:
-    limits = AdaptiveLimits()
+    """So many requests were sent, and answered."""
+    limits, one = AdaptiveLimits(), account("one", **changes)
     for _ in range(count):
-        limits.sent(account("one", **changes), A, NOW)
+        limits.answered(one, A, limits.sent(one, A, NOW), NOW)
     return limits
 
 
-def test_half_of_the_last_minute_is_allowed_and_one_more_each_clean_minute() -> None:
+def asked(rate: LearnedRate, count: int, at: float = NOW) -> None:
+    """So many requests were sent and answered then."""
+    rate.sent.extend([at] * count)
+    rate.answered_at.extend([at] * count)
+
+
+def test_what_the_last_minute_took_is_allowed_and_one_more_each_clean_minute() -> None:
     rate = LearnedRate()
-    rate.sent.extend([NOW - 61.0, *[NOW - 1.0] * 9])
+    asked(rate, 1, NOW - 61.0)
+    asked(rate, 9, NOW - 1.0)
     rate.refused(NOW)
 
-    assert [rate.allowed(NOW + at) for at in (-5.0, 0.0, 59.0, 60.0, 120.0)] == [4, 4, 4, 5, 6]
-    assert rate.allowed(NOW + FORGOTTEN) == 64.0
+    assert [rate.allowed(NOW + at) for at in (-5.0, 0.0, 59.0, 60.0, 120.0)] == [9, 9, 9, 10, 11]
+    assert rate.allowed(NOW + FORGOTTEN) == 69.0
     assert rate.allowed(NOW + FORGOTTEN + 1.0) == math.inf
 
 
 def test_one_request_a_minute_is_always_allowed() -> None:
     rate = LearnedRate(rate=1.0, learnt_at=NOW - 10.0)
-    rate.sent.extend([NOW] * 9)
+    asked(rate, 9)
     rate.refused(NOW)
 
     assert rate.allowed(NOW) == 1.0
 
 
-@pytest.mark.parametrize(("after", "learnt"), [(BURST - 0.1, 5.0), (BURST, 2.0)])
+@pytest.mark.parametrize(("after", "learnt"), [(BURST - 0.1, 10.0), (BURST, 5.0)])
 def test_refusals_of_one_burst_count_once(after: float, learnt: float) -> None:
     rate = LearnedRate()
-    rate.sent.extend([NOW] * 10)
+    asked(rate, 10)
     rate.refused(NOW)
     rate.refused(NOW + after)
 
     assert rate.allowed(NOW + after) == learnt
 
 
-@pytest.mark.parametrize(("count", "learnt"), [(4, math.inf), (5, 2.0)])
-def test_too_few_requests_are_no_rate(count: int, learnt: float) -> None:
+@pytest.mark.parametrize(("count", "learnt"), [(4, math.inf), (5, 5.0)])
+def test_too_few_answers_are_no_rate(count: int, learnt: float) -> None:
     rate = LearnedRate()
-    rate.sent.extend([NOW] * count)
+    asked(rate, count)
     rate.refused(NOW)
 
     assert rate.allowed(NOW) == learnt
@@ -77,10 +85,10 @@ def test_an_answer_to_a_later_request_of_the_burst_forgives(place: int, forgiven
     limits = sent(9)
     limits.refused(ONE, A, PACED, NOW, 4)
     limits.sent(ONE, A, NOW)
-    limits.answered(ONE, A, place)
+    limits.answered(ONE, A, place, NOW)
 
     assert (limits.charges(ONE, A, NOW) == ()) is forgiven
-    limits.answered(account("two"), A, place)
+    limits.answered(account("two"), A, place, NOW)
 
 
 @pytest.mark.parametrize(
@@ -111,10 +119,21 @@ def test_a_learnt_limit_counts_what_was_sent_before_it_for_a_minute() -> None:
     limits = sent(8)
     limits.refused(ONE, A, PACED, NOW)
     (charge,) = limits.charges(ONE, A, NOW + 59.0)
-    assert (charge.limit, charge.name) == (Limit(requests=4), "learnt")
+    assert (charge.limit, charge.name) == (Limit(requests=8), "learnt")
     assert charge.before == (NOW,) * 8
     (charge,) = limits.charges(ONE, A, NOW + 60.0)
-    assert (charge.limit.requests, charge.before) == (5, ())
+    assert (charge.limit.requests, charge.before) == (9, ())
+
+
+def test_what_was_turned_away_took_nothing() -> None:
+    limits = sent(8)
+    limits.sent(ONE, A, NOW + 1.0)
+    for _ in range(2):
+        limits.took_nothing(ONE, A, NOW + 1.0)
+    limits.refused(ONE, A, PACED, NOW + 1.0)
+    (charge,) = limits.charges(ONE, A, NOW + 1.0)
+
+    assert charge.before == (NOW,) * 8
 
 
 def test_a_paid_model_falls_under_no_learnt_rate() -> None:
@@ -152,7 +171,7 @@ def test_a_burst_tells_exactly_what_was_let_through(count: int, share: float) ->
 
 def test_two_requests_are_enough_to_tell() -> None:
     """A guess needs five; who says that the minute was full needs no such care."""
-    guessed, told = sent(2), sent(2)
+    guessed, told = sent(4), sent(2)
     guessed.refused(ONE, A, PACED, NOW)
     told.refused(ONE, A, MINUTE, NOW)
 
@@ -162,7 +181,7 @@ def test_two_requests_are_enough_to_tell() -> None:
 def test_an_answer_to_a_later_request_of_the_burst_forgives_nothing_that_was_told() -> None:
     limits = sent(9)
     limits.refused(ONE, A, MINUTE, NOW, 4)
-    limits.answered(ONE, A, 5)
+    limits.answered(ONE, A, 5, NOW)
 
     assert allowed(limits) == [8]
 

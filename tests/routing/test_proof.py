@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from freerouter_core.routing.candidates import Candidate
+from freerouter_core.routing.candidate import Candidate
 from freerouter_core.routing.proof import ENOUGH, enough, independent, of_request, proved
 from freerouter_core.wire.fault import Cause, Fault, Kind
 

@@ -8,7 +8,7 @@ import pytest
 
 from freerouter_core.errors import DeadlineExceeded, Exhausted, StreamBroken
 from freerouter_core.routing import steps as s
-from freerouter_core.routing.candidates import Candidate
+from freerouter_core.routing.candidate import Candidate
 from freerouter_core.routing.in_flight import InFlight
 from freerouter_core.routing.plan import Outcome, Plan
 from freerouter_core.routing.ruling import Ruling

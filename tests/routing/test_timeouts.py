@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from freerouter_core.routing.candidates import Candidate
+from freerouter_core.routing.candidate import Candidate
 from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.need import Need
 from freerouter_core.routing.timeouts import (

@@ -9,7 +9,7 @@ import pytest
 
 from freerouter_core import Limit
 from freerouter_core.catalogue.calendar import DAY
-from freerouter_core.routing.candidates import Candidate
+from freerouter_core.routing.candidate import Candidate
 from freerouter_core.routing.charges import (
     DOLLAR,
     Charge,

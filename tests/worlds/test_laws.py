@@ -205,7 +205,7 @@ def test_law_8_a_guessed_bench_doubles_and_is_probed_once() -> None:
 
 
 def test_law_8_a_guessed_bench_is_cut_short_when_no_other_model_is_left() -> None:
-    with World([SimModel("acme/a:free", script=["502", "502", "502"])]) as world:
+    with World([SimModel("acme/a:free", script=["502", "502"])]) as world:
         router = world.router(timeout=3.0)
         with pytest.raises(errors.FreeRouterError):
             router.chat("x")

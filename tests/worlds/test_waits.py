@@ -195,3 +195,40 @@ def test_headers_of_an_answer_that_say_a_limit_is_spent_are_believed() -> None:
     router.chat("x")
 
     assert models == ["a", "b", "b", "a"]
+
+
+@pytest.mark.parametrize(("lasts", "asked"), [(60.0, 2), (16 * 3_600.0, 24)])
+def test_a_wait_that_may_be_in_milliseconds_is_probed(lasts: float, asked: int) -> None:
+    """`Retry-After: 60000`, by a server that means a minute, and by one that means 16 hours."""
+    refused = 0
+    clock = VirtualClock()
+    begins = clock.now()
+
+    async def serve(request: httpx.Request) -> httpx.Response:
+        nonlocal refused
+        if request.method == "GET":
+            return httpx.Response(200, json={"data": [{"id": "a/m"}]})
+        if clock.now() - begins >= lasts:
+            return answer_response()
+        refused += 1
+        left = "60000" if lasts == 60.0 else str(round(lasts - (clock.now() - begins)))
+        return httpx.Response(429, headers={"retry-after": left})
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(serve))
+    runtime = Runtime(clock=clock, client=client, cache=None, state="memory")
+    provider = Provider("mine", "https://x.test/v1", "k", free="all", limits=[])
+    router = Router(providers=(provider,), runtime=runtime, timeout=30.0)
+    answered = None
+    for _ in range(17 * 60):
+        try:
+            answered = router.chat("x")
+        except errors.Exhausted:
+            clock.advance(60.0)
+        else:
+            break
+    runtime.close()
+
+    assert answered is not None
+    assert refused <= asked
+    assert clock.now() - begins <= lasts + 3_600.0
+    assert lasts > 60.0 or clock.now() - begins <= 130.0

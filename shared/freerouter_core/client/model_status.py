@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from ..catalogue.model import Catalogue, Model, ModelIdentity
 from ..reports import Candidacy
-from ..routing.candidates import Candidate, Candidates
+from ..routing.candidate import Candidate
+from ..routing.candidates import Candidates
 from ..routing.need import Need
 from ..routing.policy import Policy
 from ..routing.situation import Situation

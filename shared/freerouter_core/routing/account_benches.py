@@ -102,9 +102,12 @@ class AccountBenches:
     def _is_doubted(self, scope: str, before: Bench | None, fault: Fault, now: float) -> bool:
         """Whether a key was refused that answered lately: servers do that by mistake, one time in
         ten. The next refusal is the proof."""
-        worked = now - self.worked.get(scope, -math.inf) <= LATELY
         is_first = before is None or before.cause is not fault.cause
-        return fault.effect.key_refused and worked and is_first
+        return fault.effect.key_refused and self.worked_lately(scope, now) and is_first
+
+    def worked_lately(self, scope: str, now: float) -> bool:
+        """Whether the account answered within the hour."""
+        return now - self.worked.get(scope, -math.inf) <= LATELY
 
     def suspected(self, scope: str) -> bool:
         """Whether anything is held against the account that an answer would disprove."""
@@ -160,9 +163,10 @@ def _strikes(before: Bench | None, fault: Fault, sent: float) -> int:
 
 
 def _bench(fault: Fault, strikes: int, now: float, rng: Random, rest: Rest) -> Bench:
-    if fault.until is not None:
+    stated = fault.rests_until(now, strikes)
+    if stated is not None:
         # A reset in the past means that the clocks differ: a storm of retries would not help.
-        until = max(fault.until, now + min(60.0, 2.0 ** (strikes - 1)))
+        until = max(stated, now + min(60.0, 2.0 ** (strikes - 1)))
         return Bench(until, True, fault.cause, strikes, since=now)
     seconds = min(rest.longest, rest.first * rest.growth ** min(strikes - 1, 16))
     seconds *= 1 + JITTER * (2 * rng.random() - 1)

@@ -7,10 +7,11 @@ are each model's own, its siblings are believed to have the same.
 
 **Guessed.** Other refusals only say that requests came too fast (Mistral and ModelScope publish no
 limits). Then a rate is learnt as TCP learns the capacity of a line: additive increase,
-multiplicative decrease. Half of what was sent in the minute before is allowed, and one request more
-after every clean minute. Two things guard against a wrong lesson. Refusals of one burst count once.
-And if a request of that burst, sent after the refused one, was answered, then the refusal was not
-about the rate.
+multiplicative decrease. As many are allowed as were answered in the minute before, half of them if
+that was too much, and one request more after every clean minute. Three things guard against a wrong
+lesson. Too many at once are refused alike, so that is ruled out first (`crowding`). Refusals of one
+burst count once. And if a request of that burst, sent after the refused one, was answered, then the
+refusal was not about the rate.
 
 How many requests may be under way at once is learnt alike: after such a refusal, as many as were;
 after every clean minute, one more.
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from ..catalogue.model import Model
@@ -35,7 +37,7 @@ BURST = 5.0
 FORGOTTEN = 3_600.0
 """Seconds after which a refusal is too old to slow anybody down."""
 MIN_REQUESTS = 5
-"""With fewer requests in the last minute, a refusal is not taken as a rate limit."""
+"""With fewer answers in the last minute, a refusal is not taken as a rate limit."""
 TOLD_GROWTH = 180.0
 """Seconds after which one request a minute more is tried than a refusal told."""
 MAX_RATE = 240
@@ -48,6 +50,8 @@ class LearnedRate:
 
     sent: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_RATE))
     """When they were sent, unix seconds."""
+    answered_at: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_RATE))
+    """When the answers of the last minute came."""
     rate: float = math.inf
     """Requests a minute that were allowed at `learnt_at`."""
     learnt_at: float = -math.inf
@@ -76,8 +80,9 @@ class LearnedRate:
         """When the requests after `then` were sent."""
         return tuple(at for at in self.sent if at > then)
 
-    def answered(self, place: int) -> None:
+    def answered(self, place: int, now: float) -> None:
         """The request at this place was answered: then its burst was not too fast."""
+        self.answered_at.append(now)
         refused, last = self.burst
         if refused < place <= last:
             self.rate = math.inf
@@ -86,9 +91,10 @@ class LearnedRate:
         """The request at this place was refused, when `last` was the place of the latest one."""
         if now - self.learnt_at < BURST:
             return
-        recent = len(self.since(now - MINUTE))
+        recent = sum(at > now - MINUTE for at in self.answered_at)
         if recent >= MIN_REQUESTS:
-            self.rate = max(1.0, min(self.allowed(now), recent) // 2)
+            allowed = self.allowed(now)
+            self.rate = max(1.0, recent if allowed == math.inf else min(allowed, recent) // 2)
             self.learnt_at, self.burst, self.growth = now, (place, last), MINUTE
 
     def told(self, now: float, stated: int | None = None) -> None:
@@ -162,6 +168,11 @@ class AdaptiveLimits:
             return ()
         return (learned.charge(account.scope, now),)
 
+    def knows_rate(self, account: Account, model: Model, now: float) -> bool:
+        """Whether a rate of requests to a model is learnt."""
+        learnt = (self.rates.get(scope) for scope in _scopes(account, model))
+        return any(rate is not None and rate.allowed(now) < math.inf for rate in learnt)
+
     def sent(self, account: Account, model: Model, now: float) -> int:
         """An attempt is on its way; returns its place among all attempts."""
         self.count += 1
@@ -174,11 +185,11 @@ class AdaptiveLimits:
         """An attempt is no longer under way."""
         self.in_flight[account.scope] -= 1
 
-    def answered(self, account: Account, model: Model, place: int) -> None:
+    def answered(self, account: Account, model: Model, place: int, now: float) -> None:
         """The attempt at this place was answered."""
         for scope in _scopes(account, model):
             if (learned := self.rates.get(scope)) is not None:
-                learned.answered(place)
+                learned.answered(place, now)
 
     def refused(
         self, account: Account, model: Model, fault: Fault, now: float, place: int = 0
@@ -199,6 +210,12 @@ class AdaptiveLimits:
         elif fault.effect.paced and account.dialect != "openrouter" and not states_rate(account):
             scope = own if fault.effect.limit == "unclear" else whole
             self._rate(scope).refused(now, place, self.count)
+
+    def took_nothing(self, account: Account, model: Model, sent: float) -> None:
+        """What was sent then was turned away: it is no part of what a limit let through."""
+        for scope in _scopes(account, model):
+            with suppress(ValueError):
+                self._rate(scope).sent.remove(sent)
 
     def crowded(self, account: Account, now: float) -> None:
         """An attempt was refused because too many were under way.

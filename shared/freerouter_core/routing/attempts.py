@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .candidates import Candidate
+from .candidate import Candidate
 from .plan import Plan
 from .state import RoutingState
 from .steps import Attempt

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from ..catalogue.model import Catalogue, Model, ModelIdentity
 from ..catalogue.providers import Account
-from .charges import Charge, Refusal, charges_of
+from .candidate import Candidate
+from .charges import Refusal
 from .congestion import FREE, smallest_day
 from .kinship import Kinship
 from .selection import Selection, select
@@ -27,46 +28,6 @@ LIST_POLL = 0.5
 ACCOUNT_PROBES = 2
 """Guessed faults of one account (a debt, a redirect) after which a call leaves it alone: the second
 proves the first."""
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class Candidate:
-    """A model that may be asked, and what this call has seen of it."""
-
-    model: Model
-    account: Account
-    named: bool = False
-    """Whether the user named it."""
-    tries: int = 0
-    """Attempts in this call that count against it."""
-    not_before: float = 0.0
-    """Unix seconds before which this call leaves it alone."""
-    out: bool = False
-    """Whether it is of no more use to this request."""
-    price_cap: bool = True
-    """Whether the price cap is sent."""
-    place: int = 0
-    """Sequence number of its last attempt among all attempts of the process."""
-    plainer: int = 0
-    """How often it was asked again in a plainer form."""
-    _charges: tuple[Charge, ...] | None = None
-    _scopes: tuple[str, ...] | None = None
-
-    @property
-    def charges(self) -> tuple[Charge, ...]:
-        """The stated limits it falls under."""
-        if self._charges is None:
-            self._charges = charges_of(self.account, self.model)
-        return self._charges
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """Where its limits are counted, the learnt ones too. Who waits, waits in such a line."""
-        if self._scopes is None:
-            whole = self.account.scope
-            own = (whole, f"{whole}|{self.model.wire_name}") if self.model.free else ()
-            self._scopes = tuple(dict.fromkeys((*own, *(charge.scope for charge in self.charges))))
-        return self._scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +110,7 @@ class Candidates:
         """Whether it may still be asked in this call, now or later."""
         return not (
             candidate.out
-            or candidate.tries >= self.max_tries
+            or candidate.tries - candidate.turned_away >= self.max_tries
             or self.account_faults.get(candidate.account.scope, 0) >= ACCOUNT_PROBES
         )
 
@@ -221,6 +182,7 @@ class Candidates:
         for n, candidate in enumerate(self._each()):
             if not self.alive(candidate) or candidate.model.id in avoid:
                 continue
+            tired = candidate.tries >= self.max_tries
             when, last_resort, line = self._ready(candidate, now)
             if when <= now and not (last_resort and fresh_only):
                 when = self._worth_asking_at(candidate, now, time_left, last_resort=last_resort)
@@ -228,7 +190,7 @@ class Candidates:
                 if when < until:
                     until, scope = when, line
                     in_line = line is not None or self._account_limited(candidate, when)
-                if when == candidate.not_before and candidate.model.free:
+                if when == candidate.not_before and candidate.model.free and not tired:
                     paused = min(paused, when)
                 continue
             if last_resort and fresh_only:
@@ -237,13 +199,13 @@ class Candidates:
             paid = not (candidate.model.free or candidate.named)
             kin, price = (0, 0.0) if candidate.named else self._doubts(candidate)
             kin += candidate.account.scope in beside
-            key = (paid, last_resort, candidate.tries, kin, price, n)
+            key = (tired, paid, last_resort, candidate.tries, kin, price, n)
             if best is None or key < best_key:
                 best, best_key = candidate, key
-                if not any(key[:5]):
+                if not any(key[:6]):
                     break  # nobody later can be better
         if best is not None:
-            if best_key[0] and paused < math.inf:
+            if (best_key[0] or best_key[1]) and paused < math.inf:
                 return Turn(until=paused)  # a free model that only pauses still precedes paid ones
             return Turn(best)
         if self.pending and until > now + LIST_POLL:
@@ -271,6 +233,9 @@ class Candidates:
     ) -> float:
         """When it is worth a request of its account; see `worth`."""
         identity = candidate.model.identity
+        held = self.book.crowds.held_until(identity)
+        if held > now and (time_left is None or held < now + time_left):
+            return held
         outage = self.book.outage_of(identity)
         if candidate.named or not (identity in self.book.models or outage.models):
             return now

@@ -45,7 +45,8 @@ from ..wire.fault import Fault
 from . import steps as s
 from .answer_check import AnswerCheck, Checked, tokens_of
 from .attempts import new_attempt
-from .candidates import Candidate, Candidates, Turn
+from .candidate import Candidate
+from .candidates import Candidates, Turn
 from .failures import Failures, understood
 from .final_error import deadline_exceeded, final_error, stream_broken
 from .hedge import HEDGE_RESERVE
@@ -100,7 +101,7 @@ class _Run:
         self.background = situation.background
         self.candidates = Candidates.of(plan.catalogue, plan.accounts, situation)
         journal.skipped = self.candidates.skipped
-        self.failures = Failures(plan, state, self.candidates, rng)
+        self.failures = Failures(plan, state, self.candidates, rng, self.now)
         self.answer_check = AnswerCheck(plan.operation, plan.need)
         hedge = plan.policy.hedge == "auto"
         self.flights = Flights(state, hedge=hedge, background=self.background)
@@ -187,8 +188,7 @@ class _Run:
         if wake == math.inf or (deadline is not None and wake >= deadline):
             raise self._final_error(exhausted=True) or deadline_exceeded(self.journal, self.plan)
         before = self.now
-        stays = self.candidates.stays_in(turn.scope)
-        wait = self.candidates.wait(turn, self.now)
+        stays, wait = self.candidates.stays_in(turn.scope), self.candidates.wait(turn, self.now)
         woke = yield from self._do(s.Sleep(wake, turn.scope, deadline, stays, wait))
         self.deadline.waited(self.now - before, in_line=turn.in_line)
         if self.now - before >= RERANK_AFTER:
@@ -332,8 +332,8 @@ class _Run:
         `answer` has calls: they reach the caller as invalid ones."""
         self.flights.remove(flight)
         fault = understood(fault, flight.attempt)
-        seconds = self.now - flight.sent
-        self.failures.record(flight.candidate, flight.attempt, fault, self.now, seconds)
+        seconds, left = self.now - flight.sent, self.deadline.left(self.now)
+        self.failures.record(flight.candidate, flight.attempt, fault, self.now, seconds, left)
         self.journal.attempted(flight.attempt, fault, flight.sent, self.now)
         self.deadline.put_off(flight.speaking(self.now))
         after = self.showing.failed(flight, fault, shown)

@@ -29,11 +29,13 @@ from ..wire.remedies import remedy
 from ..wire.stated_limit import of_requests_a_minute
 from ..wire.terms import Terms
 from .adaptive_limits import limits_each_model
-from .candidates import Candidate, Candidates
+from .candidate import Candidate
+from .candidates import Candidates
 from .fit import ready
 from .guessed_bench import LONGEST_CROWDED, LONGEST_GUESS, LONGEST_LOCAL, BenchRule
 from .hedge import Prospect
 from .in_flight import InFlight
+from .pauses import Pauses
 from .plan import Plan
 from .state import RoutingState
 from .steps import Attempt
@@ -45,6 +47,8 @@ MAX_PLAINER = 3
 take."""
 MAX_FORMS = 2
 """Forms of structured output that a model is tried at before it comes last for a while."""
+PATIENCE = 600.0
+"""Seconds for which a request without a deadline goes on asking those that turn it away."""
 MAX_HOLD = 4.0
 """Most seconds for which a call leaves an account alone that only seems to be at its limit."""
 GONE_IN_A_ROW = 2
@@ -77,7 +81,7 @@ class Failures:
     """One request's failures so far."""
 
     def __init__(
-        self, plan: Plan, state: RoutingState, candidates: Candidates, rng: Random
+        self, plan: Plan, state: RoutingState, candidates: Candidates, rng: Random, now: float
     ) -> None:
         self._plan, self._state, self._candidates, self._rng = plan, state, candidates, rng
         self.faults: list[tuple[Candidate, Fault]] = []
@@ -85,6 +89,8 @@ class Failures:
         self._gone_streak: list[Candidate] = []
         """Models in a row that are gone, and nobody said why."""
         self._holds = 0
+        self._began = now
+        self._pauses = Pauses(plan.policy, candidates.max_tries)
 
     # -- events -----------------------------------------------------------------------------------
 
@@ -95,10 +101,12 @@ class Failures:
         fault: Fault,
         now: float,
         seconds: float | None = None,
+        time_left: float | None = None,
     ) -> None:
         """Take in a failure that came after so many seconds. Once another was asked beside it, it
-        cost no more time."""
+        cost no more time. `time_left`: seconds until the deadline; None: there is none."""
         self.faults.append((candidate, fault))
+        candidate.turned_away += self._turned_away(candidate, fault, now, time_left)
         cost = None if seconds is None else min(seconds, attempt.soft_timeout)
         self._teach(candidate, attempt, fault, now, cost)
         if fault.kind is not Kind.GONE:
@@ -119,7 +127,16 @@ class Failures:
         if fault.effect.context:
             self._only_larger(candidate, fault)
         if fault.kind.passing:
-            self._pause(candidate, now)
+            pause = self._pause(candidate, now, time_left)
+            if fault.effect.turned_away or fault.effect.unreached:
+                self._state.health.crowds.refused(
+                    candidate.model.identity,
+                    now,
+                    ahead=candidate.ahead,
+                    sent=candidate.sent_at,
+                    last=self._state.adaptive_limits.count,
+                    pause=min(MAX_HOLD, pause),
+                )
 
     def cancelled(self, flight: InFlight, now: float) -> Fault | str:
         """An attempt was cancelled: the fault of its model if it was overdue, else "cancelled".
@@ -163,7 +180,8 @@ class Failures:
         candidate, attempt = flight.candidate, flight.attempt
         state, identity = self._state, candidate.model.identity
         self._disproved(candidate, flight.sent, now)
-        state.adaptive_limits.answered(candidate.account, candidate.model, candidate.place)
+        state.adaptive_limits.answered(candidate.account, candidate.model, candidate.place, now)
+        state.health.crowds.answered(identity, now, ahead=candidate.ahead, sent=flight.sent)
         if spent_until is not None:
             state.health.limit_spent(identity, spent_until)
         charged = state.health.of(identity).charged
@@ -208,13 +226,24 @@ class Failures:
             book.failed_form(
                 model.identity, attempt.form, now, last=self._is_last_form(attempt, now)
             )
-        limits.refused(account, model, fault, now, candidate.place)
+        self._limit_refused(candidate, fault, now)
         if fault.cause is Cause.ACCOUNT_DAY:
             self._state.days.spent(account.scope, now)
         if fault.kind is Kind.ACCOUNT or fault.effect.crowded:
             self._state.slow_start.refused(account.scope, now)
         if fault.effect.suspect:
             self._suspect(candidate, fault, now)
+
+    def _limit_refused(self, candidate: Candidate, fault: Fault, now: float) -> None:
+        """A limit may have been full. Nobody said that it was a rate: then too many at once must be
+        ruled out."""
+        limits, crowds = self._state.adaptive_limits, self._state.health.crowds
+        account, model, ahead = candidate.account, candidate.model, candidate.ahead
+        if fault.effect.paced:
+            limits.took_nothing(account, model, candidate.sent_at)
+        known = limits.knows_rate(account, model, now)
+        if not fault.effect.paced or known or crowds.rules_out(model.identity, ahead, now):
+            limits.refused(account, model, fault, now, candidate.place)
 
     def _suspect(self, candidate: Candidate, fault: Fault, now: float) -> None:
         """It may have been the account that was refused."""
@@ -223,7 +252,7 @@ class Failures:
         if conclusion is None:
             return
         promoted = replace(fault, kind=Kind.ACCOUNT, cause=conclusion.cause)
-        self._state.adaptive_limits.refused(account, model, promoted, now, candidate.place)
+        self._limit_refused(candidate, promoted, now)
         self._state.slow_start.refused(account.scope, now)
         book.account_refused(account.scope, promoted, now, self._rng, proved=conclusion.proved)
         if fault.effect.limit == "unclear":
@@ -279,13 +308,21 @@ class Failures:
             faults = self._candidates.account_faults
             faults[scope] = faults.get(scope, 0) + 1
 
-    def _pause(self, candidate: Candidate, now: float) -> None:
-        """The model may answer a little later; until then others come first."""
+    def _turned_away(
+        self, candidate: Candidate, fault: Fault, now: float, time_left: float | None
+    ) -> bool:
+        """Whether a failure is no try of the model, because there was no room. A server that
+        answered lately and cannot be reached is starting again."""
+        if time_left is None and now - self._began > PATIENCE:
+            return False
+        worked = self._state.health.accounts.worked_lately(candidate.account.scope, now)
+        return fault.effect.turned_away or (fault.effect.unreached and worked)
+
+    def _pause(self, candidate: Candidate, now: float, time_left: float | None) -> float:
+        """The model may answer a little later; until then others come first. Returns how many
+        seconds later."""
         self._candidates.kinship.failed(candidate.account)
-        policy = self._plan.policy
-        pause = min(policy.backoff_max, policy.backoff_base * 2.0 ** (candidate.tries - 1))
-        jittered = pause * (1 + policy.backoff_jitter * (2 * self._rng.random() - 1))
-        candidate.not_before = max(candidate.not_before, now + jittered)
+        return self._pauses.after(candidate, now, time_left, self._rng)
 
     def _hold(self, scope: str, now: float) -> None:
         """An account seems to be at its limit: ask none of its models for a moment.

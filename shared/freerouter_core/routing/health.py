@@ -230,9 +230,10 @@ class Health(Timings):
 
     def _bench(self, fault: Fault, now: float, rng: Random, rule: BenchRule) -> None:
         """A later stated wait wins; a guess never cuts a stated wait short."""
-        if fault.until is not None and fault.until > now + MIN_STATED_WAIT:
+        until = fault.rests_until(now, self.strikes)
+        if until is not None and until > now + MIN_STATED_WAIT:
             stated = self.benched_until if self.bench_stated else 0.0
-            self.benched_until, self.bench_stated = max(stated, fault.until), True
+            self.benched_until, self.bench_stated = max(stated, until), True
         elif not self.stated_wait(now):
             seconds = rule.seconds(self.strikes, rng)
             if seconds is not None:

@@ -14,6 +14,7 @@ from ..catalogue.model import ModelIdentity
 from ..wire.fault import Fault, Kind
 from ..wire.structured import Form
 from .account_benches import AccountBenches
+from .crowding import Crowds
 from .guessed_bench import ANY_FAILURE, BenchRule
 from .health import Health
 from .outage import Outage
@@ -48,6 +49,7 @@ class HealthBook:
     outages: dict[tuple[str, str], Outage] = field(default_factory=dict)
     """What is believed of the servers whose models failed, by provider and origin."""
     usage: UsageStats = field(default_factory=UsageStats)
+    crowds: Crowds = field(default_factory=Crowds)
     in_flight: dict[ModelIdentity, int] = field(default_factory=dict)
     """Attempts of this process under way, by model."""
     latest: dict[ModelIdentity, None] = field(default_factory=dict)
@@ -258,6 +260,7 @@ class HealthBook:
         self.outages.clear()
         self.touched |= {f"a|{scope}" for scope in self.accounts.benches}
         self.accounts.reset()
+        self.crowds.reset()
         for identity, record in self.models.items():
             self._touch(identity)
             self.models[identity] = Health(charged=record.charged)

@@ -44,7 +44,7 @@ from dataclasses import dataclass
 
 from ..catalogue.model import Model
 from .adaptive_limits import states_rate
-from .candidates import Candidate
+from .candidate import Candidate
 from .congestion import (
     DENIED_SECONDS,
     GREAT_DAY,

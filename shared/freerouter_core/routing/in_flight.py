@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
-from .candidates import Candidate
+from .candidate import Candidate
 from .congestion import FREE, Congestion
 from .health_book import HealthBook
 from .hedge import Prospect, price_of, take_hedge, wanted
@@ -154,8 +154,10 @@ class Flights:
         reviewed = not state.health.of(model.identity).answers
         review_in = min(attempt.soft_timeout, REVIEW_INTERVAL if reviewed else math.inf)
         candidate.tries += 1
+        candidate.sent_at = now
         state.health.sent(model.identity, now)
         candidate.place = state.adaptive_limits.sent(candidate.account, model, now)
+        candidate.ahead = state.health.crowds.sent(model.identity, candidate.place, now)
         if self._background:
             state.slow_start.sent(candidate.account.scope)
         state.days.sent(candidate.account.scope, now, background=self._background)
@@ -195,7 +197,9 @@ class Flights:
         self._flights.clear()
 
     def _ended(self, flight: InFlight) -> None:
-        self._state.health.ended(flight.candidate.model.identity)
+        identity = flight.candidate.model.identity
+        self._state.health.ended(identity)
+        self._state.health.crowds.ended(identity, flight.candidate.place)
         self._state.adaptive_limits.ended(flight.candidate.account)
         if self._background:
             self._state.slow_start.ended(flight.candidate.account.scope)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..wire.fault import Fault
-from .candidates import Candidate
+from .candidate import Candidate
 from .kinship import same_family
 
 ENOUGH = 8

@@ -8,7 +8,7 @@ from ..catalogue.providers import Account
 from ..wire.fault import Fault
 from ..wire.remedies import remedy
 from .account_benches import Bench
-from .candidates import Candidate
+from .candidate import Candidate
 from .steps import Attempt
 
 LISTED_REFUSALS = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .candidates import Candidate
+from .candidate import Candidate
 from .health_book import HealthBook
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 
 from ..catalogue.model import Model
-from .candidates import Candidate
+from .candidate import Candidate
 from .health_book import HealthBook
 from .plan import Plan
 

@@ -195,6 +195,7 @@ class Runtime(Portal):
         self.discovery.forget_tasks()
         self.endpoint_stats.forget_tasks()
         self.ledger.forget()
+        self.state.health.crowds.forget()
         self.caches.forget()
         self.flights.forget()
         self.running.clear()

@@ -260,6 +260,7 @@ _STREAM_ERROR: Json = {
 FAULTS: dict[str, Fault] = {
     "429-upstream": _upstream(429, _RATE_LIMITED, limit_source="upstream_provider_shared_pool"),
     "429-bare": _error(429, "Rate limit exceeded"),
+    "429-silent": lambda context: TimedResponse(429, prelude=(Delay(0.2),)),
     "429-retry-after": _upstream(429, _RATE_LIMITED, {"Retry-After": "7"}),
     "429-at-once": _error(429, "High concurrency usage of this API, please reduce concurrency"),
     "429-minute": lambda context: account_minute(context, context.now + 30.0),
@@ -305,6 +306,8 @@ FAULTS: dict[str, Fault] = {
     "500": _error(500, "Internal Server Error"),
     "502": _upstream(502, "bad gateway"),
     "503": _error(503, "No instances available"),
+    "503-loading": _error(503, "Loading model"),
+    "503-silent": lambda context: TimedResponse(503, prelude=(Delay(0.2),)),
     "524": _error(524, "A timeout occurred"),
     "html-502": lambda context: TimedResponse(
         502, {"content-type": "text/html"}, body=(b"<html><h1>Bad gateway</h1></html>",)

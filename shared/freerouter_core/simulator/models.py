@@ -164,6 +164,8 @@ class SimAccount:
     """Requests in a UTC day. Refused ones count, too."""
     at_once: int | None = None
     """Requests in flight."""
+    at_once_fault: str = "429-at-once"
+    """What one too many meets: a name in `FAULTS`."""
     texts_per_minute: int | None = None
     """Texts to embed in any 60 seconds: each counts, as Gemini counts them."""
     texts_per_day: int | None = None

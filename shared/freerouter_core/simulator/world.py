@@ -125,6 +125,8 @@ class World(Generic[ClockT]):
             )
         for model in models:
             _check_faults(model)
+        for account in accounts or ():
+            _check_fault("accounts", account.at_once_fault)
         if isinstance(clock, str):
             clock = VirtualClock() if clock == "virtual" else RealClock()
         self.dialect = dialect
@@ -263,11 +265,11 @@ class World(Generic[ClockT]):
             problem = problem or "no model"
             status = 404 if problem.startswith("No endpoints") else 400
             return self._log(model_id, str(status), request, _error(status, problem), problem)
-        fault = self._next_fault(model)
+        fault, crowd = self._next_fault(model), None
         if account is not None and account.crowded(now):
-            fault = "429-at-once"
+            fault = crowd = account.at_once_fault
         response = FAULTS[fault](context) if fault else context.answer()
-        if account is not None and fault != "429-at-once":
+        if account is not None and crowd is None:
             account.under_way.append(now + response.duration)
         if account is not None and fault is None:
             headers = response.headers | account.headers(self._dialect, now, model_id)
@@ -348,10 +350,14 @@ class World(Generic[ClockT]):
 def _check_faults(model: SimModel) -> None:
     names = [name for name in model.script if name] + [phase.fault for phase in model.phases]
     for name in names:
-        if name not in FAULTS:
-            raise BadSetting(
-                f"{model.id}: no fault is called {name!r}", hint=f"known: {', '.join(FAULTS)}"
-            )
+        _check_fault(model.id, name)
+
+
+def _check_fault(where: str, name: str) -> None:
+    if name not in FAULTS:
+        raise BadSetting(
+            f"{where}: no fault is called {name!r}", hint=f"known: {', '.join(FAULTS)}"
+        )
 
 
 def _error(status: int, message: str) -> TimedResponse:

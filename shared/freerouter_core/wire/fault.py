@@ -79,6 +79,10 @@ class Effect:
     """Whether this machine is at fault, so that nothing was sent and nobody is to blame."""
     crowded: bool = False
     """Too many requests were under way at once."""
+    unreached: bool = False
+    """Nobody listened at the address."""
+    turned_away: bool = False
+    """Whether a server or a limit had no room, before any answer was begun: later it may have."""
     blames_price_cap: bool = False
     """The provider does not know the field that caps the price."""
     unexplained: bool = False
@@ -156,18 +160,21 @@ class Cause(StrEnum):
     UPSTREAM_DEBT = "upstream-debt"
     UPSTREAM_403 = "upstream-403"
     UPSTREAM_404 = "upstream-404"
-    UPSTREAM_429 = "upstream-429"
-    AMBIGUOUS_429 = "ambiguous-429", Effect(limit="unclear", paced=True, suspect=True)
-    MODEL_MINUTE = "model-minute", Effect(limit="model", minute="model")
-    MODEL_LIMIT = "model-limit", Effect(limit="model")
+    UPSTREAM_429 = "upstream-429", Effect(turned_away=True)
+    AMBIGUOUS_429 = (
+        "ambiguous-429",
+        Effect(limit="unclear", paced=True, suspect=True, turned_away=True),
+    )
+    MODEL_MINUTE = "model-minute", Effect(limit="model", minute="model", turned_away=True)
+    MODEL_LIMIT = "model-limit", Effect(limit="model", turned_away=True)
     """A limit of its tokens, or nobody said of what."""
     MODEL_DAY = "model-day", Effect(limit="model", reset="utc-day")
-    CONCURRENCY = "concurrency", Effect(crowded=True)
-    DEGRADED = "degraded"
-    NOT_LOADED = "not-loaded"
+    CONCURRENCY = "concurrency", Effect(crowded=True, turned_away=True)
+    DEGRADED = "degraded", Effect(turned_away=True)
+    NOT_LOADED = "not-loaded", Effect(turned_away=True)
     FORBIDDEN = "forbidden", Effect(suspect=True)
-    SERVER = "server", Effect(suspect=True)
-    TIMEOUT = "timeout"
+    SERVER = "server", Effect(suspect=True, turned_away=True)
+    TIMEOUT = "timeout", Effect(turned_away=True)
     UNKNOWN = "unknown", Effect(suspect=True)
 
     # -- one generation ---------------------------------------------------------------------------
@@ -233,8 +240,8 @@ class Cause(StrEnum):
     GUARDRAIL = "guardrail"
 
     # -- the transport ----------------------------------------------------------------------------
-    CONNECT = "connect", Effect(suspect=True)
-    CONNECT_TIMEOUT = "connect-timeout", Effect(suspect=True)
+    CONNECT = "connect", Effect(suspect=True, unreached=True)
+    CONNECT_TIMEOUT = "connect-timeout", Effect(suspect=True, unreached=True)
     READ_TIMEOUT = "read-timeout"
     PROTOCOL = "protocol"
     NO_SOCKET = "no-socket", Effect(ours=True)
@@ -281,12 +288,17 @@ class Cause(StrEnum):
     """A model that was to continue a text began it again."""
 
 
+FIRST_DOUBTED, LONGEST_DOUBTED = 60.0, 3_600.0
+"""Seconds after which a doubted wait is probed: after a first refusal, and after many in a row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One failure, understood.
 
     `message`: the provider's own words, shortened, without keys. `until`: the stated wait, unix
-    seconds; None: a guess is made and probed. `lacks`: request parameters or input kinds that the
+    seconds; None: a guess is made and probed. `doubted`: whether that time may have been meant in
+    another unit, so that it is probed, too. `lacks`: request parameters or input kinds that the
     model turned out not to have. `context`: the context window it stated, tokens. `limit`: the
     requests that a minute's limit allows, if the refusal says so. `teaches`: whether the fault says
     anything about the model. Limits of the account and mistakes of the caller do not.
@@ -298,6 +310,7 @@ class Fault:
     _: KW_ONLY
     status: int | None = None
     until: float | None = None
+    doubted: bool = False
     lacks: frozenset[str] = frozenset()
     context: int | None = None
     limit: int | None = None
@@ -308,3 +321,10 @@ class Fault:
     def effect(self) -> Effect:
         """What the cause changes besides what the kind does."""
         return self.cause.effect
+
+    def rests_until(self, now: float, strikes: int) -> float | None:
+        """When the stated wait ends; one that is doubted, earlier. `strikes`: refusals in a row."""
+        if self.until is None or not self.doubted:
+            return self.until
+        probed_after = min(LONGEST_DOUBTED, FIRST_DOUBTED * 2.0 ** min(strikes - 1, 9))
+        return min(self.until, now + probed_after)

@@ -25,7 +25,7 @@ from .fault import Cause, Fault, Kind, Reset
 from .json_values import JsonMapping
 from .refused_parameter import refused_parameter
 from .rejection import Rejection, embedded_rejection, message_of, searchable_text
-from .retry_after import MAX_WAIT, retry_at_in, stated_retry_at, told_period
+from .retry_after import MAX_WAIT, is_bare, retry_at_in, stated_retry_at, told_period
 from .rules import OF_UPSTREAM, RULES
 from .stated_limit import stated_limit
 from .tool_calls import ToolCall
@@ -54,12 +54,13 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
             lacks = frozenset({parameter})
             rule = replace(rule, cause=Cause.NO_PARAMETER, lacks=lacks)
             effect = rule.cause.effect
-    until = None
+    until, doubted = None, False
     if rule.kind in (Kind.BUSY, Kind.ACCOUNT, Kind.SLOW) and not effect.key_refused:
         is_limit = rejection.status in (403, 429)
         until = stated_retry_at(rejection.headers, rejection.error, now, limited=is_limit)
         told = until is not None and until == retry_at_in(rejection.error, now)
         until = _believable(rule.cause, until, now, text, told=told)
+        doubted = _doubtful(rule.cause, until, rejection, now, text)
     if effect.reset is not None:
         until = _until_reset(effect.reset, until, now, text)
     return Fault(
@@ -68,6 +69,7 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
         message_of(rejection.error),
         status=rejection.status,
         until=until,
+        doubted=doubted,
         lacks=rule.lacks,
         context=_context_window(text) if effect.context else None,
         limit=stated_limit(rejection, text) if effect.minute or effect.limit == "unclear" else None,
@@ -129,6 +131,23 @@ def _believable(
     if until <= now + longest:
         return until
     return now + longest if longest == 60.0 else None
+
+
+def _doubtful(
+    cause: Cause, until: float | None, rejection: Rejection, now: float, text: str
+) -> bool:
+    """Whether a wait is longer than limits last that name no period, and nothing tells its unit.
+
+    Some servers write milliseconds into Retry-After: 60000 would be 16 hours then.
+    """
+    names_period = cause in _LONGEST and cause.effect.limit is not None
+    if until is None or until <= now + _LONGEST_UNNAMED or names_period:
+        return False
+    return told_period(text) is None and is_bare(rejection.headers, rejection.error, until - now)
+
+
+_LONGEST_UNNAMED = 600.0
+"""Seconds."""
 
 
 def _context_window(text: str) -> int | None:

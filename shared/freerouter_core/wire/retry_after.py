@@ -141,10 +141,13 @@ def _in_headers(headers: JsonMapping, now: float, *, limited: bool) -> float | N
     return parse_retry_at(match[2], now) if match and match[1] == "0" else None
 
 
-def retry_at_in(error: JsonMapping, now: float) -> float | None:
-    """When the body of an error says to retry: in a field, or in words; None: it does not say."""
+def retry_at_in(error: JsonMapping, now: float, *, with_unit: bool = False) -> float | None:
+    """When the body of an error says to retry: in a field, or in words; None: it does not say.
+
+    `with_unit`: only what tells its unit counts, in the name of its field or beside the number.
+    """
     for holder in (as_mapping(error.get("metadata")), error):
-        moment = _in_fields(holder, now)
+        moment = _in_fields(holder, now, with_unit=with_unit)
         if moment is not None:
             return moment
     return _plausible(worded_retry_at(words_of(error), now), now)
@@ -162,7 +165,9 @@ _MAX_DEPTH, _MAX_FIELDS = 6, 64
 """Levels of an error, and fields of each object and list, that are looked through."""
 
 
-def _in_fields(holder: object, now: float, depth: int = 0) -> float | None:
+def _in_fields(
+    holder: object, now: float, depth: int = 0, *, with_unit: bool = False
+) -> float | None:
     """The first time that a field tells: an object's own first, then those inside it."""
     if depth > _MAX_DEPTH:
         return None
@@ -173,7 +178,7 @@ def _in_fields(holder: object, now: float, depth: int = 0) -> float | None:
                 inner.append(value)
                 continue
             letters = "".join(filter(str.isalpha, str(name)[:40])).lower()
-            if letters not in _FIELDS:
+            if letters not in _FIELDS or (with_unit and not _has_unit(letters, value)):
                 continue
             if letters == "retryafterms" and isinstance(value, (int, float)):
                 value = value / 1000
@@ -182,8 +187,32 @@ def _in_fields(holder: object, now: float, depth: int = 0) -> float | None:
                 return moment
     elif isinstance(holder, list):
         inner = holder[:_MAX_FIELDS]
-    moments = (_in_fields(part, now, depth + 1) for part in inner)
+    moments = (_in_fields(part, now, depth + 1, with_unit=with_unit) for part in inner)
     return next((moment for moment in moments if moment is not None), None)
+
+
+def is_bare(headers: Mapping[str, str], error: JsonMapping, seconds: float) -> bool:
+    """Whether a wait of so many seconds was told as a number whose unit nothing tells: Retry-After
+    is in seconds, but some servers write milliseconds."""
+    copied = as_mapping(as_mapping(error.get("metadata")).get("headers"))
+    values = [
+        str(value).partition(",")[0]
+        for source in (headers, copied)
+        for name, value in source.items()
+        if str(name).lower() in _BARE_NAMES
+    ]
+    told = any(_BARE.fullmatch(value) and abs(float(value) - seconds) < 1.0 for value in values)
+    return told or (retry_at_in(error, 0.0) == seconds != retry_at_in(error, 0.0, with_unit=True))
+
+
+_BARE_NAMES = frozenset({"retry-after", *_RESETS})
+_BARE = re.compile(r"\s{0,9}\d{1,9}(?:\.\d{1,12})?\s{0,9}")
+"""A number that is no epoch."""
+
+
+def _has_unit(letters: str, value: object) -> bool:
+    """Whether a field's name or its value says what its number counts."""
+    return letters.endswith(("seconds", "ms")) or not _BARE.fullmatch(str(value)[:_MAX_TIME])
 
 
 def spent_limits_reset_at(headers: Mapping[str, str], now: float) -> float | None:

@@ -1,0 +1,177 @@
+"""Servers that turn requests away without a word, and have room for them a little later.
+
+Whoever is turned away waits and asks again while there is time, and few requests are sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from freerouter_core import Provider, Router, errors
+from freerouter_core.simulator import Phase, SimAccount, SimModel, World
+
+OUTAGE = 40.0
+"""Seconds for which a server turns everybody away."""
+
+
+class Lived:
+    """Calls at once at one account, and what became of them."""
+
+    def __init__(
+        self,
+        calls: int,
+        *,
+        models: int = 1,
+        provider: str = "mine",
+        account: SimAccount | None = None,
+        phases: tuple[Phase, ...] = (),
+        first_token: float = 1.0,
+        warm: bool = False,
+        **options: Any,
+    ) -> None:
+        dialect = "openrouter" if provider == "openrouter" else "nvidia"
+        served = [
+            SimModel(f"a/m{n}:free", first_token=first_token, phases=phases) for n in range(models)
+        ]
+        self.ends: Counter[str] = Counter()
+        self.errors: list[errors.FreeRouterError] = []
+        accounts = None if account is None else [account]
+        with World(served, accounts, dialect=dialect) as world:
+            at = Provider(provider, "https://x.test/v1", "sk-simulated", free="all", limits=[])
+            router = Router(providers=(at,), runtime=world.runtime, **{"timeout": 60.0, **options})
+            if warm:
+                router.chat("Hello")
+                world.requests.clear()
+            began = world.elapsed
+
+            async def call(number: int) -> None:
+                try:
+                    await router.achat(f"Question {number}")
+                except errors.FreeRouterError as error:
+                    self.ends[type(error).__name__] += 1
+                    self.errors.append(error)
+                else:
+                    self.ends["answered"] += 1
+
+            async def together() -> None:
+                await asyncio.gather(*(call(n) for n in range(calls)))
+
+            world.runtime.call(together)
+            self.seconds = world.elapsed - began
+            self.fates = Counter(seen.fate for seen in world.requests)
+        self.refused = sum(self.fates.values()) - self.fates["answer"]
+
+
+def crowded(fault: str, at_once: int = 4) -> SimAccount:
+    return SimAccount(per_minute=None, at_once=at_once, at_once_fault=fault)
+
+
+@pytest.mark.parametrize("provider", ["mine", "openrouter"])
+@pytest.mark.parametrize("fault", ["429-silent", "429-bare", "503-silent", "503", "429-at-once"])
+def test_a_burst_is_answered_by_a_server_that_takes_few_at_once(fault: str, provider: str) -> None:
+    lived = Lived(40, account=crowded(fault), provider=provider)
+
+    assert lived.ends == {"answered": 40}
+    assert lived.refused <= 40, "the burst itself, and a few that find out"
+
+
+@pytest.mark.parametrize(
+    ("at_once", "first_token", "timeout"), [(1, 0.3, 60.0), (4, 8.0, 120.0), (20, 1.0, 30.0)]
+)
+def test_however_many_it_takes_and_however_long_they_take(
+    at_once: int, first_token: float, timeout: float
+) -> None:
+    account = crowded("429-silent", at_once)
+    lived = Lived(40, account=account, first_token=first_token, timeout=timeout)
+
+    assert lived.ends == {"answered": 40}
+    assert lived.refused <= 50
+
+
+def test_a_burst_at_a_few_models_of_such_an_account() -> None:
+    lived = Lived(40, models=3, account=crowded("429-silent"))
+
+    assert lived.ends == {"answered": 40}
+    assert lived.refused <= 45
+
+
+@pytest.mark.parametrize("calls", [1, 40])
+@pytest.mark.parametrize("fault", ["503-loading", "503-silent", "429-silent", "500", "408"])
+def test_a_server_that_is_starting_is_waited_for(fault: str, calls: int) -> None:
+    lived = Lived(calls, phases=(Phase(0.0, OUTAGE, fault),))
+
+    assert lived.ends == {"answered": calls}
+    assert lived.seconds < 60.0
+    assert lived.refused <= calls + 20, "one asks for all"
+
+
+def test_a_server_that_never_has_room_is_asked_seldom_until_the_time_is_over() -> None:
+    lived = Lived(40, phases=(Phase(0.0, 9_999.0, "503-loading"),))
+
+    assert set(lived.ends) <= {"Exhausted", "DeadlineExceeded"}
+    assert 55.0 < lived.seconds <= 60.0
+    assert lived.refused <= 65
+    assert "Loading model" in lived.errors[0].message
+
+
+def test_many_models_that_never_have_room_cost_one_call_few_requests() -> None:
+    lived = Lived(1, models=10, phases=(Phase(0.0, 9_999.0, "503-loading"),))
+
+    assert lived.refused <= 45
+
+
+def test_a_call_with_little_time_asks_although_others_hold_back() -> None:
+    """A guess of ours ends no request before its time."""
+    phases = (Phase(0.0, 10.0, "503-loading"),)
+    with World([SimModel("a/m:free", phases=phases)]) as world:
+        with pytest.raises(errors.FreeRouterError):
+            world.router(timeout=9.0).chat("x")
+        sent = len(world.requests)
+        with pytest.raises(errors.FreeRouterError):
+            world.router(timeout=0.5).chat("x")
+
+        assert len(world.requests) > sent
+
+
+def test_what_cannot_pass_is_told_at_once() -> None:
+    for fault in ("401", "404-gone", "402", "400-context"):
+        lived = Lived(1, phases=(Phase(0.0, 9_999.0, fault),))
+
+        assert lived.seconds < 5.0, fault
+
+
+def test_an_address_where_nobody_ever_answered_is_given_up_soon() -> None:
+    down = (Phase(5.0, 30.0, "refused"),)
+    assert Lived(1, phases=(Phase(0.0, 9_999.0, "refused"),)).seconds < 5.0
+
+    with World([SimModel("a/m:free", phases=down)]) as world:
+        router = world.router(timeout=60.0)
+        router.chat("x")
+        world.clock.advance(5.0)
+        assert router.chat("x").text, "it answered a moment ago: it is starting again"
+
+
+def test_without_a_deadline_patience_has_an_end() -> None:
+    lived = Lived(1, phases=(Phase(0.0, 9_999.0, "503-loading"),), timeout=None)
+
+    assert 600.0 < lived.seconds < 700.0
+    assert lived.ends == {"Exhausted": 1}
+
+
+def test_retries_that_the_owner_limits_are_no_more_than_that() -> None:
+    lived = Lived(1, phases=(Phase(0.0, 9_999.0, "503-loading"),), max_retries=1)
+
+    assert lived.refused == 2
+
+
+def test_a_rate_that_nobody_states_is_still_learnt() -> None:
+    """Twenty a minute, and forty calls: it is not how many are under way."""
+    lived = Lived(40, account=SimAccount(per_minute=20), timeout=120.0)
+
+    assert lived.ends == {"answered": 40}
+    assert lived.refused <= 26
+    assert lived.seconds < 70.0
