@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 from typing import Any
 
@@ -21,7 +22,8 @@ from freerouter_core.routing.outage import (
     symptom_of,
 )
 from freerouter_core.routing.state import RoutingState
-from freerouter_core.routing.worth import worth_asking_at
+from freerouter_core.routing.worth import PROBE_POLL, worth_asking_at
+from freerouter_core.simulator import Phase, SimAccount, SimModel, World
 from freerouter_core.wire.fault import Cause, Fault, Kind
 
 from .driver import NOW, Fates, Play, account, answers, fails, model, plan, play
@@ -156,7 +158,9 @@ def test_who_waits_looks_again_when_it_is_time_to() -> None:
     again = worth_asking_at(HealthBook().blank(), NOW, outage=outage, day=20, **terms)
     then = worth_asking_at(HealthBook().blank(), again, outage=outage, day=20, **terms)
 
-    assert (again, then) == (NOW + 5.0, again)
+    assert (again, then) == (NOW + PROBE_POLL, NOW + 2 * PROBE_POLL), "others may have looked"
+    later = outage.looked_at + LOOK_AGAIN
+    assert worth_asking_at(HealthBook().blank(), later, outage=outage, day=20, **terms) == later
 
 
 def test_one_look_at_an_outage_serves_all_who_wait() -> None:
@@ -171,3 +175,22 @@ def test_one_look_at_an_outage_serves_all_who_wait() -> None:
         asked.append(len(played.asked))
 
     assert sum(asked) <= 5, asked
+
+
+def test_a_burst_in_an_outage_leaves_room_in_the_minute() -> None:
+    """Twelve callers at once, twenty requests a minute, and every model fails alike at first."""
+    outage = Phase(0.0, 15.0, "503")
+    models = [SimModel(f"a/m{n}:free", phases=[outage]) for n in range(12)]
+    with World(models, [SimAccount(per_minute=20)]) as world:
+        router = world.router(timeout=60.0, hedge="off")
+
+        async def everybody() -> int:
+            calls = (router.achat("hello") for _ in range(12))
+            ends = await asyncio.gather(*calls, return_exceptions=True)
+            return sum(not isinstance(end, BaseException) for end in ends)
+
+        answered = world.runtime.call(everybody)
+        times = [seen.at - world.requests[0].at for seen in world.requests]
+
+    assert sum(at < 15.0 for at in times) <= 15
+    assert answered >= 5

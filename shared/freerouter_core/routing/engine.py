@@ -149,6 +149,8 @@ class _Run:
         self.journal.add(self.now, step)
         event = yield step
         self.now = max(self.now, event.at)
+        if isinstance(event, (s.Woke, s.Failed)) and event.congestion is not None:
+            self.candidates.congestion = event.congestion
         if isinstance(event, s.Listed):
             self.candidates.grow(event.catalogue, more=event.more, now=self.now)
         if isinstance(event, (s.Done, s.Failed)):
@@ -156,8 +158,6 @@ class _Run:
             self.journal.add_end(event, None if flight is None else flight.attempt)
         elif not isinstance(event, s.Woke):
             self.journal.add(event.at, event)
-        elif event.congestion is not None:
-            self.candidates.congestion = event.congestion
         return event
 
     def _raise_if_hopeless(self) -> None:

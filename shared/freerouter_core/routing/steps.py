@@ -216,7 +216,8 @@ class Failed:
     """An attempt failed.
 
     `shown`: what the caller saw of it, if a stream may be continued. `partial`: what it had said,
-    if the caller saw text of it and it was calling a tool.
+    if the caller saw text of it and it was calling a tool. `congestion`: what a request costs
+    others now, by provider, if that was looked at.
     """
 
     at: float
@@ -224,6 +225,7 @@ class Failed:
     fault: Fault
     shown: Shown | None = None
     partial: Answer | None = None
+    congestion: Mapping[str, Congestion] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,4 +102,4 @@ def worth_asking_at(
         if chance * max(0.0, saved - wait) >= cost or chance >= SURE_ENOUGH * usual:
             until = now + min(wait, in_time)
             break
-    return min(until, look) if suspected and now < look else until
+    return min(until, look, now + PROBE_POLL) if suspected and now < look else until

@@ -131,7 +131,7 @@ class Driver:
                 grant, self._grant = self._grant, None
                 self._attempts.start(step.attempt, grant)
             case s.Watch():
-                return await self._attempts.next_event(step.until)
+                return self._seen(await self._attempts.next_event(step.until))
             case s.Sleep() if self._lists is not None and step.scope is None:
                 return await self._attempts.next_event(step.until)
             case s.Sleep():
@@ -146,6 +146,14 @@ class Driver:
             case s.Validate():
                 return await self._validate(step)
         return s.Woke(self._clock.now())
+
+    def _seen(self, event: s.Event) -> s.Event:
+        """An event as the engine gets it. After a failure another request may be sent: what that
+        costs others may have changed, for many may fail at once."""
+        if not isinstance(event, s.Failed):
+            return event
+        congestion = self._runtime.congestion(self._plan.accounts.values(), self._plan.lane)
+        return replace(event, congestion=congestion)
 
     def _woke(self, sleep: s.Sleep) -> s.Woke:
         """What there is to know after a sleep."""
