@@ -1267,7 +1267,8 @@ def test_only_what_passes_may_be_asked_again_a_little_later() -> None:
 
 
 def test_the_effect_of_a_fault_is_that_of_its_cause() -> None:
-    assert Fault(Kind.BUSY, Cause.TIMEOUT).effect == Effect()
+    assert Fault(Kind.BUSY, Cause.TIMEOUT).effect == Effect(turned_away=True)
+    assert Fault(Kind.BUSY, Cause.UPSTREAM_404).effect == Effect()
     assert Fault(Kind.ACCOUNT, Cause.KEY_REFUSED).effect.key_refused
 
 
