@@ -97,7 +97,9 @@ def test_what_is_remembered_of_an_outage_is_bounded() -> None:
         (Cause.SERVER, "status 503"),
         (Cause.NO_TOKEN, "silence"),
         (Cause.TIMEOUT, "silence"),
+        (Cause.READ_TIMEOUT, "silence"),
         (Cause.CONNECT, "no connection"),
+        (Cause.PROTOCOL, "no connection"),
         (Cause.CONNECT_TIMEOUT, "no connection"),
         (Cause.SLOW, ""),  # a token had come
         (Cause.UPSTREAM_429, ""),

@@ -43,8 +43,8 @@ MAX_CHANCE = 0.98
 """The most that failures can prove."""
 MAX_MODELS = 32
 """Models that are remembered of one outage."""
-_SILENT = frozenset({Cause.NO_TOKEN, Cause.TIMEOUT})
-_UNREACHED = frozenset({Cause.CONNECT, Cause.CONNECT_TIMEOUT})
+_SILENT = frozenset({Cause.NO_TOKEN, Cause.TIMEOUT, Cause.READ_TIMEOUT})
+_UNREACHED = frozenset({Cause.CONNECT, Cause.CONNECT_TIMEOUT, Cause.PROTOCOL})
 
 
 @dataclass(slots=True)
