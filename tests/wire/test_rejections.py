@@ -1267,9 +1267,18 @@ def test_only_what_passes_may_be_asked_again_a_little_later() -> None:
 
 
 def test_the_effect_of_a_fault_is_that_of_its_cause() -> None:
-    assert Fault(Kind.BUSY, Cause.TIMEOUT).effect == Effect(turned_away=True)
+    assert Fault(Kind.SLOW, Cause.TIMEOUT).effect == Effect()
     assert Fault(Kind.BUSY, Cause.UPSTREAM_404).effect == Effect()
     assert Fault(Kind.ACCOUNT, Cause.KEY_REFUSED).effect.key_refused
+
+
+@pytest.mark.parametrize(
+    ("status", "turned_away"), [(429, True), (503, True), (529, True)]
+    + [(status, False) for status in (400, 401, 404, 408, 500, 501, 502, 504, 520, 599)],
+)  # fmt: skip
+def test_whoever_began_to_answer_turned_nobody_away(status: int, turned_away: bool) -> None:
+    """A bare status: too busy is no try of the model, an error is."""
+    assert judge_rejection(read_rejection(status, {}, b""), NOW).turned_away == turned_away
 
 
 @pytest.mark.parametrize(

@@ -100,13 +100,22 @@ def test_a_burst_at_a_few_models_of_such_an_account() -> None:
 
 
 @pytest.mark.parametrize("calls", [1, 40])
-@pytest.mark.parametrize("fault", ["503-loading", "503-silent", "429-silent", "500", "408"])
+@pytest.mark.parametrize("fault", ["503-loading", "503-silent", "429-silent"])
 def test_a_server_that_is_starting_is_waited_for(fault: str, calls: int) -> None:
     lived = Lived(calls, phases=(Phase(0.0, OUTAGE, fault),))
 
     assert lived.ends == {"answered": calls}
     assert lived.seconds < 60.0
     assert lived.refused <= calls + 20, "one asks for all"
+
+
+@pytest.mark.parametrize("fault", ["500", "502", "408"])
+def test_a_server_that_fails_is_tried_as_often_as_the_policy_says(fault: str) -> None:
+    lived = Lived(1, phases=(Phase(0.0, 9_999.0, fault),))
+
+    assert lived.ends == {"Exhausted": 1}
+    assert lived.refused == 3
+    assert lived.seconds < 10.0
 
 
 def test_a_server_that_never_has_room_is_asked_seldom_until_the_time_is_over() -> None:

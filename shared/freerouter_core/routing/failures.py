@@ -128,7 +128,7 @@ class Failures:
             self._only_larger(candidate, fault)
         if fault.kind.passing:
             pause = self._pause(candidate, now, time_left)
-            if fault.effect.turned_away or fault.effect.unreached:
+            if fault.turned_away or fault.effect.unreached:
                 self._state.health.crowds.refused(
                     candidate.model.identity,
                     now,
@@ -316,7 +316,7 @@ class Failures:
         if time_left is None and now - self._began > PATIENCE:
             return False
         worked = self._state.health.accounts.worked_lately(candidate.account.scope, now)
-        return fault.effect.turned_away or (fault.effect.unreached and worked)
+        return fault.turned_away or (fault.effect.unreached and worked)
 
     def _pause(self, candidate: Candidate, now: float, time_left: float | None) -> float:
         """The model may answer a little later; until then others come first. Returns how many

@@ -82,7 +82,8 @@ class Effect:
     unreached: bool = False
     """Nobody listened at the address."""
     turned_away: bool = False
-    """Whether a server or a limit had no room, before any answer was begun: later it may have."""
+    """Whether a server or a limit had no room, before any answer was begun: later it may have. Of a
+    server's own error only some statuses say so; see `Fault.turned_away`."""
     blames_price_cap: bool = False
     """The provider does not know the field that caps the price."""
     unexplained: bool = False
@@ -174,7 +175,7 @@ class Cause(StrEnum):
     NOT_LOADED = "not-loaded", Effect(turned_away=True)
     FORBIDDEN = "forbidden", Effect(suspect=True)
     SERVER = "server", Effect(suspect=True, turned_away=True)
-    TIMEOUT = "timeout", Effect(turned_away=True)
+    TIMEOUT = "timeout"
     UNKNOWN = "unknown", Effect(suspect=True)
 
     # -- one generation ---------------------------------------------------------------------------
@@ -288,6 +289,8 @@ class Cause(StrEnum):
     """A model that was to continue a text began it again."""
 
 
+NO_ROOM = frozenset({503, 529})
+"""Errors of a server that is too busy, or is starting. Others failed at what they had begun."""
 FIRST_DOUBTED, LONGEST_DOUBTED = 60.0, 3_600.0
 """Seconds after which a doubted wait is probed: after a first refusal, and after many in a row."""
 
@@ -321,6 +324,13 @@ class Fault:
     def effect(self) -> Effect:
         """What the cause changes besides what the kind does."""
         return self.cause.effect
+
+    @property
+    def turned_away(self) -> bool:
+        """Whether nobody began to answer, so that this was no try of the model."""
+        return self.effect.turned_away and (
+            self.cause is not Cause.SERVER or self.status in NO_ROOM
+        )
 
     def rests_until(self, now: float, strikes: int) -> float | None:
         """When the stated wait ends; one that is doubted, earlier. `strikes`: refusals in a row."""
