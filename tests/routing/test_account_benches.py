@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from freerouter_core.routing.account_benches import LATELY, AccountBenches, Bench
+from freerouter_core.routing.account_benches import LATELY, LOOK_AGAIN, AccountBenches, Bench
 from freerouter_core.wire.fault import BRIEF, KEY_REST, LASTING, Cause, Fault, Kind
 
 from .driver import NOW
@@ -51,6 +51,16 @@ def asked_again(cause: Cause, times: int) -> list[float]:
 
 
 # -- how long -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cause", "pause"), [(Cause.ACCOUNT_SPENT, LOOK_AGAIN), (Cause.ACCOUNT_GUESSED, 0.0)]
+)
+def test_what_seems_spent_is_looked_at_once_a_minute(cause: Cause, pause: float) -> None:
+    bench = after(Fault(Kind.ACCOUNT, cause))
+
+    assert not bench.firm
+    assert bench.next_look == NOW + pause
 
 
 def test_a_refused_key_is_not_even_a_last_resort_and_looked_at_rarely() -> None:

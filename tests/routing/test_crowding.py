@@ -107,6 +107,23 @@ def test_a_burst_at_a_server_that_is_down_tells_nothing_but_that_one_tries_for_a
     assert crowds.charges("scope", A.identity, NOW + 4.0) == ()
 
 
+@pytest.mark.parametrize(
+    ("lasted", "longest", "pause"),
+    [(5.0, 20.0, 1.0), (60.0, 20.0, 6.0), (7_200.0, 20.0, 20.0), (7_200.0, 5.0, 5.0)],
+)
+def test_what_has_lasted_for_long_is_looked_at_seldom(
+    lasted: float, longest: float, pause: float
+) -> None:
+    room = Crowd()
+    room.refused(0, NOW - 0.1, 1, NOW, 1.0, longest)
+    room.refused(0, NOW + lasted - 0.1, 1, NOW + lasted, 1.0, longest)
+    assert room.held_until == pytest.approx(NOW + lasted + pause)
+
+    room.answered(0, NOW + lasted + 1.0, NOW + lasted + 2.0)
+    room.refused(0, NOW + lasted + 3.0, 1, NOW + lasted + 4.0, 1.0, longest)
+    assert room.held_until == NOW + lasted + 5.0, "an answer begins it anew"
+
+
 def test_a_burst_is_turned_away_in_any_order() -> None:
     room = Crowd()
     for ahead in (3, 1, 0, 2):
@@ -159,7 +176,7 @@ def test_the_last_pauses_are_shorter_so_that_the_time_left_is_used() -> None:
         played.run()
 
     times = [at for at, _ in played.asked_at]
-    assert times == [0.0, 1.0, 3.0, 7.0, 15.0, 17.5, 18.75]
+    assert times == [0.0, 1.0, 3.0, 7.0, 15.0, 17.5, 19.25]
 
 
 def test_several_models_that_are_tried_often_share_the_pauses() -> None:

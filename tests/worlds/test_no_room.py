@@ -146,6 +146,32 @@ def test_a_call_with_little_time_asks_although_others_hold_back() -> None:
         assert len(world.requests) > sent
 
 
+@pytest.mark.parametrize("models", [1, 4])
+def test_a_day_that_is_spent_without_a_word_is_looked_at_seldom(models: int) -> None:
+    """A hundred calls in fifty minutes, and a bare 429 for each request after the tenth."""
+    served = [SimModel(f"a/m{n}:free") for n in range(models)]
+    with World(served, [SimAccount(per_minute=None, per_day=10)], dialect="nvidia") as world:
+        at = Provider("mine", "https://x.test/v1", "sk-simulated", free="all", limits=[])
+        router = Router(providers=(at,), runtime=world.runtime, timeout=60.0)
+
+        async def call(number: int) -> bool:
+            await asyncio.sleep(30.0 * number)
+            try:
+                await router.achat(f"Question {number}")
+            except errors.FreeRouterError:
+                return False
+            return True
+
+        async def all_calls() -> list[bool]:
+            return await asyncio.gather(*(call(n) for n in range(100)))
+
+        assert sum(world.runtime.call(all_calls)) >= 9, "one may have been a hedge"
+        refused = [seen for seen in world.requests if seen.fate != "answer"]
+        late = [seen for seen in refused if seen.at > world.requests[0].at + 1_500.0]
+        assert len(late) <= 1_500 / 60 + 1, "one a minute"
+        assert len(refused) <= 100
+
+
 def test_what_cannot_pass_is_told_at_once() -> None:
     for fault in ("401", "404-gone", "402", "400-context"):
         lived = Lived(1, phases=(Phase(0.0, 9_999.0, fault),))

@@ -23,6 +23,9 @@ from ..wire.fault import BRIEF, Cause, Fault, Rest
 from .guessed_bench import JITTER
 from .suspicion import MINUTE, Conclusion, Suspicions
 
+LOOK_AGAIN = 60.0
+"""Seconds between two requests that look whether an account that seems to be spent has quota
+again. So long has it refused that it may well do so for the rest of the day."""
 LATELY = 3_600.0
 """Seconds for which an answer speaks for its account's key."""
 
@@ -49,6 +52,11 @@ class Bench:
     def firm(self) -> bool:
         """Whether the account is not even a last resort."""
         return self.stated or self.proved
+
+    @property
+    def next_look(self) -> float:
+        """When a request that has nobody else to ask may look whether it is over."""
+        return self.since + LOOK_AGAIN if self.cause is Cause.ACCOUNT_SPENT else self.since
 
     @property
     def worth_waiting_until(self) -> float:

@@ -59,6 +59,7 @@ class Candidates:
     ) -> None:
         self._catalogue = catalogue
         self._situation, self.book = situation, situation.book
+        self._began = situation.now
         self.max_tries = max(1, situation.policy.retry_attempts)
         self.congestion = situation.congestion
         """What a request costs others, by provider."""
@@ -234,8 +235,15 @@ class Candidates:
         """When it is worth a request of its account; see `worth`."""
         identity = candidate.model.identity
         held = self.book.crowds.held_until(identity)
-        if held > now and (time_left is None or held < now + time_left):
-            return held
+        if held > now and (
+            time_left is None
+            or held < now + time_left
+            or self.book.crowds.refused_since(identity, self._began)
+        ):
+            return held  # a guess ends no request for which nobody has asked
+        bench = self.book.accounts.get(candidate.account.scope)
+        if bench is not None and bench.next_look > now:
+            return bench.next_look
         outage = self.book.outage_of(identity)
         if candidate.named or not (identity in self.book.models or outage.models):
             return now

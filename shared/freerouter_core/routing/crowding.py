@@ -10,6 +10,8 @@ request ends of it. It is found out at the price of few requests:
   answer with as many others under way says that it was not that.
 - *One tries for all.* Whoever is turned away holds the others back, for a second at first, and
   twice as long each time. Then one of them asks. An answer lets all go.
+- *What has lasted for long may last as long again.* So the longer nobody is taken, the more seldom
+  somebody tries: a tenth of that time passes between two tries.
 
 What the server says itself is better: see `health` for stated waits, `adaptive_limits` for refusals
 that speak of a rate or of requests at once.
@@ -32,6 +34,10 @@ LAG = 0.1
 """Seconds for which a server may count a request whose answer has come."""
 ANSWERS = 64
 """Answers whose times are kept."""
+LOOK_SHARE = 0.1
+"""The time between two tries, as a part of the time in which nobody was taken."""
+LONGEST_LOOK = 20.0
+"""Seconds between two tries at most."""
 LET_IN = 5.0
 """Seconds after which a request was let in that was not turned away: that is quick."""
 
@@ -57,6 +63,8 @@ class Crowd:
     """When the last answers came."""
     refusals: int = 0
     """Times that others were held back, since the last answer."""
+    refused_since: float = -math.inf
+    """When the first of them was."""
     alone: bool = False
     """Whether one was turned away since the last answer that was the only one."""
     refused_at: float = -math.inf
@@ -80,7 +88,15 @@ class Crowd:
         were taken before."""
         return self.refusals > 0 and not self.explains(ahead, now)
 
-    def refused(self, ahead: int, sent: float, last: int, now: float, pause: float) -> None:
+    def refused(
+        self,
+        ahead: int,
+        sent: float,
+        last: int,
+        now: float,
+        pause: float,
+        longest: float = LONGEST_LOOK,
+    ) -> None:
         """An attempt was turned away. `last`: the latest place; others are as in `Crowds`."""
         if self.allowed(now) == math.inf and not self.refusals:
             self.since = last
@@ -89,8 +105,10 @@ class Crowd:
         if self.alone and not self.tried:  # a burst at a server that is down
             self.most, self.tried = math.inf, True
         if sent > self.refused_at:  # else it is of the same burst
+            self.refused_since = self.refused_since if self.refusals else now
             self.refusals, self.refused_at = self.refusals + 1, now
-            self.held_until = now + pause
+            lasted = now - self.refused_since
+            self.held_until = now + min(longest, max(pause, LOOK_SHARE * lasted))
             # Of too many at once any answer makes crowd; else one that was sent later must come.
             self.lifted_after = -math.inf if self.explains(ahead, now) else sent
         if self.explains(ahead, now) and ahead < self.allowed(now):
@@ -149,10 +167,12 @@ class Crowds:
         sent: float,
         last: int,
         pause: float,
+        longest: float = LONGEST_LOOK,
     ) -> None:
         """An attempt was turned away. `last`: the latest place of all attempts. `pause`: seconds
-        for which nobody asks the model."""
-        self.by_model.setdefault(identity, Crowd()).refused(ahead, sent, last, now, pause)
+        for which nobody asks the model, at least; `longest`: at most."""
+        crowd = self.by_model.setdefault(identity, Crowd())
+        crowd.refused(ahead, sent, last, now, pause, longest)
 
     def answered(self, identity: ModelIdentity, now: float, *, ahead: int, sent: float) -> None:
         """An attempt was answered."""
@@ -166,6 +186,11 @@ class Crowds:
         """Until when the model is left alone because it turned somebody away."""
         crowd = self.by_model.get(identity)
         return -math.inf if crowd is None else crowd.held_until
+
+    def refused_since(self, identity: ModelIdentity, at: float) -> bool:
+        """Whether it has turned somebody away since then."""
+        crowd = self.by_model.get(identity)
+        return crowd is not None and crowd.refused_at > at
 
     def charges(self, scope: str, identity: ModelIdentity, now: float) -> tuple[Charge, ...]:
         """The limit of requests at once that was learnt. `scope`: where the model's are counted."""

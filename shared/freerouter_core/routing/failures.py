@@ -31,6 +31,7 @@ from ..wire.terms import Terms
 from .adaptive_limits import limits_each_model
 from .candidate import Candidate
 from .candidates import Candidates
+from .crowding import LONGEST_LOOK
 from .fit import ready
 from .guessed_bench import LONGEST_CROWDED, LONGEST_GUESS, LONGEST_LOCAL, BenchRule
 from .hedge import Prospect
@@ -136,6 +137,7 @@ class Failures:
                     sent=candidate.sent_at,
                     last=self._state.adaptive_limits.count,
                     pause=min(MAX_HOLD, pause),
+                    longest=LONGEST_LOCAL if candidate.account.local else LONGEST_LOOK,
                 )
 
     def cancelled(self, flight: InFlight, now: float) -> Fault | str:
