@@ -63,6 +63,15 @@ def test_what_seems_spent_is_looked_at_once_a_minute(cause: Cause, pause: float)
     assert bench.next_look == NOW + pause
 
 
+def test_one_request_looks_for_all() -> None:
+    benches = AccountBenches()
+    bench = after(Fault(Kind.ACCOUNT, Cause.ACCOUNT_SPENT), benches=benches)
+    benches.looked("scope", NOW + 70.0)
+    benches.looked("other", NOW + 80.0)
+
+    assert bench.next_look == NOW + 70.0 + LOOK_AGAIN
+
+
 def test_a_refused_key_is_not_even_a_last_resort_and_looked_at_rarely() -> None:
     bench = after(KEY)
 

@@ -37,7 +37,7 @@ class Bench:
     `stated`: the provider named the time; else it is a guess, and one probe ends it. `strikes`:
     refusals for this cause, each after the bench of the one before. `proved`: it is no guess,
     although nobody named the time. `since`: when it began. `model`: the name of the model that was
-    refused.
+    refused. `looked_at`: when a request last looked whether it is over.
     """
 
     until: float
@@ -47,6 +47,7 @@ class Bench:
     proved: bool = False
     since: float = 0.0
     model: str = ""
+    looked_at: float = -math.inf
 
     @property
     def firm(self) -> bool:
@@ -56,7 +57,9 @@ class Bench:
     @property
     def next_look(self) -> float:
         """When a request that has nobody else to ask may look whether it is over."""
-        return self.since + LOOK_AGAIN if self.cause is Cause.ACCOUNT_SPENT else self.since
+        if self.cause is not Cause.ACCOUNT_SPENT:
+            return self.since
+        return max(self.since, self.looked_at) + LOOK_AGAIN
 
     @property
     def worth_waiting_until(self) -> float:
@@ -140,6 +143,12 @@ class AccountBenches:
             return None
         del self.benches[scope]
         return bench.model if bench.cause.effect.of_model and bench.model != model else None
+
+    def looked(self, scope: str, now: float) -> None:
+        """One of its models is asked: one request looks for all."""
+        bench = self.benches.get(scope)
+        if bench is not None:
+            bench.looked_at = now
 
     def reconcile_day(self, scope: str, spent: bool, ends: float) -> bool:
         """Apply the provider's own count of an account's day; whether that changed anything.

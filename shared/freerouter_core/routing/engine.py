@@ -211,6 +211,7 @@ class _Run:
 
     def _send(self, candidate: Candidate) -> Steps[bool]:
         """Reserve and send; whether a limit let it."""
+        self.book.accounts.looked(candidate.account.scope, self.now)
         attempt = new_attempt(
             candidate,
             self.plan,
