@@ -1,15 +1,22 @@
-"""How many requests a model takes at once, learnt from refusals that do not say why."""
+"""Models that turn requests away without a word: who is held back, and for how long."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from freerouter_core.errors import Exhausted, FreeRouterError
-from freerouter_core.routing.crowding import FORGOTTEN, LET_IN, Crowd, Crowds
-from freerouter_core.routing.failures import PATIENCE
+from freerouter_core.routing.crowding import (
+    FORGOTTEN,
+    LET_IN,
+    PATIENCE,
+    SLOWEST_REFUSAL,
+    Crowd,
+    Crowds,
+)
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.wire.fault import Cause, Fault, Kind
 
@@ -19,141 +26,147 @@ A, B = model("a"), model("b")
 FULL = Fault(Kind.BUSY, Cause.SERVER, status=503)
 
 
-def burst(sent: int, taken: int) -> Crowd:
-    """So many requests were sent at once, and all but the first few were turned away."""
-    room = Crowd(dict.fromkeys(range(1, sent + 1), NOW))
-    for place in range(taken + 1, sent + 1):
-        del room.under_way[place]
-        room.refused(place - 1, NOW, sent, NOW + 0.2, 1.0)
-    return room
+K = ("scope", A.identity)
+OTHER = ("other", A.identity)
+ONE = (account("one").scope, A.identity)
 
 
-def test_as_many_may_be_under_way_as_were_when_one_more_was_turned_away() -> None:
-    room = burst(9, taken=4)
-
-    assert room.limit(NOW + 0.2) == 0, "those that were taken are still there, and hold no leases"
-    del room.under_way[1]
-    assert room.limit(NOW + 1.0) == 1
-    room.answered(0, NOW, NOW + 1.0)
-    assert room.held_until == -math.inf, "one has ended, so there is room"
-    room.under_way.clear()
-    assert room.limit(NOW + 1.5) == 1, "one tries for all"
-    room.answered(0, NOW + 1.5, NOW + 2.0)
-    assert [room.limit(NOW + at) for at in (2.0, 59.0, 61.0)] == [4, 4, 5]
-    assert room.limit(NOW + FORGOTTEN + 1.0) is None
+def turned_away(*sent: float, took: float = 0.2, pause: float = 1.0, **room: Any) -> Crowd:
+    """Requests that were sent then, seconds from now, and turned away one after the other."""
+    crowd = Crowd(**room)
+    for at in sent:
+        crowd.refused(0, NOW + at, NOW + at + took, pause)
+    return crowd
 
 
-def test_who_is_not_turned_away_within_seconds_was_let_in() -> None:
-    room = burst(9, taken=4)
-    room.under_way = {12: NOW + 1.0}
+def test_while_nobody_is_let_in_one_tries_for_all() -> None:
+    crowd = turned_away(0.0)
+    assert crowd.held_until == NOW + 1.2
 
-    assert [room.limit(NOW + 1.0 + at) for at in (LET_IN, LET_IN + 0.1)] == [1, 2]
-
-
-def test_an_answer_with_as_many_under_way_says_that_it_was_not_that() -> None:
-    room = burst(9, taken=4)
-    room.answered(6, NOW, NOW + 1.0)
-    assert room.most == math.inf, "it was sent before the lesson"
-
-    room = burst(9, taken=4)
-    room.answered(4, NOW + 61.0, NOW + 62.0)
-    assert room.most == 5, "it has grown since"
+    assert crowd.sent(7, NOW + 1.2) == 0
+    assert crowd.held_until == pytest.approx(NOW + 1.6), "twice as long as the refusal took"
+    crowd.refused(0, NOW + 1.2, NOW + 1.4, 2.0)
+    assert crowd.held_until == NOW + 3.4
 
 
-def test_what_was_taken_lately_is_not_too_many() -> None:
-    room = Crowd()
-    room.answered(5, NOW, NOW + 1.0)
-    room.answered(3, NOW, NOW + 1.0)
-    assert (room.explains(5, NOW + 2.0), room.explains(6, NOW + 2.0)) == (False, True)
-    room.refused(5, NOW + 2.0, 9, NOW + 2.2, 1.0)
-    assert room.most == math.inf
+def test_a_burst_is_one_refusal() -> None:
+    crowd = turned_away(0.0, 0.1, 0.15)
+    assert (crowd.refusals, crowd.held_until) == (1, NOW + 1.2)
 
-    assert room.explains(5, NOW + 62.0), "a minute later it may be"
-    room.answered(2, NOW + 62.0, NOW + 63.0)
-    assert room.taken == 2
+    crowd.refused(0, NOW + 0.3, NOW + 0.4, 1.0)
+    assert crowd.refusals == 2
 
 
-def test_after_a_refusal_that_was_not_that_a_later_request_must_be_answered() -> None:
-    room = Crowd()
-    room.answered(2, NOW, NOW + 1.0)
-    room.refused(1, NOW + 2.0, 9, NOW + 2.2, 1.0)
-    room.answered(2, NOW + 1.9, NOW + 2.5)
-    assert room.held_until == NOW + 3.2
-    room.answered(2, NOW + 2.1, NOW + 2.6)
-    assert room.held_until == -math.inf
+@pytest.mark.parametrize(("since", "held"), [(0.4, True), (0.5, False)])
+def test_whoever_is_under_way_for_longer_than_a_refusal_takes_was_let_in(
+    since: float, held: bool
+) -> None:
+    crowd = Crowd({1: NOW - since + 0.2})
+    crowd.refused(1, NOW, NOW + 0.2, 1.0)
+    assert (crowd.held_until > NOW) is held
+
+    before = crowd.held_until
+    crowd.sent(2, NOW + 0.2)
+    assert (crowd.held_until > before) is False, "it does not hold back others, or not for longer"
 
 
-def test_a_server_counts_a_request_for_a_moment_after_its_answer() -> None:
-    room = burst(3, taken=1)
-    room.answered(0, NOW, NOW + 1.0)
-    room.refused(0, NOW + 1.0, 4, NOW + 1.1, 1.0)
-
-    assert (room.most, room.alone) == (1, False)
+def test_a_slow_refusal_is_no_reason_to_wait_for_long() -> None:
+    crowd = turned_away(0.0, took=60.0)
+    crowd.sent(1, NOW + 61.0)
+    assert crowd.held_until == NOW + 61.0 + LET_IN * SLOWEST_REFUSAL
 
 
-def test_a_burst_at_a_server_that_is_down_tells_nothing_but_that_one_tries_for_all() -> None:
-    crowds, room = Crowds(), burst(9, taken=0)
-    crowds.by_model[A.identity] = room
-    assert (room.most, room.limit(NOW + 1.2)) == (math.inf, 1)
-    assert crowds.held_until(A.identity) == NOW + 1.2
-    assert crowds.held_until(B.identity) == -math.inf
+def test_anything_but_a_refusal_lets_all_go() -> None:
+    crowds = Crowds()
+    for let_in in (lambda: crowds.let_in(K), lambda: crowds.answered(K, NOW + 2.0)):
+        crowds.refused(K, NOW, ahead=0, sent=NOW - 0.1, pause=1.0)
+        assert crowds.held_until(K) == NOW + 1.0
+        let_in()
+        assert crowds.held_until(K) == -math.inf
 
-    (charge,) = crowds.charges("scope", A.identity, NOW + 1.2)
-    assert (charge.limit.concurrent, charge.scope) == (1, "scope")
-    assert crowds.charges("scope", B.identity, NOW) == ()
-    crowds.refused(A.identity, NOW + 1.4, ahead=0, sent=NOW + 1.2, last=10, pause=2.0)
-    assert crowds.held_until(A.identity) == NOW + 3.4
-    crowds.answered(A.identity, NOW + 4.0, ahead=0, sent=NOW + 3.4)
-    assert crowds.charges("scope", A.identity, NOW + 4.0) == ()
+
+def test_an_account_knows_nothing_of_another_ones_refusals() -> None:
+    crowds = Crowds()
+    crowds.refused(K, NOW, ahead=0, sent=NOW - 0.1, pause=1.0)
+
+    assert crowds.held_until(OTHER) == -math.inf
+    assert not crowds.refused_since(OTHER, 0.0)
+    assert [crowds.refused_since(K, NOW + at) for at in (-1.0, 0.0)] == [True, False]
 
 
 @pytest.mark.parametrize(
     ("lasted", "longest", "pause"),
-    [(5.0, 20.0, 1.0), (60.0, 20.0, 6.0), (7_200.0, 20.0, 20.0), (7_200.0, 5.0, 5.0)],
+    [(5.0, 20.0, 1.0), (60.0, 20.0, 6.0), (600.0, 20.0, 20.0), (600.0, 5.0, 5.0)],
 )
 def test_what_has_lasted_for_long_is_looked_at_seldom(
     lasted: float, longest: float, pause: float
 ) -> None:
-    room = Crowd()
-    room.refused(0, NOW - 0.1, 1, NOW, 1.0, longest)
-    room.refused(0, NOW + lasted - 0.1, 1, NOW + lasted, 1.0, longest)
-    assert room.held_until == pytest.approx(NOW + lasted + pause)
+    crowd = Crowd()
+    crowd.refused(0, NOW - 0.1, NOW, 1.0, longest)
+    crowd.refused(0, NOW + lasted - 0.1, NOW + lasted, 1.0, longest)
+    assert crowd.held_until == pytest.approx(NOW + lasted + pause)
 
-    room.answered(0, NOW + lasted + 1.0, NOW + lasted + 2.0)
-    room.refused(0, NOW + lasted + 3.0, 1, NOW + lasted + 4.0, 1.0, longest)
-    assert room.held_until == NOW + lasted + 5.0, "an answer begins it anew"
-
-
-def test_a_burst_is_turned_away_in_any_order() -> None:
-    room = Crowd()
-    for ahead in (3, 1, 0, 2):
-        room.refused(ahead, NOW, 4, NOW + 0.2, 1.0)
-
-    assert (room.most, room.tried, room.refusals) == (math.inf, True, 1)
+    crowd.answered(NOW + lasted + 2.0)
+    crowd.refused(0, NOW + lasted + 3.0, NOW + lasted + 4.0, 1.0, longest)
+    assert crowd.held_until == NOW + lasted + 5.0, "an answer begins it anew"
 
 
-def test_another_reason_is_likely_once_it_happens_again_after_a_pause() -> None:
+@pytest.mark.parametrize(("later", "pause"), [(FORGOTTEN, 20.0), (FORGOTTEN + 1.0, 1.0)])
+def test_a_refusal_of_long_ago_is_forgotten(later: float, pause: float) -> None:
+    crowd = turned_away(-0.2)
+    crowd.refused(0, NOW + later, NOW + later, 1.0)
+    assert crowd.held_until == NOW + later + pause
+
+
+def test_too_many_at_once_is_ruled_out_if_it_happens_again_with_no_more_than_were_taken() -> None:
+    def ruled_out(ahead: int, at: float) -> bool:
+        return crowds.rules_out(K, NOW + at, ahead=ahead, sent=NOW + at - 0.1)
+
     crowds = Crowds()
-    assert not crowds.rules_out(A.identity, 0, NOW)
-    crowds.refused(A.identity, NOW, ahead=0, sent=NOW, last=1, pause=1.0)
-    assert crowds.rules_out(A.identity, 0, NOW + 1.0)
+    for place in range(6):
+        crowds.sent(K, place, NOW - 5.0)
+    for place in range(6):
+        crowds.ended(K, place)
+        crowds.answered(K, NOW)
+    assert not ruled_out(0, 1.0), "it is the first time"
+    crowds.refused(K, NOW + 1.0, ahead=9, sent=NOW + 0.9, pause=1.0)
+    assert [ruled_out(ahead, 2.0) for ahead in (0, 5, 6)] == [True, True, False]
+    assert not ruled_out(5, 61.0), "a minute later it may be"
+
+    crowds.answered(K, NOW + 62.0)
+    crowds.refused(K, NOW + 62.2, ahead=0, sent=NOW + 62.05, pause=1.0)
+    assert not ruled_out(1, 64.0), "the server may have counted what it had just answered"
+    crowds.refused(K, NOW + 64.0, ahead=0, sent=NOW + 63.9, pause=1.0)
+    assert ruled_out(99, 65.0), "it was turned away alone"
+
+
+def test_models_of_an_account_share_its_room() -> None:
+    crowds, twin = Crowds(), ("scope", B.identity)
+    assert [crowds.sent(K, 1, NOW), crowds.sent(twin, 2, NOW), crowds.sent(OTHER, 3, NOW)] == [
+        0,
+        1,
+        0,
+    ]
+    assert [crowds.inside(key, NOW + at) for key in (K, twin) for at in (0.1, 0.3)] == [0, 1, 0, 1]
+    crowds.refused(twin, NOW + 0.1, ahead=1, sent=NOW, pause=1.0)
+    crowds.refused(twin, NOW + 2.0, ahead=1, sent=NOW + 1.9, pause=1.0)
+    assert crowds.held_until(K) == -math.inf
+    assert not crowds.rules_out(K, NOW + 3.0, ahead=1, sent=NOW + 2.9)
 
 
 def test_what_is_under_way_is_known_until_it_ends() -> None:
     crowds = Crowds()
-    assert [crowds.sent(A.identity, place, NOW) for place in (1, 2, 5)] == [0, 1, 2]
-    crowds.ended(A.identity, 2)
-    crowds.ended(A.identity, 2)
-    assert set(crowds.by_model[A.identity].under_way) == {1, 5}
+    assert [crowds.sent(K, place, NOW) for place in (1, 2, 5)] == [0, 1, 2]
+    crowds.ended(K, 2)
+    crowds.ended(K, 2)
+    assert set(crowds.by_key[K].under_way) == {1, 5}
 
-    crowds.refused(A.identity, NOW, ahead=2, sent=NOW, last=5, pause=1.0)
+    crowds.refused(K, NOW, ahead=2, sent=NOW, pause=1.0)
     crowds.reset()
-    assert (crowds.held_until(A.identity), len(crowds.by_model[A.identity].under_way)) == (
-        -math.inf,
-        2,
-    )
+    assert crowds.held_until(K) == -math.inf
+    assert set(crowds.by_key[K].under_way) == {1, 5}
     crowds.forget()
-    assert not crowds.by_model[A.identity].under_way
+    assert not crowds.by_key[K].under_way
 
 
 # -- one request --------------------------------------------------------------------------------
@@ -224,12 +237,12 @@ def test_who_cannot_be_reached_is_waited_for_if_it_answered_lately(
 
 def test_others_hold_back_and_a_request_with_less_time_does_not() -> None:
     state = RoutingState()
-    state.health.crowds.refused(A.identity, NOW, ahead=0, sent=NOW, last=1, pause=8.0)
+    state.health.crowds.refused(ONE, NOW, ahead=0, sent=NOW, pause=8.0)
     waits = play(plan(A, timeout=60.0), {"a": answers()}, state=state)
     assert waits.asked_at == [(8.0, "a")]
 
     state = RoutingState()
-    state.health.crowds.refused(A.identity, NOW, ahead=0, sent=NOW, last=1, pause=8.0)
+    state.health.crowds.refused(ONE, NOW, ahead=0, sent=NOW, pause=8.0)
     asks = play(plan(A, timeout=7.0), {"a": answers()}, state=state)
     assert asks.asked_at == [(0.0, "a")]
 

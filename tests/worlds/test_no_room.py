@@ -19,7 +19,7 @@ OUTAGE = 40.0
 
 
 class Lived:
-    """Calls at once at one account, and what became of them."""
+    """Calls at one account, at once or with a gap, and what became of them."""
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class Lived:
         account: SimAccount | None = None,
         phases: tuple[Phase, ...] = (),
         first_token: float = 1.0,
+        gap: float = 0.0,
         warm: bool = False,
         **options: Any,
     ) -> None:
@@ -49,6 +50,7 @@ class Lived:
             began = world.elapsed
 
             async def call(number: int) -> None:
+                await asyncio.sleep(gap * number)
                 try:
                     await router.achat(f"Question {number}")
                 except errors.FreeRouterError as error:
@@ -76,11 +78,11 @@ def test_a_burst_is_answered_by_a_server_that_takes_few_at_once(fault: str, prov
     lived = Lived(40, account=crowded(fault), provider=provider)
 
     assert lived.ends == {"answered": 40}
-    assert lived.refused <= 40, "the burst itself, and a few that find out"
+    assert lived.refused <= 3 * 40, "the burst itself, and each a little later"
 
 
 @pytest.mark.parametrize(
-    ("at_once", "first_token", "timeout"), [(1, 0.3, 60.0), (4, 8.0, 120.0), (20, 1.0, 30.0)]
+    ("at_once", "first_token", "timeout"), [(1, 0.3, 120.0), (4, 8.0, 120.0), (20, 1.0, 30.0)]
 )
 def test_however_many_it_takes_and_however_long_they_take(
     at_once: int, first_token: float, timeout: float
@@ -89,14 +91,32 @@ def test_however_many_it_takes_and_however_long_they_take(
     lived = Lived(40, account=account, first_token=first_token, timeout=timeout)
 
     assert lived.ends == {"answered": 40}
-    assert lived.refused <= 50
+    assert lived.refused <= 6 * 40
+
+
+def test_one_stray_refusal_slows_nobody_down() -> None:
+    """A limit learnt from one refusal let eighteen of a hundred calls through."""
+    phases = (Phase(20.0, 20.6, "503-silent"),)
+    lived = Lived(100, gap=0.5, first_token=10.0, phases=phases)
+
+    assert lived.ends == {"answered": 100}
+    assert lived.refused <= 2
+    assert lived.seconds < 50.0 + 20.0
+
+
+@pytest.mark.parametrize("fault", ["503-silent", "429-silent", "429-upstream"])
+def test_a_model_that_refuses_now_and_then_answers_all(fault: str) -> None:
+    phases = (Phase(0.0, 9_999.0, fault, share=0.1),)
+    lived = Lived(100, gap=0.5, first_token=5.0, phases=phases, provider="openrouter")
+
+    assert lived.ends == {"answered": 100}
 
 
 def test_a_burst_at_a_few_models_of_such_an_account() -> None:
     lived = Lived(40, models=3, account=crowded("429-silent"))
 
     assert lived.ends == {"answered": 40}
-    assert lived.refused <= 45
+    assert lived.refused <= 6 * 40
 
 
 @pytest.mark.parametrize("calls", [1, 40])
@@ -166,10 +186,8 @@ def test_a_day_that_is_spent_without_a_word_is_looked_at_seldom(models: int) -> 
             return await asyncio.gather(*(call(n) for n in range(100)))
 
         assert sum(world.runtime.call(all_calls)) >= 9, "one may have been a hedge"
-        refused = [seen for seen in world.requests if seen.fate != "answer"]
-        late = [seen for seen in refused if seen.at > world.requests[0].at + 1_500.0]
+        late = [seen for seen in world.requests if seen.at > 1_500.0]
         assert len(late) <= 1_500 / 60 + 1, "one a minute"
-        assert len(refused) <= 100
 
 
 def test_what_cannot_pass_is_told_at_once() -> None:
@@ -208,5 +226,5 @@ def test_a_rate_that_nobody_states_is_still_learnt() -> None:
     lived = Lived(40, account=SimAccount(per_minute=20), timeout=120.0)
 
     assert lived.ends == {"answered": 40}
-    assert lived.refused <= 26
+    assert lived.refused <= 20 + 20
     assert lived.seconds < 70.0

@@ -7,7 +7,7 @@ are each model's own, its siblings are believed to have the same.
 
 **Guessed.** Other refusals only say that requests came too fast (Mistral and ModelScope publish no
 limits). Then a rate is learnt as TCP learns the capacity of a line: additive increase,
-multiplicative decrease. As many are allowed as were answered in the minute before, half of them if
+multiplicative decrease. As many are allowed as were let in in the minute before, half of them if
 that was too much, and one request more after every clean minute. Three things guard against a wrong
 lesson. Too many at once are refused alike, so that is ruled out first (`crowding`). Refusals of one
 burst count once. And if a request of that burst, sent after the refused one, was answered, then the
@@ -87,11 +87,12 @@ class LearnedRate:
         if refused < place <= last:
             self.rate = math.inf
 
-    def refused(self, now: float, place: int = 0, last: int = 0) -> None:
-        """The request at this place was refused, when `last` was the place of the latest one."""
+    def refused(self, now: float, place: int = 0, last: int = 0, let_in: int = 0) -> None:
+        """The request at this place was refused, when `last` was the place of the latest one, and
+        so many were let in that are not answered yet."""
         if now - self.learnt_at < BURST:
             return
-        recent = sum(at > now - MINUTE for at in self.answered_at)
+        recent = let_in + sum(at > now - MINUTE for at in self.answered_at)
         if recent >= MIN_REQUESTS:
             allowed = self.allowed(now)
             self.rate = max(1.0, recent if allowed == math.inf else min(allowed, recent) // 2)
@@ -192,9 +193,16 @@ class AdaptiveLimits:
                 learned.answered(place, now)
 
     def refused(
-        self, account: Account, model: Model, fault: Fault, now: float, place: int = 0
+        self,
+        account: Account,
+        model: Model,
+        fault: Fault,
+        now: float,
+        place: int = 0,
+        let_in: int = 0,
     ) -> None:
-        """A limit refused. Nothing is learnt if a stated limit explains it.
+        """A limit refused. Nothing is learnt if a stated limit explains it. `let_in`: requests that
+        are under way and were not refused.
 
         OpenRouter says so if it was the account's limit; its bare 429s are an upstream's, and they
         come and go.
@@ -209,7 +217,7 @@ class AdaptiveLimits:
                     self.siblings[account.scope] = learned
         elif fault.effect.paced and account.dialect != "openrouter" and not states_rate(account):
             scope = own if fault.effect.limit == "unclear" else whole
-            self._rate(scope).refused(now, place, self.count)
+            self._rate(scope).refused(now, place, self.count, let_in)
 
     def took_nothing(self, account: Account, model: Model, sent: float) -> None:
         """What was sent then was turned away: it is no part of what a limit let through."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..catalogue.model import Model
 from ..catalogue.providers import Account
 from .charges import Charge, charges_of
+from .crowding import Key
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -30,13 +31,18 @@ class Candidate:
     sent_at: float = 0.0
     """When that was sent, unix seconds."""
     ahead: int = 0
-    """Attempts at the model that were under way when that was sent."""
+    """Attempts at its account that were under way when that was sent."""
     turned_away: int = 0
     """Tries that ended because there was no room."""
     plainer: int = 0
     """How often it was asked again in a plainer form."""
     _charges: tuple[Charge, ...] | None = None
     _scopes: tuple[str, ...] | None = None
+
+    @property
+    def key(self) -> Key:
+        """Its account's scope, and the model."""
+        return self.account.scope, self.model.identity
 
     @property
     def charges(self) -> tuple[Charge, ...]:

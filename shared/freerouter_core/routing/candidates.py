@@ -16,6 +16,7 @@ from ..catalogue.providers import Account
 from .candidate import Candidate
 from .charges import Refusal
 from .congestion import FREE, smallest_day
+from .crowding import PATIENCE
 from .kinship import Kinship
 from .selection import Selection, select
 from .situation import Situation
@@ -234,18 +235,15 @@ class Candidates:
     ) -> float:
         """When it is worth a request of its account; see `worth`."""
         identity = candidate.model.identity
-        held = self.book.crowds.held_until(identity)
-        if held > now and (
-            time_left is None
-            or held < now + time_left
-            or self.book.crowds.refused_since(identity, self._began)
-        ):
-            return held  # a guess ends no request for which nobody has asked
+        held = self._held_until(candidate, now, time_left)
+        if held > now:
+            return held
         bench = self.book.accounts.get(candidate.account.scope)
         if bench is not None and bench.next_look > now:
             return bench.next_look
         outage = self.book.outage_of(identity)
-        if candidate.named or not (identity in self.book.models or outage.models):
+        wanted = candidate.named and candidate.tries < self.max_tries
+        if wanted or not (identity in self.book.models or outage.models):
             return now
         record = self.book.of(identity)
         return worth_asking_at(
@@ -259,6 +257,17 @@ class Candidates:
             outage=outage,
             day=smallest_day(candidate.charges),
         )
+
+    def _held_until(self, candidate: Candidate, now: float, time_left: float | None) -> float:
+        """Until when it is left alone because it lets nobody in. A guess ends no request for which
+        nobody has asked, and keeps none for ever."""
+        crowds = self.book.crowds
+        held = crowds.held_until(candidate.key)
+        if time_left is None:
+            return held if now - self._began <= PATIENCE else now
+        if held < now + time_left or crowds.refused_since(candidate.key, self._began):
+            return held
+        return now
 
     def limited(
         self, candidate: Candidate, scope: str, until: float, wait: Wait | None = None

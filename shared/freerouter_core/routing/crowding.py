@@ -1,17 +1,19 @@
-"""`Crowds`: how many requests a model takes at once, and when one that turned some away is tried
-again.
+"""`Crowds`: models that turn requests away without a word, and when one is tried again.
 
 Many servers turn a request away without a word: a bare 429, a bare 503. There may be too many at
-once, too many in a minute, or the server may be down or starting. All of these pass, so nobody's
-request ends of it. It is found out at the price of few requests:
+once, too many in a minute, or the server may be down or starting. All of these pass, so no request
+ends of it (`pauses`). Whether the others are held back, too, depends on what they say together:
 
-- *Too many at once.* With so many others under way one was turned away, and fewer were taken. From
-  then on as many may be under way, the next waits in line, and one more may go each minute. An
-  answer with as many others under way says that it was not that.
-- *One tries for all.* Whoever is turned away holds the others back, for a second at first, and
-  twice as long each time. Then one of them asks. An answer lets all go.
-- *What has lasted for long may last as long again.* So the longer nobody is taken, the more seldom
+- *Somebody was let in.* Refusals come at once. So whoever is under way for longer than a refusal
+  takes was let in, and whoever gets anything else than a refusal was. Then the model works, and
+  nobody is held back: only those who were refused pause, each on its own.
+- *Nobody was.* Then one tries for all: whoever is turned away holds the others back, for a second
+  at first, and twice as long each time.
+- *What has lasted for long may last as long again.* So the longer nobody is let in, the more seldom
   somebody tries: a tenth of that time passes between two tries.
+
+One refusal proves nothing. A limit of requests at once that was learnt from it strangled healthy
+models: of a hundred calls eighteen were answered, because of one stray 503.
 
 What the server says itself is better: see `health` for stated waits, `adaptive_limits` for refusals
 that speak of a rate or of requests at once.
@@ -20,26 +22,29 @@ that speak of a rate or of requests at once.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
-from ..catalogue.limit import Limit
 from ..catalogue.model import ModelIdentity
-from .charges import Charge
 
 MINUTE = 60.0
 FORGOTTEN = 3_600.0
-"""Seconds after which a refusal is too old to hold anybody back."""
-LAG = 0.1
-"""Seconds for which a server may count a request whose answer has come."""
-ANSWERS = 64
-"""Answers whose times are kept."""
+"""Seconds without a refusal after which the next one is a first one again."""
+PATIENCE = 600.0
+"""Seconds for which a request without a deadline waits for those that turn it away."""
 LOOK_SHARE = 0.1
-"""The time between two tries, as a part of the time in which nobody was taken."""
+"""The time between two tries, as a part of the time in which nobody was let in."""
 LONGEST_LOOK = 20.0
 """Seconds between two tries at most."""
-LET_IN = 5.0
-"""Seconds after which a request was let in that was not turned away: that is quick."""
+LET_IN = 2.0
+"""Whoever is under way for so many times as long as the slowest refusal took was let in."""
+QUICKEST_REFUSAL, SLOWEST_REFUSAL = 0.1, 2.5
+"""Seconds that a refusal is believed to take at least and at most."""
+LAG = 0.1
+"""Seconds for which a server may count a request whose answer has come."""
+
+Key = tuple[str, ModelIdentity]
+"""An account's scope, and a model: what one account is refused says nothing of another's."""
 
 
 @dataclass(slots=True)
@@ -48,162 +53,149 @@ class Crowd:
 
     under_way: dict[int, float] = field(default_factory=dict)
     """The places of the attempts under way, and when each was sent."""
-    most: float = math.inf
-    """With so many others under way one was turned away."""
-    learnt_at: float = -math.inf
-    """When that was."""
-    since: int = 0
-    """The latest place when the crowd began to be limited: later attempts hold leases."""
-    tried: bool = True
-    """Whether a request that was sent after that was taken."""
-    taken: int = -1
-    """The most others that were under way when one was sent that was answered, in a minute."""
-    taken_at: float = -math.inf
-    answered_at: deque[float] = field(default_factory=lambda: deque(maxlen=ANSWERS))
+    answered_at: deque[float] = field(default_factory=lambda: deque(maxlen=64))
     """When the last answers came."""
+    taken: int = 0
+    """The most others that were let in and under way when one was answered, in a minute."""
+    taken_at: float = -math.inf
     refusals: int = 0
-    """Times that others were held back, since the last answer."""
-    refused_since: float = -math.inf
-    """When the first of them was."""
+    """Since somebody was last let in. Those of one burst count once."""
     alone: bool = False
-    """Whether one was turned away since the last answer that was the only one."""
+    """Whether one of them was the only request under way."""
+    refused_since: float = -math.inf
+    """When the first of them came."""
     refused_at: float = -math.inf
-    """When they were last."""
+    """When the last of them came."""
+    slowest: float = QUICKEST_REFUSAL
+    """Seconds that refusals took at most."""
     held_until: float = -math.inf
-    lifted_after: float = -math.inf
-    """An answer to what was sent later ends that."""
+    """Until when the model is left alone."""
 
-    def allowed(self, now: float) -> float:
-        """Requests under way at once."""
-        age = now - self.learnt_at
-        return math.inf if age > FORGOTTEN else self.most + max(0.0, age) // MINUTE
+    @property
+    def grace(self) -> float:
+        """Seconds after which a request that is still under way was let in."""
+        return LET_IN * self.slowest
 
-    def explains(self, ahead: int, now: float) -> bool:
-        """Whether one too many may have been why a request was turned away, with so many others
-        under way: lately as many were not taken, and none was turned away alone."""
-        return not self.alone and ahead > (self.taken if now - self.taken_at <= MINUTE else 0)
+    def inside(self, now: float) -> int:
+        """How many are under way that were let in."""
+        return sum(now - sent > self.grace for sent in self.under_way.values())
 
-    def rules_out(self, ahead: int, now: float) -> bool:
-        """Whether it was something else: again, and after a pause, no more were under way than
-        were taken before."""
-        return self.refusals > 0 and not self.explains(ahead, now)
+    def sent(self, place: int, now: float) -> int:
+        """An attempt is on its way. Returns how many others are."""
+        if self.refusals and not self.inside(now):  # it tries for all
+            self.held_until = max(self.held_until, now + self.grace)
+        self.under_way[place] = now
+        return len(self.under_way) - 1
+
+    def rules_out(self, ahead: int, sent: float, now: float) -> bool:
+        """Whether a request was turned away for another reason than too many at once: not the
+        first time, and with no more others under way than lately were taken."""
+        taken = self.taken if now - self.taken_at <= MINUTE else 0
+        return self.refusals > 0 and (self.alone or self._ahead(ahead, sent) <= taken)
 
     def refused(
-        self,
-        ahead: int,
-        sent: float,
-        last: int,
-        now: float,
-        pause: float,
-        longest: float = LONGEST_LOOK,
+        self, ahead: int, sent: float, now: float, pause: float, longest: float = LONGEST_LOOK
     ) -> None:
-        """An attempt was turned away. `last`: the latest place; others are as in `Crowds`."""
-        if self.allowed(now) == math.inf and not self.refusals:
-            self.since = last
-        ahead += sum(0.0 <= sent - at <= LAG for at in self.answered_at)
-        self.alone = self.alone or not ahead
-        if self.alone and not self.tried:  # a burst at a server that is down
-            self.most, self.tried = math.inf, True
-        if sent > self.refused_at:  # else it is of the same burst
-            self.refused_since = self.refused_since if self.refusals else now
-            self.refusals, self.refused_at = self.refusals + 1, now
+        """An attempt was turned away that was sent then. The others are as in `Crowds`."""
+        if now - self.refused_at > FORGOTTEN:
+            self.let_in()
+        self.slowest = min(SLOWEST_REFUSAL, max(self.slowest, now - sent))
+        self.alone = self.alone or not self._ahead(ahead, sent)
+        if self.refusals and sent <= self.refused_at:
+            return  # of the same burst
+        self.refused_since = self.refused_since if self.refusals else now
+        self.refusals, self.refused_at = self.refusals + 1, now
+        if not self.inside(now):
             lasted = now - self.refused_since
             self.held_until = now + min(longest, max(pause, LOOK_SHARE * lasted))
-            # Of too many at once any answer makes crowd; else one that was sent later must come.
-            self.lifted_after = -math.inf if self.explains(ahead, now) else sent
-        if self.explains(ahead, now) and ahead < self.allowed(now):
-            self.most, self.learnt_at, self.tried = ahead, now, False
 
-    def answered(self, ahead: int, sent: float, now: float) -> None:
-        """An attempt was answered."""
+    def let_in(self) -> None:
+        """Somebody got something else than a refusal."""
+        self.refusals, self.alone, self.held_until = 0, False, -math.inf
+
+    def answered(self, now: float) -> None:
+        """An attempt was answered, and is no longer under way."""
+        self.let_in()
         self.answered_at.append(now)
-        if sent > self.lifted_after:
-            self.refusals, self.held_until, self.alone = 0, -math.inf, False
-        if ahead >= self.taken or now - self.taken_at > MINUTE:
-            self.taken, self.taken_at = ahead, now
-        self.tried = self.tried or sent > self.learnt_at
-        if ahead >= self.most:  # it took as many, or one more by now
-            self.most = ahead + 1 if sent > self.learnt_at else math.inf
+        inside = self.inside(now)
+        if inside >= self.taken or now - self.taken_at > MINUTE:
+            self.taken, self.taken_at = inside, now
 
-    def limit(self, now: float) -> int | None:
-        """How many of those that hold leases may be under way at once; None: as many as want."""
-        allowed, testing = self.allowed(now), self.refusals or not self.tried
-        if allowed == math.inf and not testing:
-            return None
-        earlier = sum(place <= self.since for place in self.under_way)
-        crowd = max(0.0, allowed - earlier)
-        if testing:  # one at a time, besides those who were let in
-            let_in = sum(
-                place > self.since and now - sent > LET_IN for place, sent in self.under_way.items()
-            )
-            crowd = min(crowd, let_in + 1)
-        return int(crowd)
+    def _ahead(self, ahead: int, sent: float) -> int:
+        """How many others the server may have counted when one was sent."""
+        return ahead + sum(0.0 <= sent - at <= LAG for at in self.answered_at)
 
 
 @dataclass(slots=True)
 class Crowds:
-    """By model. `ahead`: how many others were under way when an attempt was sent; `sent`: when."""
+    """By account and model, and by account: models of one may share its room."""
 
-    by_model: dict[ModelIdentity, Crowd] = field(default_factory=dict)
+    by_key: defaultdict[Key | str, Crowd] = field(default_factory=lambda: defaultdict(Crowd))
 
-    def sent(self, identity: ModelIdentity, place: int, now: float) -> int:
-        """An attempt is on its way, at this place among all. Returns how many others are."""
-        crowd = self.by_model.get(identity)
-        if crowd is None:
-            crowd = self.by_model[identity] = Crowd()
-        crowd.under_way[place] = now
-        return len(crowd.under_way) - 1
+    def sent(self, key: Key, place: int, now: float) -> int:
+        """An attempt is on its way, at this place among all. Returns how many others of its account
+        are."""
+        self.by_key[key].sent(place, now)
+        return self.by_key[key[0]].sent(place, now)
 
-    def ended(self, identity: ModelIdentity, place: int) -> None:
+    def ended(self, key: Key, place: int) -> None:
         """An attempt is no longer under way."""
-        self.by_model[identity].under_way.pop(place, None)
+        for crowd in self._of(key):
+            crowd.under_way.pop(place, None)
 
     def refused(
         self,
-        identity: ModelIdentity,
+        key: Key,
         now: float,
         *,
         ahead: int,
         sent: float,
-        last: int,
         pause: float,
         longest: float = LONGEST_LOOK,
     ) -> None:
-        """An attempt was turned away. `last`: the latest place of all attempts. `pause`: seconds
-        for which nobody asks the model, at least; `longest`: at most."""
-        crowd = self.by_model.setdefault(identity, Crowd())
-        crowd.refused(ahead, sent, last, now, pause, longest)
+        """An attempt was turned away that was sent then, with so many others of its account under
+        way. `pause`: seconds for which nobody asks the model, at least; `longest`: at most."""
+        for crowd in self._of(key):
+            crowd.refused(ahead, sent, now, pause, longest)
 
-    def answered(self, identity: ModelIdentity, now: float, *, ahead: int, sent: float) -> None:
-        """An attempt was answered."""
-        self.by_model.setdefault(identity, Crowd()).answered(ahead, sent, now)
+    def let_in(self, key: Key) -> None:
+        """An attempt got something else than a refusal: a token, or another error."""
+        for crowd in self._of(key):
+            crowd.let_in()
 
-    def rules_out(self, identity: ModelIdentity, ahead: int, now: float) -> bool:
+    def answered(self, key: Key, now: float) -> None:
+        """An attempt was answered, and is no longer under way."""
+        for crowd in self._of(key):
+            crowd.answered(now)
+
+    def rules_out(self, key: Key, now: float, *, ahead: int, sent: float) -> bool:
         """Whether an attempt was turned away for another reason than too many at once."""
-        return self.by_model.get(identity, Crowd()).rules_out(ahead, now)
+        return self.by_key[key[0]].rules_out(ahead, sent, now)
 
-    def held_until(self, identity: ModelIdentity) -> float:
-        """Until when the model is left alone because it turned somebody away."""
-        crowd = self.by_model.get(identity)
+    def inside(self, key: Key, now: float) -> int:
+        """How many requests of a model are under way that were let in."""
+        return self.by_key[key].inside(now)
+
+    def held_until(self, key: Key) -> float:
+        """Until when the model is left alone because it let nobody in."""
+        crowd = self.by_key.get(key)
         return -math.inf if crowd is None else crowd.held_until
 
-    def refused_since(self, identity: ModelIdentity, at: float) -> bool:
+    def refused_since(self, key: Key, at: float) -> bool:
         """Whether it has turned somebody away since then."""
-        crowd = self.by_model.get(identity)
+        crowd = self.by_key.get(key)
         return crowd is not None and crowd.refused_at > at
-
-    def charges(self, scope: str, identity: ModelIdentity, now: float) -> tuple[Charge, ...]:
-        """The limit of requests at once that was learnt. `scope`: where the model's are counted."""
-        crowd = self.by_model.get(identity)
-        limit = None if crowd is None else crowd.limit(now)
-        return () if limit is None else (Charge(scope, Limit(concurrent=limit), name="crowd"),)
 
     def forget(self) -> None:
         """After a fork or a close: forget attempts that are gone."""
-        for crowd in self.by_model.values():
+        for crowd in self.by_key.values():
             crowd.under_way.clear()
 
     def reset(self) -> None:
         """Forget what was learnt. What is under way stays known."""
-        for identity, crowd in self.by_model.items():
-            self.by_model[identity] = Crowd(crowd.under_way)
+        for key, crowd in self.by_key.items():
+            self.by_key[key] = Crowd(crowd.under_way)
+
+    def _of(self, key: Key) -> tuple[Crowd, Crowd]:
+        """The crowd of a model, and that of its account."""
+        return self.by_key[key], self.by_key[key[0]]

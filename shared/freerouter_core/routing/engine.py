@@ -211,7 +211,6 @@ class _Run:
 
     def _send(self, candidate: Candidate) -> Steps[bool]:
         """Reserve and send; whether a limit let it."""
-        self.book.accounts.looked(candidate.account.scope, self.now)
         attempt = new_attempt(
             candidate,
             self.plan,
@@ -305,6 +304,7 @@ class _Run:
         if flight.token_at is None:
             flight.token_at = event.at
             flight.overdue, flight.review_at = False, math.inf
+            self.book.crowds.let_in(flight.candidate.key)
         step = self.showing.token(flight, event)
         if step is not None:
             yield from self._do(step)

@@ -31,11 +31,12 @@ from ..wire.terms import Terms
 from .adaptive_limits import limits_each_model
 from .candidate import Candidate
 from .candidates import Candidates
-from .crowding import LONGEST_LOOK
+from .crowding import LONGEST_LOOK, PATIENCE
 from .fit import ready
 from .guessed_bench import LONGEST_CROWDED, LONGEST_GUESS, LONGEST_LOCAL, BenchRule
 from .hedge import Prospect
 from .in_flight import InFlight
+from .outage import symptom_of
 from .pauses import Pauses
 from .plan import Plan
 from .state import RoutingState
@@ -48,8 +49,6 @@ MAX_PLAINER = 3
 take."""
 MAX_FORMS = 2
 """Forms of structured output that a model is tried at before it comes last for a while."""
-PATIENCE = 600.0
-"""Seconds for which a request without a deadline goes on asking those that turn it away."""
 MAX_HOLD = 4.0
 """Most seconds for which a call leaves an account alone that only seems to be at its limit."""
 GONE_IN_A_ROW = 2
@@ -107,7 +106,8 @@ class Failures:
         """Take in a failure that came after so many seconds. Once another was asked beside it, it
         cost no more time. `time_left`: seconds until the deadline; None: there is none."""
         self.faults.append((candidate, fault))
-        candidate.turned_away += self._turned_away(candidate, fault, now, time_left)
+        turned_away = self._turned_away(candidate, fault, now, time_left)
+        candidate.turned_away += turned_away
         cost = None if seconds is None else min(seconds, attempt.soft_timeout)
         self._teach(candidate, attempt, fault, now, cost)
         if fault.kind is not Kind.GONE:
@@ -129,16 +129,17 @@ class Failures:
             self._only_larger(candidate, fault)
         if fault.kind.passing:
             pause = self._pause(candidate, now, time_left)
-            if fault.turned_away or fault.effect.unreached:
+            if turned_away and fault.until is None:
                 self._state.health.crowds.refused(
-                    candidate.model.identity,
+                    candidate.key,
                     now,
                     ahead=candidate.ahead,
                     sent=candidate.sent_at,
-                    last=self._state.adaptive_limits.count,
                     pause=min(MAX_HOLD, pause),
                     longest=LONGEST_LOCAL if candidate.account.local else LONGEST_LOOK,
                 )
+        if not (turned_away or fault.effect.unreached or fault.effect.ours or symptom_of(fault)):
+            self._state.health.crowds.let_in(candidate.key)
 
     def cancelled(self, flight: InFlight, now: float) -> Fault | str:
         """An attempt was cancelled: the fault of its model if it was overdue, else "cancelled".
@@ -183,7 +184,7 @@ class Failures:
         state, identity = self._state, candidate.model.identity
         self._disproved(candidate, flight.sent, now)
         state.adaptive_limits.answered(candidate.account, candidate.model, candidate.place, now)
-        state.health.crowds.answered(identity, now, ahead=candidate.ahead, sent=flight.sent)
+        state.health.crowds.answered(candidate.key, now)
         if spent_until is not None:
             state.health.limit_spent(identity, spent_until)
         charged = state.health.of(identity).charged
@@ -240,12 +241,17 @@ class Failures:
         """A limit may have been full. Nobody said that it was a rate: then too many at once must be
         ruled out."""
         limits, crowds = self._state.adaptive_limits, self._state.health.crowds
-        account, model, ahead = candidate.account, candidate.model, candidate.ahead
+        account, model, sent = candidate.account, candidate.model, candidate.sent_at
         if fault.effect.paced:
-            limits.took_nothing(account, model, candidate.sent_at)
+            limits.took_nothing(account, model, sent)
         known = limits.knows_rate(account, model, now)
-        if not fault.effect.paced or known or crowds.rules_out(model.identity, ahead, now):
-            limits.refused(account, model, fault, now, candidate.place)
+        if (
+            not fault.effect.paced
+            or known
+            or crowds.rules_out(candidate.key, now, ahead=candidate.ahead, sent=sent)
+        ):
+            let_in = crowds.inside(candidate.key, now)
+            limits.refused(account, model, fault, now, candidate.place, let_in)
 
     def _suspect(self, candidate: Candidate, fault: Fault, now: float) -> None:
         """It may have been the account that was refused."""

@@ -156,8 +156,9 @@ class Flights:
         candidate.tries += 1
         candidate.sent_at = now
         state.health.sent(model.identity, now)
+        state.health.accounts.looked(candidate.account.scope, now)
         candidate.place = state.adaptive_limits.sent(candidate.account, model, now)
-        candidate.ahead = state.health.crowds.sent(model.identity, candidate.place, now)
+        candidate.ahead = state.health.crowds.sent(candidate.key, candidate.place, now)
         if self._background:
             state.slow_start.sent(candidate.account.scope)
         state.days.sent(candidate.account.scope, now, background=self._background)
@@ -197,9 +198,9 @@ class Flights:
         self._flights.clear()
 
     def _ended(self, flight: InFlight) -> None:
-        identity = flight.candidate.model.identity
-        self._state.health.ended(identity)
-        self._state.health.crowds.ended(identity, flight.candidate.place)
+        health, candidate = self._state.health, flight.candidate
+        health.ended(candidate.model.identity)
+        health.crowds.ended(candidate.key, candidate.place)
         self._state.adaptive_limits.ended(flight.candidate.account)
         if self._background:
             self._state.slow_start.ended(flight.candidate.account.scope)

@@ -66,9 +66,8 @@ class RoutingState:
         A paid request under `daily_budget_usd` falls under the stated ones and the budget.
         """
         account, model = candidate.account, candidate.model
-        room = self.health.crowds.charges(f"{account.scope}|{model.wire_name}", model.identity, now)
         if policy.daily_budget_usd is None or model.free:
             stated = of_texts(candidate.charges, need.calls)
-            return stated + self.adaptive_limits.charges(account, model, now) + room
+            return stated + self.adaptive_limits.charges(account, model, now)
         cost = model.cost(need.prompt_tokens, need.output_tokens)
-        return (*candidate.charges, *room, budget(account, policy.daily_budget_usd, cost))
+        return (*candidate.charges, budget(account, policy.daily_budget_usd, cost))
