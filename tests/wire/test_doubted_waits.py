@@ -12,7 +12,7 @@ from freerouter_core.wire.judge import judge_rejection
 from freerouter_core.wire.rejection import read_rejection
 
 NOW = 1_800_000_000.0
-COPIED = {"metadata": {"headers": {"X-RateLimit-Reset": "57600"}}}
+COPIED = {"metadata": {"headers": {"X-RateLimit-Reset": "57000"}}}
 
 
 def judged(headers: dict[str, str], error: dict[str, Any], status: int = 429) -> Fault:
@@ -24,11 +24,15 @@ def judged(headers: dict[str, str], error: dict[str, Any], status: int = 429) ->
     ("headers", "error", "seconds", "doubted"),
     [
         ({"retry-after": "600"}, {}, 600, False),
-        ({"retry-after": "601"}, {}, 601, True),
+        ({"retry-after": "1000"}, {}, 1_000, True),
+        ({"retry-after": "900"}, {}, 900, False),
+        ({"retry-after": "3600"}, {}, 3_600, False),
+        ({"retry-after": "43127"}, {}, 43_127, False),
         ({"retry-after": "60000"}, {}, 60_000, True),
         ({"retry-after": " 60000.0, 60000"}, {}, 60_000, True),
-        ({"x-ratelimit-reset": "57600"}, {}, 57_600, True),
-        ({}, COPIED, 57_600, True),
+        ({"x-ratelimit-reset": "57000"}, {}, 57_000, True),
+        ({"x-ratelimit-reset": "57600"}, {}, 57_600, False),
+        ({}, COPIED, 57_000, True),
         ({"retry-after-ms": "60000"}, {}, 60, False),
         ({"retry-after-ms": "60000000"}, {}, 60_000, False),
         ({"retry-after": "1000m"}, {}, 60_000, False),

@@ -50,7 +50,7 @@ class HealthBook:
     """What is believed of the servers whose models failed, by provider and origin."""
     usage: UsageStats = field(default_factory=UsageStats)
     crowds: Crowds = field(default_factory=Crowds)
-    """How many requests each model takes at once, as far as refusals tell."""
+    """Models that turn requests away without a word."""
     in_flight: dict[ModelIdentity, int] = field(default_factory=dict)
     """Attempts of this process under way, by model."""
     latest: dict[ModelIdentity, None] = field(default_factory=dict)

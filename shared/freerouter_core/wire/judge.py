@@ -136,12 +136,16 @@ def _believable(
 def _doubtful(
     cause: Cause, until: float | None, rejection: Rejection, now: float, text: str
 ) -> bool:
-    """Whether a wait is longer than limits last that name no period, and nothing tells its unit.
+    """Whether a wait is longer than limits last that name no period, nothing tells its unit, and it
+    may be in another one.
 
-    Some servers write milliseconds into Retry-After: 60000 would be 16 hours then.
+    Some servers write milliseconds into Retry-After: 60000 would be 16 hours then. What is no whole
+    number of thousands is believed: a day's limit that ends in 43127 seconds is the likelier cause.
     """
     names_period = cause in _LONGEST and cause.effect.limit is not None
     if until is None or until <= now + _LONGEST_UNNAMED or names_period:
+        return False
+    if round(until - now) % 1_000:
         return False
     return told_period(text) is None and is_bare(rejection.headers, rejection.error, until - now)
 
