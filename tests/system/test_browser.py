@@ -208,7 +208,8 @@ def test_a_wait_counts_down(page: Page) -> None:
         before = int(waiting.inner_text().split()[0])
         expect(page.locator("#line-count")).to_have_text("1 waiting")
         expect(page.locator("#running .wait .what")).to_contain_text("wait")
-        expect(waiting).to_have_text(f"{before - 2} s", timeout=10_000)
+        less = "|".join(map(str, range(before)))
+        expect(waiting).to_have_text(re.compile(rf"^({less}) s$"), timeout=10_000)
         asked.result()
 
 

@@ -302,9 +302,7 @@ class _Run:
 
     def _token(self, flight: InFlight, event: s.Token) -> Steps[None]:
         if flight.token_at is None:
-            flight.token_at = event.at
-            flight.overdue, flight.review_at = False, math.inf
-            self.book.crowds.let_in(flight.candidate.key)
+            self.flights.spoke(flight, event.at)
         step = self.showing.token(flight, event)
         if step is not None:
             yield from self._do(step)

@@ -197,6 +197,11 @@ class Flights:
             self._ended(flight)
         self._flights.clear()
 
+    def spoke(self, flight: InFlight, at: float) -> None:
+        """The first token of an attempt came: its model let it in."""
+        flight.token_at, flight.overdue, flight.review_at = at, False, math.inf
+        self._state.health.crowds.let_in(flight.candidate.key)
+
     def _ended(self, flight: InFlight) -> None:
         health, candidate = self._state.health, flight.candidate
         health.ended(candidate.model.identity)
