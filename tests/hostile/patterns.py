@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import sre_parse
 
-SIZE = 500
+SIZE = 250
 """Characters of the shorter attack."""
 FACTOR = 8
 """How many times longer the longer one is."""
