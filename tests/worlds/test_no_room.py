@@ -6,12 +6,14 @@ Whoever is turned away waits and asks again while there is time, and few request
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from typing import Any
 
 import pytest
 
 from freerouter_core import Provider, Router, errors
+from freerouter_core.routing.crowding import PATIENCE
 from freerouter_core.simulator import Phase, SimAccount, SimModel, World
 
 OUTAGE = 40.0
@@ -166,6 +168,21 @@ def test_a_call_with_little_time_asks_although_others_hold_back() -> None:
         assert len(world.requests) > sent
 
 
+@pytest.mark.parametrize("fault", ["429-upstream", "503-silent"])
+def test_patience_with_a_busy_model_does_not_use_up_the_day(fault: str) -> None:
+    """Six calls that name it, and then forty that name another, of fifty requests a day."""
+    busy = SimModel("a/busy:free", phases=(Phase(0.0, 1_200.0, fault),))
+    with World([busy, SimModel("a/idle:free")], [SimAccount(per_minute=20, per_day=50)]) as world:
+        for _ in range(6):
+            with pytest.raises(errors.FreeRouterError):
+                world.router(model="a/busy:free", fallback_models=()).chat("x")
+            world.clock.advance(120.0)
+        assert len(world.requests) <= 6 * 4
+
+        idle = world.router(model="a/idle:free")
+        assert all(idle.chat(f"Question {n}").text for n in range(25))
+
+
 @pytest.mark.parametrize("models", [1, 4])
 def test_a_day_that_is_spent_without_a_word_is_looked_at_seldom(models: int) -> None:
     """A hundred calls in fifty minutes, and a bare 429 for each request after the tenth."""
@@ -197,6 +214,51 @@ def test_what_cannot_pass_is_told_at_once() -> None:
         assert lived.seconds < 5.0, fault
 
 
+def test_a_burst_at_an_address_where_nobody_listens_is_told_at_once() -> None:
+    lived = Lived(40, phases=(Phase(0.0, 9_999.0, "refused"),), timeout=120.0)
+
+    assert lived.ends == {"Exhausted": 40}
+    assert lived.seconds < 5.0
+
+
+@pytest.mark.parametrize("calls", [1, 40])
+def test_patience_ends_however_many_wait(calls: int) -> None:
+    lived = Lived(calls, phases=(Phase(0.0, 9_999.0, "503-loading"),), timeout=None)
+
+    assert lived.ends == {"Exhausted": calls}
+    assert lived.seconds < PATIENCE + 60.0
+
+
+def test_two_keys_of_a_provider_are_two_accounts() -> None:
+    """One of them has no room left; the other's calls do not wait for that."""
+    accounts = [SimAccount("k-full", per_minute=None, per_day=1), SimAccount("k-free")]
+    with World([SimModel("a/m:free", first_token=1.0)], accounts, dialect="nvidia") as world:
+        full, free = (
+            Router(
+                providers=(Provider("mine", "https://x.test/v1", key, free="all", limits=[]),),
+                runtime=world.runtime,
+                timeout=60.0,
+            )
+            for key in ("k-full", "k-free")
+        )
+        full.chat("x")
+
+        async def call(router: Router, after: float) -> float:
+            await asyncio.sleep(after)
+            began = world.clock.now()
+            with contextlib.suppress(errors.FreeRouterError):
+                await router.achat("x")
+            return world.clock.now() - began
+
+        async def both() -> list[float]:
+            _, *seconds = await asyncio.gather(
+                call(full, 0.0), *(call(free, 1.0 + n) for n in range(20))
+            )
+            return seconds
+
+        assert max(world.runtime.call(both)) < 3.0
+
+
 def test_an_address_where_nobody_ever_answered_is_given_up_soon() -> None:
     down = (Phase(5.0, 30.0, "refused"),)
     assert Lived(1, phases=(Phase(0.0, 9_999.0, "refused"),)).seconds < 5.0
@@ -206,13 +268,6 @@ def test_an_address_where_nobody_ever_answered_is_given_up_soon() -> None:
         router.chat("x")
         world.clock.advance(5.0)
         assert router.chat("x").text, "it answered a moment ago: it is starting again"
-
-
-def test_without_a_deadline_patience_has_an_end() -> None:
-    lived = Lived(1, phases=(Phase(0.0, 9_999.0, "503-loading"),), timeout=None)
-
-    assert 600.0 < lived.seconds < 700.0
-    assert lived.ends == {"Exhausted": 1}
 
 
 def test_retries_that_the_owner_limits_are_no_more_than_that() -> None:
