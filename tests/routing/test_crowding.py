@@ -57,17 +57,17 @@ def test_a_burst_is_one_refusal() -> None:
     assert crowd.refusals == 2
 
 
-@pytest.mark.parametrize(("since", "held"), [(0.4, True), (0.5, False)])
-def test_whoever_is_under_way_for_longer_than_a_refusal_takes_was_let_in(
-    since: float, held: bool
-) -> None:
-    crowd = Crowd({1: NOW - since + 0.2})
-    crowd.refused(1, NOW, NOW + 0.2, 1.0)
-    assert (crowd.held_until > NOW) is held
+def test_whoever_is_under_way_for_longer_than_a_refusal_takes_was_let_in() -> None:
+    crowd = turned_away(0.0)
+    crowd.sent(1, NOW + 1.2)
+    assert [crowd.lets_in(NOW + at) for at in (1.6, 1.7)] == [False, True]
 
     before = crowd.held_until
-    crowd.sent(2, NOW + 0.2)
-    assert (crowd.held_until > before) is False, "it does not hold back others, or not for longer"
+    crowd.sent(2, NOW + 1.7)
+    assert crowd.held_until == before, "it tries for nobody"
+    crowd.refused(1, NOW + 1.7, NOW + 1.9, 1.0)
+    assert (crowd.refusals, crowd.held_until) == (1, NOW + 2.9), "it is a first one again"
+    assert not crowd.lets_in(NOW + 9.0), "who was let in before a refusal says nothing of now"
 
 
 def test_a_slow_refusal_is_no_reason_to_wait_for_long() -> None:

@@ -4,11 +4,12 @@ Many servers turn a request away without a word: a bare 429, a bare 503. There m
 once, too many in a minute, or the server may be down or starting. All of these pass, so no request
 ends of it (`pauses`). Whether the others are held back, too, depends on what they say together:
 
+- *One tries for all.* Whoever is turned away holds the others back, for a second at first, and
+  twice as long each time.
 - *Somebody was let in.* Refusals come at once. So whoever is under way for longer than a refusal
-  takes was let in, and whoever gets anything else than a refusal was. Then the model works, and
-  nobody is held back: only those who were refused pause, each on its own.
-- *Nobody was.* Then one tries for all: whoever is turned away holds the others back, for a second
-  at first, and twice as long each time.
+  takes was let in, and whoever gets anything else than a refusal was. If that was after the last
+  refusal, the model works, and nobody is held back: only those who were refused pause, each on its
+  own.
 - *What has lasted for long may last as long again.* So the longer nobody is let in, the more seldom
   somebody tries: a tenth of that time passes between two tries.
 
@@ -80,9 +81,15 @@ class Crowd:
         """How many are under way that were let in."""
         return sum(now - sent > self.grace for sent in self.under_way.values())
 
+    def lets_in(self, now: float) -> bool:
+        """Whether somebody was let in who was sent after the last refusal came."""
+        return any(
+            sent > self.refused_at and now - sent > self.grace for sent in self.under_way.values()
+        )
+
     def sent(self, place: int, now: float) -> int:
         """An attempt is on its way. Returns how many others are."""
-        if self.refusals and not self.inside(now):  # it tries for all
+        if self.refusals and not self.lets_in(now):  # it tries for all
             self.held_until = max(self.held_until, now + self.grace)
         self.under_way[place] = now
         return len(self.under_way) - 1
@@ -97,7 +104,7 @@ class Crowd:
         self, ahead: int, sent: float, now: float, pause: float, longest: float = LONGEST_LOOK
     ) -> None:
         """An attempt was turned away that was sent then. The others are as in `Crowds`."""
-        if now - self.refused_at > FORGOTTEN:
+        if now - self.refused_at > FORGOTTEN or self.lets_in(now):
             self.let_in()
         self.slowest = min(SLOWEST_REFUSAL, max(self.slowest, now - sent))
         self.alone = self.alone or not self._ahead(ahead, sent)
@@ -105,9 +112,8 @@ class Crowd:
             return  # of the same burst
         self.refused_since = self.refused_since if self.refusals else now
         self.refusals, self.refused_at = self.refusals + 1, now
-        if not self.inside(now):
-            lasted = now - self.refused_since
-            self.held_until = now + min(longest, max(pause, LOOK_SHARE * lasted))
+        lasted = now - self.refused_since
+        self.held_until = now + min(longest, max(pause, LOOK_SHARE * lasted))
 
     def let_in(self) -> None:
         """Somebody got something else than a refusal."""
