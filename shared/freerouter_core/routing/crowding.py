@@ -4,8 +4,8 @@ Many servers turn a request away without a word: a bare 429, a bare 503. There m
 once, too many in a minute, or the server may be down or starting. All of these pass, so no request
 ends of it (`pauses`). Whether the others are held back, too, depends on what they say together:
 
-- *One tries for all.* Whoever is turned away holds the others back, for a second at first, and
-  twice as long each time.
+- *One tries for all.* Whoever is turned away holds the others back for as long as it pauses itself:
+  a second at first, and twice as long each time.
 - *Somebody was let in.* Refusals come at once. So whoever is under way for longer than a refusal
   takes was let in, and whoever gets anything else than a refusal was. If that was after the last
   refusal, the model works, and nobody is held back: only those who were refused pause, each on its
@@ -14,7 +14,8 @@ ends of it (`pauses`). Whether the others are held back, too, depends on what th
   somebody tries: a tenth of that time passes between two tries.
 
 One refusal proves nothing. A limit of requests at once that was learnt from it strangled healthy
-models: of a hundred calls eighteen were answered, because of one stray 503.
+models: of a hundred calls eighteen were answered, because of one stray 503. Pauses of others that
+double with each refusal, whoever got it, do so where most requests are refused at random.
 
 What the server says itself is better: see `health` for stated waits, `adaptive_limits` for refusals
 that speak of a rate or of requests at once.
