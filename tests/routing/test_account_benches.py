@@ -53,23 +53,31 @@ def asked_again(cause: Cause, times: int) -> list[float]:
 # -- how long -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("cause", "pause"), [(Cause.ACCOUNT_SPENT, LOOK_AGAIN), (Cause.ACCOUNT_GUESSED, 0.0)]
-)
-def test_what_seems_spent_is_looked_at_once_a_minute(cause: Cause, pause: float) -> None:
-    bench = after(Fault(Kind.ACCOUNT, cause))
-
-    assert not bench.firm
-    assert bench.next_look == NOW + pause
-
-
-def test_one_request_looks_for_all() -> None:
+def test_each_model_of_an_account_that_seems_spent_is_looked_at_once_a_minute() -> None:
     benches = AccountBenches()
+    benches.looked("scope", "a", NOW - 9.0)
     bench = after(Fault(Kind.ACCOUNT, Cause.ACCOUNT_SPENT), benches=benches)
-    benches.looked("scope", NOW + 70.0)
-    benches.looked("other", NOW + 80.0)
+    assert not bench.firm
+    assert benches.next_look("scope", "a") < NOW, "it was asked before the bench"
 
-    assert bench.next_look == NOW + 70.0 + LOOK_AGAIN
+    benches.looked("scope", "a", NOW + 1.0)
+    after(Fault(Kind.ACCOUNT, Cause.ACCOUNT_SPENT), at=NOW + 2.0, benches=benches)
+    assert benches.next_look("scope", "a") == NOW + 1.0 + LOOK_AGAIN
+    assert benches.next_look("scope", "b") < NOW, "another model may have been at fault"
+    assert benches.next_look("other", "a") < NOW
+
+    benches.answered("scope", "b", NOW + 3.0)
+    assert not benches.looks
+
+
+def test_an_account_that_is_full_for_a_moment_may_be_asked_as_a_last_resort() -> None:
+    benches = AccountBenches()
+    after(GUESSED, benches=benches)
+    benches.looked("scope", "a", NOW)
+
+    assert benches.next_look("scope", "a") < NOW
+    benches.reset()
+    assert not benches.looks
 
 
 def test_a_refused_key_is_not_even_a_last_resort_and_looked_at_rarely() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,11 +12,13 @@ import pytest
 from freerouter_core.errors import Exhausted, FreeRouterError
 from freerouter_core.routing.crowding import (
     FORGOTTEN,
+    IN_A_ROW,
     LET_IN,
     PATIENCE,
     SLOWEST_REFUSAL,
     Crowd,
     Crowds,
+    Key,
 )
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.wire.fault import Cause, Fault, Kind
@@ -41,47 +44,55 @@ def turned_away(*sent: float, took: float = 0.2, pause: float = 1.0, **room: Any
 
 def test_while_nobody_is_let_in_one_tries_for_all() -> None:
     crowd = turned_away(0.0)
-    assert crowd.held_until == NOW + 1.2
+    assert crowd.held_until == -math.inf, "one refusal may be chance"
+    crowd.refused(0, NOW + 1.0, NOW + 1.2, 1.0)
+    assert crowd.held_until == NOW + 2.2
 
-    assert crowd.sent(7, NOW + 1.2) == 0
-    assert crowd.held_until == pytest.approx(NOW + 1.6), "twice as long as the refusal took"
-    crowd.refused(0, NOW + 1.2, NOW + 1.4, 2.0)
-    assert crowd.held_until == NOW + 3.4
+    assert crowd.sent(7, NOW + 2.2) == 0
+    assert crowd.held_until == pytest.approx(NOW + 2.6), "twice as long as a refusal took"
+    crowd.refused(0, NOW + 2.2, NOW + 2.4, 2.0)
+    assert crowd.held_until == NOW + 4.4
 
 
 def test_a_burst_is_one_refusal() -> None:
     crowd = turned_away(0.0, 0.1, 0.15)
-    assert (crowd.refusals, crowd.held_until) == (1, NOW + 1.2)
+    assert crowd.refusals == 1
 
     crowd.refused(0, NOW + 0.3, NOW + 0.4, 1.0)
-    assert crowd.refusals == 2
+    assert crowd.refusals == IN_A_ROW
 
 
 def test_whoever_is_under_way_for_longer_than_a_refusal_takes_was_let_in() -> None:
-    crowd = turned_away(0.0)
-    crowd.sent(1, NOW + 1.2)
-    assert [crowd.lets_in(NOW + at) for at in (1.6, 1.7)] == [False, True]
+    crowd = turned_away(0.0, 1.0)
+    crowd.sent(1, NOW + 2.2)
+    assert [crowd.lets_in(NOW + at) for at in (2.6, 2.7)] == [False, True]
 
     before = crowd.held_until
-    crowd.sent(2, NOW + 1.7)
+    crowd.sent(2, NOW + 2.7)
     assert crowd.held_until == before, "it tries for nobody"
-    crowd.refused(1, NOW + 1.7, NOW + 1.9, 1.0)
-    assert (crowd.refusals, crowd.held_until) == (1, NOW + 2.9), "it is a first one again"
+    crowd.refused(1, NOW + 2.7, NOW + 2.9, 1.0)
+    assert (crowd.refusals, crowd.held_until) == (1, -math.inf), "it is a first one again"
     assert not crowd.lets_in(NOW + 9.0), "who was let in before a refusal says nothing of now"
 
 
 def test_a_slow_refusal_is_no_reason_to_wait_for_long() -> None:
-    crowd = turned_away(0.0, took=60.0)
-    crowd.sent(1, NOW + 61.0)
-    assert crowd.held_until == NOW + 61.0 + LET_IN * SLOWEST_REFUSAL
+    crowd = turned_away(0.0, 61.0, took=60.0)
+    crowd.sent(1, NOW + 130.0)
+    assert crowd.held_until == NOW + 130.0 + LET_IN * SLOWEST_REFUSAL
+
+
+def held(key: Key) -> Crowds:
+    """A model that turned two away in a row."""
+    crowds = Crowds()
+    for at in (-2.0, -0.1):
+        crowds.refused(key, NOW + at + 0.1, ahead=0, sent=NOW + at, pause=1.0)
+    assert crowds.held_until(key) == NOW + 1.0
+    return crowds
 
 
 @pytest.mark.parametrize("answered", [True, False])
 def test_anything_but_a_refusal_lets_all_go(answered: bool) -> None:
-    crowds = Crowds()
-    crowds.refused(K, NOW, ahead=0, sent=NOW - 0.1, pause=1.0)
-    assert crowds.held_until(K) == NOW + 1.0
-
+    crowds = held(K)
     if answered:
         crowds.answered(K, NOW + 2.0)
     else:
@@ -90,8 +101,7 @@ def test_anything_but_a_refusal_lets_all_go(answered: bool) -> None:
 
 
 def test_an_account_knows_nothing_of_another_ones_refusals() -> None:
-    crowds = Crowds()
-    crowds.refused(K, NOW, ahead=0, sent=NOW - 0.1, pause=1.0)
+    crowds = held(K)
 
     assert crowds.held_until(OTHER) == -math.inf
     assert not crowds.refused_since(OTHER, 0.0)
@@ -110,16 +120,12 @@ def test_what_has_lasted_for_long_is_looked_at_seldom(
     crowd.refused(0, NOW + lasted - 0.1, NOW + lasted, 1.0, longest)
     assert crowd.held_until == pytest.approx(NOW + lasted + pause)
 
-    crowd.answered(NOW + lasted + 2.0)
-    crowd.refused(0, NOW + lasted + 3.0, NOW + lasted + 4.0, 1.0, longest)
-    assert crowd.held_until == NOW + lasted + 5.0, "an answer begins it anew"
 
-
-@pytest.mark.parametrize(("later", "pause"), [(FORGOTTEN, 20.0), (FORGOTTEN + 1.0, 1.0)])
-def test_a_refusal_of_long_ago_is_forgotten(later: float, pause: float) -> None:
+@pytest.mark.parametrize(("later", "refusals"), [(FORGOTTEN, 2), (FORGOTTEN + 1.0, 1)])
+def test_a_refusal_of_long_ago_is_forgotten(later: float, refusals: int) -> None:
     crowd = turned_away(-0.2)
     crowd.refused(0, NOW + later, NOW + later, 1.0)
-    assert crowd.held_until == NOW + later + pause
+    assert crowd.refusals == refusals
 
 
 def test_too_many_at_once_is_ruled_out_if_it_happens_again_with_no_more_than_were_taken() -> None:
@@ -240,15 +246,13 @@ def test_who_cannot_be_reached_is_waited_for_if_it_answered_lately(
 
 
 def test_others_hold_back_and_a_request_with_less_time_does_not() -> None:
-    state = RoutingState()
-    state.health.crowds.refused(ONE, NOW, ahead=0, sent=NOW, pause=8.0)
-    waits = play(plan(A, timeout=60.0), {"a": answers()}, state=state)
-    assert waits.asked_at == [(8.0, "a")]
-
-    state = RoutingState()
-    state.health.crowds.refused(ONE, NOW, ahead=0, sent=NOW, pause=8.0)
-    asks = play(plan(A, timeout=7.0), {"a": answers()}, state=state)
-    assert asks.asked_at == [(0.0, "a")]
+    for timeout, asked_at in ((60.0, 8.0), (7.0, 0.0)):
+        state = RoutingState()
+        for at in (-2.0, -0.1):
+            now = NOW + at + 0.1
+            state.health.crowds.refused(ONE, now, ahead=0, sent=NOW + at, pause=8.0)
+        played = play(plan(A, timeout=timeout), {"a": answers()}, state=state)
+        assert played.asked_at == [(asked_at, "a")]
 
 
 def test_a_rate_is_learnt_once_too_many_at_once_is_ruled_out() -> None:
@@ -276,3 +280,24 @@ def test_a_model_that_was_tried_often_is_asked_after_all_others() -> None:
     played = play(plan(A, paid, allow_paid=True, timeout=60.0), fates)
 
     assert played.asked == ["a", "a", "a", "paid"]
+
+
+def test_who_would_be_held_until_its_end_asks_once_more_before_that() -> None:
+    state, busy = RoutingState(), {"a": fails(FULL, 1.0)}
+    for at in (-300.0, -200.0):
+        state.health.crowds.refused(ONE, NOW + at, ahead=0, sent=NOW + at - 0.1, pause=1.0)
+    played = Play(plan(A, timeout=16.0), busy, state=state)
+    with pytest.raises(FreeRouterError):
+        played.run()
+
+    assert [at for at, _ in played.asked_at] == [0.0, 12.25], "three quarters of 15 s later"
+
+
+def test_a_model_of_an_account_that_seems_spent_is_asked_once_a_minute() -> None:
+    state = RoutingState()
+    spent = Fault(Kind.ACCOUNT, Cause.ACCOUNT_SPENT)
+    state.health.accounts.refused(ONE[0], spent, NOW, Random(0))
+    state.health.accounts.looked(ONE[0], A.wire_name, NOW - 50.0)
+    played = play(plan(A, timeout=60.0), {"a": answers()}, state=state)
+
+    assert played.asked_at == [(10.0, "a")]

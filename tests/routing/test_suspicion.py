@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from freerouter_core.routing.suspicion import (
+    LONGEST_GAP,
     MAX_KINDS,
     MAX_MODELS,
     MEMORY,
@@ -82,6 +83,16 @@ def test_a_limit_that_outlasts_all_limits_of_minutes_is_of_another_kind() -> Non
     assert last(Cause.AMBIGUOUS_429, *often) == spent
     assert last(Cause.AMBIGUOUS_429, *often[:7]) is None
     assert last(Cause.AMBIGUOUS_429, *[(n * 80.0, "a") for n in range(8)]) is None
+
+
+@pytest.mark.parametrize(("gap", "lasts"), [(LONGEST_GAP, True), (LONGEST_GAP + 1.0, False)])
+def test_what_nobody_saw_for_minutes_may_have_been_over(gap: float, lasts: bool) -> None:
+    """Two short outages are no long one."""
+    first = [(n * 90.0, "a") for n in range(6)]
+    then = [(450.0 + gap + n * 5.0, "b") for n in range(2)]
+
+    verdict = last(Cause.AMBIGUOUS_429, *first, *then)
+    assert verdict == (Conclusion(Cause.ACCOUNT_SPENT) if lasts else None)
 
 
 # -- what is forbidden --------------------------------------------------------------------------

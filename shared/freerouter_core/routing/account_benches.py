@@ -37,7 +37,7 @@ class Bench:
     `stated`: the provider named the time; else it is a guess, and one probe ends it. `strikes`:
     refusals for this cause, each after the bench of the one before. `proved`: it is no guess,
     although nobody named the time. `since`: when it began. `model`: the name of the model that was
-    refused. `looked_at`: when a request last looked whether it is over.
+    refused.
     """
 
     until: float
@@ -47,19 +47,11 @@ class Bench:
     proved: bool = False
     since: float = 0.0
     model: str = ""
-    looked_at: float = -math.inf
 
     @property
     def firm(self) -> bool:
         """Whether the account is not even a last resort."""
         return self.stated or self.proved
-
-    @property
-    def next_look(self) -> float:
-        """When a request that has nobody else to ask may look whether it is over."""
-        if self.cause is not Cause.ACCOUNT_SPENT:
-            return self.since
-        return max(self.since, self.looked_at) + LOOK_AGAIN
 
     @property
     def worth_waiting_until(self) -> float:
@@ -75,6 +67,9 @@ class AccountBenches:
     suspicions: Suspicions = field(default_factory=Suspicions)
     worked: dict[str, float] = field(default_factory=dict)
     """When each account answered last, unix seconds."""
+    looks: dict[tuple[str, str], float] = field(default_factory=dict)
+    """When each model, by its account's scope and its name, was asked last while its account was
+    benched."""
 
     def get(self, scope: str) -> Bench | None:
         """The account's bench, ended or not; None: it has none."""
@@ -142,13 +137,21 @@ class AccountBenches:
         if bench is None or sent < bench.since or (bench.stated and bench.until > sent):
             return None
         del self.benches[scope]
+        self.looks = {key: at for key, at in self.looks.items() if key[0] != scope}
         return bench.model if bench.cause.effect.of_model and bench.model != model else None
 
-    def looked(self, scope: str, now: float) -> None:
-        """One of its models is asked: one request looks for all."""
+    def looked(self, scope: str, model: str, now: float) -> None:
+        """A model is asked: one request looks for all who wait for it."""
+        if scope in self.benches:
+            self.looks[scope, model] = now
+
+    def next_look(self, scope: str, model: str) -> float:
+        """When a request that has nobody else to ask may ask the model again, if its account seems
+        to be spent. Another model's refusals say nothing of that: one may have been at fault."""
         bench = self.benches.get(scope)
-        if bench is not None:
-            bench.looked_at = now
+        if bench is None or bench.cause is not Cause.ACCOUNT_SPENT:
+            return -math.inf
+        return self.looks.get((scope, model), -math.inf) + LOOK_AGAIN
 
     def reconcile_day(self, scope: str, spent: bool, ends: float) -> bool:
         """Apply the provider's own count of an account's day; whether that changed anything.
@@ -169,6 +172,7 @@ class AccountBenches:
         self.benches.clear()
         self.suspicions.by_scope.clear()
         self.worked.clear()
+        self.looks.clear()
 
 
 def _strikes(before: Bench | None, fault: Fault, sent: float) -> int:

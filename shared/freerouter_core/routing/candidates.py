@@ -16,7 +16,7 @@ from ..catalogue.providers import Account
 from .candidate import Candidate
 from .charges import Refusal
 from .congestion import FREE, smallest_day
-from .crowding import PATIENCE
+from .crowding import PATIENCE, SOON
 from .kinship import Kinship
 from .selection import Selection, select
 from .situation import Situation
@@ -24,6 +24,8 @@ from .steps import Wait
 from .waits import wait_of
 from .worth import worth_asking_at
 
+LAST_TRY = 0.75
+"""When a request asks once more that would be held back to its end: a part of its time left."""
 LIST_POLL = 0.5
 """Seconds to wait for a list of models on its way, if nobody can be asked before."""
 ACCOUNT_PROBES = 2
@@ -238,9 +240,9 @@ class Candidates:
         held = self._held_until(candidate, now, time_left)
         if held > now:
             return held
-        bench = self.book.accounts.get(candidate.account.scope)
-        if bench is not None and bench.next_look > now:
-            return bench.next_look
+        look = self.book.accounts.next_look(candidate.account.scope, candidate.model.wire_name)
+        if look > now:
+            return look
         outage = self.book.outage_of(identity)
         wanted = candidate.named and candidate.tries < self.max_tries
         if wanted or not (identity in self.book.models or outage.models):
@@ -259,15 +261,17 @@ class Candidates:
         )
 
     def _held_until(self, candidate: Candidate, now: float, time_left: float | None) -> float:
-        """Until when it is left alone because it lets nobody in. A guess ends no request for which
-        nobody has asked, and keeps none for ever."""
+        """Until when it is left alone because it lets nobody in. That is a guess: it keeps no
+        request for ever, and who would be held until the end asks shortly before."""
         crowds = self.book.crowds
         held = crowds.held_until(candidate.key)
         if time_left is None:
             return held if now - self._began <= PATIENCE else now
-        if held < now + time_left or crowds.refused_since(candidate.key, self._began):
+        if held < now + time_left:
             return held
-        return now
+        if not crowds.refused_since(candidate.key, self._began):
+            return now
+        return now + LAST_TRY * time_left if time_left > SOON else held
 
     def limited(
         self, candidate: Candidate, scope: str, until: float, wait: Wait | None = None

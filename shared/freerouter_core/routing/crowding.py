@@ -4,8 +4,8 @@ Many servers turn a request away without a word: a bare 429, a bare 503. There m
 once, too many in a minute, or the server may be down or starting. All of these pass, so no request
 ends of it (`pauses`). Whether the others are held back, too, depends on what they say together:
 
-- *One tries for all.* Whoever is turned away holds the others back for as long as it pauses itself:
-  a second at first, and twice as long each time.
+- *One tries for all.* From the second refusal in a row on, whoever is turned away holds the others
+  back for as long as it pauses itself: a second at first, and twice as long each time.
 - *Somebody was let in.* Refusals come at once. So whoever is under way for longer than a refusal
   takes was let in, and whoever gets anything else than a refusal was. If that was after the last
   refusal, the model works, and nobody is held back: only those who were refused pause, each on its
@@ -14,8 +14,9 @@ ends of it (`pauses`). Whether the others are held back, too, depends on what th
   somebody tries: a tenth of that time passes between two tries.
 
 One refusal proves nothing. A limit of requests at once that was learnt from it strangled healthy
-models: of a hundred calls eighteen were answered, because of one stray 503. Pauses of others that
-double with each refusal, whoever got it, do so where most requests are refused at random.
+models: of a hundred calls eighteen were answered, because of one stray 503. A hold from the first
+refusal on let a quick model that refuses two of five at random answer one call at a time. Pauses of
+others that double with each refusal, whoever got it, are no better where most are refused.
 
 What the server says itself is better: see `health` for stated waits, `adaptive_limits` for refusals
 that speak of a rate or of requests at once.
@@ -34,6 +35,10 @@ FORGOTTEN = 3_600.0
 """Seconds without a refusal after which the next one is a first one again."""
 PATIENCE = 600.0
 """Seconds for which a request without a deadline waits for those that turn it away."""
+IN_A_ROW = 2
+"""Refusals in a row from which on others are held back: one may be chance."""
+SOON = 4.0
+"""Seconds before the deadline in which nothing is tried any more that is held back."""
 LOOK_SHARE = 0.1
 """The time between two tries, as a part of the time in which nobody was let in."""
 LONGEST_LOOK = 20.0
@@ -90,7 +95,7 @@ class Crowd:
 
     def sent(self, place: int, now: float) -> int:
         """An attempt is on its way. Returns how many others are."""
-        if self.refusals and not self.lets_in(now):  # it tries for all
+        if self.refusals >= IN_A_ROW and not self.lets_in(now):  # it tries for all
             self.held_until = max(self.held_until, now + self.grace)
         self.under_way[place] = now
         return len(self.under_way) - 1
@@ -114,7 +119,8 @@ class Crowd:
         self.refused_since = self.refused_since if self.refusals else now
         self.refusals, self.refused_at = self.refusals + 1, now
         lasted = now - self.refused_since
-        self.held_until = now + min(longest, max(pause, LOOK_SHARE * lasted))
+        if self.refusals >= IN_A_ROW:
+            self.held_until = now + min(longest, max(pause, LOOK_SHARE * lasted))
 
     def let_in(self) -> None:
         """Somebody got something else than a refusal."""

@@ -156,7 +156,7 @@ class Flights:
         candidate.tries += 1
         candidate.sent_at = now
         state.health.sent(model.identity, now)
-        state.health.accounts.looked(candidate.account.scope, now)
+        state.health.accounts.looked(candidate.account.scope, model.wire_name, now)
         candidate.place = state.adaptive_limits.sent(candidate.account, model, now)
         candidate.ahead = state.health.crowds.sent(candidate.key, candidate.place, now)
         if self._background:

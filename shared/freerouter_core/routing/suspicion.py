@@ -19,6 +19,7 @@ another account answers it, the request was good: then those who refused it are 
     | refused alike                      | how many, by when           | what is concluded
     | 429 without words                  | 3 models in a minute        | the account is at a limit
     |                                    | 8 refusals, over 10 minutes | … that lasts
+    |                                    | without a gap of three       |
     | forbidden                          | 3 models, or 2 six times    | its key is worth nothing
     | no connection                      | 2 models in a minute        | nobody listens there
     | the server's trouble, in words     | 3 models                    | all of it is down
@@ -31,6 +32,7 @@ else is left. Only a proof closes them out, for as long as the bench lasts.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -49,6 +51,8 @@ REPEATED = 6
 """Refusals of at least two models that count as much as three models."""
 LASTS_AFTER, LASTS_BY = 600.0, 8
 """Seconds over which, and refusals by which, a limit has outlasted any limit of minutes."""
+LONGEST_GAP = 180.0
+"""Seconds between two of them at most: in a longer gap it may have been over."""
 SAME_END = 2.0
 """Seconds by which the stated ends of one limit may be apart: some state whole seconds."""
 MAX_KINDS, MAX_MODELS = 8, 32
@@ -77,6 +81,10 @@ class Suspicion:
     """When each model was refused last."""
     ends: float | None = None
     """When the limit ends, as the last refusal stated that this process saw."""
+    steady: int = 0
+    """Refusals that this process saw without a long gap between two."""
+    steady_since: float = math.inf
+    """When the first of them came."""
 
     def models_since(self, at: float) -> int:
         """How many models were refused after then."""
@@ -138,10 +146,14 @@ class Suspicions:
             while len(kinds) >= MAX_KINDS:
                 del kinds[next(iter(kinds))]
             suspicion = kinds[kind] = Suspicion(now)
+        gap = now - max(suspicion.last.values(), default=-math.inf)
         if model in suspicion.last or len(suspicion.last) < MAX_MODELS:
             suspicion.refusals[model] = suspicion.refusals.get(model, 0) + 1
             suspicion.last[model] = now
         suspicion.ends = until
+        if gap > LONGEST_GAP:
+            suspicion.steady, suspicion.steady_since = 0, now
+        suspicion.steady += 1
         return _conclusion(cause, suspicion, now)
 
     def answered(self, scope: str) -> bool:
@@ -158,7 +170,7 @@ def _conclusion(cause: Cause, suspicion: Suspicion, now: float) -> Conclusion | 
     recent = suspicion.models_since(now - MINUTE)
     match cause:
         case Cause.AMBIGUOUS_429:
-            if total >= LASTS_BY and now - suspicion.since >= LASTS_AFTER:
+            if suspicion.steady >= LASTS_BY and now - suspicion.steady_since >= LASTS_AFTER:
                 return Conclusion(Cause.ACCOUNT_SPENT)
             return Conclusion(Cause.ACCOUNT_GUESSED) if recent >= 3 else None
         case Cause.CONNECT | Cause.CONNECT_TIMEOUT:
