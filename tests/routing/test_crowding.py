@@ -16,6 +16,7 @@ from freerouter_core.routing.crowding import (
     LET_IN,
     PATIENCE,
     SLOWEST_REFUSAL,
+    SOON,
     Crowd,
     Crowds,
     Key,
@@ -104,8 +105,9 @@ def test_an_account_knows_nothing_of_another_ones_refusals() -> None:
     crowds = held(K)
 
     assert crowds.held_until(OTHER) == -math.inf
-    assert not crowds.refused_since(OTHER, 0.0)
-    assert [crowds.refused_since(K, NOW + at) for at in (-1.0, 0.0)] == [True, False]
+    crowds.sent(K, 1, NOW)
+    assert not crowds.tried_since(OTHER, 0.0)
+    assert [crowds.tried_since(K, NOW + at) for at in (0.0, 0.1)] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -290,7 +292,7 @@ def test_who_would_be_held_until_its_end_asks_once_more_before_that() -> None:
     with pytest.raises(FreeRouterError):
         played.run()
 
-    assert [at for at, _ in played.asked_at] == [0.0, 12.25], "three quarters of 15 s later"
+    assert [at for at, _ in played.asked_at] == [0.0, 16.0 - SOON]
 
 
 def test_a_model_of_an_account_that_seems_spent_is_asked_once_a_minute() -> None:

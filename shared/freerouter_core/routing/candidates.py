@@ -24,8 +24,6 @@ from .steps import Wait
 from .waits import wait_of
 from .worth import worth_asking_at
 
-LAST_TRY = 0.75
-"""When a request asks once more that would be held back to its end: a part of its time left."""
 LIST_POLL = 0.5
 """Seconds to wait for a list of models on its way, if nobody can be asked before."""
 ACCOUNT_PROBES = 2
@@ -269,9 +267,11 @@ class Candidates:
             return held if now - self._began <= PATIENCE else now
         if held < now + time_left:
             return held
-        if not crowds.refused_since(candidate.key, self._began):
-            return now
-        return now + LAST_TRY * time_left if time_left > SOON else held
+        last_try = now + time_left - SOON
+        tried_for_all = crowds.tried_since(candidate.key, max(self._began, last_try))
+        if now < last_try and crowds.tried_since(candidate.key, self._began):
+            return last_try
+        return held if tried_for_all else now
 
     def limited(
         self, candidate: Candidate, scope: str, until: float, wait: Wait | None = None

@@ -38,7 +38,7 @@ PATIENCE = 600.0
 IN_A_ROW = 2
 """Refusals in a row from which on others are held back: one may be chance."""
 SOON = 4.0
-"""Seconds before the deadline in which nothing is tried any more that is held back."""
+"""Seconds before its deadline at which a request tries once more that is held back until then."""
 LOOK_SHARE = 0.1
 """The time between two tries, as a part of the time in which nobody was let in."""
 LONGEST_LOOK = 20.0
@@ -77,6 +77,8 @@ class Crowd:
     """Seconds that refusals took at most."""
     held_until: float = -math.inf
     """Until when the model is left alone."""
+    tried_at: float = -math.inf
+    """When it was asked last."""
 
     @property
     def grace(self) -> float:
@@ -95,6 +97,7 @@ class Crowd:
 
     def sent(self, place: int, now: float) -> int:
         """An attempt is on its way. Returns how many others are."""
+        self.tried_at = now
         if self.refusals >= IN_A_ROW and not self.lets_in(now):  # it tries for all
             self.held_until = max(self.held_until, now + self.grace)
         self.under_way[place] = now
@@ -194,10 +197,10 @@ class Crowds:
         crowd = self.by_key.get(key)
         return -math.inf if crowd is None else crowd.held_until
 
-    def refused_since(self, key: Key, at: float) -> bool:
-        """Whether it has turned somebody away since then."""
+    def tried_since(self, key: Key, at: float) -> bool:
+        """Whether somebody has asked the model since then."""
         crowd = self.by_key.get(key)
-        return crowd is not None and crowd.refused_at > at
+        return crowd is not None and crowd.tried_at >= at
 
     def forget(self) -> None:
         """After a fork or a close: forget attempts that are gone."""
