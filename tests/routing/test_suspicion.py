@@ -86,13 +86,23 @@ def test_a_limit_that_outlasts_all_limits_of_minutes_is_of_another_kind() -> Non
 
 
 @pytest.mark.parametrize(("gap", "lasts"), [(LONGEST_GAP, True), (LONGEST_GAP + 1.0, False)])
-def test_what_nobody_saw_for_minutes_may_have_been_over(gap: float, lasts: bool) -> None:
-    """Two short outages are no long one."""
+def test_what_nobody_saw_for_long_may_have_been_over(gap: float, lasts: bool) -> None:
     first = [(n * 90.0, "a") for n in range(6)]
     then = [(450.0 + gap + n * 5.0, "b") for n in range(2)]
 
     verdict = last(Cause.AMBIGUOUS_429, *first, *then)
     assert verdict == (Conclusion(Cause.ACCOUNT_SPENT) if lasts else None)
+
+
+def test_two_patient_calls_far_apart_saw_no_long_time() -> None:
+    calls = [(at + n * 7.0, "a") for at in (0.0, 700.0) for n in range(8)]
+
+    assert last(Cause.AMBIGUOUS_429, *calls) is None
+    longer = [*calls, (770.0, "a"), (840.0, "a")]
+    assert last(Cause.AMBIGUOUS_429, *longer) == Conclusion(Cause.ACCOUNT_SPENT)
+    assert last(Cause.AMBIGUOUS_429, *longer, (9_999.0, "a")) == Conclusion(Cause.ACCOUNT_SPENT), (
+        "its own bench is a gap, too"
+    )
 
 
 # -- what is forbidden --------------------------------------------------------------------------

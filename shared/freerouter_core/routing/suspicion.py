@@ -19,7 +19,7 @@ another account answers it, the request was good: then those who refused it are 
     | refused alike                      | how many, by when           | what is concluded
     | 429 without words                  | 3 models in a minute        | the account is at a limit
     |                                    | 8 refusals, over 10 minutes | … that lasts
-    |                                    | without a gap of three       |
+    |                                    | without a long gap          |
     | forbidden                          | 3 models, or 2 six times    | its key is worth nothing
     | no connection                      | 2 models in a minute        | nobody listens there
     | the server's trouble, in words     | 3 models                    | all of it is down
@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ..wire.fault import Cause
@@ -51,8 +51,11 @@ REPEATED = 6
 """Refusals of at least two models that count as much as three models."""
 LASTS_AFTER, LASTS_BY = 600.0, 8
 """Seconds over which, and refusals by which, a limit has outlasted any limit of minutes."""
-LONGEST_GAP = 180.0
-"""Seconds between two of them at most: in a longer gap it may have been over."""
+LONGEST_GAP = 780.0
+"""Seconds between two of them at most: in a longer gap it may have been over. The longest guessed
+bench ends before."""
+LASTS_MINUTES = 4
+"""Refusals a minute apart from each other: those of one call say nothing of a long time."""
 SAME_END = 2.0
 """Seconds by which the stated ends of one limit may be apart: some state whole seconds."""
 MAX_KINDS, MAX_MODELS = 8, 32
@@ -83,8 +86,10 @@ class Suspicion:
     """When the limit ends, as the last refusal stated that this process saw."""
     steady: int = 0
     """Refusals that this process saw without a long gap between two."""
-    steady_since: float = math.inf
-    """When the first of them came."""
+    minutes: list[float] = field(default_factory=list)
+    """When the first of them came, and later ones that came a minute after the last of these."""
+    lasts: bool = False
+    """Whether it has gone on for longer than any limit of minutes lasts, and nobody answered."""
 
     def models_since(self, at: float) -> int:
         """How many models were refused after then."""
@@ -95,6 +100,18 @@ class Suspicion:
         """All refusals."""
         return sum(self.refusals.values())
 
+    def count(self, now: float, *, anew: bool) -> None:
+        """One more refusal. `anew`: the ones before say nothing of it."""
+        if anew:
+            self.steady, self.minutes = 0, []
+        self.steady += 1
+        if not self.minutes or (
+            len(self.minutes) < LASTS_MINUTES and now - self.minutes[-1] >= MINUTE
+        ):
+            self.minutes.append(now)
+        enough = self.steady >= LASTS_BY and len(self.minutes) >= LASTS_MINUTES
+        self.lasts = self.lasts or (enough and now - self.minutes[0] >= LASTS_AFTER)
+
     def is_of_another_limit(self, until: float | None, now: float) -> bool:
         """Whether a limit that ends then is another one: until a full one ends, it ends when it was
         said to."""
@@ -104,11 +121,11 @@ class Suspicion:
 
     def joined(self, other: Suspicion) -> Suspicion:
         """What two processes saw, together: each may know of the other's refusals."""
-        return Suspicion(
-            min(self.since, other.since),
-            _larger(self.refusals, other.refusals),
-            _larger(self.last, other.last),
-            self.ends,
+        return replace(
+            self,
+            since=min(self.since, other.since),
+            refusals=_larger(self.refusals, other.refusals),
+            last=_larger(self.last, other.last),
         )
 
 
@@ -151,9 +168,7 @@ class Suspicions:
             suspicion.refusals[model] = suspicion.refusals.get(model, 0) + 1
             suspicion.last[model] = now
         suspicion.ends = until
-        if gap > LONGEST_GAP:
-            suspicion.steady, suspicion.steady_since = 0, now
-        suspicion.steady += 1
+        suspicion.count(now, anew=gap > LONGEST_GAP)
         return _conclusion(cause, suspicion, now)
 
     def answered(self, scope: str) -> bool:
@@ -170,7 +185,7 @@ def _conclusion(cause: Cause, suspicion: Suspicion, now: float) -> Conclusion | 
     recent = suspicion.models_since(now - MINUTE)
     match cause:
         case Cause.AMBIGUOUS_429:
-            if suspicion.steady >= LASTS_BY and now - suspicion.steady_since >= LASTS_AFTER:
+            if suspicion.lasts:
                 return Conclusion(Cause.ACCOUNT_SPENT)
             return Conclusion(Cause.ACCOUNT_GUESSED) if recent >= 3 else None
         case Cause.CONNECT | Cause.CONNECT_TIMEOUT:
