@@ -16,8 +16,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import sre_parse
 
-SIZE = 250
-"""Characters of the shorter attack."""
+SIZE = 500
+"""Characters of the shorter attack: more than any bounded repeat of a pattern reads."""
 FACTOR = 8
 """How many times longer the longer one is."""
 
