@@ -137,7 +137,7 @@ def test_who_is_killed_while_it_asks_keeps_nobody_waiting(serve: Any, tmp_path: 
     router = router_of(serve(quick), place)
     before = time.monotonic()
     assert router.chat("question").text
-    assert time.monotonic() - before < 25  # a first token of its own would have taken 30
+    assert time.monotonic() - before < 10
     assert len(quick.asked) == 1
     router.close()
 
