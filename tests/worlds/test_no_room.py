@@ -80,7 +80,7 @@ def test_a_burst_is_answered_by_a_server_that_takes_few_at_once(fault: str, prov
     lived = Lived(40, account=crowded(fault), provider=provider)
 
     assert lived.ends == {"answered": 40}
-    assert lived.refused <= 3 * 40, "the burst itself, and each a little later"
+    assert lived.refused <= 100, "the burst itself, and each a little later"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_however_many_it_takes_and_however_long_they_take(
     lived = Lived(40, account=account, first_token=first_token, timeout=timeout)
 
     assert lived.ends == {"answered": 40}
-    assert lived.refused <= 6 * 40
+    assert lived.refused <= 180
 
 
 def test_one_stray_refusal_slows_nobody_down() -> None:
@@ -118,7 +118,7 @@ def test_a_burst_at_a_few_models_of_such_an_account() -> None:
     lived = Lived(40, models=3, account=crowded("429-silent"))
 
     assert lived.ends == {"answered": 40}
-    assert lived.refused <= 7 * 40
+    assert lived.refused <= 245
 
 
 @pytest.mark.parametrize("calls", [1, 40])
@@ -281,5 +281,5 @@ def test_a_rate_that_nobody_states_is_still_learnt() -> None:
     lived = Lived(40, account=SimAccount(per_minute=20), timeout=120.0)
 
     assert lived.ends == {"answered": 40}
-    assert lived.refused <= 20 + 20
+    assert lived.refused <= 30
     assert lived.seconds < 70.0
