@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from freerouter_core import errors
+from freerouter_core.client.bulk.job_file import JobFile
 from freerouter_core.client.bulk.job_store import (
     LEASE,
     Finished,
@@ -196,6 +197,28 @@ def test_rows_come_in_the_order_of_the_input_up_to_the_first_that_is_missing(
     granted = job.exchange(worker, [done(3)], replace(given, after=1), NOW)
     assert [e.number for e in granted.ended] == [2, 3]
     job.close()
+
+
+def steps_of_an_end(path: Path, count: int) -> int:
+    """How many steps SQLite takes to end a task and to show its row, in a job of so many rows."""
+    job, worker, steps = JobFile(path), Worker.new(), 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    job.add(rows(*(f"question {n}" for n in range(count))), "refuse")
+    job.exchange(worker, (), Wish(tasks=1), NOW)
+    job._connection().set_progress_handler(step, 1)
+    assert len(job.exchange(worker, [done(1)], Wish(after=0, rows=10), NOW).ended) == 1
+    job.close()
+    return steps
+
+
+def test_the_end_of_a_task_costs_the_same_in_a_large_job(tmp_path: Path) -> None:
+    few = steps_of_an_end(tmp_path / "few.job", 10)
+    assert steps_of_an_end(tmp_path / "many.job", 1_000) <= 1.2 * few
 
 
 def test_settings_are_kept(location: str) -> None:
