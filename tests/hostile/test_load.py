@@ -17,7 +17,7 @@ from freerouter_core.routing.charges import Charge, Grant
 from freerouter_core.routing.hedge import HEDGE_SHARE, Prospect
 from freerouter_core.routing.lanes import Place
 from freerouter_core.runtime import json_cache
-from freerouter_core.runtime.http import transport
+from freerouter_core.runtime.http import sockets, transport
 from freerouter_core.runtime.ledger import Ledger
 from freerouter_core.runtime.ledger.redis import RedisStore
 from freerouter_core.runtime.loop.clock import RealClock
@@ -175,7 +175,7 @@ def test_a_lookup_without_files_is_known(monkeypatch: pytest.MonkeyPatch) -> Non
 
     error = socket.gaierror(-3, "Temporary failure in name resolution")
     assert transport._failure(error).name != "no-socket"
-    monkeypatch.setattr(transport, "_is_out_of_files", lambda: True)
+    monkeypatch.setattr(sockets, "_is_out_of_files", lambda: True)
     assert transport._failure(error).name == "no-socket"
 
 

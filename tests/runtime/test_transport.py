@@ -17,6 +17,7 @@ import respx
 from freerouter_core import Provider, Router
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.runtime.http import aiohttp_transport
+from freerouter_core.runtime.http.headers import headers_of
 from freerouter_core.runtime.http.transport import Transport, TransportFailed
 
 from ..inspection import open_sockets
@@ -178,6 +179,31 @@ def test_respx_sees_the_requests(backend: str) -> None:
 
         assert Router(providers=(provider,)).chat("x").text == "patched"
         assert chat.called
+
+
+@pytest.mark.parametrize("headers", [(), (("host", "other.invalid"),)])
+@pytest.mark.parametrize(("method", "content"), [("POST", b"{}"), ("POST", None), ("GET", None)])
+async def test_a_transport_of_the_users_gets_what_httpx_would_make(
+    method: str, content: bytes | None, headers: tuple[tuple[str, str], ...]
+) -> None:
+    seen: list[httpx.Request] = []
+
+    class Seeing(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            assert request.content == (content or b"")
+            seen.append(request)
+            return httpx.Response(200)
+
+    account = Account("acme", "https://acme.invalid:8443/v1", "sk-1", headers=headers)
+    transport = Transport(Seeing())
+    for _ in range(2):
+        async with transport.open(account, method, "/chat", content) as response:
+            assert response.status == 200
+    own = headers_of(account, with_body=content is not None)
+    usual = httpx.Request(method, "https://acme.invalid:8443/v1/chat", headers=own, content=content)
+    for request in seen:
+        assert sorted(request.headers.raw) == sorted(usual.headers.raw)
+        assert request.url == usual.url
 
 
 async def test_a_kept_connection_that_is_closed_under_a_request_is_replaced() -> None:

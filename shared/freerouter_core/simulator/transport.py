@@ -21,9 +21,8 @@ class WorldTransport(httpx.AsyncBaseTransport):
         self.world = world
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        headers = {name.lower(): value for name, value in request.headers.items()}
         response = self.world.respond(
-            request.method, request.url.path, headers, await request.aread()
+            request.method, request.url.path, request.headers, await request.aread()
         )
         for step in response.prelude:
             await _wait_or_fail(step)

@@ -212,7 +212,7 @@ class World(Generic[ClockT]):
     def respond(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> TimedResponse:
-        """What a request gets now. Header names are in lower case."""
+        """What a request gets now. `headers` are looked up by lower-case names."""
         if method == "GET" and path.endswith(("/models", "/models/search", "/api/tags")):
             listed = self._listed(others=path.endswith("/embeddings/models"))
             return json_response(self._dialect.model_list([m.row() for m in listed]))
@@ -272,8 +272,8 @@ class World(Generic[ClockT]):
         if account is not None and crowd is None:
             account.under_way.append(now + response.duration)
         if account is not None and fault is None:
-            headers = response.headers | account.headers(self._dialect, now, model_id)
-            response = replace(response, headers=headers)
+            told = account.headers(self._dialect, now, model_id)
+            response = replace(response, headers=response.headers | told) if told else response
         return self._log(model_id, fault or "answer", request, response)
 
     def _existing(self) -> list[SimModel]:

@@ -207,11 +207,11 @@ def _texts_in(values: Sequence[object]) -> str:
     while level:
         below: list[object] = []
         for value in level:
+            if not value or isinstance(value, (int, float)):
+                continue  # most values are: said first, as it is quick to tell
             if isinstance(value, str):
                 if len(value) >= _MIN_SECRET:
                     said.append(value)
-            elif value is None or isinstance(value, (int, float)):
-                continue  # most values are: said first, as it is quick to tell
             elif isinstance(value, (dict, Mapping)) and depth <= _MAX_DEPTH:
                 below += value
                 below += value.values()

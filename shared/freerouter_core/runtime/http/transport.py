@@ -12,13 +12,10 @@ address it belongs to and nowhere else.
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable
-from pathlib import Path
+from functools import lru_cache
 from typing import Literal, NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
@@ -32,6 +29,7 @@ from . import aiohttp_transport
 from .aiohttp_transport import AiohttpPool, AiohttpResponse
 from .decoding import PIECE, Decoder, Undecodable
 from .headers import Headers, headers_of
+from .sockets import is_out_of_sockets
 
 HttpClient = httpx.AsyncClient | httpx.AsyncBaseTransport
 """What a user may hand in to send requests with."""
@@ -88,7 +86,7 @@ class _HttpxResponse:
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
         self.status = response.status_code
-        self.headers = {key.lower(): value for key, value in response.headers.items()}
+        self.headers = dict(response.headers.items())  # names in lower case
 
     def chunks(self) -> AsyncIterator[bytes]:
         if self._response.is_stream_consumed:  # a transport of the user's has read and decoded it
@@ -223,14 +221,7 @@ class Transport:
         """The response of `sender`, once its headers are here."""
         if isinstance(sender, AiohttpPool):
             return await sender.send(method, target.text, headers, content, self._tls(target.url))
-        request = httpx.Request(
-            method,
-            target.url,
-            headers=headers,
-            content=content,
-            extensions={"timeout": _TIMEOUT},
-        )
-        return _HttpxResponse(await _send(sender, request))
+        return _HttpxResponse(await _send(sender, _request(method, target, headers, content)))
 
     def _tls(self, url: httpx.URL) -> ssl.SSLContext | Literal[False]:
         """The TLS context, with the CA settings that httpx takes from the environment."""
@@ -342,7 +333,7 @@ def _failure(error: Exception) -> TransportFailed:
         return error
     if isinstance(error, Undecodable):
         return TransportFailed("protocol", str(error))
-    if _is_out_of_sockets(error):
+    if is_out_of_sockets(error):
         return TransportFailed("no-socket", type(error).__name__)
     aiohttp = aiohttp_transport.loaded()
     name = aiohttp_transport.failure_name(error, aiohttp) if aiohttp is not None else None
@@ -353,31 +344,26 @@ def _failure(error: Exception) -> TransportFailed:
     return TransportFailed(failure_name(error), kind)
 
 
-_NO_SOCKET = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
-)
-"""What an operating system says if it has no socket, file, memory or port left."""
+def _request(method: str, target: Target, headers: Headers, content: bytes | None) -> httpx.Request:
+    """The request that `httpx.Request(content=…)` makes, without reading the headers each time."""
+    request = httpx.Request(
+        method,
+        target.url,
+        headers=_with_host(headers, target.url.netloc),
+        stream=httpx.ByteStream(content or b""),
+        extensions={"timeout": _TIMEOUT},
+    )
+    if content or method == "POST":
+        request.headers["Content-Length"] = str(len(content or b""))
+    request.read()  # so that a transport of the user's finds its `content`
+    return request
 
 
-def _is_out_of_sockets(error: BaseException) -> bool:
-    """Whether a request failed because this machine has nothing left to send it with."""
-    cause: BaseException | None = error
-    for _ in range(10):
-        if isinstance(cause, OSError) and cause.errno in _NO_SOCKET:
-            return True
-        if isinstance(cause, socket.gaierror):
-            return _is_out_of_files()  # a name lookup does not say what it lacked
-        inner = getattr(cause, "os_error", None)
-        cause = inner or (cause.__cause__ or cause.__context__ if cause is not None else None)
-    return False
-
-
-def _is_out_of_files() -> bool:
-    try:
-        with Path(os.devnull).open("rb"):
-            return False
-    except OSError as error:
-        return error.errno in _NO_SOCKET
+@lru_cache(maxsize=256)
+def _with_host(headers: Headers, host: bytes) -> httpx.Headers:
+    """The headers of a request, which copies them."""
+    own = httpx.Headers(headers)
+    return own if "host" in own else httpx.Headers([(b"Host", host), *own.raw])
 
 
 async def _send(sender: HttpClient, request: httpx.Request) -> httpx.Response:
