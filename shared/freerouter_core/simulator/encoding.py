@@ -26,6 +26,8 @@ class Completion:
     reply: Reply
     finish_reason: str
     request: JsonView
+    messages: str
+    """The request's messages as JSON."""
     model: str
     id: str
     first_token: float
@@ -39,8 +41,13 @@ class Completion:
 
 
 def prompt_tokens(request: JsonView) -> int:
-    """An estimate: a token for every four characters."""
-    return len(json.dumps(request.get("messages", []))) // 4
+    """An estimate; see `tokens_of`."""
+    return tokens_of(json.dumps(request.get("messages", [])))
+
+
+def tokens_of(messages: str) -> int:
+    """An estimate, by the messages as JSON: a token for every four characters."""
+    return len(messages) // 4
 
 
 def truncate(reply: Reply, request: JsonView) -> tuple[Reply, str]:
@@ -127,9 +134,8 @@ def _logprobs(completion: Completion, tokens: list[str]) -> Json | None:
 
 
 def _usage(completion: Completion) -> Json:
-    reply, request = completion.reply, completion.request
-    messages = json.dumps(request.get("messages", []))
-    prompt = max(1, prompt_tokens(request))
+    reply, request, messages = completion.reply, completion.request, completion.messages
+    prompt = max(1, tokens_of(messages))
     arguments = "".join(json.dumps(arguments) for _, arguments in reply.calls)
     generated = max(1, len(reply.text + reply.reasoning + arguments) // 4)
     cacheable = prompt // 2 if '"cache_control"' in messages else 0

@@ -57,16 +57,18 @@ class Inference:
             if mode != "chat":
                 return answer_texts(model, request, first_token, rerank=mode == "rerank")
             reply, finish_reason = truncate(_reply(model, request), request)
+            messages = json.dumps(request.get("messages", []))
             completion = Completion(
                 reply=reply,
                 finish_reason=finish_reason,
                 logprobs=model.logprobs and bool(request.get("logprobs")),
                 request=request,
+                messages=messages,
                 model=model.id,
                 id=response_id,
                 first_token=first_token,
                 speed=model.speed * self._jitter(model),
-                cache_hit=self._cache_hit(model, request),
+                cache_hit=self._cache_hit(model, messages),
             )
             return encode_stream(completion, chunk) if stream else encode(completion)
 
@@ -81,13 +83,12 @@ class Inference:
             chunk=chunk,
         )
 
-    def _cache_hit(self, model: SimModel, request: Json) -> bool:
+    def _cache_hit(self, model: SimModel, messages: str) -> bool:
         """Whether an earlier request marked this prompt for caching. Remembers the mark."""
-        text = json.dumps(request.get("messages"))
-        if '"cache_control"' not in text:
+        if '"cache_control"' not in messages:
             return False
-        hit = (model.id, text) in self._cached_prompts
-        self._cached_prompts.add((model.id, text))
+        hit = (model.id, messages) in self._cached_prompts
+        self._cached_prompts.add((model.id, messages))
         return hit
 
     def _jitter(self, model: SimModel) -> float:
