@@ -61,8 +61,11 @@ class Context:
             BadSetting: a setting makes no sense.
         """
         if self._resolved is None:
-            self._resolved = resolve(self.config, Settings.load())
+            self._resolved = self._resolve()
         return self._resolved
+
+    def _resolve(self) -> Resolved:
+        return resolve(self.config, Settings.load())
 
     def check(self) -> None:
         """Raise what `resolved` raises."""

@@ -280,9 +280,8 @@ def patient(context: Context) -> Context:
 class PatientContext(Context):
     """See `patient`."""
 
-    @property
-    def resolved(self) -> Resolved:
-        resolved = super().resolved
-        if resolved.max_wait is None:
-            resolved = self._resolved = replace(resolved, max_wait=LONGEST_LINE)
-        return resolved
+    def _resolve(self) -> Resolved:
+        resolved = super()._resolve()
+        return (
+            resolved if resolved.max_wait is not None else replace(resolved, max_wait=LONGEST_LINE)
+        )
