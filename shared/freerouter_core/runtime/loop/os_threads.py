@@ -73,15 +73,16 @@ class NativeLoop(asyncio.SelectorEventLoop):
     """An event loop that uses nothing of gevent's, and that is watched.
 
     Name lookups run on real threads too. `longest_wait`: seconds after which it looks at the time
-    again while it waits for a timer.
+    again while it waits for a timer. `selector`: a selector of its own, which is not watched.
     """
 
     def __init__(
         self, selector: selectors.BaseSelector | None = None, longest_wait: float = math.inf
     ) -> None:
         self.watchdog = Watchdog()
-        watched = WatchedSelector(selector or new_selector(), self.watchdog, longest_wait)
-        super().__init__(watched)
+        if selector is None:
+            selector = WatchedSelector(new_selector(), self.watchdog, longest_wait)
+        super().__init__(selector)
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Args], T], *args: *Args
