@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..catalogue.model import Model
 from ..catalogue.providers import Account
-from .charges import Charge, charges_of
+from .charges import Charge, charges_of, scopes_of
 from .crowding import Key
 
 
@@ -55,7 +55,5 @@ class Candidate:
     def scopes(self) -> tuple[str, ...]:
         """Where its limits are counted, the learnt ones too. Who waits, waits in such a line."""
         if self._scopes is None:
-            whole = self.account.scope
-            own = (whole, f"{whole}|{self.model.wire_name}") if self.model.free else ()
-            self._scopes = tuple(dict.fromkeys((*own, *(charge.scope for charge in self.charges))))
+            self._scopes = scopes_of(self.account, self.model)
         return self._scopes

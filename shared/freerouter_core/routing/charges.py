@@ -87,12 +87,24 @@ class Refusal:
 
 def charges_of(account: Account, model: Model) -> tuple[Charge, ...]:
     """The stated limits of the free tier on the way to a model. A paid model falls under none."""
-    limits = account.limits
-    if model.serving is not None and model.serving.limits is not None:
-        limits = model.serving.limits
+    limits = _limits(account, model)
     if not model.free or not limits:
         return ()
     return _charges(account.scope, limits, model.wire_name)
+
+
+def scopes_of(account: Account, model: Model) -> tuple[str, ...]:
+    """Where the limits on the way to a model are counted, the learnt ones too. A paid model falls
+    under none."""
+    if not model.free:
+        return ()
+    return _scopes(account.scope, _limits(account, model), model.wire_name)
+
+
+def _limits(account: Account, model: Model) -> tuple[Limit, ...]:
+    if model.serving is not None and model.serving.limits is not None:
+        return model.serving.limits
+    return account.limits
 
 
 def account_charges(account: Account) -> tuple[Charge, ...]:
@@ -118,6 +130,12 @@ def _charges(account: str, limits: tuple[Limit, ...], model: str) -> tuple[Charg
         if other is None or size_of(limit) < size_of(other.limit):
             tightest[charge.window] = charge
     return tuple(tightest.values())
+
+
+@lru_cache(maxsize=4_096)
+def _scopes(account: str, limits: tuple[Limit, ...], model: str) -> tuple[str, ...]:
+    stated = (charge.scope for charge in _charges(account, limits, model))
+    return tuple(dict.fromkeys((account, f"{account}|{model}", *stated)))
 
 
 def of_texts(charges: tuple[Charge, ...], texts: int) -> tuple[Charge, ...]:

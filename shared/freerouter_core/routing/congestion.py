@@ -71,8 +71,10 @@ def congestion(
         limit, window = charge.limit, windows(charge)
         window.expire(limit, now)
         asked = window.interactive if interactive else window.used
-        most = max(most, delay(limit, asked, waiting))
-        denied = max(denied, denial(limit, window.used, asked))
+        if limit.per < LONG_PERIOD:
+            most = max(most, delay(limit, asked, waiting))
+        else:
+            denied = max(denied, denial(limit, window.used, asked))
     return Congestion(delay=most, denial=denied, waiting=waiting)
 
 

@@ -91,7 +91,8 @@ class Window:
 
     def expire(self, limit: Limit, now: float) -> None:
         """Forget what is past, and what claims to be of the future."""
-        self._drop_future(now + MAX_LEAD)
+        if self.times and self.times[-1] > now + MAX_LEAD:
+            self._drop_future(now + MAX_LEAD)
         if limit.concurrent is not None:
             self._drop(now - LEASE)
         elif limit.reset == "rolling":
