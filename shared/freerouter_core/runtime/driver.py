@@ -172,22 +172,19 @@ class Driver:
             self._attempts.post(s.Listed(self._clock.now(), catalogue, more))
 
     async def _reserve(self, step: s.Reserve) -> s.Granted | s.Refused:
-        ledger, left = self._runtime.ledger, None
-        if step.deadline is not None and ledger.store_usable:  # else nothing is waited for
-            left = max(0.0, step.deadline - self._clock.now())
-        try:
-            async with asyncio.timeout(left):
-                granted = await ledger.reserve(
-                    self._place,
-                    step.charges,
-                    step.tokens,
-                    step.keep,
-                    self._plan.pace,
-                    step.waits_until,
-                )
-        except TimeoutError:  # the store takes longer than the caller has
-            now = self._clock.now()
-            return s.Refused(now, now, step.charges[0].scope)
+        ledger = self._runtime.ledger
+        reserving = ledger.reserve(
+            self._place, step.charges, step.tokens, step.keep, self._plan.pace, step.waits_until
+        )
+        if step.deadline is None or not ledger.store_usable:  # nothing is waited for
+            granted = await reserving
+        else:
+            try:
+                async with asyncio.timeout(max(0.0, step.deadline - self._clock.now())):
+                    granted = await reserving
+            except TimeoutError:  # the store takes longer than the caller has
+                now = self._clock.now()
+                return s.Refused(now, now, step.charges[0].scope)
         if isinstance(granted, Grant):
             self._grant = granted
             return s.Granted(self._clock.now())

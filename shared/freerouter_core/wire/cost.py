@@ -44,7 +44,7 @@ def told_usage(body: JsonMapping, choice: JsonMapping, before: Json | None = Non
         said = choice.get("usage")
     usage = dict(said) if isinstance(said, (dict, Mapping)) else before
     spent = max(told_cost(before or {}) or 0.0, told_cost(body) or 0.0)
-    if spent > (told_cost(usage or {}) or 0.0):
+    if spent and spent > (told_cost(usage or {}) or 0.0):
         usage = {**(usage or {}), "cost": spent}
     return usage
 
