@@ -116,26 +116,27 @@ class _Run:
     def steps(self) -> Route:
         while True:
             self._raise_if_hopeless()
-            late = self.flights.all_overdue
-            turn = self.candidates.next(
-                self.now,
-                fresh_only=not late,
-                avoid=self.flights.model_ids,
-                beside=self.flights.scopes,
-                time_left=self.deadline.left(self.now),
-            )
-            candidate = turn.candidate
-            if candidate is not None and self._too_late(candidate):
-                candidate.out = self.ran_late = True
-                continue
-            if candidate is not None and self._may_send(candidate):
-                sent = yield from self._send(candidate)
-                if sent or not self.flights or late:
+            late, until = self.flights.all_overdue, None
+            if late or self.now >= self.flights.hedge_at:  # else nobody else is to be asked now
+                turn = self.candidates.next(
+                    self.now,
+                    fresh_only=not late,
+                    avoid=self.flights.model_ids,
+                    beside=self.flights.scopes,
+                    time_left=self.deadline.left(self.now),
+                )
+                if (candidate := turn.candidate) is not None and self._too_late(candidate):
+                    candidate.out = self.ran_late = True
                     continue
-            if not self.flights:
-                yield from self._sleep(turn)
-                continue
-            outcome = yield from self._watch(turn.until if late else None)
+                if candidate is not None and self._may_send(candidate):
+                    sent = yield from self._send(candidate)
+                    if sent or not self.flights or late:
+                        continue
+                if not self.flights:
+                    yield from self._sleep(turn)
+                    continue
+                until = turn.until if late else None
+            outcome = yield from self._watch(until)
             if outcome is not None:
                 return outcome
 
