@@ -68,17 +68,22 @@ class BulkResult:
         return 64 + len(self.text)
 
 
-_PLAIN = [f for f in fields(Answer) if f.name not in ("tool_calls", "invalid_calls")]
 _EMPTY = Answer()
+_PLAIN = {
+    f.name: getattr(_EMPTY, f.name)
+    for f in fields(Answer)
+    if f.name not in ("tool_calls", "invalid_calls")
+}
+"""What is kept as it is, and what each field is if it is not set."""
 
 
 def pack_answer(answer: Answer) -> Json:
     """An answer as plain data, without what is not set."""
     data: Json = {}
-    for item in _PLAIN:
-        value = getattr(answer, item.name)
-        if value != getattr(_EMPTY, item.name):
-            data[item.name] = value
+    for name, unset in _PLAIN.items():
+        value = getattr(answer, name)
+        if value != unset:
+            data[name] = value
     if answer.tool_calls:
         data["tool_calls"] = [[c.id, c.name, c.arguments] for c in answer.tool_calls]
     if answer.invalid_calls:

@@ -173,9 +173,9 @@ class RowRun:
         self._on_sent(self)
 
     def _answered(self, outcome: Outcome, now: float) -> RowEnd:
-        answer, attempts = outcome.answer, outcome.attempts
-        record = {"answer": pack_answer(answer), "metadata": outcome.metadata}
-        del record["metadata"]["attempts"]
+        answer, metadata = outcome.answer, outcome.metadata
+        attempts = metadata.pop("attempts")  # they are kept apart, for all tries
+        record = {"answer": pack_answer(answer), "metadata": metadata}
         started = now if self.sent_at is None else self.sent_at
         return RowEnd(
             finished=Finished(

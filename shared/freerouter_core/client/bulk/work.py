@@ -202,8 +202,11 @@ class Work:
             moments.append(self._paused_until)
         if self._options.until is not None and not self._stopping:
             moments.append(now + max(0.0, self._options.until - wall))
+        if not moments:
+            await self._news.wait()
+            return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, min(moments) - now) if moments else None):
+            async with asyncio.timeout(max(0.0, min(moments) - now)):
                 await self._news.wait()
 
     def _tell(self) -> None:
