@@ -99,14 +99,14 @@ class Discovery:
         """
         accounts = list(accounts)
         missing = []
-        for account in accounts:
-            source = self._source(account)
+        sources = [self._source(account) for account in accounts]
+        for account, source in zip(accounts, sources, strict=True):
             now = self._clock.now()
             stale = source.models is None or now - source.fetched >= refresh
             if not stale:
                 self.stats["avoided"] += 1
                 continue
-            none_known = all(self._source(other).models is None for other in accounts)
+            none_known = all(other.models is None for other in sources)
             allowed = now >= source.not_before or (none_known and required)
             if source.task is None and allowed:
                 self._start_fetch(account, source, transport_of(account))

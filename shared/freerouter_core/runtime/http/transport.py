@@ -92,6 +92,9 @@ class _HttpxResponse:
         if self._response.is_stream_consumed:  # a transport of the user's has read and decoded it
             self.headers.pop("content-encoding", None)
             return self._response.aiter_bytes()
+        stream = self._response.stream
+        if isinstance(stream, httpx.AsyncByteStream):
+            return aiter(stream)
         return self._response.aiter_raw()
 
     async def close(self) -> None:
