@@ -114,10 +114,9 @@ class Window:
 
     def _drop_future(self, after: float) -> None:
         count = bisect_right(self.times, after)
-        if count < len(self.times):
-            self.used = max(0.0, self.used - sum(self.amounts[count:]))
-            self.background = max(0.0, self.background - self._background_in(count, None))
-            del self.grants[count:], self.times[count:], self.amounts[count:]
+        self.used = max(0.0, self.used - sum(self.amounts[count:]))
+        self.background = max(0.0, self.background - self._background_in(count, None))
+        del self.grants[count:], self.times[count:], self.amounts[count:]
 
     def renew(self, grant: Grant, now: float) -> None:
         """A lease's request is still under way."""
