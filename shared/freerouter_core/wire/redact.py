@@ -30,6 +30,8 @@ _MAX_DEPTH = 20
 """Levels of a JSON value that are cleaned. What is deeper is left out."""
 _LONG = 200_000
 """Characters of a text, such as a picture, in which only the secrets themselves are looked for."""
+_TEXTLESS = frozenset({int, float, bool, type(None)})
+"""Types of values in which no text can stand."""
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SEPARATORS = dict.fromkeys(map(ord, "\x00 \t\r\n\"'`,;:|+\\\u200b\u200c\u200d\u2060\ufeff"))
 """What may stand between the pieces of a key."""
@@ -207,16 +209,16 @@ def _texts_in(values: Sequence[object]) -> str:
     while level:
         below: list[object] = []
         for value in level:
-            if not value or isinstance(value, (int, float)):
-                continue  # most values are: said first, as it is quick to tell
             if isinstance(value, str):
                 if len(value) >= _MIN_SECRET:
                     said.append(value)
+            elif type(value) in _TEXTLESS:
+                continue  # most values are: said early, as it is quick to tell
+            elif isinstance(value, (list, tuple)) and depth <= _MAX_DEPTH:
+                below += value
             elif isinstance(value, (dict, Mapping)) and depth <= _MAX_DEPTH:
                 below += value
                 below += value.values()
-            elif isinstance(value, (list, tuple)) and depth <= _MAX_DEPTH:
-                below += value
             else:  # too deep, or no JSON
                 said.append(str(value))
         level, depth = below, depth + 1
