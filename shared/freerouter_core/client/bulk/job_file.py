@@ -368,15 +368,12 @@ def _claim(db: sqlite3.Connection, worker: Worker, wish: Wish, now: float) -> li
 def _left(db: sqlite3.Connection, wish: Wish, now: float) -> tuple[bool, float | None]:
     """(whether a task of the part has not ended, when one of them is due later on)."""
     part, parts = wish.part
-    left = db.execute(
-        f"SELECT 1 FROM tasks WHERE state < {DONE} AND task % ? = ? LIMIT 1",
-        (parts, part),
+    left, due = db.execute(
+        f"SELECT EXISTS (SELECT 1 FROM tasks WHERE state < {DONE} AND task % ?1 = ?2),"
+        f" (SELECT MIN(due) FROM tasks WHERE state = {OPEN} AND due > ?3 AND task % ?1 = ?2)",
+        (parts, part, now),
     ).fetchone()
-    due = db.execute(
-        f"SELECT MIN(due) FROM tasks WHERE state = {OPEN} AND due > ? AND task % ? = ?",
-        (now, parts, part),
-    ).fetchone()[0]
-    return left is not None, due
+    return bool(left), due
 
 
 def _release(db: sqlite3.Connection, worker: str) -> None:
