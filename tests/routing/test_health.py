@@ -96,6 +96,35 @@ def test_a_shorter_stated_wait_never_shortens_a_longer_one() -> None:
     assert record.benched_until == NOW + 700.0
 
 
+@pytest.mark.parametrize(
+    ("cause", "own"),
+    [
+        (Cause.AMBIGUOUS_429, True),
+        (Cause.MODEL_MINUTE, True),
+        (Cause.MODEL_LIMIT, True),
+        (Cause.MODEL_DAY, True),
+        (Cause.CONCURRENCY, True),
+        (Cause.UPSTREAM_429, False),
+        (Cause.DEGRADED, False),
+        (Cause.SERVER, False),
+    ],
+)
+def test_a_bench_says_whether_it_is_the_callers_own_limit(cause: Cause, own: bool) -> None:
+    """The later wait decides. A guess is no limit."""
+    record = failing(Health(), Fault(Kind.BUSY, cause, until=NOW + 30.0))
+    assert record.bench_own is own
+
+    failing(record, busy(until=NOW + 20.0))
+    assert record.bench_own is own, "the first lasts longer"
+    failing(record, busy(until=NOW + 40.0))
+    assert not record.bench_own
+
+    failing(record, Fault(Kind.BUSY, cause, until=NOW + 50.0))
+    answering(record)
+    failing(record, at=NOW + 50.0)
+    assert not record.bench_own
+
+
 def test_a_stated_wait_replaces_a_guess_even_a_longer_one() -> None:
     record = Health(benched_until=NOW + 300.0)
     failing(record, busy(until=NOW + 30.0))
@@ -144,6 +173,7 @@ def test_headers_of_an_answer_state_a_wait() -> None:
         True,
         "limit spent",
     )
+    assert record.bench_own
     record.limit_spent(NOW + 30.0)
     assert record.benched_until == NOW + 60.0
     record.limit_spent(NOW + 61.0)

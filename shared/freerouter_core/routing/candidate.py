@@ -34,6 +34,8 @@ class Candidate:
     """Attempts at its account that were under way when that was sent."""
     turned_away: int = 0
     """Tries that ended because there was no room."""
+    in_line: bool = False
+    """Whether the last try was told until when a limit of the caller's own is full."""
     plainer: int = 0
     """How often it was asked again in a plainer form."""
     _charges: tuple[Charge, ...] | None = None

@@ -191,7 +191,7 @@ class Candidates:
             if when > now:
                 if when < until:
                     until, scope = when, line
-                    in_line = line is not None or self._account_limited(candidate, when)
+                    in_line = line is not None or self._own_limit(candidate, when)
                 if when == candidate.not_before and candidate.model.free and not tired:
                     paused = min(paused, when)
                 continue
@@ -225,10 +225,16 @@ class Candidates:
             return kin, 0.0
         return kin, self.congestion.get(candidate.account.provider, FREE).seconds
 
-    def _account_limited(self, candidate: Candidate, until: float) -> bool:
-        """Whether a candidate waits for its account's own limit, which the account stated."""
+    def _own_limit(self, candidate: Candidate, until: float) -> bool:
+        """Whether what a candidate waits for is a limit of the caller's own: its account's bench,
+        the wait that was stated for the model, or the pause of who was told such a wait."""
         bench = self.book.accounts.get(candidate.account.scope)
-        return bench is not None and bench.until == until and bench.cause.effect.limit == "account"
+        if bench is not None and bench.until == until:
+            return bench.cause.effect.limit == "account"
+        record = self.book.models.get(candidate.model.identity)
+        if record is not None and record.benched_until == until:
+            return record.bench_own
+        return candidate.in_line and candidate.not_before == until
 
     def _worth_asking_at(
         self, candidate: Candidate, now: float, time_left: float | None, *, last_resort: bool

@@ -108,6 +108,7 @@ class Failures:
         self.faults.append((candidate, fault))
         turned_away = self._turned_away(candidate, fault, now, time_left)
         candidate.turned_away += turned_away
+        candidate.in_line = fault.until is not None and fault.effect.own_limit
         cost = None if seconds is None else min(seconds, attempt.soft_timeout)
         self._teach(candidate, attempt, fault, now, cost)
         if fault.kind is not Kind.GONE:

@@ -63,6 +63,8 @@ class Health(Timings):
     """When its bench ends; a past time means that it may be asked."""
     bench_stated: bool = False
     """Whether the provider named that time."""
+    bench_own: bool = False
+    """Whether it is a limit of the caller's own: to wait for it is to stand in line."""
     probing: bool = False
     """A guessed bench has ended and one request is the probe."""
     last_fault: str = ""
@@ -153,7 +155,7 @@ class Health(Timings):
         self.strikes, self.probing, self.last_fault = 0, False, ""
         self.lacks = self.lacks_at(now)
         if not self.stated_wait(now):  # another request may have been told to wait meanwhile
-            self.benched_until, self.bench_stated = 0.0, False
+            self._rest(0.0)
         self.learn(max(0.2, 1.0 / self.answers), first_token, seconds, tokens)
 
     def outlasted(self, first_token: float | None, seconds: float, tokens: int) -> None:
@@ -188,7 +190,7 @@ class Health(Timings):
     def limit_spent(self, until: float) -> None:
         """An answer's headers said that nothing is left of a limit until then."""
         if not self.bench_stated or until > self.benched_until:
-            self.benched_until, self.bench_stated = until, True
+            self._rest(until, stated=True, own=True)
             self.last_fault = "limit spent"
 
     def learn_facts(
@@ -232,9 +234,12 @@ class Health(Timings):
         """A later stated wait wins; a guess never cuts a stated wait short."""
         until = fault.rests_until(now, self.strikes)
         if until is not None and until > now + MIN_STATED_WAIT:
-            stated = self.benched_until if self.bench_stated else 0.0
-            self.benched_until, self.bench_stated = max(stated, until), True
+            if not self.bench_stated or until > self.benched_until:
+                self._rest(until, stated=True, own=fault.effect.own_limit)
         elif not self.stated_wait(now):
             seconds = rule.seconds(self.strikes, rng)
             if seconds is not None:
-                self.benched_until, self.bench_stated = now + seconds, False
+                self._rest(now + seconds)
+
+    def _rest(self, until: float, *, stated: bool = False, own: bool = False) -> None:
+        self.benched_until, self.bench_stated, self.bench_own = until, stated, own

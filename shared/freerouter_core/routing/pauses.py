@@ -14,6 +14,10 @@ from .candidate import Candidate
 from .guessed_bench import LONGEST_LOCAL
 from .policy import Policy
 
+LONGEST_IN_LINE = 60.0
+"""Seconds at most between two tries of a request that is told to wait for its own limit. It has
+minutes, and others in the same line try meanwhile."""
+
 
 class Pauses:
     """Those of one request. `max_tries`: after so many tries a model is asked seldom."""
@@ -30,6 +34,8 @@ class Pauses:
         deadline; None: there is none."""
         policy = self._policy
         longest = min(policy.backoff_max, LONGEST_LOCAL if candidate.account.local else math.inf)
+        if candidate.in_line:
+            longest = max(longest, LONGEST_IN_LINE)
         pause = min(longest, policy.backoff_base * 2.0 ** (candidate.tries - 1))
         if time_left is not None and policy.backoff_base <= time_left / 2.0 <= pause / 2.0:
             pause = time_left / 2.0

@@ -112,6 +112,12 @@ class Effect:
     way: Literal["tools", "structured"] | None = None
     """The way of asking that the model did badly. Its other ways may be good."""
 
+    @property
+    def own_limit(self) -> bool:
+        """Whether a limit of the caller's own was full, whoever's it was. An upstream that is busy
+        for everybody is none, and no server that fails."""
+        return self.limit is not None or self.crowded
+
 
 class Cause(StrEnum):
     """Which failure a fault is.

@@ -254,6 +254,7 @@ class StateSync:
             own if touched else theirs,
             benched_until=bench.benched_until,
             bench_stated=bench.bench_stated,
+            bench_own=bench.bench_own,
             lacks=lacks.lacks,
             lacks_since=lacks.lacks_since,
             gone=gone,
