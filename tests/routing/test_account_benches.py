@@ -7,7 +7,14 @@ from random import Random
 
 import pytest
 
-from freerouter_core.routing.account_benches import LATELY, LOOK_AGAIN, AccountBenches, Bench
+from freerouter_core.routing.account_benches import (
+    LATELY,
+    LOOK_AGAIN,
+    LOOK_LASTS,
+    LOOK_POLL,
+    AccountBenches,
+    Bench,
+)
 from freerouter_core.wire.fault import BRIEF, KEY_REST, LASTING, Cause, Fault, Kind
 
 from .driver import NOW
@@ -58,13 +65,13 @@ def test_each_model_of_an_account_that_seems_spent_is_looked_at_once_a_minute() 
     benches.looked("scope", "a", NOW - 9.0)
     bench = after(Fault(Kind.ACCOUNT, Cause.ACCOUNT_SPENT), benches=benches)
     assert not bench.firm
-    assert benches.next_look("scope", "a") < NOW, "it was asked before the bench"
+    assert benches.next_look("scope", "a", NOW) < NOW, "it was asked before the bench"
 
     benches.looked("scope", "a", NOW + 1.0)
     after(Fault(Kind.ACCOUNT, Cause.ACCOUNT_SPENT), at=NOW + 2.0, benches=benches)
-    assert benches.next_look("scope", "a") == NOW + 1.0 + LOOK_AGAIN
-    assert benches.next_look("scope", "b") < NOW, "another model may have been at fault"
-    assert benches.next_look("other", "a") < NOW
+    assert benches.next_look("scope", "a", NOW) == NOW + 1.0 + LOOK_AGAIN
+    assert benches.next_look("scope", "b", NOW) < NOW, "another model may have been at fault"
+    assert benches.next_look("other", "a", NOW) < NOW
 
     benches.answered("scope", "b", NOW + 3.0)
     assert not benches.looks
@@ -75,7 +82,7 @@ def test_an_account_that_is_full_for_a_moment_may_be_asked_as_a_last_resort() ->
     after(GUESSED, benches=benches)
     benches.looked("scope", "a", NOW)
 
-    assert benches.next_look("scope", "a") < NOW
+    assert benches.next_look("scope", "a", NOW) < NOW
     benches.reset()
     assert not benches.looks
 
@@ -312,3 +319,71 @@ def test_what_is_no_refusal_of_a_key_is_not_doubted() -> None:
     benches.answered("scope", "a", NOW)
 
     assert after(DEBT, benches=benches).until == NOW + LASTING.first
+
+
+# -- an account that refuses everything alike ---------------------------------------------------
+
+
+def test_a_disturbed_account_is_looked_at_after_5_10_and_20_seconds_by_one_for_all() -> None:
+    benches, at = AccountBenches(), NOW
+    benches.answered("scope", "a", NOW - 1.0)
+    for seconds in (5.0, 10.0, 20.0):
+        benches.disturbed("scope", at, at, Middle())
+        assert benches.is_disturbed("scope")
+        assert not benches.benches["scope"].firm
+        look = at + seconds
+        assert benches.next_look("scope", "a", at) == look
+        assert benches.next_look("scope", "b", look) == look, "whoever comes first"
+        benches.looked("scope", "a", look)
+        assert benches.next_look("scope", "b", look) == look + LOOK_POLL
+        late = look + LOOK_LASTS
+        assert benches.next_look("scope", "b", late) == late, "the first one hears nothing"
+        at = look + 0.1
+
+    benches.answered("scope", "a", at)
+    assert not benches.is_disturbed("scope")
+
+
+def test_what_was_under_way_when_it_was_found_is_no_look() -> None:
+    benches = AccountBenches()
+    benches.disturbed("scope", NOW, NOW, Middle())
+    benches.disturbed("scope", NOW + 1.0, NOW - 1.0, Middle())
+
+    assert benches.benches["scope"].until == NOW + 5.0
+
+
+def test_a_disturbance_shortens_no_stated_wait_and_replaces_one_that_has_ended() -> None:
+    benches = AccountBenches()
+    after(stated(60.0), benches=benches)
+    benches.disturbed("scope", NOW, NOW, Middle())
+    assert not benches.is_disturbed("scope")
+
+    benches.disturbed("scope", NOW + 61.0, NOW + 61.0, Middle())
+    assert benches.is_disturbed("scope")
+
+
+def test_a_disturbance_that_is_believed_holds_nobody() -> None:
+    benches = AccountBenches()
+    benches.believed("scope")
+    benches.disturbed("scope", NOW, NOW, Middle())
+    benches.believed("scope")
+    assert benches.get("scope") is None
+
+    after(KEY, benches=benches)
+    benches.believed("scope")
+    assert benches.get("scope") is not None
+
+
+@pytest.mark.parametrize(("status", "empty"), [(404, True), (410, True), (401, False)])
+def test_an_account_whose_models_all_seem_gone_seems_empty_while_that_is_doubted(
+    status: int, empty: bool
+) -> None:
+    benches = AccountBenches()
+    fault = Fault(Kind.GONE, Cause.GONE, status=status)
+    benches.disturbances.refused("scope", "a", fault, NOW, request=1, sent=NOW, worked=NOW)
+    assert not benches.seems_empty("scope")
+    benches.disturbed("scope", NOW, NOW, Middle())
+    assert benches.seems_empty("scope") is empty
+
+    benches.disturbances.reset()
+    assert not benches.seems_empty("scope"), "another process found it"

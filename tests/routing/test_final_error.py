@@ -324,6 +324,9 @@ def test_accounts_that_forbid_every_model_are_a_failed_authentication_too() -> N
 
     assert type(error) is AuthenticationFailed
     assert error.status_code == 403
+    lately = Case(forbidden, models=[A])
+    lately.book.account_answered(account("p0").scope, "a", NOW - 9.0)
+    assert type(lately.error(exhausted=True)) is Exhausted, "it worked a moment ago"
     other = [model("a", "p0"), model("b", "p0")]
     assert type(Case(forbidden, busy(), models=other).error(exhausted=True)) is Exhausted
 

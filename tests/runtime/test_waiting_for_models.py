@@ -13,7 +13,13 @@ import pytest
 
 from freerouter_core import errors
 from freerouter_core.catalogue.providers import Account
-from freerouter_core.runtime.discovery import FIRST_BACKOFF, JOIN_TIMEOUT, LOCAL_GRACE, RENEW_AFTER
+from freerouter_core.runtime.discovery import (
+    FIRST_BACKOFF,
+    JOIN_TIMEOUT,
+    LOCAL_GRACE,
+    RENEW_AFTER,
+    RENEW_EMPTY,
+)
 from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import SimAccount, SimModel, World
@@ -224,6 +230,30 @@ def test_a_list_is_renewed_early_if_nobody_can_be_asked() -> None:
     assert renew(RENEW_AFTER) == 3
     assert renew(1.0) == 3, "it failed, and is left alone for a while"
     assert renew(FIRST_BACKOFF) == 4
+
+
+def test_a_list_is_renewed_at_once_if_all_models_of_its_account_seem_gone() -> None:
+    lists = Lists({"one": (1.0, ["a"]), "two": (1.0, ["b"])})
+    process = Process(lists)
+    process.models(ONE, TWO)
+
+    def renew(after: float) -> int:
+        process.clock.advance(after)
+        transport = process.runtime.transport_for()
+
+        async def once() -> None:
+            process.runtime.discovery.renew(
+                [ONE, TWO], lambda account: transport, lambda scope: scope == ONE.scope
+            )
+
+        process.runtime.call(once)
+        process.passes(2.0)
+        return lists.asked["one"]
+
+    asked = renew(0.0)
+    assert renew(RENEW_EMPTY) == asked + 1
+    assert renew(0.0) == asked + 1
+    assert lists.asked["two"] == 1
 
 
 def test_a_request_that_finds_nobody_renews_the_list_for_those_that_follow() -> None:

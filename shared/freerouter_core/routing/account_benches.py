@@ -10,7 +10,8 @@ remembered until the account answers. Only a stated wait and a proof keep the ac
 asked as a last resort.
 
 A refused key is refused until it is another one. But some servers refuse a good key now and then.
-So the first refusal of a key that answered lately is doubted, and the next one is the proof.
+So the first refusal of a key that answered lately is doubted. Those that follow are a disturbance
+at first (`disturbance`): everybody is held, and one request looks for all.
 """
 
 from __future__ import annotations
@@ -20,12 +21,18 @@ from dataclasses import dataclass, field
 from random import Random
 
 from ..wire.fault import BRIEF, Cause, Fault, Rest
+from .disturbance import Disturbances, hold
 from .guessed_bench import JITTER
 from .suspicion import MINUTE, Conclusion, Suspicions
 
 LOOK_AGAIN = 60.0
 """Seconds between two requests that look whether an account that seems to be spent has quota
 again. So long has it refused that it may well do so for the rest of the day."""
+LOOK_LASTS = 5.0
+"""Seconds after which another request may look whether a disturbed account answers again, while the
+first one hears nothing."""
+LOOK_POLL = 0.5
+"""Seconds until those who wait find out what it heard."""
 LATELY = 3_600.0
 """Seconds for which an answer speaks for its account's key."""
 
@@ -65,11 +72,12 @@ class AccountBenches:
 
     benches: dict[str, Bench] = field(default_factory=dict)
     suspicions: Suspicions = field(default_factory=Suspicions)
+    disturbances: Disturbances = field(default_factory=Disturbances)
     worked: dict[str, float] = field(default_factory=dict)
     """When each account answered last, unix seconds."""
     looks: dict[tuple[str, str], float] = field(default_factory=dict)
     """When each model, by its account's scope and its name, was asked last while its account was
-    benched."""
+    benched; of a disturbed one, any model: ""."""
 
     def get(self, scope: str) -> Bench | None:
         """The account's bench, ended or not; None: it has none."""
@@ -115,6 +123,35 @@ class AccountBenches:
         """Whether the account answered within the hour."""
         return now - self.worked.get(scope, -math.inf) <= LATELY
 
+    def disturbed(self, scope: str, now: float, sent: float, rng: Random) -> None:
+        """The account refuses everything alike what was sent then: hold everybody."""
+        before, looks = self.benches.get(scope), 0
+        if before is not None and before.cause is Cause.ACCOUNT_DISTURBED:
+            if sent < before.since:
+                return  # no look: it was under way
+            looks = before.strikes
+        elif before is not None and before.firm and before.until > now:
+            return
+        seconds = hold(looks) * (1 + JITTER * (2 * rng.random() - 1))
+        self.benches[scope] = Bench(
+            now + seconds, False, Cause.ACCOUNT_DISTURBED, looks + 1, since=now
+        )
+
+    def is_disturbed(self, scope: str) -> bool:
+        """Whether the account refuses everything alike, and that is not believed yet."""
+        bench = self.benches.get(scope)
+        return bench is not None and bench.cause is Cause.ACCOUNT_DISTURBED
+
+    def seems_empty(self, scope: str) -> bool:
+        """Whether all models of the account seem to be gone, and that is not believed yet."""
+        found = self.disturbances.of(scope)
+        return self.is_disturbed(scope) and found is not None and found.status in (404, 410)
+
+    def believed(self, scope: str) -> None:
+        """It is no disturbance: hold nobody for one."""
+        if self.is_disturbed(scope):
+            del self.benches[scope]
+
     def suspected(self, scope: str) -> bool:
         """Whether anything is held against the account that an answer would disprove."""
         return scope in self.benches or scope in self.suspicions.by_scope
@@ -132,6 +169,7 @@ class AccountBenches:
         benched the account was then that model's own.
         """
         self.suspicions.answered(scope)
+        self.disturbances.answered(scope, sent)
         self.worked[scope] = max(sent, self.worked.get(scope, sent))
         bench = self.benches.get(scope)
         if bench is None or sent < bench.since or (bench.stated and bench.until > sent):
@@ -143,12 +181,18 @@ class AccountBenches:
     def looked(self, scope: str, model: str, now: float) -> None:
         """A model is asked: one request looks for all who wait for it."""
         if scope in self.benches:
-            self.looks[scope, model] = now
+            self.looks[scope, model] = self.looks[scope, ""] = now
 
-    def next_look(self, scope: str, model: str) -> float:
+    def next_look(self, scope: str, model: str, now: float) -> float:
         """When a request that has nobody else to ask may ask the model again, if its account seems
-        to be spent. Another model's refusals say nothing of that: one may have been at fault."""
+        to be spent. Another model's refusals say nothing of that: one may have been at fault. A
+        disturbed account is looked at through any of its models."""
         bench = self.benches.get(scope)
+        if bench is not None and bench.cause is Cause.ACCOUNT_DISTURBED:
+            looked = self.looks.get((scope, ""), -math.inf)
+            if now < bench.until or looked <= bench.since:
+                return bench.until
+            return min(looked + LOOK_LASTS, now + LOOK_POLL)
         if bench is None or bench.cause is not Cause.ACCOUNT_SPENT:
             return -math.inf
         return self.looks.get((scope, model), -math.inf) + LOOK_AGAIN
@@ -171,6 +215,7 @@ class AccountBenches:
         """Forget everything."""
         self.benches.clear()
         self.suspicions.by_scope.clear()
+        self.disturbances.reset()
         self.worked.clear()
         self.looks.clear()
 

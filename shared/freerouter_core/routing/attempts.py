@@ -1,13 +1,20 @@
-"""`new_attempt`: what one candidate is asked with, and how long it may be silent."""
+"""`new_attempt`: what one candidate is asked with, and how long it may be silent. `understood`:
+what its fault is, by who was asked."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from ..wire.fault import Cause, Fault, Kind
+from ..wire.redact import redact_fault
+from ..wire.remedies import remedy
+from ..wire.stated_limit import of_requests_a_minute
+from .adaptive_limits import limits_each_model
 from .candidate import Candidate
 from .plan import Plan
 from .state import RoutingState
 from .steps import Attempt
+from .suspicion import speaks_of
 from .timeouts import quiet_timeout, soft_timeout, stall_timeout
 from .ways import form_lacks
 
@@ -42,3 +49,25 @@ def new_attempt(
         lacks=lacks,
         form=plan.operation.form(known, account, prefill=resumes),
     )
+
+
+def understood(fault: Fault, attempt: Attempt) -> Fault:
+    """The fault as it is told: without keys, and with what the owner of the account can do.
+
+    A refusal of the key that speaks of the model may be of the model alone. An account without a
+    key has none that could be refused: it is at a limit for such accounts. Where each model has a
+    limit of the minute and the account has none, a full minute is the model's.
+    """
+    account = attempt.account
+    fault = redact_fault(fault, account)
+    if fault.effect.key_refused and speaks_of(attempt.model.wire_name, fault.message):
+        fault = replace(fault, kind=Kind.BUSY, cause=Cause.FORBIDDEN, teaches=True)
+    elif fault.effect.key_refused and not account.key and not account.local:
+        fault = replace(fault, cause=Cause.ANONYMOUS_LIMIT)
+    elif (
+        fault.cause is Cause.AMBIGUOUS_429
+        and limits_each_model(account)
+        and of_requests_a_minute(fault.message)
+    ):
+        fault = replace(fault, cause=Cause.MODEL_MINUTE, teaches=False)
+    return fault if fault.hint else replace(fault, hint=remedy(fault.cause, account))

@@ -244,7 +244,8 @@ class Candidates:
         held = self._held_until(candidate, now, time_left)
         if held > now:
             return held
-        look = self.book.accounts.next_look(candidate.account.scope, candidate.model.wire_name)
+        scope, name = candidate.account.scope, candidate.model.wire_name
+        look = self.book.accounts.next_look(scope, name, now)
         if look > now:
             return look
         outage = self.book.outage_of(identity)

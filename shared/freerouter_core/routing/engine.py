@@ -44,10 +44,10 @@ from ..wire.answer import Answer
 from ..wire.fault import Fault
 from . import steps as s
 from .answer_check import AnswerCheck, Checked, tokens_of
-from .attempts import new_attempt
+from .attempts import new_attempt, understood
 from .candidate import Candidate
 from .candidates import Candidates, Turn
-from .failures import Failures, understood
+from .failures import Failures
 from .final_error import deadline_exceeded, final_error, stream_broken
 from .hedge import HEDGE_RESERVE
 from .in_flight import Flights, InFlight

@@ -12,6 +12,9 @@ A fault says what changes next, not which status came (law 5). Its kind decides:
 one account may mean the account. An answer says more: whoever refused what another model then
 answered was itself at fault, or its account.
 
+**Trouble that passes.** What an account refuses that answered lately is a disturbance at first
+(`doubts`): nobody is gone or to blame for a gateway's bad minute.
+
 **The price cap** (law 9) is not verified against the live service, so it is suspected before a
 model is. If an answer blames it, or a second model in a row is GONE, one model is tried without
 it, and the result is remembered for the account.
@@ -24,14 +27,11 @@ from random import Random
 
 from ..catalogue.model import ModelIdentity
 from ..wire.fault import Cause, Fault, Kind
-from ..wire.redact import redact_fault
-from ..wire.remedies import remedy
-from ..wire.stated_limit import of_requests_a_minute
 from ..wire.terms import Terms
-from .adaptive_limits import limits_each_model
 from .candidate import Candidate
 from .candidates import Candidates
 from .crowding import LONGEST_LOOK, PATIENCE
+from .doubts import Doubts
 from .fit import ready
 from .guessed_bench import LONGEST_CROWDED, LONGEST_GUESS, LONGEST_LOCAL, BenchRule
 from .hedge import Prospect
@@ -41,7 +41,6 @@ from .pauses import Pauses
 from .plan import Plan
 from .state import RoutingState
 from .steps import Attempt
-from .suspicion import speaks_of
 from .ways import form_lacks, form_way
 
 MAX_PLAINER = 3
@@ -55,28 +54,6 @@ GONE_IN_A_ROW = 2
 """Models in a row that are GONE before the price cap is suspected."""
 
 
-def understood(fault: Fault, attempt: Attempt) -> Fault:
-    """The fault as it is told: without keys, and with what the owner of the account can do.
-
-    A refusal of the key that speaks of the model may be of the model alone. An account without a
-    key has none that could be refused: it is at a limit for such accounts. Where each model has a
-    limit of the minute and the account has none, a full minute is the model's.
-    """
-    account = attempt.account
-    fault = redact_fault(fault, account)
-    if fault.effect.key_refused and speaks_of(attempt.model.wire_name, fault.message):
-        fault = replace(fault, kind=Kind.BUSY, cause=Cause.FORBIDDEN, teaches=True)
-    elif fault.effect.key_refused and not account.key and not account.local:
-        fault = replace(fault, cause=Cause.ANONYMOUS_LIMIT)
-    elif (
-        fault.cause is Cause.AMBIGUOUS_429
-        and limits_each_model(account)
-        and of_requests_a_minute(fault.message)
-    ):
-        fault = replace(fault, cause=Cause.MODEL_MINUTE, teaches=False)
-    return fault if fault.hint else replace(fault, hint=remedy(fault.cause, account))
-
-
 class Failures:
     """One request's failures so far."""
 
@@ -86,6 +63,7 @@ class Failures:
         self._plan, self._state, self._candidates, self._rng = plan, state, candidates, rng
         self.faults: list[tuple[Candidate, Fault]] = []
         """Every failed attempt of the request, in order."""
+        self._doubts = Doubts(plan, state, candidates, self.faults, rng)
         self._gone_streak: list[Candidate] = []
         """Models in a row that are gone, and nobody said why."""
         self._holds = 0
@@ -106,6 +84,9 @@ class Failures:
         """Take in a failure that came after so many seconds. Once another was asked beside it, it
         cost no more time. `time_left`: seconds until the deadline; None: there is none."""
         self.faults.append((candidate, fault))
+        if self._doubts.take(candidate, fault, now, now - (seconds or 0.0)):
+            self._gone_streak.clear()
+            return
         turned_away = self._turned_away(candidate, fault, now, time_left)
         candidate.turned_away += turned_away
         candidate.in_line = fault.until is not None and fault.effect.own_limit
@@ -184,6 +165,8 @@ class Failures:
         candidate, attempt = flight.candidate, flight.attempt
         state, identity = self._state, candidate.model.identity
         self._disproved(candidate, flight.sent, now)
+        account, likeness = candidate.account, self._plan.likeness
+        state.health.accounts.disturbances.did(account.scope, identity[2], likeness, now)
         state.adaptive_limits.answered(candidate.account, candidate.model, candidate.place, now)
         state.health.crowds.answered(candidate.key, now)
         if spent_until is not None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from ..catalogue.durations import until_words
 from ..catalogue.model import Model
+from ..catalogue.providers import Account
 from ..errors import (
     AuthenticationFailed,
     BadRequest,
@@ -25,7 +26,9 @@ from ..errors import (
 )
 from ..wire.answer import Answer
 from ..wire.fault import Cause, Fault, Kind
+from .account_benches import LATELY
 from .candidates import Candidates
+from .disturbance import Disturbance
 from .fit import NO_LOGPROBS, TOO_LONG, quality_of
 from .health_book import HealthBook
 from .journal import Journal
@@ -60,7 +63,7 @@ def final_error(
     """
     if not candidates.all:
         return None if candidates.pending else _no_candidates(plan, candidates)
-    decided = _decided(faults, candidates, journal, exhausted=exhausted)
+    decided = _decided(plan, faults, candidates, journal, now, exhausted=exhausted)
     if decided is not None:
         return decided
     if not exhausted and _somebody_returns(candidates, now):
@@ -152,7 +155,13 @@ def _nearest(plan: Plan, book: HealthBook) -> str | None:
 
 
 def _decided(
-    faults: Faults, candidates: Candidates, journal: Journal, *, exhausted: bool
+    plan: Plan,
+    faults: Faults,
+    candidates: Candidates,
+    journal: Journal,
+    now: float,
+    *,
+    exhausted: bool,
 ) -> FreeRouterError | None:
     """The error of a request that is itself at fault; None: that is not proved."""
     if not faults:
@@ -172,7 +181,7 @@ def _decided(
         alone = len({candidate.model.identity for candidate, _ in faults}) == 1
         return kind(
             fault.message if alone and fault.message else tell(faults),
-            hint=fault.hint or (None if contents else REFUSED_HINT),
+            hint=fault.hint or (None if contents else _refused_hint(plan, faults, candidates, now)),
             status_code=fault.status,
             model=last,
             attempts=journal.attempts,
@@ -187,6 +196,20 @@ def _decided(
             attempts=journal.attempts,
         )
     return None
+
+
+def _refused_hint(plan: Plan, faults: Faults, candidates: Candidates, now: float) -> str:
+    """What to do about a request that was refused. One account alone may be at fault, if it lately
+    answered what is made alike (law 11)."""
+    accounts = {candidate.account.scope: candidate.account for candidate, _ in faults}
+    (scope, account), *others = accounts.items()
+    answered = candidates.book.accounts.disturbances.last_answer(scope, plan.likeness)
+    if others or now - answered > LATELY:
+        return REFUSED_HINT
+    return (
+        f"{REFUSED_HINT}. {account.provider} answered others like it, the last"
+        f" {now - answered:.0f} s ago: if the request is right, ask again or add a provider"
+    )
 
 
 # -- everybody failed ---------------------------------------------------------------------------
@@ -209,6 +232,7 @@ def _exhausted(
     model = last[0].model.id if last else None
     benched = _waiting(candidates, now)
     hints = hints_of(faults, benched)
+    disturbed = _disturbed(candidates)
     if _all_keys_refused(candidates, faults, now):
         if not faults:
             hints.append("once it is mended, router.reset() asks at once")
@@ -225,7 +249,8 @@ def _exhausted(
     retry_after = max(0.0, returns - now) if returns is not None else None
     waiting = not faults
     passing = waiting or any(f.kind.passing or f.until is not None for _, f in faults)
-    limited = waiting or all(f.status == 429 or f.effect.limit == "account" for _, f in faults)
+    limited = all(f.status == 429 or f.effect.limit == "account" for _, f in faults)
+    limited = limited and not disturbed
     if retry_after:
         hints.append(f"the earliest candidate returns {until_words(now + retry_after, now)}")
     number = len(candidates.all)
@@ -235,8 +260,11 @@ def _exhausted(
         else f"all {number} candidates are waiting or have failed"
     )
     wait = "it waits" if number == 1 else "each of them waits"
+    known = [found.told(account.provider, now) for account, found in disturbed]
+    refusals = tell(faults, [] if known else benched) or ("" if known else wait)
+    statuses = [found.status for _, found in disturbed]
     return Exhausted(
-        f"{who}: {tell(faults, benched) or wait}",
+        f"{who}: {'; '.join(filter(None, [*known, refusals]))}",
         retry_after=retry_after,
         hint="; ".join(hints)
         or (
@@ -244,7 +272,7 @@ def _exhausted(
             if passing
             else "choose another model, or let any follow it"
         ),
-        status_code=last[1].status if last else 429,
+        status_code=last[1].status if last else statuses[-1] if statuses else 429,
         model=model,
         rate_limited=limited,
         should_retry=passing,
@@ -278,7 +306,10 @@ def _line_too_long(plan: Plan, candidates: Candidates, journal: Journal, now: fl
 def _all_keys_refused(candidates: Candidates, faults: Faults, now: float) -> bool:
     """Whether every account has refused its key, now or lately."""
     forbidden = {
-        candidate.account.scope for candidate, fault in faults if fault.cause is Cause.FORBIDDEN
+        candidate.account.scope
+        for candidate, fault in faults
+        if fault.cause is Cause.FORBIDDEN
+        and not candidates.book.accounts.worked_lately(candidate.account.scope, now)
     }
     others = {
         candidate.account.scope for candidate, fault in faults if fault.cause is not Cause.FORBIDDEN
@@ -292,6 +323,18 @@ def _all_keys_refused(candidates: Candidates, faults: Faults, now: float) -> boo
     }
     scopes = {candidate.account.scope for candidate in candidates.all}
     return bool(scopes) and scopes <= refused | (forbidden - others)
+
+
+def _disturbed(candidates: Candidates) -> list[tuple[Account, Disturbance]]:
+    """The accounts that refuse everything alike, or this request, although they answered lately."""
+    accounts = {candidate.account.scope: candidate.account for candidate in candidates.all}
+    book = candidates.book.accounts
+    found = (
+        (account, book.disturbances.of(scope))
+        for scope, account in accounts.items()
+        if book.is_disturbed(scope)
+    )
+    return [(account, one) for account, one in found if one is not None]
 
 
 def _waiting(candidates: Candidates, now: float) -> Waiting:

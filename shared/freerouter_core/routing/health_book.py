@@ -242,6 +242,16 @@ class HealthBook:
         self.touched.add(f"a|{scope}")
         return self.accounts.suspect(scope, model, fault, now)
 
+    def account_disturbed(self, scope: str, now: float, sent: float, rng: Random) -> None:
+        """An account refuses everything alike; see `AccountBenches.disturbed`."""
+        self.touched.add(f"a|{scope}")
+        self.accounts.disturbed(scope, now, sent, rng)
+
+    def account_believed(self, scope: str) -> None:
+        """It goes on doing so; see `AccountBenches.believed`."""
+        self.touched.add(f"a|{scope}")
+        self.accounts.believed(scope)
+
     def account_answered(self, scope: str, model: str, sent: float) -> str | None:
         """A model of an account answered; see `AccountBenches.answered`."""
         if self.accounts.suspected(scope):

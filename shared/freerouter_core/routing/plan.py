@@ -19,6 +19,7 @@ from .charges import Refusal
 from .congestion import Congestion
 from .health_book import HealthBook
 from .journal import Journal
+from .likeness import Likeness, likeness
 from .need import Need
 from .policy import Policy
 from .resume import Replaced, Seam
@@ -65,6 +66,11 @@ class Plan:
         """What the request needs of the engine and the driver."""
         request = self.request
         return ChatOperation(request) if isinstance(request, ChatRequest) else request
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """What requests have in common that differ in their texts only."""
+        return likeness(self.request, self.need)
 
     def situation(self, book: HealthBook, now: float, rng: Random, turn: int) -> Situation:
         """The situation that the request's candidates are chosen in."""

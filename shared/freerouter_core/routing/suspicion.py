@@ -216,5 +216,10 @@ def _words(cause: Cause, message: str) -> str:
     """What must be alike in two refusals: their words, without numbers and identifiers."""
     if cause in (Cause.CONNECT, Cause.CONNECT_TIMEOUT, Cause.AMBIGUOUS_429):
         return ""
+    return words_of(message)
+
+
+def words_of(message: str) -> str:
+    """A refusal's words, without numbers and identifiers: what is the same in another one."""
     words = _WORD.findall(message[: 4 * WORDS].lower())
     return " ".join(word for word in words if len(word) < 20)[:WORDS]

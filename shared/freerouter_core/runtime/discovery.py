@@ -42,6 +42,8 @@ JOIN_TIMEOUT = 0.25
 join it on its way."""
 RENEW_AFTER = 600.0
 """Seconds after which a list is renewed early if a request finds nobody to ask."""
+RENEW_EMPTY = 15.0
+"""The same, if all models of the account seem to be gone."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 30.0, 1_800.0
 """Seconds until a failed fetch is tried again: doubled each time, up to the second number."""
 
@@ -146,12 +148,19 @@ class Discovery:
             raise self._unavailable(accounts)
         return self._merge(accounts, required=True)
 
-    def renew(self, accounts: Iterable[Account], transport_of: TransportOf) -> None:
-        """A request finds nobody to ask: new models may have come. Renew older lists beside it."""
+    def renew(
+        self,
+        accounts: Iterable[Account],
+        transport_of: TransportOf,
+        empty: Callable[[str], bool] = lambda scope: False,
+    ) -> None:
+        """A request finds nobody to ask: new models may have come. Renew older lists beside it.
+        `empty`: whether all models of an account seem to be gone, by its scope."""
         now = self._clock.now()
         for account in accounts:
             source = self._source(account)
-            old = source.models is not None and now - source.fetched >= RENEW_AFTER
+            after = RENEW_EMPTY if empty(account.scope) else RENEW_AFTER
+            old = source.models is not None and now - source.fetched >= after
             if old and source.task is None and now >= source.not_before:
                 self._start_fetch(account, source, transport_of(account))
 

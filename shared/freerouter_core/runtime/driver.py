@@ -200,7 +200,8 @@ class Driver:
 
     def _renew_lists(self) -> None:
         """Nobody could be asked, or none could answer: there may be new models."""
-        self._runtime.discovery.renew(self._plan.accounts.values(), self._transport_of)
+        empty = self._runtime.state.health.accounts.seems_empty
+        self._runtime.discovery.renew(self._plan.accounts.values(), self._transport_of, empty)
 
     async def _sleep(self, step: s.Sleep) -> None:
         """Wait for the time, or for this request's turn at the scope, but not past the deadline."""

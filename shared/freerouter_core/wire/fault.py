@@ -75,6 +75,8 @@ class Effect:
     """When such a limit resets if the refusal names no time."""
     key_refused: bool = False
     """The key will be refused until it is another one."""
+    of_gateway: bool = False
+    """Whether a gateway in trouble may say so to everybody, for a while."""
     ours: bool = False
     """Whether this machine is at fault, so that nothing was sent and nobody is to blame."""
     crowded: bool = False
@@ -135,7 +137,7 @@ class Cause(StrEnum):
         return member
 
     # -- the account ------------------------------------------------------------------------------
-    KEY_REFUSED = "key-refused", Effect(key_refused=True, rest=KEY_REST)
+    KEY_REFUSED = "key-refused", Effect(key_refused=True, rest=KEY_REST, of_gateway=True)
     ACCOUNT_FORBIDDEN = "account-forbidden", Effect(key_refused=True, rest=LASTING)
     """Several models of one account were forbidden alike: the key is good for nothing."""
     LOCATION = "location", Effect(rest=LASTING)
@@ -153,6 +155,8 @@ class Cause(StrEnum):
     """So it went on for longer than any limit of minutes lasts."""
     ACCOUNT_DOWN = "account-down"
     """Several models of one account failed alike, and the refusals name none of them."""
+    ACCOUNT_DISTURBED = "account-disturbed"
+    """It refuses everything alike, although it answered lately."""
     UNREACHABLE = "unreachable"
     """Several models of one account could not be reached: nobody listens there."""
     ACCOUNT_REFUSED = "account-refused", Effect(rest=LASTING)
@@ -179,7 +183,7 @@ class Cause(StrEnum):
     CONCURRENCY = "concurrency", Effect(crowded=True, turned_away=True)
     DEGRADED = "degraded", Effect(turned_away=True)
     NOT_LOADED = "not-loaded", Effect(turned_away=True)
-    FORBIDDEN = "forbidden", Effect(suspect=True)
+    FORBIDDEN = "forbidden", Effect(suspect=True, of_gateway=True)
     SERVER = "server", Effect(suspect=True, turned_away=True)
     TIMEOUT = "timeout"
     UNKNOWN = "unknown", Effect(suspect=True)
@@ -190,7 +194,7 @@ class Cause(StrEnum):
     GENERATION_FAILED = "generation-failed"
 
     # -- the model, for good ----------------------------------------------------------------------
-    GONE = "gone", Effect(unexplained=True, suspect=True)
+    GONE = "gone", Effect(unexplained=True, suspect=True, of_gateway=True)
     NOT_A_MODEL = "not-a-model"
     NO_FREE_QUOTA = "no-free-quota"
     NOT_FREE = "not-free"
@@ -239,7 +243,10 @@ class Cause(StrEnum):
 
     # -- the request ------------------------------------------------------------------------------
     UPSTREAM_400 = "upstream-400", Effect(names_field=True, unrecognised=True)
-    BAD_REQUEST = "bad-request", Effect(names_field=True, unrecognised=True)
+    BAD_REQUEST = (
+        "bad-request",
+        Effect(names_field=True, unrecognised=True, of_gateway=True),
+    )
     BAD_VALUE = "bad-value", Effect(names_field=True, universal=True)
     """A value that the interface itself does not allow."""
     TOKEN_LIMIT = "token-limit", Effect(out_of_tokens=True)

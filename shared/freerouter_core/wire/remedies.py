@@ -8,7 +8,10 @@ from .fault import Cause
 _REMEDIES: dict[Cause, str] = {
     Cause.KEY_REFUSED: "check {key}: it is missing, mistyped, expired or revoked{signup}",
     Cause.ACCOUNT_FORBIDDEN: "check what {key} may do: {provider} forbids it every model{signup}",
-    Cause.ACCOUNT_REFUSED: "{provider} refuses what others answer: look at the account{signup}",
+    Cause.ACCOUNT_REFUSED: "{provider} refuses several models alike: look at the account and"
+    " base_url{signup}",
+    Cause.ACCOUNT_DISTURBED: "{provider} answered lately and now refuses everything alike, which"
+    " is probably its own passing trouble; if it lasts, check {key}, or add a provider",
     Cause.LOCATION: "{provider} serves no requests from this country",
     Cause.ANONYMOUS_LIMIT: "{provider} answers so many requests without a key: wait,"
     " or get one{signup}",
