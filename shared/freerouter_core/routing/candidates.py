@@ -214,6 +214,13 @@ class Candidates:
             return Turn(until=now + LIST_POLL)
         return Turn(until=until if until < math.inf else None, scope=scope, in_line=in_line)
 
+    def open_at(self, candidate: Candidate, now: float, time_left: float | None) -> float:
+        """When it may be asked once more beside a silent attempt; infinite: not in this call."""
+        when = self._ready(candidate, now)[0] if self.alive(candidate) else math.inf
+        if when > now:
+            return when
+        return self._worth_asking_at(candidate, now, time_left, last_resort=False)
+
     def _doubts(self, candidate: Candidate) -> tuple[int, float]:
         """(failures of its kin, what a request costs others once the request itself is in doubt).
 

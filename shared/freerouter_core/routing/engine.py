@@ -22,7 +22,8 @@ with an error that lists every refusal (`final_error`).
 
 **Late attempts go on.** An attempt that outlives its soft timeout (`timeouts`) is not cut. Another
 model is asked beside it, and whoever answers first wins. That costs no more requests than cutting
-it would, and it saves the answer that was about to come. A hedge is the same earlier (`hedge`).
+it would, and it saves the answer that was about to come. With nobody else to ask, the same model is
+asked once more (`beside`). A hedge is the same earlier (`hedge`).
 
 **The first visible text decides.** Before it, failover is invisible to the caller; reasoning may be
 shown and commits nobody. With it, a streamed request commits to the attempt and cancels the others.
@@ -45,12 +46,13 @@ from ..wire.fault import Fault
 from . import steps as s
 from .answer_check import AnswerCheck, Checked, tokens_of
 from .attempts import new_attempt, understood
+from .beside import turn_beside
 from .candidate import Candidate
 from .candidates import Candidates, Turn
 from .failures import Failures
 from .final_error import deadline_exceeded, final_error, stream_broken
 from .hedge import HEDGE_RESERVE
-from .in_flight import Flights, InFlight
+from .in_flight import MAX_IN_FLIGHT, Flights, InFlight
 from .journal import Journal
 from .plan import Outcome, Plan
 from .room import Begun, begin
@@ -59,8 +61,6 @@ from .state import RoutingState
 from .timeouts import too_late
 from .waits import wait_of
 
-MAX_IN_FLIGHT = 3
-"""Attempts of one request in flight at most."""
 RERANK_AFTER = 1.0
 """Seconds of waiting after which the order is a new one: others have learnt in the meantime."""
 
@@ -118,13 +118,8 @@ class _Run:
             self._raise_if_hopeless()
             late, until = self.flights.all_overdue, None
             if late or self.now >= self.flights.hedge_at:  # else nobody else is to be asked now
-                turn = self.candidates.next(
-                    self.now,
-                    fresh_only=not late,
-                    avoid=self.flights.model_ids,
-                    beside=self.flights.scopes,
-                    time_left=self.deadline.left(self.now),
-                )
+                left = self.deadline.left(self.now)
+                turn = turn_beside(self.plan, self.candidates, self.flights, self.now, left)
                 if (candidate := turn.candidate) is not None and self._too_late(candidate):
                     candidate.out = self.ran_late = True
                     continue

@@ -167,7 +167,7 @@ class Failures:
         self._disproved(candidate, flight.sent, now)
         account, likeness = candidate.account, self._plan.likeness
         state.health.accounts.disturbances.did(account.scope, identity[2], likeness, now)
-        state.adaptive_limits.answered(candidate.account, candidate.model, candidate.place, now)
+        state.adaptive_limits.answered(account, candidate.model, flight.place, now)
         state.health.crowds.answered(candidate.key, now)
         if spent_until is not None:
             state.health.limit_spent(identity, spent_until)

@@ -53,6 +53,8 @@ class HealthBook:
     """Models that turn requests away without a word."""
     in_flight: dict[ModelIdentity, int] = field(default_factory=dict)
     """Attempts of this process under way, by model."""
+    repeats: dict[ModelIdentity, int] = field(default_factory=dict)
+    """Of them, those beside a silent attempt of the same request."""
     latest: dict[ModelIdentity, None] = field(default_factory=dict)
     """The models that answered last, the latest at the end."""
     touched: set[str] = field(default_factory=set)
@@ -92,11 +94,17 @@ class HealthBook:
         if record.strikes and not record.bench_stated and record.benched_until <= now:
             record.probing = True
 
-    def ended(self, identity: ModelIdentity) -> None:
-        """An attempt is no longer under way, however it ended."""
-        self.in_flight[identity] -= 1
-        if not self.in_flight[identity]:
-            del self.in_flight[identity]
+    def repeated(self, identity: ModelIdentity) -> None:
+        """The attempt that is on its way is one beside a silent one of the same request."""
+        self.repeats[identity] = self.repeats.get(identity, 0) + 1
+
+    def ended(self, identity: ModelIdentity, *, repeats: bool = False) -> None:
+        """An attempt is no longer under way, however it ended. `repeats`: whether it was one beside
+        a silent one of the same request."""
+        for counts in (self.in_flight, self.repeats) if repeats else (self.in_flight,):
+            counts[identity] -= 1
+            if not counts[identity]:
+                del counts[identity]
 
     def called_off(self, identity: ModelIdentity) -> None:
         """An attempt was cancelled before it said anything about the model: the probe is free."""

@@ -18,6 +18,8 @@ from .steps import Attempt
 from .timeouts import soft_timeout
 from .ways import form_way
 
+MAX_IN_FLIGHT = 3
+"""Attempts of one request in flight at most."""
 REVIEW_INTERVAL = 2.5
 """Seconds between two reviews of what is expected of a model that has not answered yet."""
 
@@ -39,6 +41,13 @@ class InFlight:
     """Whether its soft timeout has passed: another model may be asked, too."""
     thinks: bool = False
     """Whether it has shown reasoning, or would."""
+    place: int = 0
+    ahead: int = 0
+    """The candidate's, when this was sent."""
+    repeats: bool = False
+    """Whether its model was asked already, and was silent for too long."""
+    repeated: bool = False
+    """Whether its model was asked once more, because this was silent for too long."""
 
     def review(self, plan: Plan, book: HealthBook, now: float, deadline: float | None) -> None:
         """Find out whether it is overdue by what is known now.
@@ -155,6 +164,11 @@ class Flights:
         review_in = min(attempt.soft_timeout, REVIEW_INTERVAL if reviewed else math.inf)
         candidate.tries += 1
         candidate.sent_at = now
+        silent = [flight for flight in self._flights if flight.candidate is candidate]
+        for flight in silent:
+            flight.repeated = True
+        if silent:
+            state.health.repeated(model.identity)
         state.health.sent(model.identity, now)
         state.health.accounts.looked(candidate.account.scope, model.wire_name, now)
         candidate.place = state.adaptive_limits.sent(candidate.account, model, now)
@@ -169,6 +183,9 @@ class Flights:
                 sent=now,
                 review_at=now + review_in,
                 hedge_at=now,
+                place=candidate.place,
+                ahead=candidate.ahead,
+                repeats=bool(silent),
             )
         )
 
@@ -204,8 +221,10 @@ class Flights:
 
     def _ended(self, flight: InFlight) -> None:
         health, candidate = self._state.health, flight.candidate
-        health.ended(candidate.model.identity)
-        health.crowds.ended(candidate.key, candidate.place)
+        candidate.place, candidate.ahead = flight.place, flight.ahead
+        candidate.sent_at = flight.sent
+        health.ended(candidate.model.identity, repeats=flight.repeats)
+        health.crowds.ended(candidate.key, flight.place)
         self._state.adaptive_limits.ended(flight.candidate.account)
         if self._background:
             self._state.slow_start.ended(flight.candidate.account.scope)

@@ -1,0 +1,72 @@
+"""Whom to ask beside attempts that are late: another model, or the same one once more.
+
+Another model comes first. If nobody else can be asked soon, a request that is silent for too long
+is sent once more to its own model: of a model that loses one request in ten, the next one is
+answered in its usual time. The first to answer wins.
+
+It is not sent again if the model seems to be down or has turned it away. Where the model has
+answered others meanwhile, this request alone was lost. Else all who wait for it may be silent for
+the same reason, so one request asks again for all. A paid model is not asked again, because it may
+charge twice, and neither is one on this machine, which would only have more to do.
+"""
+
+from __future__ import annotations
+
+import math
+
+from .candidates import Candidates, Turn
+from .health_book import HealthBook
+from .in_flight import MAX_IN_FLIGHT, Flights, InFlight
+from .plan import Plan
+from .timeouts import expected_seconds
+
+SOON = 5.0
+"""Seconds for which another candidate's turn is waited for instead."""
+PATIENCE = 1.5
+"""How long a request is silent before it is sent to the same model once more, as a multiple of the
+usual time. A model whose answers take 20 to 40 seconds got 96 requests for 60 answers while only
+the soft timeout decided, and gets 61."""
+
+
+def turn_beside(
+    plan: Plan, candidates: Candidates, flights: Flights, now: float, time_left: float | None
+) -> Turn:
+    """Whose turn it is beside the attempts under way, if there are any. `time_left`: seconds until
+    the caller's deadline; None: there is none."""
+    late = flights.all_overdue
+    turn = candidates.next(
+        now,
+        fresh_only=not late,
+        avoid=flights.model_ids,
+        beside=flights.scopes,
+        time_left=time_left,
+    )
+    if turn.candidate is not None or not late or not 0 < len(flights) < MAX_IN_FLIGHT:
+        return turn
+    until = math.inf if turn.until is None else turn.until
+    if until <= now + SOON:
+        return turn
+    for flight in flights:
+        if not _seems_lost(flight, candidates.book, now):
+            continue
+        usual = expected_seconds(plan, candidates.book, flight.candidate.model)
+        when = candidates.open_at(flight.candidate, now, time_left)
+        when = max(when, flight.sent + PATIENCE * usual)
+        if when <= now:
+            return Turn(flight.candidate)
+        until = min(until, when)
+    return Turn(until=until if until < math.inf else None)
+
+
+def _seems_lost(flight: InFlight, book: HealthBook, now: float) -> bool:
+    """Whether a late request may be answered if it is sent once more."""
+    candidate = flight.candidate
+    identity, record = candidate.model.identity, book.of(candidate.model.identity)
+    bench = book.accounts.get(candidate.account.scope)
+    refused = candidate.turned_away or record.strikes or (bench is not None and bench.until > now)
+    if flight.repeats or flight.repeated or refused:
+        return False
+    if candidate.account.local or not candidate.model.free:
+        return False
+    answered_since = record.answers > 0 and record.availability.seen_at >= flight.sent
+    return answered_since or identity not in book.repeats

@@ -1,0 +1,195 @@
+"""Whom to ask beside late attempts: with nobody else, the same model once more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+
+from freerouter_core import Limit
+from freerouter_core.routing import steps as s
+from freerouter_core.routing.in_flight import MAX_IN_FLIGHT
+from freerouter_core.routing.state import RoutingState
+from freerouter_core.simulator import SimModel, World
+from freerouter_core.wire.fault import Cause, Fault, Kind
+
+from .driver import HANGS, NOW, Fates, Play, account, answers, busy, fails, model, plan, play, token
+
+A, B, C = model("a"), model("b", "two"), model("c", "three")
+LATE = answers(40.0)
+"""An answer that comes long after its attempt is late."""
+
+
+def knows(times: float = 1.0, at: float = NOW - 60.0) -> RoutingState:
+    """Model A always answered in so many seconds."""
+    state = RoutingState()
+    for _ in range(30):
+        state.health.answered(A.identity, at, first_token=times, seconds=times, tokens=45)
+    return state
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_lost_request_is_sent_once_more_and_the_first_to_answer_wins(stream: bool) -> None:
+    played = play(plan(A, stream=stream), {"a": [HANGS, answers(1.0)]}, state=knows())
+
+    assert played.asked == ["a", "a"]
+    assert played.seconds < 7.0
+    assert [(c.attempt.number, c.why) for c in played.all(s.Cancel)] == [(1, "another answered")]
+    assert played.outcome is not None
+    assert played.outcome.attempt.number == 2
+    assert [tried.fault for tried in played.journal.tries] == ["slow", None]
+
+
+def test_the_silent_one_may_still_win() -> None:
+    played = play(plan(A), {"a": [answers(6.0), HANGS]}, state=knows())
+
+    assert played.asked == ["a", "a"]
+    assert played.outcome is not None
+    assert played.outcome.attempt.number == 1
+
+
+def test_it_is_sent_again_once_at_most_while_the_first_is_silent() -> None:
+    fates = {"a": [LATE, fails(after=1.0), answers()]}
+    played = play(plan(A), fates, state=knows())
+
+    assert played.asked == ["a", "a"]
+    assert played.seconds == 40.0
+    others_are_answered = knows(at=NOW + 9.0)
+    assert play(plan(A), {"a": [LATE, HANGS]}, state=others_are_answered).asked == ["a", "a"]
+
+
+def test_it_is_sent_again_after_half_as_long_again_as_usual() -> None:
+    """A model that is simply slow has answered by then."""
+    played = play(plan(A), {"a": answers(26.0)}, state=knows(20.0))
+    assert played.asked == ["a"]
+
+    played = play(plan(A), {"a": answers(40.0)}, state=knows(20.0))
+    assert len(played.asked) == 2
+    assert 29.0 < played.asked_at[1][0] < 33.0
+
+
+def test_whoever_else_can_be_asked_comes_first() -> None:
+    played = play(plan(A, B), {"a": LATE, "b": LATE}, state=knows())
+
+    assert played.asked[:2] == ["a", "b"]
+    assert len(played.asked) == MAX_IN_FLIGHT
+    three = play(plan(A, B, C), {"a": LATE, "b": LATE, "c": LATE}, state=knows())
+    assert three.asked == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("returns", "asked"), [(6.0, ["a", "b"]), (30.0, ["a", "a"])])
+def test_who_returns_soon_is_waited_for(returns: float, asked: list[str]) -> None:
+    state = knows()
+    state.health.limit_spent(B.identity, NOW + returns)
+    fates: Fates = {"a": [LATE, answers(1.0)], "b": answers(1.0)}
+
+    assert play(plan(A, B), fates, state=state).asked == asked
+
+
+def refused() -> RoutingState:
+    state = knows()
+    state.health.account_refused(
+        account().scope, Fault(Kind.ACCOUNT, Cause.ACCOUNT_GUESSED), NOW, Random(0)
+    )
+    return state
+
+
+def test_it_waits_for_room() -> None:
+    limited = account(limits=(Limit(requests=1),))
+    request = plan(A, accounts=[limited])
+    played = Play(request, {"a": [LATE, answers(1.0)]}, state=knows())
+    played.full = _Later(limited.scope, 12.0)
+    played.run()
+
+    assert [round(at) for at, _ in played.asked_at] == [0, 12]
+
+
+class _Later(dict[str, float]):
+    """A limit that has room for the first, and for another so many seconds later."""
+
+    def __init__(self, scope: str, seconds: float) -> None:
+        super().__init__()
+        self._scope, self._until, self._taken = scope, NOW + seconds, False
+
+    def get(self, scope: str, default: Any = None) -> Any:
+        taken, self._taken = self._taken, True
+        return self._until if taken and scope == self._scope else default
+
+
+@pytest.mark.parametrize(
+    ("changes", "account_changes", "policy"),
+    [
+        ({"free": False, "prompt_price": 1e-6}, {}, {"allow_paid": True}),
+        ({}, {"local": True}, {}),
+        ({}, {}, {"max_retries": 0}),
+        ({}, {}, {"retry_attempts": 1}),
+    ],
+    ids=["paid", "local", "no-retries", "one-try"],
+)
+def test_who_is_never_asked_beside_itself(
+    changes: dict[str, Any], account_changes: dict[str, Any], policy: dict[str, Any]
+) -> None:
+    asked = replace(A, **changes)
+    request = plan(asked, accounts=[account(**account_changes)], **policy)
+
+    assert play(request, {"a": LATE}, state=knows()).asked == ["a"]
+
+
+def test_a_model_that_seems_down_is_not_asked_beside_itself() -> None:
+    state = knows()
+    state.health.failed(A.identity, busy(), NOW - 1.0, Random(0))
+
+    assert play(plan(A), {"a": LATE}, state=state).asked == ["a"]
+
+
+def test_neither_is_one_whose_account_rests_nor_one_that_turned_the_request_away() -> None:
+    assert play(plan(A), {"a": LATE}, state=refused()).asked == ["a"]
+
+    full, state = Fault(Kind.BUSY, Cause.MODEL_LIMIT, status=429, teaches=False), knows()
+
+    def others(now: float) -> None:
+        """Others are answered while this one waits."""
+        state.health.answered(A.identity, now, first_token=1.0, seconds=1.0, tokens=45)
+
+    played = play(plan(A), {"a": [fails(full, 0.1), LATE]}, state=state, meanwhile=others)
+    assert played.asked == ["a", "a"]
+
+
+def test_nor_one_whose_text_is_shown() -> None:
+    fate = answers(40.0, "Hello.", token(0.5))
+
+    assert play(plan(A, stream=True), {"a": fate}, state=knows()).asked == ["a"]
+
+
+@pytest.mark.parametrize(("answered", "asked"), [(-60.0, ["a"]), (1.0, ["a", "a"])])
+def test_one_asks_again_for_all_unless_others_are_answered(
+    answered: float, asked: list[str]
+) -> None:
+    """`answered`: when the model last answered somebody, seconds after the request was sent."""
+    state = knows(at=NOW + answered)
+    state.health.repeated(A.identity)
+
+    assert play(plan(A), {"a": [LATE, answers(1.0)]}, state=state).asked == asked
+
+
+@pytest.mark.parametrize("fates", [[HANGS, answers(1.0)], [answers(6.0), HANGS]])
+def test_nothing_is_left_under_way(fates: list[Any]) -> None:
+    state = knows()
+    play(plan(A), {"a": fates}, state=state)
+
+    assert state.health.in_flight == state.health.repeats == {}
+    assert not any(crowd.under_way for crowd in state.health.crowds.by_key.values())
+
+
+def test_calls_at_once_of_which_some_are_lost_are_all_answered() -> None:
+    """Three of sixty waited for the whole timeout, and for nothing."""
+    script = [None, None, "hang", None, None, None, "hang", None] + [None] * 20
+    with World([SimModel("a/m:free", script=script, jitter=0.0)]) as world:
+        router = world.router()
+        for _ in range(20):
+            router.chat("x")
+
+        assert len(world.requests) == 22
+        assert world.elapsed < 60.0
