@@ -240,7 +240,7 @@ def test_not_found_in_answer_to_tools_is_no_vanished_model() -> None:
 
     assert sorted(played.asked) == ["a", "a2"]
     assert type(error) is Exhausted
-    assert error.hint == "one answers requests without tools"
+    assert error.hint == "ask one without tools, or add a provider"
     for record in (state.health.models[m.identity] for m in (A, A2)):
         assert record.gone is None
         assert record.ways["tools"].bad == 1.0

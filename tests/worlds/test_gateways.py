@@ -239,7 +239,7 @@ def test_a_gateway_without_tools_answers_plain_requests_all_the_same() -> None:
     assert len(life.answered) >= len(life.errors) > 5
     for _, error in life.errors:
         assert isinstance(error, errors.Exhausted)
-        assert error.hint == "p0 answers requests without tools"
+        assert error.hint == "ask p0 without tools, or add a provider"
 
 
 def test_a_bad_request_holds_nobody_but_itself() -> None:

@@ -185,7 +185,7 @@ class Doubts:
             book.failed_way(candidate.model.identity, way, now)
         candidate.out = True
         self._candidates.kinship.refused(candidate.model, candidate.account)
-        hint = f"{candidate.account.provider} answers requests without {' and '.join(ways)}"
+        hint = f"ask {candidate.account.provider} without {' and '.join(ways)}, or add a provider"
         self._faults[-1] = (candidate, replace(fault, hint=hint))
 
     # -- waiting ----------------------------------------------------------------------------------
