@@ -121,11 +121,11 @@ def test_memory_is_bounded() -> None:
     assert len(found.models) == MAX_MODELS
 
     for n in range(MAX_LIKENESSES):
-        book.did("scope", "a", (n,), NOW + n)
+        book.did("scope", "a", n, NOW + n)
     assert len(book.answers) == MAX_LIKENESSES
-    assert book.last_answer("scope", (0,)) < 0.0
-    assert book.last_answer("scope", (MAX_LIKENESSES - 1,)) == NOW + MAX_LIKENESSES - 1
-    assert book.last_answer("scope", (MAX_LIKENESSES - 1,), "b") < 0.0
+    assert book.last_answer("scope", 0) < 0.0
+    assert book.last_answer("scope", MAX_LIKENESSES - 1) == NOW + MAX_LIKENESSES - 1
+    assert book.last_answer("scope", MAX_LIKENESSES - 1, "b") < 0.0
 
     book.reset()
     assert not book.answers

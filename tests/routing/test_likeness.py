@@ -17,7 +17,7 @@ SPACE = Space(family="tiny", dimension=2)
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 
 
-def of(request: ChatRequest) -> object:
+def of(request: ChatRequest) -> int:
     return likeness(request, need_of(request))
 
 
@@ -32,7 +32,8 @@ def chat(text: str = "Hello", **fields: Any) -> ChatRequest:
         (chat(parameters={"seed": 1}), chat(parameters={"seed": 2})),
         (chat(parameters={"max_tokens": 100}), chat(parameters={"max_tokens": 120})),
         (chat(parameters={"user": "a"}), chat(parameters={"user": "b"})),
-        (chat(parameters={"top_p": None}), chat()),
+        (chat(parameters={"top_p": None, "stop": "a"}), chat(parameters={"stop": "b"})),
+        (chat(parameters={"temperature": 0.5}), chat("Hi", parameters={"temperature": 0.5})),
     ],
 )
 def test_texts_and_seeds_make_no_difference(one: ChatRequest, other: ChatRequest) -> None:
@@ -48,6 +49,7 @@ def test_texts_and_seeds_make_no_difference(one: ChatRequest, other: ChatRequest
         chat(parameters={"max_tokens": 100_000}),
         chat(extra_body={"odd": "field"}),
         chat(reasoning=True),
+        chat(reasoning=False),
         chat("word " * 4 * SMALL),
     ],
 )

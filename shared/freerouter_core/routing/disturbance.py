@@ -27,7 +27,6 @@ to blame, and its error says that the account answered others.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from ..wire.fault import Fault
@@ -100,7 +99,7 @@ class Disturbances:
 
     by_scope: dict[str, dict[str, Disturbance]] = field(default_factory=dict)
     """By account and by words."""
-    answers: dict[tuple[str, str, Hashable], float] = field(default_factory=dict)
+    answers: dict[tuple[str, str, int], float] = field(default_factory=dict)
     """When requests of a likeness were answered last, by account and model; of any model: ""."""
     requests: int = 0
     """Requests so far, to tell them apart."""
@@ -135,7 +134,7 @@ class Disturbances:
         if left:
             self.by_scope[scope] = left
 
-    def did(self, scope: str, model: str, likeness: Hashable, now: float) -> None:
+    def did(self, scope: str, model: str, likeness: int, now: float) -> None:
         """A model of the account answered a request of a likeness."""
         for key in ((scope, model, likeness), (scope, "", likeness)):
             self.answers.pop(key, None)
@@ -143,7 +142,7 @@ class Disturbances:
         while len(self.answers) > MAX_LIKENESSES:
             del self.answers[next(iter(self.answers))]
 
-    def last_answer(self, scope: str, likeness: Hashable, model: str = "") -> float:
+    def last_answer(self, scope: str, likeness: int, model: str = "") -> float:
         """When a request of that likeness was answered last there."""
         return self.answers.get((scope, model, likeness), -math.inf)
 

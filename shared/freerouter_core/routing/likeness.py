@@ -13,8 +13,6 @@ from ..wire.operation import Operation
 from ..wire.request import ChatRequest
 from .need import Need
 
-Likeness = tuple[Hashable, ...]
-
 SMALL = 4_096
 """Tokens of a prompt up to which its size makes no difference."""
 _ANY_VALUE = frozenset({"seed", "n"})
@@ -22,26 +20,32 @@ _ANY_VALUE = frozenset({"seed", "n"})
 _SIZES = frozenset({"max_tokens", "max_completion_tokens"})
 
 
-def likeness(request: ChatRequest | Operation, need: Need) -> Likeness:
-    """The same for requests that are made alike."""
+def likeness(request: ChatRequest | Operation, need: Need) -> int:
+    """A number that is the same for requests that are made alike, in this process."""
     common = (need.kind, need.ways, (need.prompt_tokens // SMALL).bit_length())
     if not isinstance(request, ChatRequest):
-        return common
-    return (
-        *common,
-        frozenset(str(message.get("role")) for message in request.messages),
-        request.offered,
-        str(request.tool_choice),
-        str(request.reasoning),
-        _settings(request.parameters),
-        _settings(request.extra_body),
+        return hash(common)
+    roles = frozenset([str(message.get("role")) for message in request.messages])
+    plain = request.reasoning is None and request.tool_choice is None
+    if plain and not (request.tools or request.parameters or request.extra_body):
+        return hash((common, roles))
+    return hash(
+        (
+            common,
+            roles,
+            request.offered,
+            str(request.tool_choice),
+            str(request.reasoning),
+            _settings(request.parameters),
+            _settings(request.extra_body),
+        )
     )
 
 
 def _settings(fields: Mapping[str, object]) -> Hashable:
     """Names, and the values of numbers. Texts among them are the caller's own."""
     return frozenset(
-        (name, _value(name, value)) for name, value in fields.items() if value is not None
+        [(name, _value(name, value)) for name, value in fields.items() if value is not None]
     )
 
 

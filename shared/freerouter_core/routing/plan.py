@@ -19,7 +19,7 @@ from .charges import Refusal
 from .congestion import Congestion
 from .health_book import HealthBook
 from .journal import Journal
-from .likeness import Likeness, likeness
+from .likeness import likeness
 from .need import Need
 from .policy import Policy
 from .resume import Replaced, Seam
@@ -68,7 +68,7 @@ class Plan:
         return ChatOperation(request) if isinstance(request, ChatRequest) else request
 
     @cached_property
-    def likeness(self) -> Likeness:
+    def likeness(self) -> int:
         """What requests have in common that differ in their texts only."""
         return likeness(self.request, self.need)
 
