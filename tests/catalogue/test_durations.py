@@ -50,6 +50,9 @@ def test_no_unit_is_full(seconds: float) -> None:
     ("until", "words"),
     [
         (MIDNIGHT - 56_900.0, "in 7 s"),
+        (MIDNIGHT - 56_906.0, "in 1 s"),
+        (MIDNIGHT - 56_906.3, "in less than 1 s"),
+        (MIDNIGHT - 56_909.0, "in less than 1 s"),
         (MIDNIGHT, "at 00:00 UTC, in 15 h 48 min"),
         (MIDNIGHT - 0.2, "at 00:00 UTC, in 15 h 48 min"),
         (MIDNIGHT + 86_400.0, "on 2 December at 00:00 UTC, in 1 d 16 h"),

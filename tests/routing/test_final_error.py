@@ -67,11 +67,13 @@ class Case:
             candidate.out = True
         return self
 
-    def error(self, *, exhausted: bool = False, **more: Any) -> FreeRouterError | None:
+    def error(
+        self, *, exhausted: bool = False, started: float = NOW, **more: Any
+    ) -> FreeRouterError | None:
         return final_error(
             self.plan,
             self.candidates,
-            Journal(started=NOW),
+            Journal(started=started),
             self.faults,
             now=NOW,
             exhausted=exhausted,
@@ -241,6 +243,46 @@ def test_a_request_that_only_waits_was_rate_limited() -> None:
     assert (error.retry_after, error.model) == (30.0, None)
     assert error.message == "the only candidate is waiting or has failed: it waits"
     assert error.hint == "the earliest candidate returns in 30 s"
+
+
+def test_a_model_that_was_told_to_wait_is_named_with_its_reason() -> None:
+    case = Case(models=[A])
+    limited = Fault(Kind.BUSY, Cause.MODEL_MINUTE, until=NOW + 50.0)
+    case.book.failed(A.identity, limited, NOW, Random(0))
+
+    assert exhausted(case).message == (
+        "the only candidate is waiting or has failed: a waits: model-minute"
+    )
+
+
+@pytest.mark.parametrize(
+    ("bound", "waited", "ends", "words"),
+    [
+        ({"timeout": 10.0}, 0.0, 30.0, "in 30 s, which is later than timeout=10 s allows"),
+        ({"timeout": 10.0}, 0.0, 10.0, "in 10 s, which is later than timeout=10 s allows"),
+        ({"timeout": 10.0}, 9.4, 2.0, "in 2 s, and 9 s of timeout=10 s are over"),
+        ({"timeout": 10.0}, 9.9, 0.3, "in less than 1 s, and 10 s of timeout=10 s are over"),
+        ({"timeout": 10.0}, 10.2, 0.3, "in less than 1 s, and 10 s of timeout=10 s are over"),
+        (
+            {"max_wait": 600.0},
+            1.0,
+            700.0,
+            "in 11 min 40 s, which is later than max_wait=600 s allows",
+        ),
+        ({"max_wait": 600.0}, 599.0, 2.0, "in 2 s, and 599 s of max_wait=600 s are over"),
+        ({}, 9.0, 2.0, "in 2 s"),
+    ],
+)
+def test_a_bound_of_a_wait_is_told_as_it_is_counted(
+    bound: dict[str, float], waited: float, ends: float, words: str
+) -> None:
+    """From the beginning, and not from now: "in 2 s, later than 600 s allows" says nothing."""
+    case = Case(models=[A], timeout=None)
+    deadline = NOW - waited + bound["timeout"] if "timeout" in bound else None
+    case.plan = replace(case.plan, deadline=deadline, max_wait=bound.get("max_wait"))
+    case.candidates.waits["p0"] = s.Wait("x", NOW + ends)
+
+    assert exhausted(case, started=NOW - waited).message == f"x; its turn would come {words}"
 
 
 def test_a_line_without_an_end_is_told_without_a_bound() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from freerouter_core import Limit
 from freerouter_core.routing import steps as s
-from freerouter_core.routing.charges import Refusal
+from freerouter_core.routing.charges import Charge, Refusal
 from freerouter_core.routing.congestion import Congestion
 from freerouter_core.routing.full_limits import RECHECK, FullLimits
 from freerouter_core.routing.plan import Plan
@@ -73,11 +74,14 @@ def test_what_is_given_back_is_there_for_the_next(full: FullLimits) -> None:
 
 
 def test_those_in_line_wait_for_the_limit_that_refused_last() -> None:
-    full = FullLimits()
+    full, charge = FullLimits(), Charge("one", Limit(9), name="learnt")
     full.refused(Refusal(NOW + 60.0, "one"))
-    assert full.limits == {}
+    assert full.waited_for(charge) == (Limit(9), True)
     full.refused(REFUSAL)
-    assert full.limits == {"one": Limit(20)}
+    assert full.waited_for(charge) == (Limit(20), False)
+    full.refused(replace(REFUSAL, learnt=True))
+    assert full.waited_for(Charge("one", Limit(20))) == (Limit(20), True)
+    assert full.waited_for(Charge("two", Limit(8))) == (Limit(8), False)
 
 
 def test_who_may_go_leaves_nothing_to_know() -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import pytest
 
 from freerouter_core import Limit
 from freerouter_core.catalogue.calendar import DAY, HOUR
+from freerouter_core.routing.candidate import Candidate
+from freerouter_core.routing.health_book import HealthBook
 from freerouter_core.routing.steps import Refused, Wait
-from freerouter_core.routing.waits import limit_in_words, told, wait_of
+from freerouter_core.routing.waits import limit_in_words, models_resting, resting, told, wait_of
+from freerouter_core.wire.fault import Cause, Fault, Kind
+
+from .driver import NOW, account, busy, model
 
 MIDNIGHT = 20_000 * DAY
 
@@ -58,6 +64,14 @@ MINUTE = Limit(requests=20)
         (Refused(0.0, 1.0, "a"), "groq has no room"),
         (Refused(0.0, 1.0, "a", limit=MINUTE), "the 20 requests a minute of groq are used"),
         (
+            Refused(0.0, 1.0, "a", limit=MINUTE, learnt=True),
+            "groq seems to allow about 20 requests a minute, and they are used",
+        ),
+        (
+            Refused(0.0, 1.0, "a", limit=Limit(requests=1), learnt=True),
+            "groq seems to allow about 1 request a minute, and it is used",
+        ),
+        (
             Refused(0.0, 1.0, "a", limit=MINUTE, kept=True),
             "the 20 requests a minute of groq are kept for interactive requests",
         ),
@@ -81,3 +95,55 @@ def test_what_is_waited_for(refused: Refused, reason: str) -> None:
 def test_the_turn_counts_where_others_stand_before() -> None:
     assert wait_of(Refused(0.0, 60.0, "a", 121.0, 37), "groq").ends == 121.0
     assert wait_of(Refused(0.0, 60.0, "a", 12.0, 1), "groq").ends == 60.0
+
+
+# -- nobody can be asked ------------------------------------------------------------------------
+
+
+def rests(*faults: Fault | None) -> tuple[HealthBook, list[Candidate]]:
+    """Models of one account, of which each failed so a second ago."""
+    book = HealthBook()
+    models = [model(name) for name in "abc"[: len(faults)]]
+    for one, fault in zip(models, faults, strict=True):
+        if fault is not None:
+            book.failed(one.identity, fault, NOW - 1.0, Random(0))
+    return book, [Candidate(model=one, account=account()) for one in models]
+
+
+LIMITED = Fault(Kind.BUSY, Cause.AMBIGUOUS_429, until=NOW + 60.0)
+UPSTREAM = Fault(Kind.BUSY, Cause.UPSTREAM_429, until=NOW + 60.0)
+
+
+@pytest.mark.parametrize(
+    ("faults", "words"),
+    [
+        ([LIMITED], "a waits: ambiguous-429"),
+        ([LIMITED, LIMITED], "2 models of one wait: ambiguous-429"),
+        ([LIMITED, UPSTREAM], "a waits: ambiguous-429; b waits: upstream-429"),
+        ([busy(), None], "no model can be asked"),
+        ([], "no model can be asked"),
+    ],
+)
+def test_which_models_rest_is_told(faults: list[Fault | None], words: str) -> None:
+    """A guess is no reason: such a model is the last resort."""
+    book, candidates = rests(*faults)
+
+    assert resting([account()], candidates, book, NOW + 60.0, NOW) == Wait(words, NOW + 60.0)
+
+
+def test_an_account_that_rests_is_told_instead() -> None:
+    book, candidates = rests(LIMITED)
+    spent = Fault(Kind.ACCOUNT, Cause.ACCOUNT_DAY, until=NOW + 30.0)
+    book.account_refused(account().scope, spent, NOW, Random(0))
+    both = [account("two"), account()]
+
+    assert resting(both, candidates, book, NOW + 60.0, NOW).reason == "one waits: account-day"
+    later = NOW + 31.0
+    assert resting(both, candidates, book, later, later).reason == "a waits: ambiguous-429"
+
+
+def test_a_model_that_answered_somebody_while_it_waits_is_told_too() -> None:
+    book, candidates = rests(LIMITED)
+    book.answered(candidates[0].model.identity, NOW, first_token=1.0, seconds=1.0, tokens=9)
+
+    assert models_resting(candidates, book, NOW) == "a waits: as its provider said"

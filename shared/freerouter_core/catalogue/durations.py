@@ -34,11 +34,11 @@ def until_words(until: float, now: float) -> str:
     """When something returns, for a sentence that goes on: "in 12 s", "at 00:00 UTC, in 15 h".
 
     `until` and `now` are unix seconds. From an hour on the time of day is told, and from a day on
-    the date. A wait without an end is "once its cause is mended".
+    the date. A wait without an end is "once its cause is mended". None is "in 0 s".
     """
     if not math.isfinite(until):
         return "once its cause is mended"
-    wait = f"in {duration_words(until - now)}"
+    wait = f"in {duration_words(until - now)}" if until - now >= 1.0 else "in less than 1 s"
     if until - now < HOUR:
         return wait
     minute = round(until / 60)

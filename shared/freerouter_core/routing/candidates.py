@@ -21,7 +21,7 @@ from .kinship import Kinship
 from .selection import Selection, select
 from .situation import Situation
 from .steps import Wait
-from .waits import wait_of
+from .waits import resting, wait_of
 from .worth import worth_asking_at
 
 LIST_POLL = 0.5
@@ -320,13 +320,7 @@ class Candidates:
         if turn.scope is not None and turn.scope in self.waits:
             wait = self.waits[turn.scope]
             return wait if wait.ends >= until else replace(wait, ends=until)
-        resting = (
-            (account.provider, bench.cause)
-            for account in self._accounts.values()
-            if (bench := self.book.accounts.get(account.scope)) is not None and bench.until > now
-        )
-        provider, cause = next(resting, ("", ""))
-        return Wait(f"{provider} waits: {cause}" if provider else "no model can be asked", until)
+        return resting(self._accounts.values(), self._made, self.book, until, now)
 
     def stays_in(self, scope: str | None) -> bool:
         """Whether all that may still be asked fall under the limit of one scope."""

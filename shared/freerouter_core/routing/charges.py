@@ -69,7 +69,7 @@ class Refusal:
 
     `turn`: when this request's turn comes, as others wait before it; None: not known. `before`: how
     many those are. `limit`: the limit that is full. `kept`: whether it has room, which is kept for
-    interactive requests.
+    interactive requests. `learnt`: whether nobody stated that limit: it is a guess.
     """
 
     until: float
@@ -78,6 +78,7 @@ class Refusal:
     before: int = 0
     limit: Limit | None = field(default=None, compare=False)
     kept: bool = field(default=False, compare=False)
+    learnt: bool = field(default=False, compare=False)
 
     @property
     def ends(self) -> float:

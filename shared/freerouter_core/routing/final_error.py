@@ -36,7 +36,7 @@ from .plan import Plan
 from .proof import Faults, enough, of_request, proved
 from .refusals import Waiting, hints_of, tell
 from .steps import Attempt
-from .waits import told
+from .waits import models_resting, told
 
 LONG_WAIT = 3_600.0
 """Seconds from which on nobody is advised to wait."""
@@ -261,7 +261,9 @@ def _exhausted(
     )
     wait = "it waits" if number == 1 else "each of them waits"
     known = [found.told(account.provider, now) for account, found in disturbed]
-    refusals = tell(faults, [] if known else benched) or ("" if known else wait)
+    refusals = tell(faults, [] if known else benched)
+    if not (refusals or known):
+        refusals = models_resting(candidates.all, candidates.book, now) or wait
     statuses = [found.status for _, found in disturbed]
     return Exhausted(
         f"{who}: {'; '.join(filter(None, [*known, refusals]))}",
@@ -286,10 +288,11 @@ def _line_too_long(plan: Plan, candidates: Candidates, journal: Journal, now: fl
     returns = candidates.returns(now)
     bound, option = "", "timeout=…"
     if plan.max_wait is not None:
-        bound, option = f", which is later than max_wait={plan.max_wait:g} s allows", "max_wait=…"
+        option = "max_wait=…"
+        bound = _later_than("max_wait", plan.max_wait, wait.ends, journal.started, now)
     elif plan.deadline is not None:
         seconds = plan.deadline - journal.started
-        bound = f", which is later than timeout={seconds:g} s allows"
+        bound = _later_than("timeout", seconds, wait.ends, journal.started, now)
     longer = "" if wait.ends - now > LONG_WAIT else f"allow a longer wait with {option}, "
     return Exhausted(
         told(wait, now) + bound * (wait.ends < math.inf),
@@ -301,6 +304,13 @@ def _line_too_long(plan: Plan, candidates: Candidates, journal: Journal, now: fl
         should_retry=True,
         attempts=journal.attempts,
     )
+
+
+def _later_than(option: str, seconds: float, ends: float, started: float, now: float) -> str:
+    """Why a wait that ends then is too long. The bound counts from the beginning."""
+    if ends - now >= seconds:
+        return f", which is later than {option}={seconds:g} s allows"
+    return f", and {min(now - started, seconds):.0f} s of {option}={seconds:g} s are over"
 
 
 def _all_keys_refused(candidates: Candidates, faults: Faults, now: float) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ..catalogue.providers import Limit
 from ..wire.request import Pace
-from .charges import Refusal
+from .charges import Charge, Refusal
 
 RECHECK = 900.0
 """Seconds after which a limit is asked again, although it may be full for longer."""
@@ -36,13 +36,18 @@ class FullLimits:
 
     def __init__(self) -> None:
         self._told: dict[str, _Told] = {}
-        self.limits: dict[str, Limit] = {}
-        """The limit that refused somebody last: it is what those in line wait for."""
+        self._last: dict[str, Refusal] = {}
 
     def refused(self, refusal: Refusal) -> None:
         """A request of either lane was refused."""
         if refusal.limit is not None:
-            self.limits[refusal.scope] = refusal.limit
+            self._last[refusal.scope] = refusal
+
+    def waited_for(self, charge: Charge) -> tuple[Limit | None, bool]:
+        """(the limit of a scope that refused somebody last: it is what those in line wait for;
+        whether it is a guess). If it refused nobody, the charge's own."""
+        last = self._last.get(charge.scope)
+        return (charge.limit, bool(charge.name)) if last is None else (last.limit, last.learnt)
 
     def told(self, refusal: Refusal | None, tokens: int, pace: Pace, now: float) -> None:
         """What a background request was told; None: it may go. `tokens`: what it would use."""

@@ -96,7 +96,8 @@ def refused(
         if charge.name and until > now:
             until = min(until, now + LEARNT_POLL)
         if until > now and (refusal is None or until > refusal.until):
-            refusal, full = Refusal(until, charge.scope, limit=limit, kept=kept), charge
+            learnt, full = bool(charge.name), charge
+            refusal = Refusal(until, charge.scope, limit=limit, kept=kept, learnt=learnt)
     return refusal, full
 
 

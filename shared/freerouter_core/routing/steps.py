@@ -168,6 +168,7 @@ class Refused:
 
     `turn`: when the request's turn comes in the line; None: not known. `before`: how many stand
     before it. `limit`: which is full. `kept`: whether its room is kept for interactive requests.
+    `learnt`: whether nobody stated it.
     """
 
     at: float
@@ -177,6 +178,7 @@ class Refused:
     before: int = 0
     limit: Limit | None = None
     kept: bool = False
+    learnt: bool = False
 
     @property
     def ends(self) -> float:

@@ -196,6 +196,7 @@ class Driver:
             before=granted.before,
             limit=granted.limit,
             kept=granted.kept,
+            learnt=granted.learnt,
         )
 
     def _renew_lists(self) -> None:

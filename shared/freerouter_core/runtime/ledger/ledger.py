@@ -104,8 +104,9 @@ class Ledger:
         for charge in charges:
             turn_of = partial(self._turn, charge.scope, charges, now)
             if stands := self._lines.standing(charge.scope, place, turn_of, waits_until):
-                limit, at = self.full.limits.get(charge.scope, charge.limit), now + LOOK_AGAIN
-                return Refusal(max(stands.until, at), charge.scope, *stands[1:], limit)
+                limit, learnt = self.full.waited_for(charge)
+                until = max(stands.until, now + LOOK_AGAIN)
+                return Refusal(until, charge.scope, *stands[1:], limit, learnt=learnt)
         number = next(self._grant_numbers) + place.background  # odd: so logs tell the lanes
         background = self.demands.background(pace, now) if place.background else None
         warnings: list[QuotaLow] = []
