@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from freerouter_core.routing.account_benches import (
+    LAST_LOOK_GAP,
     LATELY,
     LOOK_AGAIN,
     LOOK_LASTS,
@@ -15,6 +16,7 @@ from freerouter_core.routing.account_benches import (
     AccountBenches,
     Bench,
 )
+from freerouter_core.routing.crowding import SOON
 from freerouter_core.wire.fault import BRIEF, KEY_REST, LASTING, Cause, Fault, Kind
 
 from .driver import NOW
@@ -350,6 +352,48 @@ def test_what_was_under_way_when_it_was_found_is_no_look() -> None:
     benches.disturbed("scope", NOW + 1.0, NOW - 1.0, Middle())
 
     assert benches.benches["scope"].until == NOW + 5.0
+
+
+def test_a_look_before_its_time_makes_the_wait_no_longer() -> None:
+    benches = AccountBenches()
+    benches.disturbed("scope", NOW, NOW, Middle())
+    benches.looked("scope", "a", NOW + 3.0)
+    benches.disturbed("scope", NOW + 3.1, NOW + 3.0, Middle())
+
+    assert benches.benches["scope"].until == NOW + 5.0
+    assert benches.next_look("scope", "b", NOW + 3.2) == NOW + 5.0, "nobody looks any more"
+
+
+@pytest.mark.parametrize(
+    ("time_left", "look"),
+    [
+        (None, 40.0),
+        (100.0, 40.0),
+        (30.0, 30.0 - SOON),
+        (SOON + 1.0, None),
+        (LAST_LOOK_GAP + 1.0, LAST_LOOK_GAP),
+    ],
+)
+def test_who_would_be_held_to_its_end_looks_shortly_before(
+    time_left: float | None, look: float | None
+) -> None:
+    """Unless somebody has just looked."""
+    benches = AccountBenches()
+    benches.benches["scope"] = Bench(NOW + 40.0, False, Cause.ACCOUNT_DISTURBED, 4, since=NOW)
+
+    expected = NOW + (40.0 if look is None else look)
+    assert benches.next_look("scope", "a", NOW, time_left) == expected
+
+
+def test_a_refusal_of_what_was_under_way_is_no_proof_against_a_key() -> None:
+    benches = AccountBenches()
+    benches.answered("scope", "a", NOW - 60.0)
+    after(KEY, benches=benches)
+    benches.refused("scope", KEY, NOW + 0.1, Middle(), sent=NOW - 0.1)
+    assert not benches.benches["scope"].firm
+
+    benches.refused("scope", KEY, NOW + 0.3, Middle(), sent=NOW + 0.2)
+    assert benches.benches["scope"].firm
 
 
 def test_a_disturbance_shortens_no_stated_wait_and_replaces_one_that_has_ended() -> None:

@@ -354,6 +354,13 @@ def test_refused_keys_of_all_accounts_are_a_failed_authentication() -> None:
         "every key was refused: p0 waits: key-refused; p1 waits: key-refused"
     )
 
+    lately = Case(refused, models=[A])
+    lately.book.account_answered(account("p0").scope, "a", NOW - 9.0)
+    lately.book.account_refused(account("p0").scope, refused, NOW, Random(0))
+    assert type(lately.error(exhausted=True)) is Exhausted, "once may be chance"
+    lately.book.account_refused(account("p0").scope, refused, NOW, Random(0))
+    assert type(lately.error(exhausted=True)) is AuthenticationFailed
+
     debt = Case(refused, models=[A])
     owing = Fault(Kind.ACCOUNT, Cause.DEBT)
     debt.book.account_refused(account("p0").scope, owing, NOW, Random(0))

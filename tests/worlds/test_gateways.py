@@ -7,6 +7,7 @@ again after 5, 10, 20, 40 … seconds, one request for all, and whoever asks is 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -240,6 +241,40 @@ def test_a_gateway_without_tools_answers_plain_requests_all_the_same() -> None:
     for _, error in life.errors:
         assert isinstance(error, errors.Exhausted)
         assert error.hint == "ask p0 without tools, or add a provider"
+
+
+@pytest.mark.parametrize("models", [1, 5])
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_a_burst_in_a_bad_minute_sends_one_look_for_all(status: int, models: int) -> None:
+    """Sixty calls at once are refused, by up to three models, and answered once it is over."""
+    clock = VirtualClock(1_800_000_000.0)
+    net = Gateways(
+        clock, models, lambda host, body, at: (status, "") if BEGINS <= at < 60.0 else None
+    )
+    runtime = Runtime(clock=clock, client=net, cache=None, state="memory")
+    account = Provider("p0", "https://p0.invalid/v1", "sk-simulated", free="all")
+    router = Router(providers=(account,), runtime=runtime)
+
+    async def live() -> None:
+        await router.achat("first")
+        await asyncio.sleep(BEGINS)
+        await asyncio.gather(*(router.achat(f"Question {n}") for n in range(60)))
+
+    runtime.call(live)
+    runtime.close()
+
+    assert len(net.refused) <= (60 if models == 1 else 105) + 15, "360 are what good sense sends"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_one_stray_refusal_in_twenty_ends_no_call(status: int) -> None:
+    """Half of the calls failed."""
+    count = itertools.count(1)
+    life = Life(
+        lambda host, body, at: (status, "") if next(count) % 20 == 0 else None, models=1, gap=0.0
+    )
+
+    assert not life.errors
 
 
 def test_a_bad_request_holds_nobody_but_itself() -> None:

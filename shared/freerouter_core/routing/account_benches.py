@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from ..wire.fault import BRIEF, Cause, Fault, Rest
+from .crowding import SOON
 from .disturbance import Disturbances, hold
 from .guessed_bench import JITTER
 from .suspicion import MINUTE, Conclusion, Suspicions
@@ -33,6 +34,8 @@ LOOK_LASTS = 5.0
 first one hears nothing."""
 LOOK_POLL = 0.5
 """Seconds until those who wait find out what it heard."""
+LAST_LOOK_GAP = 15.0
+"""Seconds since the last look after which a request that would be held to its end looks before."""
 LATELY = 3_600.0
 """Seconds for which an answer speaks for its account's key."""
 
@@ -100,8 +103,9 @@ class AccountBenches:
         no guess; None: a refusal that names the key is none.
         """
         before = self.benches.get(scope)
-        strikes = _strikes(before, fault, now if sent is None else sent)
-        doubted = proved is None and self._is_doubted(scope, before, fault, now)
+        sent = now if sent is None else sent
+        strikes = _strikes(before, fault, sent)
+        doubted = proved is None and self._is_doubted(scope, before, fault, now, sent)
         bench = _bench(fault, strikes, now, rng, BRIEF if doubted else fault.effect.rest)
         bench.model = model
         bench.proved = fault.effect.key_refused and not doubted if proved is None else proved
@@ -113,10 +117,12 @@ class AccountBenches:
         ):
             self.benches[scope] = bench
 
-    def _is_doubted(self, scope: str, before: Bench | None, fault: Fault, now: float) -> bool:
+    def _is_doubted(
+        self, scope: str, before: Bench | None, fault: Fault, now: float, sent: float
+    ) -> bool:
         """Whether a key was refused that answered lately: servers do that by mistake, one time in
-        ten. The next refusal is the proof."""
-        is_first = before is None or before.cause is not fault.cause
+        ten. The refusal of what was sent after it is the proof."""
+        is_first = before is None or before.cause is not fault.cause or sent < before.since
         return fault.effect.key_refused and self.worked_lately(scope, now) and is_first
 
     def worked_lately(self, scope: str, now: float) -> bool:
@@ -127,8 +133,9 @@ class AccountBenches:
         """The account refuses everything alike what was sent then: hold everybody."""
         before, looks = self.benches.get(scope), 0
         if before is not None and before.cause is Cause.ACCOUNT_DISTURBED:
-            if sent < before.since:
-                return  # no look: it was under way
+            if sent < before.until:  # no look, or one before its time
+                before.since = now if sent >= before.since else before.since
+                return
             looks = before.strikes
         elif before is not None and before.firm and before.until > now:
             return
@@ -183,19 +190,32 @@ class AccountBenches:
         if scope in self.benches:
             self.looks[scope, model] = self.looks[scope, ""] = now
 
-    def next_look(self, scope: str, model: str, now: float) -> float:
+    def next_look(
+        self, scope: str, model: str, now: float, time_left: float | None = None
+    ) -> float:
         """When a request that has nobody else to ask may ask the model again, if its account seems
         to be spent. Another model's refusals say nothing of that: one may have been at fault. A
-        disturbed account is looked at through any of its models."""
+        disturbed account is looked at through any of its models. `time_left`: seconds until the
+        request's deadline; None: there is none."""
         bench = self.benches.get(scope)
         if bench is not None and bench.cause is Cause.ACCOUNT_DISTURBED:
-            looked = self.looks.get((scope, ""), -math.inf)
-            if now < bench.until or looked <= bench.since:
-                return bench.until
-            return min(looked + LOOK_LASTS, now + LOOK_POLL)
+            return self._next_look_of_all(scope, bench, now, time_left)
         if bench is None or bench.cause is not Cause.ACCOUNT_SPENT:
             return -math.inf
         return self.looks.get((scope, model), -math.inf) + LOOK_AGAIN
+
+    def _next_look_of_all(
+        self, scope: str, bench: Bench, now: float, time_left: float | None
+    ) -> float:
+        """When one request may look for all who wait for a disturbed account. Who would be held to
+        its end asks shortly before, if nobody has asked for a while."""
+        looked = self.looks.get((scope, ""), -math.inf)
+        if looked > bench.since:  # somebody is looking
+            return min(looked + LOOK_LASTS, now + LOOK_POLL)
+        if time_left is None or bench.until < now + time_left:
+            return bench.until
+        last = max(now + time_left - SOON, bench.since + LAST_LOOK_GAP)
+        return last if last < now + time_left else bench.until
 
     def reconcile_day(self, scope: str, spent: bool, ends: float) -> bool:
         """Apply the provider's own count of an account's day; whether that changed anything.

@@ -252,7 +252,7 @@ class Candidates:
         if held > now:
             return held
         scope, name = candidate.account.scope, candidate.model.wire_name
-        look = self.book.accounts.next_look(scope, name, now)
+        look = self.book.accounts.next_look(scope, name, now, time_left)
         if look > now:
             return look
         outage = self.book.outage_of(identity)

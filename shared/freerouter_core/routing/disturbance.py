@@ -7,17 +7,18 @@ and models seldom vanish, all at once and a second after they worked. So what wo
 an account that never worked is a *disturbance* of one that answered within the hour, until it has
 lasted. Proof needs time as well as count.
 
-    | refused alike, in the same words | how many                                  | who is held
-    | the key (401)                    | two in a row                              | everybody
-    | forbidden (403)                  | two in a row, of three models or all      | everybody
-    | not found (404, 410)             | three models, or all                      | everybody
-    | a bad request (400)              | three models, or all, of two requests     | everybody
-    | the same, or not found           | all that one request may ask, if they     | this request
-    |                                  | answered others of its likeness           |
+    | refused alike, in the same words | how many                                 | who is held
+    | the key (401)                    | two in a row, or of two requests         | everybody
+    | forbidden, not found             | the same, of three models or all         | everybody
+    | (403, 404, 410)                  |                                          |
+    | a bad request (400)              | of two requests, of three models or all  | everybody
+    | not found, a bad request         | all that one request may ask, if they    | this request
+    |                                  | answered others of its likeness          |
 
 **One look serves all.** Whoever is held waits 5 s, then 10, 20, 40 …; then one request looks for
-all. A healthy account is so found again after as long as it was ill, at the latest. A real refusal
-costs few requests more.
+all. A healthy account is so found again after as long as it was ill, at the latest. Who would be
+held to its deadline looks shortly before, if nobody has for a while. A real refusal costs few
+requests more.
 
 **An end.** An answer to what was sent later ends it. If it has lasted for `LASTS` seconds, it is
 believed what it says. If only one request is refused and nobody else, two looks are enough: it is

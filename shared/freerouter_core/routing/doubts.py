@@ -78,8 +78,8 @@ class Doubts:
         self._doubted[len(self._faults) - 1] = fault
         since, worked = self._since.setdefault(scope, now), self._accounts.worked[scope]
         own = fault.cause in (Cause.BAD_REQUEST, Cause.GONE)
-        if own and scope in self._held and worked > since:  # others were answered meanwhile
-            self._give_up(scope)
+        if own and scope in self._held and worked > since and not self._did_since(candidate, fault):
+            self._give_up(scope)  # others were answered meanwhile
             return False
         found = self._accounts.disturbances.refused(
             scope, model, fault, now, request=self._number, sent=sent, worked=worked
@@ -111,15 +111,19 @@ class Doubts:
         answered = self._accounts.disturbances.last_answer(scope, likeness)
         return now - answered <= LATELY
 
+    def _did_since(self, candidate: Candidate, fault: Fault) -> bool:
+        """Whether a model that seems gone has answered others since it was refused first."""
+        scope, model = candidate.account.scope, candidate.model.wire_name
+        answered = self._accounts.disturbances.last_answer(scope, self._plan.likeness, model)
+        return fault.cause is Cause.GONE and answered > self._since[scope]
+
     def _holds_everybody(self, candidate: Candidate, fault: Fault, found: Disturbance) -> bool:
-        if fault.effect.key_refused:
-            return found.row >= IN_A_ROW
-        several = {
-            Cause.FORBIDDEN: found.row >= IN_A_ROW,
-            Cause.BAD_REQUEST: len(found.requests) > 1,
-        }
-        all_of_it = len(found.models) >= ENOUGH_MODELS or not self._others_listed(candidate, found)
-        return all_of_it and several.get(fault.cause, True)
+        several = len(found.requests) > 1
+        if fault.cause is not Cause.BAD_REQUEST:
+            several = several or found.row >= IN_A_ROW
+        if fault.effect.key_refused or not several:
+            return several
+        return len(found.models) >= ENOUGH_MODELS or not self._others_listed(candidate, found)
 
     def _others_listed(self, candidate: Candidate, found: Disturbance) -> bool:
         """Whether the account has models that were not refused."""

@@ -330,6 +330,7 @@ def _all_keys_refused(candidates: Candidates, faults: Faults, now: float) -> boo
         if (bench := candidates.book.accounts.get(candidate.account.scope)) is not None
         and bench.until > now
         and bench.cause.effect.key_refused
+        and (bench.firm or not candidates.book.accounts.worked_lately(candidate.account.scope, now))
     }
     scopes = {candidate.account.scope for candidate in candidates.all}
     return bool(scopes) and scopes <= refused | (forbidden - others)
