@@ -127,6 +127,17 @@ def test_a_refusal_that_names_its_model_is_its_own() -> None:
     assert state.health.models[large.identity].gone is not None
 
 
+def test_many_refusals_of_one_moment_are_no_proof() -> None:
+    """Seven refusals of two models were."""
+    state = worked(A, A2, A3)
+    for only in [*[A] * 7, A2]:
+        state.health.accounts.disturbances.by_scope.clear()
+        request = plan(A, A2, A3, preferred=(f"one:{only.id}",), others=False, max_retries=0)
+        error_of(request, refuse(FORBIDDEN, only), state)
+
+    assert state.health.accounts.get(ONE) is None
+
+
 # -- a request that alone is refused --------------------------------------------------------------
 
 

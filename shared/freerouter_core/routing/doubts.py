@@ -44,6 +44,8 @@ class Doubts:
         self._number = disturbances.requests
         self._doubted: dict[int, Fault] = {}
         """The refusals that are doubted, by their place among the faults."""
+        self.open = False
+        """Whether the last fault is doubted: then it is no proof of anything, yet."""
         self._looks: dict[str, int] = {}
         """Looks of this request alone, by account."""
         self._held: set[str] = set()
@@ -58,6 +60,7 @@ class Doubts:
     def take(self, candidate: Candidate, fault: Fault, now: float, sent: float) -> bool:
         """Whether the last fault is dealt with: it is only a disturbance, so far, or about how this
         request asks."""
+        self.open = False
         if self._refuses_way(candidate, fault, now):
             self._learn_way(candidate, fault, now)
             return True
@@ -76,6 +79,7 @@ class Doubts:
         if fault.cause is Cause.BAD_REQUEST and (elsewhere or self._refused_elsewhere(scope)):
             return False  # what other accounts say tells more
         self._doubted[len(self._faults) - 1] = fault
+        self.open = True
         since, worked = self._since.setdefault(scope, now), self._accounts.worked[scope]
         own = fault.cause in (Cause.BAD_REQUEST, Cause.GONE)
         if own and scope in self._held and worked > since and not self._did_since(candidate, fault):
@@ -237,6 +241,7 @@ class Doubts:
 
     def _give_up(self, scope: str) -> None:
         """The refusals are what they say."""
+        self.open = False
         for n, fault in self._doubted.items():
             asked = self._faults[n][0]
             if asked.account.scope == scope:

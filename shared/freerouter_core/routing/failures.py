@@ -218,7 +218,7 @@ class Failures:
             self._state.days.spent(account.scope, now)
         if fault.kind is Kind.ACCOUNT or fault.effect.crowded:
             self._state.slow_start.refused(account.scope, now)
-        if fault.effect.suspect:
+        if fault.effect.suspect and not self._doubts.open:
             self._suspect(candidate, fault, now)
 
     def _limit_refused(self, candidate: Candidate, fault: Fault, now: float) -> None:
