@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from bound import bound
-from lives import providers
+from policies import providers
 from rivals import RIVALS, Ask
 from scene import DEADLINE, KEY, Call, Scene, hurried
 from table import Lap, Results, header, line, plot, ratios

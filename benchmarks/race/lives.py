@@ -5,164 +5,21 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-import math
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-import httpx
-from afternoon import afternoon_in
 from bound import bound
 from drawn_models import DrawnWorld
-from scene import KEY, WISH, Call, Scene, Way
+from policies import POLICIES, Network
+from scene import Call, Scene
 from table import Lap
 
-from freerouter_core import ChatRequest, Provider, Router
-from freerouter_core.catalogue.model import Model
-from freerouter_core.errors import FreeRouterError
-from freerouter_core.routing.availability import Availability
-from freerouter_core.routing.health import Health
-from freerouter_core.routing.ways import Way as WayRecord
 from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
-from freerouter_core.simulator import SimModel
-from freerouter_core.simulator.transport import WorldTransport
 
 START = 1_800_000_000.0 - 1_800_000_000.0 % 86_400 + 6 * 3_600
 """Unix seconds at which worlds begin: six in the morning, UTC."""
-Ask = Callable[[Call], Awaitable[bool]]
-"""Whether a call was answered."""
-Policy = Callable[[Scene, Runtime, "Network"], Ask]
-
-
-class Network(httpx.AsyncBaseTransport):
-    """All servers of a scene behind one transport, by host."""
-
-    def __init__(self, worlds: dict[str, DrawnWorld]) -> None:
-        self.transports: dict[str, WorldTransport] = {
-            name: world.transport() for name, world in worlds.items()
-        }
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        provider = request.url.host.split(".")[0]
-        return await self.transports[provider].handle_async_request(request)
-
-
-def address(provider: str) -> str:
-    return f"https://{provider}.invalid/api/v1"
-
-
-def providers(scene: Scene, where: Callable[[str], str] = address) -> tuple[Provider, ...]:
-    """The scene's servers as a router takes them. `where`: the base URL of each."""
-    return tuple(
-        Provider(
-            server.provider,
-            where(server.provider),
-            KEY,
-            free="suffix" if server.provider == "openrouter" else "all",
-            limits=server.limits(),
-        )
-        for server in scene.servers
-    )
-
-
-# -- policies -------------------------------------------------------------------------------------
-
-
-def ours(*, streamed: bool = False, way: Way | None = None, **options: Any) -> Policy:
-    """This package, with options of `Router`. `way`: how all calls ask, whatever their own way."""
-
-    def enter(scene: Scene, runtime: Runtime, network: Network) -> Ask:
-        router = Router(providers=providers(scene), runtime=runtime, **options)
-
-        async def ask(call: Call) -> bool:
-            if way is not None:
-                call = replace(call, way=way)
-            request = ChatRequest(
-                call.messages,
-                tools=call.tools,
-                structured=WISH if call.way == "schema" else None,
-                timeout=call.deadline,
-            )
-            try:
-                if streamed:
-                    async for _ in router.astream(request):
-                        pass
-                    return True
-                return call.accepts((await router.achat(request)).answer)
-            except FreeRouterError:
-                return False
-
-        return ask
-
-    return enter
-
-
-def afternoon(scene: Scene, runtime: Runtime, network: Network) -> Ask:
-    """The sixty lines of good sense."""
-    client = httpx.AsyncClient(transport=network, timeout=None)  # noqa: S113  # it has its own
-
-    async def post(provider: str, model: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
-        url = address(provider) + "/chat/completions"
-        response = await client.post(url, content=body, headers=headers)
-        return response.status_code, dict(response.headers), response.content
-
-    return afternoon_in(scene, post, runtime.clock.now).ask
-
-
-def frontier(scene: Scene, runtime: Runtime, network: Network) -> Ask:
-    """Ours, told all that can be learnt of every model and account, but not their present state."""
-    honest = replace(scene, servers=[replace(s, stated=s.account) for s in scene.servers])
-    for server, model in honest.models:
-        name = model.id if server.provider == "openrouter" else f"{server.provider}:{model.id}"
-        known = Model(name, server.provider, model.id, origin=address(server.provider))
-        runtime.state.health.models[known.identity] = _known(model, scene.span)
-    return ours()(honest, runtime, network)
-
-
-def _known(model: SimModel, span: float) -> Health:
-    """The record of a model that was seen for a very long time."""
-    down = [p for p in model.phases if p.share >= 1.0 and p.start < span]
-    seconds_down = sum(min(p.end, span) - max(0.0, p.start) for p in down)
-    noise = max((p.share for p in model.phases if p.share < 1.0), default=0.0)
-    many = 1_000.0
-    availability = Availability(
-        up_seconds=many * max(1.0, span - seconds_down),
-        falls=many * len(down),
-        down_seconds=many * seconds_down,
-        rises=many * len(down),
-        good=many * (1.0 - noise),
-        slips=many * noise,
-    )
-    availability.conclude()
-    can = WayRecord(good=many)
-    cannot = WayRecord(bad=many, failed_at=math.inf)
-    return Health(
-        answers=100,
-        first_token=model.first_token,
-        speed=model.speed,
-        availability=availability,
-        ways={
-            "tools": can if model.tools else cannot,
-            "structured": can if model.structured else cannot,
-        },
-    )
-
-
-POLICIES: dict[str, Policy] = {
-    "ours": ours(),
-    "ours, streamed": ours(streamed=True),
-    "ours, structured": ours(way="schema"),
-    "afternoon": afternoon,
-    "frontier": frontier,
-    "ours, no hedge": ours(hedge="off"),
-    "round_robin": ours(strategy="round_robin"),
-}
-
-
-# -- lives ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

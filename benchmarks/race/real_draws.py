@@ -31,7 +31,7 @@ from afternoon import afternoon_in
 from bound import bound
 from drawn_models import RealDrawnWorld
 from draws import draw, held_out
-from lives import providers
+from policies import providers
 from scene import KEY, PICTURE, TOOL, WISH, Call, Scene
 from table import geometric_mean, quantile
 

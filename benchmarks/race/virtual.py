@@ -26,7 +26,8 @@ from draw_plot import plot_draws
 from draw_table import Pair, compared, distribution, each, table
 from draw_trace import trace
 from draws import seeds as draw_seeds
-from lives import POLICIES, START, live, tune
+from lives import START, live, tune
+from policies import POLICIES
 from table import Lap, Results, header, line, plot, ratios
 from worlds import SCENES, scene
 
