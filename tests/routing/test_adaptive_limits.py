@@ -1,4 +1,4 @@
-"""Rates that nobody states: additive increase, multiplicative decrease."""
+"""Rates that nobody states: guessed from refusals, and tested."""
 
 from __future__ import annotations
 
@@ -29,16 +29,13 @@ def sent(pace: LearnedRate, count: int, now: float) -> None:
     pace.answered_at.extend(now - 0.5 for _ in range(count))
 
 
-def test_a_refusal_tells_the_rate_the_next_one_halves_it_and_a_clean_minute_adds_one() -> None:
+def test_a_refusal_tells_the_rate_which_is_tested_and_forgotten_after_an_hour() -> None:
     pace = LearnedRate()
     sent(pace, 12, START)
     assert pace.allowed(START) == math.inf
     pace.refused(START)
-    assert [pace.allowed(START + t) for t in (0, 59, 60, 180)] == [12, 12, 13, 15]
-    sent(pace, 9, START + 180)
-    pace.refused(START + 180)
-    assert pace.allowed(START + 180) == 4
-    assert pace.allowed(START + 181 + FORGOTTEN) == math.inf
+    assert [pace.allowed(START + t) for t in (0, 5.9, 6, 119, 120, 180)] == [12, 12, 13, 13, 14, 15]
+    assert pace.allowed(START + 1 + FORGOTTEN) == math.inf
 
 
 def test_a_burst_of_refusals_counts_once() -> None:
@@ -70,6 +67,8 @@ def test_requests_sent_before_the_refusal_count() -> None:
     def at(now: float) -> Grant | Refusal:
         return reserve(lambda charge: window, paces.charges(ACCOUNT, MODEL, now), 2, now)
 
+    assert isinstance(at(START + 17), Refusal)
+    assert isinstance(at(START + 18), Grant), "one more tests the guess"
     assert isinstance(at(START + 60), Refusal), "the first of the twelve must have passed"
     assert isinstance(at(START + 61), Grant)
 

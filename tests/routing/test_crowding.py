@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
 
 from freerouter_core.errors import Exhausted, FreeRouterError
+from freerouter_core.routing.account_benches import Bench
 from freerouter_core.routing.crowding import (
     FORGOTTEN,
     IN_A_ROW,
@@ -257,6 +257,22 @@ def test_others_hold_back_and_a_request_with_less_time_does_not() -> None:
         assert played.asked_at == [(asked_at, "a")]
 
 
+@pytest.mark.parametrize(("full", "asked_at"), [(True, 8.0), (False, 0.0)])
+def test_models_of_an_account_that_seems_full_hold_back_together(
+    full: bool, asked_at: float
+) -> None:
+    state, scope = RoutingState(), account("one").scope
+    if full:
+        bench = Bench(NOW - 1.0, stated=False, cause=Cause.ACCOUNT_GUESSED)
+        state.health.accounts.benches[scope] = bench
+    for at in (-2.0, -0.1):
+        now = NOW + at + 0.1
+        state.health.crowds.refused(ONE, now, ahead=0, sent=NOW + at, pause=8.0)
+    played = play(plan(model("b"), timeout=60.0), {"b": answers()}, state=state)
+
+    assert played.asked_at == [(asked_at, "b")]
+
+
 def test_a_rate_is_learnt_once_too_many_at_once_is_ruled_out() -> None:
     state = RoutingState()
     bare = Fault(Kind.BUSY, Cause.AMBIGUOUS_429, status=429, teaches=False)
@@ -272,7 +288,15 @@ def test_a_rate_is_learnt_once_too_many_at_once_is_ruled_out() -> None:
     play(plan(A, timeout=60.0), fates, state=state, meanwhile=learnt)
 
     assert seen[0] == 0
-    assert replace(limits.rates[f"{one.scope}|a"]).rate == 6
+    assert limits.rates[f"{one.scope}|a"].rate == 6
+
+
+def test_a_refusal_by_chance_after_that_of_another_model_rules_nothing_out() -> None:
+    crowds = Crowds()
+    other = (K[0], (*K[1][:2], "other"))
+    for key in (other, K):
+        crowds.refused(key, NOW, ahead=0, sent=NOW - 0.1, pause=1.0)
+        assert crowds.rules_out(K, NOW, ahead=0, sent=NOW) is (key == K)
 
 
 def test_a_model_that_was_tried_often_is_asked_after_all_others() -> None:

@@ -124,6 +124,35 @@ def test_each_such_moment_is_longer_up_to_four_seconds() -> None:
     assert MAX_HOLD == 4.0
 
 
+def test_such_a_moment_is_jittered_and_ends_nothing_for_other_accounts() -> None:
+    models = [model(f"a{n}") for n in range(3)]
+    unclear = fails(Fault(Kind.BUSY, Cause.AMBIGUOUS_429, status=429, teaches=False), 0.0)
+    fates = {m.id: unclear for m in models}
+    request = plan(*models, retry_attempts=9, max_retries=3, backoff_jitter=0.25)
+    played, _ = failed(request, fates)
+
+    last = played.asked_at[-1][0]
+    assert 0.75 <= last <= 1.25
+    assert last != 1.0
+
+
+@pytest.mark.parametrize("worked", [False, True])
+@pytest.mark.parametrize("cause", [Cause.SERVER, Cause.TIMEOUT, Cause.CONNECT, Cause.UNKNOWN])
+def test_a_server_that_worked_lately_and_fails_is_waited_for(cause: Cause, worked: bool) -> None:
+    state = RoutingState()
+    if worked:
+        state.health.accounts.answered(account("one").scope, "a", NOW - 60.0)
+    trouble = fails(Fault(Kind.BUSY, cause, status=500), 0.0)
+    fates: Fates = {"a": [*[trouble] * 5, answers()]}
+    request = plan(A, timeout=60.0, retry_attempts=3)
+    if worked and cause is not Cause.UNKNOWN:
+        played = play(request, fates, state=state)
+    else:
+        played, _ = failed(request, fates, state=state)
+
+    assert len(played.asked) == (6 if worked and cause is not Cause.UNKNOWN else 3)
+
+
 def test_too_many_at_once_benches_for_two_seconds_and_teaches_how_many() -> None:
     state = RoutingState()
     crowded = Fault(Kind.BUSY, Cause.CONCURRENCY, status=429, teaches=False)

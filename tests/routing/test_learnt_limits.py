@@ -11,8 +11,11 @@ import pytest
 from freerouter_core import Limit, Model
 from freerouter_core.routing.adaptive_limits import (
     BURST,
+    FIRST_TEST,
     FORGOTTEN,
+    LATELY,
     MAX_RATE,
+    SILENT,
     TOLD_GROWTH,
     AdaptiveLimits,
     LearnedConcurrency,
@@ -42,33 +45,154 @@ def asked(rate: LearnedRate, count: int, at: float = NOW) -> None:
     rate.answered_at.extend([at] * count)
 
 
-def test_what_the_last_minute_took_is_allowed_and_one_more_each_clean_minute() -> None:
+def test_what_the_last_minute_took_is_allowed_and_one_more_each_minute() -> None:
     rate = LearnedRate()
     asked(rate, 1, NOW - 61.0)
     asked(rate, 9, NOW - 1.0)
     rate.refused(NOW)
 
-    assert [rate.allowed(NOW + at) for at in (-5.0, 0.0, 59.0, 60.0, 120.0)] == [9, 9, 9, 10, 11]
+    ages = (-5.0, 0.0, FIRST_TEST - 0.1, FIRST_TEST, 60.0, 119.0, 120.0)
+    assert [rate.allowed(NOW + at) for at in ages] == [9, 9, 9, 10, 10, 10, 11]
     assert rate.allowed(NOW + FORGOTTEN) == 69.0
     assert rate.allowed(NOW + FORGOTTEN + 1.0) == math.inf
 
 
 def test_one_request_a_minute_is_always_allowed() -> None:
-    rate = LearnedRate(rate=1.0, learnt_at=NOW - 10.0)
-    asked(rate, 9)
+    rate = LearnedRate(rate=3.0, learnt_at=NOW - 70.0)
     rate.refused(NOW)
 
     assert rate.allowed(NOW) == 1.0
 
 
-@pytest.mark.parametrize(("after", "learnt"), [(BURST - 0.1, 10.0), (BURST, 5.0)])
-def test_refusals_of_one_burst_count_once(after: float, learnt: float) -> None:
+@pytest.mark.parametrize(("after", "learnt_at"), [(BURST - 0.1, 0.0), (BURST, BURST)])
+def test_refusals_of_one_burst_count_once(after: float, learnt_at: float) -> None:
     rate = LearnedRate()
     asked(rate, 10)
     rate.refused(NOW)
     rate.refused(NOW + after)
 
-    assert rate.allowed(NOW + after) == learnt
+    assert (rate.allowed(NOW + after), rate.learnt_at) == (10.0, NOW + learnt_at)
+
+
+@pytest.mark.parametrize(("ago", "learnt"), [(LATELY - 1.0, math.inf), (LATELY + 1.0, 8.0)])
+def test_where_more_was_let_in_lately_a_refusal_is_not_about_the_rate(
+    ago: float, learnt: float
+) -> None:
+    rate = LearnedRate()
+    asked(rate, 10, NOW - ago)
+    asked(rate, 8, NOW)
+    rate.refused(NOW)
+
+    assert rate.allowed(NOW) == learnt
+
+
+def test_nearly_as_many_as_lately_may_be_the_limit_which_later_refusals_do_not_change() -> None:
+    rate = LearnedRate()
+    asked(rate, 10, NOW - 100.0)
+    asked(rate, 9, NOW)
+    rate.refused(NOW)
+    assert rate.allowed(NOW) == 9.0
+
+    for more in (5, 0):
+        asked(rate, more, NOW)
+        rate.refused(NOW + BURST)
+        assert rate.allowed(NOW + BURST) == 9.0
+
+
+def test_a_guess_is_too_high_where_nobody_is_let_in_for_a_while() -> None:
+    """Some servers count what they refuse: then it must be less than was let in at first."""
+    for silent, learnt in ((SILENT - 0.1, 10.0), (SILENT, 3.0)):
+        rate = LearnedRate()
+        asked(rate, 10, NOW - 100.0)
+        asked(rate, 3, NOW - silent)
+        rate.rate, rate.learnt_at = 10.0, NOW - BURST
+        rate.refused(NOW)
+        assert rate.allowed(NOW) == learnt
+
+
+def full(rate: LearnedRate, place: int, at: float, *, passes: bool) -> None:
+    """So much later the window is full of new requests, and one more is sent."""
+    rate.answered_at.clear()
+    rate.sent.clear()
+    asked(rate, int(rate.allowed(NOW + at)) - 1, NOW + at)
+    rate.send(place, NOW + at)
+    if passes:
+        rate.answered(place, NOW + at)
+    else:
+        rate.sent.pop()
+        rate.refused(NOW + at, place)
+
+
+def test_an_answered_test_allows_more_and_twice_as_many_if_it_follows_at_once() -> None:
+    rate = LearnedRate()
+    asked(rate, 10)
+    rate.refused(NOW)
+    allowed = []
+    for n, at in enumerate((6.0, 12.0, 18.0, 60.0)):
+        full(rate, 20 + n, at, passes=True)
+        allowed.append(rate.allowed(NOW + at))
+
+    assert allowed == [13, 18, 27, 29], "and after a long time the next one begins anew"
+
+
+def test_a_refused_test_comes_later_each_time() -> None:
+    rate = LearnedRate()
+    asked(rate, 10)
+    rate.refused(NOW)
+    after, at = [], 0.0
+    for n in range(5):
+        after.append(rate.test_after)
+        at += rate.test_after
+        full(rate, 20 + n, at, passes=False)
+        assert rate.allowed(NOW + at) == 10.0
+
+    assert after == [6.0, 12.0, 24.0, 48.0, 60.0]
+
+
+@pytest.mark.parametrize(("under_way", "allowed"), [(0, 11), (2, 13), (3, 14), (9, 14)])
+def test_a_test_is_one_more_than_may_have_been_let_in(under_way: int, allowed: int) -> None:
+    rate = LearnedRate()
+    asked(rate, 10)
+    rate.sent.extend([NOW] * under_way)
+    rate.refused(NOW)
+    rate.send(9, NOW + FIRST_TEST)
+
+    assert rate.allowed(NOW + FIRST_TEST) == allowed
+    assert rate.allowed(NOW + 60.0) == 11.0, "by then they have left the window"
+
+
+def test_what_is_sent_within_the_guess_is_no_test() -> None:
+    rate = LearnedRate()
+    asked(rate, 10)
+    rate.refused(NOW)
+    rate.send(20, NOW + FIRST_TEST - 0.1)
+    assert rate.test == 0, "the window is full, but what was turned away before took nothing of it"
+    rate.sent.clear()
+    rate.send(21, NOW + FIRST_TEST)
+    assert rate.test == 0, "the window is not full"
+    asked(rate, 9, NOW)
+    rate.send(22, NOW + FIRST_TEST)
+    assert rate.test == 22
+
+
+def test_a_refusal_of_the_test_needs_no_other_proof() -> None:
+    limits = sent(8)
+    limits.refused(ONE, A, PACED, NOW)
+    place = limits.sent(ONE, A, NOW + FIRST_TEST)
+
+    assert limits.tests(ONE, A, place)
+    assert not limits.tests(ONE, A, place - 1)
+    assert not limits.tests(account("two"), A, place)
+
+
+def test_a_told_limit_is_a_guess_once_nobody_is_let_in() -> None:
+    rate = LearnedRate()
+    rate.told(NOW, 20)
+    assert rate.test_after == math.inf
+    asked(rate, 8, NOW)
+    rate.refused(NOW + SILENT)
+
+    assert (rate.allowed(NOW + SILENT), rate.test_after) == (8.0, 60.0)
 
 
 @pytest.mark.parametrize(("count", "learnt"), [(4, math.inf), (5, 5.0)])
@@ -118,8 +242,9 @@ def test_whose_rate_is_learnt_from_a_refusal(
 def test_a_learnt_limit_counts_what_was_sent_before_it_for_a_minute() -> None:
     limits = sent(8)
     limits.refused(ONE, A, PACED, NOW)
-    (charge,) = limits.charges(ONE, A, NOW + 59.0)
+    (charge,) = limits.charges(ONE, A, NOW + FIRST_TEST - 0.1)
     assert (charge.limit, charge.name) == (Limit(requests=8), "learnt")
+    (charge,) = limits.charges(ONE, A, NOW + 59.0)
     assert charge.before == (NOW,) * 8
     (charge,) = limits.charges(ONE, A, NOW + 60.0)
     assert (charge.limit.requests, charge.before) == (9, ())

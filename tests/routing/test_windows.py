@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from freerouter_core.routing.charges import (
     charges_of,
     size_of,
 )
-from freerouter_core.routing.limits import DAY_RESERVE, LEARNT_POLL, changes, reserve, settle
+from freerouter_core.routing.limits import DAY_RESERVE, LEARNT_POLL, changes, freed, reserve, settle
 from freerouter_core.routing.need import Need
 from freerouter_core.routing.policy import Policy
 from freerouter_core.routing.state import RoutingState
@@ -217,6 +218,19 @@ def test_what_was_never_sent_comes_back() -> None:
     windows.settle(windows.reserve(*limits, tokens=20), sent=False)
 
     assert [windows[one].used for one in limits] == [0.0] * 4
+
+
+def test_what_was_turned_away_took_nothing_of_a_learnt_limit_and_leaves_no_room() -> None:
+    """A stated limit may count it. Nobody is woken by it, except for a lease."""
+    stated, learnt = charge(requests=5), replace(charge(requests=5), name="learnt")
+    lease = charge(concurrent=2)
+    grant = Grant(1, (stated, learnt, lease), NOW, 0)
+
+    assert changes(grant, sent=True, turned_away=True) == {learnt: None, lease: None}
+    assert changes(grant, sent=True) == {lease: None}
+    other = {Charge("another", learnt.limit, name="learnt"): None, Charge("c", lease.limit): None}
+    assert freed(grant, other, turned_away=True) == {"c"}
+    assert freed(grant, other) == {"another", "c"}
 
 
 def test_tokens_and_dollars_become_what_was_used() -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
-from typing import Any
 
 import pytest
 
@@ -16,58 +14,10 @@ from freerouter_core import Provider, Router, errors
 from freerouter_core.routing.crowding import PATIENCE
 from freerouter_core.simulator import Phase, SimAccount, SimModel, World
 
+from .lived import Lived
+
 OUTAGE = 40.0
 """Seconds for which a server turns everybody away."""
-
-
-class Lived:
-    """Calls at one account, at once or with a gap, and what became of them."""
-
-    def __init__(
-        self,
-        calls: int,
-        *,
-        models: int = 1,
-        provider: str = "mine",
-        account: SimAccount | None = None,
-        phases: tuple[Phase, ...] = (),
-        first_token: float = 1.0,
-        gap: float = 0.0,
-        warm: bool = False,
-        **options: Any,
-    ) -> None:
-        dialect = "openrouter" if provider == "openrouter" else "nvidia"
-        served = [
-            SimModel(f"a/m{n}:free", first_token=first_token, phases=phases) for n in range(models)
-        ]
-        self.ends: Counter[str] = Counter()
-        self.errors: list[errors.FreeRouterError] = []
-        accounts = None if account is None else [account]
-        with World(served, accounts, dialect=dialect) as world:
-            at = Provider(provider, "https://x.test/v1", "sk-simulated", free="all", limits=[])
-            router = Router(providers=(at,), runtime=world.runtime, **{"timeout": 60.0, **options})
-            if warm:
-                router.chat("Hello")
-                world.requests.clear()
-            began = world.elapsed
-
-            async def call(number: int) -> None:
-                await asyncio.sleep(gap * number)
-                try:
-                    await router.achat(f"Question {number}")
-                except errors.FreeRouterError as error:
-                    self.ends[type(error).__name__] += 1
-                    self.errors.append(error)
-                else:
-                    self.ends["answered"] += 1
-
-            async def together() -> None:
-                await asyncio.gather(*(call(n) for n in range(calls)))
-
-            world.runtime.call(together)
-            self.seconds = world.elapsed - began
-            self.fates = Counter(seen.fate for seen in world.requests)
-        self.refused = sum(self.fates.values()) - self.fates["answer"]
 
 
 def crowded(fault: str, at_once: int = 4) -> SimAccount:
@@ -118,7 +68,7 @@ def test_a_burst_at_a_few_models_of_such_an_account() -> None:
     lived = Lived(40, models=3, account=crowded("429-silent"))
 
     assert lived.ends == {"answered": 40}
-    assert lived.refused <= 245
+    assert lived.refused <= 150
 
 
 @pytest.mark.parametrize("calls", [1, 40])
@@ -281,5 +231,5 @@ def test_a_rate_that_nobody_states_is_still_learnt() -> None:
     lived = Lived(40, account=SimAccount(per_minute=20), timeout=120.0)
 
     assert lived.ends == {"answered": 40}
-    assert lived.refused <= 30
+    assert lived.refused <= 31
     assert lived.seconds < 70.0

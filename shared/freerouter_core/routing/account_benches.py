@@ -125,6 +125,12 @@ class AccountBenches:
         is_first = before is None or before.cause is not fault.cause or sent < before.since
         return fault.effect.key_refused and self.worked_lately(scope, now) and is_first
 
+    def seems_full(self, scope: str) -> bool:
+        """Whether several models of the account were refused alike, so that all of it seems to be
+        at a limit, and none has answered since."""
+        bench = self.benches.get(scope)
+        return bench is not None and bench.cause is Cause.ACCOUNT_GUESSED
+
     def worked_lately(self, scope: str, now: float) -> bool:
         """Whether the account answered within the hour."""
         return now - self.worked.get(scope, -math.inf) <= LATELY

@@ -6,14 +6,26 @@ the limit, if others use the account, so one request more is tried every few min
 are each model's own, its siblings are believed to have the same.
 
 **Guessed.** Other refusals only say that requests came too fast (Mistral and ModelScope publish no
-limits). Then a rate is learnt as TCP learns the capacity of a line: additive increase,
-multiplicative decrease. As many are allowed as were let in in the minute before, half of them if
-that was too much, and one request more after every clean minute. Three things guard against a wrong
-lesson. Too many at once are refused alike, so that is ruled out first (`crowding`). Refusals of one
-burst count once. And if a request of that burst, sent after the refused one, was answered, then the
-refusal was not about the rate.
+limits), or nothing at all: a healthy server refuses one now and then. So a rate is believed only if
+nothing speaks against it:
 
-How many requests may be under way at once is learnt alike: after such a refusal, as many as were;
+- Too many at once are refused alike. That is ruled out first (`crowding`), by a second refusal in
+  a row: a full minute refuses everybody, chance does not.
+- A limit is a number. Where more was let in lately, a refusal at a smaller number is not about it.
+- Refusals of one burst count once. If a request of that burst, sent after the refused one, was
+  answered, then the refusal was not about the rate.
+
+What was let in is the limit then. It stays a guess, so it is tested: a few seconds later one
+request more may go. If that is answered, more are allowed, and each time that follows at once twice
+as many more. If not, the next test comes later, at last each minute. Where nobody is let in for a
+while, the guess was too high: some servers count what they refuse.
+
+**What was tried and lost.** Additive increase and multiplicative decrease, as TCP learns the
+capacity of a line: each refusal halved what was allowed. Of 600 requests to a server that refused
+one of twenty by chance, 225 were answered, and of a true limit about half was used. A guess that is
+forgotten after one answered test lets everybody go who waits: five times the requests.
+
+How many requests may be under way at once is learnt from refusals that say so: as many as were; and
 after every clean minute, one more.
 """
 
@@ -38,6 +50,18 @@ FORGOTTEN = 3_600.0
 """Seconds after which a refusal is too old to slow anybody down."""
 MIN_REQUESTS = 5
 """With fewer answers in the last minute, a refusal is not taken as a rate limit."""
+LATELY = 300.0
+"""Seconds for which what was let in within a minute speaks against a smaller limit."""
+NEARLY = 0.9
+"""The part of it from which on a refusal may be about the limit: servers count otherwise."""
+FIRST_TEST = 6.0
+"""Seconds after which a guess is tested. Each test that is refused doubles them, up to a minute."""
+AT_ONCE = 15.0
+"""Seconds after one test until which the next one is answered at once."""
+SPARE = 3.0
+"""Requests under way that may have been let in when a limit was learnt, at most."""
+SILENT = 10.0
+"""Seconds without an answer after which a guess is too high."""
 TOLD_GROWTH = 180.0
 """Seconds after which one request a minute more is tried than a refusal told."""
 MAX_RATE = 240
@@ -49,14 +73,20 @@ class LearnedRate:
     """The requests of the last minute in one scope, and how many are allowed since a refusal."""
 
     sent: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_RATE))
-    """When they were sent, unix seconds."""
+    """When they were sent, unix seconds; without those that were turned away."""
     answered_at: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_RATE))
-    """When the answers of the last minute came."""
+    """When the latest answers came."""
     rate: float = math.inf
     """Requests a minute that were allowed at `learnt_at`."""
     learnt_at: float = -math.inf
     growth: float = MINUTE
     """Seconds after which one request more is allowed."""
+    test_after: float = math.inf
+    """Seconds after which one request more tests a guess; infinite: it is none."""
+    test: int = 0
+    """The place of the latest request above the guess; 0: there is none."""
+    step: int = 1
+    """How many more are allowed when a test is answered."""
     refusals: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_RATE))
     """When requests of the last minute were refused by this limit."""
     burst: tuple[int, int] = (0, 0)
@@ -67,7 +97,12 @@ class LearnedRate:
         age = now - self.learnt_at
         if self.rate == math.inf or age > FORGOTTEN:
             return math.inf
-        return self.rate + max(0.0, age) // self.growth
+        more = max(0.0, age // self.growth)
+        if age < self.test_after:
+            return self.rate + more
+        # Who was under way then may have been let in, and then the window is fuller than the guess.
+        used = sum(now - MINUTE < at <= self.learnt_at for at in self.sent)
+        return max(self.rate + max(more, 1.0), min(used, self.rate + SPARE) + 1.0)
 
     def charge(self, scope: str, now: float) -> Charge:
         """It as a limit of `scope`. What was sent before it was learnt counts for a minute."""
@@ -80,12 +115,24 @@ class LearnedRate:
         """When the requests after `then` were sent."""
         return tuple(at for at in self.sent if at > then)
 
+    def send(self, place: int, now: float) -> None:
+        """A request is on its way, at this place among all."""
+        due = self.test_after <= now - self.learnt_at
+        if due and self.rate <= len(self.since(now - MINUTE)):
+            self.test = place
+        self.sent.append(now)
+
     def answered(self, place: int, now: float) -> None:
-        """The request at this place was answered: then its burst was not too fast."""
+        """The request at this place was answered: then its burst was not too fast, nor was one
+        request more than was guessed."""
         self.answered_at.append(now)
         refused, last = self.burst
         if refused < place <= last:
             self.rate = math.inf
+        elif place == self.test:
+            self.step = 2 * self.step if now - self.learnt_at <= AT_ONCE else 1
+            self.rate, self.learnt_at = self.allowed(now) + self.step, now
+            self.test, self.test_after = 0, FIRST_TEST
 
     def refused(self, now: float, place: int = 0, last: int = 0, let_in: int = 0) -> None:
         """The request at this place was refused, when `last` was the place of the latest one, and
@@ -93,10 +140,26 @@ class LearnedRate:
         if now - self.learnt_at < BURST:
             return
         recent = let_in + sum(at > now - MINUTE for at in self.answered_at)
-        if recent >= MIN_REQUESTS:
-            allowed = self.allowed(now)
-            self.rate = max(1.0, recent if allowed == math.inf else min(allowed, recent) // 2)
-            self.learnt_at, self.burst, self.growth = now, (place, last), MINUTE
+        known = self.allowed(now) < math.inf
+        if known and now - max(self.answered_at, default=-math.inf) >= SILENT:
+            self.rate = max(1.0, min(recent, self.rate))
+        elif recent < max(MIN_REQUESTS, NEARLY * self._most(now)):
+            return
+        elif not known:
+            self.rate = recent
+        self.test_after = min(MINUTE, 2.0 * self.test_after) if known else FIRST_TEST
+        self.learnt_at, self.growth = now, MINUTE
+        self.burst, self.test, self.step = (place, last), 0, 1
+
+    def _most(self, now: float) -> int:
+        """The most answers that came within a minute lately."""
+        lately = [at for at in self.answered_at if at > now - LATELY]
+        most, first = 0, 0
+        for n, at in enumerate(lately):
+            while lately[first] <= at - MINUTE:
+                first += 1
+            most = max(most, n + 1 - first)
+        return most
 
     def told(self, now: float, stated: int | None = None) -> None:
         """A request was refused because the minute was full. `stated`: the limit, if it named one.
@@ -110,7 +173,7 @@ class LearnedRate:
         if stated is None and let_through < 1 and self.allowed(now) == math.inf:
             return
         self.rate = stated or max(1.0, let_through)
-        self.learnt_at, self.burst = now, (0, 0)
+        self.learnt_at, self.burst, self.test_after = now, (0, 0), math.inf
         self.growth = TOLD_GROWTH if stated is None else math.inf
 
 
@@ -169,17 +232,17 @@ class AdaptiveLimits:
             return ()
         return (learned.charge(account.scope, now),)
 
-    def knows_rate(self, account: Account, model: Model, now: float) -> bool:
-        """Whether a rate of requests to a model is learnt."""
+    def tests(self, account: Account, model: Model, place: int) -> bool:
+        """Whether the attempt at this place was one more than a learnt rate allows."""
         learnt = (self.rates.get(scope) for scope in _scopes(account, model))
-        return any(rate is not None and rate.allowed(now) < math.inf for rate in learnt)
+        return any(rate is not None and rate.test == place for rate in learnt)
 
     def sent(self, account: Account, model: Model, now: float) -> int:
         """An attempt is on its way; returns its place among all attempts."""
         self.count += 1
         self.in_flight[account.scope] = self.in_flight.get(account.scope, 0) + 1
         for scope in _scopes(account, model):
-            self._rate(scope).sent.append(now)
+            self._rate(scope).send(self.count, now)
         return self.count
 
     def ended(self, account: Account) -> None:

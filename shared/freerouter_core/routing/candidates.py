@@ -16,7 +16,7 @@ from ..catalogue.providers import Account
 from .candidate import Candidate
 from .charges import Refusal
 from .congestion import FREE, smallest_day
-from .crowding import PATIENCE, SOON
+from .crowding import Key
 from .kinship import Kinship
 from .selection import Selection, select
 from .situation import Situation
@@ -248,7 +248,8 @@ class Candidates:
     ) -> float:
         """When it is worth a request of its account; see `worth`."""
         identity = candidate.model.identity
-        held = self._held_until(candidate, now, time_left)
+        crowd, began = self._crowd_of(candidate), self._began
+        held = self.book.crowds.held(crowd, now, began=began, time_left=time_left)
         if held > now:
             return held
         scope, name = candidate.account.scope, candidate.model.wire_name
@@ -272,20 +273,11 @@ class Candidates:
             day=smallest_day(candidate.charges),
         )
 
-    def _held_until(self, candidate: Candidate, now: float, time_left: float | None) -> float:
-        """Until when it is left alone because it lets nobody in. That is a guess: it keeps no
-        request for ever, and who would be held until the end asks shortly before."""
-        crowds = self.book.crowds
-        held = crowds.held_until(candidate.key)
-        if time_left is None:
-            return held if now - self._began <= PATIENCE else now
-        if held < now + time_left:
-            return held
-        last_try = now + time_left - SOON
-        tried_for_all = crowds.tried_since(candidate.key, max(self._began, last_try))
-        if now < last_try and crowds.tried_since(candidate.key, self._began):
-            return last_try
-        return held if tried_for_all else now
+    def _crowd_of(self, candidate: Candidate) -> Key | str:
+        """Whose refusals count: its own, or those of all models once their account seems to be at
+        a limit."""
+        scope = candidate.account.scope
+        return scope if self.book.accounts.seems_full(scope) else candidate.key
 
     def limited(
         self, candidate: Candidate, scope: str, until: float, wait: Wait | None = None

@@ -185,19 +185,35 @@ class Crowds:
             crowd.answered(now)
 
     def rules_out(self, key: Key, now: float, *, ahead: int, sent: float) -> bool:
-        """Whether an attempt was turned away for another reason than too many at once."""
-        return self.by_key[key[0]].rules_out(ahead, sent, now)
+        """Whether an attempt was turned away for another reason than too many at once, and not by
+        chance: the model refused the one before, too."""
+        return self.by_key[key].refusals > 0 and self.by_key[key[0]].rules_out(ahead, sent, now)
 
     def inside(self, key: Key, now: float) -> int:
         """How many requests of a model are under way that were let in."""
         return self.by_key[key].inside(now)
 
-    def held_until(self, key: Key) -> float:
+    def held_until(self, key: Key | str) -> float:
         """Until when the model is left alone because it let nobody in."""
         crowd = self.by_key.get(key)
         return -math.inf if crowd is None else crowd.held_until
 
-    def tried_since(self, key: Key, at: float) -> bool:
+    def held(self, key: Key | str, now: float, *, began: float, time_left: float | None) -> float:
+        """Until when a request that began then leaves it alone because it lets nobody in. That is a
+        guess: it keeps no request for ever, and who would be held until the end asks shortly
+        before. `time_left`: seconds until its deadline; None: there is none."""
+        held = self.held_until(key)
+        if time_left is None:
+            return held if now - began <= PATIENCE else now
+        if held < now + time_left:
+            return held
+        last_try = now + time_left - SOON
+        tried_for_all = self.tried_since(key, max(began, last_try))
+        if now < last_try and self.tried_since(key, began):
+            return last_try
+        return held if tried_for_all else now
+
+    def tried_since(self, key: Key | str, at: float) -> bool:
         """Whether somebody has asked the model since then."""
         crowd = self.by_key.get(key)
         return crowd is not None and crowd.tried_at >= at

@@ -49,7 +49,9 @@ take."""
 MAX_FORMS = 2
 """Forms of structured output that a model is tried at before it comes last for a while."""
 MAX_HOLD = 4.0
-"""Most seconds for which a call leaves an account alone that only seems to be at its limit."""
+"""Most seconds for which others leave a model alone because one call pauses."""
+SERVER_FAILED = frozenset({Cause.SERVER, Cause.TIMEOUT})
+"""What a server says of itself when it is in trouble."""
 GONE_IN_A_ROW = 2
 """Models in a row that are GONE before the price cap is suspected."""
 
@@ -111,6 +113,8 @@ class Failures:
             self._only_larger(candidate, fault)
         if fault.kind.passing:
             pause = self._pause(candidate, now, time_left)
+            if fault.effect.limit == "unclear":
+                self._spare_siblings(candidate, now)
             if turned_away and fault.until is None:
                 self._state.health.crowds.refused(
                     candidate.key,
@@ -213,6 +217,8 @@ class Failures:
             book.failed_form(
                 model.identity, attempt.form, now, last=self._is_last_form(attempt, now)
             )
+        if fault.effect.paced:
+            limits.took_nothing(account, model, candidate.sent_at)
         self._limit_refused(candidate, fault, now)
         if fault.cause is Cause.ACCOUNT_DAY:
             self._state.days.spent(account.scope, now)
@@ -226,12 +232,10 @@ class Failures:
         ruled out."""
         limits, crowds = self._state.adaptive_limits, self._state.health.crowds
         account, model, sent = candidate.account, candidate.model, candidate.sent_at
-        if fault.effect.paced:
-            limits.took_nothing(account, model, sent)
-        known = limits.knows_rate(account, model, now)
+        tests = limits.tests(account, model, candidate.place)
         if (
             not fault.effect.paced
-            or known
+            or tests
             or crowds.rules_out(candidate.key, now, ahead=candidate.ahead, sent=sent)
         ):
             let_in = crowds.inside(candidate.key, now)
@@ -247,8 +251,6 @@ class Failures:
         self._limit_refused(candidate, promoted, now)
         self._state.slow_start.refused(account.scope, now)
         book.account_refused(account.scope, promoted, now, self._rng, proved=conclusion.proved)
-        if fault.effect.limit == "unclear":
-            self._hold(account.scope, now)
 
     def _disproved(self, answering: Candidate, sent: float, now: float) -> None:
         """What an answer says of those who refused the same request, and of its own account."""
@@ -304,11 +306,13 @@ class Failures:
         self, candidate: Candidate, fault: Fault, now: float, time_left: float | None
     ) -> bool:
         """Whether a failure is no try of the model, because there was no room. A server that
-        answered lately and cannot be reached is starting again."""
+        answered lately, and now fails or cannot be reached, will answer again."""
         if time_left is None and now - self._began > PATIENCE:
             return False
+        if fault.turned_away:
+            return True
         worked = self._state.health.accounts.worked_lately(candidate.account.scope, now)
-        return fault.turned_away or (fault.effect.unreached and worked)
+        return worked and (fault.effect.unreached or fault.cause in SERVER_FAILED)
 
     def _pause(self, candidate: Candidate, now: float, time_left: float | None) -> float:
         """The model may answer a little later; until then others come first. Returns how many
@@ -316,13 +320,15 @@ class Failures:
         self._candidates.kinship.failed(candidate.account)
         return self._pauses.after(candidate, now, time_left, self._rng)
 
-    def _hold(self, scope: str, now: float) -> None:
-        """An account seems to be at its limit: ask none of its models for a moment.
-
-        Each time that moment is longer. Meanwhile an answer to another request may prove it wrong.
-        """
+    def _spare_siblings(self, refused: Candidate, now: float) -> None:
+        """If an account seems to be at its limit, this call asks none of its models for a moment,
+        and each time that moment is longer."""
+        scope = refused.account.scope
+        if not self._state.health.accounts.seems_full(scope):
+            return
         self._holds += 1
         pause = min(MAX_HOLD, self._plan.policy.backoff_base * 2.0 ** (self._holds - 1))
+        pause *= 1.0 + self._plan.policy.backoff_jitter * (2.0 * self._rng.random() - 1.0)
         for other in self._candidates.all:
             if other.account.scope == scope:
                 other.not_before = max(other.not_before, now + pause)

@@ -12,6 +12,7 @@ decides for one process, for all processes of a machine (SQLite) and for many ma
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Required, TypedDict, Unpack
 
 from ..catalogue.calendar import DAY
 from ..catalogue.providers import Limit
@@ -143,17 +144,32 @@ def _usable(limit: Limit, keep: float, parts: int, amount: float) -> float:
     return size if parts == 1 else max(size // parts, min(size, amount))
 
 
-def changes(
-    grant: Grant, *, sent: bool, tokens: int | None, cost: float | None = None
-) -> dict[Charge, float | None]:
+class Ending(TypedDict, total=False):
+    """How a grant ended."""
+
+    sent: Required[bool]
+    """Whether its request was sent."""
+    turned_away: bool
+    """Whether it was not let in."""
+    tokens: int | None
+    """What it used, if that is known."""
+    cost: float | None
+    """The same in USD."""
+
+
+def changes(grant: Grant, **ending: Unpack[Ending]) -> dict[Charge, float | None]:
     """What the end of a grant changes: the amount by charge; None: the share comes back.
 
-    Leases come back, and so does everything that was never sent. Tokens and dollars (`cost`, USD)
-    become what was really used, if that is known.
+    Leases come back, and so does everything that was never sent. Of a limit that was learnt from
+    what was let in, so does what was turned away. Tokens and dollars become what was really used,
+    if that is known.
     """
+    sent, turned_away = ending["sent"], ending.get("turned_away", False)
+    tokens, cost = ending.get("tokens"), ending.get("cost")
     amounts: dict[Charge, float | None] = {}
     for charge in grant.charges:
-        if charge.limit.concurrent is not None or not sent:
+        learnt = bool(charge.name)
+        if charge.limit.concurrent is not None or not sent or (learnt and turned_away):
             amounts[charge] = None
         elif is_budget(charge):
             if cost is not None:
@@ -163,23 +179,22 @@ def changes(
     return amounts
 
 
-def freed(grant: Grant, changed: Mapping[Charge, float | None]) -> set[str]:
-    """The scopes in which the end of a grant made room, by what it changed (`changes`)."""
+def freed(
+    grant: Grant, changed: Mapping[Charge, float | None], *, turned_away: bool = False
+) -> set[str]:
+    """The scopes in which the end of a grant made room, by what it changed (`changes`). What was
+    turned away leaves none, unless it held a lease."""
     return {
         charge.scope
         for charge, amount in changed.items()
-        if amount is None or amount < amount_of(charge, grant.tokens)
+        if (amount is None or amount < amount_of(charge, grant.tokens))
+        and not (turned_away and charge.limit.concurrent is None)
     }
 
 
-def settle(
-    windows: Windows,
-    grant: Grant,
-    *,
-    sent: bool,
-    tokens: int | None = None,
-    cost: float | None = None,
-) -> None:
-    """End a grant; see `changes`."""
-    for charge, amount in changes(grant, sent=sent, tokens=tokens, cost=cost).items():
+def settle(windows: Windows, grant: Grant, **ending: Unpack[Ending]) -> dict[Charge, float | None]:
+    """End a grant. Returns what that changed; see `changes`."""
+    changed = changes(grant, **ending)
+    for charge, amount in changed.items():
         windows(charge).change(charge, grant, amount)
+    return changed

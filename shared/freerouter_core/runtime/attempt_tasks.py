@@ -141,6 +141,7 @@ class AttemptTasks:
             answer = await run.ask()
         except Rejected as rejected:
             self._post_failure(run, rejected.fault)
+            self._settle(run, sent=True, turned_away=rejected.fault.turned_away)
         except TransportFailed as failure:
             detail = redact(failure.detail, attempt.account)
             fault = judge_transport(failure.name, detail)
@@ -166,13 +167,15 @@ class AttemptTasks:
         finally:
             self._settle(run, sent=True)
 
-    def _settle(self, run: AttemptRun, *, sent: bool) -> None:
+    def _settle(self, run: AttemptRun, *, sent: bool, turned_away: bool = False) -> None:
         """The attempt has ended: stop its timer and settle its grant."""
         if run.stall_timer is not None:
             run.stall_timer.cancel()
         grant, run.grant = run.grant, None
         if grant is not None:
-            self._ledger.settle(grant, sent=sent, tokens=run.tokens, cost=run.cost)
+            self._ledger.settle(
+                grant, sent=sent, tokens=run.tokens, cost=run.cost, turned_away=turned_away
+            )
 
     def _check_stall(self, run: AttemptRun) -> None:
         """Cancel a stalled attempt. One lazy timer for each stream, not one for each token."""

@@ -25,7 +25,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 from ...catalogue.providers import Account
 from ...events import Event, QuotaLow, StoreLost
@@ -34,7 +34,7 @@ from ...routing.congestion import Congestion, congestion
 from ...routing.demand_book import DemandBook
 from ...routing.full_limits import FullLimits
 from ...routing.lanes import Place
-from ...routing.limits import Lines, Windows, changes, freed, refused, reserve, settle
+from ...routing.limits import Ending, Lines, Windows, changes, freed, refused, reserve, settle
 from ...routing.pacing import Pacing
 from ...routing.turn import turn_at
 from ...routing.usage_stats import HOUR, Tallies
@@ -194,18 +194,16 @@ class Ledger:
             grant = replace(grant, shared_at=grant.at)
             self._report(grant, changes(grant, sent=False, tokens=None))
 
-    def settle(
-        self, grant: Grant, *, sent: bool, tokens: int | None = None, cost: float | None = None
-    ) -> None:
-        """End a grant. `sent`: whether its request was sent; `tokens` and `cost` (USD) it used."""
+    def settle(self, grant: Grant, **ending: Unpack[Ending]) -> None:
+        """End a grant."""
         self._leases.release(grant)
-        settle(self._memory.window, grant, sent=sent, tokens=tokens, cost=cost)
-        changed = changes(grant, sent=sent, tokens=tokens, cost=cost)
+        changed = settle(self._memory.window, grant, **ending)
         self.full.freed(charge.scope for charge in changed)
+        scopes = freed(grant, changed, turned_away=ending.get("turned_away", False))
         if changed and grant.shared:
-            self._report(grant, changed, freed(grant, changed))
+            self._report(grant, changed, scopes)
         else:
-            self._lines.wake(freed(grant, changed))
+            self._lines.wake(scopes)
 
     def _report(self, grant: Grant, changed: Changes, scopes: Set[str] = frozenset()) -> None:
         """Tell the store how a grant ended, beside the requests. Then wake lines of `scopes`."""
