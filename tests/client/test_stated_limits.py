@@ -81,7 +81,9 @@ class Server:
         return httpx.Response(self._status, json={"error": {"message": message}})
 
 
-async def ask(router: Router, calls: int, *, stream: bool = False) -> list[errors.FreeRouterError]:
+async def gathered(
+    router: Router, calls: int, *, stream: bool = False
+) -> list[errors.FreeRouterError]:
     """Ask at once; returns the errors."""
 
     async def one(number: int) -> None:
@@ -94,23 +96,29 @@ async def ask(router: Router, calls: int, *, stream: bool = False) -> list[error
     return [result for result in results if isinstance(result, errors.FreeRouterError)]
 
 
+def ask(router: Router, calls: int, *, stream: bool = False) -> list[errors.FreeRouterError]:
+    """The same on the runtime's own loop, so that its clock stands while they begin."""
+    assert router.runtime is not None
+    return router.runtime.call(lambda: gathered(router, calls, stream=stream))
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("form", [HEADER, BODY, NAMES_MODEL])
 @pytest.mark.parametrize(("models", "servers"), [(1, 1), (5, 1), (1, 3), (5, 3)])
-async def test_sixty_callers_of_twenty_a_minute_are_all_answered(
+def test_sixty_callers_of_twenty_a_minute_are_all_answered(
     models: int, servers: int, form: str, stream: bool
 ) -> None:
     """Forty of sixty got `Exhausted` within a second."""
     server = Server(form, models=models, servers=servers)
 
-    assert not await ask(server.router(), 60, stream=stream)
+    assert not ask(server.router(), 60, stream=stream)
     assert server.elapsed < (125.0 if servers == 1 else 65.0)
 
 
-async def test_who_waits_goes_as_many_at_once_as_the_limit_is_known_to_take() -> None:
+def test_who_waits_goes_as_many_at_once_as_the_limit_is_known_to_take() -> None:
     """Each of forty refusals named the limit. A minute later twenty go, and twenty wait on."""
     server = Server(NAMES_MODEL)
-    await ask(server.router(), 60)
+    ask(server.router(), 60)
 
     assert server.fates == {200: 60, 429: 40}
 
@@ -128,29 +136,27 @@ async def test_who_waits_goes_as_many_at_once_as_the_limit_is_known_to_take() ->
         ),
     ],
 )
-async def test_who_waits_is_told_for_what_and_a_guess_is_called_one(
-    form: str, reasons: set[str]
-) -> None:
+def test_who_waits_is_told_for_what_and_a_guess_is_called_one(form: str, reasons: set[str]) -> None:
     server = Server(form)
     seen: set[str] = set()
     router = server.router()
     router.subscribe(
         lambda event: seen.add(event.reason) if isinstance(event, events.Waiting) else None
     )
-    await ask(router, 60)
+    ask(router, 60)
     server.runtime.flush()
 
     assert seen == reasons
 
 
-async def test_where_nobody_tells_the_limit_a_round_of_refusals_a_minute_is_all_it_costs() -> None:
+def test_where_nobody_tells_the_limit_a_round_of_refusals_a_minute_is_all_it_costs() -> None:
     server = Server(BODY)
-    await ask(server.router(), 60)
+    ask(server.router(), 60)
 
     assert server.fates[429] <= 40 + 20
 
 
-async def test_short_waits_of_many_callers_cause_no_storm() -> None:
+def test_short_waits_of_many_callers_cause_no_storm() -> None:
     """A bucket that is filled by one each three seconds tells all who wait the same three."""
 
     class Bucket(Server):
@@ -169,7 +175,7 @@ async def test_short_waits_of_many_callers_cause_no_storm() -> None:
 
     server = Bucket(BODY)
 
-    assert not await ask(server.router(), 60)
+    assert not ask(server.router(), 60)
     assert server.elapsed < 180.0
     assert server.fates[429] < 300
 
@@ -177,11 +183,11 @@ async def test_short_waits_of_many_callers_cause_no_storm() -> None:
 @pytest.mark.parametrize("models", [1, 5])
 @pytest.mark.parametrize("form", [HEADER, BODY, NAMES_MODEL])
 @pytest.mark.parametrize("bound", [{"timeout": 30.0}, {"max_wait": 30.0}])
-async def test_who_cannot_wait_so_long_is_told_at_once(
+def test_who_cannot_wait_so_long_is_told_at_once(
     bound: dict[str, float], form: str, models: int
 ) -> None:
     server = Server(form, models=models)
-    told = await ask(server.router(**bound), 60)
+    told = ask(server.router(**bound), 60)
 
     assert len(told) == 40
     assert server.elapsed < 5.0
@@ -189,10 +195,10 @@ async def test_who_cannot_wait_so_long_is_told_at_once(
     assert all(55.0 < (getattr(error, "retry_after", 0.0) or 0.0) <= MINUTE for error in told)
 
 
-async def test_a_timeout_that_is_long_enough_is_used() -> None:
+def test_a_timeout_that_is_long_enough_is_used() -> None:
     server = Server()
 
-    assert not await ask(server.router(timeout=150.0), 60)
+    assert not ask(server.router(timeout=150.0), 60)
 
 
 def test_who_comes_later_waits_for_the_rest_of_what_others_were_told() -> None:
@@ -200,7 +206,7 @@ def test_who_comes_later_waits_for_the_rest_of_what_others_were_told() -> None:
     router = server.router()
 
     async def both() -> None:
-        early = asyncio.create_task(ask(router, 21))
+        early = asyncio.create_task(gathered(router, 21))
         await asyncio.sleep(10.0)
         await router.achat("later")
         assert not await early
@@ -211,16 +217,16 @@ def test_who_comes_later_waits_for_the_rest_of_what_others_were_told() -> None:
     assert server.elapsed < 65.0
 
 
-async def test_a_server_that_fails_is_no_limit_whatever_it_states() -> None:
+def test_a_server_that_fails_is_no_limit_whatever_it_states() -> None:
     """Who must wait for others is told so before the timeout is over."""
     server = Server(status=503)
-    told = await ask(server.router(), 60)
+    told = ask(server.router(), 60)
 
     assert len(told) == 40
     assert server.elapsed < 2.0
 
 
-async def test_an_upstream_that_is_busy_for_everybody_is_no_limit_of_ones_own() -> None:
+def test_an_upstream_that_is_busy_for_everybody_is_no_limit_of_ones_own() -> None:
     class Upstream(Server):
         def _refusal(self, wait: float) -> httpx.Response:
             error = {"message": "Provider returned error", "metadata": {"provider_name": "X"}}
@@ -229,7 +235,7 @@ async def test_an_upstream_that_is_busy_for_everybody_is_no_limit_of_ones_own() 
 
     server = Upstream()
 
-    assert len(await ask(server.router(), 60)) == 40
+    assert len(ask(server.router(), 60)) == 40
 
 
 @pytest.mark.parametrize("framework", [ChatFreeRouter, FreeRouter])
