@@ -161,9 +161,10 @@ def test_a_second_provider_answers_all_of_it(refusal: Refusal, models: int) -> N
     assert len(life.net.refused) <= 15
 
 
+@pytest.mark.parametrize("models", [1, 5])
 @pytest.mark.parametrize("refusal", [refusal for refusal in REFUSALS if refusal[0] != 400])
-def test_two_providers_that_are_ill_at_once_are_found_again(refusal: Refusal) -> None:
-    life = Life(bad_minute(refusal), providers=2)
+def test_two_providers_that_are_ill_at_once_are_found_again(refusal: Refusal, models: int) -> None:
+    life = Life(bad_minute(refusal), models=models, providers=2)
 
     assert life.lost <= 60.0
     assert len(life.net.refused) <= 2 * 15

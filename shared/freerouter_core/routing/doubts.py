@@ -75,8 +75,9 @@ class Doubts:
             and (fault.effect.key_refused or self._like_answered(candidate, fault, now))
         ):
             return False
-        elsewhere = self._may_ask_elsewhere(scope)
-        if fault.cause is Cause.BAD_REQUEST and (elsewhere or self._refused_elsewhere(scope)):
+        if fault.cause is Cause.BAD_REQUEST and (
+            self._may_ask_elsewhere(scope) or self._refused_elsewhere(scope)
+        ):
             return False  # what other accounts say tells more
         self._doubted[len(self._faults) - 1] = fault
         self.open = True
@@ -93,7 +94,7 @@ class Doubts:
         if self._holds_everybody(candidate, fault, found):
             self._state.health.account_disturbed(scope, now, sent, self._rng)
         elif not self._accounts.is_disturbed(scope):
-            if not own or elsewhere or not self._is_all(candidate, found, now):
+            if not own or not self._is_all(candidate, found, now):
                 return False
             looks = self._looks.get(scope, 0)
             if looks >= LONE_LOOKS:
