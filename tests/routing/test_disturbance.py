@@ -7,6 +7,7 @@ import pytest
 from freerouter_core.routing.disturbance import (
     FIRST_HOLD,
     GAP,
+    KEY_LASTS,
     LASTS,
     LASTS_BY,
     LONGEST_HOLD,
@@ -22,6 +23,7 @@ from freerouter_core.wire.fault import Cause, Fault, Kind
 from .driver import NOW
 
 GONE = Fault(Kind.GONE, Cause.GONE, "not found", status=404)
+KEY = Fault(Kind.ACCOUNT, Cause.KEY_REFUSED, "no such key", status=401)
 
 
 def refused(
@@ -79,16 +81,19 @@ def test_a_refusal_after_a_long_gap_is_a_first_one() -> None:
     assert refused(book, 2 * GAP + 1.0) is not first
 
 
+@pytest.mark.parametrize(("fault", "lasts"), [(GONE, LASTS), (KEY, KEY_LASTS)])
 @pytest.mark.parametrize(
-    ("at", "refusals", "believed"),
-    [(LASTS, LASTS_BY, True), (LASTS - 1.0, LASTS_BY, False), (LASTS, LASTS_BY - 1, False)],
+    ("early", "refusals", "believed"),
+    [(0.0, LASTS_BY, True), (1.0, LASTS_BY, False), (0.0, LASTS_BY - 1, False)],
 )
-def test_proof_needs_time_as_well_as_count(at: float, refusals: int, believed: bool) -> None:
+def test_proof_needs_time_as_well_as_count(
+    fault: Fault, lasts: float, early: float, refusals: int, believed: bool
+) -> None:
     book = Disturbances()
     for n in range(refusals):
-        found = refused(book, float(n))
+        found = refused(book, float(n), fault=fault)
 
-    assert found.lasts(NOW + at) is believed
+    assert found.lasts(NOW + lasts - early) is believed
 
 
 def test_only_an_answer_to_what_was_sent_later_ends_it() -> None:

@@ -13,7 +13,7 @@ import pytest
 from freerouter_core.catalogue.model import Model
 from freerouter_core.errors import AuthenticationFailed, BadRequest, Exhausted, FreeRouterError
 from freerouter_core.routing.account_benches import LATELY
-from freerouter_core.routing.disturbance import LASTS
+from freerouter_core.routing.disturbance import KEY_LASTS, LASTS
 from freerouter_core.routing.need import Need
 from freerouter_core.routing.plan import Plan
 from freerouter_core.routing.state import RoutingState
@@ -222,14 +222,20 @@ def test_a_model_that_alone_may_be_asked_and_answered_such_requests_is_looked_at
 
 
 @pytest.mark.parametrize(
-    ("fault", "cause"),
-    [(KEY, Cause.KEY_REFUSED), (FORBIDDEN, Cause.ACCOUNT_FORBIDDEN), (GONE, None)],
+    ("fault", "lasts", "cause"),
+    [
+        (KEY, KEY_LASTS, Cause.KEY_REFUSED),
+        (FORBIDDEN, LASTS, Cause.ACCOUNT_FORBIDDEN),
+        (GONE, LASTS, None),
+    ],
 )
-def test_what_lasts_for_minutes_is_believed(fault: Fault, cause: Cause | None) -> None:
+def test_what_lasts_for_minutes_is_believed(
+    fault: Fault, lasts: float, cause: Cause | None
+) -> None:
     state = worked(A)
     played, error = error_of(plan(A), refuse(fault, A), state)
 
-    assert LASTS <= times(played)[-1] <= 2 * LASTS + 60.0
+    assert lasts <= times(played)[-1] <= 2 * lasts + 60.0
     assert len(played.asked) <= 12
     bench = state.health.accounts.get(ONE)
     if cause is None:
@@ -274,7 +280,7 @@ def test_accounts_are_doubted_and_believed_each_by_itself() -> None:
     played, error = error_of(plan(A, B), refuse(KEY, A, B), state)
 
     assert type(error) is AuthenticationFailed
-    assert LASTS <= times(played)[-1] <= 2 * LASTS + 60.0
+    assert KEY_LASTS <= times(played)[-1] <= 2 * KEY_LASTS + 60.0
     assert played.asked.count("a") <= 12
 
 

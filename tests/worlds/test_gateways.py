@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from freerouter_core import ChatRequest, Provider, Router, errors
+from freerouter_core.routing.disturbance import KEY_LASTS
 from freerouter_core.runtime.loop.clock import VirtualClock
 from freerouter_core.runtime.runtime import Runtime
 
@@ -141,7 +142,7 @@ def test_a_bad_minute_costs_less_than_another_one(refusal: Refusal, models: int)
     blamed = {"BadRequest"} if status == 400 else set()
     assert set(life.kinds) <= {"Exhausted", *blamed}
     for at, error in life.errors:
-        assert BEGINS < at < ENDS
+        assert BEGINS < at < ENDS + 1.0, "the last look may be refused as the minute ends"
         assert error.status_code == status
         if isinstance(error, errors.Exhausted):
             assert f"p0 has refused everything with status {status} for" in str(error)
@@ -189,7 +190,7 @@ def test_nothing_that_never_worked_is_waited_for(status: int) -> None:
     assert "others" not in str(life.errors[0][1]), "there are no others"
 
 
-def test_a_key_that_was_revoked_is_told_after_minutes_and_asked_no_more() -> None:
+def test_a_key_that_was_revoked_is_told_after_a_minute_and_asked_no_more() -> None:
     life = Life(
         lambda host, body, at: (401, "invalid key") if at >= BEGINS else None, until=1_000.0
     )
@@ -197,7 +198,7 @@ def test_a_key_that_was_revoked_is_told_after_minutes_and_asked_no_more() -> Non
 
     assert isinstance(last, errors.AuthenticationFailed)
     told = next(at for at, e in life.errors if isinstance(e, errors.AuthenticationFailed))
-    assert 300.0 <= told - BEGINS <= 700.0
+    assert KEY_LASTS <= told - BEGINS <= 180.0
     assert len(life.net.refused) <= 15
 
 

@@ -20,9 +20,9 @@ all. A healthy account is so found again after as long as it was ill, at the lat
 held to its deadline looks shortly before, if nobody has for a while. A real refusal costs few
 requests more.
 
-**An end.** An answer to what was sent later ends it. If it has lasted for `LASTS` seconds, it is
-believed what it says. If only one request is refused and nobody else, two looks are enough: it is
-to blame, and its error says that the account answered others.
+**An end.** An answer to what was sent later ends it. If it has lasted for `LASTS` seconds (a key:
+`KEY_LASTS`), it is believed what it says. If only one request is refused and nobody else, two looks
+are enough: it is to blame, and its error says that the account answered others.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from .suspicion import words_of
 
 FIRST_HOLD, LONGEST_HOLD = 5.0, 320.0
 """Seconds until the first look, and between two at most; doubled each time."""
-LASTS = 300.0
-"""Seconds after which what is refused is believed."""
+LASTS, KEY_LASTS = 300.0, 70.0
+"""Seconds after which what is refused is believed; and of a key, as its owner must act then."""
 LASTS_BY = 5
 """Refusals, one after the other, by which it must have been."""
 ENOUGH_MODELS = 3
@@ -63,6 +63,8 @@ class Disturbance:
     worked: float
     """When the account was asked what it answered last."""
     status: int | None
+    of_key: bool = False
+    """Whether it is the key that is refused."""
     models: set[str] = field(default_factory=set)
     """The names of those that were refused."""
     requests: set[int] = field(default_factory=set)
@@ -83,7 +85,8 @@ class Disturbance:
 
     def lasts(self, now: float) -> bool:
         """Whether it has gone on for so long that it is believed."""
-        return now - self.since >= LASTS and self.row >= LASTS_BY
+        lasts = KEY_LASTS if self.of_key else LASTS
+        return now - self.since >= lasts and self.row >= LASTS_BY
 
     def told(self, provider: str, now: float) -> str:
         """What is known of it."""
@@ -124,7 +127,8 @@ class Disturbances:
             kinds.pop(kind, None)
             while len(kinds) >= MAX_KINDS:
                 del kinds[next(iter(kinds))]
-            found = kinds[kind] = Disturbance(now, worked, fault.status)
+            found = Disturbance(now, worked, fault.status, fault.effect.key_refused)
+            kinds[kind] = found
         found.refused(model, request, sent, now)
         return found
 
