@@ -140,13 +140,14 @@ def test_a_refused_test_comes_later_each_time() -> None:
     asked(rate, 10)
     rate.refused(NOW)
     after, at = [], 0.0
-    for n in range(5):
+    for n in range(7):
         after.append(rate.test_after)
         at += rate.test_after
         full(rate, 20 + n, at, passes=False)
         assert rate.allowed(NOW + at) == 10.0
 
-    assert after == [6.0, 12.0, 24.0, 48.0, 60.0]
+    assert after == [6.0, 12.0, 24.0, 48.0, 96.0, TOLD_GROWTH, TOLD_GROWTH]
+    assert rate.growth == TOLD_GROWTH
 
 
 @pytest.mark.parametrize(("under_way", "allowed"), [(0, 11), (2, 13), (3, 14), (9, 14)])
@@ -192,7 +193,7 @@ def test_a_told_limit_is_a_guess_once_nobody_is_let_in() -> None:
     asked(rate, 8, NOW)
     rate.refused(NOW + SILENT)
 
-    assert (rate.allowed(NOW + SILENT), rate.test_after) == (8.0, 60.0)
+    assert (rate.allowed(NOW + SILENT), rate.test_after) == (8.0, TOLD_GROWTH)
 
 
 @pytest.mark.parametrize(("count", "learnt"), [(4, math.inf), (5, 5.0)])

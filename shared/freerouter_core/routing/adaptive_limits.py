@@ -17,8 +17,8 @@ nothing speaks against it:
 
 What was let in is the limit then. It stays a guess, so it is tested: a few seconds later one
 request more may go. If that is answered, more are allowed, and each time that follows at once twice
-as many more. If not, the next test comes later, at last each minute. Where nobody is let in for a
-while, the guess was too high: some servers count what they refuse.
+as many more. If not, the next test comes later, at last every three minutes. Where nobody is let in
+for a while, the guess was too high: some servers count what they refuse.
 
 **What was tried and lost.** Additive increase and multiplicative decrease, as TCP learns the
 capacity of a line: each refusal halved what was allowed. Of 600 requests to a server that refused
@@ -55,7 +55,8 @@ LATELY = 300.0
 NEARLY = 0.9
 """The part of it from which on a refusal may be about the limit: servers count otherwise."""
 FIRST_TEST = 6.0
-"""Seconds after which a guess is tested. Each test that is refused doubles them, up to a minute."""
+"""Seconds after which a guess is tested. Each test that is refused doubles them, up to those after
+which a limit that was told is tried."""
 AT_ONCE = 15.0
 """Seconds after one test until which the next one is answered at once."""
 SPARE = 3.0
@@ -147,8 +148,8 @@ class LearnedRate:
             return
         elif not known:
             self.rate = recent
-        self.test_after = min(MINUTE, 2.0 * self.test_after) if known else FIRST_TEST
-        self.learnt_at, self.growth = now, MINUTE
+        self.test_after = min(TOLD_GROWTH, 2.0 * self.test_after) if known else FIRST_TEST
+        self.learnt_at, self.growth = now, max(MINUTE, self.test_after)
         self.burst, self.test, self.step = (place, last), 0, 1
 
     def _most(self, now: float) -> int:

@@ -4,10 +4,11 @@ Another model comes first. If nobody else can be asked soon, a request that is s
 is sent once more to its own model: of a model that loses one request in ten, the next one is
 answered in its usual time. The first to answer wins.
 
-It is not sent again if the model seems to be down or has turned it away. Where the model has
-answered others meanwhile, this request alone was lost. Else all who wait for it may be silent for
-the same reason, so one request asks again for all. A paid model is not asked again, because it may
-charge twice, and neither is one on this machine, which would only have more to do.
+It is not sent again if the model seems to be down, has turned it away, or never answered: then its
+usual time is not known. Where the model has answered others meanwhile, this request alone was lost.
+Else all who wait for it may be silent for the same reason, so one request asks again for all. A
+paid model is not asked again, because it may charge twice, and neither is one on this machine,
+which would only have more to do.
 """
 
 from __future__ import annotations
@@ -64,9 +65,9 @@ def _seems_lost(flight: InFlight, book: HealthBook, now: float) -> bool:
     identity, record = candidate.model.identity, book.of(candidate.model.identity)
     bench = book.accounts.get(candidate.account.scope)
     refused = candidate.turned_away or record.strikes or (bench is not None and bench.until > now)
-    if flight.repeats or flight.repeated or refused:
+    if flight.repeats or flight.repeated or refused or not record.answers:
         return False
     if candidate.account.local or not candidate.model.free:
         return False
-    answered_since = record.answers > 0 and record.availability.seen_at >= flight.sent
+    answered_since = record.availability.seen_at >= flight.sent
     return answered_since or identity not in book.repeats
