@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent / "race"))
 
 from draws import draw
 from draws import seeds as draw_seeds
-from lives import POLICIES, Ask, Life, Network, Policy, live, ours, providers, tune
+from lives import Life, live, tune
+from policies import POLICIES, Ask, Network, Policy, ours, providers
 from scene import Call, Scene
 
 from freerouter_core import ChatRequest, Router
