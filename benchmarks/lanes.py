@@ -3,9 +3,9 @@
     python benchmarks/lanes.py [--draws 20] [--first 0] [--held-out] [--lane background] [--each]
 
 Each world of `benchmarks/race` is lived twice with the same luck. In the second life a job of
-10,000 rows runs beside it, sixteen at a time. Printed are the callers' seconds (the 95th
-percentile and the mean, with the deadline for a caller who got nothing), the share answered, and
-the rows that were done meanwhile. `--lane interactive` shows what the job would do in their lane.
+10,000 rows runs beside it, sixteen at a time. Printed are the callers' seconds (95th percentile and
+mean), the share answered, and the rows done meanwhile. A caller who got nothing counts as the
+deadline. `--lane interactive` shows what the job would do in their lane.
 """
 
 from __future__ import annotations

@@ -328,10 +328,10 @@ class Failures:
             return
         self._holds += 1
         pause = min(MAX_HOLD, self._plan.policy.backoff_base * 2.0 ** (self._holds - 1))
-        pause *= 1.0 + self._plan.policy.backoff_jitter * (2.0 * self._rng.random() - 1.0)
+        until = now + self._pauses.jittered(pause, self._rng)
         for other in self._candidates.all:
             if other.account.scope == scope:
-                other.not_before = max(other.not_before, now + pause)
+                other.not_before = max(other.not_before, until)
 
     def _serves_plainer(self, candidate: Candidate, attempt: Attempt, now: float) -> bool:
         """Whether it can serve the need without what it refused, and would be asked differently."""

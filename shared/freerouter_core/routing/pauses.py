@@ -39,10 +39,15 @@ class Pauses:
         pause = min(longest, policy.backoff_base * 2.0 ** (candidate.tries - 1))
         if time_left is not None and policy.backoff_base <= time_left / 2.0 <= pause / 2.0:
             pause = time_left / 2.0
-        jittered = pause * (1 + policy.backoff_jitter * (2 * rng.random() - 1))
+        jittered = self.jittered(pause, rng)
         begins = now
         if candidate.tries >= self._max_tries:
             begins = max(now, self._next_at)
             self._next_at = begins + jittered
         candidate.not_before = max(candidate.not_before, begins + jittered)
         return jittered
+
+    def jittered(self, seconds: float, rng: Random) -> float:
+        """A pause of about so many seconds, so that those who were refused together do not come
+        back together."""
+        return seconds * (1 + self._policy.backoff_jitter * (2 * rng.random() - 1))
