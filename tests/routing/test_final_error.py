@@ -280,14 +280,16 @@ def test_a_bound_of_a_wait_is_told_as_it_is_counted(
     case = Case(models=[A], timeout=None)
     deadline = NOW - waited + bound["timeout"] if "timeout" in bound else None
     case.plan = replace(case.plan, deadline=deadline, max_wait=bound.get("max_wait"))
-    case.candidates.waits["p0"] = s.Wait("x", NOW + ends)
+    first, until = case.candidates.all[0], NOW + ends
+    case.candidates.limited(first, first.account.scope, until, s.Wait("x", until))
 
     assert exhausted(case, started=NOW - waited).message == f"x; its turn would come {words}"
 
 
 def test_a_line_without_an_end_is_told_without_a_bound() -> None:
     case = Case(models=[A])
-    case.candidates.waits["p0"] = s.Wait("the 9 tokens a day of p0 are used", math.inf)
+    first, wait = case.candidates.all[0], s.Wait("the 9 tokens a day of p0 are used", math.inf)
+    case.candidates.limited(first, first.account.scope, math.inf, wait)
 
     assert exhausted(case).message == "the 9 tokens a day of p0 are used, and no wait would help"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from freerouter_core.catalogue.model import Catalogue, Model
 from freerouter_core.routing.candidates import Candidates
+from freerouter_core.routing.charges import Refusal
 from freerouter_core.routing.health_book import LATEST, HealthBook
 from freerouter_core.routing.need import Need
 from freerouter_core.routing.policy import Policy
@@ -100,3 +102,43 @@ def test_where_none_of_the_sample_will_do_the_others_follow() -> None:
     assert len(asked) == len(MANY)
     assert len(candidates.all) == len(MANY)
     assert not candidates.empty
+
+
+TWO = {name: account(name) for name in ("one", "two")}
+PAIR = [model("a", "one"), model("b", "two")]
+
+
+def full(*names: str) -> dict[str, Refusal]:
+    return {TWO[name].scope: Refusal(NOW + 60, TWO[name].scope) for name in names}
+
+
+@pytest.mark.parametrize(
+    ("names", "looked_at"), [((), "ab"), (("one",), "b"), (("one", "two"), "ab")]
+)
+def test_while_another_account_has_room_a_full_one_is_not_looked_at(
+    names: tuple[str, ...], looked_at: str
+) -> None:
+    wanted = replace(situation(), full=full(*names))
+    chosen = select(Catalogue.of(PAIR, NOW), TWO, wanted).ranked
+    assert sorted(model.id for model in chosen) == list(looked_at)
+
+
+def test_a_full_account_is_looked_at_once_nobody_else_can_be_asked() -> None:
+    wanted = replace(situation(), background=True, full=full("one"))
+    candidates = Candidates.of(Catalogue.of(PAIR, NOW), TWO, wanted)
+    first = candidates.next(NOW).candidate
+    assert first is not None and first.model.id == "b"
+    first.out = True
+    turn = candidates.next(NOW)
+    assert (turn.candidate, turn.until, turn.scope) == (None, NOW + 60, TWO["one"].scope)
+    later = candidates.next(NOW + 61).candidate
+    assert later is not None and later.model.id == "a"
+
+
+def test_who_has_waited_looks_at_the_accounts_that_have_room_by_then() -> None:
+    wanted = replace(situation(), background=True, full=full("one"))
+    candidates = Candidates.of(Catalogue.of(PAIR, NOW), TWO, wanted)
+    candidates.waited(TWO["one"].scope, full("two"))
+    candidates.rerank(NOW + 60)
+    first = candidates.next(NOW + 60).candidate
+    assert first is not None and first.model.id == "a"

@@ -21,7 +21,7 @@ from ..routing.journal import Journal
 from ..routing.need import Need
 from ..routing.plan import Outcome, Plan
 from ..routing.policy import Policy
-from ..routing.room import first_room
+from ..routing.room import with_room
 from ..routing.ruling import Flag, Ruling
 from ..routing.running import RunningRequest, running_request
 from ..routing.session_memory import SessionMemory
@@ -186,8 +186,8 @@ class OperationRun(ABC, Generic[RequestT]):
         need, max_wait = need.of(lane), resolved.max_wait if request.timeout is None else None
         full = runtime.full_limits(lane, need, resolved.pace, deadline, max_wait)
         congestion: Mapping[str, Congestion] = {}
-        if first_room(accounts.values(), full) is None:  # else it is looked at once there is room
-            congestion = runtime.congestion(accounts.values(), lane)
+        if roomy := with_room(accounts.values(), full):  # else it is looked at once there is room
+            congestion = runtime.congestion(roomy, lane)
         plan = Plan(
             request=self.request,
             need=need,

@@ -118,7 +118,7 @@ class LearnedRate:
 
     def send(self, place: int, now: float) -> None:
         """A request is on its way, at this place among all."""
-        due = self.test_after <= now - self.learnt_at
+        due = self.rate < math.inf and self.test_after <= now - self.learnt_at
         if due and self.rate <= len(self.since(now - MINUTE)):
             self.test = place
         self.sent.append(now)

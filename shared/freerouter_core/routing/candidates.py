@@ -67,8 +67,8 @@ class Candidates:
         self.skipped = selection.skipped
         self.blocked: dict[str, float] = {}
         """Scopes whose limit refused this call, and until when."""
-        self.waits: dict[str, Wait] = {}
-        """What is waited for in those scopes."""
+        self._waits: dict[str, Wait | Refusal] = {}
+        """What is waited for in those scopes. Few ask for it in words."""
         self.told(situation.full)
         self._aged = False
         """Whether the order is an old one."""
@@ -285,7 +285,7 @@ class Candidates:
         """A limit had no room for it: all that fall under a shared one are left alone until then,
         in its line."""
         if wait is not None:
-            self.waits[scope] = wait
+            self._waits[scope] = wait
         if scope in candidate.scopes:
             self.blocked[scope] = until
         else:
@@ -296,21 +296,29 @@ class Candidates:
         come. `full`: what others were told meanwhile."""
         if scope is not None:
             self.blocked.pop(scope, None)
-            self.waits.pop(scope, None)
+            self._waits.pop(scope, None)
             self._lines.add(scope)
+        self._situation = replace(self._situation, full=full)
         self.told(full)
 
     def told(self, full: Mapping[str, Refusal]) -> None:
         """Others were told that these limits are full."""
         for scope, refusal in full.items():
             self.blocked[scope] = refusal.until
-            self.waits[scope] = wait_of(refusal, scope.partition("|")[0])
+            self._waits[scope] = refusal
+
+    @property
+    def waits(self) -> dict[str | None, Wait]:
+        """What is waited for, by the scope whose limit is full."""
+        return {
+            scope: wait_of(wait, scope.partition("|")[0]) if isinstance(wait, Refusal) else wait
+            for scope, wait in self._waits.items()
+        }
 
     def wait(self, turn: Turn, now: float) -> Wait:
         """What is waited for until somebody's turn."""
         until = now if turn.until is None else turn.until
-        if turn.scope is not None and turn.scope in self.waits:
-            wait = self.waits[turn.scope]
+        if (wait := self.waits.get(turn.scope)) is not None:
             return wait if wait.ends >= until else replace(wait, ends=until)
         return resting(self._accounts.values(), self._made, self.book, until, now)
 

@@ -16,7 +16,7 @@ nearly all of it is (`PRIOR_ASKED`): those who begin to work seldom stop after o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..catalogue.calendar import DAY, HOUR
@@ -103,17 +103,9 @@ class Demand:
 
         An hour that was never seen is thought to be at least like the others, and the one now.
         """
-        days, seconds = divmod(max(0.0, until - now), DAY)
-        unseen = self._unseen(size, asked)
-        expected, at, end = 0.0, now, now + seconds
-        if days:
-            expected = days * sum(unseen if value == UNSEEN else value for value in self.hours)
-        while at < end:
-            hour_ends = min(end, (at // HOUR + 1) * HOUR)
-            value = self.hours[int(at // HOUR) % HOURS]
-            expected += (unseen if value == UNSEEN else value) * (hour_ends - at) / HOUR
-            at = hour_ends
-        return expected
+        unseen, today = self._unseen(size, asked), now // DAY * DAY
+        hours = [unseen if value == UNSEEN else value for value in self.hours]
+        return max(0.0, _by(until - today, hours) - _by(now - today, hours))
 
     def joined(self, other: Demand) -> Demand:
         """What both know: the later hour counts, and the higher of two peaks."""
@@ -148,6 +140,14 @@ class Demand:
             self.value = 0.0
         self.hour = hour
         return True
+
+
+def _by(seconds: float, hours: Sequence[float]) -> float:
+    """How much is asked for in so many seconds from midnight on; `hours`: in each of a day."""
+    days, rest = divmod(seconds, DAY)
+    hour, part = divmod(rest, HOUR)
+    begun = int(hour)
+    return days * sum(hours) + sum(hours[:begun]) + hours[begun] * part / HOUR
 
 
 def _faded(seconds: float) -> float:

@@ -47,6 +47,11 @@ def first_room(accounts: Iterable[Account], full: Mapping[str, Refusal]) -> Refu
     return first
 
 
+def with_room(accounts: Iterable[Account], full: Mapping[str, Refusal]) -> list[Account]:
+    """The accounts that may have room."""
+    return [account for account in accounts if account.scope not in full]
+
+
 def begin(
     plan: Plan, state: RoutingState, journal: Journal, rng: Random, now: float
 ) -> Generator[s.Step, s.Event, Begun]:

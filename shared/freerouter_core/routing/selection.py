@@ -18,7 +18,7 @@ from .named import find_named
 from .need import Need
 from .policy import Policy
 from .rank import rank
-from .sample import may_sample, sample
+from .sample import looked_at
 from .situation import Situation
 
 SMALL_PROMPT = 2_000
@@ -55,12 +55,11 @@ def select(
         _select_named(name, catalogue, accounts, situation, selection)
     if situation.policy.others:
         able_models, index, unable = _able(catalogue, accounts, situation)
-        if situation.rng is not None and not whole and may_sample(able_models, situation):
-            selection.sampled = True
-            able_models = sample(able_models, index, situation.book, situation.rng)
+        chosen = able_models if whole else looked_at(able_models, index, accounts, situation)
+        selection.sampled = chosen is not able_models
         if unable:
             selection.skipped = unable | selection.skipped
-        fitting = _fitting(able_models, catalogue, situation, selection.skipped)
+        fitting = _fitting(chosen, catalogue, situation, selection.skipped)
         if selection.named:
             fitting = [model for model in fitting if model not in selection.named]
         selection.ranked = _ordered(fitting, situation)

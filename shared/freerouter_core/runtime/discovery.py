@@ -101,9 +101,9 @@ class Discovery:
         """
         accounts = list(accounts)
         missing = []
-        sources = [self._source(account) for account in accounts]
+        sources = list(map(self._source, accounts))
+        now = self._clock.now()
         for account, source in zip(accounts, sources, strict=True):
-            now = self._clock.now()
             stale = source.models is None or now - source.fetched >= refresh
             if not stale:
                 self.stats["avoided"] += 1

@@ -36,7 +36,7 @@ from ..routing.engine import route
 from ..routing.journal import Journal
 from ..routing.lanes import BEHIND, Place
 from ..routing.plan import Outcome, Plan
-from ..routing.room import first_room
+from ..routing.room import with_room
 from ..wire.redact import redact
 from .attempt_tasks import AttemptTasks
 from .callables import CallableFailed
@@ -160,8 +160,9 @@ class Driver:
         plan, runtime, congestion = self._plan, self._runtime, None
         full = runtime.full_limits(plan.lane, plan.need, plan.pace, plan.deadline, plan.max_wait)
         accounts = plan.accounts.values()
-        if sleep.scope not in full or first_room(accounts, full) is None:  # else it waits on
-            congestion = runtime.congestion(accounts, plan.lane)
+        roomy = with_room(accounts, full)
+        if roomy or sleep.scope not in full:  # else it waits on
+            congestion = runtime.congestion(roomy or accounts, plan.lane)
         return s.Woke(self._clock.now(), congestion, full)
 
     async def _await_lists(self) -> None:

@@ -209,11 +209,12 @@ def _texts_in(values: Sequence[object]) -> str:
     while level:
         below: list[object] = []
         for value in level:
+            kind = type(value)
+            if kind in _TEXTLESS:
+                continue  # most values are: said early, as it is quick to tell
             if isinstance(value, str):
                 if len(value) >= _MIN_SECRET:
                     said.append(value)
-            elif type(value) in _TEXTLESS:
-                continue  # most values are: said early, as it is quick to tell
             elif isinstance(value, (list, tuple)) and depth <= _MAX_DEPTH:
                 below += value
             elif isinstance(value, (dict, Mapping)) and depth <= _MAX_DEPTH:
