@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from draw_kinds import KINDS, kind_of
-from draws import draw
+from draws import FAMILIES
 from lives import live
 from table import Lap, geometric_mean, quantile
 
@@ -47,19 +47,20 @@ class Pair:
         return quantile(self.ours.costs, 0.95) / quantile(self.theirs.costs, 0.95)
 
 
-def compared(seed: int, ours: str, theirs: str, lives: int = 1) -> Pair:
+def compared(seed: int, ours: str, theirs: str, lives: int = 1, family: str = "all") -> Pair:
     """Both policies in the world of a seed. Each lives as often in fresh copies of it, each time
     with other luck."""
     return Pair(
         seed,
-        kind_of(draw(seed)),
-        lived(seed, ours, lives),
-        lived(seed, theirs, lives),
+        kind_of(FAMILIES[family](seed)),
+        lived(seed, ours, lives, family),
+        lived(seed, theirs, lives, family),
     )
 
 
-def lived(seed: int, policy: str, lives: int) -> Lap:
+def lived(seed: int, policy: str, lives: int, family: str) -> Lap:
     """So many lives of a policy in the world of a seed, together."""
+    draw = FAMILIES[family]
     scenes = (replace(draw(seed), seed=seed + n * OTHER_LUCK) for n in range(lives))
     return Lap.sum(live(scene, policy).lap() for scene in scenes)
 

@@ -5,11 +5,13 @@ Nobody tunes for any one of them. Every tenth seed is held out from tuning altog
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count, islice
 from random import Random
 
 from drawn_models import Nature, make_possible, misprint
+from refusing import draw_refusing
 from scene import DEADLINE, KEY, Call, Scene, Server, Way
 from worlds import between
 
@@ -62,6 +64,10 @@ def draw(seed: int) -> Scene:
         for name, served, account in zip(names, models, accounts, strict=True)
     ]
     return Scene(f"draw {seed}", seed, servers, _calls(rng, number, span, mix))
+
+
+FAMILIES: dict[str, Callable[[int], Scene]] = {"all": draw, "refusing": draw_refusing}
+"""Makers of worlds by name."""
 
 
 # -- who serves -----------------------------------------------------------------------------------

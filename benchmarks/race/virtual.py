@@ -1,7 +1,7 @@
 """The race on the virtual clock: hundreds of lives in minutes, ours through the whole core.
 
     python benchmarks/race/virtual.py [--seeds 30] [--worlds calm storm …] [--policies ours …]
-    python benchmarks/race/virtual.py --draws 200 [--lives 2] [--held-out] [--each]
+    python benchmarks/race/virtual.py --draws 200 [--lives 2] [--held-out] [--each] [--family …]
     python benchmarks/race/virtual.py --trace SEED
 
 Without more, the eight named worlds: a line of Markdown for each world and policy. It states the
@@ -25,6 +25,7 @@ from bound import bound
 from draw_plot import plot_draws
 from draw_table import Pair, compared, distribution, each, table
 from draw_trace import trace
+from draws import FAMILIES
 from draws import seeds as draw_seeds
 from lives import START, live, tune
 from policies import POLICIES
@@ -66,9 +67,11 @@ def race(options: argparse.Namespace) -> None:
         Path(options.plot).write_text(plot(results, title), "utf-8")
 
 
-def pair_of(seed: int, ours: str, theirs: str, lives: int, settings: Sequence[str]) -> Pair:
+def pair_of(
+    seed: int, ours: str, theirs: str, lives: int, family: str, settings: Sequence[str]
+) -> Pair:
     tune(settings)
-    return compared(seed, ours, theirs, lives)
+    return compared(seed, ours, theirs, lives, family)
 
 
 def race_draws(options: argparse.Namespace) -> None:
@@ -77,8 +80,8 @@ def race_draws(options: argparse.Namespace) -> None:
     ours, theirs = options.policies[:2]
     n = len(seeds)
     with ProcessPoolExecutor(options.jobs) as pool:
-        arguments = seeds, [ours] * n, [theirs] * n, [options.lives] * n, [options.set] * n
-        pairs = list(pool.map(pair_of, *arguments, chunksize=2))
+        same = ours, theirs, options.lives, options.family, options.set
+        pairs = list(pool.map(pair_of, seeds, *([one] * n for one in same), chunksize=2))
     print(*table(pairs), "", *distribution(pairs), sep="\n")
     if options.each:
         print("", *each(pairs), sep="\n")
@@ -98,6 +101,7 @@ def main() -> None:
     names = ", ".join([*POLICIES, "bound"])
     add("--policies", nargs="*", default=["ours", "afternoon"], help=names)
     add("--draws", type=int, help="so many worlds drawn at random, instead of the named ones")
+    add("--family", choices=list(FAMILIES), default="all", help="which worlds are drawn")
     add("--held-out", action="store_true", help="draw those that nobody tunes on")
     add("--each", action="store_true", help="also print a line for each draw")
     add("--trace", type=int, metavar="SEED", help="print a drawn world call by call")
