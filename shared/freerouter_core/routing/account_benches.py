@@ -78,6 +78,9 @@ class AccountBenches:
     disturbances: Disturbances = field(default_factory=Disturbances)
     worked: dict[str, float] = field(default_factory=dict)
     """When each account answered last, unix seconds."""
+    rounds: dict[str, float] = field(default_factory=dict)
+    """When the bench before each account's latest one ended, unix seconds; of its first bench, when
+    what was refused had been sent."""
     looks: dict[tuple[str, str], float] = field(default_factory=dict)
     """When each model, by its account's scope and its name, was asked last while its account was
     benched; of a disturbed one, any model: ""."""
@@ -104,7 +107,9 @@ class AccountBenches:
         """
         before = self.benches.get(scope)
         sent = now if sent is None else sent
-        strikes = _strikes(before, fault, sent)
+        strikes = 1 if self._let_in(scope) else _strikes(before, fault, sent)
+        if before is None or sent >= before.until:
+            self.rounds[scope] = sent if before is None else before.until
         doubted = proved is None and self._is_doubted(scope, before, fault, now, sent)
         bench = _bench(fault, strikes, now, rng, BRIEF if doubted else fault.effect.rest)
         bench.model = model
@@ -124,6 +129,12 @@ class AccountBenches:
         ten. The refusal of what was sent after it is the proof."""
         is_first = before is None or before.cause is not fault.cause or sent < before.since
         return fault.effect.key_refused and self.worked_lately(scope, now) and is_first
+
+    def _let_in(self, scope: str) -> bool:
+        """Whether the account answered anything that was sent since the bench before its latest one
+        had ended. Of a burst refusals come first: such an answer does not end the bench they made.
+        But an account that lets some in is not asked in vain, so its rests do not grow."""
+        return self.worked.get(scope, -math.inf) >= self.rounds.get(scope, math.inf)
 
     def seems_full(self, scope: str) -> bool:
         """Whether several models of the account were refused alike, so that all of it seems to be
@@ -243,6 +254,7 @@ class AccountBenches:
         self.suspicions.by_scope.clear()
         self.disturbances.reset()
         self.worked.clear()
+        self.rounds.clear()
         self.looks.clear()
 
 
