@@ -431,3 +431,22 @@ def test_an_account_whose_models_all_seem_gone_seems_empty_while_that_is_doubted
 
     benches.disturbances.reset()
     assert not benches.seems_empty("scope"), "another process found it"
+
+
+def test_rests_grow_only_while_nobody_is_let_in() -> None:
+    """A burst at a full minute: first come its refusals, then the answers to those who had room."""
+
+    def seconds(*, lets_in: bool) -> list[float]:
+        benches, at, rests = AccountBenches(), NOW, []
+        for _ in range(6):
+            minute = Fault(Kind.ACCOUNT, Cause.ACCOUNT_MINUTE, until=at + 2.0)
+            benches.refused("scope", minute, at + 0.2, Middle(), sent=at)
+            bench = benches.benches["scope"]
+            rests.append(bench.until - at)
+            if lets_in:
+                benches.answered("scope", "a", sent=at)
+            at = bench.until
+        return rests
+
+    assert max(seconds(lets_in=True)) == pytest.approx(2.0)
+    assert max(seconds(lets_in=False)) > 16.0

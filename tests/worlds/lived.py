@@ -11,7 +11,7 @@ from freerouter_core.simulator import Phase, SimAccount, SimModel, World
 
 
 class Lived:
-    """Calls at one account, at once or with a gap, and what became of them."""
+    """Calls at one account, in bursts with a gap, and what became of them."""
 
     def __init__(
         self,
@@ -23,10 +23,12 @@ class Lived:
         phases: tuple[Phase, ...] = (),
         first_token: float = 1.0,
         gap: float = 0.0,
+        burst: int = 1,
         warm: bool = False,
+        dialect: str = "",
         **options: Any,
     ) -> None:
-        dialect = "openrouter" if provider == "openrouter" else "nvidia"
+        dialect = dialect or ("openrouter" if provider == "openrouter" else "nvidia")
         served = [
             SimModel(f"a/m{n}:free", first_token=first_token, phases=phases) for n in range(models)
         ]
@@ -44,7 +46,7 @@ class Lived:
             began = world.elapsed
 
             async def call(number: int) -> None:
-                await asyncio.sleep(gap * number)
+                await asyncio.sleep(gap * (number // burst))
                 asked = world.elapsed
                 try:
                     await router.achat(f"Question {number}")

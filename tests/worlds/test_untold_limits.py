@@ -55,6 +55,20 @@ def test_a_limit_that_nobody_states_is_found_and_used_up(
     assert lived.refused < (requests - 1.0) * calls
 
 
+@pytest.mark.parametrize("models", [1, 3])
+@pytest.mark.parametrize("burst", [5, 20])
+def test_a_limit_whose_refusals_state_a_wait_is_found_too(burst: int, models: int) -> None:
+    """Fifty a minute, and a tenth more asked for. Each refusal says when the next one may go: those
+    who all waited for that were refused again."""
+    account, gap = SimAccount(per_minute=50), 60.0 / 55.0 * burst
+    lived = Lived(
+        300, models=models, gap=gap, burst=burst, account=account, dialect="mistral", timeout=120.0
+    )
+
+    assert lived.ends == {"answered": 300}
+    assert lived.refused <= 150
+
+
 @pytest.mark.parametrize("models", [1, 5])
 @pytest.mark.parametrize("fault", ["500", "502", "524", "408", "error-in-200", "503-silent"])
 def test_a_server_that_worked_and_fails_for_half_a_minute_is_waited_for(

@@ -19,7 +19,8 @@ refusal on let a quick model that refuses two of five at random answer one call 
 others that double with each refusal, whoever got it, are no better where most are refused.
 
 What the server says itself is better: see `health` for stated waits, `adaptive_limits` for refusals
-that speak of a rate or of requests at once.
+that speak of a rate or of requests at once. A stated wait holds nobody back here, but it is one of
+the refusals in a row.
 """
 
 from __future__ import annotations
@@ -110,7 +111,12 @@ class Crowd:
         return self.refusals > 0 and (self.alone or self._ahead(ahead, sent) <= taken)
 
     def refused(
-        self, ahead: int, sent: float, now: float, pause: float, longest: float = LONGEST_LOOK
+        self,
+        ahead: int,
+        sent: float,
+        now: float,
+        pause: float | None,
+        longest: float = LONGEST_LOOK,
     ) -> None:
         """An attempt was turned away that was sent then. The others are as in `Crowds`."""
         if now - self.refused_at > FORGOTTEN or self.lets_in(now):
@@ -122,7 +128,7 @@ class Crowd:
         self.refused_since = self.refused_since if self.refusals else now
         self.refusals, self.refused_at = self.refusals + 1, now
         lasted = now - self.refused_since
-        if self.refusals >= IN_A_ROW:
+        if self.refusals >= IN_A_ROW and pause is not None:
             self.held_until = now + min(longest, max(pause, LOOK_SHARE * lasted))
 
     def let_in(self) -> None:
@@ -166,11 +172,12 @@ class Crowds:
         *,
         ahead: int,
         sent: float,
-        pause: float,
+        pause: float | None,
         longest: float = LONGEST_LOOK,
     ) -> None:
         """An attempt was turned away that was sent then, with so many others of its account under
-        way. `pause`: seconds for which nobody asks the model, at least; `longest`: at most."""
+        way. `pause`: seconds for which nobody asks the model, at least; None: the server said how
+        long. `longest`: at most."""
         for crowd in self._of(key):
             crowd.refused(ahead, sent, now, pause, longest)
 

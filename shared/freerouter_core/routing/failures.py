@@ -115,13 +115,13 @@ class Failures:
             pause = self._pause(candidate, now, time_left)
             if fault.effect.limit == "unclear":
                 self._spare_siblings(candidate, now)
-            if turned_away and fault.until is None:
+            if turned_away:
                 self._state.health.crowds.refused(
                     candidate.key,
                     now,
                     ahead=candidate.ahead,
                     sent=candidate.sent_at,
-                    pause=min(MAX_HOLD, pause),
+                    pause=min(MAX_HOLD, pause) if fault.until is None else None,
                     longest=LONGEST_LOCAL if candidate.account.local else LONGEST_LOOK,
                 )
         if not (turned_away or fault.effect.unreached or fault.effect.ours or symptom_of(fault)):
