@@ -15,7 +15,7 @@ from worlds import between
 
 from freerouter_core.simulator import Phase, SimAccount, SimModel
 
-PROVIDERS = ("nvidia", "mistral", "cloudflare", "gemini", "openrouter")
+PROVIDERS = ("openrouter", "groq", "gemini", "mistral", "cerebras", "nvidia", "cloudflare")
 NAMES = {"openrouter": "a/{}-{}:free", "cloudflare": "@cf/a/{}-{}"}
 """How models are named there."""
 SILENT = ("429-silent", "429-bare", "503-silent")
