@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import pickle
+import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ import pytest
 from pydantic import BaseModel
 
 from freerouter_core import Bulk, BulkResult, ChatRequest, Router, errors
+from freerouter_core.client.bulk.job_file import JobFile
+from freerouter_core.client.bulk.job_store import Wish, Worker
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.simulator.models import Phase
 
@@ -189,6 +193,66 @@ def test_changed_input_is_refused_or_merged(tmp_path: Path) -> None:
         assert len(w.requests) == 5
 
 
+def test_a_refused_input_leaves_the_job_as_it_was(tmp_path: Path) -> None:
+    own = [(f"a{n}", f"A {n}") for n in range(600)]
+    other = [(f"b{n}", f"B {n}") for n in range(600)]
+    with world() as w:
+        router = w.router()
+        list(router.bulk(own, tmp_path / "a.job"))
+        for _ in range(2):
+            with pytest.raises(errors.BadSetting, match="row b0 was not in the input"):
+                list(router.bulk(other, tmp_path / "a.job"))
+        assert len(texts(router.bulk(own, tmp_path / "a.job"))) == 600
+        assert len(w.requests) == 600
+
+
+def test_a_row_that_is_cancelled_before_it_begins_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    """Its task ends without its first step. The job waited for it without an end."""
+    with world() as w:
+        job = w.router().bulk(questions(5), tmp_path / "a.job")
+        job.load()
+        work = job._new_work()
+
+        async def cancelled() -> int:
+            granted = work._store.exchange(work._worker, (), Wish(tasks=5), w.clock.wall())
+            work._ready.extend(granted.claimed)
+            work._start()
+            assert work._runs
+            work.stop()
+            work._cancel_waiting()
+            await asyncio.sleep(0.01)
+            return len(work._runs)
+
+        assert w.runtime.call(cancelled) == 0
+
+
+def test_rows_that_nobody_can_be_asked_do_not_pause_the_job(tmp_path: Path) -> None:
+    rows = [f"{n} {'word ' * 200_000}" for n in range(12)]
+    with world() as w:
+        job = w.router().bulk([*rows, "fine"], tmp_path / "a.job", attempts=1, stop_after=3)
+        began = w.elapsed
+        assert sum(result.ok for result in job) == 1
+        assert w.elapsed - began < 60.0
+
+
+def test_the_rows_of_a_worker_that_dies_are_freed_at_once(tmp_path: Path) -> None:
+    with world() as w, subprocess.Popen(["sleep", "600"]) as other:
+        job = w.router().bulk(questions(20), tmp_path / "a.job")
+        job.load()
+        store, dead = JobFile(tmp_path / "a.job"), replace(Worker.new(), pid=other.pid)
+        store.renew(dead, w.clock.wall())
+        assert len(store.exchange(dead, (), Wish(tasks=5), w.clock.wall()).claimed) == 5
+        results = iter(job)
+        first = list(itertools.islice(results, 15))
+        other.kill()
+        other.wait()
+        rest = list(results)
+        store.close()
+
+        assert len({result.id for result in [*first, *rest]}) == 20
+        assert w.elapsed < 60.0
+
+
 def test_a_row_that_keeps_failing_is_kept_as_failed_with_its_trail(tmp_path: Path) -> None:
     def rejects(answer: Any) -> None:
         if "bad" in answer.text:
@@ -227,7 +291,7 @@ def test_what_no_model_would_take_fails_at_once(tmp_path: Path) -> None:
 def test_a_job_stops_after_so_many_failures_in_a_row(tmp_path: Path) -> None:
     with World([SimModel("a/x:free", phases=FOREVER)]) as w:
         job = w.router().bulk(questions(100), tmp_path / "a.job", stop_after=4, attempts=1)
-        with pytest.raises(errors.JobFailed, match="rows failed in a row"):
+        with pytest.raises(errors.JobFailed, match="4 tries failed in a row"):
             list(job)
         assert job.progress().failed <= 20
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,6 +102,41 @@ def test_rows_that_are_there_are_not_added_again_and_changed_ones_are_refused(
         job.close_input(1, "refuse")
     assert job.counts().rows == 2
     assert not job.counts().complete
+    job.close()
+
+
+def test_an_input_is_refused_before_anything_of_it_is_added(job: JobStore) -> None:
+    """Another input, by mistake: its rows stood in the job, and the true one was refused then."""
+    job.add(rows(("a", "one"), ("b", "two")), "refuse")
+    with pytest.raises(errors.BadSetting, match="row z was not in the input"):
+        job.add(rows(("a", "one"), ("z", "three")), "refuse", before=2)
+    with pytest.raises(errors.BadSetting, match="row z was not in the input"):
+        job.add(rows(("z", "three")), "refuse", before=2)
+    assert job.close_input(2, "refuse").rows == 2
+    later = [replace(row, number=2) for row in rows(("c", "four"))]
+    with pytest.raises(errors.BadSetting, match="row c was not in the input"):
+        job.add(later, "refuse", before=2)
+    assert job.add(later, "merge", before=2).rows == 3
+    job.close()
+
+
+def test_known_rows_may_come_in_another_order(job: JobStore) -> None:
+    job.add(rows(("a", "one"), ("b", "two")), "refuse")
+    assert job.add(rows(("b", "two"), ("a", "one")), "refuse", before=2).rows == 2
+    job.close()
+
+
+@pytest.mark.parametrize("changed", ["refuse", "merge"])
+def test_two_rows_with_one_id_are_refused(job: JobStore, changed: Any) -> None:
+    """One of them was dropped without a word."""
+    with pytest.raises(errors.BadSetting, match="two rows have the id 'a'"):
+        job.add(rows(("a", "one"), ("a", "one")), changed)
+    job.add(rows(("a", "one")), changed)
+    later = [replace(row, number=1) for row in rows(("a", "one"))]
+    with pytest.raises(errors.BadSetting, match=r"two rows have the id 'a'|the id of another row"):
+        job.add(later, changed)
+        job.close_input(2, changed)
+    assert job.counts().rows == 1
     job.close()
 
 

@@ -39,9 +39,9 @@ class Dies(JobFile):
         if type(self).left < 0:
             raise errors.JobFailed("killed")
 
-    def add(self, rows: Sequence[Row], changed: Changed) -> Counts:
+    def add(self, rows: Sequence[Row], changed: Changed, before: int = 0) -> Counts:
         self._dies()
-        return super().add(rows, changed)
+        return super().add(rows, changed, before)
 
     def exchange(
         self, worker: Worker, finished: Sequence[Finished], wish: Wish, now: float

@@ -108,7 +108,8 @@ class Bulk:
         store = open_job(self._location)
         try:
             while reader is not None and not reader.ended:
-                store.add(reader.fill(), options.changed)
+                reader.before = store.counts().rows if reader.before is None else reader.before
+                store.add(reader.fill(), options.changed, reader.before)
                 reader.taken()
             if reader is not None:
                 return store.close_input(reader.count, options.changed)

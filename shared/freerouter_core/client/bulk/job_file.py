@@ -25,8 +25,9 @@ from .job_store import (
     Granted,
     Wish,
     Worker,
-    changed_row,
-    fewer_rows,
+    check_count,
+    check_ids,
+    refusal,
 )
 from .rows import Row
 
@@ -93,14 +94,12 @@ class JobFile:
             lambda db: db.executemany("INSERT OR REPLACE INTO job VALUES (?, ?)", values.items())
         )
 
-    def add(self, rows: Sequence[Row], changed: Changed) -> Counts:
-        return self._run(lambda db: _add(db, rows, merge=changed == "merge"))
+    def add(self, rows: Sequence[Row], changed: Changed, before: int = 0) -> Counts:
+        return self._run(lambda db: _add(db, rows, before, merge=changed == "merge"))
 
     def close_input(self, rows: int, changed: Changed) -> Counts:
         def work(db: sqlite3.Connection) -> Counts:
-            counts = _counts(db)
-            if rows < counts.rows and changed == "refuse":
-                raise fewer_rows(rows, counts.rows)
+            check_count(rows, _counts(db).rows, changed)
             db.execute("UPDATE counts SET value = 1 WHERE name = 'complete'")
             return _counts(db)
 
@@ -242,20 +241,20 @@ def _count(db: sqlite3.Connection, **changes: int) -> None:
 # -- rows ----------------------------------------------------------------------------------------
 
 
-def _add(db: sqlite3.Connection, rows: Sequence[Row], *, merge: bool) -> Counts:
-    new: list[Row] = []
+def _add(db: sqlite3.Connection, rows: Sequence[Row], before: int, *, merge: bool) -> Counts:
+    check_ids(rows)
+    complete = _counts(db).complete
     for row in rows:
         where, key = ("id = ?", row.id) if row.id is not None else ("number = ?", row.number)
         found = db.execute(
             f"SELECT number, id, hash, task, turn FROM rows JOIN tasks USING (task) WHERE {where}",
             (key,),
         ).fetchone()
+        if not merge and (problem := refusal(row, found and found[:3], before, complete=complete)):
+            raise problem
         if found is None:
-            new.append(row)
             _insert(db, row)
-        elif found[2] != row.hash or (row.id is None and found[1] is not None):
-            if not merge:
-                raise changed_row(row.id or str(row.number))
+        elif found[2] != row.hash or found[1] != row.id:
             _replace(db, found[0], found[3], ended=found[4] is not None)
             _insert(db, replace(row, number=found[0]))
     return _counts(db)

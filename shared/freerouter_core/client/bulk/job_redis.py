@@ -27,11 +27,16 @@ from .job_store import (
     Wish,
     Worker,
     changed_row,
-    fewer_rows,
+    check_count,
+    check_ids,
+    new_row,
+    same_id,
 )
 from .lua import ADD, CLOSE_INPUT, EXCHANGE, RELEASE, RETRY
 from .rows import Row
 
+_REFUSALS = {"changed": changed_row, "new": new_row, "twice": same_id}
+"""What `add` refuses, by the script's word for it."""
 TIMEOUT = 30.0
 """Seconds for a connection, and for each answer."""
 
@@ -63,21 +68,23 @@ class RedisJob:
         parts = [part for pair in values.items() for part in pair]
         self._run("HSET", f"{self._prefix}settings", *parts)
 
-    def add(self, rows: Sequence[Row], changed: Changed) -> Counts:
-        values: list[str] = [changed]
+    def add(self, rows: Sequence[Row], changed: Changed, before: int = 0) -> Counts:
+        check_ids(rows)
+        values: list[str] = [changed, str(before)]
         for row in rows:
             ident = "" if row.id is None else row.id
             values += [str(row.number), ident, row.hash.hex(), row.input, row.problem]
             values.append(row.data)
         answer = parse_json(self._script(ADD, *values))
-        if "changed" in answer:
-            raise changed_row(answer["changed"])
+        for problem, error in _REFUSALS.items():
+            if problem in answer:
+                raise error(answer[problem])
         return _counts(answer)
 
     def close_input(self, rows: int, changed: Changed) -> Counts:
         answer = parse_json(self._script(CLOSE_INPUT, str(rows), changed))
         if "before" in answer:
-            raise fewer_rows(rows, int(answer["before"]))
+            check_count(rows, int(answer["before"]), changed)
         return _counts(answer)
 
     def exchange(

@@ -14,7 +14,7 @@ import hashlib
 import os
 import socket
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -181,9 +181,10 @@ class JobStore(Protocol):
     def put(self, values: Mapping[str, str]) -> None:
         """Store settings of the job, by name."""
 
-    def add(self, rows: Sequence[Row], changed: Changed) -> Counts:
-        """Add rows that are not in the job yet. Raises `BadSetting` for one that has changed and
-        may not."""
+    def add(self, rows: Sequence[Row], changed: Changed, before: int = 0) -> Counts:
+        """Add rows that are not in the job yet. `before`: how many it had when its input began to
+        be read. Raises `BadSetting`, and adds none of them, for one that has changed or is new and
+        may not, and for a second one with the same id."""
 
     def close_input(self, rows: int, changed: Changed) -> Counts:
         """The input ended after so many rows. Raises `BadSetting` if the job has more, and may
@@ -211,20 +212,67 @@ class JobStore(Protocol):
         """Close files and connections."""
 
 
+def check_ids(rows: Iterable[Row]) -> None:
+    """Raise `BadSetting` if two of these rows have the same id."""
+    seen: set[str] = set()
+    for row in rows:
+        if row.id in seen:
+            raise same_id(row.id)
+        if row.id is not None:
+            seen.add(row.id)
+
+
+def refusal(
+    row: Row, known: tuple[int, str | None, bytes] | None, before: int, *, complete: bool
+) -> BadSetting | None:
+    """Why a row is refused by a job whose input may not change; None: it is not.
+
+    `known`: number, id and hash of the job's row in its place; None: there is none. `before`: how
+    many rows the job had when its input began to be read. `complete`: whether an input was read to
+    its end before. Known rows may come in another order.
+    """
+    name = row.id or str(row.number)
+    if known is None:
+        return new_row(name) if complete or row.number < before else None
+    number, ident, digest = known
+    if row.id is not None and number != row.number and max(number, row.number) >= before:
+        return same_id(row.id)
+    return None if digest == row.hash and ident == row.id else changed_row(name)
+
+
+def check_count(rows: int, known: int, changed: Changed) -> None:
+    """Raise `BadSetting` if an input of so many rows does not fit a job that has `known` now."""
+    if rows > known:
+        raise BadSetting(
+            f"{count_words(rows - known, 'row')} of the input have the id of another row",
+            hint=_OWN_IDS,
+        )
+    if rows < known and changed == "refuse":
+        raise BadSetting(
+            f"the input has {count_words(rows, 'row')}, and the job {known:,}",
+            hint='changed="merge" keeps the others; another file begins a new job',
+        )
+
+
 def changed_row(ident: str) -> BadSetting:
     """The error for a row that is not what it was when the job began."""
-    return BadSetting(
-        f"row {ident} is not what it was when this job began",
-        hint='changed="merge" asks what changed and keeps the rest; another file begins a new job',
-    )
+    return BadSetting(f"row {ident} is not what it was when this job began", hint=_MERGE)
 
 
-def fewer_rows(rows: int, before: int) -> BadSetting:
-    """The error for an input that lost rows since the job began."""
-    return BadSetting(
-        f"the input has {count_words(rows, 'row')}, and the job {before:,}",
-        hint='changed="merge" keeps the others; another file begins a new job',
-    )
+def new_row(ident: str) -> BadSetting:
+    """The error for a row that was not in the input when the job began."""
+    return BadSetting(f"row {ident} was not in the input when this job began", hint=_MERGE)
+
+
+def same_id(ident: str) -> BadSetting:
+    """The error for an id that two rows of one input have."""
+    return BadSetting(f"two rows have the id {ident!r}", hint=_OWN_IDS)
+
+
+_MERGE = (
+    'changed="merge" asks what changed or is new, and keeps the rest; another file begins a new job'
+)
+_OWN_IDS = "give each row an id of its own, or none: then it is told by its place"
 
 
 @lru_cache(maxsize=1)

@@ -42,9 +42,10 @@ end
 ADD = (
     _COMMON
     + """
-local merge = ARGV[1] == 'merge'
+local merge, before = ARGV[1] == 'merge', tonumber(ARGV[2])
+local complete = counts()['complete'] > 0
 local found = {}
-for i = 2, #ARGV, 6 do
+for i = 3, #ARGV, 6 do
   local number, id, hash = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local place = number
   if id ~= '' then place = get('ids', id) end
@@ -52,13 +53,19 @@ for i = 2, #ARGV, 6 do
     local task = get('rows', place)
     local name = get('names', place) or ''
     local same = get('hashes', hash) == task and name == id
+    local last = math.max(tonumber(place), tonumber(number))
+    if id ~= '' and not merge and place ~= number and last >= before then
+      return cjson.encode({twice = id})
+    end
     if not same and not merge then
       return cjson.encode({changed = id ~= '' and id or number})
     end
     found[i] = {place, task, same}
+  elseif not merge and (complete or tonumber(number) < before) then
+    return cjson.encode({new = id ~= '' and id or number})
   end
 end
-for i = 2, #ARGV, 6 do
+for i = 3, #ARGV, 6 do
   local number, id, hash, input, problem, data = unpack(ARGV, i, i + 5)
   local old = found[i]
   if not (old and old[3]) then
@@ -117,7 +124,8 @@ CLOSE_INPUT = (
     _COMMON
     + """
 local before = counts()['rows']
-if tonumber(ARGV[1]) < before and ARGV[2] == 'refuse' then
+local rows = tonumber(ARGV[1])
+if rows > before or (rows < before and ARGV[2] == 'refuse') then
   return cjson.encode({before = before})
 end
 redis.call('HSET', C, 'complete', 1)

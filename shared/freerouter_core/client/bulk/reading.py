@@ -29,6 +29,8 @@ class InputReader:
         self._thread: WorkerThread | None = None
         self._portion: list[Row] = []
         self._error: Exception | None = None
+        self.before: int | None = None
+        """How many rows the job had when reading began; None: it has not."""
         self.count = 0
         """Rows taken so far."""
         self.ended = False

@@ -22,10 +22,10 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
-from ...catalogue.counts import count_words
-from ...errors import FreeRouterError, JobFailed
+from ...errors import JobFailed
 from ...guards.base import ChatClient
 from ...routing.concurrency import ConcurrencyLimit
 from ...runtime.ledger.worker_thread import WorkerThread
@@ -33,11 +33,11 @@ from ...runtime.loop.bridge import StreamBuffer
 from ...wire.request import Validator
 from ..context import Context
 from .in_line import IN_LINE, enough_wait
-from .job_store import RENEWAL, Changed, Claimed, Ended, Finished, JobStore, Wish, Worker
+from .job_store import RENEWAL, Claimed, Counts, Ended, Finished, JobStore, Wish, Worker
 from .options import Measured, WorkOptions
 from .reading import AHEAD, InputReader
 from .row_run import FATAL, RowEnd, RowRun
-from .rows import Row
+from .streak import FailureStreak
 
 T = TypeVar("T")
 FETCH = 200
@@ -50,12 +50,6 @@ GROUP = 32
 """Answers that wait for no others."""
 POLL = 5.0
 """Seconds between looks at what other workers have done."""
-FAILURES = 3
-"""Failures in a row, from which on the job pauses between requests."""
-HOPELESS, MANY_FAILURES = 86_400.0, 50
-"""Seconds without an answer, and failures in a row meanwhile, after which the job stops."""
-PAUSE, LONGEST_PAUSE = 5.0, 300.0
-"""Seconds of such a pause: the first, doubling, and the longest."""
 
 
 class Work:
@@ -88,12 +82,7 @@ class Work:
         self._input_ended = reader is None
         self._fatal: BaseException | None = None
         self._stopping = False
-        self._in_a_row = 0
-        """Failures in a row."""
-        self._failing_since = 0.0
-        """When the first of them was, unix seconds."""
-        self._last_error: FreeRouterError | None = None
-        self._paused_until = 0.0
+        self._streak = FailureStreak(options.stop_after)
         self._cursor = -1 if options.given else 0
         self.measured = Measured(self._clock.now())
 
@@ -107,7 +96,7 @@ class Work:
         """Work until nothing is left. `show` gets the rows that have ended; None: nobody reads."""
         helpers = [asyncio.create_task(self._renew())]
         try:
-            await self._call(lambda: self._store.renew(self._worker, self._clock.wall()))
+            await self._call(self._free)
             if self._reader is not None:
                 reading = asyncio.create_task(self._read(self._reader))
                 helpers.append(reading)
@@ -135,9 +124,8 @@ class Work:
 
     def waits_for(self, now: float) -> tuple[str, float | None]:
         """What the job waits for, and how many seconds; None: it does not wait."""
-        if self._paused_until > now:
-            failures = f"after {count_words(self._in_a_row, 'failure')}{_quoted(self._last_error)}"
-            return f"a better time, {failures}", self._paused_until - now
+        if self._streak.paused_until > now:
+            return self._streak.told(), self._streak.paused_until - now
         if self._in_flight or not self._runs:
             return "", None
         first = min(self._runs, key=lambda run: run.waits_until)
@@ -176,8 +164,11 @@ class Work:
         more = len(granted.ended) == FETCH
         if self._is_over(left=granted.left) and (show is None or (reads and not more)):
             return True
+        busy = bool(self._runs or self._ready)
+        if granted.left and not busy:  # others have the rest: if they live
+            await self._call(self._free)
         if not more:
-            await self._wait(show, granted.due, busy=bool(self._runs or self._ready))
+            await self._wait(show, granted.due, busy=busy)
         return False
 
     def _is_over(self, *, left: bool) -> bool:
@@ -198,8 +189,8 @@ class Work:
             moments.append(now + POLL)
         if due is not None and self._wanted():
             moments.append(now + max(0.0, due - wall))
-        if self._paused_until > now:
-            moments.append(self._paused_until)
+        if self._streak.paused_until > now:
+            moments.append(self._streak.paused_until)
         if self._options.until is not None and not self._stopping:
             moments.append(now + max(0.0, self._options.until - wall))
         if not moments:
@@ -233,7 +224,7 @@ class Work:
     @property
     def _room(self) -> int:
         """Tasks that may be under way. After failures in a row it is one."""
-        if self._in_a_row >= FAILURES:
+        if self._streak.is_long:
             return 1
         if self._options.concurrency is not None:
             return self._options.concurrency
@@ -242,7 +233,7 @@ class Work:
     @property
     def _may_start(self) -> bool:
         ended = self._stopping or self._fatal is not None
-        return not ended and self._clock.now() >= self._paused_until
+        return not ended and self._clock.now() >= self._streak.paused_until
 
     def _wanted(self) -> int:
         """How many tasks to lease besides those that are ready."""
@@ -283,7 +274,7 @@ class Work:
             end = await self._try_once(run)
             while end.finished is None and self._fatal is None and not self._stopping:
                 now = self._clock.now()
-                run.waits_until = max(now + end.wait, self._paused_until)
+                run.waits_until = max(now + end.wait, self._streak.paused_until)
                 await asyncio.sleep(run.waits_until - now)
                 end = await self._try_once(run)
             if end.finished is not None:
@@ -291,7 +282,10 @@ class Work:
         except Exception as error:  # a bug: it must not look as if the job went on
             self._fatal = self._fatal or error
         finally:
-            del self._runs[run]
+            self._gone(run)
+
+    def _gone(self, run: RowRun, _: object = None) -> None:
+        if self._runs.pop(run, None) is not None:
             self._tell()
 
     async def _try_once(self, run: RowRun) -> RowEnd:
@@ -310,7 +304,7 @@ class Work:
         now, measured = self._clock.now(), self.measured
         measured.requests += end.requests
         if end.answered:
-            self._in_a_row, self._paused_until = 0, 0.0
+            self._streak.answered()
             measured.answered += 1
             measured.seconds += end.seconds
             measured.tokens += end.tokens
@@ -322,23 +316,17 @@ class Work:
         if end.finished is None and end.reached:
             return  # it was limits: nothing failed
         measured.failed += 1
+        if end.finished is not None and not end.requests:
+            return  # nobody was asked: the row is to blame, and no server
         self._limit.failed(now)
-        if not self._in_a_row:
-            self._failing_since = now
-        self._in_a_row, self._last_error = self._in_a_row + 1, end.error
-        most = self._options.stop_after
-        hopeless = self._in_a_row >= MANY_FAILURES and now >= self._failing_since + HOPELESS
-        if hopeless or (most is not None and self._in_a_row >= most):
-            stopped = f"{count_words(self._in_a_row, 'row')} failed in a row{_quoted(end.error)}"
-            self._fatal = self._fatal or JobFailed(stopped)
-        elif self._in_a_row >= FAILURES:
-            pause = PAUSE * 2.0 ** min(10, self._in_a_row - FAILURES)
-            self._paused_until = now + min(LONGEST_PAUSE, pause)
+        self._fatal = self._fatal or self._streak.failed(end.error, now)
 
     def _cancel_waiting(self) -> None:
         for run, task in self._runs.items():
             if not run.in_flight:
                 task.cancel()
+                # A task that never began has no end of its own.
+                task.add_done_callback(partial(self._gone, run))
 
     def _check_time(self) -> None:
         until = self._options.until
@@ -356,32 +344,35 @@ class Work:
         """Read the input, as far as the work needs it."""
         changed, clock = self._options.changed, self._clock
         try:
+            if reader.before is None:
+                reader.before = (await self._call(self._store.counts)).rows
             while not reader.ended:
                 while self._open_rows >= AHEAD and changed == "refuse":
                     self._read_on.clear()
                     await self._read_on.wait()
                 rows = await reader.read(clock)
                 if rows:
-                    await self._add(rows, changed)
+                    await self._put(partial(self._store.add, rows, changed, reader.before))
                     reader.taken()
-            await self._close_input(reader.count, changed)
+            await self._put(partial(self._store.close_input, reader.count, changed))
         except Exception as error:  # of the input: it ends the job, and is the caller's
             self._fatal = self._fatal or error
         self._input_ended = True
         self._tell()
 
-    async def _add(self, rows: list[Row], changed: Changed) -> None:
-        self.measured.counts = await self._call(lambda: self._store.add(rows, changed))
+    async def _put(self, call: Callable[[], Counts]) -> None:
+        self.measured.counts = await self._call(call)
         self._tell()
-
-    async def _close_input(self, count: int, changed: Changed) -> None:
-        self.measured.counts = await self._call(lambda: self._store.close_input(count, changed))
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(RENEWAL)
             with contextlib.suppress(JobFailed):
-                await self._call(lambda: self._store.renew(self._worker, self._clock.wall()))
+                await self._call(self._free)
+
+    def _free(self) -> None:
+        """Tell that this worker lives, and free what dead ones hold."""
+        self._store.renew(self._worker, self._clock.wall())
 
     def _leave(self) -> None:
         finished, self._finished = self._finished, []
@@ -394,7 +385,3 @@ class Work:
         """Call the store on its thread."""
         with self._clock.stopped():
             return await self._thread.run(call)
-
-
-def _quoted(error: FreeRouterError | None) -> str:
-    return "" if error is None else f"; the last: {error.message}"
