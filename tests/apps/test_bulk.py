@@ -13,34 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from freerouter_core import BulkResult, errors
+from freerouter_core.apps.bulk_files.file_format import BadRow
 from freerouter_core.apps.bulk_files.formats import format_of
 from freerouter_core.apps.bulk_files.table_rows import Prompting, fill
-from freerouter_core.apps.cli.main import cli
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.answer import Answer
 
 from ..conftest import Serve
 from ..terminal import COMMAND
+from .bulk_shell import bulk, read_lines, write_lines
 
 
 @pytest.fixture(autouse=True)
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEV_MODE", "true")
-
-
-def bulk(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["bulk", *arguments])
-
-
-def write_lines(path: str, lines: list[Any]) -> None:
-    Path(path).write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-
-
-def read_lines(path: str) -> list[Any]:
-    return [json.loads(line) for line in Path(path).read_text("utf-8").splitlines()]
 
 
 def batch(count: int) -> list[Any]:
@@ -61,7 +49,7 @@ def test_a_batch_of_openai_is_answered_in_its_own_format() -> None:
 
     assert done.exit_code == 1  # a row failed
     assert "5 of 6 rows done, 1 failed" in done.stderr
-    assert "bulk retry --failed" in done.stderr
+    assert "1 can never be asked because: a batch asks /v1/x" in " ".join(done.stderr.split())
     lines = {line["custom_id"]: line for line in read_lines("out.jsonl")}
     assert len(lines) == 6
     body = lines["r3"]["response"]["body"]
@@ -93,7 +81,7 @@ def test_rows_that_all_fail_say_why_and_what_to_do() -> None:
 
     assert done.exit_code == 1
     words = " ".join(done.stderr.split())
-    assert "2 failed because: the row has neither a prompt nor messages" in words
+    assert "2 can never be asked because: the row has neither a prompt nor messages" in words
     assert '--prompt "Label: {text}"' in words
 
     changed = bulk("in.jsonl", "-o", "out.jsonl", "-p", "Label: {text}")
@@ -192,14 +180,6 @@ def test_changed_input_is_refused_or_merged() -> None:
     assert len(read_lines("out.jsonl")) == 4
 
 
-def test_failed_rows_are_tried_again() -> None:
-    write_lines("in.jsonl", [{"text": "x"}])
-    assert bulk("in.jsonl", "-o", "out.jsonl", "-p", "{none}", "-q").exit_code == 1
-    again = bulk("retry", "--failed", "out.jsonl", "-q")
-    assert again.exit_code == 1
-    assert "0 failed rows are tried again" in again.stderr  # it never was a request
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -241,9 +221,9 @@ def test_lines_that_cannot_be_read_are_rows_with_problems() -> None:
     Path("in.jsonl").write_bytes(b'\xef\xbb\xbf{"prompt": "a"}\n\n{bad\n\xff"x"')
     rows = list(format_of(Path("in.jsonl")).rows(Path("in.jsonl")))
     assert rows[0] == {"prompt": "a"}
-    assert "line 3 is no JSON" in str(rows[1]["problem"])
-    assert "problem" in rows[2]
-    assert format_of(Path("in.jsonl")).count(Path("in.jsonl")) == 4
+    assert "line 3 is no JSON" in str(rows[1])
+    assert isinstance(rows[2], BadRow)
+    assert format_of(Path("in.jsonl")).look(Path("in.jsonl"), Prompting().kept).rows == 3
     assert BulkResult("a", 0, answer=Answer("x")).text == "x"
 
 
@@ -334,3 +314,27 @@ def test_a_signal_lets_what_is_in_flight_finish_and_says_how_to_go_on(
     assert process.returncode == 130
     assert "go on with: freerouter bulk resume" in said
     assert len(read_lines("out.jsonl")) == len(w.requests) < 300
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_at_once_and_says_how_to_go_on(serve: Serve, tmp_path: Path) -> None:
+    asked = threading.Event()
+
+    def says(body: dict[str, Any]) -> str:
+        asked.set()
+        return "an answer"
+
+    slow = SimModel("a/0:free", first_token=600.0, says=says)
+    url = serve(World([slow], clock="real"))
+    write_lines("in.jsonl", batch(3))
+    with command(url, tmp_path, "in.jsonl", "-o", "out.jsonl", *FREE) as process:
+        assert asked.wait(60.0)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert any("once more ends at once" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+
+    assert process.returncode == 130
+    assert "go on with: freerouter bulk resume" in rest
+    assert "Traceback" not in rest

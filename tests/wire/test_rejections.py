@@ -867,7 +867,7 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
         [
             "max_tokens is too large: 99999",
             "max_completion_tokens exceeds the model's",
-            "max_output_tokens must be at most the model's",
+            "max_output_tokens must be at most 8192",
             "max_tokens: 9 is over the maximum",
         ],
     ),

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 
 from .json_values import parse_json
-from .output_limit import stated_output_limit
 from .quirks import DROPPABLE
 
 
@@ -15,9 +14,9 @@ def refused_parameter(text: str, error: object = None) -> str | None:
 
     `error`: the body, in which a pydantic server lists its errors. `text`: the error as text.
     """
-    limit = stated_output_limit(text)
+    limit = _OUTPUT_LIMIT.search(text)
     if limit is not None:
-        return f"{MAX_OUTPUT}{limit}"
+        return f"{MAX_OUTPUT}{next(number for number in limit.groups() if number)}"
     unknown = _FieldSearch().find(error)
     if unknown is not None:
         return _word_for_path(*unknown)
@@ -31,6 +30,15 @@ def refused_parameter(text: str, error: object = None) -> str | None:
     return _word_for(next(name for name in sentence.groups() if name).lower())
 
 
+_OUTPUT_LIMIT = re.compile(
+    # Groq (anomalyco/opencode#1000), and servers in its words
+    r"max_(?:completion_)?tokens\W{1,6}must be less than or equal to \W{0,3}(\d{2,7})"
+    # OpenAI, Azure
+    r"|max_(?:completion_)?tokens is too large.{0,40}supports at most (\d{2,7})"
+    # Z.ai, SiliconFlow, DeepSeek
+    r"|valid range of max_(?:completion_)?tokens is \[\d+, ?(\d{2,7})\]",
+    re.IGNORECASE,
+)
 MAX_OUTPUT = "max-output-"
 """The word for an output limit that a refusal stated, before its tokens."""
 _REFUSALS = re.compile(

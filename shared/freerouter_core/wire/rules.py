@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 
 from .fault import Cause, Kind
-from .output_limit import OUTPUT_BOUND
 from .rule import Rule
 from .rule import rule as _rule
 from .rule_words import (
@@ -248,8 +247,6 @@ RULES: tuple[Rule, ...] = (
           r"|\b(?:server|service|engine|model)\b.{0,20} (?:busy|starting|unavailable)\b"
           r"|no healthy upstream|upstream connect error"),
     _rule(Cause.DEGRADED, Kind.BUSY, "400", r"DEGRADED"),
-    # Before what is too long: Groq's names the context window, too (anomalyco/opencode#1000).
-    _rule(Cause.OUTPUT_TOO_LARGE, Kind.UNFIT, "400 422", OUTPUT_BOUND, teaches=False),
     _rule(Cause.CONTEXT, Kind.UNFIT, "400 413 422 500 502",
           r"context.{0,12}(?:length|window|size)|maximum context"
           r"|prompt is too long|n_prompt_tokens"

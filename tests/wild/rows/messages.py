@@ -689,8 +689,7 @@ LIMITS: Sequence[Row] = (
         name="Groq: max_tokens above the model's output limit",
         source="tashfeenahmed/freellmapi#980",
         wire=hosts(groq={"a/x": limit(8192, "`max_tokens` must be less than or equal to `8192`,"
-                                      " the maximum value for `max_tokens` is less than the"
-                                      " `context_window` for this model")}),
+                                      " the maximum value for `max_tokens` is less")}),
         ask=Ask(parameters={"max_tokens": 16_000}),
         requests=3,
         calls=2,

@@ -1,4 +1,4 @@
-"""`format_of`: which format a file has."""
+"""`format_of` and `written_format`: which format a file has, and which one an output gets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _ENDINGS |= {".ndjson": "jsonl", ".json": "jsonl"}
 
 
 def format_of(path: Path, name: str | None = None) -> Format:
-    """The format of a file: the one of that name, else by the file's ending and beginning.
+    """The format of an input: the one of that name, else by the file's ending. JSON lines are a
+    batch if they begin as one.
 
     Raises:
         BadSetting: it is not known.
@@ -24,14 +25,35 @@ def format_of(path: Path, name: str | None = None) -> Format:
         raise BadSetting(
             f"{path.name} has no known ending", hint=f"say what it is: --format {'|'.join(NAMES)}"
         )
+    from .jsonl import Batch
+
+    return _made("batch" if name == "jsonl" and Batch.begins(path) else name, path)
+
+
+def written_format(path: Path | None, read: Format, name: str | None = None) -> Format:
+    """The format of an output: the one of that name, else by its ending, else the input's. JSON
+    lines of a batch are one, too.
+
+    Raises:
+        MissingExtra: it needs pyarrow, which is not installed.
+    """
+    from .jsonl import Jsonl
+
+    ending = None if path is None else _ENDINGS.get(path.suffix.lower())
+    if name is None and (ending is None or (ending == "jsonl" and isinstance(read, Jsonl))):
+        return read
+    return _made(name or ending or "", path)
+
+
+def _made(name: str, path: Path | None) -> Format:
     if name == "csv":
         from .csv_file import Csv
 
-        return Csv("\t" if path.suffix.lower() == ".tsv" else ",")
+        return Csv("\t" if path is not None and path.suffix.lower() == ".tsv" else ",")
     if name == "parquet":
         from .parquet import Parquet
 
         return Parquet()
     from .jsonl import Batch, Jsonl
 
-    return Batch() if name == "batch" or Batch.begins(path) else Jsonl()
+    return Batch() if name == "batch" else Jsonl()

@@ -13,37 +13,37 @@ from ...client.bulk.result import BulkResult
 from ...errors import BadRequest
 from ...wire.json_values import Json, encode_json, parse_json
 from ...wire.openai_answer import Completion
-from .file_format import Row, Writer
-from .table_rows import answered
+from .columns import Columns, kept_name
+from .file_format import BadRow, Contents, Kept, Row, Table, Writer
 
 _BLOCK = 1 << 20
 
 
 class Jsonl:
-    """One JSON object a line; a line that is a text is a prompt. A result adds fields to its
-    line: "answer", "model" and "error"."""
+    """One JSON object a line; a line that is a text is a prompt."""
 
-    def rows(self, path: Path) -> Iterator[Row]:
+    def rows(self, path: Path) -> Iterator[Row | BadRow]:
         with path.open(encoding="utf-8-sig", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield _row(line, number)
 
-    def count(self, path: Path) -> int | None:
-        with path.open("rb") as file:
-            lines, last = 0, b"\n"
-            while block := file.read(_BLOCK):
-                lines, last = lines + block.count(b"\n"), block[-1:]
-        return lines + (last != b"\n")
+    def look(self, path: Path, kept: Kept) -> Contents:
+        names: dict[str, None] = {}
+        rows = 0
+        for row in self.rows(path):
+            rows += 1
+            names |= dict.fromkeys(kept_name(name) for name in kept(row))
+        return Contents(rows=rows, names=tuple(names))
 
     @contextmanager
-    def writer(self, path: Path | None) -> Iterator[Writer]:
+    def writer(self, path: Path | None, table: Table) -> Iterator[Writer]:
         with opened(path) as file:
-            yield _Lines(file, self)
+            yield _Lines(file, self, table.columns)
 
-    def line(self, result: BulkResult) -> Json:
+    def line(self, result: BulkResult, columns: Columns) -> Json:
         """A result as its line says it."""
-        return answered(result)
+        return columns.row(result)
 
 
 class Batch(Jsonl):
@@ -58,7 +58,7 @@ class Batch(Jsonl):
             return isinstance(first, dict) and "body" in first and "custom_id" in first
         return False
 
-    def line(self, result: BulkResult) -> Json:
+    def line(self, result: BulkResult, columns: Columns) -> Json:
         data = result.data if isinstance(result.data, dict) else {}
         line: Json = {"id": f"batch_req_{result.number}", "custom_id": data.get("custom_id")}
         if result.answer is None:
@@ -71,12 +71,12 @@ class Batch(Jsonl):
 
 
 class _Lines:
-    def __init__(self, file: TextIO, form: Jsonl) -> None:
-        self._file, self._form = file, form
+    def __init__(self, file: TextIO, form: Jsonl, columns: Columns) -> None:
+        self._file, self._form, self._columns = file, form, columns
 
     def write(self, result: BulkResult) -> None:
         """Write a line, at once: whoever follows the file sees it."""
-        self._file.write(encode_json(self._form.line(result)).decode() + "\n")
+        self._file.write(encode_json(self._form.line(result, self._columns)).decode() + "\n")
         self._file.flush()
 
 
@@ -86,17 +86,17 @@ def opened(path: Path | None) -> Iterator[TextIO]:
     if path is None:
         yield sys.stdout
         return
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
         yield file
 
 
-def _row(line: str, number: int) -> Json:
+def _row(line: str, number: int) -> Row | BadRow:
     try:
         value: Any = parse_json(line)
     except ValueError as error:
-        return {"problem": BadRequest(f"line {number} is no JSON: {error}")}
+        return BadRow(BadRequest(f"line {number} is no JSON: {error}"), {})
     if isinstance(value, str):
         return {"prompt": value}
     if not isinstance(value, dict):
-        return {"problem": BadRequest(f"line {number} is neither an object nor a text")}
+        return BadRow(BadRequest(f"line {number} is neither an object nor a text"), {})
     return value

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...client.bulk.result import BulkResult
 from ...client.bulk.rows import BulkRequest
 from ...errors import BadRequest
 from ..as_json import jsonable
+from .columns import kept_name
+from .file_format import BadRow, Row
 
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]{1,100})\}")
-ANSWER = ("answer", "model", "error")
-"""The columns that a result adds to its row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,31 +34,43 @@ class Prompting:
     id: str | None = None
     model: str | None = None
 
-    def request(self, row: Mapping[str, Any]) -> BulkRequest:
+    def request(self, row: Row | BadRow) -> BulkRequest:
         """A row as `Router.bulk` takes it. What it lacks is a problem of this row alone."""
-        problem = row.get("problem")
-        if isinstance(problem, BadRequest):
-            data = {name: value for name, value in row.items() if value is not problem}
-            return {"data": jsonable(data) if data else None, "problem": problem}
-        # A batch's answers tell the id alone.
-        data = {"custom_id": row.get("custom_id")} if "body" in row else dict(row)
-        asked: dict[str, Any] = {"data": jsonable(data)}
-        name = row.get(self.id) if self.id else row.get("custom_id", row.get("id"))
+        fields = row.fields if isinstance(row, BadRow) else row
+        data = as_kept(self.kept(row))
+        asked: dict[str, Any] = {"data": data} if data else {}
+        name = fields.get(self.id) if self.id else fields.get("custom_id", fields.get("id"))
         if name not in (None, ""):
             asked["id"] = str(name)
         try:
+            if isinstance(row, BadRow):
+                raise row.problem
             return asked | self._asked(row)
         except BadRequest as error:
             return {**asked, "problem": error}
 
-    def _asked(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def kept(self, row: Row | BadRow) -> Row:
+        """What the job keeps of a row: all, but of a batch's line not the request."""
+        if isinstance(row, BadRow):
+            return row.fields
+        if not self._is_of_batch(row):
+            return row
+        return {name: value for name, value in row.items() if name not in _REQUEST}
+
+    def _is_of_batch(self, row: Row) -> bool:
+        """Whether the row's "body" is its request: a table may have a column of that name."""
+        return self.prompt is None and isinstance(row.get("body"), Mapping)
+
+    def _asked(self, row: Row) -> dict[str, Any]:
         fields: dict[str, Any] = {} if self.model is None else {"model": self.model}
+        url: dict[str, Any] = {}
         if self.prompt is not None:
-            messages: list[Any] = [{"role": "user", "content": fill(self.prompt, row)}]
-        elif isinstance(row.get("body"), Mapping):
+            messages: Any = [{"role": "user", "content": fill(self.prompt, row)}]
+        elif self._is_of_batch(row):
             fields = {**row["body"], **fields}
-            messages = list(fields.get("messages") or ())
-        elif "messages" in row or isinstance(row.get("prompt"), str):
+            messages = fields.get("messages") or []
+            url = {"url": row["url"]} if "url" in row else {}
+        elif row.get("messages") or isinstance(row.get("prompt"), str):
             own = {key: value for key, value in row.items() if key in _OWN}
             fields = {**own, **fields}
             messages = row.get("messages") or [{"role": "user", "content": row["prompt"]}]
@@ -66,12 +79,15 @@ class Prompting:
                 "the row has neither a prompt nor messages",
                 hint='say how to ask it: --prompt "Label: {text}"',
             )
+        if not isinstance(messages, list):
+            raise BadRequest("the row's messages are no list")
         if self.system is not None:
             messages = [{"role": "system", "content": fill(self.system, row)}, *messages]
-        url = {} if "url" not in row or self.prompt is not None else {"url": row["url"]}
         return {"body": {**fields, "messages": messages}, **url}
 
 
+_REQUEST = ("body", "method", "url")
+"""What a batch's line asks, and how."""
 _OWN = (
     "model", "temperature", "top_p", "seed", "stop", "max_tokens", "tools", "tool_choice",
     "response_format", "reasoning", "frequency_penalty", "presence_penalty",
@@ -79,7 +95,7 @@ _OWN = (
 """Fields of a plain row that are fields of its request."""
 
 
-def fill(template: str, row: Mapping[str, Any]) -> str:
+def fill(template: str, row: Row) -> str:
     """A template with the fields of a row. `{{` is a brace. Raises `BadRequest` for a field that
     the row lacks."""
 
@@ -88,19 +104,21 @@ def fill(template: str, row: Mapping[str, Any]) -> str:
         if name is None:
             return match[0][0]
         if name not in row:
-            known = ", ".join(map(str, list(row)[:20]))
+            known = ", ".join(kept_name(field) for field in list(row)[:20])
             raise BadRequest(f"the row has no field {name!r}", hint=f"it has: {known}")
         return "" if row[name] is None else str(row[name])
 
     return _FIELD.sub(value, template)
 
 
-def answered(result: BulkResult) -> dict[str, Any]:
-    """A row with its answer: the fields it had, and those of `ANSWER`."""
-    row = result.data if isinstance(result.data, Mapping) else {}
-    return {
-        **row,
-        "answer": jsonable(result.value),
-        "model": result.model or None,
-        "error": result.error,
-    }
+def as_kept(value: object) -> Any:
+    """A row's value in the types of JSON, with nothing lost: bytes as base64, NaN as "nan"."""
+    if isinstance(value, Mapping):
+        return {kept_name(name): as_kept(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_kept(item) for item in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return jsonable(value)

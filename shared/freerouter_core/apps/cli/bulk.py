@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
 import click
-from rich.markup import escape
 
-from ...client.bulk import Bulk
+from ...catalogue.counts import count_words
+from ...client.bulk import Bulk, BulkResult
 from ...client.router import Router
 from ...errors import BadSetting
 from ...wire.json_values import parse_json
 from ...wire.request import Pace
-from ..bulk_files.formats import NAMES, format_of
-from ..bulk_files.table_rows import Prompting
+from ..bulk_files.columns import Columns, kept_of
+from ..bulk_files.file_format import Table
+from ..bulk_files.formats import NAMES, written_format
+from .bulk_input import BulkInput
+from .bulk_job import (
+    OF_THE_WORK,
+    called,
+    check_files_differ,
+    file_of,
+    location_of,
+    opened,
+    settings_of,
+)
 from .bulk_run import BulkRun
 from .console import console, json_option, print_json, without_tracebacks
 
@@ -42,6 +54,8 @@ def bulk() -> None:
     """
 
 
+ATTEMPTS = 5
+"""Tries of a row, if nothing else is said."""
 _JOB = click.argument("job", type=str)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -54,9 +68,7 @@ def _options(command: Any) -> Any:
             click.option(
                 "--attempts",
                 type=click.IntRange(1),
-                default=5,
-                show_default=True,
-                help="Tries of a row.",
+                help=f"Tries of a row. Default: {ATTEMPTS}, or the job's.",
             ),
             click.option(
                 "--stop-after", type=click.IntRange(1), help="Stop after so many failures in a row."
@@ -108,21 +120,21 @@ def run(
     **options: Any,
 ) -> None:
     """Ask every row of IN, and write the answers to OUT as they come."""
-    if output.resolve() == source.resolve():
-        raise BadSetting("the output would overwrite the input", hint="name another file with -o")
+    location = job_path or f"{output}.job"
+    check_files_differ(input=source, schema=schema, job=file_of(location), output=output)
     settings = {
         "input": str(source.absolute()),
         "output": str(output.absolute()),
-        "format": form or "",
+        "input_format": form or "",
         "prompt": "" if prompt is None else prompt,
         "system": system or "",
         "schema": "" if schema is None else json.dumps(_schema(schema)),
         "id": id_field or "",
         "model": model or "",
         "order": "given" if in_order else "as_done",
+        **dict.fromkeys(OF_THE_WORK, ""),
     }
-    location = job_path or f"{output}.job"
-    _work(location, settings, merge=merge, begins=True, **options)
+    _work(location, settings, merge=merge, **options)
 
 
 @bulk.command()
@@ -131,9 +143,9 @@ def run(
 @_options
 @without_tracebacks
 def resume(*, job: str, merge: bool, **options: Any) -> None:
-    """Go on with JOB: the job's file, or its output."""
-    location = _location(job)
-    _work(location, _settings(location), merge=merge, **options)
+    """Go on with JOB: the job's file, or its output. What is not given is as it was."""
+    location = location_of(job)
+    _work(location, settings_of(location), merge=merge, **options)
 
 
 @bulk.command()
@@ -143,11 +155,8 @@ def resume(*, job: str, merge: bool, **options: Any) -> None:
 @without_tracebacks
 def retry(*, job: str, failed: bool, **options: Any) -> None:
     """Try the failed rows of JOB again."""
-    location = _location(job)
-    settings = _settings(location)
-    count = _opened(location).retry_failed()
-    console(stderr=True).print(f"{count:,} failed rows are tried again")
-    _work(location, settings, merge=False, **options)
+    location = location_of(job)
+    _work(location, settings_of(location), merge=False, retries=failed, **options)
 
 
 @bulk.command()
@@ -156,8 +165,7 @@ def retry(*, job: str, failed: bool, **options: Any) -> None:
 @without_tracebacks
 def status(*, job: str, as_json: bool) -> None:
     """Show how JOB stands, and when it will be done."""
-    location = _location(job)
-    progress = _opened(location).progress()
+    progress = opened(location_of(job)).progress()
     if as_json:
         print_json({**vars(progress), "left": progress.left, "finished": progress.finished})
     else:
@@ -171,19 +179,29 @@ def status(*, job: str, as_json: bool) -> None:
 @without_tracebacks
 def export(*, job: str, output: Path | None, form: str | None) -> None:
     """Write all answers of JOB so far, in the order of the input. Asks nobody."""
-    location = _location(job)
-    settings = _settings(location)
-    name = form or settings["format"] or None
-    shown = output if output is not None and not name else Path(settings["input"])
-    written, job_of_file = format_of(shown, name), _opened(location, settings)
-    if job_of_file.progress().finished:
-        results = job_of_file.results()
-    else:  # those that are there, also beyond the first that is missing
-        there = job_of_file.results(given=False)
-        results = iter(sorted(there, key=lambda result: result.number))
-    with written.writer(output) as writer:
-        for result in results:
+    location = location_of(job)
+    settings = settings_of(location)
+    source = BulkInput(settings)
+    check_files_differ(input=source.path, job=file_of(location), export=output)
+    written, job_read = written_format(output, source.format, form), opened(location, settings)
+    names: dict[str, None] = {}
+    for result in _there(job_read):
+        names |= dict.fromkeys(kept_of(result))
+    table = Table(
+        columns=Columns.beside(names, parse_json(settings["own_columns"])),
+        rows=lambda: map(kept_of, _there(job_read)),
+        types=source.contents.types if source.path.exists() else None,
+    )
+    with written.writer(output, table) as writer:
+        for result in _there(job_read):
             writer.write(result)
+
+
+def _there(job: Bulk) -> Iterable[BulkResult]:
+    """The results that are there, in the input's order, also beyond the first that is missing."""
+    if job.progress().finished:
+        return job.results()
+    return sorted(job.results(given=False), key=lambda result: result.number)
 
 
 def _work(
@@ -191,34 +209,71 @@ def _work(
     settings: dict[str, str],
     *,
     merge: bool,
-    begins: bool = False,
+    retries: bool = False,
     quiet: bool,
     until: datetime | None,
-    pace: Pace | None,
     **options: Any,
 ) -> None:
-    source = Path(settings["input"])
-    form = format_of(source, settings["format"] or None)
-    prompting = Prompting(
-        prompt=settings["prompt"] or None,
-        system=settings["system"] or None,
-        id=settings["id"] or None,
-        model=settings["model"] or None,
-    )
-    requests = (prompting.request(row) for row in form.rows(source))
-    job = (Router(pace=pace) if pace else Router()).bulk(
-        requests,
+    """Work on a job. `options`: those of `OF_THE_WORK`; None: as it was."""
+    given = {name: str(value) for name, value in options.items() if value is not None}
+    source, output = BulkInput(settings), Path(settings["output"])
+    table, written = source.table, written_format(output, source.format)
+    settings = {**settings, **given, "own_columns": json.dumps(table.columns.own)}
+    job = _router(settings["pace"]).bulk(
+        source.requests(),
         location,
         schema=parse_json(settings["schema"]) if settings["schema"] else None,
         order="given" if settings["order"] == "given" else "as_done",
         changed="merge" if merge else "refuse",
-        total=form.count(source),
+        total=source.contents.rows,
         until=until,
-        **options,
+        concurrency=_number(settings["concurrency"]),
+        attempts=_number(settings["attempts"]) or ATTEMPTS,
+        stop_after=_number(settings["stop_after"]),
     )
-    if begins:
-        job.put_settings(settings)
-    raise SystemExit(BulkRun(job, form, Path(settings["output"]), quiet=quiet).run())
+    for name, own in table.columns.renamed.items():
+        console(stderr=True).print(f"the input has its own {name}: the job's is called {own}")
+    before = _accept(job, settings, reads=retries)
+    if retries:
+        _open_failed(job)
+    name = called(location, output)
+    try:
+        code = BulkRun(job, lambda: written.writer(output, table), name, quiet=quiet).run()
+    except BadSetting:  # it was refused after all
+        job.put_settings(before)
+        raise
+    raise SystemExit(code)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text else None
+
+
+def _router(pace: str) -> Router:
+    return Router(pace="asap" if pace == "asap" else "even") if pace else Router()
+
+
+def _accept(job: Bulk, settings: dict[str, str], *, reads: bool) -> dict[str, str]:
+    """Keep how a job is worked on. Returns what was kept before, or the same if it is new.
+
+    `reads`, and if its input is another: that is read first, for what is refused must change
+    nothing. Else it is read while the job is worked on.
+    """
+    before = job.settings()
+    another = any(
+        before.get(name) != text for name, text in settings.items() if name not in OF_THE_WORK
+    )
+    if (reads or another) and job.progress().read:
+        job.load()
+    job.put_settings(settings)
+    return {**settings, **before}
+
+
+def _open_failed(job: Bulk) -> None:
+    failed, opened_again = job.progress().failed, job.retry_failed()
+    never = "" if not failed else ": those that failed can never be asked as they are"
+    said = f"{count_words(opened_again, 'failed row')} will be tried again"
+    console(stderr=True).print(said if opened_again else f"there is no row to try again{never}")
 
 
 def _schema(path: Path) -> dict[str, Any]:
@@ -229,31 +284,3 @@ def _schema(path: Path) -> dict[str, Any]:
     if not isinstance(schema, dict):
         raise BadSetting(f"{path.name} is no JSON schema: it must be an object")
     return schema
-
-
-def _location(job: str) -> str:
-    """The job that is meant: of that name, or of that output."""
-    if "://" in job:
-        return job
-    beside = Path(f"{job}.job")
-    path = beside if beside.exists() else Path(job)
-    if not path.exists():
-        raise BadSetting(
-            f"there is no job {escape(job)}", hint="name the job's file, or its output"
-        )
-    return str(path)
-
-
-def _settings(location: str) -> dict[str, str]:
-    settings = _opened(location).settings()
-    if "input" not in settings:
-        raise BadSetting(
-            "this job was not begun by the command",
-            hint="the program that began it goes on with it",
-        )
-    return settings
-
-
-def _opened(location: str, settings: dict[str, str] | None = None) -> Bulk:
-    schema = (settings or {}).get("schema")
-    return Router().bulk(None, location, schema=parse_json(schema) if schema else None)

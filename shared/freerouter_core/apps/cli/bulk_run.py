@@ -5,9 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 
 from rich.console import Console
@@ -15,9 +14,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ...client.bulk import Bulk
+from ...errors import BadSetting, FreeRouterError
 from ...reports.bulk import BulkProgress, duration, speed
-from ..bulk_files.file_format import Format
-from .console import EXIT_FAILED, EXIT_INTERRUPTED, console
+from ..bulk_files.file_format import Writer
+from .console import EXIT_FAILED, EXIT_INTERRUPTED, console, print_failure
 from .shell_words import in_shell
 
 EVERY = 1.0
@@ -30,39 +30,97 @@ EVERY_LINE = 30.0
 """Seconds between lines of progress where there is no terminal."""
 
 
-class BulkRun:
-    """Works on `job`, and writes its answers to `output` in the format of its input."""
+class _Reasons:
+    """Why rows failed, and how many."""
 
-    def __init__(self, job: Bulk, form: Format, output: Path, *, quiet: bool) -> None:
-        self._job, self._form, self._output = job, form, output
+    def __init__(self) -> None:
+        self.rows = 0
+        self._counts: Counter[str] = Counter()
+
+    def add(self, reason: str) -> None:
+        self.rows += 1
+        if reason in self._counts or len(self._counts) < REASONS:
+            self._counts[reason] += 1
+
+    def most(self) -> str:
+        """The most frequent reason, in words that go on."""
+        reason, rows = self._counts.most_common(1)[0]
+        of_them = "" if rows == self.rows else f"; {rows:,} of them"
+        return f"{of_them} because: {shown_reason(reason)}"
+
+
+class BulkRun:
+    """Works on `job`, and writes its answers.
+
+    Args:
+        job: the job.
+        writer: opens the output anew.
+        name: what the shell calls the job.
+        quiet: whether no progress is shown.
+    """
+
+    def __init__(
+        self,
+        job: Bulk,
+        writer: Callable[[], AbstractContextManager[Writer]],
+        name: str,
+        *,
+        quiet: bool,
+    ) -> None:
+        self._job, self._writer, self._name = job, writer, escape(name)
         self._quiet = quiet
         self._console = console(stderr=True)
         self._signals = 0
+        self._failed = _Reasons()
+        """Of rows that were asked."""
+        self._never = _Reasons()
+        """Of rows that cannot be asked."""
 
     def run(self) -> int:
-        """Work until the job is done or a signal comes. Returns the exit code."""
-        reasons: Counter[str] = Counter()
-        with (
-            self._form.writer(self._output) as writer,
-            self._stops_on_signals(),
-            self._shown(),
-        ):
+        """Work until the job is done or a signal comes. Returns the exit code. Raises `BadSetting`
+        if the job is refused."""
+        try:
+            with self._stops_on_signals(), self._shown():
+                self._write()
+        except (BadSetting, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            self._say_how_to_go_on()
+            return EXIT_INTERRUPTED
+        except (FreeRouterError, OSError) as error:
+            code = print_failure(error)
+            self._say_how_to_go_on()
+            return code
+        return self._told()
+
+    def _write(self) -> None:
+        with self._writer() as writer:
             for result in self._job:
                 writer.write(result)
-                if result.error is not None and len(reasons) < REASONS:
-                    reasons[result.error] += 1
+                if result.error is not None:
+                    (self._failed if result.tries else self._never).add(result.error)
+
+    def _told(self) -> int:
+        """Say how it ended. Returns the exit code."""
         progress = self._job.progress()
         self._console.print(escape(str(progress)))
-        name = escape(str(self._output))
         if not progress.finished:
-            self._console.print(f"go on with: freerouter bulk resume {name}")
+            self._say_how_to_go_on()
             return EXIT_INTERRUPTED
-        for reason, rows in reasons.most_common(1):
-            self._console.print(f"{rows:,} failed because: {escape(shown_reason(reason))}")
-        if progress.failed:
-            self._console.print(f"try them again with: freerouter bulk retry --failed {name}")
-            return EXIT_FAILED
-        return 0
+        if self._failed.rows:
+            self._console.print(escape(f"{self._failed.rows:,} failed{self._failed.most()}"))
+            self._console.print(f"try again with: freerouter bulk retry --failed {self._name}")
+        if self._never.rows:
+            self._console.print(
+                escape(f"{self._never.rows:,} can never be asked{self._never.most()}")
+            )
+            self._console.print(
+                "mend the input, or --prompt, and give the whole command again with --merge"
+            )
+        return EXIT_FAILED if progress.failed else 0
+
+    def _say_how_to_go_on(self) -> None:
+        self._console.print(f"go on with: freerouter bulk resume {self._name}")
 
     # -- signals ------------------------------------------------------------------------------
 

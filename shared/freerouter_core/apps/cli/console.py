@@ -71,22 +71,27 @@ def without_tracebacks(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except FreeRouterError as error:
-            print_error(error, error.message)
-            if error.hint:
-                console(stderr=True).print(escape(in_shell(error.hint)))
-            raise SystemExit(_exit_code(error)) from None
         except KeyboardInterrupt:
             raise SystemExit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
             discard_output()  # the reader of the pipe has gone, as after `| head`
             raise SystemExit(0) from None
-        except OSError as error:
-            place = f" ({error.filename})" if error.filename else ""
-            print_error(error, f"{error.strerror or error}{place}")
-            raise SystemExit(EXIT_FAILED) from None
+        except (FreeRouterError, OSError) as error:
+            raise SystemExit(print_failure(error)) from None
 
     return run
+
+
+def print_failure(error: FreeRouterError | OSError) -> int:
+    """Print an expected error and its hint. Returns the exit code that it means."""
+    if isinstance(error, FreeRouterError):
+        print_error(error, error.message)
+        if error.hint:
+            console(stderr=True).print(escape(in_shell(error.hint)))
+        return _exit_code(error)
+    place = f" ({error.filename})" if error.filename else ""
+    print_error(error, f"{error.strerror or error}{place}")
+    return EXIT_FAILED
 
 
 def print_error(error: Exception, message: str) -> None:
