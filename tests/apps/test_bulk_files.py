@@ -115,11 +115,22 @@ def test_a_field_that_is_too_long_fails_alone(monkeypatch: pytest.MonkeyPatch) -
     assert first["error"] == "line 2 has a field of 101 characters; 100 are the most"
     assert second["error"] == ""
 
-    monkeypatch.setattr(csv_file, "LIMIT", 200)
-    Path("open.csv").write_text('id,text\n1,"' + "2,y\n" * 100)
-    refused = bulk("open.csv", "-o", "o.csv", "-p", "{text}", "-q")
+
+@pytest.mark.parametrize(
+    ("limit", "told"), [(10_000, "a quote is not closed"), (200, "field larger than field limit")]
+)
+def test_a_quote_that_is_not_closed_is_told_before_anything_is_asked(
+    monkeypatch: pytest.MonkeyPatch, limit: int, told: str
+) -> None:
+    monkeypatch.setattr(csv_file, "LIMIT", limit)
+    Path("in.csv").write_text('id,text\n1,x\n2,"' + "3,y\n" * 100)
+    refused = bulk("in.csv", "-o", "out.csv", "-p", "{text}", "-q")
     assert refused.exit_code == 2
-    assert "open.csv, line 52: field larger than field limit" in said(refused)
+    assert f"in.csv, line 3: {told}" in said(refused)
+    assert not Path("out.csv.job").exists()
+
+    Path("in.csv").write_text('id,text\n1,"x\ny"')
+    assert bulk("in.csv", "-o", "out.csv", "-p", "{text}", "-q").exit_code == 0
 
 
 def test_what_utf_8_cannot_say_is_written_and_told() -> None:
@@ -134,6 +145,20 @@ def test_a_bad_row_keeps_its_fields_and_its_id() -> None:
     problem = BadRow(errors.BadRequest("no"), {"id": "7", "problem": "mine"})
     asked = Prompting(prompt="{id}").request(problem)
     assert asked == {"id": "7", "data": {"id": "7", "problem": "mine"}, "problem": problem.problem}
+
+
+def test_a_row_is_named_by_the_first_id_it_has() -> None:
+    row = {"custom_id": None, "id": 0, "name": "n", "prompt": "x"}
+    named = [Prompting(id=name).request(row) for name in (None, "name", "other")]
+    assert [isinstance(asked, dict) and asked.get("id") for asked in named] == ["0", "n", None]
+
+
+def test_a_header_may_be_long_and_stand_below_empty_lines() -> None:
+    name = "n" * 200_000
+    Path("in.csv").write_text(f"\n\n{name}\nx\n")
+    form = format_of(Path("in.csv"))
+    assert form.look(Path("in.csv"), Prompting().kept).names == (name,)
+    assert list(form.rows(Path("in.csv"))) == [{name: "x"}]
 
 
 # -- formats -------------------------------------------------------------------------------------

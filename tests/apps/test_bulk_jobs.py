@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -133,6 +135,16 @@ def test_an_error_that_ends_a_job_says_how_to_go_on(failing: Shell) -> None:
     error, *_, last = done.err.splitlines()
     assert error.startswith("JobFailed: 2 ")
     assert last == "go on with: freerouter bulk resume <home>/out.jsonl"
+
+
+def test_a_job_that_keeps_less_is_resumed() -> None:
+    write_lines("in.jsonl", [{"prompt": "x"}])
+    assert bulk("in.jsonl", "-o", "out.jsonl", *NOW, "-q").exit_code == 130
+    with closing(sqlite3.connect("out.jsonl.job")) as db, db:
+        later = ("input_format", "own_columns", *OPTIONS)
+        db.executemany("DELETE FROM job WHERE name = ?", [(name,) for name in later])
+    assert bulk("export", "out.jsonl", "--format", "csv").stdout.strip() == "answer,model,error"
+    assert bulk("resume", "out.jsonl", "-q").exit_code == 0
 
 
 def test_a_job_in_redis_is_resumed(redis_url: str) -> None:

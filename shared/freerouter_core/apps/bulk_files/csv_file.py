@@ -27,24 +27,34 @@ class Csv:
         self._delimiter = delimiter
 
     def rows(self, path: Path) -> Iterator[Row | BadRow]:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            reader = csv.reader(file, delimiter=self._delimiter)
-            csv.field_size_limit(LIMIT)
-            try:
-                header = _header(next(reader, []), path)
-                for cells in reader:
-                    if cells:
-                        yield _row(header, cells, reader.line_num)
-            except csv.Error as error:
-                raise BadSetting(
-                    f"{path.name}, line {reader.line_num}: {error}",
-                    hint="look there, and before it, for a quote that is not closed",
-                ) from None
+        lines = self._lines(path)
+        header = _header(lines, path)
+        for line, cells in lines:
+            yield _row(header, cells, line)
 
     def look(self, path: Path, kept: Kept) -> Contents:
+        lines = self._lines(path)
+        names = tuple(_header(lines, path))
+        return Contents(rows=sum(1 for _ in lines), names=names)
+
+    def _lines(self, path: Path) -> Iterator[tuple[int, list[str]]]:
+        """(the number of the last line, the cells) of what is not empty."""
+        csv.field_size_limit(LIMIT)
+        ended: list[bool] = []
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            header = _header(next(csv.reader(file, delimiter=self._delimiter), []), path)
-        return Contents(rows=sum(1 for _ in self.rows(path)), names=tuple(header))
+            reader = csv.reader(_until(ended, file), delimiter=self._delimiter)
+            before = 0
+            try:
+                for cells in reader:
+                    if ended:  # a line that is whole is told before more are asked for
+                        raise csv.Error("a quote is not closed, there or below")
+                    if cells:
+                        yield reader.line_num, cells
+                    before = reader.line_num
+            except csv.Error as error:
+                raise BadSetting(
+                    f"{path.name}, line {before + 1}: {error}", hint="mend the line"
+                ) from None
 
     @contextmanager
     def writer(self, path: Path | None, table: Table) -> Iterator[Writer]:
@@ -67,8 +77,15 @@ class _Table:
         self._file.flush()
 
 
-def _header(cells: list[str], path: Path) -> list[str]:
+def _until(ended: list[bool], file: TextIO) -> Iterator[str]:
+    """The lines of a file. `ended` gets an item after the last."""
+    yield from file
+    ended.append(True)
+
+
+def _header(lines: Iterator[tuple[int, list[str]]], path: Path) -> list[str]:
     """The names of the columns. One that comes twice gets a number."""
+    _, cells = next(lines, (0, []))
     if not cells:
         raise BadSetting(f"{path.name} has no header", hint="name the columns in line 1")
     names: list[str] = []

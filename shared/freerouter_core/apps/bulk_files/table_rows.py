@@ -39,8 +39,8 @@ class Prompting:
         fields = row.fields if isinstance(row, BadRow) else row
         data = as_kept(self.kept(row))
         asked: dict[str, Any] = {"data": data} if data else {}
-        name = fields.get(self.id) if self.id else fields.get("custom_id", fields.get("id"))
-        if name not in (None, ""):
+        named = (fields.get(name) for name in ((self.id,) if self.id else ("custom_id", "id")))
+        if (name := next((name for name in named if name not in (None, "")), None)) is not None:
             asked["id"] = str(name)
         try:
             if isinstance(row, BadRow):

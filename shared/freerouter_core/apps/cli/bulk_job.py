@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sqlite3
 from collections.abc import Mapping
@@ -14,9 +15,12 @@ from ...client.bulk.job_file import APPLICATION
 from ...client.router import Router
 from ...errors import BadSetting, shown_name
 from ...wire.json_values import parse_json
+from ..bulk_files.columns import OWN
 
 OF_THE_WORK = ("pace", "concurrency", "attempts", "stop_after")
 """Settings that say how a job is worked on, but not what its rows ask or where answers go."""
+_LATER = {"input_format": "", "own_columns": json.dumps(OWN), **dict.fromkeys(OF_THE_WORK, "")}
+"""Settings of jobs that were begun before these were kept."""
 
 
 def location_of(job: str) -> str:
@@ -63,7 +67,7 @@ def settings_of(location: str) -> dict[str, str]:
             "this job was not begun by the command",
             hint="the program that began it goes on with it",
         )
-    return settings
+    return _LATER | settings
 
 
 def check_files_differ(**files: Path | None) -> None:
