@@ -39,12 +39,16 @@ def test_a_column_called_body_is_a_column() -> None:
     write_lines(
         "in.jsonl", [{"n": 1, "body": {"html": "<p>"}}, {"prompt": "x", "url": "https://a"}]
     )
-    assert bulk("in.jsonl", "-o", "out.jsonl", "-p", "Label: {body}", "-q").exit_code == 1
-    lines = read_lines("out.jsonl")
-    assert {"n": 1, "body": {"html": "<p>"}}.items() <= lines[1].items()
+    done = bulk("in.jsonl", "-o", "out.jsonl", "-p", "Label: {body}", "--in-order", "-q")
+    assert done.exit_code == 1  # the second line has no body
+    assert {"n": 1, "body": {"html": "<p>"}}.items() <= read_lines("out.jsonl")[0].items()
     plain = bulk("in.jsonl", "-o", "plain.jsonl", "--in-order", "-q")
     assert plain.exit_code == 1  # an object without messages is no request
     assert read_lines("plain.jsonl")[1]["error"] is None
+
+    write_lines("named.jsonl", [{"custom_id": "a", "body": "It crashes"}])
+    assert bulk("named.jsonl", "-o", "named.out", "-p", "Label: {body}", "-q").exit_code == 0
+    assert read_lines("named.out")[0]["body"] == "It crashes"
 
 
 def test_a_line_of_a_batch_keeps_what_is_no_request() -> None:

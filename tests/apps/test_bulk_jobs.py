@@ -130,11 +130,13 @@ def test_a_resumed_job_tries_as_often_as_it_was_begun_to(failing: Shell) -> None
 
 def test_an_error_that_ends_a_job_says_how_to_go_on(failing: Shell) -> None:
     write_lines("in.jsonl", [{"prompt": f"{n}"} for n in range(9)])
-    done = ask(failing, "in.jsonl", "-o", "out.jsonl", "--attempts", "1", "--stop-after", "2")
+    stops = ("--attempts", "1", "--stop-after", "2", "-q")
+    command = ("bulk", "in.jsonl", "-o", "out.jsonl", *stops)
+    done = failing.run(*command, columns=40, terminal="xterm")
     assert done.code == 1
-    error, *_, last = done.err.splitlines()
-    assert error.startswith("JobFailed: 2 ")
-    assert last == "go on with: freerouter bulk resume <home>/out.jsonl"
+    first, *_, last = done.err.splitlines()
+    assert "JobFailed" in first
+    assert last == "go on with: freerouter bulk resume <home>/out.jsonl"  # in one line
 
 
 def test_a_job_that_keeps_less_is_resumed() -> None:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from ...client.bulk.result import BulkResult
 from ...errors import BadRequest
-from ...wire.json_values import Json, encode_json, parse_json
+from ...wire.json_values import Json, as_mapping, encode_json, parse_json
 from ...wire.openai_answer import Completion
 from .columns import Columns, kept_name
 from .file_format import BadRow, Contents, Kept, Row, Table, Writer
@@ -54,8 +54,8 @@ class Batch(Jsonl):
         """Whether a file's first line is of a batch."""
         with suppress(OSError, UnicodeDecodeError, ValueError):
             with path.open(encoding="utf-8-sig") as file:
-                first = parse_json(file.readline(_BLOCK))
-            return isinstance(first, dict) and "body" in first and "custom_id" in first
+                first = as_mapping(parse_json(file.readline(_BLOCK)))
+            return "custom_id" in first and isinstance(first.get("body"), dict)
         return False
 
     def line(self, result: BulkResult, columns: Columns) -> Json:

@@ -109,18 +109,19 @@ class BulkRun:
             return EXIT_INTERRUPTED
         if self._failed.rows:
             self._console.print(escape(f"{self._failed.rows:,} failed{self._failed.most()}"))
-            self._console.print(f"try again with: freerouter bulk retry --failed {self._name}")
+            self._advise(f"try again with: freerouter bulk retry --failed {self._name}")
         if self._never.rows:
             self._console.print(
                 escape(f"{self._never.rows:,} can never be asked{self._never.most()}")
             )
-            self._console.print(
-                "mend the input, or --prompt, and give the whole command again with --merge"
-            )
+            self._advise("mend the input, or --prompt, and give the whole command with --merge")
         return EXIT_FAILED if progress.failed else 0
 
     def _say_how_to_go_on(self) -> None:
-        self._console.print(f"go on with: freerouter bulk resume {self._name}")
+        self._advise(f"go on with: freerouter bulk resume {self._name}")
+
+    def _advise(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True)  # a command is copied as one line
 
     # -- signals ------------------------------------------------------------------------------
 
