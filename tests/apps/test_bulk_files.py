@@ -183,6 +183,18 @@ def test_an_output_has_the_format_of_its_name_and_all_columns() -> None:
     assert json.loads(bulk("export", "out.csv").stdout.splitlines()[0])["tag"] == [1, "ü"]
 
 
+def test_answers_of_a_batch_are_one_without_its_input() -> None:
+    body = {"messages": [{"role": "user", "content": "hello"}]}
+    write_lines("in.jsonl", [{"custom_id": "a", "url": "/v1/chat/completions", "body": body}])
+    assert bulk("in.jsonl", "-o", "out.jsonl", "-q").exit_code == 0
+    Path("in.jsonl").unlink()
+    assert bulk("export", "out.jsonl", "-o", "all.jsonl").exit_code == 0
+    for text in (bulk("export", "out.jsonl").stdout, Path("all.jsonl").read_text("utf-8")):
+        assert json.loads(text)["response"]["status_code"] == 200
+    plain = bulk("export", "out.jsonl", "--format", "jsonl")
+    assert list(json.loads(plain.stdout)) == ["custom_id", *OWN]
+
+
 def read_parquet(path: str) -> Any:
     import pyarrow.parquet
 

@@ -12,14 +12,9 @@ _ENDINGS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".jsonl": "json
 _ENDINGS |= {".ndjson": "jsonl", ".json": "jsonl"}
 
 
-def format_of(path: Path, name: str | None = None) -> Format:
-    """The format of an input: the one of that name, else by the file's ending. JSON lines are a
-    batch if they begin as one.
-
-    Raises:
-        BadSetting: it is not known.
-        MissingExtra: it needs pyarrow, which is not installed.
-    """
+def format_name(path: Path, name: str | None = None) -> str:
+    """The name of an input's format: this one, else by the file's ending. JSON lines are a batch
+    if they begin as one. Raises `BadSetting` for an ending that is not known."""
     name = name or _ENDINGS.get(path.suffix.lower())
     if name is None:
         raise BadSetting(
@@ -27,7 +22,17 @@ def format_of(path: Path, name: str | None = None) -> Format:
         )
     from .jsonl import Batch
 
-    return _made("batch" if name == "jsonl" and Batch.begins(path) else name, path)
+    return "batch" if name == "jsonl" and Batch.begins(path) else name
+
+
+def format_of(path: Path, name: str | None = None) -> Format:
+    """The format of an input; see `format_name`.
+
+    Raises:
+        BadSetting: it is not known.
+        MissingExtra: it needs pyarrow, which is not installed.
+    """
+    return _made(format_name(path, name), path)
 
 
 def written_format(path: Path | None, read: Format, name: str | None = None) -> Format:

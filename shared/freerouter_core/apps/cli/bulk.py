@@ -18,7 +18,7 @@ from ...wire.json_values import parse_json
 from ...wire.request import Pace
 from ..bulk_files.columns import Columns, kept_of
 from ..bulk_files.file_format import Table
-from ..bulk_files.formats import NAMES, written_format
+from ..bulk_files.formats import NAMES, format_name, written_format
 from .bulk_input import BulkInput
 from .bulk_job import (
     OF_THE_WORK,
@@ -125,7 +125,7 @@ def run(
     settings = {
         "input": str(source.absolute()),
         "output": str(output.absolute()),
-        "input_format": form or "",
+        "input_format": format_name(source, form),
         "prompt": "" if prompt is None else prompt,
         "system": system or "",
         "schema": "" if schema is None else json.dumps(_schema(schema)),
