@@ -68,7 +68,7 @@ class ChunkWriter:
         self._names_model = names_model
         self._speaker = ""
         self._named = ""
-        self._length, self._in_pieces = 0, False
+        self._length = 0
 
     def chunk(self, delta: Delta) -> ChatGenerationChunk | None:
         """A delta as a chunk; None if it shows nothing."""
@@ -83,12 +83,11 @@ class ChunkWriter:
         if delta.restarts:
             extras[RESTARTED_AT] = [self._length]
         self._length += len(delta.text)
-        self._in_pieces = self._in_pieces or bool(delta.fragments)
         message = AIMessageChunk(
             content=delta.text,
             additional_kwargs=extras,
             response_metadata=metadata,
-            tool_call_chunks=_call_chunks(delta, in_pieces=self._in_pieces) if calls else [],
+            tool_call_chunks=_call_chunks(delta) if calls else [],
         )
         return ChatGenerationChunk(message=message)
 
@@ -114,8 +113,7 @@ def text_of(message: BaseMessage) -> str:
     return message.text[restarts[-1] :] if restarts else message.text
 
 
-def _call_chunks(delta: Delta, *, in_pieces: bool) -> list[ToolCallChunk]:
-    """`in_pieces`: pieces of the calls were shown before."""
+def _call_chunks(delta: Delta) -> list[ToolCallChunk]:
     chunks = [
         tool_call_chunk(name=call.name, args=call.json_arguments, id=call.id, index=n)
         for n, call in enumerate(delta.tool_calls)
@@ -130,7 +128,7 @@ def _call_chunks(delta: Delta, *, in_pieces: bool) -> list[ToolCallChunk]:
         told = f"{call.problem}: {call.arguments}"
         chunks.append(
             tool_call_chunk(name=None, args=_spoiling(call.arguments), id=None, index=call.index)
-            if in_pieces
+            if call.shown
             else tool_call_chunk(name=call.name, args=told, id=call.id, index=n)
         )
     return chunks

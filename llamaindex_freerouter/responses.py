@@ -73,11 +73,10 @@ class ResponseBuilder:
         """The last response: the whole message, with usage where token counters look for it."""
         # Other models' thoughts were shown too if they failed: the message has its own alone.
         thoughts = "" if metadata.get("replaced") else self._reasoning
-        calls = answer.tool_calls if answer.invalid_calls else self._shown_calls()
         shown = answer.with_(
             text=self._text or answer.text,
             reasoning=thoughts or answer.reasoning,
-            tool_calls=(calls or answer.tool_calls)[: self._max_calls],
+            tool_calls=answer.tool_calls[: self._max_calls],
             invalid_calls=answer.invalid_calls[: self._max_calls],
         )
         return ChatResponse(

@@ -71,7 +71,7 @@ def test_an_invalid_call_of_a_stream_stays_invalid_in_langchain(arguments: str) 
      '{"a": "}"}', '{"a": {"b": 1}, "c', "[1]"],
 )  # fmt: skip
 def test_an_invalid_call_stays_invalid_where_its_pieces_were_shown(arguments: str) -> None:
-    call = InvalidToolCall("c1", "delete_file", arguments, "it was cut")
+    call = InvalidToolCall("c1", "delete_file", arguments, "it was cut", shown=True)
     pieces = ToolCallFragment(0, "c1", "delete_file", arguments)
     message = together(Delta(fragments=(pieces,)), Delta(invalid_calls=(call,)))
 

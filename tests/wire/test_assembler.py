@@ -361,28 +361,28 @@ def test_a_call_is_put_together_from_its_fragments() -> None:
         assembler,
         call(index=0, id="c1", name="add", arguments=""),
         call(index=0, arguments='{"a"'),
-        call(index=1, id="c2", name="sub", arguments="{}"),
+        call(index=1, id="c2", name="sub", arguments='{"b": 2}'),
         call(index=0, name="add", arguments=": 1}"),
     )
 
     assert shown == [
         ToolCallFragment(0, "c1", "add", ""),
         ToolCallFragment(0, None, None, '{"a"'),
-        ToolCallFragment(1, "c2", "sub", "{}"),
+        ToolCallFragment(1, "c2", "sub", '{"b": 2}'),
         ToolCallFragment(0, None, None, ": 1}"),
     ]
     assert assembler.answer().tool_calls == (
         ToolCall("c1", "add", '{"a": 1}'),
-        ToolCall("c2", "sub", "{}"),
+        ToolCall("c2", "sub", '{"b": 2}'),
     )
 
 
 def test_a_name_may_come_after_the_first_fragment() -> None:
     assembler = Assembler()
-    shown = fragments(assembler, call(index=0, id="c1"), call(index=0, name="add", arguments="{}"))
+    shown = fragments(assembler, call(index=0, id="c1"), call(index=0, name="add", arguments="[]"))
 
-    assert shown[1] == ToolCallFragment(0, None, "add", "{}")
-    assert assembler.answer().tool_calls == (ToolCall("c1", "add", "{}"),)
+    assert shown[1] == ToolCallFragment(0, None, "add", "[]")
+    assert assembler.answer().tool_calls == (ToolCall("c1", "add", "[]"),)
 
 
 def test_another_id_at_the_same_index_begins_another_call() -> None:

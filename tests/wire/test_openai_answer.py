@@ -196,3 +196,15 @@ def test_an_invalid_call_is_written_so_that_no_client_carries_it_out() -> None:
     assert [call["index"] for call in streamed] == [0, 1]
     only = choice_of(Answer(invalid_calls=(invalid,)))
     assert (only["finish_reason"], only["message"]["content"]) == ("tool_calls", None)
+
+
+def test_pieces_of_an_invalid_call_are_no_json() -> None:
+    shown = InvalidToolCall("2", "g", '{"a": 1}', "cut", 1, shown=True)
+    chunk = COMPLETION.chunk(
+        Delta(fragments=(ToolCallFragment(0, None, None, "}"),), invalid_calls=(shown,)), "m"
+    )
+
+    assert chunk["choices"][0]["delta"]["tool_calls"] == [
+        {"index": 0, "function": {"arguments": "}"}},
+        {"index": 1, "function": {"arguments": "(cut)"}},
+    ]

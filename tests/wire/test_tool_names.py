@@ -12,12 +12,10 @@ from freerouter_core.catalogue.model import Model
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.body import build_body
-from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.json_values import Json
-from freerouter_core.wire.tool_calls import ToolCall, ToolCallFragment
+from freerouter_core.wire.tool_calls import ToolCall
 from freerouter_core.wire.tool_names import (
     answer_with_own_names,
-    delta_with_own_names,
     own_names,
     sent_name,
 )
@@ -63,25 +61,17 @@ def test_tools_choices_calls_and_results_are_renamed_alike() -> None:
 def test_what_comes_back_has_the_callers_own_names() -> None:
     names = own_names(request(structured=Structured({"type": "object"}, name="3d")))
     calls = tuple(ToolCall("c", sent_name(name), "{}") for name in [*NAMES, "other"])
-    fragments = (
-        ToolCallFragment(0, "c", sent_name("3d"), ""),
-        ToolCallFragment(0, None, None, "{"),
-    )
-    delta = delta_with_own_names(Delta(tool_calls=calls, fragments=fragments), names)
 
     assert [c.name for c in answer_with_own_names(Answer(tool_calls=calls), names).tool_calls] == [
         *NAMES,
         "other",
     ]
-    assert [call.name for call in delta.tool_calls] == [*NAMES, "other"]
-    assert [fragment.name for fragment in delta.fragments] == ["3d", None]
 
 
 def test_what_needs_no_change_stays_the_same_object() -> None:
-    answer, delta = Answer("x"), Delta("x")
+    answer = Answer("x")
 
     assert answer_with_own_names(answer, {"a": "b"}) is answer
-    assert delta_with_own_names(delta, {"a": "b"}) is delta
     assert own_names(ChatRequest([USER], [tool("add")])) == {}
 
 

@@ -23,11 +23,12 @@ from ..wire.judge import judge_rejection
 from ..wire.redact import redact, redact_answer, redact_delta, redact_fault
 from ..wire.rejection import read_rejection
 from ..wire.retry_after import spent_limits_reset_at
+from ..wire.shown_calls import ShownCalls
 from ..wire.splice import CannotSplice
 from ..wire.sse import SSEDecoder
 from ..wire.stream import Assembler
 from ..wire.terms import Terms
-from ..wire.tool_names import answer_with_own_names, delta_with_own_names
+from ..wire.tool_names import answer_with_own_names
 from .continuation import Continuation
 from .http.transport import MAX_BODY, Response, Transport, TransportFailed
 from .loop.clock import Clock
@@ -104,6 +105,7 @@ class AttemptRun:
         self._tool_as_text = False
         """Whether the structured object comes as the arguments of a forced tool call."""
         self._own_names = self._operation.own_names
+        self.shown_calls = ShownCalls(self._operation.callable_tools, self._own_names)
         self._continuation = None if attempt.resumes is None else Continuation(shown_before)
 
     async def ask(self) -> Answer:
@@ -240,11 +242,12 @@ class AttemptRun:
                 return  # reasoning, or a repetition of what was shown: no token yet
             # How to go on is not shown: it would stand in the middle of the text.
             delta = replace(delta, text=text, reasoning="", reasoning_details=())
-        delta = delta_with_own_names(delta, self._own_names)
         if self._gate is not None:
             delta = self._gated(delta, self._gate)
         elif delta.fragments and self.plan.policy.tool_streaming == "whole":
             delta = replace(delta, fragments=())
+        if delta.fragments:
+            delta = replace(delta, fragments=self.shown_calls.feed(delta.fragments))
         self._on_delta(self, redact_delta(delta, self.attempt.account))
 
     def _gated(self, delta: Delta, gate: JsonGate | CallGate) -> Delta:

@@ -13,7 +13,6 @@ from ..routing.steps import Shown
 from ..wire.delta import Delta
 from ..wire.json_values import parse_json
 from ..wire.redact import redact
-from ..wire.tool_calls import ToolCallFragment
 from .attempt import AttemptRun
 from .loop.clock import Clock
 
@@ -91,15 +90,11 @@ class StreamOutput:
         elif len(answer.text) > len(self.text) and answer.text.startswith(self.text):
             # Its last line might have become a call, so it was held back.
             self._put(run, Delta(answer.text[len(self.text) :]))
-        calls = () if run.showed_fragments else answer.tool_calls
-        if calls or answer.invalid_calls:
-            self._put(run, Delta(tool_calls=calls, invalid_calls=answer.invalid_calls))
+        rest = Delta(tool_calls=answer.tool_calls, invalid_calls=answer.invalid_calls)
         if run.showed_fragments:
-            # Who joins the pieces gets JSON (openai/openai-agents-js#664).
-            blank = [n for n, call in enumerate(answer.tool_calls) if not call.arguments.strip()]
-            pieces = tuple(ToolCallFragment(n, None, None, "{}") for n in blank)
-            if pieces:
-                self._put(run, Delta(fragments=pieces))
+            rest = run.shown_calls.rest(answer)
+        if rest.tool_calls or rest.fragments or rest.invalid_calls:
+            self._put(run, rest)
 
     def _shows_another_object(self, accepted: str) -> bool:
         try:

@@ -22,7 +22,7 @@ from .structured import Form
 from .structured_reader import property_names, read_structured
 from .terms import Terms
 from .tool_calls import InvalidToolCall, ToolCall
-from .tool_names import own_names
+from .tool_names import offered_name, own_names
 
 
 class ChatOperation(Operation):
@@ -64,6 +64,11 @@ class ChatOperation(Operation):
     @property
     def may_call(self) -> bool:
         return self.tools or self.request.structured is not None
+
+    @property
+    def callable_tools(self) -> frozenset[str]:
+        request = self.request
+        return frozenset() if request.tool_choice == "none" else request.offered
 
     @property
     def own_names(self) -> Mapping[str, str]:
@@ -166,18 +171,9 @@ def _without_calls(answer: Answer) -> Answer:
 
 
 def _with_offered_names(answer: Answer, offered: frozenset[str]) -> Answer:
-    """The answer with the names of tools as they were offered.
-
-    Models put a namespace before a name, or tokens of their own after it (openai/harmony#68).
-    """
+    """The answer with the names of tools as they were offered."""
     calls = tuple(
-        call if call.name in offered else replace(call, name=_offered_name(call.name, offered))
+        call if call.name in offered else replace(call, name=offered_name(call.name, offered))
         for call in answer.tool_calls
     )
     return answer.with_(tool_calls=calls)
-
-
-def _offered_name(name: str, offered: frozenset[str]) -> str:
-    bare = name.partition("<|")[0].strip()
-    spellings = (bare, bare.rpartition(".")[2], bare.rpartition(".")[2].partition(":")[0])
-    return next((spelling for spelling in spellings if spelling in offered), name)

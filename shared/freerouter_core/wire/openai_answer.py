@@ -57,11 +57,9 @@ class Completion:
             said["reasoning"] = delta.reasoning
         if delta.reasoning_details:
             said["reasoning_details"] = list(delta.reasoning_details)
-        if delta.tool_calls or delta.invalid_calls:
-            calls = enumerate(_calls(delta))
-            said["tool_calls"] = [{"index": number, **call} for number, call in calls]
-        elif delta.fragments:
-            said["tool_calls"] = [_fragment(fragment) for fragment in delta.fragments]
+        if delta.tool_calls or delta.invalid_calls or delta.fragments:
+            calls = [{"index": number, **call} for number, call in enumerate(_calls(delta))]
+            said["tool_calls"] = calls + [_fragment(piece) for piece in _pieces(delta)]
         return self._chunk(model, [_choice(said, None, index)])
 
     def last(self, answer: Answer, metadata: JsonMapping, *, index: int = 0) -> Json:
@@ -199,8 +197,20 @@ def _choice(delta: Json, reason: str | None, index: int) -> Json:
 def _calls(said: Answer | Delta) -> list[Json]:
     """The calls of an answer. An invalid one has no JSON for arguments but the reason, so that no
     client carries it out, or completes it, and each tells its model."""
-    invalid = [ToolCall(call.id, call.name, f"({call.problem})") for call in said.invalid_calls]
+    invalid = [
+        ToolCall(call.id, call.name, f"({call.problem})")
+        for call in said.invalid_calls
+        if not call.shown
+    ]
     return [call.wire() for call in (*said.tool_calls, *invalid)]
+
+
+def _pieces(delta: Delta) -> Iterator[ToolCallFragment]:
+    """Pieces of calls, and what makes those that were shown no JSON if the call is invalid."""
+    yield from delta.fragments
+    for call in delta.invalid_calls:
+        if call.shown:
+            yield ToolCallFragment(call.index, None, None, f"({call.problem})")
 
 
 def _fragment(fragment: ToolCallFragment) -> Json:

@@ -84,6 +84,11 @@ class Operation(ABC):
         return False
 
     @property
+    def callable_tools(self) -> frozenset[str]:
+        """The names of the tools that may be called."""
+        return frozenset()
+
+    @property
     def own_names(self) -> Mapping[str, str]:
         """The own names of the tools on offer, by those that were sent in their place."""
         return {}

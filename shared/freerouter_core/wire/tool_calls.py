@@ -59,7 +59,7 @@ def arguments_text(arguments: str) -> str | None:
     try:
         value = parse_json(arguments)
         if isinstance(value, str):
-            arguments, value = value, parse_json(value)
+            arguments, value = value, parse_json(value) if value.strip() else None
     except ValueError:
         return None
     if value is None:
@@ -72,7 +72,7 @@ class InvalidToolCall:
     """A call that cannot be carried out: its arguments are incomplete, or no such tool is offered.
 
     `arguments`: the text as the model wrote it. `problem`: why the call is invalid. `index`: its
-    place among the calls of the answer.
+    place among the calls of the answer. `shown`: its name and these arguments were shown in pieces.
     """
 
     id: str
@@ -80,6 +80,7 @@ class InvalidToolCall:
     arguments: str
     problem: str
     index: int = 0
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,8 @@ class ToolCallAssembler:
         return len(self._calls)
 
     def add(self, fragment: Json, answer_id: str) -> ToolCallFragment:
-        """Add a fragment to its call and return it with what the server left out."""
+        """Add a fragment to its call and return it with what the server left out, and without what
+        `take` keeps back."""
         function = _function_of(fragment)
         wire_id, name = word_of(fragment.get("id")), word_of(function.get("name"))
         arguments = function.get("arguments")
@@ -161,11 +163,8 @@ class ToolCallAssembler:
         call.wire_id = call.wire_id or wire_id
         more_name = call.continued_name(name)
         call.name += more_name or ""
-        if arguments:
-            call.arguments.append(arguments)
-        return ToolCallFragment(
-            call.number, call.id if is_new else None, more_name or None, arguments or ""
-        )
+        shown = call.take(arguments) if arguments else ""
+        return ToolCallFragment(call.number, call.id if is_new else None, more_name or None, shown)
 
     def _find(
         self, index: int | None, wire_id: str | None, name: str | None
@@ -217,16 +216,36 @@ class _PartialCall:
     """The id that the server sent."""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
+    _waits: bool = False
+    """Whether all that the arguments say so far is nothing."""
     _scanned: int = 0
     """How many of the arguments' pieces were scanned for the end of the object."""
     _end: _ObjectEnd = field(default_factory=lambda: _ObjectEnd())
 
+    def take(self, piece: str) -> str:
+        """Add a piece of the arguments. Returns what of it may be shown at once.
+
+        An object that says nothing may come before the real arguments (Bedrock's, through gateways:
+        openai/openai-agents-js#712). It counts only if nothing else comes, so it waits. What
+        follows a whole object says nothing new.
+        """
+        if self._waits and piece.strip():
+            self.arguments.clear()
+            self._scanned, self._end, self._waits = 0, _ObjectEnd(), False
+        was_whole = self.is_complete() or self._end.passed
+        is_first = not self.arguments
+        self.arguments.append(piece)
+        self._waits = self._waits or (is_first and piece.strip() in _NOTHING)
+        return "" if was_whole or self._waits else piece
+
     def is_complete(self) -> bool:
         """Whether the arguments are one whole JSON object. Reads each piece of them once."""
+        was_reached = self._end.reached
         for piece in self.arguments[self._scanned :]:
             self._end.feed(piece)
         self._scanned = len(self.arguments)
-        if self._end.reached and not is_complete_json("".join(self.arguments)):
+        is_new = self._end.reached and not was_reached
+        if is_new and not is_complete_json("".join(self.arguments)):
             self._end.reached, self._end.passed = False, True
         return self._end.reached
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from .answer import Answer
-from .delta import Delta
 from .json_values import Json, JsonMapping, as_mapping
 from .request import ChatRequest
 from .schema import schema_name
-from .tool_calls import ToolCall, ToolCallFragment
+from .tool_calls import ToolCall
 
 _ACCEPTED = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 OwnNames = Mapping[str, str]
@@ -75,21 +74,17 @@ def answer_with_own_names(answer: Answer, names: OwnNames) -> Answer:
     return answer.with_(tool_calls=tuple(_call(call, names) for call in answer.tool_calls))
 
 
-def delta_with_own_names(delta: Delta, names: OwnNames) -> Delta:
-    """A delta whose calls name the caller's tools."""
-    if not (names and (delta.tool_calls or delta.fragments)):
-        return delta
-    return replace(
-        delta,
-        tool_calls=tuple(_call(call, names) for call in delta.tool_calls),
-        fragments=tuple(_fragment(fragment, names) for fragment in delta.fragments),
-    )
-
-
 def _call(call: ToolCall, names: OwnNames) -> ToolCall:
     return replace(call, name=names.get(call.name, call.name))
 
 
-def _fragment(fragment: ToolCallFragment, names: OwnNames) -> ToolCallFragment:
-    name = fragment.name
-    return fragment if name is None else replace(fragment, name=names.get(name, name))
+def offered_name(name: str, offered: Collection[str]) -> str:
+    """A tool's name as it was offered.
+
+    Models put a namespace before a name, or tokens of their own after it (openai/harmony#68).
+    """
+    if name in offered:
+        return name
+    bare = name.partition("<|")[0].strip()
+    spellings = (bare, bare.rpartition(".")[2], bare.rpartition(".")[2].partition(":")[0])
+    return next((spelling for spelling in spellings if spelling in offered), name)

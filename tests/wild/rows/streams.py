@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from freerouter_core import errors
@@ -194,6 +195,34 @@ FRAGMENTS = (
               part(0, "A", name="get_weather<|channel|>commentary", arguments=ARGUMENTS)),
 )  # fmt: skip
 
+CUMULATIVE = "a call: all arguments so far each time"
+IN_PIECES = tuple(
+    replace(row, name=f"{row.name}, shown in pieces", policy={"tool_streaming": "fragments"})
+    for row in (
+        *FRAGMENTS,
+        assembled("an empty object first, and the rest at once", "openai/openai-agents-js#712",
+                  part(0, "A", name="get_weather", arguments="{}"),
+                  part(0, None, arguments=ARGUMENTS)),
+        assembled("null first", "openai/openai-agents-js#712",
+                  part(0, "A", name="get_weather", arguments="null"),
+                  part(0, None, arguments=ARGUMENTS)),
+        assembled("the name in pieces, with a namespace", "kind: names of tools",
+                  part(0, "A", name="functions."), part(0, None, name="get_wea"),
+                  part(0, None, name="ther"), part(0, None, arguments=ARGUMENTS)),
+    )
+    if row.name != CUMULATIVE
+)  # fmt: skip
+SPOILT = Row(
+    name=f"{CUMULATIVE}, shown in pieces",
+    source="NousResearch/hermes-agent#35718",
+    wire=next(row for row in FRAGMENTS if row.name == CUMULATIVE).wire,
+    ask=TOOLS,
+    want=InvalidCall(),
+    requests=1,
+    policy={"tool_streaming": "fragments"},
+    ways=frozenset({"lc_stream"}),  # its reader joins the pieces; the others get the whole call
+)
+
 THINKS = {"reasoning_content": "Let me think."}
 
 
@@ -299,5 +328,6 @@ ENDS = (
 )  # fmt: skip
 
 ROWS: tuple[Row, ...] = (
-    *HEARTBEATS, *NOISE, REPEATED, AFTER_THE_END, *FRAGMENTS, *THOUGHTS, *INVALID, *ENDS,
+    *HEARTBEATS, *NOISE, REPEATED, AFTER_THE_END, *FRAGMENTS, *IN_PIECES, SPOILT, *THOUGHTS,
+    *INVALID, *ENDS,
 )  # fmt: skip
