@@ -145,6 +145,14 @@ def test_what_utf_8_cannot_say_is_written_and_told() -> None:
     assert read_table("no.csv")[0]["error"] == "the row has no field 'other' (it has: text, ?)"
 
 
+def test_an_id_that_utf_8_cannot_say_fails_alone() -> None:
+    write_lines("in.jsonl", [{"id": "\ud800", "prompt": "x"}, {"id": "b", "prompt": "y"}])
+    assert bulk("in.jsonl", "-o", "out.jsonl", "--in-order", "-q").exit_code == 1
+    first, second = read_lines("out.jsonl")
+    assert first["error"] == "the row's id has half a character, which UTF-8 cannot say"
+    assert (second["id"], second["error"]) == ("b", None)
+
+
 def test_a_bad_row_keeps_its_fields_and_its_id() -> None:
     problem = BadRow(errors.BadRequest("no"), {"id": "7", "problem": "mine"})
     asked = Prompting(prompt="{id}").request(problem)
