@@ -89,10 +89,14 @@ class ChatFreeRouter(BaseFreeRouter):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        with as_model_errors(), traced(run_manager) as end:
-            return result_of(
-                end(self._router.chat(self._request(messages, stop, kwargs, run_manager)))
-            )
+        with as_model_errors():
+            request, router = self._request(messages, stop, kwargs, run_manager), self._router
+        try:
+            with traced(run_manager) as end:
+                outcome = end(router.chat(request))
+        except FreeRouterError as error:
+            raise as_model_error(error) from None
+        return result_of(outcome)
 
     async def _agenerate(
         self,
@@ -101,10 +105,14 @@ class ChatFreeRouter(BaseFreeRouter):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        with as_model_errors(), traced(run_manager) as end:
-            return result_of(
-                end(await self._router.achat(self._request(messages, stop, kwargs, run_manager)))
-            )
+        with as_model_errors():
+            request, router = self._request(messages, stop, kwargs, run_manager), self._router
+        try:
+            with traced(run_manager) as end:
+                outcome = end(await router.achat(request))
+        except FreeRouterError as error:
+            raise as_model_error(error) from None
+        return result_of(outcome)
 
     def _stream(
         self,

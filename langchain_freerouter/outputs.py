@@ -19,6 +19,7 @@ import freerouter_core
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.json_values import Json, as_mapping
+from freerouter_core.wire.usage import count_in
 
 PROVIDER = "freerouter"
 """`model_provider` of every message. `model_name` and `upstream_provider` say who answered."""
@@ -178,14 +179,19 @@ def _metadata(answer: Answer, metadata: Mapping[str, object], *, usage: bool = T
 
 
 def usage_of(usage: Json | None) -> UsageMetadata | None:
-    """Token counts under LangChain's names; None if the provider gave none."""
+    """Token counts under LangChain's names; None if the provider gave none that can be read."""
     if not usage:
         return None
-    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    prompt, completion, total = (count_in(usage.get(name)) for name in _COUNTS)
+    if total is not None and (prompt is None) is not (completion is None):
+        rest = max(0, total - (prompt or completion or 0))
+        prompt, completion = (rest, completion) if prompt is None else (prompt, rest)
+    if prompt is None or completion is None:
+        return None
     tokens = UsageMetadata(
         input_tokens=prompt,
         output_tokens=completion,
-        total_tokens=_count(usage, "total_tokens") or prompt + completion,
+        total_tokens=total or prompt + completion,
     )
     details = as_mapping(usage.get("prompt_tokens_details"))
     inputs = _integers(
@@ -206,9 +212,7 @@ def usage_of(usage: Json | None) -> UsageMetadata | None:
 
 def _integers(**counts: object) -> dict[str, int]:
     """The counts that a provider gave. The names are keys of LangChain's TypedDicts."""
-    return {name: count for name, count in counts.items() if isinstance(count, int)}
+    return {name: count for name, value in counts.items() if (count := count_in(value)) is not None}
 
 
-def _count(usage: Json, key: str) -> int:
-    value = usage.get(key)
-    return int(value) if isinstance(value, (int, float)) else 0
+_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")

@@ -20,6 +20,7 @@ from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.tool_calls import InvalidToolCall, ToolCall
+from freerouter_core.wire.usage import count_in
 
 from .tools import INVALID_CALLS
 
@@ -195,4 +196,5 @@ def _raw(answer: Answer, metadata: Mapping[str, object]) -> Json:
 def _token_counts(answer: Answer) -> dict[str, int]:
     usage = answer.usage or {}
     names = ("prompt_tokens", "completion_tokens", "total_tokens")
-    return {name: usage[name] for name in names if isinstance(usage.get(name), int)}
+    counts = {name: count_in(usage.get(name)) for name in names}
+    return {name: count for name, count in counts.items() if count is not None}

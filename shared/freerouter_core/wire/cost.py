@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 
 from .json_values import Json, JsonMapping, as_mapping
+from .usage import read_usage
 
 _COSTS = ("cost", "total_cost", "estimated_cost", "cost_usd", "total_cost_usd")
 """Spellings of the USD that an answer cost. The largest counts."""
@@ -42,7 +43,7 @@ def told_usage(body: JsonMapping, choice: JsonMapping, before: Json | None = Non
     said = body.get("usage")
     if not isinstance(said, (dict, Mapping)):
         said = choice.get("usage")
-    usage = dict(said) if isinstance(said, (dict, Mapping)) else before
+    usage = read_usage(said) if isinstance(said, (dict, Mapping)) else before
     spent = max(told_cost(before or {}) or 0.0, told_cost(body) or 0.0)
     if spent and spent > (told_cost(usage or {}) or 0.0):
         usage = {**(usage or {}), "cost": spent}
