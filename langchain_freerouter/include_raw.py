@@ -101,40 +101,34 @@ def raw_and_parsed(format: OutputFormat) -> Runnable[Json, Json]:
     def parse(parts: Iterator[Json]) -> Iterator[Json]:
         parser = _RawParser(format)
         for part in parts:
-            yield from parser.feed(part)
+            yield parser.feed(part)
         yield parser.finish()
 
     async def aparse(parts: AsyncIterator[Json]) -> AsyncIterator[Json]:
         parser = _RawParser(format)
         async for part in parts:
-            for output in parser.feed(part):
-                yield output
+            yield parser.feed(part)
         yield parser.finish()
 
     return RunnableGenerator(parse, aparse)
 
 
 class _RawParser:
-    """The message so far, and the object in it so far."""
+    """The message so far. The object comes once, at the end: chunks are added up, and objects
+    cannot be added."""
 
     def __init__(self, format: OutputFormat) -> None:
         self._parser = ObjectParser(format=format)
         self._message: AIMessage | None = None
-        self._shown: object = None
 
-    def feed(self, part: Json) -> Iterator[Json]:
-        """The chunk, and the object if the chunk made it grow."""
+    def feed(self, part: Json) -> Json:
+        """The chunk."""
         chunk: AIMessage = part["raw"]
         if isinstance(chunk, AIMessageChunk) and isinstance(self._message, AIMessageChunk):
             self._message = self._message + chunk
         else:
             self._message = chunk
-        yield AddableDict(raw=chunk)
-        if isinstance(chunk, AIMessageChunk):
-            parsed = self._parser.parse_result(_generations(self._message), partial=True)
-            if parsed is not None and parsed != self._shown:
-                self._shown = parsed
-                yield AddableDict(parsed=parsed)
+        return AddableDict(raw=chunk)
 
     def finish(self) -> Json:
         """The object, or why there is none; neither if the model called a tool instead."""
@@ -145,8 +139,7 @@ class _RawParser:
                 parsed = self._parser.parse_result(_generations(message))
             except OutputParserException as error:
                 parsing_error = error
-        shown = parsed is not None and parsed == self._shown
-        return AddableDict({} if shown else {"parsed": parsed}, parsing_error=parsing_error)
+        return AddableDict(parsed=parsed, parsing_error=parsing_error)
 
 
 def _generations(message: AIMessage) -> list[Generation]:

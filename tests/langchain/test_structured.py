@@ -161,17 +161,34 @@ def test_include_raw_gives_the_message_and_the_object() -> None:
         assert got["parsing_error"] is None
 
 
-def test_include_raw_streams_a_growing_object() -> None:
+@pytest.mark.parametrize("schema", [Person, Person.model_json_schema() | {"title": "Person"}])
+def test_include_raw_streams_chunks_that_add_up_to_the_three_keys(schema: Any) -> None:
     with World([SimModel("a/m:free")]) as world:
-        llm = langchain_model(world).with_structured_output(
-            Person.model_json_schema() | {"title": "Person"}, include_raw=True
-        )
+        llm = langchain_model(world).with_structured_output(schema, include_raw=True)
         parts = list(llm.stream("A person named Anna, 33"))
-        grown = [part["parsed"] for part in parts if part.get("parsed")]
+        whole = reduce(add, parts)
 
-        assert len(grown) > 1
-        assert grown[-1] == {"name": "Anna", "age": 33}
-        assert parts[-1]["parsing_error"] is None
+        assert sum("raw" in part for part in parts) > 1
+        assert [part for part in parts if "parsed" in part] == [parts[-1]]
+        assert sorted(whole) == ["parsed", "parsing_error", "raw"]
+        assert json.loads(whole["raw"].text) == {"name": "Anna", "age": 33}
+        assert whole["parsed"] in ({"name": "Anna", "age": 33}, Person(name="Anna", age=33))
+        assert whole["parsing_error"] is None
+
+
+def test_traces_of_include_raw_show_the_three_keys() -> None:
+    async def outputs() -> list[Any]:
+        events = llm.astream_events("A person named Anna, 33", version="v2")
+        ends = [e async for e in events if e["event"] == "on_chain_end"]
+        return [e["data"]["output"] for e in ends if e["name"] == "RunnableSequence"]
+
+    with World([SimModel("a/m:free")]) as world:
+        schema = Person.model_json_schema() | {"title": "Person"}
+        llm = langchain_model(world).with_structured_output(schema, include_raw=True)
+        (output,) = asyncio.run(outputs())
+
+        assert sorted(output) == ["parsed", "parsing_error", "raw"]
+        assert output["parsed"] == {"name": "Anna", "age": 33}
 
 
 def test_include_raw_reports_an_answer_that_does_not_parse() -> None:
@@ -213,7 +230,7 @@ def test_include_raw_never_raises_for_an_answer_that_does_not_parse(way: str, sa
         got = ways[way]()
 
         assert says.startswith(str(got["raw"].content)[:9])
-        assert got["parsed"] is None or way in ("stream", "astream")
+        assert got["parsed"] is None
         assert got["parsing_error"] is not None
 
 
