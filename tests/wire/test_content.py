@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -192,6 +193,49 @@ def test_content_of_any_shape_becomes_parts(content: Any, parts: list[Json]) -> 
 
     assert parts_of(content) == parts
     assert content == before, "the caller's own content was changed"
+
+
+ADDRESSES = [
+    "file:///home/me/report.pdf", "FILE:///C:/a.pdf", "s3://bucket/cat.png", "ftp://x.test/a.png",
+    "notes://1", "blob:https://x.test/5", "urn:isbn:1", "cat.png", "//x.test/a.png?x=1",
+    "data:image/png;base64,file:///a.png",
+]  # fmt: skip
+PLACES: list[tuple[str, Callable[[str], Json]]] = [
+    ("LangChain's picture", lambda at: {"type": "image", "url": at, "mime_type": "image/png"}),
+    ("LangChain's file", lambda at: {"type": "file", "url": at, "mime_type": "application/pdf"}),
+    ("LangChain's text", lambda at: {"type": "file", "url": at, "mime_type": "text/plain"}),
+    ("LangChain's sound", lambda at: {"type": "audio", "url": at, "mime_type": "audio/wav"}),
+    ("LangChain's film", lambda at: {"type": "video", "url": at}),
+    ("an address where data should be", lambda at: {"type": "image", "base64": at}),
+    ("Anthropic's picture", lambda at: {"type": "image", "source": {"type": "url", "url": at}}),
+    ("the AI SDK's picture", lambda at: {"type": "image", "image": at}),
+    ("OpenAI's file", lambda at: {"type": "input_file", "file_url": at}),
+    ("Gemini's file", lambda at: {"file_data": {"file_uri": at, "mime_type": "image/png"}}),
+    ("Gemini's data", lambda at: {"inline_data": {"data": at, "mime_type": "image/png"}}),
+    ("MCP's picture", lambda at: {"type": "image", "data": at, "mimeType": "image/png"}),
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("place", [make for _, make in PLACES], ids=[name for name, _ in PLACES])
+def test_an_address_is_never_sent_as_data(place: Callable[[str], Json], address: str) -> None:
+    (part,) = parts_of([place(address)])
+
+    assert part["type"] == "text"
+    assert address.removeprefix("data:image/png;base64,") in part["text"]
+    assert "was left out" in part["text"]
+
+
+@pytest.mark.parametrize("address", ["https://x.test/a.png", "HTTP://x.test/a.png", "gs://b/a.png"])
+def test_an_address_that_providers_open_is_sent(address: str) -> None:
+    assert parts_of([{"type": "image", "url": address}]) == [image(address)]
+
+
+def test_data_may_have_lines_and_the_letters_of_addresses() -> None:
+    for data in ("aGk=\naGk=", "a-_9", "aGk"):
+        assert parts_of([{"type": "image", "base64": data}]) == [
+            image(f"data:image/png;base64,{data}")
+        ]
 
 
 def test_an_unknown_block_of_an_assistant_is_passed_over() -> None:

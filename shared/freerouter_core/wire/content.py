@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable, Mapping
 
 from ..errors import BadRequest
@@ -56,6 +57,11 @@ _EXTENSIONS = {"pdf": "pdf", "octet-stream": "bin", "msword": "doc", "zip": "zip
 """The ending of a file's name, by the end of its MIME type; any other: that end itself."""
 _NO_ADDRESSES = frozenset({"filename", "format", "detail"})
 """What parts say beside their content or its address."""
+_OPEN_SCHEMES = ("http://", "https://", "data:", "gs://")
+"""Beginnings of addresses that some provider opens."""
+_LONGEST_SCHEME = max(map(len, _OPEN_SCHEMES))
+_BASE64 = re.compile(r"[A-Za-z0-9+/_=\s-]*")
+"""Letters of data. An address of any scheme (`file:`, `s3:`, `notes:`) has others."""
 _LONGEST_HEAD = 200
 """Letters in which the scheme of an address ends. Base64 has no colon."""
 _LONGEST_NAME = 200
@@ -221,8 +227,6 @@ def _media(block: JsonMapping, kind: str) -> list[Json]:
     url = url or _get(block, "url", "image_url", "file_url", "document_url", "video_url")
     if isinstance(url, Mapping):
         url = url.get("url")
-    if isinstance(url, str) and not url.startswith(("http://", "https://", "data:", "gs://")):
-        data, url = url, None  # the AI SDK's `image`, which is an address or data
     kind = "audio" if kind == "input_audio" else _KINDS.get(kind, "file")
     return [_medium(kind, mime, data=data, url=url, name=name)]
 
@@ -245,6 +249,8 @@ def _medium(
     kind: str, mime: str, *, data: object = None, url: object = None, name: str = ""
 ) -> Json:
     """A part of the wire from what is known of a medium; words if that is not enough."""
+    if isinstance(url, str) and not url[:_LONGEST_SCHEME].lower().startswith(_OPEN_SCHEMES):
+        data, url = url, None  # the AI SDK's `image`, which is an address or data
     if isinstance(url, str) and url.startswith("data:") and ";base64," in url:
         head, _, data = url.partition(";base64,")
         mime, url = mime or head.removeprefix("data:").partition(";")[0], None
@@ -259,6 +265,8 @@ def _medium(
         text = _decoded(data)
         if text is not None:
             return _file_as_text(name, text)
+    if data is not None and not _BASE64.fullmatch(data[:_LONGEST_HEAD]):
+        return _text(left_out(_WORDS.get(kind, kind), data, "no model can open this address"))
     if data is None and (url is None or kind == "audio"):
         return _text(left_out(_WORDS.get(kind, kind), name or url or ""))
     address = url if data is None else f"data:{mime or 'application/pdf'};base64,{data}"
