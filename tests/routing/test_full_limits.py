@@ -132,7 +132,7 @@ def test_the_order_is_a_new_one_once_somebody_can_be_asked() -> None:
     state = RoutingState()
 
     def meanwhile(now: float) -> dict[str, Congestion]:
-        state.health.vanished(A.identity, now)
+        state.health.vanished(A.identity, now, now)
         return {}
 
     assert play(request, {**FATES, "a2": answers()}, state=state, meanwhile=meanwhile).asked == [

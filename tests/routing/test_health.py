@@ -504,7 +504,7 @@ def test_changes_that_other_processes_should_know_are_marked() -> None:
     book.graded(A.identity, 9.0)
     book.judged(A.identity, Ruling())
     assert untold() == {written}
-    book.vanished(A.identity, NOW)
+    book.vanished(A.identity, NOW, NOW)
     assert untold() == {written}
     book.account_refused("scope", Fault(Kind.ACCOUNT, Cause.DEBT), NOW, Random(0))
     assert untold() == {"a|scope"}

@@ -174,7 +174,7 @@ def test_skipped_paid_models_are_listed_only_if_paying_is_allowed() -> None:
 
 def test_a_gone_model_is_asked_again_with_the_next_catalogue() -> None:
     book = HealthBook()
-    book.vanished(A.identity, NOW)
+    book.vanished(A.identity, NOW, NOW)
 
     assert "gone" in chosen(A, book=book).skipped["a"]
     assert chosen(A, book=book, preferred=("one:a",)).named == []

@@ -41,6 +41,8 @@ class Gateways(httpx.AsyncBaseTransport):
         self.clock, self.models, self.refuses = clock, models, refuses
         self.began = clock.now()
         self.refused: list[float] = []
+        self.answered: list[tuple[float, str]] = []
+        """When which model answered."""
         self.lists = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -55,6 +57,7 @@ class Gateways(httpx.AsyncBaseTransport):
         if refusal is None:
             message = {"role": "assistant", "content": "Paris."}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            self.answered.append((at, body["model"]))
             return httpx.Response(200, json={"choices": [choice]})
         self.refused.append(at)
         status, words = refusal
@@ -221,10 +224,25 @@ def test_a_model_that_alone_is_gone_is_gone() -> None:
     def refuses(host: str, body: Mapping[str, Any], at: float) -> Refusal | None:
         return (404, "") if at >= BEGINS and body["model"] == NAMES[0] else None
 
-    life = Life(refuses, model=f"p0:{NAMES[0]}")
+    life = Life(refuses, model=f"p0:{NAMES[0]}", until=400.0)
+
+    assert not life.errors
+    assert len(life.net.refused) <= 3, "asked again a minute later, and four after that"
+
+
+def test_a_model_that_is_gone_for_a_moment_comes_back() -> None:
+    """One 404 left a good model unasked until the next catalogue, an hour later."""
+
+    def refuses(host: str, body: Mapping[str, Any], at: float) -> Refusal | None:
+        gone = BEGINS <= at < BEGINS + 20.0 and body["model"] == NAMES[0]
+        return (404, "") if gone else None
+
+    life = Life(refuses, model=f"p0:{NAMES[0]}", until=400.0)
 
     assert not life.errors
     assert len(life.net.refused) == 1
+    back = [at for at, model in life.net.answered if model == NAMES[0] and at > BEGINS]
+    assert back and back[0] < BEGINS + 100.0
 
 
 def test_a_gateway_without_tools_answers_plain_requests_all_the_same() -> None:

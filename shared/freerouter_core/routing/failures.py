@@ -108,7 +108,7 @@ class Failures:
             candidate.out = True
             self._candidates.kinship.refused(candidate.model, candidate.account)
         elif fault.kind is Kind.GONE:
-            self._gone(candidate, attempt, fault)
+            self._gone(candidate, attempt, fault, now)
         if fault.effect.context:
             self._only_larger(candidate, fault)
         if fault.kind.passing:
@@ -258,7 +258,7 @@ class Failures:
         own = book.account_answered(scope, answering.model.wire_name, sent)
         if own is not None:
             provider, origin, _ = answering.model.identity
-            book.vanished((provider, origin, own), self._plan.catalogue.fetched)
+            book.vanished((provider, origin, own), self._plan.catalogue.fetched, now)
         for candidate, fault in self.faults:
             if fault.effect.unrecognised and candidate is not answering:
                 self._was_wrong(candidate.model.identity, fault, now)
@@ -357,12 +357,12 @@ class Failures:
             if other.model.listed and other.model.context <= context:
                 other.out = True
 
-    def _gone(self, candidate: Candidate, attempt: Attempt, fault: Fault) -> None:
+    def _gone(self, candidate: Candidate, attempt: Attempt, fault: Fault, now: float) -> None:
         """A model is gone. If nobody says why, a second one in a row points to the price cap."""
         fetched = self._plan.catalogue.fetched
         if not fault.effect.unexplained:
             candidate.out = True
-            self._state.health.vanished(candidate.model.identity, fetched)
+            self._state.health.vanished(candidate.model.identity, fetched, now)
             return
         self._gone_streak.append(candidate)
         if self._suspects_price_cap(candidate, attempt):
@@ -376,7 +376,7 @@ class Failures:
             # Gone with the price cap and without it: the cap is innocent.
             self._state.remember_price_cap(candidate.account.scope, True)
         for gone in self._gone_streak:
-            self._state.health.vanished(gone.model.identity, fetched)
+            self._state.health.vanished(gone.model.identity, fetched, now)
 
     def _suspects_price_cap(self, candidate: Candidate, attempt: Attempt) -> bool:
         return (

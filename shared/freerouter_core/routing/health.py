@@ -31,6 +31,8 @@ PRIOR_FAILURE_SECONDS = 1.5
 """Seconds a failure takes before any was seen."""
 LACKS_KEPT = 6 * 3_600.0
 """Seconds for which a model is believed to lack what it refused."""
+GONE_FIRST = 60.0
+"""Seconds after which a model that seems gone is asked again, the first time."""
 PRIOR_SAFETY = 8.0
 """The safety score (0 to 10) before any verdict of a guard."""
 SAFETY_WEIGHT = 10.0
@@ -77,6 +79,10 @@ class Health(Timings):
     """The context window it stated in an error, tokens."""
     gone: float | None = None
     """The catalogue (by its `fetched` time) that lists it although it is gone."""
+    gone_until: float = 0.0
+    """When it is asked again although there is no newer catalogue."""
+    vanishings: int = 0
+    """How often it seemed gone since it answered last."""
     charged: float = 0.0
     """USD that it took although it should have been free. It is not asked again."""
     provider_facts: bool = False
@@ -153,6 +159,7 @@ class Health(Timings):
         self.availability.answered(now)
         self.answers += 1
         self.strikes, self.probing, self.last_fault = 0, False, ""
+        self.gone, self.vanishings = None, 0
         self.lacks = self.lacks_at(now)
         if not self.stated_wait(now):  # another request may have been told to wait meanwhile
             self._rest(0.0)
@@ -203,6 +210,16 @@ class Health(Timings):
             self.provider_facts = True
         if not tool_choice and "tool_choice" not in self.lacks_at(now):
             self.lacks, self.lacks_since = self.lacks_at(now) | {"tool_choice"}, now
+
+    def vanished(self, fetched: float, now: float) -> None:
+        """Take in that it seems gone, although the catalogue fetched then lists it. Servers say so
+        in a bad minute, too: it is asked again after a minute, and each time four times as late."""
+        self.gone, self.vanishings = fetched, self.vanishings + 1
+        self.gone_until = now + GONE_FIRST * 4.0 ** min(self.vanishings - 1, 5)
+
+    def is_gone(self, fetched: float, now: float) -> bool:
+        """Whether it is not asked, as the latest catalogue is the one that was fetched then."""
+        return self.gone is not None and self.gone >= fetched and now < self.gone_until
 
     def graded(self, points: float) -> None:
         """Take in a grade of 0 to 10 for one of its answers."""

@@ -214,9 +214,9 @@ class HealthBook:
         if not ruling.unsure:
             self._touched_record(identity).judged(ruling)
 
-    def vanished(self, identity: ModelIdentity, fetched: float) -> None:
-        """A model is gone, although the catalogue fetched then lists it."""
-        self._touched_record(identity).gone = fetched
+    def vanished(self, identity: ModelIdentity, fetched: float, now: float) -> None:
+        """A model seems gone, although the catalogue fetched then lists it."""
+        self._touched_record(identity).vanished(fetched, now)
 
     def charged(self, identity: ModelIdentity, usd: float) -> None:
         """An answer cost money although the model should be free."""

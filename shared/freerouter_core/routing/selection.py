@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..catalogue.durations import until_words
 from ..catalogue.model import Catalogue, Model, ModelIdentity
 from ..catalogue.providers import Account
 from .fit import able, fit, ready, tight
@@ -84,7 +85,7 @@ def _select_named(
         selection.skipped[name] = "its provider is not among the router's, or has no key"
     elif model not in selection.named:
         health = situation.book.models.get(model.identity)
-        reason = _out(health, catalogue, situation.policy) or fit(
+        reason = _out(health, catalogue, situation.policy, situation.now) or fit(
             model, situation.need, situation.policy, health, situation.now, named=True
         )
         if reason is None:
@@ -135,7 +136,7 @@ def _fitting(
         if plain and model.context >= largest and model.expires is None and model.free:
             fitting.append(model)
             continue
-        reason = _out(health, catalogue, policy) or ready(model, need, policy, health, now)
+        reason = _out(health, catalogue, policy, now) or ready(model, need, policy, health, now)
         if reason is None:
             fitting.append(model)
         else:
@@ -169,7 +170,9 @@ def _able(catalogue: Catalogue, accounts: Mapping[str, Account], situation: Situ
     return result
 
 
-def _out(health: Health | None, catalogue: Catalogue, policy: Policy) -> str | None:
+def _out(
+    health: Health | None, catalogue: Catalogue, policy: Policy, now: float
+) -> str | None:
     """Why it is not asked, by its own answers."""
     if health is None:
         return None
@@ -178,6 +181,7 @@ def _out(health: Health | None, catalogue: Catalogue, policy: Policy) -> str | N
             f"charged {health.charged:g} USD although it should be free; "
             "not asked again without allow_paid=True"
         )
-    if health.gone is not None and health.gone >= catalogue.fetched:
-        return "answered that it is gone; asked again when the catalogue has been refreshed"
+    if health.is_gone(catalogue.fetched, now):
+        again = until_words(health.gone_until, now)
+        return f"answered that it is gone; asked again {again}, or with a newer catalogue"
     return None

@@ -44,7 +44,7 @@ _HEALTH_FIELDS = tuple(f.name for f in fields(Health) if f.name not in _NESTED)
 _AVAILABILITY_FIELDS = tuple(field.name for field in fields(Availability))
 _DEMAND_FIELDS = tuple(field.name for field in fields(Demand) if field.name != "hours")
 _WAY_FIELDS = tuple(field.name for field in fields(Way))
-_HEALTH_TIMES = ("lacks_since", "benched_until")
+_HEALTH_TIMES = ("lacks_since", "benched_until", "gone_until")
 """`gone` is none of them: it is a catalogue's name."""
 MAX_NOTE = 1_000_000
 """Characters of a note. A longer one is nobody's, and reading it would stop the loop."""
