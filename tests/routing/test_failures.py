@@ -11,7 +11,7 @@ import pytest
 from freerouter_core.catalogue.model import Model
 from freerouter_core.catalogue.providers import Account, Limit
 from freerouter_core.errors import BadRequest, Exhausted, FreeRouterError
-from freerouter_core.routing.failures import MAX_HOLD, MAX_PLAINER
+from freerouter_core.routing.failures import MAX_HOLD, MAX_PLAINER, NEWCOMER, SERVER_FAILED
 from freerouter_core.routing.need import Need, need_of
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.wire.fault import Cause, Fault, Kind
@@ -137,20 +137,31 @@ def test_such_a_moment_is_jittered_and_ends_nothing_for_other_accounts() -> None
 
 
 @pytest.mark.parametrize("worked", [False, True])
-@pytest.mark.parametrize("cause", [Cause.SERVER, Cause.TIMEOUT, Cause.CONNECT, Cause.UNKNOWN])
-def test_a_server_that_worked_lately_and_fails_is_waited_for(cause: Cause, worked: bool) -> None:
+@pytest.mark.parametrize(
+    "cause", [Cause.SERVER, Cause.TIMEOUT, Cause.CUT, Cause.CONNECT, Cause.UNKNOWN]
+)
+def test_a_server_that_fails_is_waited_for(cause: Cause, worked: bool) -> None:
+    """Where nobody listens, only if somebody answered lately: else the address may be wrong."""
+    waited = cause in SERVER_FAILED or (worked and cause is Cause.CONNECT)
     state = RoutingState()
     if worked:
         state.health.accounts.answered(account("one").scope, "a", NOW - 60.0)
     trouble = fails(Fault(Kind.BUSY, cause, status=500), 0.0)
     fates: Fates = {"a": [*[trouble] * 5, answers()]}
     request = plan(A, timeout=60.0, retry_attempts=3)
-    if worked and cause is not Cause.UNKNOWN:
+    if waited:
         played = play(request, fates, state=state)
     else:
         played, _ = failed(request, fates, state=state)
 
-    assert len(played.asked) == (6 if worked and cause is not Cause.UNKNOWN else 3)
+    assert len(played.asked) == (6 if waited else 3)
+
+
+def test_a_server_that_never_answered_is_waited_for_no_longer_than_a_while() -> None:
+    trouble = fails(Fault(Kind.BUSY, Cause.SERVER, status=500), 0.0)
+    played, _ = failed(plan(A, timeout=60.0, retry_attempts=3), {"a": [trouble] * 99})
+
+    assert NEWCOMER <= played.asked_at[-1][0] < 2 * NEWCOMER
 
 
 def test_too_many_at_once_benches_for_two_seconds_and_teaches_how_many() -> None:

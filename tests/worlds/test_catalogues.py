@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from freerouter_core import Provider, Router, errors
+from freerouter_core.runtime.discovery import FETCH_TIMEOUT
 from freerouter_core.runtime.runtime import Runtime
 from freerouter_core.simulator import World
 
@@ -71,7 +72,7 @@ def test_a_named_model_does_not_wait_for_a_catalogue_that_hangs() -> None:
     )
     router.chat("x")
     assert world.elapsed <= 2.1
-    world.clock.advance(20.0)
+    world.clock.advance(FETCH_TIMEOUT)
     before = world.elapsed
     router.chat("x")
     router.chat("x")

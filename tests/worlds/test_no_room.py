@@ -12,6 +12,7 @@ import pytest
 
 from freerouter_core import Provider, Router, errors
 from freerouter_core.routing.crowding import PATIENCE
+from freerouter_core.routing.failures import NEWCOMER
 from freerouter_core.simulator import Phase, SimAccount, SimModel, World
 
 from .lived import Lived
@@ -82,12 +83,25 @@ def test_a_server_that_is_starting_is_waited_for(fault: str, calls: int) -> None
 
 
 @pytest.mark.parametrize("fault", ["500", "502", "408"])
-def test_a_server_that_fails_is_tried_as_often_as_the_policy_says(fault: str) -> None:
+def test_a_server_that_never_answered_and_fails_is_told_after_a_while(fault: str) -> None:
     lived = Lived(1, phases=(Phase(0.0, 9_999.0, fault),))
 
     assert lived.ends == {"Exhausted": 1}
-    assert lived.refused == 3
-    assert lived.seconds < 10.0
+    assert lived.refused <= 9
+    assert NEWCOMER <= lived.seconds < 2 * NEWCOMER
+
+
+@pytest.mark.parametrize("calls", [1, 60])
+@pytest.mark.parametrize("models", [1, 3])
+@pytest.mark.parametrize("fault", ["500", "502", "408", "cut"])
+def test_a_server_in_trouble_at_the_first_calls_is_waited_for(
+    fault: str, models: int, calls: int
+) -> None:
+    """A hundred calls with 60 s each were lost after 4 s, with 900 requests."""
+    lived = Lived(calls, models=models, phases=(Phase(0.0, 15.0, fault),))
+
+    assert lived.ends == {"answered": calls}
+    assert lived.refused <= 20 + 3 * calls
 
 
 def test_a_server_that_never_has_room_is_asked_seldom_until_the_time_is_over() -> None:

@@ -50,8 +50,10 @@ MAX_FORMS = 2
 """Forms of structured output that a model is tried at before it comes last for a while."""
 MAX_HOLD = 4.0
 """Most seconds for which others leave a model alone because one call pauses."""
-SERVER_FAILED = frozenset({Cause.SERVER, Cause.TIMEOUT})
-"""What a server says of itself when it is in trouble."""
+SERVER_FAILED = frozenset({Cause.SERVER, Cause.TIMEOUT, Cause.CUT})
+"""What shows that a server is in trouble."""
+NEWCOMER = 20.0
+"""Seconds for which a call waits for a server in trouble that has answered nobody lately."""
 GONE_IN_A_ROW = 2
 """Models in a row that are GONE before the price cap is suspected."""
 
@@ -306,13 +308,19 @@ class Failures:
         self, candidate: Candidate, fault: Fault, now: float, time_left: float | None
     ) -> bool:
         """Whether a failure is no try of the model, because there was no room. A server that
-        answered lately, and now fails or cannot be reached, will answer again."""
+        fails or cannot be reached will answer again, if it answered lately. One that says itself
+        that it fails is waited for a while in any case; where nobody listens, the address may be
+        wrong."""
         if time_left is None and now - self._began > PATIENCE:
             return False
         if fault.turned_away:
             return True
-        worked = self._state.health.accounts.worked_lately(candidate.account.scope, now)
-        return worked and (fault.effect.unreached or fault.cause in SERVER_FAILED)
+        failed = fault.cause in SERVER_FAILED
+        if self._state.health.accounts.worked_lately(candidate.account.scope, now):
+            return failed or fault.effect.unreached
+        if failed and now - self._began >= NEWCOMER:
+            candidate.turned_away = 0  # what was borne with counts now
+        return failed and now - self._began < NEWCOMER
 
     def _pause(self, candidate: Candidate, now: float, time_left: float | None) -> float:
         """The model may answer a little later; until then others come first. Returns how many

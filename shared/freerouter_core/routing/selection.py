@@ -170,9 +170,7 @@ def _able(catalogue: Catalogue, accounts: Mapping[str, Account], situation: Situ
     return result
 
 
-def _out(
-    health: Health | None, catalogue: Catalogue, policy: Policy, now: float
-) -> str | None:
+def _out(health: Health | None, catalogue: Catalogue, policy: Policy, now: float) -> str | None:
     """Why it is not asked, by its own answers."""
     if health is None:
         return None

@@ -19,7 +19,7 @@ from ..catalogue.parse import parse_models
 from ..catalogue.providers import Account
 from ..errors import AuthenticationFailed, CatalogueUnavailable, FreeRouterError
 from ..events import Event, FetchFailed, ModelsFetched
-from ..wire.fault import Cause
+from ..wire.fault import Cause, Fault
 from ..wire.json_values import parse_json
 from ..wire.judge import judge_rejection
 from ..wire.redact import redact
@@ -33,8 +33,13 @@ TransportOf = Callable[[Account], Transport]
 """Gives the transport to an account."""
 MAX_VALUES = 250_000
 """Values of a list of models: OpenRouter's, the longest, has 35,000."""
-FETCH_TIMEOUT = 15.0
+FETCH_TIMEOUT = 30.0
 """Seconds a fetch may take."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+"""Seconds until a request without any list fetches again: doubled each time, up to the second."""
+PATIENCE, UNREACHED_PATIENCE = 20.0, 5.0
+"""Seconds for which it does, where a server is in trouble, and where nobody can be reached. A
+refused key, or a path that is not there, is told at once."""
 LOCAL_GRACE = 1.0
 """Seconds to wait for a server on this machine before its copy on disk is used."""
 JOIN_TIMEOUT = 0.25
@@ -68,6 +73,8 @@ class _Source:
     """Why there is no list."""
     cause: Cause = Cause.UNKNOWN
     """The same, as far as it is understood."""
+    patience: float = 0.0
+    """Seconds for which a request without any list goes on fetching it."""
 
 
 class Discovery:
@@ -100,8 +107,33 @@ class Discovery:
         their keys, if there is no list by then and one is `required`.
         """
         accounts = list(accounts)
-        missing = []
         sources = list(map(self._source, accounts))
+        since, pause = self._clock.now(), FIRST_PAUSE
+        while True:
+            missing = self._missing(accounts, sources, transport_of, refresh, required=required)
+            left = None if wait is None else max(0.0, since + wait - self._clock.now())
+            if missing:
+                await self._await_lists(missing, left, others_known=len(missing) < len(accounts))
+            if not required or any(source.models is not None for source in sources):
+                break
+            patience = max((source.patience for source in sources), default=0.0)
+            if wait is None or self._clock.now() + pause > since + min(wait, patience):
+                break
+            await asyncio.sleep(pause)  # they are in trouble, and there is nobody else to ask
+            pause = min(LONGEST_PAUSE, 2.0 * pause)
+        return self._merge(accounts, required=required)
+
+    def _missing(
+        self,
+        accounts: list[Account],
+        sources: list[_Source],
+        transport_of: TransportOf,
+        refresh: float,
+        *,
+        required: bool,
+    ) -> list[tuple[Account, _Source, asyncio.Task[None]]]:
+        """Fetch what is old or missing. Returns the accounts whose first list is on its way."""
+        missing = []
         now = self._clock.now()
         for account, source in zip(accounts, sources, strict=True):
             stale = source.models is None or now - source.fetched >= refresh
@@ -114,9 +146,7 @@ class Discovery:
                 self._start_fetch(account, source, transport_of(account))
             if source.models is None and source.task is not None:
                 missing.append((account, source, source.task))
-        if missing:
-            await self._await_lists(missing, wait, others_known=len(missing) < len(accounts))
-        return self._merge(accounts, required=required)
+        return missing
 
     def pending(self, accounts: Iterable[Account]) -> bool:
         """Whether the first list of an account is on its way."""
@@ -154,14 +184,17 @@ class Discovery:
         transport_of: TransportOf,
         empty: Callable[[str], bool] = lambda scope: False,
     ) -> None:
-        """A request finds nobody to ask: new models may have come. Renew older lists beside it.
+        """A request finds nobody to ask: new models may have come. Renew older lists beside it,
+        and fetch those that failed.
         `empty`: whether all models of an account seem to be gone, by its scope."""
         now = self._clock.now()
         for account in accounts:
             source = self._source(account)
             after = RENEW_EMPTY if empty(account.scope) else RENEW_AFTER
             old = source.models is not None and now - source.fetched >= after
-            if old and source.task is None and now >= source.not_before:
+            failed = source.failures and now - source.started >= LONGEST_PAUSE
+            failed = failed and source.models is None
+            if source.task is None and (failed or (old and now >= source.not_before)):
                 self._start_fetch(account, source, transport_of(account))
 
     def forget_tasks(self) -> None:
@@ -273,6 +306,7 @@ class Discovery:
             self.stats["failed"] += 1
             source.reason = redact(getattr(error, "detail", "") or "no answer in time", account)
             source.cause = error.cause if isinstance(error, _ListRefused) else Cause.UNREACHABLE
+            source.patience = _patience(error)
             backoff = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** (source.failures - 1))
             source.not_before = self._clock.now() + backoff
             self._emit(FetchFailed(account.provider, source.reason))
@@ -326,9 +360,19 @@ class Discovery:
 class _ListRefused(TransportFailed):
     """A response that is no list, and which failure that is."""
 
-    def __init__(self, detail: str, cause: Cause = Cause.UNKNOWN) -> None:
+    def __init__(self, detail: str, fault: Fault | None = None) -> None:
         super().__init__("protocol", detail)
-        self.cause = cause
+        self.cause = Cause.UNKNOWN if fault is None else fault.cause
+        self.passes = fault is not None and (fault.kind.passing or fault.status == 429)
+        """Whether it is trouble that passes."""
+
+
+def _patience(error: TransportFailed | TimeoutError) -> float:
+    """Seconds for which a request that has no list goes on after a failed fetch."""
+    if isinstance(error, _ListRefused):
+        return PATIENCE if error.passes else 0.0
+    unreached = isinstance(error, TransportFailed) and error.name.startswith("connect")
+    return UNREACHED_PATIENCE if unreached else PATIENCE
 
 
 async def _get_models(account: Account, transport: Transport, now: float) -> object:
@@ -339,7 +383,7 @@ async def _get_models(account: Account, transport: Transport, now: float) -> obj
         if response.status != 200:
             fault = judge_rejection(read_rejection(response.status, response.headers, body), now)
             message = f"HTTP {response.status} {fault.message}".strip()
-            raise _ListRefused(message, fault.cause)
+            raise _ListRefused(message, fault)
     try:
         payload: object = parse_json(body, MAX_VALUES)
     except ValueError:

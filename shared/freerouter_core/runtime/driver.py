@@ -132,7 +132,7 @@ class Driver:
                 self._attempts.start(step.attempt, grant)
             case s.Watch():
                 return self._seen(await self._attempts.next_event(step.until))
-            case s.Sleep() if self._lists is not None and step.scope is None:
+            case s.Sleep() if step.scope is None and self._lists_come():
                 return await self._attempts.next_event(step.until)
             case s.Sleep():
                 await self._sleep(step)
@@ -205,10 +205,17 @@ class Driver:
         empty = self._runtime.state.health.accounts.seems_empty
         self._runtime.discovery.renew(self._plan.accounts.values(), self._transport_of, empty)
 
+    def _lists_come(self) -> bool:
+        """Look for new models, as nobody can be asked now. Whether a first list is on its way."""
+        self._renew_lists()
+        pending = self._runtime.discovery.pending(self._plan.accounts.values())
+        if pending and (self._lists is None or self._lists.done()):
+            self._lists = asyncio.get_running_loop().create_task(self._await_lists())
+        return self._lists is not None
+
     async def _sleep(self, step: s.Sleep) -> None:
         """Wait for the time, or for this request's turn at the scope, but not past the deadline."""
         if step.scope is None:
-            self._renew_lists()
             behind = BEHIND if self._place.background else 0.0
             await asyncio.sleep(max(0.0, step.until - self._clock.now()) + behind)
             return
