@@ -220,6 +220,16 @@ def test_a_key_that_is_worth_nothing_any_more_is_told_after_minutes() -> None:
     assert len(life.net.refused) <= 20
 
 
+@pytest.mark.parametrize("models", [1, 2, 5])
+@pytest.mark.parametrize("refusal", [(403, ""), (403, "Attention Required!"), (404, "")])
+def test_a_bad_moment_at_the_first_calls_is_no_proof(refusal: Refusal, models: int) -> None:
+    """Five models refused within a second: for a quarter of an hour the key was worth nothing."""
+    life = Life(lambda host, body, at: refusal if at < 5.0 else None, models=models, until=300.0)
+
+    assert all(at < 75.0 for at, _ in life.errors)
+    assert life.answered[-1] > 290.0
+
+
 def test_a_model_that_alone_is_gone_is_gone() -> None:
     def refuses(host: str, body: Mapping[str, Any], at: float) -> Refusal | None:
         return (404, "") if at >= BEGINS and body["model"] == NAMES[0] else None

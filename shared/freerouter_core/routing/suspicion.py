@@ -6,7 +6,7 @@ others are read together.
 
 *Several models of one account, refused alike, mean the account.* A bare 403 may be about the
 model; from three models in the same words, with no answer of any other in between, it hardly is.
-From five it is taken for proved. One model alone never proves anything of its account.
+From five, over half a minute, it is taken for proved. One model alone never proves anything of its account.
 
 *Refusals that state different ends are of different limits*, so of the models' own. A limit that is
 full until a moment is not full until another one.
@@ -47,6 +47,8 @@ MEMORY = 86_400.0
 """Seconds after which a suspicion that nothing renewed is dropped."""
 PROVED_BY = 5
 """Models refused alike that prove it."""
+PROVED_AFTER = 30.0
+"""Seconds over which they must have come: all models at once may be a gateway's bad moment."""
 REPEATED = 6
 """Refusals of at least two models that count as much as three models."""
 LASTS_AFTER, LASTS_BY = 600.0, 8
@@ -194,7 +196,8 @@ def _conclusion(cause: Cause, suspicion: Suspicion, now: float) -> Conclusion | 
             return Conclusion(Cause.ACCOUNT_DOWN) if models >= 3 else None
         case Cause.FORBIDDEN:
             if models >= 3 or (models >= 2 and total >= REPEATED):
-                proved = models >= PROVED_BY or total > REPEATED
+                enough = models >= PROVED_BY or total > REPEATED
+                proved = enough and now - suspicion.since >= PROVED_AFTER
                 return Conclusion(Cause.ACCOUNT_FORBIDDEN, proved)
             return None
         case _:
