@@ -19,7 +19,7 @@ PACKAGES = [CORE, ROOT / "langchain_freerouter", ROOT / "llamaindex_freerouter"]
 
 PURE_STDLIB = {
     "__future__", "abc", "base64", "binascii", "collections", "collections.abc", "contextlib",
-    "dataclasses", "email.utils", "enum",
+    "dataclasses", "email.utils", "enum", "ipaddress", "urllib.parse",
     "array", "bisect", "functools", "hashlib", "itertools", "json", "math", "operator", "random",
     "re", "reprlib", "struct", "tomllib", "types", "typing",
 }  # fmt: skip

@@ -9,6 +9,7 @@ from freerouter_core.catalogue.addresses import (
     address_at_host,
     address_name,
     check_address,
+    is_private,
     join_address,
     shown_address,
     split_address,
@@ -106,3 +107,23 @@ def test_a_provider_shows_no_secret_of_its_address() -> None:
     assert "pw" not in repr(Provider("p", "https://bob:pw@h/v1?k=pw"))
     with pytest.raises(errors.BadSetting, match="api_key must be text, not int"):
         Provider("p", api_key=7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("address", "private"),
+    [
+        ("http://10.0.0.5:8000/v1", True),
+        ("http://192.168.1.2/v1", True),
+        ("http://[fd00::1]:8000/v1", True),
+        ("http://127.0.0.1:1234/v1", True),
+        ("http://gpu-box:8000/v1", True),
+        ("http://box.local/v1", True),
+        ("https://llm.corp.internal/v1", True),
+        ("https://api.mistral.ai/v1", False),
+        ("https://8.8.8.8/v1", False),
+        ("https://localhost.evil.example/v1", False),
+        ("no address", False),
+    ],
+)
+def test_addresses_of_ones_own_network_are_known(address: str, private: bool) -> None:
+    assert is_private(address) is private

@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from ..errors import BadSetting
 
@@ -19,6 +21,10 @@ _ADDRESS = re.compile(
     r"((?:/[^?#\s]*)?)(?:\?([^#\s]*))?(?:#\S*)?",
     re.IGNORECASE,
 )
+
+
+_PRIVATE = (".local", ".internal", ".lan", ".home.arpa")
+"""Ends of names that stand in no public directory."""
 
 
 class Address(NamedTuple):
@@ -50,6 +56,17 @@ def split_address(address: str) -> Address | None:
         return None
     scheme, userinfo, host, path, query = match.groups("")
     return Address(scheme.lower(), userinfo, host, path.rstrip("/"), query)
+
+
+@lru_cache(maxsize=256)
+def is_private(address: str) -> bool:
+    """Whether a base URL leads into one's own network: by a private number, or by a name that no
+    public server has."""
+    host = (urlsplit(address).hostname or "") if split_address(address) is not None else ""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return bool(host) and ("." not in host or host.endswith(_PRIVATE))
 
 
 def check_address(address: str, owner: str) -> str:

@@ -230,8 +230,8 @@ class _Run:
         """Take a share of every limit; whether all had room."""
         need = self.plan.need.part_for(candidate.model)
         account = candidate.account
-        if self.background and (until := self.state.held_until(account, self.now)) > self.now:
-            self.candidates.limited(candidate, account.scope, until)
+        if self.background and (held := self.state.held(account, self.now)) is not None:
+            self.candidates.limited(candidate, account.scope, held.ends, held)
             return False
         charges = self.state.charges(candidate, need, self.plan.policy, self.now)
         if not charges:

@@ -14,6 +14,7 @@ from .need import Need
 from .people import People
 from .policy import Policy
 from .slow_start import SlowStart
+from .steps import Wait
 from .unstated_days import UnstatedDays
 
 
@@ -39,12 +40,22 @@ class RoutingState:
             self.price_caps[scope] = understood
             self.health.touched.add(f"g|{scope}")
 
-    def held_until(self, account: Account, now: float) -> float:
-        """When a background request of an account may go; `now`: at once. See `SlowStart` and
-        `UnstatedDays`."""
+    def held(self, account: Account, now: float) -> Wait | None:
+        """Until when a background request of an account is held back, and why; None: it may go. See
+        `SlowStart` and `UnstatedDays`."""
         under_way = self.adaptive_limits.in_flight.get(account.scope, 0)
         started = self.slow_start.free_at(account.scope, under_way, now)
-        return max(started, self.days.free_at(account, now, self.people.visit(account.scope)))
+        allowed = self.days.free_at(account, now, self.people.visit(account.scope))
+        if max(started, allowed) <= now:
+            return None
+        provider = account.provider
+        if started > allowed:
+            return Wait(f"a job begins slowly at {provider}", started)
+        reason = (
+            f"{provider} states no limit, so a small day is presumed while people ask it too "
+            "(limits=[…] of its Provider states one)"
+        )
+        return Wait(reason, allowed)
 
     def began(self, accounts: Iterable[Account], now: float, *, background: bool) -> None:
         """A request has begun that any of these accounts may serve."""

@@ -6,7 +6,8 @@ others are read together.
 
 *Several models of one account, refused alike, mean the account.* A bare 403 may be about the
 model; from three models in the same words, with no answer of any other in between, it hardly is.
-From five, over half a minute, it is taken for proved. One model alone never proves anything of its account.
+From five, over half a minute, it is taken for proved. One model alone never proves anything of its
+account.
 
 *Refusals that state different ends are of different limits*, so of the models' own. A limit that is
 full until a moment is not full until another one.

@@ -3,8 +3,9 @@
 Most free tiers have a limit of the day, and many are small: 50, 200, 250 or 1,000 requests are
 usual. A job that finds such a limit by running into it has spent the day of everybody. So where
 people ask an account of which no limit is known at all, a day of the smallest usual size is
-presumed. It doubles in each quarter of an hour that it is survived. A job takes half of it, evenly
-over the day. Who states a minute and no day has none, unless its row says that it has one.
+presumed. It doubles in every five minutes that it is survived. A job takes half of it, evenly over
+the day. Who states a minute and no day has none, unless its row says that it has one, and neither
+has a server of one's own network.
 
 What a refusal told is known better: so many requests were sent today. It also counts for an account
 whose stated limit is larger than the true one, and it is remembered for the days to come, until one
@@ -15,15 +16,17 @@ Where nobody asks but the job, there is nobody to leave anything to, and it goes
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from ..catalogue.addresses import is_private
 from ..catalogue.calendar import DAY
 from ..catalogue.providers import Account
 from .people import Visit
 
 FIRST = 50.0
 """Requests of a day that are presumed at first."""
-DOUBLES = 900.0
+DOUBLES = 300.0
 """Seconds in which that doubles, as long as nobody is refused."""
 LARGEST = 100_000.0
 """Requests of a day from which on no limit is presumed."""
@@ -31,8 +34,8 @@ PEOPLE = 0.5
 """The part of a day that is left to interactive requests, unless they took more the day before."""
 AT_ONCE = 0.1
 """The part of its share that a job may take at once."""
-LOOK = 60.0
-"""Seconds after which a request that was held back looks again."""
+EXACT = 1.0
+"""Seconds by which the moment may be wrong at which one more may go."""
 
 
 @dataclass(slots=True)
@@ -54,6 +57,17 @@ class _Day:
     @property
     def sent(self) -> int:
         return self.interactive + self.background
+
+    def allowed(self, at: float, begins: float, ends: float) -> float:
+        """Background requests that may have been sent by then, of a day that people have shared
+        since it `begins`."""
+        grown = max(FIRST, 2.0 * self.survived) * 2.0 ** min(64.0, (at - begins) / DOUBLES)
+        size = self.told or grown
+        if size >= LARGEST:
+            return math.inf
+        people = max(PEOPLE * size, self.yesterday, self.interactive)
+        passed = (at - begins) / (ends - begins)
+        return max(0.0, size - people) * (AT_ONCE + (1.0 - AT_ONCE) * passed)
 
 
 class UnstatedDays:
@@ -98,20 +112,20 @@ class UnstatedDays:
         if visit is None or not visit.lately(now):
             return now
         day = self._day(account.scope, now)
-        tells = account.local or (account.limits and not account.untold_day)
-        if day.told is None and tells:
+        own = account.local or is_private(account.base_url)
+        if day.told is None and (own or (account.limits and not account.untold_day)):
             return now
-        midnight = day.number * DAY
-        begins = max(midnight, visit.first)
-        grown = max(FIRST, 2.0 * day.survived) * 2.0 ** ((now - begins) / DOUBLES)
-        size = day.told or grown
-        if size >= LARGEST:
+        begins, ends = max(day.number * DAY, visit.first), (day.number + 1) * DAY
+        if day.background < day.allowed(now, begins, ends):
             return now
-        passed = (now - begins) / (midnight + DAY - begins)
-        people = max(PEOPLE * size, day.yesterday)
-        share = max(0.0, size - max(people, day.interactive))
-        allowed = share * (AT_ONCE + (1.0 - AT_ONCE) * passed)
-        return now if day.background < allowed else now + LOOK
+        early, late = now, ends
+        while late - early > EXACT:  # what is allowed only grows
+            middle = (early + late) / 2.0
+            if day.background < day.allowed(middle, begins, ends):
+                late = middle
+            else:
+                early = middle
+        return late
 
     def _day(self, scope: str, now: float) -> _Day:
         """The account's day, which is a new one after midnight."""
