@@ -247,3 +247,13 @@ def test_a_rate_that_nobody_states_is_still_learnt() -> None:
     assert lived.ends == {"answered": 40}
     assert lived.refused <= 31
     assert lived.seconds < 70.0
+
+
+@pytest.mark.parametrize("models", [1, 2, 3, 5])
+def test_who_hears_nothing_from_all_models_is_answered_once_they_speak(models: int) -> None:
+    """A call sat on dead connections until its deadline, while the models answered others."""
+    phases = (Phase(40.0, 60.0, "hang"),)
+    lived = Lived(10, models=models, gap=10.1, phases=phases)
+
+    assert lived.ends == {"answered": 10}
+    assert max(lived.times) < 50.0
