@@ -1296,3 +1296,16 @@ def test_a_body_is_read_in_the_charset_that_its_header_names(charset: str, messa
     rejection = read_rejection(403, {"content-type": f"application/json; charset={charset}"}, body)
 
     assert message in message_of(rejection.error)
+
+
+@pytest.mark.parametrize(
+    ("body", "page"),
+    [
+        (b"", True),
+        (b" <!DOCTYPE html><title>Blocked</title>", True),
+        (b'{"error": {"message": "Forbidden"}}', False),
+        (b"Forbidden", False),
+    ],
+)
+def test_a_page_of_a_gateway_is_told_from_the_word_of_an_api(body: bytes, page: bool) -> None:
+    assert judge_rejection(read_rejection(403, {}, body), 0.0).page is page

@@ -61,7 +61,9 @@ class Gateways(httpx.AsyncBaseTransport):
             return httpx.Response(200, json={"choices": [choice]})
         self.refused.append(at)
         status, words = refusal
-        return httpx.Response(status, json={"error": {"message": words}} if words else None)
+        if not words or words.startswith("<"):
+            return httpx.Response(status, text=words)
+        return httpx.Response(status, json={"error": {"message": words}})
 
 
 class Life:
@@ -221,7 +223,9 @@ def test_a_key_that_is_worth_nothing_any_more_is_told_after_minutes() -> None:
 
 
 @pytest.mark.parametrize("models", [1, 2, 5])
-@pytest.mark.parametrize("refusal", [(403, ""), (403, "Attention Required!"), (404, "")])
+@pytest.mark.parametrize(
+    "refusal", [(403, ""), (403, "<title>Attention Required!</title>"), (404, "")]
+)
 def test_a_bad_moment_at_the_first_calls_is_no_proof(refusal: Refusal, models: int) -> None:
     """Five models refused within a second: for a quarter of an hour the key was worth nothing."""
     life = Life(lambda host, body, at: refusal if at < 5.0 else None, models=models, until=300.0)

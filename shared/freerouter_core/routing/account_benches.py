@@ -183,7 +183,7 @@ class AccountBenches:
     def suspect(self, scope: str, model: str, fault: Fault, now: float) -> Conclusion | None:
         """Take in a refusal that may be the account's; what to conclude."""
         return self.suspicions.refused(
-            scope, model, fault.cause, fault.message, now, until=fault.until
+            scope, model, fault.cause, fault.message, now, until=fault.until, page=fault.page
         )
 
     def answered(self, scope: str, model: str, sent: float) -> str | None:

@@ -260,7 +260,8 @@ class Failures:
         own = book.account_answered(scope, answering.model.wire_name, sent)
         if own is not None:
             provider, origin, _ = answering.model.identity
-            book.vanished((provider, origin, own), self._plan.catalogue.fetched, now)
+            fetched = self._plan.catalogue.fetched
+            book.vanished((provider, origin, own), fetched, now, proved=True)
         for candidate, fault in self.faults:
             if fault.effect.unrecognised and candidate is not answering:
                 self._was_wrong(candidate.model.identity, fault, now)
@@ -370,7 +371,8 @@ class Failures:
         fetched = self._plan.catalogue.fetched
         if not fault.effect.unexplained:
             candidate.out = True
-            self._state.health.vanished(candidate.model.identity, fetched, now)
+            proved = fault.cause is not Cause.GONE
+            self._state.health.vanished(candidate.model.identity, fetched, now, proved=proved)
             return
         self._gone_streak.append(candidate)
         if self._suspects_price_cap(candidate, attempt):

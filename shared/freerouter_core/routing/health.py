@@ -33,6 +33,8 @@ LACKS_KEPT = 6 * 3_600.0
 """Seconds for which a model is believed to lack what it refused."""
 GONE_FIRST = 60.0
 """Seconds after which a model that seems gone is asked again, the first time."""
+LONGEST_GONE = 30 * 86_400.0
+"""The same for one that is known to be gone: a newer catalogue comes before."""
 PRIOR_SAFETY = 8.0
 """The safety score (0 to 10) before any verdict of a guard."""
 SAFETY_WEIGHT = 10.0
@@ -211,11 +213,13 @@ class Health(Timings):
         if not tool_choice and "tool_choice" not in self.lacks_at(now):
             self.lacks, self.lacks_since = self.lacks_at(now) | {"tool_choice"}, now
 
-    def vanished(self, fetched: float, now: float) -> None:
+    def vanished(self, fetched: float, now: float, *, proved: bool) -> None:
         """Take in that it seems gone, although the catalogue fetched then lists it. Servers say so
-        in a bad minute, too: it is asked again after a minute, and each time four times as late."""
+        in a bad minute, too: if nothing else proves it, it is asked again after a minute, and each
+        time four times as late."""
         self.gone, self.vanishings = fetched, self.vanishings + 1
-        self.gone_until = now + GONE_FIRST * 4.0 ** min(self.vanishings - 1, 5)
+        growth = 4.0 ** min(self.vanishings - 1, 5)
+        self.gone_until = now + (LONGEST_GONE if proved else GONE_FIRST * growth)
 
     def is_gone(self, fetched: float, now: float) -> bool:
         """Whether it is not asked, as the latest catalogue is the one that was fetched then."""

@@ -214,9 +214,11 @@ class HealthBook:
         if not ruling.unsure:
             self._touched_record(identity).judged(ruling)
 
-    def vanished(self, identity: ModelIdentity, fetched: float, now: float) -> None:
+    def vanished(
+        self, identity: ModelIdentity, fetched: float, now: float, *, proved: bool = False
+    ) -> None:
         """A model seems gone, although the catalogue fetched then lists it."""
-        self._touched_record(identity).vanished(fetched, now)
+        self._touched_record(identity).vanished(fetched, now, proved=proved)
 
     def charged(self, identity: ModelIdentity, usd: float) -> None:
         """An answer cost money although the model should be free."""

@@ -6,8 +6,8 @@ others are read together.
 
 *Several models of one account, refused alike, mean the account.* A bare 403 may be about the
 model; from three models in the same words, with no answer of any other in between, it hardly is.
-From five, over half a minute, it is taken for proved. One model alone never proves anything of its
-account.
+From five it is taken for proved; if pages of a gateway say so, only after half a minute. One model
+alone never proves anything of its account.
 
 *Refusals that state different ends are of different limits*, so of the models' own. A limit that is
 full until a moment is not full until another one.
@@ -49,7 +49,7 @@ MEMORY = 86_400.0
 PROVED_BY = 5
 """Models refused alike that prove it."""
 PROVED_AFTER = 30.0
-"""Seconds over which they must have come: all models at once may be a gateway's bad moment."""
+"""Seconds over which pages of a gateway must have come: it may have had a bad moment."""
 REPEATED = 6
 """Refusals of at least two models that count as much as three models."""
 LASTS_AFTER, LASTS_BY = 600.0, 8
@@ -147,9 +147,11 @@ class Suspicions:
         now: float,
         *,
         until: float | None = None,
+        page: bool = False,
     ) -> Conclusion | None:
         """Take in a refusal that may be the account's; what to conclude. `model`: its name.
-        `until`: when the limit ends, if the refusal stated it."""
+        `until`: when the limit ends, if the refusal stated it. `page`: whether a gateway's page
+        said so, or nothing."""
         if cause is not Cause.AMBIGUOUS_429 and speaks_of(model, message):
             return None
         if cause is Cause.SERVER and (not message or OF_UPSTREAM.search(message)):
@@ -172,7 +174,7 @@ class Suspicions:
             suspicion.last[model] = now
         suspicion.ends = until
         suspicion.count(now, anew=gap > LONGEST_GAP)
-        return _conclusion(cause, suspicion, now)
+        return _conclusion(cause, suspicion, now, page=page)
 
     def answered(self, scope: str) -> bool:
         """A model of the account answered; whether it was under suspicion."""
@@ -183,7 +185,7 @@ _KINDS = {Cause.CONNECT_TIMEOUT: Cause.CONNECT.value}
 """Causes that are the same for the account."""
 
 
-def _conclusion(cause: Cause, suspicion: Suspicion, now: float) -> Conclusion | None:
+def _conclusion(cause: Cause, suspicion: Suspicion, now: float, *, page: bool) -> Conclusion | None:
     models, total = len(suspicion.last), suspicion.total
     recent = suspicion.models_since(now - MINUTE)
     match cause:
@@ -198,7 +200,7 @@ def _conclusion(cause: Cause, suspicion: Suspicion, now: float) -> Conclusion | 
         case Cause.FORBIDDEN:
             if models >= 3 or (models >= 2 and total >= REPEATED):
                 enough = models >= PROVED_BY or total > REPEATED
-                proved = enough and now - suspicion.since >= PROVED_AFTER
+                proved = enough and not (page and now - suspicion.since < PROVED_AFTER)
                 return Conclusion(Cause.ACCOUNT_FORBIDDEN, proved)
             return None
         case _:

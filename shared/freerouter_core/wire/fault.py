@@ -6,7 +6,7 @@ their kind's; those are attributes of the cause, so that no other module compare
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from typing import Literal, Self
 
@@ -317,7 +317,8 @@ class Fault:
     another unit, so that it is probed, too. `lacks`: request parameters or input kinds that the
     model turned out not to have. `context`: the context window it stated, tokens. `limit`: the
     requests that a minute's limit allows, if the refusal says so. `teaches`: whether the fault says
-    anything about the model. Limits of the account and mistakes of the caller do not.
+    anything about the model. Limits of the account and mistakes of the caller do not. `page`:
+    whether a gateway's page said so, or nothing.
     """
 
     kind: Kind
@@ -332,6 +333,7 @@ class Fault:
     limit: int | None = None
     teaches: bool = True
     hint: str = ""
+    page: bool = field(default=False, compare=False)
 
     @property
     def effect(self) -> Effect:

@@ -74,6 +74,7 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
         context=_context_window(text) if effect.context else None,
         limit=stated_limit(rejection, text) if effect.minute or effect.limit == "unclear" else None,
         teaches=rule.teaches and not rule.lacks,
+        page=rejection.page,
     )
 
 

@@ -17,12 +17,14 @@ from .json_values import JsonMapping, as_mapping, cut_middle, parse_json
 class Rejection:
     """`status`: of the response, or the code of an error inside a 200. Header names are lower case.
 
-    `error` is the error object of the body.
+    `error` is the error object of the body. `page`: whether the body is a web page, or empty: it is
+    a gateway's, and not the API's own word.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     error: JsonMapping = field(default_factory=dict)
+    page: bool = field(default=False, compare=False)
 
 
 def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Rejection:
@@ -37,7 +39,8 @@ def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Reje
             parsed = parse_json(parsed)
     except ValueError:
         text = _TAG.sub(" ", body[:4000].decode("utf-8", "replace"))
-        return Rejection(status, headers, {"message": " ".join(text.split())})
+        page = body.lstrip()[:1] in (b"", b"<")
+        return Rejection(status, headers, {"message": " ".join(text.split())}, page)
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]  # Gemini's error is in an array
     if not isinstance(parsed, Mapping):
