@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import re
 from typing import Any
 
@@ -13,6 +15,7 @@ from freerouter_core.wire.body import build_body
 from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.quirks import DROPPABLE, QUIRKS, Quirk, lacks_of, quirks_of
 from freerouter_core.wire.request_transforms import (
+    MOVED,
     alternating_roles,
     ask_to_continue,
     at_least_16_tokens,
@@ -27,6 +30,7 @@ from freerouter_core.wire.request_transforms import (
     reply_after_tool,
     some_max_tokens,
     system_into_user,
+    without_cache_marks,
     without_name,
     without_reasoning,
 )
@@ -368,15 +372,76 @@ def test_no_further_field_lifts_the_price(own: object, preferences: Json) -> Non
 def test_which_rows_apply_to_a_model(model: str, provider: str, names: set[str]) -> None:
     applied = [quirk.name for quirk in quirks_of(model, provider)]
 
-    assert set(applied) == names
+    assert set(applied) - {"cache-marks"} == names
     assert len(applied) == len(set(applied))
+
+
+MARK: Json = {"cache_control": {"type": "ephemeral"}}
+MARKED: list[Json] = [
+    {"role": "system", "content": [{"type": "text", "text": "be brief", **MARK}]},
+    {"role": "user", "content": [{"type": "text", "text": "a", **MARK}, PICTURE]},
+    {"role": "assistant", "content": "b", **MARK},
+    {"role": "user", "content": [{"type": "text", "text": "c", **MARK},
+                                 {"type": "text", "text": "d"}]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "kept"),
+    [
+        ("a/m", "acme", False),
+        ("gpt-4o", "openai", False),
+        ("llama-4", "groq", False),
+        ("claude-opus-4-5", "acme", True),
+        ("anthropic/claude", "anthropic", True),
+        ("google/gemma-4", "openrouter", True),
+        ("a/m", "kilo", True),
+    ],
+)
+def test_cache_marks_go_where_they_mean_something(model: str, provider: str, kept: bool) -> None:
+    before = copy.deepcopy(MARKED)
+    tool: Json = {"type": "function", "function": {"name": "f", "parameters": {}}, **MARK}
+    for learnt in (frozenset[str](), frozenset({"cache-marks"})):
+        body: Json = {"messages": list(MARKED), "tools": [tool]}
+        for quirk in quirks_of(model, provider, learnt):
+            if quirk.name == "cache-marks" and quirk.transform is not None:
+                quirk.transform(body)
+
+        is_kept = kept and not learnt
+        assert ("cache_control" in json.dumps(body)) is is_kept
+        if not is_kept:
+            contents = [message["content"] for message in body["messages"]]
+            assert contents == ["be brief", [{"type": "text", "text": "a"}, PICTURE], "b", "c\nd"]
+    assert before == MARKED, "the caller's own messages were changed"
+
+
+def test_messages_without_marks_stay_the_same_objects() -> None:
+    messages: list[Json] = [{"role": "user", "content": [{"type": "text", "text": "a"}, PICTURE]}]
+    body: Json = {"messages": messages}
+    without_cache_marks(body)
+
+    assert body["messages"][0] is messages[0]
+    without_cache_marks(plain := {"messages": messages, "tools": [{"function": {}}]})
+    assert plain["tools"] == [{"function": {}}]
+
+
+def test_a_tools_result_that_was_only_a_picture_has_words() -> None:
+    body: Json = {"messages": [
+        {"role": "tool", "tool_call_id": "c", "content": [PICTURE]},
+        {"role": "tool", "tool_call_id": "d", "content": [{"type": "text", "text": "x"}, PICTURE]},
+    ]}  # fmt: skip
+    flat_content(body)
+
+    assert [message["content"] for message in body["messages"]] == [MOVED, "x", [PICTURE, PICTURE]]
 
 
 def test_a_row_is_learnt_by_its_name_and_comes_once() -> None:
     learnt = frozenset({"no-system", "temperature", "seed"})
     rows = quirks_of("acme/able", "acme", learnt)
 
-    assert [row.name for row in rows] == ["developer", "no-system", "tool-ids-plain", "temperature"]
+    assert [row.name for row in rows] == [
+        "cache-marks", "developer", "no-system", "tool-ids-plain", "temperature",
+    ]  # fmt: skip
     assert rows[-1] is next(row for row in QUIRKS if row.name == "temperature")
 
 

@@ -777,9 +777,25 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
         ["function_response.name: Name cannot be empty", "REQUIRED_FIELD_MISSING: name"],
     ),
     (
-        "400",
+        "400 422",
         Cause.CONTENT_NULL,
-        ["required properties at '/messages/2' are 'role,content'"],
+        [
+            "required properties at '/messages/2' are 'role,content'",
+            "'messages[1].content': expected a string, but got null",
+            "content: none is not an allowed value",
+            "content must not be null",
+        ],
+    ),
+    (
+        "400 415 422",
+        Cause.FLAT_CONTENT,
+        [
+            "Image URLs are only allowed for messages with role 'user'",
+            "this message with role 'tool' contains an image URL",
+            "images are not supported in tool messages",
+            "tool messages cannot contain images",
+            "tool messages can only contain text",
+        ],
     ),
     (
         "400 422",

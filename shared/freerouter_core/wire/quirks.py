@@ -39,11 +39,16 @@ class Quirk:
     lacks: frozenset[str] = frozenset()
     providers: frozenset[str] = frozenset()
     models: re.Pattern[str] | None = None
+    except_at: frozenset[str] = frozenset()
+    """Providers at which the row applies only if a refusal taught it."""
 
     def applies_to(self, model: str, provider: str) -> bool:
         """Whether the row is about this model (by its wire name) at this provider."""
-        return (not self.providers or provider in self.providers) and (
-            self.models is None or self.models.search(model) is not None
+        is_there = not self.providers or provider in self.providers
+        return (
+            is_there
+            and provider not in self.except_at
+            and (self.models is None or self.models.search(model) is not None)
         )
 
 
@@ -55,6 +60,7 @@ def _quirk(
     lacks: str = "",
     providers: str = "",
     models: str = "",
+    except_at: str = "",
 ) -> Quirk:
     """A row from words separated by spaces, and a pattern without regard to case."""
     return Quirk(
@@ -64,6 +70,7 @@ def _quirk(
         lacks=frozenset(lacks.split()),
         providers=frozenset(providers.split()),
         models=re.compile(models, re.IGNORECASE) if models else None,
+        except_at=frozenset(except_at.split()),
     )
 
 
@@ -76,6 +83,9 @@ _THINKING_TOOLS = r"deepseek-v(?:[4-9]|3\.[2-9])|kimi-k(?:2\.[5-9]|2-thinking|[3
 
 QUIRKS: tuple[Quirk, ...] = (
     # -- contents, which later rows may move or join ----------------------------------------------
+    # Anthropic's mark means something to Claude, and to gateways that translate it.
+    _quirk("cache-marks", "routatic/proxy#53", transforms.without_cache_marks,
+           models=r"^(?!.*(?:claude|anthropic))", except_at="openrouter kilo requesty anthropic"),
     _quirk("flat-content", "OpenHands/OpenHands#4643", transforms.flat_content,
            providers="groq cerebras sambanova nvidia"),
 

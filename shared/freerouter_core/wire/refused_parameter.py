@@ -82,16 +82,19 @@ _WORDS = {
     "tool_choice": "tool_choice",
     "response_format": "response_format",
     "json_schema": "structured_outputs",
+    "cache_control": "cache-marks",
 }
 """Words for fields whose word is not their name."""
 _AMBIGUOUS = frozenset({"name", "user", "store", "tools", "tool_choice"})
 """Fields whose names mean other things in a sentence, or what a caller put into them."""
 _NAMES = sorted((DROPPABLE | _WORDS.keys()) - _AMBIGUOUS, reverse=True)
 _FIELD = rf"\b({'|'.join(_NAMES)})\b"
+_PLACE = r"(?:\bmessages\b[\w.\[\]]{0,80}?\.)?"
+"""Where in a conversation a field stands: `messages[0].content[0].`"""
 _SENTENCES = re.compile(
     rf"{_FIELD}[^\w.]{{0,4}}(?:\S{{1,12}} ){{0,4}}"
     rf"(?:{_NOT_TAKEN}|allowed for this model)"
-    rf"|(?:{_NOT_TAKEN}|invalid (?:param|arg|field|key))[^.]{{0,40}}?{_FIELD}",
+    rf"|(?:{_NOT_TAKEN}|invalid (?:param|arg|field|key))[^.]{{0,40}}?{_PLACE}{_FIELD}",
     re.IGNORECASE,
 )
 """A field that is known, beside words that say it is not taken."""
@@ -109,7 +112,11 @@ def _word_for_path(path: tuple[str, ...], value: object) -> str | None:
     is_known_place = (
         len(within_body) == 1 or "messages" in within_body or "stream_options" in within_body
     )
-    return _word_for(name) if is_known_place or name == "strict" else None
+    return _word_for(name) if is_known_place or name in _OF_TOOLS else None
+
+
+_OF_TOOLS = frozenset({"strict", "cache_control"})
+"""Fields that stand in tools, too."""
 
 
 _MAX_DEPTH, _MAX_PARTS, _MAX_PARSED = 50, 1_000, 100_000

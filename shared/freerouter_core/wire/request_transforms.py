@@ -6,9 +6,9 @@ caller's, so they are replaced, never changed. `tool_transforms` has those that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from .content import join_texts
+from .content import join_texts, joined
 from .json_values import Json
 
 Transform = Callable[[Json], None]
@@ -104,6 +104,29 @@ def reply_after_tool(body: Json) -> None:
 # -- contents -------------------------------------------------------------------------------------
 
 
+_CACHE_MARK = "cache_control"
+
+
+def without_cache_marks(body: Json) -> None:
+    """Messages and tools without the marks of what a provider is to keep for the next request."""
+    body["messages"] = [_unmarked(message) for message in body["messages"]]
+    tools = body.get("tools")
+    if tools and any(_CACHE_MARK in tool for tool in tools):
+        body["tools"] = [_without(tool, _CACHE_MARK) for tool in tools]
+
+
+def _unmarked(message: Json) -> Json:
+    message, content = _without(message, _CACHE_MARK), message.get("content")
+    if not isinstance(content, list) or not any(map(_is_marked, content)):
+        return message
+    parts = [_without(part, _CACHE_MARK) if _is_marked(part) else part for part in content]
+    return {**message, "content": joined(parts)}
+
+
+def _is_marked(part: object) -> bool:
+    return isinstance(part, Mapping) and _CACHE_MARK in part
+
+
 def without_name(message: Json) -> Json:
     """A message without `name`."""
     return _without(message, "name")
@@ -147,7 +170,14 @@ def _flattened(message: Json) -> tuple[Json, list[Json]]:
     if media and message.get("role") == "user":
         return message, []
     texts = [str(part.get("text") or "") for part in parts if part.get("type") == "text"]
-    return {**message, "content": join_texts(texts)}, media
+    text = join_texts(texts)
+    if media and not text and message.get("role") == "tool":
+        text = MOVED
+    return {**message, "content": text}, media
+
+
+MOVED = "(What this tool returned is in the next message of the user.)"
+"""For a result that was nothing but media: some servers refuse an empty one."""
 
 
 # -- reasoning ------------------------------------------------------------------------------------

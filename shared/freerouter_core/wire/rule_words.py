@@ -73,6 +73,21 @@ AGAIN_LATER = r"\bwait\b|try again|retry|throttl"
 
 NOT_TAKEN = r"(?:is |are )?(?:not |un)(?:supported|enabled|available|allowed|accepted)"
 
+_MEDIUM = r"(?:images?|image[ _]urls?|pictures?|audio|videos?|files?|media|multi-?modal|non-text)\b"
+_NOT_USER = r"\b(?:tool|function|assistant|system|developer)"
+_ROLE = rf"{_NOT_USER}(?:['\"\\`]{{0,3}}[ _-](?:messages?|results?|responses?|outputs?|role)\b)"
+MEDIA_OF_USERS_ONLY = (
+    # OpenAI (OpenHands/OpenHands#7700)
+    rf"{_MEDIUM}.{{0,40}} only (?:be )?(?:allowed|supported|permitted|accepted|valid|used)"
+    r" (?:for|in|on|with|by|from) .{0,30}\buser\b"
+    rf"|\brole\W{{1,4}}{_NOT_USER}\W.{{0,40}}\b(?:contains?|has|have|with) (?:an? )?{_MEDIUM}"
+    rf"|{_MEDIUM}(?: \w{{1,12}}){{0,2}} {NOT_TAKEN} (?:in|for|on|with|by|from) .{{0,20}}{_NOT_USER}"
+    rf"|{_ROLE}(?: \w{{1,12}}){{0,2}} (?:cannot|can't|can not|(?:must|may|do|does|should) ?n[o']t)"
+    rf" (?:\w{{1,12}} ){{1,2}}(?:an? |any )?{_MEDIUM}"
+    rf"|{_ROLE}.{{0,30}}\bonly\b.{{0,20}}\b(?:text|strings?)\b"
+)
+"""A model sees pictures, but takes them of nobody but the user."""
+
 
 def no_input(noun: str) -> str:
     """How anybody says that a model does not take an input of this kind."""

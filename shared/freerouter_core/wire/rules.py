@@ -22,6 +22,7 @@ from .rule_words import (
     AGAIN_LATER,
     CROWDED,
     KEY_REFUSED,
+    MEDIA_OF_USERS_ONLY,
     NO_CREDIT,
     NOT_TAKEN,
     OF_ACCOUNT,
@@ -185,6 +186,9 @@ RULES: tuple[Rule, ...] = (
           r"support the provided 'tool_choice'"
           r"|tool_choice.{0,40}(?:not support|must be \W?auto)|support (?:tool_choice|forced tool)",
           lacks="tool_choice"),
+    # Before models that see nothing: this one takes pictures in another form.
+    _rule(Cause.FLAT_CONTENT, Kind.UNFIT, "400 415 422", MEDIA_OF_USERS_ONLY,
+          lacks="flat-content"),
     # vLLM (studio-dots-ai/dots.ocr#61), DeepSeek (yilewang/llm-for-zotero#143), OpenAI
     # (browser-use/web-ui#274), Qwen (open-octo/octo-agent#947), llama.cpp
     # (mozilla-ai/llamafile#298), Ollama, Ark (anomalyco/opencode#47994).
@@ -287,8 +291,11 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.TOOL_NAME, Kind.UNFIT, "400",
           r"function_response\.name: Name cannot be empty"
           r"|REQUIRED_FIELD_MISSING.{0,60}name", lacks="tool-name"),
-    _rule(Cause.CONTENT_NULL, Kind.UNFIT, "400",
-          r"required properties at '/messages/\d+' are 'role,content'", lacks="content-null"),
+    # OpenAI says "but got null instead", vLLM's pydantic "input_type=NoneType".
+    _rule(Cause.CONTENT_NULL, Kind.UNFIT, "400 422",
+          r"required properties at '/messages/\d+' are 'role,content'"
+          r"|\bcontent\b.{0,120}(?:\b(?:got|received|found|is|was) (?:null|none)\b|NoneType"
+          r"|none is not an allowed|(?:not|n't) be (?:null|none)\b)", lacks="content-null"),
     # Anthropic and Bedrock (NousResearch/hermes-agent#9486), Gemini (agno-agi/agno#2649).
     _rule(Cause.CONTENT_EMPTY, Kind.UNFIT, "400 422 500",
           r"must (?:be|have|contain) non-(?:empty|whitespace)|parts must not be empty"
@@ -306,10 +313,14 @@ RULES: tuple[Rule, ...] = (
           r"|thinking\W{1,3} or \W{0,3}redacted_thinking\W{1,3} blocks"
           r"|encrypted content .{0,60}could not be verified", lacks="reasoning-fields"),
     _rule(Cause.FLAT_CONTENT, Kind.UNFIT, "400 422",
-          r"content.{0,40}(?:must be a string|Input should be a valid string|expected a string"
-          r"|Expected one of: \['str'\])"
-          r"|list is only supported for user"
+          r"content.{0,40}(?:must be a string|Input should be a valid string|expected a string)"
+          r".{0,200}\b(?:list|array)\b|role:(?:system|user)\W.{0,200}content.{0,40}must be a string"
+          r"|content.{0,40}Expected one of: \['str'\]|list is only supported for user"
           r"|Type mismatch of '/messages/\d+/content'", lacks="flat-content"),
+    # It may have been a list, or the null of a turn that only calls (chenyme/grok2api#41).
+    _rule(Cause.FLAT_CONTENT, Kind.UNFIT, "400 422",
+          r"content.{0,40}(?:must be a string|(?:should|must) be a valid string"
+          r"|expected a string)", lacks="flat-content content-null"),
     _rule(Cause.JSON_WITH_TOOLS, Kind.UNFIT, "400",
           r"(?:json mode|json_object\W?) cannot be combined"
           r"|with a response mime type"

@@ -419,6 +419,54 @@ FILES = (
     ),
 )  # fmt: skip
 
+MARKED: Json = {"type": "text", "text": "Tell me", "cache_control": {"type": "ephemeral"}}
+NULL = refuse(400, "ValidationError: body.messages.content.str - Input should be a valid string")
+FORMS = (
+    Row(
+        name="OpenAI: a tool's picture is the user's",
+        source="OpenHands/OpenHands#7700",
+        wire=hosts(acme={"a/x": unless(
+            lambda body: all(isinstance(m["content"], str) and m["content"]
+                             for m in messages_of(body, "tool")),
+            refuse(400, "Invalid 'messages[2]'. Image URLs are only allowed for messages with role"
+                        " 'user', but this message with role 'tool' contains an image URL."))}),
+        ask=Ask([USER, turn(), result([PICTURE])]),
+        requests=3,
+        calls=2,
+        sent=lambda body: PIXEL in json.dumps(messages_of(body, "user")),
+    ),
+    Row(
+        name="a mark of the cache, and a model that is not Claude",
+        source="routatic/proxy#53",
+        wire=hosts(acme={"a/x": unless(lambda body: "cache_control" not in texts(body), refuse(
+            400, "Error from provider: Extra inputs are not permitted, field:"
+                 " 'messages[0].content[0].cache_control'"))}),
+        ask=Ask([{"role": "user", "content": [MARKED]}]),
+        requests=1,
+        ways=CORE_AND_LANGCHAIN,
+    ),
+    Row(
+        name="a mark of the cache, refused by who should know it",
+        source="routatic/proxy#53",
+        wire=hosts(acme={"a/claude-5": unless(
+            lambda body: "cache_control" not in texts(body),
+            refuse(400, "Unknown parameter: 'messages[0].content[0].cache_control'."))}),
+        ask=Ask([{"role": "user", "content": [MARKED]}]),
+        requests=3,
+        calls=2,
+        ways=CORE_AND_LANGCHAIN,
+    ),
+    Row(
+        name="a null content that must be a string",
+        source="chenyme/grok2api#41",
+        wire=hosts(acme={"a/x": unless(
+            lambda body: all(isinstance(m["content"], str) for m in body["messages"]), NULL)}),
+        ask=CALLED,
+        requests=3,
+        calls=2,
+    ),
+)  # fmt: skip
+
 WORDS = (
     Row(
         name="texts of a tool's result are not glued",
@@ -735,5 +783,5 @@ LIMITS: Sequence[Row] = (
 )  # fmt: skip
 
 ROWS: tuple[Row, ...] = (
-    *THINKING, *EYES, *FILES, *WORDS, *SHAPES, *CALLS, *TOOLS, *LIMITS,
+    *THINKING, *EYES, *FILES, *FORMS, *WORDS, *SHAPES, *CALLS, *TOOLS, *LIMITS,
 )  # fmt: skip

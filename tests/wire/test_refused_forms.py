@@ -1,0 +1,151 @@
+"""Forms that a server refuses, in the words and shapes of many: what is learnt from each."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from freerouter_core.wire.fault import Cause
+from freerouter_core.wire.json_values import Json
+from freerouter_core.wire.judge import judge_rejection
+from freerouter_core.wire.rejection import read_rejection
+
+MARK = "messages[0].content[0].cache_control"
+
+
+def learnt(error: str | Json, status: int = 400) -> frozenset[str]:
+    body = {"error": {"message": error, "code": None}} if isinstance(error, str) else error
+    content = json.dumps(body).encode()
+    return judge_rejection(read_rejection(status, {}, content), 0.0).lacks
+
+
+def forbidden(*path: Any) -> Json:
+    told = {"type": "extra_forbidden", "msg": "Extra inputs are not permitted"}
+    return {**told, "loc": ["body", *path], "input": {"type": "ephemeral"}}
+
+
+MARKS: list[str | Json] = [
+    f"Unknown parameter: '{MARK}'.",
+    f"Error from provider: Extra inputs are not permitted, field: '{MARK}'",
+    "messages.0.content.0.text.cache_control: Extra inputs are not permitted",
+    "messages.1.cache_control: Extra inputs are not permitted",
+    "tools.0.cache_control: Extra inputs are not permitted",
+    "Unrecognized request argument supplied: cache_control",
+    "property 'messages.0.content.0.cache_control' is unsupported",
+    "property 'cache_control' is unsupported",
+    "'cache_control' is not supported by this model",
+    f"Unrecognized field `{MARK}`",
+    "json: unknown field \"cache_control\"",
+    "Invalid JSON payload received. Unknown name \"cache_control\": Cannot find field.",
+    "body -> messages -> 0 -> content -> 0 -> cache_control: unexpected field",
+    ("[{'type': 'extra_forbidden', 'loc': ('body', 'messages', 0, 'content', 0, 'text', "
+     "'cache_control'), 'msg': 'Extra inputs are not permitted'}]"),
+    {"detail": [forbidden("messages", 0, "user", "content", 0, "text", "cache_control")]},
+    {"detail": [forbidden("tools", 0, "cache_control"), forbidden("messages", 0, "x")]},
+    {"message": json.dumps([forbidden("messages", 0, "content", 0, "cache_control")])},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", MARKS)
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_refused_cache_mark_is_learnt_in_any_shape(error: str | Json, status: int) -> None:
+    assert learnt(error, status) == {"cache-marks"}
+
+
+def test_too_many_cache_marks_are_the_callers() -> None:
+    assert learnt("A maximum of 4 blocks with cache_control may be provided. Found 5.") == set()
+
+
+def test_a_field_of_the_callers_own_tool_is_none_of_the_request() -> None:
+    words = "Unknown parameter: 'tools[0].function.parameters.properties.seed.cache'."
+    path = ("tools", 0, "function", "parameters", "properties", "seed")
+
+    assert learnt(words) == set()
+    assert learnt({"detail": [forbidden(*path)]}) == set()
+
+
+USERS_ONLY = [
+    ("Invalid 'messages[2]'. Image URLs are only allowed for messages with role 'user', but this "
+     "message with role 'tool' contains an image URL."),
+    "Images are only supported in user messages",
+    "image_url is only permitted on the role user",
+    "Files are only accepted from the user",
+    "The message with role 'tool' has an image_url",
+    "messages[2]: role `assistant` must not contain an image",
+    "images are not supported in tool messages",
+    "Image content is not allowed for role 'tool'",
+    "Tool messages cannot contain images",
+    "tool results do not support images",
+    "Tool results must not include any image",
+    "tool messages can only contain text",
+    "System messages only support strings",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", USERS_ONLY)
+def test_media_that_only_users_may_send_move_to_the_user(words: str) -> None:
+    assert learnt(words) == {"flat-content"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "This model only supports text content",
+        "images are not supported by this model",
+        "Images are not supported in this model, ask the user to remove them",
+        "The model does not support image input",
+        "Only text messages are supported",
+    ],
+)
+def test_a_model_that_sees_nothing_is_another_thing(words: str) -> None:
+    assert learnt(words) <= {"image"}
+
+
+NULLS = [
+    ("Invalid type for 'messages[1].content': expected one of a string or array of objects, but "
+     "got null instead."),
+    ("[{'type': 'string_type', 'loc': ('body', 'messages', 1, 'content'), 'msg': 'Input should be "
+     "a valid string'}] [type=string_type, input_value=None, input_type=NoneType]"),
+    "messages.1.content: none is not an allowed value",
+    "content must not be null",
+    "messages[1].content cannot be null",
+    "content: expected a string, received null",
+]  # fmt: skip
+LISTS = [
+    "messages.0.content: Input should be a valid string [type=string_type, input_type=list]",
+    "content must be a string, got an array",
+    ("'messages.0' : for 'role:system' the following must be satisfied[('messages.0.content' : "
+     "value must be a string)]"),
+]  # fmt: skip
+EITHER = [
+    "ValidationError: body.messages.content.str - Input should be a valid string",
+    "messages.1.content: Input should be a valid string",
+    "content must be a string",
+    "content: expected a string",
+]
+
+
+@pytest.mark.parametrize("words", NULLS)
+def test_a_refused_null_becomes_an_empty_string(words: str) -> None:
+    assert learnt(words) == {"content-null"}
+
+
+@pytest.mark.parametrize("words", LISTS)
+def test_a_refused_list_becomes_a_string(words: str) -> None:
+    assert learnt(words) == {"flat-content"}
+
+
+@pytest.mark.parametrize("words", EITHER)
+def test_where_nobody_says_what_it_was_both_are_mended(words: str) -> None:
+    assert learnt(words) == {"flat-content", "content-null"}
+
+
+def test_the_input_tells_that_it_was_null() -> None:
+    error = {"type": "string_type", "loc": ["body", "messages", 1, "content", "str"],
+             "msg": "Input should be a valid string", "input": None}  # fmt: skip
+    body = json.dumps({"detail": [error]}).encode()
+    fault = judge_rejection(read_rejection(422, {}, body), 0.0)
+
+    assert (fault.cause, fault.lacks) == (Cause.NO_PARAMETER, frozenset({"content-null"}))
