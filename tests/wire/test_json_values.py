@@ -12,6 +12,7 @@ from freerouter_core.wire.json_values import (
     as_dicts,
     as_mapping,
     encode_json,
+    finite,
     is_complete_json,
     parse_json,
     unwritable,
@@ -74,6 +75,18 @@ def test_any_mapping_is_written_as_an_object_and_no_other_thing_at_all() -> None
 )
 def test_what_json_has_no_form_for_is_found(value: object, path: str | None) -> None:
     assert unwritable(value) == path
+
+
+def test_what_json_has_no_number_for_is_none_in_a_copy() -> None:
+    value = {"a": float("nan"), "b": [1.5, float("-inf")], "c": ("x", {"d": float("inf")}), "e": 1}
+    before = repr(value)
+
+    assert finite(value) == {"a": None, "b": [1.5, None], "c": ["x", {"d": None}], "e": 1}
+    assert repr(value) == before
+    loop: list[object] = []
+    loop.append(loop)
+    with pytest.raises(ValueError, match="too deeply"):
+        finite(loop)
 
 
 def test_letters_are_written_as_they_are_and_half_a_letter_as_a_question_mark() -> None:

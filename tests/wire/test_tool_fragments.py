@@ -169,6 +169,11 @@ def test_the_older_field_and_a_single_call_are_read(message: Any, names: list[st
         ('"{\\"a\\": "', None, '"{\\"a\\": "'),
         ('"x"', None, '"x"'),
         ("[1]", None, "[1]"),
+        ('{"a": NaN}', None, '{"a": NaN}'),
+        ('{"a": [{"b": -Infinity}]}', None, '{"a": [{"b": -Infinity}]}'),
+        ('{"a": 1e999}', None, '{"a": 1e999}'),
+        ('{"a": "NaN", "b": 1e300}', {"a": "NaN", "b": 1e300}, '{"a": "NaN", "b": 1e300}'),
+        ('"{\\"a\\": NaN}"', None, '"{\\"a\\": NaN}"'),
     ],
 )
 def test_arguments_that_mean_an_object_are_one(arguments: str, parsed: Any, plain: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 
-from .json_values import Json, JsonMapping, as_dicts, as_mapping
+from .json_values import Json, JsonMapping, as_dicts, as_mapping, finite, parse_json
 from .tool_calls import arguments_text
 
 CALL_ITEMS = frozenset({"function_call", "custom_tool_call", "tool_call", "mcp_call"})
@@ -103,12 +104,24 @@ def _id_of(call: JsonMapping) -> str:
 
 
 def _whole(arguments: object) -> str:
-    """Arguments as the text of a JSON object. What is no object is sent as none."""
+    """Arguments as the text of a JSON object, with null for NaN and infinity. What is no object is
+    sent as none."""
     if isinstance(arguments, str):
-        return arguments_text(arguments) or "{}"
-    if isinstance(arguments, Mapping):
-        return json.dumps(arguments, ensure_ascii=False, default=_readable)
-    return "{}"
+        text = arguments_text(arguments)
+        if text is not None:
+            return text
+        with suppress(ValueError):
+            arguments = parse_json(arguments)
+    if not isinstance(arguments, Mapping):
+        return "{}"
+    try:
+        return _written(arguments)
+    except ValueError:
+        return _written(finite(arguments))
+
+
+def _written(arguments: object) -> str:
+    return json.dumps(arguments, ensure_ascii=False, allow_nan=False, default=_readable)
 
 
 def _readable(value: object) -> object:

@@ -53,6 +53,22 @@ def unwritable(value: object, path: str = "", depth: int = 0) -> str | None:
     return path or type(value).__name__
 
 
+def finite(value: object, depth: int = 0) -> object:
+    """A copy with None for each number that JSON has no form for: NaN and infinity.
+
+    Raises `ValueError` for more than 200 levels.
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if depth > _MAX_DEPTH:
+        raise ValueError("the value is nested too deeply")
+    if isinstance(value, (dict, Mapping)):
+        return {key: finite(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item, depth + 1) for item in value]
+    return value
+
+
 def is_larger(value: object, most: int) -> bool:
     """Whether `value` has more than so many values as JSON writes it: what stands in two places is
     written twice, so a schema whose parts are shared can be larger than any memory."""

@@ -7,7 +7,15 @@ import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from .json_values import Json, JsonMapping, as_dicts, as_mapping, is_complete_json, parse_json
+from .json_values import (
+    Json,
+    JsonMapping,
+    as_dicts,
+    as_mapping,
+    is_complete_json,
+    parse_json,
+    unwritable,
+)
 from .message import word_of
 
 MAX_NAME = 256
@@ -52,7 +60,8 @@ def arguments_text(arguments: str) -> str | None:
     """Arguments as the text of a JSON object; None if they are none.
 
     Nothing and `null` mean no arguments (openai/openai-agents-js#664, AIDotNet/OpenDeepWiki#392),
-    and some models encode their object twice (vllm-project/vllm#54964).
+    and some models encode their object twice (vllm-project/vllm#54964). NaN and infinity, which
+    Python would read, are no JSON: a tool is to be given numbers.
     """
     if not arguments.strip():
         return "{}"
@@ -64,7 +73,7 @@ def arguments_text(arguments: str) -> str | None:
         return None
     if value is None:
         return "{}"
-    return arguments if isinstance(value, dict) else None
+    return arguments if isinstance(value, dict) and unwritable(value) is None else None
 
 
 @dataclass(frozen=True, slots=True)

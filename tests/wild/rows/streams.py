@@ -272,6 +272,8 @@ INVALID = (
          {"tool_calls": [DELETE]}, text="I tidy up.", finish="length"),
     told("two calls glued together", "mudler/cogito#66",
          {"tool_calls": [part(0, "A", name="get_weather", arguments='{"a": 1}{"b": 2}')]}),
+    told("a number that is none", "kind: flawed calls",
+         {"tool_calls": [part(0, "A", name="get_weather", arguments='{"city": NaN}')]}),
     told("two indexes, one call cut", "kind: flawed calls",
          {"tool_calls": [part(0, "A", name="get_weather", arguments='["Oslo"]')]}),
 )  # fmt: skip
