@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -107,6 +108,23 @@ def test_two_calls_stay_two(what: str, fragments: list[Fragment]) -> None:
         ("f", "{}"),
         ("g", "{}"),
     ]
+
+
+@pytest.mark.parametrize("size", [1, 4, 99])
+@pytest.mark.parametrize("names", [("f", "f"), ("f", "g"), ("f", "f", "f")])
+@pytest.mark.parametrize("again", [True, False])
+def test_calls_of_one_id_and_several_indexes_stay_apart(
+    size: int, names: tuple[str, ...], again: bool
+) -> None:
+    """Some servers use the name of the tool as the id of each of its calls."""
+    texts = [json.dumps({"city": str(n) * 5}) for n in range(len(names))]
+    fragments = []
+    for n, (name, text) in enumerate(zip(names, texts, strict=True)):
+        for at in range(0, len(text), size):
+            told = {"name": name} if again or not at else {}
+            fragments.append(piece(n, "A", **told, arguments=text[at : at + size]))
+
+    assert put_together(*fragments) == list(zip(names, texts, strict=True))
 
 
 def test_a_name_in_pieces_is_joined() -> None:

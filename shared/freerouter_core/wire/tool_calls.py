@@ -203,11 +203,15 @@ class ToolCallAssembler:
     def _unnumbered(self, wire_id: str | None, name: str | None) -> _PartialCall | None:
         """The call of a fragment with a new index: some servers count wrongly (agno-agi/agno#8880).
 
-        It goes on with the call of its id, or with the last if it has neither id nor name.
+        It goes on with the call of its id, or with the last if it has neither id nor name. With a
+        name it begins another call if that one is complete: some servers give all calls of a tool
+        one id.
         """
         if wire_id is not None:
             call = self._by_id.get(wire_id)
-            return call if call is not None and name in (None, call.name) else None
+            if call is None or name is None:
+                return call
+            return call if name == call.name and not call.is_complete() else None
         return self._calls[-1] if self._calls and not name else None
 
     def calls(self) -> tuple[ToolCall, ...]:
