@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import pickle
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,13 @@ def test_a_rows_own_validator_cannot_be_kept(tmp_path: Path) -> None:
     "options",
     [
         {"attempts": 0},
+        {"attempts": None},
+        {"attempts": "5"},
+        {"attempts": 1.5},
+        {"concurrency": 2.5},
+        {"until": "tomorrow"},
+        {"until": math.nan},
+        {"until": date(2026, 1, 1)},
         {"concurrency": 0},
         {"order": "random"},
         {"changed": "?"},
@@ -142,11 +150,46 @@ def test_options_that_make_no_sense_are_refused(tmp_path: Path, options: Any) ->
         w.router().bulk([], tmp_path / "a.job", **options)
 
 
+@pytest.mark.parametrize("path", [None, 5, b"a.job", "", "."])
+def test_a_job_needs_a_file(path: Any) -> None:
+    with world() as w, pytest.raises(errors.BadSetting):
+        w.router().bulk([], path)
+
+
+def test_rows_are_an_iterable(tmp_path: Path) -> None:
+    async def rows() -> AsyncIterator[str]:
+        yield "x"
+
+    given: Any
+    for given in (5, rows()):
+        with world() as w, pytest.raises(errors.BadSetting, match="iterable of rows"):
+            w.router().bulk(given, tmp_path / "a.job")
+
+
+def test_a_job_that_was_never_begun_is_not_begun_by_a_look(tmp_path: Path) -> None:
+    with world() as w:
+        job = w.router().bulk(None, tmp_path / "typo.job")
+        for look in (lambda: list(job), job.run, lambda: list(job.results())):
+            with pytest.raises(errors.BadSetting, match=r"there is no job .*typo\.job"):
+                look()
+    assert not (tmp_path / "typo.job").exists()
+
+
 def test_equal_rows_are_asked_once(tmp_path: Path) -> None:
     with world() as w:
         job = w.router().bulk(["same"] * 50 + ["other"], tmp_path / "a.job")
         assert len(texts(job)) == 51
         assert len(w.requests) == 2
+
+
+def test_a_reader_that_was_far_behind_is_not_waited_for_once_it_has_caught_up(
+    tmp_path: Path,
+) -> None:
+    """It took five seconds more for each few hundred rows."""
+    with world() as w:
+        results = w.router().bulk([f"same {n % 3}" for n in range(1_500)], tmp_path / "a.job")
+        assert sum(1 for _ in results) == 1_500
+        assert w.elapsed < 5.0
 
 
 def test_a_generator_is_read_as_far_as_the_work_needs(tmp_path: Path) -> None:
@@ -329,7 +372,7 @@ def test_a_job_that_reaches_nobody_for_a_day_stops_and_says_why(
     with world() as w:
         router = w.router(http_client=Broken(w, lists=lists, error=error))
         job = router.bulk(questions(120), tmp_path / "a.job")
-        with pytest.raises(errors.JobFailed, match=r"rows failed in a row; the last: .*"):
+        with pytest.raises(errors.JobFailed, match=r"tries failed in a row; the last: .*"):
             job.run()
         assert 1.0 <= w.elapsed / 86_400.0 < 1.5
         after = w.router().bulk(None, tmp_path / "a.job").run()

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from ...errors import shown_name
+from ...errors import BadSetting, shown_name
 from ...guards.base import ChatClient
 from ...reports.bulk import BulkProgress
 from ...wire.json_values import parse_json
+from ...wire.request import ChatRequest
 from ..context import Context
 from ..resolve import LONGEST_LINE, Resolved
 from .forecasting import progress_of
@@ -27,6 +28,8 @@ from .shape import Shape
 from .work import Work
 
 T = TypeVar("T")
+_SERVERS = ("redis://", "rediss://", "unix://")
+"""Beginnings of locations that are no files."""
 PAGE = 500
 """Results that are read from the job at once."""
 
@@ -59,6 +62,11 @@ class Bulk:
         self._total = total
         self._reader: InputReader | None = None
         if requests is not None:
+            if not isinstance(requests, (Iterable, ChatRequest)):
+                raise BadSetting(
+                    f"requests must be an iterable of rows, not {type(requests).__name__}",
+                    hint="pass a list or a generator; collect an async one first",
+                )
             self._reader = InputReader(read_rows(requests, shape.structured))
             if total is None and isinstance(requests, Sized):
                 self._total = len(requests)
@@ -142,6 +150,7 @@ class Bulk:
     def results(self, *, given: bool = True) -> Iterator[BulkResult]:
         """The results that are in the job. Asks nobody. `given`: in the order of the input, up to
         the first that is missing; else in the order in which they ended."""
+        self._check_begun()
         store, worker = open_job(self._location), Worker.new()
         after = -1 if given else 0
         try:
@@ -215,12 +224,20 @@ class Bulk:
             jobs.pop(key, None)
 
     def _new_work(self) -> Work:
+        if self._reader is None:
+            self._check_begun()
         store = open_job(self._location)
         reader = self._reader if self._reader is not None and not self._reader.ended else None
         self._work = Work(
             self._context, self._client, store, reader, self._options, self._shape.validate
         )
         return self._work
+
+    def _check_begun(self) -> None:
+        if not self._location.startswith(_SERVERS) and not Path(self._location).exists():
+            raise BadSetting(
+                f"there is no job {shown_name(self._location)}", hint="give requests to begin it"
+            )
 
     def _counts(self) -> Counts:
         return self._with_store(lambda store: store.counts())
@@ -266,10 +283,17 @@ class Bulk:
         )
 
 
-def _absolute(location: str | os.PathLike[str]) -> str:
-    """The same place for every process of this machine."""
-    text = os.fspath(location)
-    return text if "://" in text else str(Path(text).expanduser().absolute())
+def _absolute(location: object) -> str:
+    """The same place for every process of this machine. Raises `BadSetting`."""
+    text = os.fspath(location) if isinstance(location, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text:
+        raise BadSetting(f"{location!r} is no path of a job", hint='such as "labels.job"')
+    if text.startswith(_SERVERS):
+        return text
+    path = Path(text).expanduser().absolute()
+    if path.is_dir():
+        raise BadSetting(f"{path.name} is a folder", hint="name the job's file in it")
+    return str(path)
 
 
 def patient(context: Context) -> Context:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, get_args
@@ -38,10 +39,16 @@ def work_options(
     """The options as a caller gives them. Raises `BadSetting`."""
     check_one_of("order", order, get_args(Order))
     check_one_of("changed", changed, get_args(Changed))
-    least = {"concurrency": concurrency, "attempts": attempts, "stop_after": stop_after}
-    for name, value in least.items():
-        if value is not None and value < 1:
-            raise BadSetting(f"{name}={value} must be at least 1")
+    numbers: dict[str, object] = {"concurrency": concurrency, "stop_after": stop_after}
+    for name, value in ({"attempts": attempts} | numbers).items():
+        if value is None and name in numbers:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise BadSetting(f"{name}={value!r} must be a whole number, at least 1")
+    if until is not None and not isinstance(until, datetime) and not _is_time(until):
+        raise BadSetting(
+            f"until={until!r} is no time", hint="a datetime, or unix seconds such as time.time()"
+        )
     return WorkOptions(
         given=order == "given",
         concurrency=concurrency,
@@ -50,6 +57,12 @@ def work_options(
         until=until.timestamp() if isinstance(until, datetime) else until,
         changed=changed,
     )
+
+
+def _is_time(value: object) -> bool:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return math.isfinite(value)
 
 
 @dataclass(slots=True)

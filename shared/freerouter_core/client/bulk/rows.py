@@ -109,6 +109,8 @@ def _id(value: object) -> str | None:
     text = str(value)
     if not text or len(text) > MAX_ID:
         raise BadRequest(f"a row's id must have 1 to {MAX_ID} characters")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise BadRequest("a row's id must be readable text")
     return text
 
 

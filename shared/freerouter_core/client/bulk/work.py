@@ -161,14 +161,14 @@ class Work:
                 show(ended)
         if self._open_rows < AHEAD:
             self._read_on.set()
-        more = len(granted.ended) == FETCH
+        more = len(granted.ended) == FETCH or (show is not None and not (reads or show.is_full))
         if self._is_over(left=granted.left) and (show is None or (reads and not more)):
             return True
         busy = bool(self._runs or self._ready)
         if granted.left and not busy:  # others have the rest: if they live
             await self._call(self._free)
         if not more:
-            await self._wait(show, granted.due, busy=busy)
+            await self._wait_beside(show, granted.due, busy=busy)
         return False
 
     def _is_over(self, *, left: bool) -> bool:
@@ -179,13 +179,26 @@ class Work:
             return True
         return not left and not self._ready and self._input_ended
 
-    async def _wait(
+    async def _wait_beside(
         self, show: StreamBuffer[Ended] | None, due: float | None, *, busy: bool
     ) -> None:
+        """Wait for news. It is news as well if a reader who was far behind has caught up."""
+        if show is None or not show.is_full:
+            await self._wait(due, busy=busy)
+            return
+        catching_up = asyncio.create_task(show.drain())
+        catching_up.add_done_callback(lambda _: self._news.set())
+        try:
+            with contextlib.nullcontext() if busy else self._clock.stopped():
+                await self._wait(due, busy=True)
+        finally:
+            catching_up.cancel()
+
+    async def _wait(self, due: float | None, *, busy: bool) -> None:
         """Wait for news, but not past the moment when something can be done."""
         now, wall = self._clock.now(), self._clock.wall()
         moments: list[float] = []
-        if not busy or (show is not None and show.is_full):
+        if not busy:
             moments.append(now + POLL)
         if due is not None and self._wanted():
             moments.append(now + max(0.0, due - wall))
