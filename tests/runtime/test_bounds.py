@@ -101,17 +101,47 @@ def test_a_body_is_decoded_in_pieces(encoding: str, body: bytes) -> None:
     assert decoded(encoding, body, 1 << 20) == TEXT
 
 
-@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "gzip, br", "compress"])
-def test_an_encoding_that_was_not_asked_for_is_refused(encoding: str) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "none", "UTF8", "br", "x, y", "gzip, utf-8"])
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_a_text_is_read_whatever_encoding_its_header_names(encoding: str, size: int) -> None:
+    text = 'data: {"choices": [{"delta": {"content": "Größe 天气 🙂"}}]}\r\n\n\t'.encode() * 50
+
+    assert decoded(encoding, text, size) == text
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("br", b"\x0b\x02\x80hello\x03"),
+        ("zstd", b"(\xb5/\xfd" + b"\0" * 50),
+        ("gzip, gzip", gzip.compress(gzip.compress(TEXT))),
+        ("gzip, br", gzip.compress(TEXT)),
+        ("compress", b"\x1f\x9d\x90hello"),
+        ("utf-8", gzip.compress(TEXT)),
+        ("none", b"text, and then\xff"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_an_encoding_that_was_not_asked_for_is_refused(
+    encoding: str, body: bytes, size: int
+) -> None:
     with pytest.raises(Undecodable, match="not asked for"):
-        Decoder(encoding)
+        decoded(encoding, body, size)
 
 
 def test_what_is_not_in_its_encoding_is_refused() -> None:
     with pytest.raises(Undecodable, match="claims"):
         decoded("gzip", b"plain text, whatever the header says" * 10)
+    second = gzip.compress(TEXT)
     with pytest.raises(Undecodable, match="claims"):
-        decoded("gzip", gzip.compress(TEXT) + b"no other member")
+        decoded("gzip", second + second[:-8] + b"\0" * 8)
+
+
+@pytest.mark.parametrize("rest", [b"no other member", b"\0" * 512, b"\n", b"\x1f\x8b\x08", b"\x1f"])
+@pytest.mark.parametrize("size", [1, 100, 1 << 20])
+def test_what_stands_behind_the_last_member_is_left(rest: bytes, size: int) -> None:
+    for body in (gzip.compress(TEXT), gzip.compress(TEXT[:9]) + gzip.compress(TEXT[9:])):
+        assert decoded("gzip", body + rest, size) == TEXT
 
 
 # -- slow readers -------------------------------------------------------------------------------

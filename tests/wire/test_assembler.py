@@ -483,3 +483,34 @@ def test_a_fragment_without_a_function_adds_nothing_to_its_call() -> None:
     shown = fragments(assembler, {"tool_calls": [{"index": 0, "function": None}, "odd"]})
 
     assert shown == [ToolCallFragment(0, "call_gen-1_0", None, "")]
+
+
+SAID: Json = {"choices": [{"delta": {"content": "hi"}}]}
+USED: Json = {"choices": [], "usage": {"total_tokens": 9}}
+
+
+@pytest.mark.parametrize(
+    ("chunks", "complete"),
+    [
+        ([SAID, USED], True),
+        ([SAID, USED, {"choices": []}], True),
+        ([SAID, USED, SAID, USED], True),
+        ([SAID], False),
+        ([USED, SAID], False),
+        ([USED], False),
+        ([SAID, USED, SAID], False),
+        ([SAID, {"choices": [], "usage": None}], False),
+        ([SAID, {"choices": [], "usage": {}}], False),
+        ([SAID, {"choices": [{"delta": {}}], "usage": {"total_tokens": 9}}], False),
+        ([SAID, {"usage": {"total_tokens": 9}}], True),
+        ([SAID, {**USED, "error": {"message": "x", "code": 502}}], False),
+        ([SAID, USED, {"choices": [{"delta": {"tool_calls": [call(id="c", name="f")]}}]}], False),
+    ],
+)
+def test_usage_after_the_text_is_an_end(chunks: list[Json], complete: bool) -> None:
+    assembler = Assembler()
+    for chunk in chunks:
+        assembler.feed(chunk)
+
+    assert assembler.answer().complete is complete
+    assert not assembler.finished, "more may come"

@@ -60,7 +60,7 @@ class Answer:
     error: Json | None = None
     """An error inside a response that claimed success."""
     complete: bool = True
-    """False if the stream ended without a finish reason and without `[DONE]`."""
+    """False if the stream ended without a finish reason, `[DONE]`, or usage after its text."""
     simulated: bool = False
     logprobs: Json | None = None
     """The tokens and their chances, in OpenAI's form, if they were asked for and came."""

@@ -80,6 +80,8 @@ class Assembler:
         self._text_length = self._text_pieces = 0
         self._in_chunks = False
         """Whether the server calls its chunks so, and not whole answers."""
+        self._usage_came_last = False
+        """Whether usage without a choice came after all that was said."""
         self._oddity: str | None = None
         """Words of the stream that nobody recognised. Without an end they tell what went wrong."""
 
@@ -119,6 +121,9 @@ class Assembler:
         self._usage = told_usage(chunk, as_mapping(choice), self._usage)
         if not isinstance(choice, dict):
             self._set_error(error)
+            self._usage_came_last = self._usage_came_last or bool(
+                error is None and as_mapping(chunk.get("usage")) and self._text_length
+            )
             if error is None and "choices" not in chunk and not self._finish_reason:
                 self._note(words_of(chunk))
             return None
@@ -253,6 +258,7 @@ class Assembler:
         pieces = pieces_of(delta)
         if pieces:
             fragments = tuple(self._tool_calls.add(piece, self._id) for piece in pieces)
+            self._usage_came_last = False
         if delta.get("refusal"):
             self._refusal.append(str(delta["refusal"]))
         if delta.get("annotations"):
@@ -274,7 +280,7 @@ class Assembler:
         self._text.append(text)
         self._text_length += len(text)
         self._text_pieces += 1
-        self._oddity = None  # it was not the end
+        self._oddity, self._usage_came_last = None, False  # it was not the end
 
     def _whole_characters(self, text: str) -> str:
         """`text` without a surrogate at its end whose other half is still to come."""
@@ -343,7 +349,8 @@ class Assembler:
             images=tuple(self._images),
             audio=self._whole_audio(),
             error=error,
-            complete=self.done or self._finish_reason is not None,
+            # Some servers tell the usage at the end, and nothing else of it.
+            complete=self.done or self._finish_reason is not None or self._usage_came_last,
             logprobs={"content": self._logprobs, "refusal": None} if self._logprobs else None,
         )
 

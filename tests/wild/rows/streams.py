@@ -116,6 +116,8 @@ NOISE = (
     noise("a character cut between two chunks", "kind: framing",
           *(bytes([byte]) for byte in event({"content": "hi"}) + END), want=Text("hi")),
     noise("no [DONE] and no blank line at the end", "kind: framing", A, B, END.rstrip()),
+    noise("usage at the end, and no finish reason", "kind: ends", A, B,
+          'data: {"choices": [], "usage": {"total_tokens": 9}}\n\n'),
     noise("two finish reasons", "RayBytes/ChatMock#114", A, B, END, END, DONE),
     noise("usage alone at the end", "mozilla-ai/any-llm#1185", A, B, END,
           'data: {"choices": [], "usage": {"total_tokens": 3}}\n\n', DONE),
