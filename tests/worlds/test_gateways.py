@@ -63,7 +63,10 @@ class Gateways(httpx.AsyncBaseTransport):
         status, words = refusal
         if not words or words.startswith("<"):
             return httpx.Response(status, text=words)
-        return httpx.Response(status, json={"error": {"message": words}})
+        error = {"message": words}
+        if words.startswith("Invalid '"):
+            error["param"] = words.split("'")[1]
+        return httpx.Response(status, json={"error": error})
 
 
 class Life:
@@ -220,6 +223,20 @@ def test_a_key_that_is_worth_nothing_any_more_is_told_after_minutes() -> None:
 
     assert isinstance(life.errors[-1][1], errors.AuthenticationFailed)
     assert len(life.net.refused) <= 20
+
+
+def test_a_refusal_that_names_a_part_of_the_request_is_told_at_once() -> None:
+    """It took 15 s and four requests, once the account had answered anything."""
+
+    def refuses(host: str, body: Mapping[str, Any], at: float) -> Refusal | None:
+        odd = body["messages"][0]["content"] == "Question 5"
+        return (400, "Invalid 'messages[0].content': unsupported") if odd else None
+
+    life = Life(refuses, models=2, until=40.0)
+
+    ((at, error),) = life.errors
+    assert isinstance(error, errors.BadRequest)
+    assert at < 20.0
 
 
 @pytest.mark.parametrize("models", [1, 2, 5])

@@ -318,7 +318,8 @@ class Fault:
     model turned out not to have. `context`: the context window it stated, tokens. `limit`: the
     requests that a minute's limit allows, if the refusal says so. `teaches`: whether the fault says
     anything about the model. Limits of the account and mistakes of the caller do not. `page`:
-    whether a gateway's page said so, or nothing.
+    whether a gateway's page said so, or nothing. `names_part`: whether it names the part of the
+    request that is wrong: no trouble of a server does.
     """
 
     kind: Kind
@@ -334,6 +335,7 @@ class Fault:
     teaches: bool = True
     hint: str = ""
     page: bool = field(default=False, compare=False)
+    names_part: bool = field(default=False, compare=False)
 
     @property
     def effect(self) -> Effect:

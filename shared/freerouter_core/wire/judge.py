@@ -75,6 +75,7 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
         limit=stated_limit(rejection, text) if effect.minute or effect.limit == "unclear" else None,
         teaches=rule.teaches and not rule.lacks,
         page=rejection.page,
+        names_part=bool(rejection.error.get("param")),
     )
 
 
