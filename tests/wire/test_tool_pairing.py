@@ -106,3 +106,64 @@ def test_a_result_after_another_turn_answers_no_invalid_call() -> None:
     messages = paired(turn("a", a=True), turn("a"), result("a"))
 
     assert messages == [{"role": "assistant", "content": ""}, turn("a"), result("a")]
+
+
+NOTE: Json = {"role": "system", "content": "be brief"}
+
+
+@pytest.mark.parametrize(
+    ("messages", "order"),
+    [
+        ([turn("a"), NOTE, result("a")], [turn("a"), result("a"), NOTE]),
+        ([turn("a"), USER, NOTE, result("a"), USER], [turn("a"), result("a"), USER, NOTE, USER]),
+        (
+            [turn("a", "b"), result("b"), NOTE, result("a")],
+            [turn("a", "b"), result("b"), result("a"), NOTE],
+        ),
+        (
+            [turn("a"), USER, turn("b"), result("b"), result("a")],
+            [turn("a"), result("a"), USER, turn("b"), result("b")],
+        ),
+        (
+            [turn("a"), result("gone"), result("a")],
+            [turn("a"), result("a"), {"role": "user", "content": "Result of a tool: r"}],
+        ),
+        ([turn("a", a=True), NOTE, result("a")], [turn("a"), result("a"), NOTE]),
+        (
+            [turn("a", "a#1"), NOTE, result("a", "1"), result("a", "2")],
+            [turn("a", "a#1"), result("a", "1"), result("a#1", "2"), NOTE],
+        ),
+        ([turn("a"), NOTE, {**result("a"), "of": "f"}], [turn("a"), result("a"), NOTE]),
+    ],
+)
+def test_a_result_that_comes_late_moves_to_its_call(
+    messages: list[Json], order: list[Json]
+) -> None:
+    assert paired(*messages) == order
+
+
+def test_a_late_result_counts_once() -> None:
+    assert paired(turn("a"), NOTE, result("a", "1"), result("a", "2")) == [
+        turn("a"),
+        result("a", "1"),
+        NOTE,
+        {"role": "user", "content": "Result of a tool: 2"},
+    ]
+
+
+@pytest.mark.parametrize("between", [[USER], [USER, NOTE], []])
+def test_the_result_of_a_later_call_with_the_same_id_stays_there(between: list[Json]) -> None:
+    """Some models number their calls anew in each turn."""
+    assert paired(turn("a"), *between, turn("a"), result("a")) == [
+        turn("a"),
+        result("a", CALL_NOT_RUN),
+        *between,
+        turn("a"),
+        result("a"),
+    ]
+    twice = paired(turn("a"), NOTE, result("a", "1"), turn("a"), NOTE, result("a", "2"))
+    assert twice == [turn("a"), result("a", "1"), NOTE, turn("a"), result("a", "2"), NOTE]
+
+
+def test_a_result_that_names_no_call_moves_nowhere() -> None:
+    assert paired(turn("a"), NOTE, result(None))[1] == result("a", CALL_NOT_RUN)
