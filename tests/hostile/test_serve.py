@@ -21,6 +21,7 @@ from freerouter_core.apps.http.connections import bounded_protocol, most_connect
 from freerouter_core.runtime.loop.clock import Clock
 from freerouter_core.simulator import SimAccount, SimModel, World
 from freerouter_core.simulator.server import listening
+from freerouter_core.wire.json_values import Json
 
 ASK = {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}
 QUICK = SimModel("acme/a:free", first_token=0.0, speed=1e6)
@@ -320,6 +321,17 @@ def message(*parts: Any) -> Any:
     return [{"role": "user", "content": [{"type": "text", "text": "what is it?"}, *parts]}]
 
 
+def asked_of_a_server(path: str, body: Any) -> tuple[httpx.Response, list[Json]]:
+    """(the response, the bodies that a model which sees was sent)."""
+    sees = SimModel("acme/sees:free", inputs=("text", "image", "file"), first_token=0.0, speed=1e6)
+    with (
+        World([sees], clock="real") as world,
+        TestClient(rest.app(world.router()), raise_server_exceptions=False) as client,
+    ):
+        response = client.post(path, json={"model": "auto", **body})
+        return response, [seen.body for seen in world.requests if seen.body.get("messages")]
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -327,7 +339,21 @@ def message(*parts: Any) -> Any:
          {"messages": message({"type": "image_url", "image_url": {"url": FILE}})}),
         ("/v1/chat/completions",
          {"messages": message({"type": "file", "file": {"file_data": FILE}}), "stream": True}),
-        ("/v1/responses", {"input": message({"type": "input_image", "image_url": {"url": FILE}})}),
+        ("/v1/chat/completions",
+         {"messages": message({"type": "video_url", "video_url": {"url": FILE}})}),
+    ],
+)  # fmt: skip
+def test_no_client_makes_a_local_server_read_a_file(path: str, body: Any) -> None:
+    refused, asked = asked_of_a_server(path, body)
+
+    assert refused.status_code == 400
+    assert "neither data: nor http(s)" in refused.text
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
         ("/v1/responses", {"input": message({"type": "input_image", "image_url": FILE})}),
         ("/v1/responses", {"input": message({"type": "input_file", "file_url": FILE})}),
         ("/v1/messages",
@@ -338,20 +364,17 @@ def message(*parts: Any) -> Any:
           "messages": message({"type": "document", "source": {"type": "url", "url": FILE}})}),
         ("/api/chat",
          {"stream": False, "messages": [{"role": "user", "content": "x", "images": [FILE]}]}),
+        ("/v1/responses", {"input": message({"type": "input_image", "image_url": {"url": FILE}})}),
     ],
 )  # fmt: skip
-def test_no_client_makes_a_local_server_read_a_file(path: str, body: Any) -> None:
-    sees = SimModel("acme/sees:free", inputs=("text", "image", "file"), first_token=0.0, speed=1e6)
-    with (
-        World([sees], clock="real") as world,
-        TestClient(rest.app(world.router()), raise_server_exceptions=False) as client,
-    ):
-        refused = client.post(path, json={"model": "auto", **body})
-        asked = [request for request in world.requests if request.body.get("messages")]
+def test_the_address_of_a_file_goes_to_no_server_but_in_words(path: str, body: Any) -> None:
+    response, asked = asked_of_a_server(path, body)
 
-    assert refused.status_code == 400
-    assert "neither data: nor http(s)" in refused.text
-    assert not asked
+    assert response.status_code == 200
+    for sent in asked:
+        assert isinstance(sent["messages"][-1]["content"], str)
+        assert f"{FILE} was left out" in sent["messages"][-1]["content"]
+    assert asked
 
 
 # -- callers with tokens of their own ------------------------------------------------------------
