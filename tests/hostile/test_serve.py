@@ -321,7 +321,7 @@ def message(*parts: Any) -> Any:
     return [{"role": "user", "content": [{"type": "text", "text": "what is it?"}, *parts]}]
 
 
-def asked_of_a_server(path: str, body: Any) -> tuple[httpx.Response, list[Json]]:
+def asked_of_a_server(path: str, body: Any) -> tuple[Any, list[Json]]:
     """(the response, the bodies that a model which sees was sent)."""
     sees = SimModel("acme/sees:free", inputs=("text", "image", "file"), first_token=0.0, speed=1e6)
     with (

@@ -70,12 +70,13 @@ def asked(
     gap: float = 0.0,
     chats: bool = False,
     dies: str = "",
+    seed: int = 0,
     **options: Any,
 ) -> tuple[list[float], list[errors.FreeRouterError]]:
     """(when answers came, the errors) of calls from the first second on."""
     clock = VirtualClock()
     servers = Servers(clock, lists=lists, chats=chats, dies=dies)
-    runtime = Runtime(clock=clock, client=servers, cache=None, state="memory")
+    runtime = Runtime(clock=clock, client=servers, seed=seed, cache=None, state="memory")
     accounts = tuple(
         Provider(name, f"https://{name}.invalid/v1", "sk-simulated", free="all") for name in lists
     )
@@ -131,11 +132,12 @@ def test_patience_ends_with_the_deadline() -> None:
     assert isinstance(failed[0], errors.CatalogueUnavailable)
 
 
-def test_a_list_that_failed_is_fetched_again_once_nobody_else_can_be_asked() -> None:
-    """It was left alone for 30 s, then 90 s, while calls failed."""
+@pytest.mark.parametrize("seed", range(10))
+def test_a_list_that_failed_is_fetched_again_once_nobody_else_can_be_asked(seed: int) -> None:
+    """It was left alone for 30 s, then 90 s, while calls failed. Calls under way join it."""
     lists = {"one": (refuses, 0.0), "two": (status(503), 8.0)}
 
-    answers, failed = asked(lists, calls=30, gap=2.0, dies="one")
+    answers, failed = asked(lists, calls=30, gap=2.0, dies="one", seed=seed)
 
     assert not failed
     assert max(later - earlier for earlier, later in itertools.pairwise(answers)) < 15.0

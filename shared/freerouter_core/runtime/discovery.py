@@ -38,8 +38,7 @@ FETCH_TIMEOUT = 30.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 """Seconds until a request without any list fetches again: doubled each time, up to the second."""
 PATIENCE, UNREACHED_PATIENCE = 20.0, 5.0
-"""Seconds for which it does, where a server is in trouble, and where nobody can be reached. A
-refused key, or a path that is not there, is told at once."""
+"""Seconds for which it does, where a server is in trouble, and where nobody can be reached."""
 LOCAL_GRACE = 1.0
 """Seconds to wait for a server on this machine before its copy on disk is used."""
 JOIN_TIMEOUT = 0.25
@@ -111,8 +110,8 @@ class Discovery:
         since, pause = self._clock.now(), FIRST_PAUSE
         while True:
             missing = self._missing(accounts, sources, transport_of, refresh, required=required)
-            left = None if wait is None else max(0.0, since + wait - self._clock.now())
             if missing:
+                left = None if wait is None else max(0.0, since + wait - self._clock.now())
                 await self._await_lists(missing, left, others_known=len(missing) < len(accounts))
             if not required or any(source.models is not None for source in sources):
                 break
@@ -156,6 +155,10 @@ class Discovery:
                 return True
         return False
 
+    def known(self, accounts: Iterable[Account]) -> Catalogue:
+        """The models of the lists that are here."""
+        return self._merge(list(accounts), required=False)
+
     async def next_list(self, accounts: Iterable[Account]) -> tuple[Catalogue, bool]:
         """Wait until a first list has come or failed: (all models then, whether more may come)."""
         accounts = list(accounts)
@@ -163,7 +166,7 @@ class Discovery:
         tasks = {source.task for source in sources if source.models is None and source.task}
         if tasks:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return self._merge(accounts, required=False), self.pending(accounts)
+        return self.known(accounts), self.pending(accounts)
 
     async def refresh(self, accounts: Iterable[Account], transport_of: TransportOf) -> Catalogue:
         """Fetch every account's list now. Raises `CatalogueUnavailable` if none was fetched."""
@@ -184,16 +187,14 @@ class Discovery:
         transport_of: TransportOf,
         empty: Callable[[str], bool] = lambda scope: False,
     ) -> None:
-        """A request finds nobody to ask: new models may have come. Renew older lists beside it,
-        and fetch those that failed.
+        """A request finds nobody to ask. Renew older lists beside it, and fetch those that failed.
         `empty`: whether all models of an account seem to be gone, by its scope."""
         now = self._clock.now()
         for account in accounts:
             source = self._source(account)
             after = RENEW_EMPTY if empty(account.scope) else RENEW_AFTER
             old = source.models is not None and now - source.fetched >= after
-            failed = source.failures and now - source.started >= LONGEST_PAUSE
-            failed = failed and source.models is None
+            failed = not source.models and source.failures and now - source.started >= LONGEST_PAUSE
             if source.task is None and (failed or (old and now >= source.not_before)):
                 self._start_fetch(account, source, transport_of(account))
 

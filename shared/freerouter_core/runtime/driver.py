@@ -77,6 +77,8 @@ class Driver:
         )
         self._lists: asyncio.Task[None] | None = None
         """Waits for lists of models that are still on their way."""
+        self._listed: set[str] = set()
+        """Providers whose lists came after the request began, and those before it."""
         self._grant: Grant | None = None
         """Taken by `Reserve`, and not yet used by `Send`."""
         self._failures_emitted = 0
@@ -206,11 +208,20 @@ class Driver:
         self._runtime.discovery.renew(self._plan.accounts.values(), self._transport_of, empty)
 
     def _lists_come(self) -> bool:
-        """Look for new models, as nobody can be asked now. Whether a first list is on its way."""
+        """Look for new models, as nobody can be asked now. Whether a first list is on its way, or
+        has come since the request began."""
         self._renew_lists()
-        pending = self._runtime.discovery.pending(self._plan.accounts.values())
-        if pending and (self._lists is None or self._lists.done()):
-            self._lists = asyncio.get_running_loop().create_task(self._await_lists())
+        discovery, accounts = self._runtime.discovery, self._plan.accounts.values()
+        if discovery.pending(accounts):
+            if self._lists is None or self._lists.done():
+                self._lists = asyncio.get_running_loop().create_task(self._await_lists())
+            return True
+        catalogue = discovery.known(accounts)
+        listed = {model.provider for model in catalogue}
+        if not listed <= (self._listed or {model.provider for model in self._plan.catalogue}):
+            self._listed = listed
+            self._attempts.post(s.Listed(self._clock.now(), catalogue, more=False))
+            return True
         return self._lists is not None
 
     async def _sleep(self, step: s.Sleep) -> None:
