@@ -58,7 +58,7 @@ def compared(seed: int, ours: str, theirs: str, lives: int = 1, family: str = "a
     )
 
 
-def lived(seed: int, policy: str, lives: int, family: str) -> Lap:
+def lived(seed: int, policy: str, lives: int, family: str = "all") -> Lap:
     """So many lives of a policy in the world of a seed, together."""
     draw = FAMILIES[family]
     scenes = (replace(draw(seed), seed=seed + n * OTHER_LUCK) for n in range(lives))

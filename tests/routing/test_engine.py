@@ -607,4 +607,6 @@ def test_after_a_refusal_of_the_account_a_background_request_goes_elsewhere() ->
     )
 
     assert played.asked == ["b"]
-    assert state.held(account("one"), NOW) is not None
+    held = state.held(account("one"), NOW)
+    assert held is not None
+    assert held.reason == "a job begins slowly at one"

@@ -160,3 +160,18 @@ def test_own_refusals_of_today_are_known_better() -> None:
     days.spent(UNKNOWN.scope, MIDNIGHT)
     days.learn(UNKNOWN.scope, 20_000, None, 700)
     assert days.known(UNKNOWN.scope) == (20_000, 10, 0)
+
+
+def test_a_wait_for_a_presumed_day_says_so_and_what_to_do() -> None:
+    state = RoutingState()
+    state.people.came([UNKNOWN], MIDNIGHT)
+    assert state.held(UNKNOWN, MIDNIGHT) is None
+    for _ in range(20):
+        state.days.sent(UNKNOWN.scope, MIDNIGHT, background=True)
+    held = state.held(UNKNOWN, MIDNIGHT)
+
+    assert held is not None
+    assert "a small day is presumed" in held.reason
+    assert "limits=" in held.reason
+    assert MIDNIGHT < held.ends < MIDNIGHT + HOUR
+    assert state.held(UNKNOWN, held.ends) is None

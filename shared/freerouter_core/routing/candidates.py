@@ -279,13 +279,10 @@ class Candidates:
         scope = candidate.account.scope
         return scope if self.book.accounts.seems_full(scope) else candidate.key
 
-    def limited(
-        self, candidate: Candidate, scope: str, until: float, wait: Wait | None = None
-    ) -> None:
+    def limited(self, candidate: Candidate, scope: str, until: float, wait: Wait) -> None:
         """A limit had no room for it: all that fall under a shared one are left alone until then,
         in its line."""
-        if wait is not None:
-            self._waits[scope] = wait
+        self._waits[scope] = wait
         if scope in candidate.scopes:
             self.blocked[scope] = until
         else:
