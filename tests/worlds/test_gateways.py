@@ -64,7 +64,7 @@ class Gateways(httpx.AsyncBaseTransport):
         if not words or words.startswith("<"):
             return httpx.Response(status, text=words)
         error = {"message": words}
-        if words.startswith("Invalid '"):
+        if words.startswith(("Invalid '", "No '")):
             error["param"] = words.split("'")[1]
         return httpx.Response(status, json={"error": error})
 
@@ -134,6 +134,7 @@ REFUSALS: tuple[Refusal, ...] = (
     (403, ""),
     (404, ""),
     (404, "not found"),
+    (404, "No 'model' of that name"),
     (410, ""),
 )
 

@@ -2,7 +2,8 @@
 
 Another model comes first. If nobody else can be asked soon, a request that is silent for too long
 is sent once more to its own model: of a model that loses one request in ten, the next one is
-answered in its usual time. The first to answer wins.
+answered in its usual time. It may be sent again, each time after twice as long. The first to answer
+wins.
 
 It is not sent again if the model seems to be down, has turned it away, or never answered: then its
 usual time is not known. Where the model has answered others meanwhile, this request alone was lost.

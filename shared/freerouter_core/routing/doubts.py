@@ -70,7 +70,7 @@ class Doubts:
         scope, model = candidate.account.scope, candidate.model.wire_name
         if not (
             fault.effect.of_gateway
-            and not fault.names_part
+            and not (fault.names_part and fault.cause is Cause.BAD_REQUEST)
             and self._accounts.worked_lately(scope, now)
             and not speaks_of(model, fault.message)
             and (fault.effect.key_refused or self._like_answered(candidate, fault, now))

@@ -92,6 +92,8 @@ class Failures:
             self._gone_streak.clear()
             return
         turned_away = self._turned_away(candidate, fault, now, time_left)
+        if fault.cause in SERVER_FAILED and not turned_away:
+            candidate.turned_away = 0  # what was borne with counts now
         candidate.turned_away += turned_away
         candidate.in_line = fault.until is not None and fault.effect.own_limit
         cost = None if seconds is None else min(seconds, attempt.soft_timeout)
@@ -319,8 +321,6 @@ class Failures:
         failed = fault.cause in SERVER_FAILED
         if self._state.health.accounts.worked_lately(candidate.account.scope, now):
             return failed or fault.effect.unreached
-        if failed and now - self._began >= NEWCOMER:
-            candidate.turned_away = 0  # what was borne with counts now
         return failed and now - self._began < NEWCOMER
 
     def _pause(self, candidate: Candidate, now: float, time_left: float | None) -> float:
@@ -371,7 +371,7 @@ class Failures:
         fetched = self._plan.catalogue.fetched
         if not fault.effect.unexplained:
             candidate.out = True
-            proved = fault.cause is not Cause.GONE
+            proved = fault.cause not in (Cause.GONE, Cause.NOT_A_MODEL)
             self._state.health.vanished(candidate.model.identity, fetched, now, proved=proved)
             return
         self._gone_streak.append(candidate)

@@ -319,7 +319,7 @@ class Fault:
     requests that a minute's limit allows, if the refusal says so. `teaches`: whether the fault says
     anything about the model. Limits of the account and mistakes of the caller do not. `page`:
     whether a gateway's page said so, or nothing. `names_part`: whether it names the part of the
-    request that is wrong: no trouble of a server does.
+    request that it refuses.
     """
 
     kind: Kind

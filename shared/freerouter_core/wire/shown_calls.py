@@ -1,7 +1,7 @@
 """`ShownCalls`: pieces of tool calls for callers that watch them grow.
 
 What was shown cannot be taken back. So a name waits until it is whole, since tools are shown under
-their own names, and at the end the pieces are compared with the calls of the answer.
+their own names. At the end the pieces are compared with the calls of the answer.
 """
 
 from __future__ import annotations

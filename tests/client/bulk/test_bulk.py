@@ -150,7 +150,7 @@ def test_options_that_make_no_sense_are_refused(tmp_path: Path, options: Any) ->
         w.router().bulk([], tmp_path / "a.job", **options)
 
 
-@pytest.mark.parametrize("path", [None, 5, b"a.job", "", "."])
+@pytest.mark.parametrize("path", [None, 5, b"a.job", "", ".", "s3://bucket/a.job", "http://h/a"])
 def test_a_job_needs_a_file(path: Any) -> None:
     with world() as w, pytest.raises(errors.BadSetting):
         w.router().bulk([], path)
@@ -173,6 +173,13 @@ def test_a_job_that_was_never_begun_is_not_begun_by_a_look(tmp_path: Path) -> No
             with pytest.raises(errors.BadSetting, match=r"there is no job .*typo\.job"):
                 look()
     assert not (tmp_path / "typo.job").exists()
+
+
+def test_a_look_makes_no_job_of_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "out.csv").touch()
+    with world() as w, pytest.raises(errors.BadSetting, match="there is no job"):
+        list(w.router().bulk(None, tmp_path / "out.csv").results())
+    assert not (tmp_path / "out.csv").stat().st_size
 
 
 def test_equal_rows_are_asked_once(tmp_path: Path) -> None:

@@ -41,14 +41,11 @@ class Prompting:
         asked: dict[str, Any] = {"data": data} if data else {}
         named = (fields.get(name) for name in ((self.id,) if self.id else ("custom_id", "id")))
         ident = str(next((name for name in named if name not in (None, "")), ""))
-        told = kept_name(ident) == ident
-        if ident and told:
+        if ident:
             asked["id"] = ident
         try:
             if isinstance(row, BadRow):
                 raise row.problem
-            if not told:
-                raise BadRequest("the row's id has half a character, which UTF-8 cannot say")
             return asked | self._asked(row)
         except BadRequest as error:
             return {**asked, "problem": error}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ...client.bulk import Bulk
 from ...client.bulk.job_file import APPLICATION
+from ...client.bulk.open_job import is_server
 from ...client.router import Router
 from ...errors import BadSetting, shown_name
 from ...wire.json_values import parse_json
@@ -29,7 +30,7 @@ def location_of(job: str) -> str:
     Raises:
         BadSetting: there is none, or the file is something else.
     """
-    if "://" in job:
+    if is_server(job):
         return job
     beside = Path(f"{job}.job")
     path = beside if beside.exists() else Path(job).expanduser()
@@ -87,7 +88,7 @@ def _is_linked(path: Path, other: Path) -> bool:
 
 def file_of(location: str) -> Path | None:
     """The job's file. None: it is in Redis."""
-    return None if "://" in location else Path(location).expanduser()
+    return None if is_server(location) else Path(location).expanduser()
 
 
 def called(location: str, output: Path) -> str:

@@ -19,7 +19,7 @@ from ..resolve import LONGEST_LINE, Resolved
 from .forecasting import progress_of
 from .job_store import Counts, Ended, JobStore, Wish, Worker
 from .live import shown_live
-from .open_job import open_job
+from .open_job import is_server, open_job
 from .options import WorkOptions
 from .reading import InputReader
 from .result import BulkResult, unpack_answer
@@ -28,8 +28,6 @@ from .shape import Shape
 from .work import Work
 
 T = TypeVar("T")
-_SERVERS = ("redis://", "rediss://", "unix://")
-"""Beginnings of locations that are no files."""
 PAGE = 500
 """Results that are read from the job at once."""
 
@@ -234,7 +232,8 @@ class Bulk:
         return self._work
 
     def _check_begun(self) -> None:
-        if not self._location.startswith(_SERVERS) and not Path(self._location).exists():
+        path = Path(self._location)
+        if not is_server(self._location) and not (path.exists() and path.stat().st_size):
             raise BadSetting(
                 f"there is no job {shown_name(self._location)}", hint="give requests to begin it"
             )
@@ -288,8 +287,12 @@ def _absolute(location: object) -> str:
     text = os.fspath(location) if isinstance(location, (str, os.PathLike)) else None
     if not isinstance(text, str) or not text:
         raise BadSetting(f"{location!r} is no path of a job", hint='such as "labels.job"')
-    if text.startswith(_SERVERS):
+    if is_server(text):
         return text
+    if "://" in text:
+        raise BadSetting(
+            f"a job is kept in a file or in Redis, not at {text.partition('://')[0]}://…"
+        )
     path = Path(text).expanduser().absolute()
     if path.is_dir():
         raise BadSetting(f"{path.name} is a folder", hint="name the job's file in it")

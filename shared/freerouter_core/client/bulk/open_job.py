@@ -10,10 +10,15 @@ from .job_redis import RedisJob
 from .job_store import JobStore
 
 
+def is_server(location: str) -> bool:
+    """Whether a job is kept by a server, and not in a file."""
+    return location.startswith(("redis://", "rediss://", "unix://"))
+
+
 @forgets_locals  # an address may hold a password
 def open_job(location: str) -> JobStore:
     """The store of a job at a path, or at `redis://host:port/0#name`. Opens nothing yet."""
-    if location.startswith(("redis://", "rediss://", "unix://")):
+    if is_server(location):
         url, _, name = location.partition("#")
         if not name:
             raise BadSetting(

@@ -110,7 +110,7 @@ def _id(value: object) -> str | None:
     if not text or len(text) > MAX_ID:
         raise BadRequest(f"a row's id must have 1 to {MAX_ID} characters")
     if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise BadRequest("a row's id must be readable text")
+        raise BadRequest("the row's id has half a character, which UTF-8 cannot say")
     return text
 
 

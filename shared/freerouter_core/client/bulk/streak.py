@@ -39,7 +39,9 @@ class FailureStreak:
         self._count, self._last = self._count + 1, error
         hopeless = self._count >= MANY_FAILURES and now >= self._since + HOPELESS
         if hopeless or (self._stop_after is not None and self._count >= self._stop_after):
-            return JobFailed(f"{count_words(self._count, 'try', 'tries')} failed in a row{self}")
+            return JobFailed(
+                f"{count_words(self._count, 'try', 'tries')} failed in a row{self._told_last}"
+            )
         if self.is_long:
             pause = PAUSE * 2.0 ** min(10, self._count - FAILURES)
             self.paused_until = now + min(LONGEST_PAUSE, pause)
@@ -47,7 +49,8 @@ class FailureStreak:
 
     def told(self) -> str:
         """What a paused job waits for."""
-        return f"a better time, after {count_words(self._count, 'failure')}{self}"
+        return f"a better time, after {count_words(self._count, 'failure')}{self._told_last}"
 
-    def __str__(self) -> str:
+    @property
+    def _told_last(self) -> str:
         return "" if self._last is None else f"; the last: {self._last.message}"

@@ -168,7 +168,7 @@ class Work:
         if granted.left and not busy:  # others have the rest: if they live
             await self._call(self._free)
         if not more:
-            await self._wait_beside(show, granted.due, busy=busy)
+            await self._wait_for_news(show, granted.due, busy=busy)
         return False
 
     def _is_over(self, *, left: bool) -> bool:
@@ -179,7 +179,7 @@ class Work:
             return True
         return not left and not self._ready and self._input_ended
 
-    async def _wait_beside(
+    async def _wait_for_news(
         self, show: StreamBuffer[Ended] | None, due: float | None, *, busy: bool
     ) -> None:
         """Wait for news. It is news as well if a reader who was far behind has caught up."""
