@@ -87,7 +87,7 @@ class Life:
         self.net = Gateways(clock, models, refuses)
         self.answered: list[float] = []
         self.errors: list[tuple[float, errors.FreeRouterError]] = []
-        runtime = Runtime(clock=clock, client=self.net, cache=None, state="memory")
+        runtime = Runtime(clock=clock, client=self.net, seed=1, cache=None, state="memory")
         accounts = tuple(
             Provider(f"p{n}", f"https://p{n}.invalid/v1", "sk-simulated", free="all")
             for n in range(providers)
