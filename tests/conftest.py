@@ -40,6 +40,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if alone else 2
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes name no test: what is packed may hold the time, and two workers must agree on names."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Tests marked `system` need packages of their own: unless they run, they are not imported."""
     ignored = collection_path.name == "system" and "not system" in config.option.markexpr
