@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 import pytest
 from click.testing import CliRunner
 
+from freerouter_core.apps.cli.client_secrets import without_secrets
 from freerouter_core.apps.cli.clients import Service, applied, setup_of
 from freerouter_core.apps.cli.main import cli
+from freerouter_core.settings import Settings, known_providers
 from freerouter_core.simulator import SimModel, World
 
 from ..conftest import Serve
@@ -156,6 +158,99 @@ def test_what_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (client.exit_code, other.exit_code, odd.exit_code) == (127, 127, 2)
     assert "npm install -g opencode-ai" in client.stderr
     assert other.stderr == "no-such-program: command not found\n"
+
+
+# -- what each does not get ------------------------------------------------------------------------
+
+KEY = "sk-or-v1-of-the-user"
+SECRETS = {
+    "OPENROUTER_API_KEY": KEY,
+    "groq_api_key": "gsk-of-the-user",
+    "GITHUB_TOKEN": "ghp-of-the-user",
+    "GH_TOKEN": "ghp-of-the-user",
+    "OLLAMA_API_KEY": "1",
+    "LAB_SECRET": "lab-of-the-user",
+    "MY_COPY": f"openrouter={KEY}",
+    "FREEROUTER_SERVE_TOKEN": "first-token second-token",
+    "ONE_TOKEN": "second-token",
+    "FREEROUTER_STATE": "redis://:hunter2@store.test/0",
+    "FREEROUTER_ANSWER_CACHE": "redis://store.test/1?password=hunter2",
+    "OPENROUTER_BASE_URL": "https://me:hunter2@proxy.test/v1",
+    "COPY_OF_STATE": "redis://:hunter2@store.test/0",
+    "OF_DOTENV": "nvapi-of-a-dotenv",
+}
+"""Variables that hold what FreeRouter keeps to itself."""
+HARMLESS = {
+    "PATH": "/usr/bin",
+    "SHLVL": "1",
+    "OLLAMA_BASE_URL": "http://127.0.0.1:11434/v1",
+    "FREEROUTER_PROVIDERS": "groq,lab",
+    "AWS_SECRET_ACCESS_KEY": "of-something-else",
+}
+FILE = """
+[providers.lab]
+base_url = "https://lab.test/v1"
+keys = ["LAB_SECRET"]
+"""
+
+
+def settings_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an environment with all of these, and of two files."""
+    (folder / "freerouter.toml").write_text(FILE)
+    (folder / ".env").write_text("NVIDIA_API_KEY=nvapi-of-a-dotenv\n")
+    for name, value in (SECRETS | HARMLESS).items():
+        monkeypatch.setenv(name, value)
+    return Settings.load(folder)
+
+
+def test_a_client_gets_no_key(variables: dict[str, str], tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    variables |= {"GROQ_API_KEY": "gsk-of-the-user", "MY_COPY": KEY}
+    show = "import os; print(*(f'{name}={value}' for name, value in os.environ.items()), sep='\\n')"
+
+    done = run("--log", str(log), sys.executable, "-c", show, variables=variables)
+    keeps = run("--keep-env", "GROQ_API_KEY", sys.executable, "-c", show, variables=variables)
+
+    assert done.returncode == keeps.returncode == 0, done.stderr
+    assert "OPENAI_API_KEY=fr-" in done.stdout
+    assert "of-the-user" not in done.stdout
+    assert "does not get: GROQ_API_KEY, MY_COPY, OPENROUTER_API_KEY" in log.read_text()
+    assert "of-the-user" not in log.read_text()
+    assert "GROQ_API_KEY=gsk-of-the-user" in keeps.stdout
+    assert KEY not in keeps.stdout
+
+
+def test_no_name_and_no_copy_brings_a_secret_to_a_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_in(tmp_path, monkeypatch)
+
+    assert without_secrets(SECRETS | HARMLESS, settings) == HARMLESS
+
+
+@pytest.mark.parametrize(
+    ("keep", "kept"),
+    [
+        (["GITHUB_TOKEN"], {"GITHUB_TOKEN", "GH_TOKEN"}),  # the same secret
+        (["github_token"], {"GITHUB_TOKEN", "GH_TOKEN"}),
+        (["MY_COPY", "LAB_SECRET"], {"MY_COPY", "LAB_SECRET"}),
+        (["FREEROUTER_STATE"], {"FREEROUTER_STATE", "COPY_OF_STATE"}),
+        (["NO_SUCH"], set()),
+    ],
+)
+def test_what_the_user_wants_is_kept(
+    keep: list[str], kept: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_in(tmp_path, monkeypatch)
+
+    assert without_secrets(SECRETS | HARMLESS, settings, keep).keys() == kept | HARMLESS.keys()
+
+
+def test_every_key_of_every_provider_stays_here() -> None:
+    names = [name for row in known_providers().values() for name in row.get("keys", ())]
+
+    assert len(names) >= 30
+    assert without_secrets(dict.fromkeys(names, "x"), Settings.load()) == {}
 
 
 # -- what each is told -----------------------------------------------------------------------------

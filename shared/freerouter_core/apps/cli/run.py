@@ -21,7 +21,9 @@ import click
 from ...client.config import OnStreamBreak
 from ...client.router import Router
 from ...events import log
+from ...settings.environment import Settings
 from ...wire.model_names import ModelNames
+from .client_secrets import without_secrets
 from .clients import INSTALL, Service, applied, name_of, setup_of
 from .console import without_tracebacks
 from .serve import LOOPBACK, map_option, max_wait_option, model_option, on_stream_break_option
@@ -46,6 +48,13 @@ FLUSH = 1.0
     type=click.Path(dir_okay=False, path_type=Path),
     help="A file for the service's log. The terminal is the client's.",
 )
+@click.option(
+    "--keep-env",
+    "keep",
+    multiple=True,
+    metavar="NAME",
+    help="A variable with a key that the client is to have, such as GITHUB_TOKEN. May be repeated.",
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @without_tracebacks
 def run(
@@ -55,6 +64,7 @@ def run(
     on_stream_break: OnStreamBreak,
     max_wait: float,
     log_file: Path | None,
+    keep: tuple[str, ...],
     command: tuple[str, ...],
 ) -> None:
     """Run COMMAND with the free models as its own: claude, codex, opencode, aider, or any.
@@ -62,6 +72,8 @@ def run(
     A service is started for it on a free port of this machine, with a token of its own. The
     command learns of both by its variables, and nothing is written to its configuration. Options
     of its own stand behind its name. The service ends with it, and its exit code is passed on.
+
+    Keys of providers stay here: the command gets no variable that holds one.
     """
     from ..rest import app
 
@@ -78,9 +90,12 @@ def run(
     token = f"fr-{secrets.token_urlsafe(24)}"
     listener, address = listen("127.0.0.1", 0)
     application = app(router, token=token, hosts=LOOPBACK, names=names, close=True)
-    setup = setup_of(program, Service(address=address, token=token, model=model), os.environ)
+    environment = without_secrets(os.environ, Settings.load(), keep)
+    setup = setup_of(program, Service(address=address, token=token, model=model), environment)
     with _quiet(log_file), _serving(application, listener):
-        code = _run([path, *setup.arguments, *arguments], applied(setup.variables, os.environ))
+        if hidden := sorted(os.environ.keys() - environment.keys()):
+            log.info("variables that the client does not get: %s", ", ".join(hidden))
+        code = _run([path, *setup.arguments, *arguments], applied(setup.variables, environment))
         router.flush(FLUSH)  # the log has what the client's last request met
     sys.exit(code)
 
