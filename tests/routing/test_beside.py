@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from random import Random
 from typing import Any
 
 import pytest
 
 from freerouter_core import Limit
+from freerouter_core.errors import DeadlineExceeded
 from freerouter_core.routing import steps as s
-from freerouter_core.routing.beside import GIVEN_UP
 from freerouter_core.routing.in_flight import MAX_IN_FLIGHT
+from freerouter_core.routing.silence import GIVEN_UP
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.fault import Cause, Fault, Kind
@@ -51,17 +53,66 @@ def test_the_silent_one_may_still_win() -> None:
     assert played.outcome.attempt.number == 1
 
 
-def test_it_is_sent_again_more_and_more_seldom() -> None:
+def test_it_is_not_sent_again_once_the_model_fails() -> None:
     fates = {"a": [LATE, fails(after=1.0), answers()]}
     played = play(plan(A), fates, state=knows())
 
     assert played.asked == ["a", "a"]
     assert played.seconds == 40.0
-    others_are_answered = knows(at=NOW + 9.0)
-    played = play(plan(A), {"a": [LATE, HANGS]}, state=others_are_answered)
-    first, second, third = (at for at, _ in played.asked_at)
-    assert third - second >= 1.9 * (second - first)
-    assert played.seconds == 40.0, "none is given up that is about to answer"
+
+
+def asked_in_vain(timeout: float | None, state: RoutingState | None = None) -> list[float]:
+    """When a model that is silent for ever is asked, seconds after the request came."""
+    request = Play(plan(A, timeout=timeout), {"a": HANGS}, state=state or knows())
+    with pytest.raises((DeadlineExceeded, AssertionError)):
+        request.run()
+    return [at for at, _ in request.asked_at]
+
+
+@pytest.mark.parametrize("answered", [-60.0, 9.0])
+def test_it_is_sent_again_more_and_more_seldom(answered: float) -> None:
+    asked = asked_in_vain(None, knows(at=NOW + answered))[:9]
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
+
+    assert all(later >= 1.4 * gap for gap, later in pairwise(gaps))
+
+
+@pytest.mark.parametrize("timeout", [20.0, 60.0, 120.0, 600.0])
+def test_there_is_time_for_an_answer_to_the_last_one_that_is_sent(timeout: float) -> None:
+    asked = asked_in_vain(timeout)
+
+    assert 0.5 * timeout < asked[-1] < timeout - 2.0
+    assert len(asked) <= 13
+
+
+@pytest.mark.parametrize(("timeout", "again"), [(None, 45.0), (20.0, 8.0), (60.0, 24.0)])
+def test_a_model_that_never_answered_has_a_part_of_the_time_alone(
+    timeout: float | None, again: float
+) -> None:
+    asked = asked_in_vain(timeout, RoutingState())
+
+    assert asked[1] == pytest.approx(again)
+    assert 0.6 * again <= asked[2] - asked[1] <= again
+
+
+def test_a_model_that_is_given_up_is_left_alone_as_if_it_were_still_asked() -> None:
+    """Five silent models, of which three are asked at once: each got a request every four seconds
+    until each had three, and nobody was asked for the rest of the time."""
+    models = [model(name) for name in "abcde"]
+    state = RoutingState()
+    for each in models:
+        for _ in range(9):
+            state.health.answered(
+                each.identity, NOW - 60.0, first_token=1.0, seconds=1.0, tokens=45
+            )
+    request = Play(plan(*models, timeout=60.0), dict.fromkeys("abcde", HANGS), state=state)
+    with pytest.raises(DeadlineExceeded):
+        request.run()
+    for name in "abcde":
+        asked = [at for at, who in request.asked_at if who == name]
+        assert len(asked) >= 2
+        assert all(later - earlier > 8.0 for earlier, later in pairwise(asked))
+    assert request.asked_at[-1][0] > 40.0
 
 
 def test_it_is_sent_again_after_half_as_long_again_as_usual() -> None:

@@ -24,7 +24,8 @@ class Lived:
         first_token: float = 1.0,
         gap: float = 0.0,
         burst: int = 1,
-        warm: bool = False,
+        warm: int = 0,
+        starts: float = 0.0,
         dialect: str = "",
         **options: Any,
     ) -> None:
@@ -40,9 +41,10 @@ class Lived:
         with World(served, accounts, dialect=dialect) as world:
             at = Provider(provider, "https://x.test/v1", "sk-simulated", free="all", limits=[])
             router = Router(providers=(at,), runtime=world.runtime, **{"timeout": 60.0, **options})
-            if warm:
-                router.chat("Hello")
-                world.requests.clear()
+            for number in range(warm):  # one after the other, before it begins
+                router.chat(f"Hello {number}")
+            world.runtime.call(lambda: asyncio.sleep(max(0.0, starts - world.elapsed)))
+            world.requests.clear()
             began = world.elapsed
 
             async def call(number: int) -> None:

@@ -34,6 +34,9 @@ class Candidate:
     """Attempts at its account that were under way when that was sent."""
     turned_away: int = 0
     """Tries that ended because there was no room."""
+    silent: int = 0
+    """Tries that were silent for so long that it was asked once more, or another was instead.
+    Silence is no failure."""
     in_line: bool = False
     """Whether the last try was told until when a limit of the caller's own is full."""
     plainer: int = 0

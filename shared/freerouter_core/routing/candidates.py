@@ -112,7 +112,7 @@ class Candidates:
         """Whether it may still be asked in this call, now or later."""
         return not (
             candidate.out
-            or candidate.tries - candidate.turned_away >= self.max_tries
+            or candidate.tries - candidate.turned_away - candidate.silent >= self.max_tries
             or self.account_faults.get(candidate.account.scope, 0) >= ACCOUNT_PROBES
         )
 

@@ -219,10 +219,11 @@ class _Run:
         )
         if not (yield from self._reserve(candidate, attempt)):
             return False
+        again = self.flights.repeat(candidate)
         if len(self.flights) >= MAX_IN_FLIGHT:
             yield from self._cancel(self.flights.first, "silent too long")
         self.count += 1
-        self.flights.launch(candidate, attempt, self.plan, self.now)
+        self.flights.launch(candidate, attempt, self.plan, self.now, repeats=again)
         yield from self._do(s.Send(attempt))
         return True
 
@@ -314,7 +315,7 @@ class _Run:
         """Stop an attempt."""
         self.flights.remove(flight)
         self.showing.cancelled(flight)
-        fault = self.failures.cancelled(flight, self.now)
+        fault = self.failures.cancelled(flight, self.now, self.deadline.at)
         self.journal.attempted(flight.attempt, fault, flight.sent, self.now)
         yield from self._do(s.Cancel(flight.attempt, why))
 

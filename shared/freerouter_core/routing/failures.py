@@ -34,11 +34,11 @@ from .crowding import LONGEST_LOOK, PATIENCE
 from .doubts import Doubts
 from .fit import ready
 from .guessed_bench import LONGEST_CROWDED, LONGEST_GUESS, LONGEST_LOCAL, BenchRule
-from .hedge import Prospect
 from .in_flight import InFlight
 from .outage import symptom_of
 from .pauses import Pauses
 from .plan import Plan
+from .silence import leave_alone, outlasted
 from .state import RoutingState
 from .steps import Attempt
 from .ways import form_lacks, form_way
@@ -131,18 +131,19 @@ class Failures:
         if not (turned_away or fault.effect.unreached or fault.effect.ours or symptom_of(fault)):
             self._state.health.crowds.let_in(candidate.key)
 
-    def cancelled(self, flight: InFlight, now: float) -> Fault | str:
+    def cancelled(self, flight: InFlight, now: float, deadline: float | None) -> Fault | str:
         """An attempt was cancelled: the fault of its model if it was overdue, else "cancelled".
 
         Of a model that still had time no failure is learnt. If it was silent for longer than was
-        expected, it is slower than was thought.
+        expected, it is slower than was thought. `deadline`: the caller's, unix seconds.
         """
         identity = flight.candidate.model.identity
         if not flight.overdue:
             self._state.health.called_off(identity)
             if flight.token_at is None:
-                self._outlasted(flight, now - flight.sent, now)
+                outlasted(self._plan, self._state.health, flight, now)
             return "cancelled"
+        leave_alone(self._plan, self._state.health, flight, deadline)
         fault = Fault(Kind.SLOW, Cause.NO_TOKEN if flight.token_at is None else Cause.SLOW)
         self._state.health.failed(
             identity,
@@ -153,16 +154,6 @@ class Failures:
             seconds=min(now - flight.sent, flight.attempt.soft_timeout),
         )
         return fault
-
-    def _outlasted(self, flight: InFlight, waited: float, now: float) -> None:
-        """An attempt was silent for so long, and another won."""
-        plan, book = self._plan, self._state.health
-        model = flight.candidate.model
-        prospect = Prospect.of(plan, book, model, now)
-        if waited > prospect.seconds:
-            tokens = book.pool.size_of(plan.need.way).usual(plan.need.limit)
-            seconds = waited + prospect.deviation
-            book.outlasted(model.identity, seconds, round(tokens), streamed=plan.stream)
 
     def answered(self, flight: InFlight, now: float, spent_until: float | None = None) -> None:
         """Take in a success. `spent_until`: when a limit resets, from the headers.

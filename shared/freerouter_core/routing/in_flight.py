@@ -157,18 +157,32 @@ class Flights:
                 return flight
         return None
 
-    def launch(self, candidate: Candidate, attempt: Attempt, plan: Plan, now: float) -> None:
+    def repeat(self, candidate: Candidate) -> bool:
+        """A request is to be sent: whether it was, and is silent. Then it is sent for all who wait
+        for its model."""
+        silent = [flight for flight in self._flights if flight.candidate is candidate]
+        for flight in silent:
+            flight.repeated = True
+        if silent:
+            candidate.silent += 1
+            self._state.health.repeated(candidate.model.identity)
+        return bool(silent)
+
+    def launch(
+        self,
+        candidate: Candidate,
+        attempt: Attempt,
+        plan: Plan,
+        now: float,
+        *,
+        repeats: bool = False,
+    ) -> None:
         """An attempt is on its way: count it wherever attempts are counted."""
         state, model = self._state, candidate.model
         reviewed = not state.health.of(model.identity).answers
         review_in = min(attempt.soft_timeout, REVIEW_INTERVAL if reviewed else math.inf)
         candidate.tries += 1
         candidate.sent_at = now
-        silent = [flight for flight in self._flights if flight.candidate is candidate]
-        for flight in silent:
-            flight.repeated = True
-        if silent:
-            state.health.repeated(model.identity)
         state.health.sent(model.identity, now)
         state.health.accounts.looked(candidate.account.scope, model.wire_name, now)
         candidate.place = state.adaptive_limits.sent(candidate.account, model, now)
@@ -185,7 +199,7 @@ class Flights:
                 hedge_at=now,
                 place=candidate.place,
                 ahead=candidate.ahead,
-                repeats=bool(silent),
+                repeats=repeats,
             )
         )
 
