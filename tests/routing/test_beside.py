@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from freerouter_core import Limit
+from freerouter_core.catalogue.model import ModelIdentity
 from freerouter_core.errors import DeadlineExceeded
 from freerouter_core.routing import steps as s
+from freerouter_core.routing.beside import LOOK_AGAIN
 from freerouter_core.routing.in_flight import MAX_IN_FLIGHT
 from freerouter_core.routing.silence import GIVEN_UP
 from freerouter_core.routing.state import RoutingState
@@ -228,6 +230,37 @@ def test_one_asks_again_for_all_unless_others_are_answered(
     state.health.repeated(A.identity)
 
     assert play(plan(A), {"a": [LATE, answers(1.0)]}, state=state).asked == asked
+
+
+def test_who_waits_for_the_one_that_asks_for_all_looks_again_in_a_moment() -> None:
+    state = knows()
+    state.health.repeats = _Ended()
+    played = play(plan(A), {"a": [LATE, answers(1.0)]}, state=state)
+    alone = play(plan(A), {"a": [LATE, answers(1.0)]}, state=knows())
+
+    waited = played.asked_at[1][0] - alone.asked_at[1][0]
+    assert 0.0 < waited <= LOOK_AGAIN
+
+
+class _Ended(dict[ModelIdentity, int]):
+    """Another request asks for all, and has ended when somebody looks again."""
+
+    looks = 0
+
+    def get(self, key: ModelIdentity, default: Any = None) -> Any:
+        self.looks += 1
+        return 1 if self.looks == 1 else super().get(key, default)
+
+
+def test_one_that_others_ask_again_is_not_asked_because_this_request_asks_another_again() -> None:
+    state = knows()
+    for _ in range(30):
+        state.health.answered(B.identity, NOW - 60.0, first_token=1.0, seconds=1.0, tokens=45)
+    state.health.repeated(B.identity)
+
+    played = play(plan(A, B), {"a": LATE, "b": LATE}, state=state)
+    assert played.asked[:3] == ["a", "b", "a"]
+    assert played.asked.count("b") == 1
 
 
 @pytest.mark.parametrize("fates", [[HANGS, answers(1.0)], [answers(6.0), HANGS]])

@@ -77,6 +77,16 @@ def test_the_models_that_answered_last_are_always_in_the_sample() -> None:
         assert book.latest.keys() <= looked_at
 
 
+def test_however_many_have_answered_the_sample_is_no_larger() -> None:
+    book = HealthBook()
+    hundreds = [model(f"m{n}") for n in range(10 * SAMPLE)]
+    for one in hundreds[:LATEST]:
+        answered(book, one)
+
+    for seed in range(5):
+        assert len(ranked(hundreds, situation(seed, book))) <= SAMPLE
+
+
 def test_one_that_answered_and_is_not_listed_any_more_is_left_out() -> None:
     book = HealthBook()
     answered(book, model("gone"))

@@ -68,6 +68,16 @@ def test_beside_people_it_takes_little_at_first_and_more_and_more() -> None:
     assert taken(days, MIDNIGHT + 11 * HOUR) == 10_000  # no such limit is known anywhere
 
 
+def test_what_is_presumed_doubles_every_five_minutes_until_no_such_limit_is_known() -> None:
+    days, total = Days(), 0
+    asked(days, MIDNIGHT)
+    for n in range(11):
+        total += taken(days, MIDNIGHT + n * DOUBLES)
+        part = AT_ONCE + (1.0 - AT_ONCE) * n * DOUBLES / DAY
+        assert total == pytest.approx(FIRST * 2.0**n * (1.0 - PEOPLE) * part, abs=1.0)
+    assert taken(days, MIDNIGHT + 11 * DOUBLES, most=100_000) == 100_000
+
+
 def test_people_who_asked_other_accounts_so_far_may_ask_this_one() -> None:
     days = Days()
     days.people.came([account("two"), UNKNOWN], MIDNIGHT)
@@ -82,9 +92,10 @@ def test_a_day_after_the_last_of_them_it_is_alone_again() -> None:
 
 
 def test_where_limits_are_stated_none_is_presumed() -> None:
-    for of in (STATED, account("one", limits=(Limit(20),)), account("one", local=True)):
+    own = Account("one", "http://192.168.1.5:8000/v1", "key")
+    for of in (STATED, account("one", limits=(Limit(20),)), account("one", local=True), own):
         days = Days()
-        asked(days, MIDNIGHT)
+        days.people.came([of], MIDNIGHT)
         assert taken(days, MIDNIGHT, of) == 10_000
 
 
@@ -100,6 +111,38 @@ def test_a_limit_that_was_run_into_is_remembered_the_day_after(of: Account) -> N
     assert taken(days, MIDNIGHT + DAY, of) == pytest.approx(AT_ONCE * 10, abs=1.0)
     evening = MIDNIGHT + DAY + 20 * HOUR
     assert 0 < taken(days, evening, of) <= 10
+
+
+def test_a_job_gets_its_whole_share_by_midnight_and_then_another() -> None:
+    days, evening = Days(), MIDNIGHT + 2 * DAY - 60.0
+    asked(days, MIDNIGHT, 11)
+    days.spent(UNKNOWN.scope, MIDNIGHT)  # a day has 10 requests, and people had all of them
+    days.people.came([UNKNOWN], evening)
+    visit = days.people.visit(UNKNOWN.scope)
+    assert days.free_at(UNKNOWN, evening, visit) == MIDNIGHT + 2 * DAY
+
+    evening += DAY
+    for _ in range(5):
+        assert days.free_at(UNKNOWN, evening, visit) == evening
+        days.sent(UNKNOWN.scope, evening, background=True)
+    assert days.free_at(UNKNOWN, evening, visit) == MIDNIGHT + 3 * DAY
+
+
+def test_a_smaller_day_does_not_end_the_memory_of_a_larger_one() -> None:
+    days = Days()
+    asked(days, MIDNIGHT, 1_000)
+    asked(days, MIDNIGHT + DAY, 10)
+    asked(days, MIDNIGHT + 2 * DAY)
+    share = 2 * 1_000 * PEOPLE
+    assert taken(days, MIDNIGHT + 2 * DAY) == pytest.approx(AT_ONCE * share, abs=1.0)
+
+
+def test_a_day_that_another_process_saw_refused_is_not_survived() -> None:
+    days = Days()
+    days.learn(UNKNOWN.scope, 20_000, 40, 0)
+    asked(days, MIDNIGHT, 60)
+    asked(days, MIDNIGHT + DAY)
+    assert days.known(UNKNOWN.scope) == (20_001, 40, 0)
 
 
 def test_a_day_that_is_survived_ends_the_memory() -> None:
