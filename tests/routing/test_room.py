@@ -14,7 +14,7 @@ from freerouter_core.routing.account_benches import Bench
 from freerouter_core.routing.charges import Refusal
 from freerouter_core.routing.congestion import Congestion
 from freerouter_core.routing.plan import Plan
-from freerouter_core.routing.room import first_room
+from freerouter_core.routing.room import first_room, with_room
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.wire.fault import Cause
 
@@ -50,6 +50,12 @@ def test_the_first_room_is_known_if_all_accounts_are_full() -> None:
     assert first_room([ONE, TWO], known) == first_room([TWO, ONE], known) == known[TWO.scope]
     assert first_room([ONE, TWO], full(one=60.0)) is None
     assert first_room([ONE], {}) is None
+
+
+def test_the_accounts_that_have_room_are_those_that_are_not_full() -> None:
+    assert with_room([ONE, TWO], full(one=60.0)) == [TWO]
+    assert with_room([ONE, TWO], {}) == [ONE, TWO]
+    assert with_room([ONE, TWO], full(one=60.0, two=30.0)) == []
 
 
 def test_it_waits_for_the_first_room_and_then_chooses() -> None:

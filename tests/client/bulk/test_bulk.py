@@ -135,6 +135,7 @@ def test_a_rows_own_validator_cannot_be_kept(tmp_path: Path) -> None:
         {"attempts": "5"},
         {"attempts": 1.5},
         {"concurrency": 2.5},
+        {"stop_after": 0},
         {"until": "tomorrow"},
         {"until": math.nan},
         {"until": date(2026, 1, 1)},

@@ -20,6 +20,7 @@ from freerouter_core.client.bulk.job_store import (
     JobStore,
     Wish,
     Worker,
+    refusal,
 )
 from freerouter_core.client.bulk.open_job import open_job
 from freerouter_core.client.bulk.rows import BulkRequest, Row, read_rows
@@ -138,6 +139,19 @@ def test_two_rows_with_one_id_are_refused(job: JobStore, changed: Any) -> None:
         job.close_input(2, changed)
     assert job.counts().rows == 1
     job.close()
+
+
+def test_a_known_row_that_moves_is_refused_where_new_rows_begin() -> None:
+    """Two rows with one id, of which the job knew the first: it would be dropped in silence."""
+    (row,) = rows(("a", "one"))
+    known, moved = (0, row.id, row.hash), replace(row, number=1)
+    assert refusal(moved, known, 2, complete=False) is None
+    found = refusal(moved, known, 1, complete=False)
+    assert found is not None
+    assert found.message == "two rows have the id 'a'"
+    found = refusal(row, (1, row.id, row.hash), 1, complete=False)
+    assert found is not None
+    assert refusal(moved, (1, row.id, row.hash), 1, complete=False) is None
 
 
 def test_merging_asks_what_changed_and_keeps_the_rest(job: JobStore) -> None:
