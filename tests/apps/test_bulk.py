@@ -139,6 +139,8 @@ def test_a_schema_gives_objects() -> None:
 
     assert done.exit_code == 0, done.stderr
     assert isinstance(read_lines("out.jsonl")[0]["answer"]["label"], str)
+    assert bulk("export", "out.jsonl", "-o", "again.jsonl").exit_code == 0
+    assert read_lines("again.jsonl") == read_lines("out.jsonl")
 
 
 def test_the_same_command_again_asks_nobody_and_writes_the_same() -> None:

@@ -9,6 +9,8 @@ from freerouter_core.routing.suspicion import (
     MAX_KINDS,
     MAX_MODELS,
     MEMORY,
+    PROVED_AFTER,
+    PROVED_BY,
     SAME_END,
     Conclusion,
     Suspicion,
@@ -219,3 +221,22 @@ def test_an_upstreams_trouble_and_trouble_without_words_are_the_models(message: 
     three = ((0.0, "x1"), (1.0, "x2"), (2.0, "x3"))
 
     assert concluded(Cause.SERVER, *three, message=message) == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("page", "seconds", "proved"),
+    [
+        (False, 0.0, True),
+        (False, 2 * PROVED_AFTER, True),
+        (True, PROVED_AFTER - 1.0, False),
+        (True, PROVED_AFTER, True),
+    ],
+)
+def test_the_pages_of_a_gateway_prove_nothing_within_a_moment(
+    page: bool, seconds: float, proved: bool
+) -> None:
+    suspicions, message = Suspicions(), "Forbidden"
+    for n in range(PROVED_BY):
+        at = NOW + seconds * n / (PROVED_BY - 1)
+        found = suspicions.refused("scope", f"m{n}", Cause.FORBIDDEN, message, at, page=page)
+    assert found == Conclusion(Cause.ACCOUNT_FORBIDDEN, proved)
