@@ -260,7 +260,7 @@ def test_one_that_others_ask_again_is_not_asked_because_this_request_asks_anothe
 
     played = play(plan(A, B), {"a": LATE, "b": LATE}, state=state)
     assert played.asked[:3] == ["a", "b", "a"]
-    assert played.asked.count("b") == 1
+    assert "b" not in played.asked[2:5]
 
 
 @pytest.mark.parametrize("fates", [[HANGS, answers(1.0)], [answers(6.0), HANGS]])
