@@ -197,7 +197,7 @@ def test_a_reader_that_was_far_behind_is_not_waited_for_once_it_has_caught_up(
     with world() as w:
         results = w.router().bulk([f"same {n % 3}" for n in range(1_500)], tmp_path / "a.job")
         assert sum(1 for _ in results) == 1_500
-        assert w.elapsed < 5.0
+        assert w.elapsed < 10.0, "at most one look at what other workers do"
 
 
 def test_a_generator_is_read_as_far_as_the_work_needs(tmp_path: Path) -> None:
