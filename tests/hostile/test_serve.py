@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import socket
 from collections.abc import Iterator
@@ -98,6 +99,41 @@ def test_an_answer_may_take_longer_than_headers(monkeypatch: pytest.MonkeyPatch)
     ):
         answer = httpx.post(f"{address}/v1/chat/completions", json=ASK, timeout=20.0)
     assert answer.status_code == 200
+
+
+OFFERS = {
+    "HTTP/2 by Java's client": (
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n"
+    ),
+    "a web socket": "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+    "TLS": "Connection: keep-alive, upgrade\r\nUpgrade: TLS/1.3, HTTP/1.1\r\n",
+}
+
+
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+def test_an_offer_to_upgrade_is_ignored(offer: str, world: World[Clock]) -> None:
+    body = json.dumps(ASK).encode()
+    head = request_head("/v1/chat/completions", len(body), offer)
+    last = request_head("/v1/chat/completions", len(body), "Connection: close\r\n")
+    app = rest.app(world.router())
+    with listening(app, http=bounded_protocol()) as address, connect(address) as connection:
+        for piece in (head[:90], head[90:], body, last + body):  # and the connection stays in use
+            connection.sendall(piece)
+        received = read_all(connection)
+    assert received.count(b"HTTP/1.1 200") == 2
+    assert received.count(b"You said: hello") == 2
+
+
+def test_a_client_of_http_1_0_gets_no_chunks(world: World[Clock]) -> None:
+    body = json.dumps({**ASK, "stream": True}).encode()
+    head = request_head("/v1/chat/completions", len(body)).replace(b"HTTP/1.1", b"HTTP/1.0")
+    app = rest.app(world.router())
+    with listening(app, http=bounded_protocol()) as address, connect(address) as connection:
+        connection.sendall(head + body)
+        received = read_all(connection)
+    assert b"transfer-encoding" not in received.lower()
+    assert received.partition(b"\r\n\r\n")[2].startswith(b"data: {")
 
 
 def test_a_body_that_never_ends_is_given_up(
