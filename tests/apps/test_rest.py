@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import socket
 from collections.abc import Iterator
@@ -147,6 +148,58 @@ def test_other_content_types_paths_and_sizes_are_refused(client: TestClient) -> 
     assert (
         client.post("/v1/chat/completions", content=endless(), headers=headers).status_code == 413
     )
+
+
+JSON_TYPE, FORM = "application/json", "application/x-www-form-urlencoded"
+PAGE, OWN_PAGE = {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-origin"}
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "more", "status"),
+    [
+        ("/v1/chat/completions", JSON_TYPE, {}, 200),
+        ("/v1/chat/completions", "APPLICATION/Json; Charset=utf-8", {}, 200),
+        ("/v1/chat/completions", FORM, {}, 415),
+        ("/v1/chat/completions", None, {}, 415),
+        ("/v1/messages", FORM, {}, 415),
+        ("/api/chat", JSON_TYPE, {}, 200),
+        ("/api/chat", FORM, {}, 200),  # curl -d
+        ("/api/chat", "text/plain", {}, 200),
+        ("/api/chat", None, {}, 200),
+        ("/api/chat", None, {"sec-fetch-site": "none"}, 200),
+        ("/api/chat", FORM, OWN_PAGE, 415),
+        ("/api/chat", JSON_TYPE, OWN_PAGE, 200),
+        ("/api/chat", "text/plain", PAGE, 415),
+        ("/api/chat", "text/plain", {"origin": "http://evil.test"}, 415),
+        ("/api/chat", None, {"origin": "null"}, 415),
+        ("/api/v1/chat/completions", FORM, {}, 415),
+    ],
+)
+def test_a_body_of_another_type_is_read_for_ollamas_clients_only(
+    path: str, content_type: str | None, more: dict[str, str], status: int, world: World[Clock]
+) -> None:
+    application = fastapi.FastAPI()  # one of the user's own, which refuses no page
+    application.include_router(rest.api(lambda: world.router()))
+    body = {"messages": [{"role": "user", "content": "x"}], "stream": False, "max_tokens": 9}
+    headers = {"content-type": content_type} if content_type else {}
+    with TestClient(application) as client:
+        response = client.post(path, content=json.dumps(body).encode(), headers=headers | more)
+
+    assert response.status_code == status, response.text
+
+
+def test_a_body_that_is_compressed_is_refused_by_that_name(client: TestClient) -> None:
+    body = json.dumps({"messages": [{"role": "user", "content": "x"}]}).encode()
+    for path in ("/v1/chat/completions", "/v1/embeddings", "/api/chat"):
+        for encoding, content, status in (
+            ("gzip", gzip.compress(body), 415),
+            ("br", b"x", 415),
+            ("identity", b"[]", 400),
+        ):
+            headers = {"content-type": "application/json", "content-encoding": encoding}
+            response = client.post(path, content=content, headers=headers)
+            assert response.status_code == status, response.text
+            assert ("Content-Encoding" in response.text) is (status == 415)
 
 
 @pytest.mark.parametrize(

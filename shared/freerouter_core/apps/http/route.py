@@ -23,6 +23,7 @@ from ..as_json import jsonable
 from .auth import MAX_BODY
 from .errors import error_response, refusal
 from .request_id import request_id
+from .shapes import shape_of
 
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 GetRouter = Callable[[], Router]
@@ -41,10 +42,15 @@ async def read_json(request: Request) -> object:
     `Cache-Control: no-cache` is the field `fresh` in it.
 
     Only `application/json` is accepted: a web page can send other types without permission.
+    Ollama's clients send any, so there it is the page itself that is refused.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip()
-    if content_type != "application/json":
+    if content_type.lower() != "application/json" and not _is_ollamas(request):
         raise HTTPException(415, "the content type must be application/json")
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        words = "the body must not be compressed: send it without Content-Encoding"
+        raise HTTPException(415, words, {"accept-encoding": "identity"})
     chunks, size = [], 0
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
@@ -66,6 +72,14 @@ async def read_json(request: Request) -> object:
         body["fresh"] = True  # as HTTP means it: an answer that is kept will not do
     names: ModelNames = getattr(request.app.state, "model_names", ModelNames(ANTHROPIC))
     return names.in_body(body)
+
+
+def _is_ollamas(request: Request) -> bool:
+    """Whether a program asks as Ollama's clients do. A browser names the page that asks in one of
+    these headers."""
+    headers = request.headers
+    in_page = "origin" in headers or headers.get("sec-fetch-site", "none") != "none"
+    return shape_of(request.scope["path"]) == "ollama" and not in_page
 
 
 def encoded(value: Mapping[str, object]) -> bytes:
