@@ -11,8 +11,9 @@ import pytest
 from freerouter_core.catalogue.model import Model
 from freerouter_core.catalogue.providers import Account, Limit
 from freerouter_core.errors import BadRequest, Exhausted, FreeRouterError
-from freerouter_core.routing.failures import MAX_HOLD, MAX_PLAINER, NEWCOMER, SERVER_FAILED
+from freerouter_core.routing.failures import MAX_HOLD, NEWCOMER, SERVER_FAILED
 from freerouter_core.routing.need import Need, need_of
+from freerouter_core.routing.plainer import MAX_PLAINER
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.request import ChatRequest

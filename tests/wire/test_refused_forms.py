@@ -149,3 +149,51 @@ def test_the_input_tells_that_it_was_null() -> None:
     fault = judge_rejection(read_rejection(422, {}, body), 0.0)
 
     assert (fault.cause, fault.lacks) == (Cause.NO_PARAMETER, frozenset({"content-null"}))
+
+
+NO_FORMAT = [
+    "'response_format' is not supported with this model.",
+    "response_format is not supported",
+    "This model does not support response_format",
+    "json_object response format not supported",
+    "response_format.type must be text",
+    "'response_format.type' : value must be 'text'",
+    "response format not allowed for model x",
+    "The model x does not support the response_format parameter",
+    "`response_format` is unsupported here",
+    "response_format: only 'text' is supported",
+    "Response formats are not available on this endpoint",
+    "We do not accept response_format",
+    "This deployment does not yet support custom response formats",
+    "JSON mode is not enabled for models/x",
+]
+NO_SCHEMA = [
+    "This response_format type is unavailable now",
+    "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",
+    "'response_format.type' must be 'json_object' or 'text'",
+    "response_format type json_schema not supported",
+    "This model does not support response format `json_schema`. See supported models",
+    "Structured outputs are not supported for this model",
+    "response_format of type 'json_schema' is not supported, use json_object",
+]
+
+
+@pytest.mark.parametrize("words", NO_FORMAT)
+def test_a_refused_format_is_refused_in_every_type(words: str) -> None:
+    assert learnt(words) == {"structured_outputs", "response_format"}
+
+
+@pytest.mark.parametrize("words", NO_SCHEMA)
+def test_a_refused_type_of_a_format_says_nothing_of_the_plainer_one(words: str) -> None:
+    assert learnt(words) == {"structured_outputs"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Invalid schema for response_format 'r': 'required' is missing",
+        "messages must mention json to use response_format of type json_object",
+    ],
+)
+def test_a_format_that_was_misused_is_taken(words: str) -> None:
+    assert learnt(words) == set()

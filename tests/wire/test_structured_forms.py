@@ -112,6 +112,8 @@ def test_a_model_that_takes_everything_is_asked_as_preferred(method: Any, form: 
         (Structured(SCHEMA), ["structured_outputs", "tool_choice"], False, "json_object"),
         (Structured(SCHEMA), ["structured_outputs", "tools"], False, "json_object"),
         (Structured(SCHEMA), [*FULL], False, "prompt"),
+        (Structured(SCHEMA), ["response_format"], False, "tool"),
+        (Structured(SCHEMA), ["response_format", "tool_choice"], False, "prompt"),
         (Structured(None), [], False, "json_object"),
         (Structured(None), ["response_format"], False, "prompt"),
         (Structured({"type": "array"}), ["structured_outputs"], False, "json_object"),

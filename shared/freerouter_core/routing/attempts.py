@@ -9,6 +9,7 @@ from ..wire.fault import Cause, Fault, Kind
 from ..wire.redact import redact_fault
 from ..wire.remedies import remedy
 from ..wire.stated_limit import of_requests_a_minute
+from ..wire.structured import FORMATS
 from .adaptive_limits import limits_each_model
 from .candidate import Candidate
 from .plan import Plan
@@ -33,7 +34,7 @@ def new_attempt(
     """The attempt at a candidate. `resumes`: the text of a broken stream that it continues."""
     model, account, book = candidate.model, candidate.account, state.health
     record = book.of(model.identity)
-    lacks = record.lacks_at(now) | form_lacks(record.ways, now)
+    lacks = record.lacks_at(now) | form_lacks(record.ways, now) | candidate.forgoes
     known = replace(model, lacks=lacks) if lacks else model
     stall = stall_timeout(book, model)
     return Attempt(
@@ -56,10 +57,13 @@ def understood(fault: Fault, attempt: Attempt) -> Fault:
 
     A refusal of the key that speaks of the model may be of the model alone. An account without a
     key has none that could be refused: it is at a limit for such accounts. Where each model has a
-    limit of the minute and the account has none, a full minute is the model's.
+    limit of the minute and the account has none, a full minute is the model's. Who refuses the
+    plainer format takes the stronger one no more.
     """
     account = attempt.account
     fault = redact_fault(fault, account)
+    if attempt.form == "json_object" and fault.lacks & FORMATS:
+        fault = replace(fault, lacks=fault.lacks | FORMATS)
     if fault.effect.key_refused and speaks_of(attempt.model.wire_name, fault.message):
         fault = replace(fault, kind=Kind.BUSY, cause=Cause.FORBIDDEN, teaches=True)
     elif fault.effect.key_refused and not account.key and not account.local:

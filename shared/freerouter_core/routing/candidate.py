@@ -41,6 +41,8 @@ class Candidate:
     """Whether the last try was told until when a limit of the caller's own is full."""
     plainer: int = 0
     """How often it was asked again in a plainer form."""
+    forgoes: frozenset[str] = frozenset()
+    """What it is not asked with as a last resort, in the words of what a model lacks."""
     _charges: tuple[Charge, ...] | None = None
     _scopes: tuple[str, ...] | None = None
 

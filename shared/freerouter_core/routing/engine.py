@@ -163,7 +163,9 @@ class _Run:
         if self.ran_late and not any(map(self.candidates.alive, self.candidates.all)):
             raise deadline_exceeded(self.journal, self.plan)
         doubt = bool(self.failures.faults) or self.candidates.empty
-        if doubt and (error := self._final_error(exhausted=self._out_of_retries())) is not None:
+        exhausted = self._out_of_retries()
+        error = self._final_error(exhausted=exhausted) if doubt else None
+        if error is not None and (exhausted or not self.failures.plainer.last_resort()):
             raise error
 
     def _final_error(self, *, exhausted: bool) -> FreeRouterError | None:

@@ -27,27 +27,20 @@ from random import Random
 
 from ..catalogue.model import ModelIdentity
 from ..wire.fault import Cause, Fault, Kind
-from ..wire.terms import Terms
 from .candidate import Candidate
 from .candidates import Candidates
 from .crowding import LONGEST_LOOK, PATIENCE
 from .doubts import Doubts
-from .fit import ready
 from .guessed_bench import LONGEST_CROWDED, LONGEST_GUESS, LONGEST_LOCAL, BenchRule
 from .in_flight import InFlight
 from .outage import symptom_of
 from .pauses import Pauses
+from .plainer import Plainer
 from .plan import Plan
 from .silence import leave_alone, outlasted
 from .state import RoutingState
 from .steps import Attempt
-from .ways import form_lacks, form_way
 
-MAX_PLAINER = 3
-"""Times in a call that one model is asked again in a plainer form, because it said what it does not
-take."""
-MAX_FORMS = 2
-"""Forms of structured output that a model is tried at before it comes last for a while."""
 MAX_HOLD = 4.0
 """Most seconds for which others leave a model alone because one call pauses."""
 SERVER_FAILED = frozenset({Cause.SERVER, Cause.TIMEOUT, Cause.CUT})
@@ -68,6 +61,8 @@ class Failures:
         self.faults: list[tuple[Candidate, Fault]] = []
         """Every failed attempt of the request, in order."""
         self._doubts = Doubts(plan, state, candidates, self.faults, rng)
+        self.plainer = Plainer(plan, state, candidates)
+        """Who is asked again in a plainer form."""
         self._gone_streak: list[Candidate] = []
         """Models in a row that are gone, and nobody said why."""
         self._holds = 0
@@ -105,11 +100,12 @@ class Failures:
         elif fault.effect.blames_price_cap and attempt.price_cap:
             candidate.price_cap = False
             candidate.tries -= 1
-        elif fault.lacks and self._serves_plainer(candidate, attempt, now):
+        elif fault.lacks and self.plainer.serves(candidate, attempt, now):
             candidate.tries -= 1  # asked again at once, in the form it takes
             candidate.plainer += 1
         elif fault.kind in (Kind.UNFIT, Kind.REFUSED, Kind.FATAL):
             candidate.out = True
+            self.plainer.refused(candidate, attempt, fault)
             self._candidates.kinship.refused(candidate.model, candidate.account)
         elif fault.kind is Kind.GONE:
             self._gone(candidate, attempt, fault, now)
@@ -164,6 +160,7 @@ class Failures:
         candidate, attempt = flight.candidate, flight.attempt
         state, identity = self._state, candidate.model.identity
         self._disproved(candidate, flight.sent, now)
+        self.plainer.answered(candidate, now)
         account, likeness = candidate.account, self._plan.likeness
         state.health.accounts.disturbances.did(account.scope, identity[2], likeness, now)
         state.adaptive_limits.answered(account, candidate.model, flight.place, now)
@@ -209,9 +206,8 @@ class Failures:
         rule = self._bench_rule(longest)
         book.failed(model.identity, fault, now, self._rng, rule=rule, seconds=seconds)
         if fault.effect.way == "structured" and attempt.form is not None:
-            book.failed_form(
-                model.identity, attempt.form, now, last=self._is_last_form(attempt, now)
-            )
+            last = self.plainer.is_last_form(attempt, now)
+            book.failed_form(model.identity, attempt.form, now, last=last)
         if fault.effect.paced:
             limits.took_nothing(account, model, candidate.sent_at)
         self._limit_refused(candidate, fault, now)
@@ -256,7 +252,8 @@ class Failures:
             fetched = self._plan.catalogue.fetched
             book.vanished((provider, origin, own), fetched, now, proved=True)
         for candidate, fault in self.faults:
-            if fault.effect.unrecognised and candidate is not answering:
+            blamed = candidate is not answering and not answering.forgoes
+            if fault.effect.unrecognised and blamed:
                 self._was_wrong(candidate.model.identity, fault, now)
                 if candidate.account.scope != scope:
                     self._suspect(candidate, fault, now)
@@ -271,17 +268,6 @@ class Failures:
             failure = replace(fault, kind=Kind.BUSY, teaches=not fault.teaches)  # counted once
             rule = self._bench_rule(LONGEST_GUESS)
             self._state.health.failed(identity, failure, now, self._rng, rule=rule)
-
-    def _is_last_form(self, attempt: Attempt, now: float) -> bool:
-        """Whether no other form is worth a try: it failed at two, or takes no other."""
-        ways = self._state.health.of(attempt.model.identity).ways
-        failed = form_lacks(ways, now) | {form_way(attempt.form or "prompt")}
-        lacks = attempt.lacks | failed
-        if len(failed) >= MAX_FORMS:
-            return True
-        known = replace(attempt, lacks=lacks).known
-        form = self._plan.operation.form(known, attempt.account, prefill=attempt.resumes)
-        return form_way(form or "prompt") in lacks
 
     def _bench_rule(self, longest: float) -> BenchRule:
         policy = self._plan.policy
@@ -332,23 +318,6 @@ class Failures:
         for other in self._candidates.all:
             if other.account.scope == scope:
                 other.not_before = max(other.not_before, until)
-
-    def _serves_plainer(self, candidate: Candidate, attempt: Attempt, now: float) -> bool:
-        """Whether it can serve the need without what it refused, and would be asked differently."""
-        plan = self._plan
-        record = self._state.health.of(candidate.model.identity)
-        if (
-            candidate.plainer >= MAX_PLAINER
-            or ready(candidate.model, plan.need, plan.policy, record, now) is not None
-        ):
-            return False
-        plainer = replace(attempt, lacks=record.lacks_at(now))
-        return self._body(attempt) != self._body(plainer)
-
-    def _body(self, attempt: Attempt) -> object:
-        terms = Terms(stream=True, price_cap=attempt.price_cap, prefill=attempt.resumes)
-        body, _ = self._plan.operation.body(attempt.known, attempt.account, terms)
-        return body
 
     def _only_larger(self, candidate: Candidate, fault: Fault) -> None:
         """The prompt was too long: only larger windows follow (strands#2256)."""

@@ -72,6 +72,15 @@ AGAIN_LATER = r"\bwait\b|try again|retry|throttl"
 """What is passing."""
 
 NOT_TAKEN = r"(?:is |are )?(?:not |un)(?:supported|enabled|available|allowed|accepted)"
+_FORMAT = r"\bresponse[ _-]?formats?\b"
+NO_RESPONSE_FORMAT = (
+    rf"\A(?!(?s:.*)(?:json[ _-]?schema|{_FORMAT}[ .](?:type|object)\b))(?s:.*)"
+    rf"(?:{_FORMAT}\W{{0,3}}(?:\w{{1,12}} ){{0,3}}{NOT_TAKEN}"
+    r"|(?:not|n't|never) (?:yet |currently )?(?:support|allow|permit|accept|take)\w{0,3}"
+    rf" (?:\w{{1,12}} ){{0,3}}\W?{_FORMAT})"
+    rf"|{_FORMAT}.{{0,30}}\b(?:must be|only)\b[^a-z]{{0,3}}text\b(?!.{{0,40}}json)"
+)
+"""The whole field is refused, and not one of its types."""
 
 _MEDIUM = r"(?:images?|image[ _]urls?|pictures?|audio|videos?|files?|media|multi-?modal|non-text)\b"
 _NOT_USER = r"\b(?:tool|function|assistant|system|developer)"

@@ -24,6 +24,7 @@ from .rule_words import (
     KEY_REFUSED,
     MEDIA_OF_USERS_ONLY,
     NO_CREDIT,
+    NO_RESPONSE_FORMAT,
     NOT_TAKEN,
     OF_ACCOUNT,
     OF_MODEL,
@@ -326,7 +327,7 @@ RULES: tuple[Rule, ...] = (
           r"|with a response mime type"
           r"|tools\W{1,6}is incompatible with \W{0,6}response_format", lacks="json-with-tools"),
     _rule(Cause.NO_PARAMETERS, Kind.UNFIT, "400 422",
-          rf"json[ _]mode {NOT_TAKEN}|support json[ _]mode",
+          rf"json[ _]mode {NOT_TAKEN}|support json[ _]mode|{NO_RESPONSE_FORMAT}",
           lacks="structured_outputs response_format"),
     _rule(Cause.NO_JSON_SCHEMA, Kind.UNFIT, "400 422",
           r"response_format.{0,40}(?:unavailable|not support)"

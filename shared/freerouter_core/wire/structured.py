@@ -20,6 +20,9 @@ from .schema import is_strict, make_strict, resolve_root, schema_name
 Method = Literal["auto", "json_schema", "function_calling", "json_mode"]
 Form = Literal["json_schema", "tool", "json_object", "prompt"]
 
+FORMATS = frozenset({"structured_outputs", "response_format"})
+"""Words for what a model takes of the field `response_format`: a schema, and any object."""
+
 
 @dataclass(frozen=True)
 class Structured:
@@ -87,6 +90,7 @@ def choose_form(structured: Structured, model: Model, *, with_tools: bool) -> Fo
     can: dict[Form, bool] = {
         "json_schema": schema is not None
         and model.takes("structured_outputs")
+        and "response_format" not in model.lacks  # the field that it stands in
         and not (with_tools and "json-with-tools" in model.lacks),
         # A tool's arguments are an object. What is not known to force tools is not trusted to.
         "tool": schema is not None
