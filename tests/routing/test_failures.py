@@ -83,6 +83,19 @@ def test_a_refusal_of_the_account_passes_over_all_its_models() -> None:
     assert (bench.stated, bench.until) == (True, NOW + 60.0)
 
 
+def test_a_page_that_forbids_costs_two_requests_and_rests_the_account_briefly() -> None:
+    page = Fault(Kind.ACCOUNT, Cause.GATEWAY_FORBIDS, "blocked", status=403, teaches=False)
+    models = [model(f"a{n}") for n in range(4)]
+    state = RoutingState()
+    played, error = failed(plan(*models), {m.id: fails(page) for m in models}, state=state)
+    bench = state.health.accounts.get(account("one").scope)
+
+    assert (len(played.asked), type(error)) == (2, Exhausted)
+    assert bench is not None
+    assert (bench.firm, bench.until < played.now + 60.0) == (False, True)
+    assert play(plan(*models, B), {"a0": fails(page), "b": answers()}).asked == ["a0", "b"]
+
+
 def test_three_unclear_refusals_are_taken_for_the_accounts() -> None:
     models = [model(f"a{n}") for n in range(4)]
     unclear = fails(Fault(Kind.BUSY, Cause.AMBIGUOUS_429, status=429, teaches=False), 0.0)

@@ -382,6 +382,15 @@ def test_accounts_that_forbid_every_model_are_a_failed_authentication_too() -> N
     assert type(Case(forbidden, busy(), models=other).error(exhausted=True)) is Exhausted
 
 
+def test_a_gateway_that_forbids_everything_says_nothing_of_a_key() -> None:
+    page = Fault(
+        Kind.ACCOUNT, Cause.GATEWAY_FORBIDS, "Just a moment...", status=403, hint="look at a VPN"
+    )
+    error = exhausted(Case(page, page, models=[A]))
+
+    assert (error.should_retry, error.status_code, error.hint) == (True, 403, "look at a VPN")
+
+
 def test_while_a_list_is_on_its_way_there_is_no_error() -> None:
     for case in (Case(models=[model("x", free=False)]), Case(WRONG, models=[A]).out()):
         assert case.error() is not None

@@ -32,6 +32,7 @@ def account(name: str) -> Account:
         (Cause.ACCOUNT_DAY, "groq", ["groq", "midnight UTC"]),
         (Cause.ACCOUNT_MONTH, "huggingface", ["on the first"]),
         (Cause.REDIRECTED, "groq", ["https://api.groq.com/openai/v1 redirects", "final address"]),
+        (Cause.GATEWAY_FORBIDS, "groq", ["before groq", "a VPN", "https://api.groq.com/openai/v1"]),
         (Cause.OUTPUT_TOO_LARGE, "groq", ["lower max_tokens"]),
         (Cause.TOKEN_LIMIT, "groq", ["raise max_tokens"]),
     ],

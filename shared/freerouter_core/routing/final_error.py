@@ -248,7 +248,9 @@ def _exhausted(
     returns = candidates.returns(now)
     retry_after = max(0.0, returns - now) if returns is not None else None
     waiting = not faults
-    passing = waiting or any(f.kind.passing or f.until is not None for _, f in faults)
+    passing = waiting or any(
+        f.kind.passing or f.until is not None or f.cause is Cause.GATEWAY_FORBIDS for _, f in faults
+    )
     limited = all(f.status == 429 or f.effect.limit == "account" for _, f in faults)
     limited = limited and not disturbed
     if retry_after:

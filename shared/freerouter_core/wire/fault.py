@@ -165,6 +165,8 @@ class Cause(StrEnum):
     NO_PLAN = "no-plan", Effect(rest=LASTING, of_model=True)
     """The account has no subscription, or one that does not include this."""
     REDIRECTED = "redirected"
+    GATEWAY_FORBIDS = "gateway-forbids", Effect(of_gateway=True)
+    """A page says that it is forbidden: a gateway's, before the service, which knows no key."""
 
     # -- the model, for now -----------------------------------------------------------------------
     UPSTREAM_401 = "upstream-401"

@@ -47,6 +47,8 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
     text = searchable_text(rejection)
     of_upstream = OF_UPSTREAM.search(text) is not None
     rule = next(r for r in RULES if r.matches(rejection.status, text, of_upstream=of_upstream))
+    if rule.cause is Cause.FORBIDDEN and rejection.page and message_of(rejection.error):
+        rule = replace(rule, kind=Kind.ACCOUNT, cause=Cause.GATEWAY_FORBIDS, teaches=False)
     effect = rule.cause.effect
     if effect.names_field:
         parameter = refused_parameter(text, rejection.error)

@@ -29,6 +29,8 @@ _REMEDIES: dict[Cause, str] = {
     Cause.NO_PLAN: "the account at {provider} has no plan that includes this{signup}",
     Cause.ACCOUNT_DOWN: "{provider} fails alike for every model: it is down, or tells a refusal so",
     Cause.UNREACHABLE: "{address} cannot be reached: check the network, a proxy, or base_url",
+    Cause.GATEWAY_FORBIDS: "a gateway before {provider} turns requests from here away: look at this"
+    " machine's address, a VPN or a proxy, and at {address}; or ask again later",
     Cause.REDIRECTED: "{address} redirects; keys never follow a redirect, so set the final address",
     Cause.DATA_POLICY: "the privacy settings of {provider} decide which endpoints {key} may"
     " use{page}",
