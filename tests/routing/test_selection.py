@@ -276,7 +276,7 @@ def test_a_model_that_can_serve_the_request_fits() -> None:
         ({}, {}, {"min_quality": 5.1}, "quality prior of 5.0 is under min_quality=5.1"),
         ({}, {"inputs": {"image"}}, {}, "takes no image"),
         ({"parameters": {"stop"}}, {"tools": True}, {}, "has no tools"),
-        ({"parameters": {"tools"}}, {"tool_choice": True}, {}, "has no tool_choice"),
+        ({"parameters": {"tools"}}, {}, {"capabilities": {"tool_choice"}}, "has no tool_choice"),
         ({"parameters": {"tools"}}, {"logprobs": True}, {}, "gives no logprobs"),
         ({}, {}, {"capabilities": {"vision"}}, "has no vision"),
         ({"parameters": {"stop"}}, {}, {"capabilities": {"structured"}}, "has no structured"),
@@ -352,7 +352,7 @@ def test_what_a_model_refused_leaves_it_out_until_that_is_forgotten() -> None:
 
     assert why(seeing, image, blind) == "takes no image"
     assert why(A, Need(tools=True), blind) == "has no tools"
-    assert why(A, Need(tool_choice=True), blind) == "has no tool_choice"
+    assert why(A, Need(tool_choice=True), blind) is None, "it can be asked to call"
     assert why(A, Need(logprobs=True), blind) == "gives no logprobs"
     later = NOW + LACKS_KEPT + 1.0
     assert ready(seeing, image, Policy(), blind, later) is None

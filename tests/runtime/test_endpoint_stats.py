@@ -63,14 +63,14 @@ def test_free_models_are_scanned_in_the_background_and_paid_ones_never() -> None
         assert (slow.health.first_token, slow.health.speed) == (4.0, 20.0)
 
 
-def test_a_model_without_tool_choice_is_not_asked_for_a_required_call() -> None:
+def test_a_model_without_tool_choice_comes_last_for_a_required_call() -> None:
     with Watched(MODELS, endpoints=True) as world:
         chat_and_wait(world)
         request = ChatRequest.of("x").but(tools=[TOOL], tool_choice="required")
-        rows = {row.model.id: row.reason for row in world.router().explain(request).rows}
+        rows = world.router().explain(request).rows
 
-    assert rows["slow/x:free"] == "has no tool_choice"
-    assert rows["quick/x:free"] is None
+    assert [row.model.id for row in rows] == ["quick/x:free", "slow/x:free"]
+    assert [row.reason for row in rows] == [None, None]
 
 
 def test_a_server_without_endpoint_lists_is_scanned_ever_more_rarely() -> None:

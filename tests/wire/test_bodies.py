@@ -144,7 +144,7 @@ KNOWS_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
         (frozenset({"tools"}), "auto", True, None),
         (frozenset({"tools"}), "none", False, None),
         (frozenset({"tool_choice"}), "none", False, None),
-        (frozenset({"tools"}), "required", True, "required"),
+        (frozenset({"tools"}), "required", True, None),
     ],
 )
 def test_tool_choice_is_sent_only_to_models_that_know_it(
@@ -155,6 +155,16 @@ def test_tool_choice_is_sent_only_to_models_that_know_it(
 
     assert ("tools" in body) is tools
     assert body.get("tool_choice") == sent
+
+
+def test_who_cannot_be_made_to_call_a_tool_sees_no_other() -> None:
+    other = {"type": "function", "function": {"name": "other", "parameters": {}}}
+    choice = {"type": "function", "function": {"name": "other"}}
+    request = asked(tools=[TOOL, other], tool_choice=choice)
+    unforced = body_of(request, model=Model("a/m", lacks=frozenset({"tool_choice"})))
+
+    assert (unforced["tools"], unforced.get("tool_choice")) == ([other], None)
+    assert len(body_of(request)["tools"]) == 2
 
 
 def test_no_tools_are_no_empty_list_and_have_no_choice() -> None:

@@ -197,3 +197,48 @@ def test_a_refused_type_of_a_format_says_nothing_of_the_plainer_one(words: str) 
 )
 def test_a_format_that_was_misused_is_taken(words: str) -> None:
     assert learnt(words) == set()
+
+
+UNFORCED = [
+    "tool_choice is not supported by this model, must be auto",
+    "Only tool_choice auto is supported",
+    "tool_choice must be one of: auto, none",
+    "The provided tool_choice value is invalid: only 'auto' and 'none'",
+    "'required' is not a valid tool_choice",
+    "tool_choice=required is not supported yet",
+    "Forced tool use is incompatible with thinking mode",
+    "Thinking may not be enabled when tool_choice forces tool use.",
+    "This model only supports tool_choice: 'auto'",
+    "tool_choice: Input should be 'auto' or 'none'",
+    "Invalid value for tool_choice: 'required'",
+    "unsupported tool_choice: any",
+    "tool_choice 'required' is invalid for this model",
+    "Forced function calling is not supported",
+    "We do not support forcing a tool call",
+    "tool_choice is incompatible with reasoning",
+    "tool_choice can only be 'none' or 'auto'",
+    "`tool_choice` expected one of `auto`, `none`",
+    "Forcing function calls is unsupported here",
+    "For this model tool_choice may only be auto",
+    "tool-choice only allowed values: auto",
+]
+
+
+@pytest.mark.parametrize("words", UNFORCED)
+def test_a_refused_choice_leaves_the_tools(words: str) -> None:
+    assert learnt(words) == {"tool_choice"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "tool_choice must be one of 'auto', 'none' or 'required'",
+        "tool_choice should be auto, none, required or an object",
+        "'tool_choice' is only allowed when 'tools' are given",
+        "tool_choice names 'f', which is not among the tools",
+        "tool_choice must be set when tools are given",
+        "the tool 'force_update' was not found",
+    ],
+)
+def test_a_choice_that_was_misused_is_taken(words: str) -> None:
+    assert learnt(words) == set()

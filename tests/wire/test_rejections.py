@@ -823,7 +823,7 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
         Cause.NO_JSON_SCHEMA,
         [
             "response_format type is unavailable",
-            "response_format is not supported",
+            "response_format type is not supported",
             "json_schema is unavailable",
             "json_schema is not supported",
         ],
@@ -850,7 +850,11 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
     (
         "400 422",
         Cause.NO_PARAMETERS,
-        ["JSON mode is not enabled for models/x", "This model does not support JSON mode"],
+        [
+            "JSON mode is not enabled for models/x",
+            "This model does not support JSON mode",
+            "response_format is not supported",
+        ],
     ),
     (
         "400 403 422 451",
@@ -1325,3 +1329,25 @@ def test_a_body_is_read_in_the_charset_that_its_header_names(charset: str, messa
 )
 def test_a_page_of_a_gateway_is_told_from_the_word_of_an_api(body: bytes, page: bool) -> None:
     assert judge_rejection(read_rejection(403, {}, body), 0.0).page is page
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (b"<html><title>Just a moment...</title>challenge</html>", Cause.GATEWAY_FORBIDS),
+        (b"<!DOCTYPE html><h1>Sorry, you have been blocked</h1>", Cause.GATEWAY_FORBIDS),
+        (b"<html><h1>403 Forbidden</h1><hr>nginx</html>", Cause.GATEWAY_FORBIDS),
+        (b"<Error><Message>Access Denied</Message></Error>", Cause.GATEWAY_FORBIDS),
+        (b"<p>Your API key is invalid</p>", Cause.KEY_REFUSED),
+        (b"", Cause.FORBIDDEN),
+        (b'{"message": "Forbidden"}', Cause.FORBIDDEN),
+        (b"Forbidden", Cause.FORBIDDEN),
+    ],
+)
+def test_a_page_that_forbids_is_of_a_gateway_unless_it_speaks_of_the_key(
+    body: bytes, cause: Cause
+) -> None:
+    fault = judge_rejection(read_rejection(403, {}, body), 0.0)
+
+    assert fault.cause is cause
+    assert fault.teaches is (cause is Cause.FORBIDDEN)

@@ -12,6 +12,7 @@ from ..wire.stated_limit import of_requests_a_minute
 from ..wire.structured import FORMATS
 from .adaptive_limits import limits_each_model
 from .candidate import Candidate
+from .fit import forces_calls
 from .plan import Plan
 from .state import RoutingState
 from .steps import Attempt
@@ -58,12 +59,15 @@ def understood(fault: Fault, attempt: Attempt) -> Fault:
     A refusal of the key that speaks of the model may be of the model alone. An account without a
     key has none that could be refused: it is at a limit for such accounts. Where each model has a
     limit of the minute and the account has none, a full minute is the model's. Who refuses the
-    plainer format takes the stronger one no more.
+    plainer format takes the stronger one no more. Who could not be made to call, and did not, has
+    not failed at it.
     """
     account = attempt.account
     fault = redact_fault(fault, account)
     if attempt.form == "json_object" and fault.lacks & FORMATS:
         fault = replace(fault, lacks=fault.lacks | FORMATS)
+    if fault.cause is Cause.NO_TOOL_CALL and not forces_calls(attempt.known, None, 0.0):
+        fault = replace(fault, teaches=False)
     if fault.effect.key_refused and speaks_of(attempt.model.wire_name, fault.message):
         fault = replace(fault, kind=Kind.BUSY, cause=Cause.FORBIDDEN, teaches=True)
     elif fault.effect.key_refused and not account.key and not account.local:

@@ -101,8 +101,7 @@ class Failures:
             candidate.price_cap = False
             candidate.tries -= 1
         elif fault.lacks and self.plainer.serves(candidate, attempt, now):
-            candidate.tries -= 1  # asked again at once, in the form it takes
-            candidate.plainer += 1
+            self.plainer.ask_again(candidate, fault, now)
         elif fault.kind in (Kind.UNFIT, Kind.REFUSED, Kind.FATAL):
             candidate.out = True
             self.plainer.refused(candidate, attempt, fault)

@@ -133,14 +133,21 @@ def _capabilities(model: Model, need: Need, policy: Policy, lacks: frozenset[str
             return f"takes no {', '.join(sorted(missing))}"
     if need.tools and (not model.takes("tools") or "tools" in lacks):
         return "has no tools"
-    if need.tool_choice and (not model.takes("tool_choice") or "tool_choice" in lacks):
-        return "has no tool_choice"
     if need.logprobs and (not model.takes("logprobs") or "logprobs" in lacks):
         return NO_LOGPROBS
     for capability in policy.capabilities:
         if model.listed and not has(model, capability, lacks):
             return f"has no {capability}"
     return None
+
+
+def forces_calls(model: Model, health: Health | None, now: float) -> bool:
+    """Whether a model can be made to call a tool, for all that is known. Others can be asked to,
+    and may answer in text."""
+    lacks = lacks_of(model.wire_name, model.provider)
+    if health is not None:
+        lacks |= health.lacks_at(now)
+    return model.takes("tool_choice") and "tool_choice" not in lacks
 
 
 def has(model: Model, capability: str, lacks: frozenset[str]) -> bool:

@@ -162,7 +162,7 @@ class HealthBook:
         outage.failed(identity[2], fault, now, chance)
         if fault.effect.way is not None:  # it answered: only this way of asking went wrong
             self.pool.failed()
-            if fault.effect.way != "structured":
+            if fault.effect.way != "structured" and fault.teaches:
                 record.failed_at(fault.effect.way, now)
             record.probing = False
             self._touch(identity)

@@ -30,8 +30,7 @@ MAX_FORMS = 2
 """Forms of structured output that a model is tried at before it comes last for a while."""
 _REFUSED = frozenset({400, 422})
 """Statuses of a server that read the request and does not take it."""
-_IN_WORDS = FORMATS | {"tool_choice"}
-"""What a model must be taken to lack so that it is asked for an object in words."""
+_FORCED = frozenset({"tool_choice"})
 
 
 class Plainer:
@@ -56,6 +55,14 @@ class Plainer:
         plainer = replace(attempt, lacks=record.lacks_at(now))
         return self._body(attempt) != self._body(plainer)
 
+    def ask_again(self, candidate: Candidate, fault: Fault, now: float) -> None:
+        """Ask it at once, in the form it takes. Those that can be made to call come before one that
+        can only be asked to."""
+        candidate.tries -= 1
+        candidate.plainer += 1
+        if self._plan.need.tool_choice and "tool_choice" in fault.lacks:
+            self._candidates.rerank(now)
+
     def _body(self, attempt: Attempt) -> object:
         terms = Terms(stream=True, price_cap=attempt.price_cap, prefill=attempt.resumes)
         body, _ = self._plan.operation.body(attempt.known, attempt.account, terms)
@@ -76,9 +83,10 @@ class Plainer:
 
     def refused(self, candidate: Candidate, attempt: Attempt, fault: Fault) -> None:
         """Take in that a request was refused. Its form is in doubt if nothing says what it was."""
-        unclear = fault.effect.unrecognised and fault.status in _REFUSED
-        if unclear and self._forgoes(attempt):
-            self._refused.append((candidate, attempt))
+        if fault.effect.unrecognised and fault.status in _REFUSED:
+            plainer = replace(attempt, lacks=attempt.lacks | self._forgoes(attempt))
+            if self._body(attempt) != self._body(plainer):
+                self._refused.append((candidate, attempt))
 
     def last_resort(self) -> bool:
         """Whether there is one who may be asked in a plainer form: then it comes next. Once."""
@@ -101,9 +109,11 @@ class Plainer:
         for refused, attempt in self._refused if candidate.forgoes else ():
             if refused is candidate and attempt.form is not None:
                 book.failed_form(identity, attempt.form, now, last=False)
+            elif refused is candidate:
+                book.described(identity, first_token=None, speed=None, tool_choice=False, now=now)
 
     def _forgoes(self, attempt: Attempt) -> frozenset[str]:
-        """What of the form a plainer request does without; empty: it is as plain as can be."""
-        if attempt.form in (None, "prompt"):
-            return frozenset()
-        return _IN_WORDS
+        """What of the form a plainer request does without."""
+        if attempt.form not in (None, "prompt"):
+            return FORMATS | _FORCED
+        return _FORCED if self._plan.operation.must_call else frozenset()

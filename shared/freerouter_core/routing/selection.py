@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ..catalogue.durations import until_words
 from ..catalogue.model import Catalogue, Model, ModelIdentity
 from ..catalogue.providers import Account
-from .fit import able, fit, ready, tight
+from .fit import able, fit, forces_calls, ready, tight
 from .health import PRIOR_SAFETY, Health
 from .named import find_named
 from .need import Need
@@ -105,6 +105,8 @@ def _ordered(fitting: list[Model], situation: Situation) -> list[Model]:
         ranked.sort(key=lambda m: tight(m, need, records.get(m.identity)))
     if need.older_inputs:
         ranked.sort(key=lambda m: not _sees(m, need, records.get(m.identity), situation.now))
+    if need.tool_choice:
+        ranked.sort(key=lambda m: not forces_calls(m, records.get(m.identity), situation.now))
     if policy.memory:
         ranked.sort(key=lambda m: m.size * MEMORY_FACTOR > policy.memory)
     if policy.allow_paid:

@@ -19,6 +19,7 @@ from .request import ChatRequest, Messages
 from .structured import Form, Structured, choose_form, write_form
 from .terms import TERMS, Terms
 from .tool_names import rename_tools
+from .tool_transforms import function_name
 
 
 def build_body(
@@ -126,15 +127,17 @@ def _write_tools(body: Json, request: ChatRequest, model: Model) -> None:
     """Write the tools, but no empty list, which vLLM and others refuse (langchain#37184).
 
     "none" goes with the tools only to models that know both; to others no tools are offered.
+    "auto" is the default: models that do not know the field are not sent it.
     """
-    choice = request.tool_choice
+    choice, must_call = request.tool_choice, request.must_call
     knows_choice = model.takes("tool_choice")
     if not request.tools or (choice == "none" and not (model.takes("tools") and knows_choice)):
         return
     body["tools"] = request.tools
-    # "auto" is the default: models that do not know the field are not sent it.
-    if choice is not None and (choice != "auto" or knows_choice):
+    if knows_choice and choice is not None:
         body["tool_choice"] = choice
+    elif isinstance(must_call, str):  # it cannot be made to call this one, but can see no other
+        body["tools"] = [tool for tool in request.tools if function_name(tool) == must_call]
     if request.parallel_tool_calls is not None and model.takes("parallel_tool_calls"):
         body["parallel_tool_calls"] = request.parallel_tool_calls
 

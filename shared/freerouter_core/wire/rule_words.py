@@ -72,6 +72,21 @@ AGAIN_LATER = r"\bwait\b|try again|retry|throttl"
 """What is passing."""
 
 NOT_TAKEN = r"(?:is |are )?(?:not |un)(?:supported|enabled|available|allowed|accepted)"
+_CHOICE = r"\btool[ _-]?choice\b"
+_FORCES = r"\bforc(?:ed?|es|ing)\b.{0,20}\b(?:tools?|functions?)\b(?:[ _-]\w{3,7})?"
+NO_FORCED_CALL = (
+    rf"\bonly\b.{{0,30}}{_CHOICE}.{{0,20}}\bauto\b(?!.{{0,60}}\brequired\b)"
+    rf"|{_CHOICE}.{{0,60}}\b(?:must|should|can|may|only|one of|allowed|supported|valid|expected)\b"
+    r"(?: (?:be|values?|is|are|one of|only)){0,3}[^\w]{1,8}(?:auto|none)\b(?!.{0,60}\brequired\b)"
+    rf"|\b(?:required|any)\W{{1,3}}(?:is |are )?(?:not|n't) (?:an? )?\w{{4,10}}\b.{{0,20}}{_CHOICE}"
+    rf"|\b(?:invalid|unsupported|unknown)\b.{{0,24}}{_CHOICE}\W{{1,6}}(?:value |type )?\W{{0,3}}"
+    r"(?:required|any)\b"
+    rf"|{_CHOICE}\W{{1,6}}(?:required|any)\W{{1,3}}(?:is |are )?(?:in|un)(?:valid|supported)"
+    rf"|{_FORCES}.{{0,30}}(?:\bnot\b|n't\b|incompatible|unsupported|unavailable|disabled)"
+    rf"|(?:\bnot\b|n't\b|unsupported|incompatible).{{0,60}}{_FORCES}"
+    rf"|{_CHOICE}.{{0,40}}\bincompatible\b"
+)
+"""Tools may be offered, but no call can be forced."""
 _FORMAT = r"\bresponse[ _-]?formats?\b"
 NO_RESPONSE_FORMAT = (
     rf"\A(?!(?s:.*)(?:json[ _-]?schema|{_FORMAT}[ .](?:type|object)\b))(?s:.*)"

@@ -24,6 +24,7 @@ from .rule_words import (
     KEY_REFUSED,
     MEDIA_OF_USERS_ONLY,
     NO_CREDIT,
+    NO_FORCED_CALL,
     NO_RESPONSE_FORMAT,
     NOT_TAKEN,
     OF_ACCOUNT,
@@ -177,6 +178,8 @@ RULES: tuple[Rule, ...] = (
           r"|region|country|not available in your"),
     # No endpoint can do it: evalstate/fast-agent#122, Kilo-Org/kilocode#9006,
     # zed-industries/zed#36094.
+    _rule(Cause.NO_TOOL_CHOICE, Kind.UNFIT, "400 404 422",
+          NO_FORCED_CALL, lacks="tool_choice"),
     _rule(Cause.NO_TOOLS, Kind.UNFIT, "400 404 422",
           r"support tool use"
           r"|(?:not|n't) support (?:tools|function|tool[ _-](?:use|call))"

@@ -143,12 +143,13 @@ def only_the_named_tool(body: Json) -> None:
     """A tool that must be called is required by offering no other."""
     choice = body.get("tool_choice")
     if isinstance(choice, Mapping) and body.get("tools"):
-        name = _function_name(choice)
-        body["tools"] = [tool for tool in body["tools"] if _function_name(tool) == name]
+        name = function_name(choice)
+        body["tools"] = [tool for tool in body["tools"] if function_name(tool) == name]
         body["tool_choice"] = "required"
 
 
-def _function_name(tool: JsonMapping) -> object:
+def function_name(tool: JsonMapping) -> object:
+    """The name of the function that a tool offers, or that a choice names; None: it has none."""
     return as_mapping(tool.get("function")).get("name")
 
 
