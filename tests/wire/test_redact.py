@@ -14,12 +14,10 @@ from hypothesis import strategies as st
 from freerouter_core import errors
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.wire.answer import Answer
-from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.redact import (
     redact,
     redact_answer,
-    redact_delta,
     redact_fault,
     strip_control_characters,
 )
@@ -65,6 +63,15 @@ def test_the_accounts_key_and_headers_are_redacted_in_any_shape(text: str, clean
 def test_a_short_key_may_be_a_word_and_stays() -> None:
     assert redact("key secret", Account("p", "https://h/v1", "key")) == "key secret"
     assert redact("key secret", Account("p", "https://h/v1", "secret")) == "key [key]"
+
+
+def test_a_short_secret_is_found_as_it_is_written_only() -> None:
+    account = Account("p", "https://h/v1", "Sesame")
+    assert redact("Sesame, SESAME", account) == "[key], SESAME"
+
+
+def test_a_text_full_of_keys_is_cleaned_of_each() -> None:
+    assert redact(f"{KEY}{KEY.upper()} {KEY[:14]}{KEY[4:]}", ACCOUNT) == "[key][key] [key][key]"
 
 
 def test_a_terminal_is_commanded_by_nothing() -> None:
@@ -144,6 +151,10 @@ def test_a_key_in_base64_is_found_wherever_it_begins(secret: str, before: str, a
         json.dumps([KEY[:9], KEY[9:]]),
         f'"{KEY[:9]}" + "{KEY[9:]}"',
         f"{KEY[:4]}\u200b{KEY[4:]}",
+        KEY.upper(),
+        KEY.swapcase(),
+        " ".join(KEY.title()),
+        KEY[:16].upper(),
     ],
 )
 def test_a_key_in_another_spelling_is_found(form: str) -> None:
@@ -172,6 +183,7 @@ def test_the_secrets_of_an_address_are_redacted(secret: str) -> None:
         ("reasoning_details", ({"type": "text", "text": KEY},)),
         ("images", ({"image_url": {"url": KEY}},)),
         ("audio", {"id": KEY}),
+        ("logprobs", {"content": [{"token": KEY, "top_logprobs": [{"token": KEY}]}]}),
         ("error", {"message": KEY, "metadata": {"raw": json.dumps({"k": KEY})}}),
     ],
 )
@@ -183,12 +195,7 @@ def test_no_part_of_an_answer_quotes_the_key(field: str, value: Any) -> None:
     assert clean.text == "x"
 
 
-def test_a_delta_quotes_no_key() -> None:
-    delta = redact_delta(Delta("x", reasoning_details=({"text": KEY},)), ACCOUNT)
-
-    assert delta.reasoning_details == ({"text": "[key]"},)
-    assert redact_delta(plain := Delta("x"), ACCOUNT) is plain
-    assert redact_delta(thought := Delta(reasoning="let me see"), ACCOUNT) is thought
+def test_a_picture_that_is_too_large_to_look_through_stays_as_it_is() -> None:
     picture = Answer("x", images=({"image_url": {"url": "A" * 200_001}},))
     assert redact_answer(picture, ACCOUNT) is picture
 

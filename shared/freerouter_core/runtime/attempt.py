@@ -20,7 +20,8 @@ from ..wire.fault import Cause, Fault, Kind
 from ..wire.json_gate import JsonGate
 from ..wire.json_values import Json, encode_json, parse_json
 from ..wire.judge import judge_rejection
-from ..wire.redact import redact, redact_answer, redact_delta, redact_fault
+from ..wire.reasoning_redactor import ReasoningRedactor
+from ..wire.redact import redact, redact_answer, redact_fault
 from ..wire.rejection import read_rejection
 from ..wire.retry_after import spent_limits_reset_at
 from ..wire.shown_calls import ShownCalls
@@ -102,6 +103,7 @@ class AttemptRun:
         """When a limit that the headers call spent is reset, unix seconds."""
         self._gate: JsonGate | CallGate | None = None
         self._assembler: Assembler | None = None
+        self._redactor = ReasoningRedactor(attempt.account)
         self._tool_as_text = False
         """Whether the structured object comes as the arguments of a forced tool call."""
         self._own_names = self._operation.own_names
@@ -191,6 +193,9 @@ class AttemptRun:
         rest = assembler.close()
         if rest is not None:
             self._on_chunk(rest)
+        waits = self._redactor.feed(Delta(), last=True)
+        if waits.reasoning or waits.reasoning_details:
+            self._on_delta(self, waits)
         return assembler.answer()
 
     async def _read_chunks(
@@ -242,13 +247,14 @@ class AttemptRun:
                 return  # reasoning, or a repetition of what was shown: no token yet
             # How to go on is not shown: it would stand in the middle of the text.
             delta = replace(delta, text=text, reasoning="", reasoning_details=())
+        delta = self._redactor.feed(delta)
         if self._gate is not None:
             delta = self._gated(delta, self._gate)
         elif delta.fragments and self.plan.policy.tool_streaming == "whole":
             delta = replace(delta, fragments=())
         if delta.fragments:
             delta = replace(delta, fragments=self.shown_calls.feed(delta.fragments))
-        self._on_delta(self, redact_delta(delta, self.attempt.account))
+        self._on_delta(self, delta)
 
     def _gated(self, delta: Delta, gate: JsonGate | CallGate) -> Delta:
         """What may be shown while an object grows, or while a text may still be no answer."""

@@ -80,7 +80,7 @@ class ReasoningDetails:
         """Add the details of one chunk."""
         for detail in details:
             last = self._merged[-1] if self._merged else None
-            key = _JOINED_KEY.get(str(detail.get("type")))
+            key = JOINED_KEY.get(str(detail.get("type")))
             if key is None or last is None or not _continues(detail, last, key):
                 self._join()
                 self._merged.append(dict(detail))
@@ -102,13 +102,13 @@ class ReasoningDetails:
     def _join(self) -> None:
         if self._pieces:
             last = self._merged[-1]
-            key = _JOINED_KEY[str(last["type"])]
+            key = JOINED_KEY[str(last["type"])]
             so_far = last.get(key)
             last[key] = "".join((so_far if isinstance(so_far, str) else "", *self._pieces))
             self._pieces.clear()
 
 
-_JOINED_KEY = {"reasoning.text": "text", "reasoning.summary": "summary"}
+JOINED_KEY = {"reasoning.text": "text", "reasoning.summary": "summary"}
 """The key whose strings join, by the type of a detail."""
 
 
