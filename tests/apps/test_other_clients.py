@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from freerouter_core.apps import rest
+from freerouter_core.apps.http.shapes import shape_of
 from freerouter_core.simulator import SimModel, World
 from freerouter_core.wire.json_values import Json
 
@@ -151,6 +152,61 @@ def test_a_client_of_ollamas_chats(http: TestClient) -> None:
     assert told["message"]["content"] == "Here is what the tool says: fine"
     assert http.get("/api/version").json()["version"].count(".") == 2
     assert http.get("/api/tags").json()["models"][0]["name"] == "auto"
+
+
+def test_a_client_of_ollamas_prompts(http: TestClient) -> None:
+    asked = {"model": "auto", "prompt": "hello", "system": "Be brief.", "context": [1, 2]}
+    lines = [json.loads(line) for line in http.post("/api/generate", json=asked).text.splitlines()]
+    whole = http.post("/api/generate", json={**asked, "stream": False}).json()
+    loaded = http.post("/api/generate", json={"model": "auto"}).json()
+
+    assert "".join(line["response"] for line in lines).endswith("You said: hello")
+    assert [line["done"] for line in lines] == [False] * (len(lines) - 1) + [True]
+    assert whole["response"].endswith("You said: hello")
+    assert (whole["done"], whole["done_reason"]) == (True, "stop")
+    assert not any("message" in line for line in [*lines, whole])
+    assert (loaded["done_reason"], loaded["response"]) == ("load", "")
+
+
+def test_a_client_of_ollamas_looks_at_a_model(http: TestClient) -> None:
+    name = http.get("/api/tags").json()["models"][1]["name"]
+    shown = http.post("/api/show", json={"model": name}).json()
+
+    assert "completion" in shown["capabilities"]
+    assert shown["model_info"]["freerouter.context_length"] > 0
+    assert http.post("/api/show", json={"name": "auto:latest"}).status_code == 200
+    assert http.get("/api/ps").json() == {"models": []}
+    unknown = http.post("/api/show", json={"model": "no-such"})
+    assert unknown.status_code == 404
+    assert unknown.json() == {"error": "model 'no-such' not found: /api/tags lists the models"}
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/api/embed", "/api/show"])
+def test_requests_of_ollamas_are_bounded(path: str) -> None:
+    with World([]) as world, TestClient(rest.app(world.router(), most=0)) as client:
+        many = client.post(path, json={})
+
+    assert many.status_code == 429
+    assert isinstance(many.json()["error"], str)
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("/api/chat", "ollama"),
+        ("/llm/api/generate", "ollama"),  # mounted
+        ("/api/pull", "ollama"),
+        ("/api/blobs/sha256:0", "ollama"),
+        ("/api/me", "ollama"),
+        ("/api/v1", "openai"),
+        ("/api/v1/quota", "openai"),
+        ("/api/llm/v1/chat/completions", "openai"),  # mounted
+        ("/v1/embeddings", "openai"),
+        ("/v1/messages/batches", "anthropic"),
+    ],
+)
+def test_each_path_has_the_words_of_its_api(path: str, shape: str) -> None:
+    assert shape_of(path) == shape
 
 
 def test_errors_of_ollamas_are_words(http: TestClient) -> None:

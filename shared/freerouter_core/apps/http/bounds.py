@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ...catalogue.counts import count_words
 from .errors import refusal
 from .request_id import ANTHROPIC_ID, REQUEST_ID, request_id
-from .shapes import shape_of
+from .shapes import OLLAMA_POSTS, shape_of
 
 MOST_REQUESTS = 512
 """Requests to models that are served at once. More are answered 429."""
@@ -25,6 +25,10 @@ SEND_TIMEOUT = 60.0
 RECENT = 60.0
 """Seconds of requests that have ended by which the next free place is told."""
 _PLAUSIBLE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+
+
+_ASK = ("/v1/", "/api/v1/", *OLLAMA_POSTS)
+"""Paths by which models are asked."""
 
 
 class BoundsMiddleware:
@@ -58,8 +62,7 @@ class BoundsMiddleware:
             await patience.send(message)
 
         try:
-            path = scope["path"].removeprefix("/api")
-            if scope["method"] == "POST" and path.startswith(("/v1/", "/chat")):
+            if scope["method"] == "POST" and scope["path"].startswith(_ASK):
                 await self._ask(scope, receive, bounded)
             else:
                 await self.app(scope, receive, bounded)
