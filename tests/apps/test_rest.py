@@ -150,6 +150,66 @@ def test_other_content_types_paths_and_sizes_are_refused(client: TestClient) -> 
     )
 
 
+HOST = "http://localhost:8080"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("POST", "/chat/completions", f"must end in /v1: {HOST}/v1"),
+        ("POST", "/embeddings", f"must end in /v1: {HOST}/v1"),
+        ("GET", "/models", f"must end in /v1: {HOST}/v1"),
+        ("POST", "/messages", f"Anthropic's path is /v1/messages: the base URL is {HOST}"),
+        ("POST", "/v1/v1/messages", f"twice: the client adds it itself, so its base URL is {HOST}"),
+        ("POST", "/v1/v1/chat/completions", "twice"),
+        ("POST", "/v1/chat/completions/chat/completions", "a path of its own too many"),
+        ("POST", "/v1/messages/v1/messages", "a path of its own too many"),
+        ("POST", "/openai/deployments/gpt-5/chat/completions", "Azure's paths are not served"),
+        ("POST", "/openai/v1/chat/completions", "Azure's paths are not served"),
+        ("POST", "/v1beta/models/auto:generateContent", "Gemini's API is not served"),
+        ("POST", "/v1/batches", "`freerouter bulk`"),
+        ("POST", "/v1/files", "`freerouter bulk`"),
+        ("POST", "/v1/messages/batches", "`freerouter bulk`"),
+        ("POST", "/v1/images/generations", "text only"),
+        ("POST", "/v1/audio/speech", "text only"),
+        ("POST", "/v1/threads", "/v1/responses has conversations"),
+        ("GET", "/v1", f"{HOST}/v1 for clients of OpenAI"),
+        ("GET", "/nope", f"and {HOST} for those of Anthropic and Ollama"),
+        ("POST", "/api/pull", "of Ollama's API there are /api/chat, /api/generate"),
+        ("POST", "/api/v1/nope", f"{HOST}/api/v1 for those of OpenRouter"),
+        ("GET", "/" + "x" * 5_000, "/xxx"),
+    ],
+)
+def test_what_is_not_served_says_what_to_do(
+    method: str, path: str, told: str, world: World[Clock]
+) -> None:
+    with TestClient(rest.app(world.router()), base_url=HOST) as client:
+        response = client.request(method, path)
+
+    assert response.status_code == 404
+    assert told in response.text
+    assert len(response.text) < 500
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("GET", "/v1/chat/completions", "/v1/chat/completions takes POST, not GET"),
+        ("PUT", "/v1/models", "/v1/models takes GET, not PUT"),
+        ("GET", "/api/chat", "/api/chat takes POST, not GET"),
+        ("GET", "/v1/messages", "/v1/messages takes POST, not GET"),
+    ],
+)
+def test_a_wrong_method_is_told_the_right_one(
+    method: str, path: str, told: str, client: TestClient
+) -> None:
+    response = client.request(method, path)
+
+    assert response.status_code == 405
+    assert response.headers["allow"]
+    assert told in response.text
+
+
 JSON_TYPE, FORM = "application/json", "application/x-www-form-urlencoded"
 PAGE, OWN_PAGE = {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-origin"}
 

@@ -51,6 +51,7 @@ from .http.rate_limits import RateLimits
 from .http.request_id import REQUEST_ID
 from .http.route import GetRouter, JsonErrorRoute, add_openrouters_paths
 from .http.short_way import ShortWay
+from .http.unknown_paths import unknown_path, wrong_method
 from .http.watchers import Watchers
 
 __all__ = ["Watchers", "api", "app", "router"]
@@ -196,7 +197,11 @@ def app(
 
     @application.exception_handler(StarletteHTTPException)
     async def http_exception(request: Request, error: StarletteHTTPException) -> JSONResponse:
-        path = request.scope["path"]
-        return refusal(error.status_code, str(error.detail), error.headers, path=path)
+        path, words, headers = request.scope["path"], str(error.detail), dict(error.headers or {})
+        if error.status_code == 404:
+            words = unknown_path(path, str(request.base_url).rstrip("/"))
+        elif error.status_code == 405:
+            words = wrong_method(request.method, path, headers.get("Allow", ""))
+        return refusal(error.status_code, words, headers, path=path)
 
     return application
