@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from freerouter_core import BulkResult
 from freerouter_core.apps.cli.bulk_job import opened
+from freerouter_core.apps.cli.bulk_run import BulkRun
 from freerouter_core.simulator import SimModel, World
 
 from ..runtime.conftest import redis_url as redis_url
@@ -230,3 +233,29 @@ def test_rows_that_can_never_be_asked_are_not_tried_again() -> None:
     mended = bulk("in.csv", "-o", "out.csv", "-p", "{text}", "-q", "--merge")
     assert mended.exit_code == 0, mended.stderr
     assert "there is no row to try again" in said(bulk("retry", "--failed", "out.csv", "-q"))
+
+
+# -- signals -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_output_is_opened_stops_the_work(tmp_path: Path, number: int) -> None:
+    """It was lost: the command said that it stops, and asked every row."""
+
+    @contextmanager
+    def opened() -> Iterator[Written]:
+        signal.raise_signal(number)
+        yield Written()
+
+    with World([SimModel("acme/a:free", first_token=0.05)], clock="real") as world:
+        rows = [f"Question {n}" for n in range(50)]
+        job = world.router().bulk(rows, tmp_path / "a.job", concurrency=1)
+        assert BulkRun(job, opened, "a.job", quiet=True).run() == 130
+        assert len(world.requests) < 50
+
+
+class Written:
+    """An output that keeps nothing."""
+
+    def write(self, result: BulkResult) -> None:
+        return None

@@ -431,6 +431,70 @@ def test_schemas_give_objects(tmp_path: Path) -> None:
         assert all(r.value == r.text for r in w.router().bulk(["x"], tmp_path / "c.job"))
 
 
+class Label(BaseModel):
+    label: str
+
+
+class Scored(Label):
+    score: float
+
+
+class Guessed(Label):
+    score: float = 0.5
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Label, Scored),
+        (Label, Guessed),  # an old answer would fit
+        (None, Label),
+        (Label, None),
+        (Label.model_json_schema(), Scored.model_json_schema()),
+        (Label.model_json_schema(), Scored),
+    ],
+)
+def test_another_schema_is_refused_before_anything_is_shown(
+    tmp_path: Path, before: Any, after: Any
+) -> None:
+    """Old answers were read with the new class, and pydantic's error was raised."""
+    with World([SimModel("a/x:free")]) as w:
+        list(w.router().bulk(questions(3), tmp_path / "a.job", schema=before))
+        asked, shown = len(w.requests), []
+        with pytest.raises(errors.BadSetting, match="row 0 is not what it was"):
+            for result in w.router().bulk(questions(3), tmp_path / "a.job", schema=after):
+                shown.append(result)  # noqa: PERF402  # what came before the error counts
+        assert not shown
+        assert len(w.requests) == asked
+        merged = w.router().bulk(questions(3), tmp_path / "a.job", schema=after, changed="merge")
+        assert len(list(merged)) == 3
+
+
+def test_a_look_with_another_schema_is_refused(tmp_path: Path) -> None:
+    with World([SimModel("a/x:free")]) as w:
+        list(w.router().bulk(questions(3), tmp_path / "a.job", schema=Label))
+        look = w.router().bulk(None, tmp_path / "a.job", schema=Scored)
+        for results in (look.results(), iter(look)):
+            with pytest.raises(errors.BadSetting, match="row 0 does not fit this schema"):
+                list(results)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "begun"])
+def test_a_row_far_down_that_changed_is_refused_before_anything_is_shown(
+    tmp_path: Path, whole: bool
+) -> None:
+    with world() as w:
+        first = iter(w.router().bulk(questions(900), tmp_path / "a.job"))
+        next(first)
+        if whole:
+            list(first)
+        changed = questions(900)
+        changed[600] = "another"
+        again = iter(w.router().bulk(changed, tmp_path / "a.job"))
+        with pytest.raises(errors.BadSetting, match="row 600 is not what it was"):
+            next(again)
+
+
 def test_concurrency_bounds_what_is_in_flight(tmp_path: Path) -> None:
     with world(accounts=[SimAccount("k", per_minute=None, at_once=6)]) as w:
         router = w.router(hedge="off")
@@ -463,6 +527,40 @@ def test_stop_lets_what_is_in_flight_finish(tmp_path: Path) -> None:
         assert len(seen) == len(w.requests) <= 40
         assert len(texts(w.router().bulk(None, tmp_path / "a.job"))) == 100
         assert len(w.requests) == 100
+
+
+def test_a_stop_before_the_work_begins_is_remembered_for_it(tmp_path: Path) -> None:
+    """It was lost, and every row was asked."""
+    with world() as w:
+        job = w.router().bulk(questions(30), tmp_path / "a.job")
+        job.stop()
+        assert not list(job)
+        assert not w.requests
+        assert len(list(job)) == 30  # a stop is of one iteration
+        job.stop()
+        assert len(list(job)) == 30  # what is there is given
+        assert len(w.requests) == 30
+
+
+@pytest.mark.parametrize("changed", ["refuse", "merge"])
+def test_a_job_that_is_stopped_gives_what_is_there(tmp_path: Path, changed: Any) -> None:
+    with world(accounts=[SimAccount("k", per_minute=20)]) as w:
+        first = w.router().bulk(questions(40), tmp_path / "a.job")
+        for _ in first:
+            first.stop()
+        again = w.router().bulk(questions(40), tmp_path / "a.job", changed=changed)
+        again.stop()
+        asked = len(w.requests)
+        assert len(list(again)) == asked < 40
+        assert len(w.requests) == asked
+
+
+def test_closing_what_has_ended_stops_nothing_later(tmp_path: Path) -> None:
+    with world() as w:
+        with w.router().bulk(questions(5), tmp_path / "a.job") as job:
+            assert len(list(itertools.islice(job, 1))) == 1
+        job.close()
+        assert len(list(job)) == 5
 
 
 def test_leaving_the_loop_gives_back_what_was_not_asked(tmp_path: Path) -> None:

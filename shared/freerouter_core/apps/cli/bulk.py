@@ -23,6 +23,7 @@ from .bulk_input import BulkInput
 from .bulk_job import (
     OF_THE_WORK,
     called,
+    check_can_be_written,
     check_files_differ,
     file_of,
     location_of,
@@ -218,6 +219,7 @@ def _work(
     given = {name: str(value) for name, value in options.items() if value is not None}
     source, output = BulkInput(settings), Path(settings["output"])
     table, written = source.table, written_format(output, source.format)
+    check_can_be_written(output)
     settings = {**settings, **given, "own_columns": json.dumps(table.columns.own)}
     job = _router(settings["pace"]).bulk(
         source.requests(),

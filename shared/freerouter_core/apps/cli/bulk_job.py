@@ -82,6 +82,14 @@ def check_files_differ(**files: Path | None) -> None:
             )
 
 
+def check_can_be_written(path: Path) -> None:
+    """Check that an output can be opened, before anything is asked. Leaves what it holds."""
+    if path.is_file():
+        path.open("ab").close()
+    elif not path.parent.is_dir():
+        raise BadSetting(f"there is no folder {path.parent}", hint="make it, or name another file")
+
+
 def _is_linked(path: Path, other: Path) -> bool:
     return path.exists() and other.exists() and path.samefile(other)
 

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain, islice
 from types import FrameType
 
 from rich.console import Console
@@ -94,8 +95,11 @@ class BulkRun:
         return self._told()
 
     def _write(self) -> None:
+        results = iter(self._job)
+        # Before the output is made anew: a job that is refused leaves it as it was.
+        first = list(islice(results, 1))
         with self._writer() as writer:
-            for result in self._job:
+            for result in chain(first, results):
                 writer.write(result)
                 if result.error is not None:
                     (self._failed if result.tries else self._never).add(result.error)

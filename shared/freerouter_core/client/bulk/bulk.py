@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from ...errors import BadSetting, shown_name
+from ...errors import BadSetting, FreeRouterError, shown_name
 from ...guards.base import ChatClient
 from ...reports.bulk import BulkProgress
-from ...wire.json_values import parse_json
+from ...wire.answer import Answer
+from ...wire.json_values import Json, parse_json
 from ...wire.request import ChatRequest
 from ..context import Context
 from ..resolve import LONGEST_LINE, Resolved
@@ -69,6 +70,7 @@ class Bulk:
             if total is None and isinstance(requests, Sized):
                 self._total = len(requests)
         self._work: Work | None = None
+        self._stop = _Stop()
 
     # -- working ------------------------------------------------------------------------------
 
@@ -124,7 +126,11 @@ class Bulk:
             store.close()
 
     def stop(self) -> None:
-        """Ask nobody any more. What is in flight finishes, and the iteration ends."""
+        """Ask nobody any more. What is in flight finishes, and the iteration ends.
+
+        If none has begun, the next one ends so: it gives what is there. Another one goes on.
+        """
+        self._stop.wanted = True  # first: the work may begin just now
         work = self._work
         if work is not None:
 
@@ -134,8 +140,9 @@ class Bulk:
             self._context.runtime.call(stop)
 
     def close(self) -> None:
-        """Stop. The job stays as it is, to be opened again."""
-        self.stop()
+        """Stop what is under way. The job stays as it is, to be opened again."""
+        if self._stop.begun:
+            self.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -202,7 +209,7 @@ class Bulk:
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process needs. It works on the rows that are in the job."""
-        state = {**self.__dict__, "_reader": None, "_work": None}
+        state = {**self.__dict__, "_reader": None, "_work": None, "_stop": _Stop()}
         return {**state, "_context": self._context.config}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -220,16 +227,20 @@ class Bulk:
             yield
         finally:
             jobs.pop(key, None)
+            self._stop = _Stop()
 
     def _new_work(self) -> Work:
         if self._reader is None:
             self._check_begun()
         store = open_job(self._location)
         reader = self._reader if self._reader is not None and not self._reader.ended else None
-        self._work = Work(
+        self._stop.begun = True
+        self._work = work = Work(
             self._context, self._client, store, reader, self._options, self._shape.validate
         )
-        return self._work
+        if self._stop.wanted:  # it was stopped before it began
+            work.stop()
+        return work
 
     def _check_begun(self) -> None:
         path = Path(self._location)
@@ -266,12 +277,11 @@ class Bulk:
             )
         answer = unpack_answer(record["answer"])
         metadata = {**record["metadata"], "attempts": attempts}
-        convert = self._shape.convert
         return BulkResult(
             ident,
             ended.number,
             answer=answer,
-            value=answer.text if convert is None else convert(answer, metadata),
+            value=self._value(ident, answer, metadata),
             model=answer.model,
             provider=metadata.get("provider", ""),
             usage=answer.usage,
@@ -280,6 +290,28 @@ class Bulk:
             metadata=metadata,
             data=data,
         )
+
+    def _value(self, ident: str, answer: Answer, metadata: Json) -> Any:
+        """What a result holds of an answer. Raises `BadSetting` if it was given to another schema:
+        those who only look at a job have no input that could be compared."""
+        convert = self._shape.convert
+        if convert is None:
+            return answer.text
+        try:
+            return convert(answer, metadata)
+        except (ValueError, FreeRouterError) as error:
+            raise BadSetting(
+                f"the answer of row {ident} does not fit this schema",
+                hint='give the schema that it was asked with; changed="merge" asks all rows anew',
+            ) from error
+
+
+@dataclass(slots=True)
+class _Stop:
+    """Whether an iteration has begun, and whether it is to stop."""
+
+    begun: bool = False
+    wanted: bool = False
 
 
 def _absolute(location: object) -> str:

@@ -11,6 +11,8 @@ the first room. Where no limit stops them, `ConcurrencyLimit` does.
 What may wait. Stores run on one thread, the input on another. A job whose tasks all wait for a day
 to begin sleeps until then.
 
+What is shown. Nothing before the rows that the job had are known to be those of its input.
+
 What is cancelled, and how. `stop` lets what is in flight finish, and gives back the rest. A
 cancelled caller gives back everything. A killed process gives back nothing: others take its tasks
 once its lease is over, or at once on the same machine.
@@ -32,6 +34,7 @@ from ...runtime.ledger.worker_thread import WorkerThread
 from ...runtime.loop.bridge import StreamBuffer
 from ...wire.request import Validator
 from ..context import Context
+from .feeding import InputFeed
 from .in_line import IN_LINE, enough_wait
 from .job_store import RENEWAL, Claimed, Counts, Ended, Finished, JobStore, Wish, Worker
 from .options import Measured, WorkOptions
@@ -68,7 +71,7 @@ class Work:
         self._options, self._validate = options, validate
         self._clock = context.runtime.clock
         self._thread = WorkerThread("freerouter-job")
-        self._reader = reader
+        self._feed = None if reader is None else InputFeed(reader, store, options.changed)
         self._worker = Worker.new()
         self._limit = ConcurrencyLimit()
         self._ready: deque[Claimed] = deque()
@@ -78,8 +81,6 @@ class Work:
         self._news = asyncio.Event()
         self._lingers: asyncio.TimerHandle | None = None
         """Tells the news when answers have waited long enough for others."""
-        self._read_on = asyncio.Event()
-        self._input_ended = reader is None
         self._fatal: BaseException | None = None
         self._stopping = False
         self._streak = FailureStreak(options.stop_after)
@@ -97,13 +98,15 @@ class Work:
         helpers = [asyncio.create_task(self._renew())]
         try:
             await self._call(self._free)
-            if self._reader is not None:
-                reading = asyncio.create_task(self._read(self._reader))
-                helpers.append(reading)
-                if self._options.changed == "merge":
-                    await reading  # what is merged away must be neither asked nor shown
-            while not await self._turn(show):
-                pass
+            if self._feed is not None:
+                helpers.append(asyncio.create_task(self._read(self._feed)))
+            while True:
+                hides = show is not None and self._feed is not None and not self._feed.compared
+                over = await self._turn(None if hides else show)
+                if over and (not hides or self._fatal is not None):
+                    break
+                if over:  # it was stopped, but what is in the job is shown
+                    await self._news.wait()
             if self._fatal is not None:
                 raise self._fatal
         finally:
@@ -114,12 +117,14 @@ class Work:
             with contextlib.suppress(JobFailed):
                 await self._call(self._leave)
             self._thread.end()
-            if self._reader is not None:
-                self._reader.rest()
+            if self._feed is not None:
+                self._feed.rest()
 
     def stop(self) -> None:
         """Ask nobody any more, let what is in flight finish, then end. On the runtime's loop."""
         self._stopping = True
+        if self._feed is not None:
+            self._feed.stop()
         self._tell()
 
     def waits_for(self, now: float) -> tuple[str, float | None]:
@@ -159,8 +164,8 @@ class Work:
             for ended in granted.ended:
                 self._cursor = ended.number if self._options.given else ended.turn
                 show(ended)
-        if self._open_rows < AHEAD:
-            self._read_on.set()
+        if self._feed is not None and self._open_rows < AHEAD:
+            self._feed.go_on()
         more = len(granted.ended) == FETCH or (show is not None and not (reads or show.is_full))
         if self._is_over(left=granted.left) and (show is None or (reads and not more)):
             return True
@@ -177,7 +182,7 @@ class Work:
             return False
         if self._stopping or self._fatal is not None:
             return True
-        return not left and not self._ready and self._input_ended
+        return not left and not self._ready and (self._feed is None or self._feed.ended)
 
     async def _wait_for_news(
         self, show: StreamBuffer[Ended] | None, due: float | None, *, busy: bool
@@ -246,7 +251,8 @@ class Work:
     @property
     def _may_start(self) -> bool:
         ended = self._stopping or self._fatal is not None
-        return not ended and self._clock.now() >= self._streak.paused_until
+        merges = self._feed is not None and self._feed.merges
+        return not (ended or merges) and self._clock.now() >= self._streak.paused_until
 
     def _wanted(self) -> int:
         """How many tasks to lease besides those that are ready."""
@@ -343,8 +349,8 @@ class Work:
 
     def _check_time(self) -> None:
         until = self._options.until
-        if until is not None and self._clock.wall() >= until:
-            self._stopping = True
+        if until is not None and self._clock.wall() >= until and not self._stopping:
+            self.stop()
 
     def _measure(self) -> None:
         measured = self.measured
@@ -353,29 +359,18 @@ class Work:
 
     # -- beside the loop ------------------------------------------------------------------------
 
-    async def _read(self, reader: InputReader) -> None:
+    async def _read(self, feed: InputFeed) -> None:
         """Read the input, as far as the work needs it."""
-        changed, clock = self._options.changed, self._clock
         try:
-            if reader.before is None:
-                reader.before = (await self._call(self._store.counts)).rows
-            while not reader.ended:
-                while self._open_rows >= AHEAD and changed == "refuse":
-                    self._read_on.clear()
-                    await self._read_on.wait()
-                rows = await reader.read(clock)
-                if rows:
-                    await self._put(partial(self._store.add, rows, changed, reader.before))
-                    reader.taken()
-            await self._put(partial(self._store.close_input, reader.count, changed))
+            await feed.run(self._put, lambda: self._open_rows, self._clock)
         except Exception as error:  # of the input: it ends the job, and is the caller's
             self._fatal = self._fatal or error
-        self._input_ended = True
         self._tell()
 
-    async def _put(self, call: Callable[[], Counts]) -> None:
-        self.measured.counts = await self._call(call)
+    async def _put(self, call: Callable[[], Counts]) -> Counts:
+        self.measured.counts = counts = await self._call(call)
         self._tell()
+        return counts
 
     async def _renew(self) -> None:
         while True:
