@@ -325,15 +325,51 @@ def test_an_admitted_app_may_read_its_answers(world: World[Clock]) -> None:
         ({"x-api-key": "t0ken"}, 200),
         ({"x-api-key": "other"}, 401),
         ({"x-api-key": ""}, 401),
+        ({"api-key": "t0ken"}, 200),
+        ({"api-key": "other"}, 401),
+        ({"x-goog-api-key": "t0ken"}, 200),
+        ({"x-goog-api-key": "t0ken", "authorization": "Bearer other"}, 200),
         ({"authorization": "t0ken"}, 401),
         ({"authorization": "Basic t0ken"}, 401),
     ],
 )
-def test_a_token_comes_in_either_header(
+def test_a_token_comes_in_any_of_the_headers_that_clients_use(
     headers: dict[str, str], status: int, world: World[Clock]
 ) -> None:
     with TestClient(rest.app(world.router(), token="t0ken")) as client:
         assert client.get("/v1/models", headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/messages", "/api/tags", "/nope"])
+def test_a_wrong_token_is_told_from_none(path: str, world: World[Clock]) -> None:
+    with TestClient(rest.app(world.router(), token="t0ken")) as client:
+        none = client.get(path)
+        wrong = client.get(path, headers={"authorization": "Bearer secret-of-another"})
+
+    assert none.status_code == wrong.status_code == 401
+    assert "a token is needed" in none.text
+    assert "not one of this service's" in wrong.text
+    for answer in (none, wrong):
+        assert "FREEROUTER_SERVE_TOKEN" in answer.text
+        assert "secret-of-another" not in answer.text
+        assert "t0ken" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/api/v1/health", "/v1/models", "/api/version"])
+def test_head_is_get_without_a_body(path: str, world: World[Clock]) -> None:
+    with listening(rest.app(world.router()), http=bounded_protocol()) as address:
+        whole, head = httpx.get(f"{address}{path}"), httpx.head(f"{address}{path}")
+
+    assert head.status_code == whole.status_code == 200
+    assert head.content == b""
+    assert head.headers["content-type"] == whole.headers["content-type"]
+
+
+def test_head_needs_the_token_where_get_does(world: World[Clock]) -> None:
+    with TestClient(rest.app(world.router(), token="t0ken")) as client:
+        statuses = [client.head(path).status_code for path in ("/", "/health", "/v1/models")]
+
+    assert statuses == [200, 200, 401]
 
 
 def test_no_page_of_the_service_loads_anything_from_elsewhere(world: World[Clock]) -> None:

@@ -96,6 +96,12 @@ def test_plain_text_asks_for_nothing_structured(response_format: object) -> None
     assert read_request(body)[0].structured is None
 
 
+def test_a_custom_tool_with_a_schema_is_a_function() -> None:
+    tool = {"type": "custom", "name": "f", "input_schema": {"type": "object"}}
+
+    assert read_request({"messages": MESSAGES, "tools": [tool]}).request.tools == [tool]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -116,6 +122,8 @@ def test_plain_text_asks_for_nothing_structured(response_format: object) -> None
         ({"function_call": "auto"}, "function_call is not served"),
         ({"stream": "yes"}, "stream must be true or false"),
         ({"parallel_tool_calls": "no"}, "parallel_tool_calls must be true or false"),
+        ({"tools": [{"type": "custom", "custom": {"name": "sql"}}]}, "custom tools are not served"),
+        ({"tools": [{"type": "custom", "name": "sql"}]}, "custom tools are not served"),
         ({"stream_options": "usage"}, "stream_options must be an object"),
         ({"response_format": "json"}, "no known shape"),
         ({"response_format": {"type": "json_schema"}}, "no known shape"),

@@ -49,7 +49,7 @@ from .http.docs import add_docs
 from .http.errors import refusal
 from .http.rate_limits import RateLimits
 from .http.request_id import REQUEST_ID
-from .http.route import GetRouter, JsonErrorRoute, add_openrouters_paths
+from .http.route import GetRouter, JsonErrorRoute, add_head, add_openrouters_paths
 from .http.short_way import ShortWay
 from .http.unknown_paths import unknown_path, wrong_method
 from .http.watchers import Watchers
@@ -87,6 +87,7 @@ def api(of: Callable[[], Router], watchers: Watchers | None = None) -> APIRouter
         return await get_watchers().metrics_response()
 
     add_openrouters_paths(paths)
+    add_head(paths)
     return paths
 
 

@@ -15,6 +15,7 @@ from .reasoning import ReasoningSetting
 from .request import ChatRequest
 from .sampling import checked
 from .structured import Structured
+from .tool_definitions import read_tools
 
 AUTO_NAMES = ("auto", "freerouter", "openrouter/free", "openrouter/auto")
 """Names by which a client asks for any model."""
@@ -69,8 +70,20 @@ def read_request(body: object) -> ClientRequest:
         fallback_models=models,
         fresh=body.get("fresh") is True,
     )
+    _refuse_free_text(request)
     include_usage = options is not None and bool(options.get("include_usage"))
     return ClientRequest(request, bool(stream), include_usage, _number(body), left_out(body))
+
+
+def _refuse_free_text(request: ChatRequest) -> None:
+    """OpenAI's own models call a custom tool with free text. Others know functions only."""
+    custom = [t for t in request.tools if isinstance(t, Mapping) and t.get("type") == "custom"]
+    # One with a schema is a function in the words of Anthropic's API.
+    if any(tool.get("type") == "custom" for tool in read_tools(custom)):
+        raise BadRequest(
+            "custom tools are not served in chat completions",
+            hint="offer a function with one text, or send the request to /v1/responses",
+        )
 
 
 def read_models(body: JsonMapping) -> tuple[str | None, tuple[str, ...]]:

@@ -21,6 +21,9 @@ PUBLIC_PATHS = ("/", "/health", "/api/v1/health")
 """Paths that need no token: health checks, and the page. The page holds no data and asks for the
 token itself."""
 
+KEY_HEADERS = (b"x-api-key", b"api-key", b"x-goog-api-key")
+"""Where clients of Anthropic, Azure and Gemini send a token."""
+
 
 class AccessMiddleware:
     """ASGI middleware that checks the token, Host, Origin, Sec-Fetch-Site and Content-Length.
@@ -70,7 +73,7 @@ class AccessMiddleware:
             return refusal(403, words, path=path)
         if path not in PUBLIC_PATHS and not self._authorized(headers):
             scheme = {"www-authenticate": "Bearer"}
-            return refusal(401, "a bearer token is needed", scheme, path=path)
+            return refusal(401, _unauthorized(headers), scheme, path=path)
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or len(length) > 12 or int(length) > MAX_BODY:
             return refusal(413, f"the body is larger than {MAX_BODY:,} bytes", path=path)
@@ -93,7 +96,7 @@ class AccessMiddleware:
         if not self.tokens:
             return True
         scheme, _, credentials = headers.get(b"authorization", b"").partition(b" ")
-        given = [headers.get(b"x-api-key", b"")]  # Anthropic's clients
+        given = [headers.get(name, b"") for name in KEY_HEADERS]
         if scheme.lower() == b"bearer":
             given.append(credentials.strip())
         marks = [
@@ -103,6 +106,14 @@ class AccessMiddleware:
         ]
         caller.set(marks[0] if marks and self.tells_callers else "")
         return bool(marks)
+
+
+def _unauthorized(headers: dict[bytes, bytes]) -> str:
+    """What to do about a token that is missing or wrong."""
+    where = "it is what --token or FREEROUTER_SERVE_TOKEN says where the service was started"
+    if any(headers.get(name) for name in (b"authorization", *KEY_HEADERS)):
+        return f"the token is not one of this service's: {where}"
+    return f"a token is needed, as `Authorization: Bearer TOKEN` or in x-api-key: {where}"
 
 
 def _caller(token: str) -> str:

@@ -162,6 +162,23 @@ def answering_errors(handle: Handle) -> Handle:
     return handle_errors
 
 
+def add_head(paths: APIRouter) -> None:
+    """Answer HEAD wherever GET is: monitors of a service ask so, and Ollama's command does.
+
+    The server leaves the body out.
+    """
+    for route in list(paths.routes):
+        if isinstance(route, APIRoute) and route.methods == {"GET"}:
+            paths.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=["HEAD"],
+                response_model=None,
+                response_class=route.response_class,
+                include_in_schema=False,
+            )
+
+
 def add_openrouters_paths(paths: APIRouter) -> None:
     """Serve every path under `/v1` under `/api/v1`, too: there OpenRouter's clients look for it.
 
