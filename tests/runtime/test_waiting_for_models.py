@@ -14,20 +14,15 @@ import pytest
 from freerouter_core import errors
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.runtime.discovery import (
-    FIRST_BACKOFF,
     JOIN_TIMEOUT,
     LOCAL_GRACE,
     RENEW_AFTER,
     RENEW_EMPTY,
 )
-from freerouter_core.runtime.loop.clock import VirtualClock
-from freerouter_core.runtime.runtime import Runtime
+from freerouter_core.runtime.list_source import FIRST_BACKOFF
 from freerouter_core.simulator import SimAccount, SimModel, World
 
-ONE = Account("one", "https://one.invalid/v1", "k")
-TWO = Account("two", "https://two.invalid/v1", "k")
-LOCAL = Account("here", "http://localhost:9/v1", "")
-REFRESH = 3_600.0
+from .listing import LOCAL, ONE, REFRESH, TWO, Process
 
 
 class Lists(httpx.AsyncBaseTransport):
@@ -45,34 +40,6 @@ class Lists(httpx.AsyncBaseTransport):
         if not names:
             return httpx.Response(500)
         return httpx.Response(200, json={"data": [{"id": name} for name in names]})
-
-
-class Process:
-    """A runtime that knows only what is on disk."""
-
-    def __init__(self, lists: httpx.AsyncBaseTransport, folder: Path | None = None) -> None:
-        self.clock = VirtualClock()
-        self.runtime = Runtime(clock=self.clock, client=lists, cache=folder)
-        self.start = self.clock.now()
-
-    @property
-    def elapsed(self) -> float:
-        return round(self.clock.now() - self.start, 3)
-
-    def models(
-        self, *accounts: Account, wait: float | None = None, required: bool = True
-    ) -> list[str]:
-        discovery, transport = self.runtime.discovery, self.runtime.transport_for()
-        catalogue = self.runtime.call(
-            lambda: discovery.catalogue(
-                accounts, lambda account: transport, REFRESH, wait=wait, required=required
-            )
-        )
-        return sorted(model.id for model in catalogue)
-
-    def passes(self, seconds: float) -> None:
-        """Let time pass in which fetches may end."""
-        self.runtime.call(lambda: asyncio.sleep(seconds))
 
 
 @pytest.mark.parametrize(("seconds", "joins"), [(JOIN_TIMEOUT - 0.1, True), (5.0, False)])
@@ -135,7 +102,7 @@ def test_a_caller_without_time_waits_for_nothing() -> None:
 
 def test_a_caller_waits_no_longer_than_it_may() -> None:
     process = Process(Lists({"one": (9.0, ["a"]), "two": (9.0, ["b"])}))
-    with pytest.raises(errors.CatalogueUnavailable, match="no answer in time"):
+    with pytest.raises(errors.CatalogueUnavailable, match="one: no answer in 2 s; two: no"):
         process.models(ONE, TWO, wait=2.0)
 
     assert process.elapsed == 2.0

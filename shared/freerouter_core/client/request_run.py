@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -111,9 +112,11 @@ def _asked(policy: Policy, catalogue: Catalogue, accounts: Mapping[str, Account]
     return AskedModel(name, "" if model is None else model.id)
 
 
-def _catalogue_wait(policy: Policy, timeout: float | None) -> float | None:
+def _catalogue_wait(policy: Policy, timeout: float | None) -> float:
     """Seconds to wait for a first catalogue. A request for a named model soon goes without one. It
     does not wait at all if no other model may follow."""
     if not policy.others:
         return 0.0
-    return min(NAMED_WAIT, (timeout or 60.0) / 4) if policy.preferred else timeout
+    if policy.preferred:
+        return min(NAMED_WAIT, (timeout or 60.0) / 4)
+    return math.inf if timeout is None else timeout
