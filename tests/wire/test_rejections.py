@@ -42,7 +42,7 @@ def judged(
     [
         (b'{"error": {"message": "m"}}', {"message": "m"}),
         (b'{"error": "m"}', {"message": "m"}),
-        (b'{"error": null}', {"message": "None"}),
+        (b'{"error": null}', {}),
         (b'[{"error": {"message": "m"}}, 7]', {"message": "m"}),
         (b'{"detail": "m"}', {"detail": "m"}),
         (b'"m"', {"message": "m"}),

@@ -19,10 +19,10 @@ from ..catalogue.serving import MAX_FLOATS, InputType, Serving, Space
 from ..errors import BadRequest
 from .answer import Answer, Vector
 from .cost import told_usage
+from .envelope import error_told
 from .fault import Cause, Fault, Kind
 from .json_values import Json, as_mapping
 from .judge import judge_embedded
-from .message import error_of
 from .operation import Operation
 from .paid import write_preferences
 from .request import Lane
@@ -199,7 +199,7 @@ def error_in(payload: object) -> Json | None:
         if isinstance(payload, list):
             return None
         return {"message": "the response is no JSON object"}
-    return error_of(payload.get("error"))
+    return error_told(payload) if payload.get("error") else None
 
 
 def _serving(model: Model) -> Serving:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .json_values import Json, JsonMapping, as_mapping
-from .message import error_of
 
 _WRAPPERS = ("data", "result", "response", "body", "output")
 _MAX_WRAPPERS = 4
@@ -54,9 +53,8 @@ def answer_in(payload: object) -> object:
 
 def error_told(body: JsonMapping) -> Json | None:
     """The error that a body without choices tells; None: it tells none."""
-    error = error_of(body.get("error"))
-    if error is not None:
-        return error
+    if body.get("error"):
+        return error_in(body) or {"message": ""}
     for key in _ERRORS[1:]:
         error = _first_error(body.get(key))
         if error is not None:
@@ -65,6 +63,40 @@ def error_told(body: JsonMapping) -> Json | None:
     if inner:
         return error_told(inner)
     return dict(body) if _has_failed(body) and words_of(body) else None
+
+
+def error_in(body: JsonMapping) -> Json:
+    """The error object of a body: what is under `error`, or the body itself.
+
+    Frameworks write a word, a flag or nothing there, and what happened beside it:
+    `{"statusCode": 429, "error": "Too Many Requests", "message": "… retry in 40 seconds"}`. So only
+    an object that says something stands for the whole. A word under `error` is the message if
+    nothing else is one, or nothing but the name of a status.
+    """
+    error = body.get("error")
+    if isinstance(error, Mapping) and words_of(error):
+        return dict(error)
+    beside = {key: value for key, value in body.items() if key != "error"}
+    if isinstance(error, Mapping):
+        return beside | dict(error)
+    if not error or isinstance(error, bool):
+        return beside
+    if isinstance(error, str) and words_of(beside).strip(" .!").lower() in _NO_WORDS:
+        return beside | {"message": error}
+    return beside | {"error": error}
+
+
+_NO_WORDS = frozenset(
+    {
+        "", "error", "bad gateway", "bad request", "conflict", "content too large", "forbidden",
+        "gateway timeout", "gone", "internal server error", "method not allowed", "not acceptable",
+        "not found", "not implemented", "payload too large", "payment required",
+        "request entity too large", "request timeout", "service unavailable", "too many requests",
+        "unauthorized", "unavailable for legal reasons", "unprocessable content",
+        "unprocessable entity", "unsupported media type",
+    }
+)  # fmt: skip
+"""What says no more than that there was an error."""
 
 
 def _first_error(value: object) -> Json | None:

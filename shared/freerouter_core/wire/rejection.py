@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
-from .envelope import words_of
+from .envelope import error_in, words_of
 from .json_values import JsonMapping, as_mapping, cut_middle, parse_json
 
 
@@ -45,11 +45,7 @@ def read_rejection(status: int, headers: Mapping[str, str], body: bytes) -> Reje
         parsed = parsed[0]  # Gemini's error is in an array
     if not isinstance(parsed, Mapping):
         return Rejection(status, headers, {"message": str(parsed)})
-    error = parsed.get("error", parsed)
-    if not isinstance(error, Mapping):
-        beside = {key: value for key, value in parsed.items() if key != "error"}
-        error = {**beside, "message": str(error)}
-    return Rejection(status, headers, error)
+    return Rejection(status, headers, error_in(parsed))
 
 
 def _in_utf8(body: bytes, headers: Mapping[str, str]) -> bytes:
