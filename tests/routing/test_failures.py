@@ -265,17 +265,18 @@ def test_a_model_is_asked_in_a_plainer_form_three_times_at_most() -> None:
 
 @pytest.mark.parametrize("stated", [None, 8_000])
 def test_only_larger_windows_follow_a_prompt_that_was_too_long(stated: int | None) -> None:
-    """Of equal windows, too, none follows."""
+    """Of equal windows, too, none follows: the prompt may well fill them."""
+    need = Need(prompt_tokens=6_000)
     small = model("small", context=8_000)
     equal, larger = model("equal", "two", context=8_000), model("larger", "three", context=8_001)
     unlisted = model("named", "two", context=4_000, listed=False)
     too_long = Fault(Kind.UNFIT, Cause.CONTEXT, status=400, context=stated)
     fates: Fates = {"small": fails(too_long), "larger": answers()}
-    played = play(plan(small, equal, larger), fates)
+    played = play(plan(small, equal, larger, need=need), fates)
     assert played.asked == ["small", "larger"]
 
     fates = {"small": fails(too_long), "named": answers()}
-    assert play(plan(small, unlisted, larger), fates).asked == ["small", "named"]
+    assert play(plan(small, unlisted, larger, need=need), fates).asked == ["small", "named"]
     record = played.state.health.models[small.identity]
     assert record.context == stated
 

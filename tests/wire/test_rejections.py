@@ -90,7 +90,7 @@ def test_patterns_see_headers_of_limits_and_json_inside_strings_but_no_quotation
     text = searchable_text(Rejection(400, headers, error))
 
     assert text == (
-        '{"metadata": {"raw": {"error": {"message": "inner"}}}, "list": ["[1", "x"]} '
+        '{"metadata": {"raw": {"error": {"says": "inner"}}}, "list": ["[1", "x"]} '
         "x-ratelimit-remaining: 0 x-ratelimit-limit-requests: 5"
     )
 
@@ -724,6 +724,15 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
         ],
     ),
     ("400", Cause.DEGRADED, ["DEGRADED"]),
+    (
+        "400 413 422",
+        Cause.OUTPUT_TOO_LARGE,
+        [
+            "`max_tokens` must be less than or equal to `9`, less than the `context_window`",
+            "max_completion_tokens should be <= 9, see context window",
+            "max_output_tokens cannot be larger than the context size",
+        ],
+    ),
     (
         "400 413 422 500 502",
         Cause.CONTEXT,

@@ -13,7 +13,9 @@ from ..wire.structured import FORMATS
 from .adaptive_limits import limits_each_model
 from .candidate import Candidate
 from .fit import forces_calls
+from .need import Need
 from .plan import Plan
+from .plausible import checked_length
 from .state import RoutingState
 from .steps import Attempt
 from .suspicion import speaks_of
@@ -53,8 +55,9 @@ def new_attempt(
     )
 
 
-def understood(fault: Fault, attempt: Attempt) -> Fault:
-    """The fault as it is told: without keys, and with what the owner of the account can do.
+def understood(fault: Fault, attempt: Attempt, need: Need) -> Fault:
+    """The fault as it is told: without keys, and with what the owner of the account can do. What
+    cannot be true of the request is not believed; see `plausible`.
 
     A refusal of the key that speaks of the model may be of the model alone. An account without a
     key has none that could be refused: it is at a limit for such accounts. Where each model has a
@@ -68,6 +71,7 @@ def understood(fault: Fault, attempt: Attempt) -> Fault:
         fault = replace(fault, lacks=fault.lacks | FORMATS)
     if fault.cause is Cause.NO_TOOL_CALL and not forces_calls(attempt.known, None, 0.0):
         fault = replace(fault, teaches=False)
+    fault = checked_length(fault, attempt.model, need)
     if fault.effect.key_refused and speaks_of(attempt.model.wire_name, fault.message):
         fault = replace(fault, kind=Kind.BUSY, cause=Cause.FORBIDDEN, teaches=True)
     elif fault.effect.key_refused and not account.key and not account.local:

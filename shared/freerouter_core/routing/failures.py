@@ -37,6 +37,7 @@ from .outage import symptom_of
 from .pauses import Pauses
 from .plainer import Plainer
 from .plan import Plan
+from .plausible import refused_window
 from .silence import leave_alone, outlasted
 from .state import RoutingState
 from .steps import Attempt
@@ -320,9 +321,9 @@ class Failures:
 
     def _only_larger(self, candidate: Candidate, fault: Fault) -> None:
         """The prompt was too long: only larger windows follow (strands#2256)."""
-        context = fault.context if fault.context is not None else candidate.model.context
+        window = refused_window(fault, candidate.model, self._plan.need)
         for other in self._candidates.all:
-            if other.model.listed and other.model.context <= context:
+            if other.model.listed and other.model.context <= window:
                 other.out = True
 
     def _gone(self, candidate: Candidate, attempt: Attempt, fault: Fault, now: float) -> None:

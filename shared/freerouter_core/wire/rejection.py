@@ -132,6 +132,8 @@ _QUOTATIONS = frozenset(
     {"input", "ctx", "failed_generation", "flagged_input", "messages", "request_body", "prompt"}
 )
 """Keys under which errors quote the request or the answer: those words mean nothing here."""
+_SAYS = {"message": "says", "Message": "says"}
+"""Keys that are words of many refusals themselves, and what the patterns see in their place."""
 _QUOTED_INPUT = re.compile(r"['\"]input['\"]\s*:")
 _QUOTED_END = re.compile(r"['\"]loc['\"]\s*:")
 """A pydantic server's errors as text: each quotes its input last, and names its place before."""
@@ -160,7 +162,7 @@ class _Excerpt:
             if "role" in value and "content" in value:
                 return None  # a message of the request
             return {
-                str(key)[:_MAX_STRING]: self.of(part, depth + 1)
+                _SAYS.get(key, str(key)[:_MAX_STRING]): self.of(part, depth + 1)
                 for key, part in islice(value.items(), _MAX_PARTS)
                 if key not in _QUOTATIONS and self._parts > 0
             }

@@ -255,10 +255,16 @@ RULES: tuple[Rule, ...] = (
           r"|\b(?:server|service|engine|model)\b.{0,20} (?:busy|starting|unavailable)\b"
           r"|no healthy upstream|upstream connect error"),
     _rule(Cause.DEGRADED, Kind.BUSY, "400", r"DEGRADED"),
+    # The bound of one field, which some explain by the window: Groq (anomalyco/opencode#1000).
+    _rule(Cause.OUTPUT_TOO_LARGE, Kind.UNFIT, "400 413 422",
+          r"max_(?:completion_|output_)?tokens\W{1,6}(?:must|should|has to|cannot|can't)"
+          r" (?:not )?be .{0,12}(?:less|lower|small|most|more|greater|larger|between|range|<)",
+          teaches=False),
     _rule(Cause.CONTEXT, Kind.UNFIT, "400 413 422 500 502",
           r"context.{0,12}(?:length|window|size)|maximum context"
           r"|prompt is too long|n_prompt_tokens"
-          r"|(?:prompt|input|message)s?\b.{0,30} exceeds? .{0,20}(?:length|tokens?|limit)\b"
+          r"|(?:prompt|input|message)s?\b(?![\\'\"]{1,3}:).{0,30} exceeds? .{0,20}"
+          r"(?:length|tokens?|limit)\b"
           r"|exceeded model token limit|range of input length"
           r"|inputs\W{1,3} (?:tokens \+|must have less)"
           r"|input.{0,20}too long|input.{0,30}too large to process", teaches=False),
@@ -304,8 +310,9 @@ RULES: tuple[Rule, ...] = (
     _rule(Cause.CONTENT_EMPTY, Kind.UNFIT, "400 422 500",
           r"must (?:be|have|contain) non-(?:empty|whitespace)|parts must not be empty"
           r"|\bcontent\b.{0,60} (?:is|must not be|cannot be|can't be) empty"
-          r"|\bmessage\b.{0,60} must not be empty|content or tool_calls must be set"
-          r"|required oneof field 'data'|at least one parts field", lacks="content-empty"),
+          r"|\bmessage\b(?![\\'\"]{1,3}:).{0,60} must not be empty"
+          r"|content or tool_calls must be set|required oneof field 'data'"
+          r"|at least one parts field", lacks="content-empty"),
     # DeepSeek (anomalyco/opencode#25356), Moonshot (continuedev/continue#11711).
     _rule(Cause.REASONING_REQUIRED, Kind.UNFIT, "400 422",
           r"reasoning_content\W.{0,60}(?:must be passed|is missing|is required)"
