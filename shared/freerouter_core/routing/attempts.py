@@ -18,7 +18,7 @@ from .plan import Plan
 from .plausible import checked_length
 from .state import RoutingState
 from .steps import Attempt
-from .suspicion import speaks_of
+from .suspicion import names_model, speaks_of
 from .timeouts import quiet_timeout, soft_timeout, stall_timeout
 from .ways import form_lacks
 
@@ -60,22 +60,24 @@ def understood(fault: Fault, attempt: Attempt, need: Need) -> Fault:
     cannot be true of the request is not believed; see `plausible`.
 
     A refusal of the key that speaks of the model may be of the model alone. An account without a
-    key has none that could be refused: it is at a limit for such accounts. Where each model has a
-    limit of the minute and the account has none, a full minute is the model's. Who refuses the
-    plainer format takes the stronger one no more. Who could not be made to call, and did not, has
-    not failed at it.
+    key has none that could be refused: it is at a limit for such accounts. A limit is the model's
+    if the refusal names the model; so is a full minute, where each model has a limit of the minute
+    and the account has none. Who refuses the plainer format takes the stronger one no more. Who
+    could not be made to call, and did not, has not failed at it.
     """
-    account = attempt.account
+    account, model = attempt.account, attempt.model.wire_name
     fault = redact_fault(fault, account)
     if attempt.form == "json_object" and fault.lacks & FORMATS:
         fault = replace(fault, lacks=fault.lacks | FORMATS)
     if fault.cause is Cause.NO_TOOL_CALL and not forces_calls(attempt.known, None, 0.0):
         fault = replace(fault, teaches=False)
     fault = checked_length(fault, attempt.model, need)
-    if fault.effect.key_refused and speaks_of(attempt.model.wire_name, fault.message):
+    if fault.effect.key_refused and speaks_of(model, fault.message):
         fault = replace(fault, kind=Kind.BUSY, cause=Cause.FORBIDDEN, teaches=True)
     elif fault.effect.key_refused and not account.key and not account.local:
         fault = replace(fault, cause=Cause.ANONYMOUS_LIMIT)
+    elif fault.cause in _LIMITS_OF_MODELS and names_model(model, fault.message):
+        fault = replace(fault, kind=Kind.BUSY, cause=_LIMITS_OF_MODELS[fault.cause])
     elif (
         fault.cause is Cause.AMBIGUOUS_429
         and limits_each_model(account)
@@ -83,3 +85,13 @@ def understood(fault: Fault, attempt: Attempt, need: Need) -> Fault:
     ):
         fault = replace(fault, cause=Cause.MODEL_MINUTE, teaches=False)
     return fault if fault.hint else replace(fault, hint=remedy(fault.cause, account))
+
+
+_LIMITS_OF_MODELS = {
+    Cause.ACCOUNT_MINUTE: Cause.MODEL_MINUTE,
+    Cause.ACCOUNT_DAY: Cause.MODEL_DAY,
+    Cause.ACCOUNT_WINDOW: Cause.MODEL_LIMIT,
+    Cause.ACCOUNT_WEEK: Cause.MODEL_LIMIT,
+    Cause.ACCOUNT_MONTH: Cause.MODEL_LIMIT,
+}
+"""What a limit is if it is a model's own."""

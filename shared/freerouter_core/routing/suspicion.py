@@ -39,6 +39,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ..wire.fault import Cause
+from ..wire.rule_words import OF_MODEL
 from ..wire.rules import OF_UPSTREAM
 
 N = TypeVar("N", int, float)
@@ -212,10 +213,38 @@ def _larger(one: dict[str, N], other: dict[str, N]) -> dict[str, N]:
 
 
 def speaks_of(model: str, message: str) -> bool:
-    """Whether a refusal speaks of the model."""
-    name = model.rpartition("/")[2].partition(":")[0].lower()
-    text = message.lower()
-    return (len(name) > 2 and name in text) or "this model" in text or " model " in text
+    """Whether a refusal speaks of the model, or of models."""
+    name = _short_name(model)
+    text = _ADDRESS.sub(" ", message[:MAX_MESSAGE].lower())
+    return (len(name) > 2 and name in text) or _MODEL.search(text) is not None
+
+
+def names_model(model: str, message: str) -> bool:
+    """Whether a refusal names the model itself: by its name, or as this one. A name that is also a
+    word of English is none."""
+    name, text = _short_name(model), message[:MAX_MESSAGE].lower()
+    if _OF_MODEL.search(text):
+        return True
+    return (
+        _TELLING.search(name) is not None
+        and re.search(rf"(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])", text) is not None
+    )
+
+
+def _short_name(model: str) -> str:
+    return model.rpartition("/")[2].partition(":")[0].lower()
+
+
+MAX_MESSAGE = 2_000
+"""Characters of a message that are searched."""
+_ADDRESS = re.compile(r"https?://\S{1,400}")
+_MODEL = re.compile(
+    r"(?<!language )\bmodels?\b(?! ?(?:api|provider|service|platform|router|gateway|studio)\b)"
+)
+"""The word, wherever it stands; not where it only says what kind of service this is."""
+_OF_MODEL = re.compile(OF_MODEL, re.IGNORECASE)
+_TELLING = re.compile(r"[a-z].{0,200}[-.\d]|\d.{0,200}[a-z]|[a-z]{8}")
+"""What the name of a model has, and hardly any other word."""
 
 
 def _words(cause: Cause, message: str) -> str:

@@ -72,7 +72,7 @@ class Effect:
     minute: Literal["account", "model"] | None = None
     """Whose limit of a minute was full, if the refusal says so."""
     reset: Reset | None = None
-    """When such a limit resets if the refusal names no time."""
+    """When such a limit resets if the refusal names no time, and whose limit it is is certain."""
     key_refused: bool = False
     """The key will be refused until it is another one."""
     of_gateway: bool = False
@@ -143,8 +143,8 @@ class Cause(StrEnum):
     LOCATION = "location", Effect(rest=LASTING)
     ANONYMOUS_LIMIT = "anonymous-limit", Effect(limit="account", rest=LASTING)
     ACCOUNT_MINUTE = "account-minute", Effect(limit="account", minute="account", reset="rolling")
-    ACCOUNT_DAY = "account-day", Effect(limit="account", reset="utc-day")
-    ACCOUNT_MONTH = "account-month", Effect(limit="account", reset="utc-month")
+    ACCOUNT_DAY = "account-day", Effect(limit="account", reset="utc-day", rest=LASTING)
+    ACCOUNT_MONTH = "account-month", Effect(limit="account", reset="utc-month", rest=LASTING)
     ACCOUNT_WINDOW = "account-window", Effect(limit="account", rest=Rest(300.0, 2.0, 3_600.0))
     """A limit of some hours."""
     ACCOUNT_WEEK = "account-week", Effect(limit="account", rest=LASTING)

@@ -23,6 +23,7 @@ from .answer import Answer
 from .call_text import call_start
 from .fault import Cause, Fault, Kind, Reset
 from .json_values import JsonMapping
+from .limit_period import OF_LONG_PERIODS, names_several, reset_is_known
 from .refused_parameter import refused_parameter
 from .rejection import Rejection, embedded_rejection, message_of, searchable_text
 from .retry_after import MAX_WAIT, is_bare, retry_at_in, stated_retry_at, told_period
@@ -47,8 +48,11 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
     text = searchable_text(rejection)
     of_upstream = OF_UPSTREAM.search(text) is not None
     rule = next(r for r in RULES if r.matches(rejection.status, text, of_upstream=of_upstream))
-    if rule.cause is Cause.FORBIDDEN and rejection.page and message_of(rejection.error):
+    message = message_of(rejection.error)
+    if rule.cause is Cause.FORBIDDEN and rejection.page and message:
         rule = replace(rule, kind=Kind.ACCOUNT, cause=Cause.GATEWAY_FORBIDS, teaches=False)
+    if rule.cause in OF_LONG_PERIODS and names_several(message, text):
+        rule = _UNCLEAR
     effect = rule.cause.effect
     if effect.names_field:
         parameter = refused_parameter(text, rejection.error)
@@ -68,7 +72,7 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
     return Fault(
         rule.kind,
         rule.cause,
-        message_of(rejection.error),
+        message,
         status=rejection.status,
         until=until,
         doubted=doubted,
@@ -102,6 +106,8 @@ def _status_of_words(text: str) -> int:
     return 502
 
 
+_UNCLEAR = next(rule for rule in RULES if rule.cause is Cause.AMBIGUOUS_429)
+"""What is known of a limit whose period is not."""
 _DAY = 86_400.0
 _LONGEST: dict[Cause, float] = {
     Cause.ACCOUNT_MINUTE: 60.0,
@@ -172,14 +178,16 @@ _CONTEXT = re.compile(
 """llama.cpp embeds no text that is longer than its batch."""
 
 
-def _until_reset(reset: Reset, stated: float | None, now: float, text: str) -> float:
-    """When a limit resets: as stated, else by the limit's own calendar.
+def _until_reset(reset: Reset, stated: float | None, now: float, text: str) -> float | None:
+    """When a limit resets: as stated, else by the limit's own calendar. None: its words are loose.
 
     Google states the wait of its minute even if the day is spent, so the later of both counts.
     """
     is_google = "PerDay" in text
     if stated is not None and not is_google:
         return stated
+    if not reset_is_known(text, minute=reset == "rolling"):
+        return None
     if reset == "rolling":
         return now + 60.0
     end = period("pacific-day" if is_google else reset, 60.0, now)[1]

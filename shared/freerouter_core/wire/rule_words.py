@@ -3,7 +3,10 @@ debts, and what is not taken. Each is a regular expression, without regard to ca
 
 from __future__ import annotations
 
-OF_MODEL = r"PerModel|\b(?:for|on|to) (?:this |the )?model\b"
+OF_MODEL = (
+    r"PerModel|\b(?:for|on|to|of|per|each)[- ](?:this |the |that |each |every )?model\b"
+    r"|\b(?:this|the) model(?:'s|\u2019s| has (?:a|its|reached))"
+)
 """It was a limit of the model's."""
 _PER_MINUTE = r"(?:per|/|a) ?min(?:ute)?\b"
 REQUESTS_PER_MINUTE = rf"(?:requests?|calls?|queries)[-_ ]?(?:{_PER_MINUTE}|per[-_ ]?min)|\bRPM\b"
