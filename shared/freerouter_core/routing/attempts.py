@@ -13,7 +13,7 @@ from ..wire.structured import FORMATS
 from .adaptive_limits import limits_each_model
 from .candidate import Candidate
 from .fit import forces_calls
-from .need import Need
+from .part_doubts import checked_part
 from .plan import Plan
 from .plausible import checked_length
 from .state import RoutingState
@@ -55,9 +55,10 @@ def new_attempt(
     )
 
 
-def understood(fault: Fault, attempt: Attempt, need: Need) -> Fault:
+def understood(fault: Fault, attempt: Attempt, plan: Plan, state: RoutingState) -> Fault:
     """The fault as it is told: without keys, and with what the owner of the account can do. What
-    cannot be true of the request is not believed; see `plausible`.
+    cannot be true of the request, or may be an accident, is not believed; see `plausible` and
+    `part_doubts`.
 
     A refusal of the key that speaks of the model may be of the model alone. An account without a
     key has none that could be refused: it is at a limit for such accounts. A limit is the model's
@@ -71,7 +72,8 @@ def understood(fault: Fault, attempt: Attempt, need: Need) -> Fault:
         fault = replace(fault, lacks=fault.lacks | FORMATS)
     if fault.cause is Cause.NO_TOOL_CALL and not forces_calls(attempt.known, None, 0.0):
         fault = replace(fault, teaches=False)
-    fault = checked_length(fault, attempt.model, need)
+    fault = checked_length(fault, attempt.model, plan.need)
+    fault = checked_part(fault, attempt.model.identity, plan, state.health)
     if fault.effect.key_refused and speaks_of(model, fault.message):
         fault = replace(fault, kind=Kind.BUSY, cause=Cause.FORBIDDEN, teaches=True)
     elif fault.effect.key_refused and not account.key and not account.local:

@@ -329,7 +329,7 @@ class _Run:
         """Learn from a failure. It is an outcome after all if the caller saw text of it, and
         `answer` has calls: they reach the caller as invalid ones."""
         self.flights.remove(flight)
-        fault = understood(fault, flight.attempt, self.plan.need)
+        fault = understood(fault, flight.attempt, self.plan, self.state)
         seconds, left = self.now - flight.sent, self.deadline.left(self.now)
         self.failures.record(flight.candidate, flight.attempt, fault, self.now, seconds, left)
         self.journal.attempted(flight.attempt, fault, flight.sent, self.now)

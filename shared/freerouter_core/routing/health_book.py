@@ -57,6 +57,9 @@ class HealthBook:
     """Of them, those beside a silent attempt of the same request."""
     latest: dict[ModelIdentity, None] = field(default_factory=dict)
     """The models that answered last, the latest at the end."""
+    doubted_parts: dict[tuple[ModelIdentity, str], int] = field(default_factory=dict)
+    """What models refused last that takes more to be believed: a word of what they may lack, and a
+    print of the request; see `part_doubts`."""
     touched: set[str] = field(default_factory=set)
     """What other processes were not told yet: "m|" and a model's identity as JSON, or "a|" and an
     account's scope (its bench), or "g|" and an account's scope (its price cap)."""
@@ -141,6 +144,7 @@ class HealthBook:
         )
         for done in ways:
             self._record(identity).did(done)
+            self.doubted_parts.pop((identity, done), None)
         if way not in APART:
             self.pool.answered(first_token, seconds, tokens, way)
 
@@ -279,6 +283,7 @@ class HealthBook:
         """Forget benches, records and averages. What was used or paid stays counted."""
         self.pool = Pool()
         self.outages.clear()
+        self.doubted_parts.clear()
         self.touched |= {f"a|{scope}" for scope in self.accounts.benches}
         self.accounts.reset()
         self.crowds.reset()

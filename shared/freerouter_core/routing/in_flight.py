@@ -71,7 +71,7 @@ class InFlight:
             first_token=None if self.token_at is None else self.token_at - self.sent,
             seconds=now - self.sent,
             tokens=tokens,
-            ways=(*need.ways, form_way(form)) if form is not None else need.ways,
+            ways=(*need.ways, *need.inputs, *([] if form is None else [form_way(form)])),
             way=need.way,
         )
 

@@ -51,7 +51,7 @@ def enough(faults: Faults, alive: Sequence[Candidate]) -> bool:
 def of_request(fault: Fault) -> bool:
     """Whether it is, or may be, the request that was refused."""
     effect = fault.effect
-    return effect.unrecognised or effect.universal or effect.by_guard
+    return effect.unrecognised or effect.universal or effect.by_guard or effect.of_part
 
 
 def independent(one: Candidate, other: Candidate) -> bool:

@@ -95,6 +95,8 @@ class Effect:
     context: bool = False
     names_field: bool = False
     """The message may name the field of the request that the model does not take."""
+    of_part: bool = False
+    """A part of the request is refused. `lacks`: what the model lacks if that is no accident."""
     by_guard: bool = False
     """A content guard of the caller's rejected a whole answer."""
     unaccepted: bool = False
@@ -210,6 +212,9 @@ class Cause(StrEnum):
     TOO_LARGE = "too-large", Effect(too_long=True)
     OUTPUT_TOO_LARGE = "output-too-large", Effect(names_field=True)
     MAX_TOKENS_402 = "max-tokens-402"
+    BAD_PART = "bad-part", Effect(of_part=True)
+    """A picture, a file or a tool that is no good, as far as is known: models may well take others.
+    """
     PRICE_CAP = "price-cap", Effect(blames_price_cap=True)
     NO_TOOLS = "no-tools"
     NO_TOOL_CHOICE = "no-tool-choice"

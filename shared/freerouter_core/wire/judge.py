@@ -24,9 +24,11 @@ from .call_text import call_start
 from .fault import Cause, Fault, Kind, Reset
 from .json_values import JsonMapping
 from .limit_period import OF_LONG_PERIODS, names_several, reset_is_known
+from .part_words import PARTS, is_for_now, is_of_one_part
 from .refused_parameter import refused_parameter
 from .rejection import Rejection, embedded_rejection, message_of, searchable_text
 from .retry_after import MAX_WAIT, is_bare, retry_at_in, stated_retry_at, told_period
+from .rule import Rule
 from .rules import OF_UPSTREAM, RULES
 from .stated_limit import stated_limit
 from .tool_calls import ToolCall
@@ -53,6 +55,8 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
         rule = replace(rule, kind=Kind.ACCOUNT, cause=Cause.GATEWAY_FORBIDS, teaches=False)
     if rule.cause in OF_LONG_PERIODS and names_several(message, text):
         rule = _UNCLEAR
+    if rule.lacks & PARTS:
+        rule = _about_part(rule, message)
     effect = rule.cause.effect
     if effect.names_field:
         parameter = refused_parameter(text, rejection.error)
@@ -104,6 +108,13 @@ def _status_of_words(text: str) -> int:
             if rule.words and not rule.cause.effect.unrecognised:
                 return status
     return 502
+
+
+def _about_part(rule: Rule, message: str) -> Rule:
+    """The row of a refused part: it may be wrong with this one, or for now."""
+    if is_for_now(message):
+        return replace(rule, kind=Kind.BUSY, cause=Cause.NOT_LOADED, lacks=frozenset())
+    return replace(rule, cause=Cause.BAD_PART) if is_of_one_part(message) else rule
 
 
 _UNCLEAR = next(rule for rule in RULES if rule.cause is Cause.AMBIGUOUS_429)

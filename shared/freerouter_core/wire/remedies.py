@@ -39,6 +39,8 @@ _REMEDIES: dict[Cause, str] = {
     Cause.MAX_TOKENS_402: "lower max_tokens",
     Cause.OUTPUT_TOO_LARGE: "lower max_tokens: that many tokens of output are more than"
     " {provider} allows",
+    Cause.BAD_PART: "look at the pictures, files and tools of the request: models that take such"
+    " refused these",
     Cause.TOO_LARGE: "shorten the prompt or lower max_tokens: together they are more than"
     " {provider} allows",
     Cause.TOKEN_LIMIT: "raise max_tokens",
