@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ...catalogue.model import Catalogue, Model
 from ...catalogue.providers import Account
@@ -16,6 +17,9 @@ from ..context import Context
 from .job_store import Counts
 from .options import Measured
 from .work import Work
+
+AT_ONCE = 0.1
+"""Seconds until an end that only says that nothing is known."""
 
 
 async def progress_of(
@@ -30,13 +34,19 @@ async def progress_of(
         total = counts.rows
     total = None if total is None else max(total, counts.rows)
     left = None if total is None else max(0, total - counts.done - counts.failed)
-    ends, pace = None, _pace(measured)
+    passed = max(now - measured.started, 1e-3)
+    ended = measured.answered + measured.failed
+    ends, pace = None, _pace(measured, now)
     if left == 0:
         ends = now
     elif left is not None:
-        ends = forecast(left, await _sources(context, pace), pace, now)
-    passed = max(now - measured.started, 1e-3)
-    ended = measured.answered + measured.failed
+        sources = await _sources(context, pace)
+        unmeasured = measured.flow.rate(now) is None
+        if ended and unmeasured and not all(any(source.limits()) for source in sources):
+            pace = replace(pace, fastest=min(pace.fastest, pace.requests * ended / passed))
+        ends = forecast(left, sources, pace, now)
+        if pace.fastest == math.inf and ends is not None and ends - now < AT_ONCE:
+            ends = None  # no limit and no measure says how long a request takes
     waits_for, waits = ("", None) if work is None else work.waits_for(now)
     return BulkProgress(
         done=counts.done,
@@ -53,15 +63,19 @@ async def progress_of(
     )
 
 
-def _pace(measured: Measured) -> Pace:
+def _pace(measured: Measured, now: float) -> Pace:
     if not measured.answered:
         return Pace()
     seconds = max(measured.seconds / measured.answered, 1e-3)
+    requests = max(1.0, measured.requests / measured.answered)
+    rate = measured.flow.rate(now)
+    # While limits hold it back, only what may be in flight bounds it.
+    most = measured.largest / seconds if measured.largest else math.inf
     return Pace(
-        requests=max(1.0, measured.requests / measured.answered),
+        requests=requests,
         tokens=measured.tokens / measured.answered or 1_000.0,
         seconds=seconds,
-        fastest=measured.largest / seconds if measured.largest else math.inf,
+        fastest=most if rate is None else min(most, rate * requests),
     )
 
 

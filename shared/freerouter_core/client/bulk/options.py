@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from ...checks import check_one_of
 from ...errors import BadSetting
+from .flow import Flow
 from .job_store import Changed, Counts
 
 Order = Literal["as_done", "given"]
@@ -72,6 +73,7 @@ class Measured:
     started: float
     answered: int = 0
     failed: int = 0
+    """Rows that failed for good."""
     seconds: float = 0.0
     """Of all answers."""
     requests: int = 0
@@ -83,3 +85,7 @@ class Measured:
     waiting: int = 0
     largest: int = 0
     """Requests that may be in flight."""
+    flow: Flow = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.flow = Flow(self.started)

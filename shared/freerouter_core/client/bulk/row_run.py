@@ -48,7 +48,7 @@ class _WatchedJournal(Journal):
     """Tells when the request is first sent, and how long it waits before."""
 
     sent: Callable[[], None] | None = None
-    waits: Callable[[float, str], None] | None = None
+    waits: Callable[[s.Sleep], None] | None = None
 
     def add(self, at: float, what: s.Step | s.Event) -> None:
         super().add(at, what)
@@ -56,7 +56,7 @@ class _WatchedJournal(Journal):
             sent, self.sent = self.sent, None
             sent()
         elif self.waits is not None and isinstance(what, s.Sleep):
-            self.waits(what.until, "" if what.wait is None else what.wait.reason)
+            self.waits(what)
 
 
 class _WatchedRun(CachedRun):
@@ -138,6 +138,8 @@ class RowRun:
         """Until when it stands in line or rests, as far as that is known; unix seconds."""
         self.waits_for = ""
         """What it waits for, in words."""
+        self.is_held = False
+        """Whether it stands in line for a limit."""
         self.idle_tries = 0
         """How often in a row nobody could be asked."""
 
@@ -149,7 +151,7 @@ class RowRun:
     async def run(self) -> RowEnd:
         """Try it once. Raises `CancelledError` if the job is stopped."""
         clock = self._context.runtime.clock
-        self.sent_at = None
+        self.sent_at, self.is_held = None, False
         request = unpack(parse_json(self.claimed.input))
         if self._validate is not None:
             request = request.but(validate=self._validate)
@@ -162,14 +164,16 @@ class RowRun:
             return self._failed(error, run.journal, clock.now())
         return self._answered(outcome, clock.now())
 
-    def waits(self, until: float, reason: str) -> None:
-        """This try stands in line until then."""
-        self.waits_until, self.waits_for = until, reason
+    def waits(self, sleep: s.Sleep) -> None:
+        """This try waits."""
+        self.waits_until, self.is_held = sleep.until, sleep.scope is not None
+        self.waits_for = "" if sleep.wait is None else sleep.wait.reason
         self._on_wait()
 
     def sent(self) -> None:
         """A request of this try is being sent."""
         self.sent_at, self.idle_tries = self._context.runtime.clock.now(), 0
+        self.is_held = False
         self._on_sent(self)
 
     def _answered(self, outcome: Outcome, now: float) -> RowEnd:

@@ -322,6 +322,9 @@ class Work:
         """Learn from the end of a try."""
         now, measured = self._clock.now(), self.measured
         measured.requests += end.requests
+        if end.finished is not None and end.finished.state != "open":
+            measured.flow.ended(now)
+            measured.failed += not end.answered
         if end.answered:
             self._streak.answered()
             measured.answered += 1
@@ -334,7 +337,6 @@ class Work:
             return
         if end.finished is None and end.reached:
             return  # it was limits: nothing failed
-        measured.failed += 1
         if end.finished is not None and not end.requests:
             return  # nobody was asked: the row is to blame, and no server
         self._limit.failed(now)
@@ -356,6 +358,8 @@ class Work:
         measured = self.measured
         measured.in_flight, measured.waiting = self._in_flight, len(self._runs) - self._in_flight
         measured.largest = self._most
+        held = any(run.is_held for run in self._runs) if self._runs else None
+        measured.flow.look(self._clock.now(), held=held)
 
     # -- beside the loop ------------------------------------------------------------------------
 
