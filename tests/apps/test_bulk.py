@@ -220,7 +220,7 @@ def test_a_prompt_is_filled_with_fields() -> None:
 
 
 def test_lines_that_cannot_be_read_are_rows_with_problems() -> None:
-    Path("in.jsonl").write_bytes(b'\xef\xbb\xbf{"prompt": "a"}\n\n{bad\n\xff"x"')
+    Path("in.jsonl").write_bytes(b'\xef\xbb\xbf{"prompt": "a"}\n\n{bad\nx"x"')
     rows = list(format_of(Path("in.jsonl")).rows(Path("in.jsonl")))
     assert rows[0] == {"prompt": "a"}
     assert "line 3 is no JSON" in str(rows[1])

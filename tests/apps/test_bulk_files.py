@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,66 @@ def test_a_header_may_be_long_and_stand_below_empty_lines() -> None:
     form = format_of(Path("in.csv"))
     assert form.look(Path("in.csv"), Prompting().kept).names == (name,)
     assert list(form.rows(Path("in.csv"))) == [{name: "x"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        (
+            "in.csv",
+            "id,text\n1,good\n2,caf\xe9\n".encode("latin-1"),
+            "in.csv, line 3: it is no UTF-8",
+        ),
+        ("in.jsonl", '{"text": "caf\xe9"}\n'.encode("latin-1"), "in.jsonl, line 1: it is no UTF-8"),
+        ("in.csv", "id,text\n1,good\n".encode("utf-16"), "in.csv is UTF-16"),
+        ("in.jsonl", '{"text": "x"}\n'.encode("utf-16"), "in.jsonl is UTF-16"),
+    ],
+)
+def test_what_is_no_utf_8_is_told_before_anything_is_asked(
+    name: str, content: bytes, told: str
+) -> None:
+    """Its letters were replaced, and a model was asked about others."""
+    Path(name).write_bytes(content)
+    refused = bulk(name, "-o", "out.csv", "-p", "{text}", "-q")
+    assert refused.exit_code == 2
+    assert told in said(refused)
+    assert "iconv -f" in said(refused)
+    assert not Path("out.csv").exists()
+    assert not Path("out.csv.job").exists()
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "batch"])
+def test_a_pipe_is_refused_for_it_cannot_be_read_again(form: str) -> None:
+    """It was read as an empty file, and the job was done."""
+    os.mkfifo("in.pipe")
+    holds = os.open("in.pipe", os.O_RDWR)  # so that opening it waits for nobody
+    try:
+        os.write(holds, b'{"text": "x"}\n')
+        refused = bulk("in.pipe", "--format", form, "-o", "out.csv", "-p", "{text}", "-q")
+    finally:
+        os.close(holds)
+    assert refused.exit_code == 2
+    assert "in.pipe is no file, and cannot be read twice" in said(refused)
+    assert not Path("out.csv.job").exists()
+
+
+@pytest.mark.parametrize("template", ["{text", "text}", "Say {}: {text}", "{a{text}"])
+@pytest.mark.parametrize("option", ["--prompt", "--system"])
+def test_a_brace_that_is_alone_is_refused(template: str, option: str) -> None:
+    """It was sent as it stands: all rows were equal, and got one answer."""
+    Path("in.csv").write_text("text\na\nb\n")
+    others = () if option == "--prompt" else ("-p", "{text}")
+    refused = bulk("in.csv", "-o", "out.csv", option, template, *others, "-q")
+    assert refused.exit_code == 2
+    assert f"a brace of {option} is not closed" in said(refused)
+
+
+def test_a_prompt_without_a_field_is_told() -> None:
+    Path("in.csv").write_text("text\na\nb\n")
+    done = bulk("in.csv", "-o", "out.csv", "-p", "Say {{x}}", "-s", "Be brief", "-q")
+    assert done.exit_code == 0
+    assert "--prompt names no field: every row asks the same" in said(done)
+    assert "names no field" not in said(bulk("in.csv", "-o", "b.csv", "-p", "{text}", "-q"))
 
 
 # -- formats -------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from ...client.bulk.result import BulkResult
 from ...errors import BadRequest, BadSetting
 from .columns import cell, unused
 from .file_format import BadRow, Contents, Kept, Row, Table, Writer
-from .jsonl import opened
+from .jsonl import opened, opened_text
 
 MAX_FIELD = 10_000_000
 """Characters of a field: more than a model reads. A row with a longer one fails."""
@@ -41,7 +41,7 @@ class Csv:
         """(the number of the last line, the cells) of what is not empty."""
         csv.field_size_limit(LIMIT)
         ended: list[bool] = []
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        with opened_text(path, newline="") as file:
             reader = csv.reader(_until(ended, file), delimiter=self._delimiter)
             before = 0
             try:

@@ -20,8 +20,9 @@ def format_name(path: Path, name: str | None = None) -> str:
         raise BadSetting(
             f"{path.name} has no known ending", hint=f"say what it is: --format {'|'.join(NAMES)}"
         )
-    from .jsonl import Batch
+    from .jsonl import Batch, check_is_file
 
+    check_is_file(path)
     return "batch" if name == "jsonl" and Batch.begins(path) else name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ...client.bulk.result import BulkResult
-from ...errors import BadRequest
+from ...errors import BadRequest, BadSetting
 from ...wire.json_values import Json, as_mapping, encode_json, parse_json
 from ...wire.openai_answer import Completion
 from .columns import Columns, kept_name
@@ -23,7 +24,7 @@ class Jsonl:
     """One JSON object a line; a line that is a text is a prompt."""
 
     def rows(self, path: Path) -> Iterator[Row | BadRow]:
-        with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        with opened_text(path) as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield _row(line, number)
@@ -78,6 +79,45 @@ class _Lines:
         """Write a line, at once: whoever follows the file sees it."""
         self._file.write(encode_json(self._form.line(result, self._columns)).decode() + "\n")
         self._file.flush()
+
+
+@contextmanager
+def opened_text(path: Path, newline: str | None = None) -> Iterator[TextIO]:
+    """A text file of an input, to be read. Raises `BadSetting` where it is no UTF-8: else a model
+    would be asked about other letters."""
+    with path.open("rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise BadSetting(f"{path.name} is UTF-16", hint=_CONVERT.format("UTF-16", path.name))
+    with path.open(encoding="utf-8-sig", newline=newline) as text:
+        try:
+            yield text
+        except UnicodeDecodeError:
+            raise BadSetting(
+                f"{path.name}, line {_first_wrong_line(path)}: it is no UTF-8",
+                hint=_CONVERT.format("WINDOWS-1252", path.name),
+            ) from None
+
+
+def check_is_file(path: Path) -> None:
+    """Check that an input can be read more than once. Raises `BadSetting`."""
+    if path.exists() and not path.is_file():
+        raise BadSetting(
+            f"{path} is no file, and cannot be read twice",
+            hint="write it to a file first: a job that goes on reads its input again",
+        )
+
+
+_CONVERT = "say what it is to iconv, such as: iconv -f {} -t UTF-8 {} > utf8.txt"
+
+
+def _first_wrong_line(path: Path) -> int:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...client.bulk.rows import BulkRequest
-from ...errors import BadRequest
+from ...errors import BadRequest, BadSetting
 from ..as_json import jsonable
 from .columns import kept_name
 from .file_format import BadRow, Row
@@ -110,6 +110,17 @@ def fill(template: str, row: Row) -> str:
         return "" if row[name] is None else str(row[name])
 
     return _FIELD.sub(value, template)
+
+
+def check_template(template: str, *, what: str) -> bool:
+    """Whether a template has a field. Raises `BadSetting` for a brace that is alone: it would be
+    sent as it stands, in every row."""
+    if "{" in (rest := _FIELD.sub("", template)) or "}" in rest:
+        raise BadSetting(
+            f"a brace of --{what} is not closed, or is alone",
+            hint="a field is {name}; a brace that is meant as it stands is {{ or }}",
+        )
+    return any(match[1] for match in _FIELD.finditer(template))
 
 
 def as_kept(value: object) -> Any:

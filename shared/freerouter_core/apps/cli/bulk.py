@@ -19,6 +19,7 @@ from ...wire.request import Pace
 from ..bulk_files.columns import Columns, kept_of
 from ..bulk_files.file_format import Table
 from ..bulk_files.formats import NAMES, format_name, written_format
+from ..bulk_files.table_rows import check_template
 from .bulk_input import BulkInput
 from .bulk_job import (
     OF_THE_WORK,
@@ -123,6 +124,7 @@ def run(
     """Ask every row of IN, and write the answers to OUT as they come."""
     location = job_path or f"{output}.job"
     check_files_differ(input=source, schema=schema, job=file_of(location), output=output)
+    _check_templates(prompt, system)
     settings = {
         "input": str(source.absolute()),
         "output": str(output.absolute()),
@@ -276,6 +278,12 @@ def _open_failed(job: Bulk) -> None:
     never = "" if not failed else ": those that failed can never be asked as they are"
     said = f"{count_words(opened_again, 'failed row')} will be tried again"
     console(stderr=True).print(said if opened_again else f"there is no row to try again{never}")
+
+
+def _check_templates(prompt: str | None, system: str | None) -> None:
+    for what, template in (("prompt", prompt), ("system", system)):
+        if template is not None and not check_template(template, what=what) and what == "prompt":
+            console(stderr=True).print("--prompt names no field: every row asks the same")
 
 
 def _schema(path: Path) -> dict[str, Any]:
