@@ -215,6 +215,17 @@ def test_no_file_of_a_job_is_overwritten_by_another(arguments: str, told: str) -
     assert {path: path.read_bytes() for path in Path().iterdir() if path.is_file()} == before
 
 
+def test_a_dash_is_standard_output_and_no_file() -> None:
+    write_lines("in.jsonl", [{"prompt": "x"}])
+    refused = bulk("in.jsonl", "-o", "-", "--job", "a.job", "-q")
+    assert refused.exit_code == 2
+    assert "the output must be a file" in said(refused)
+    assert bulk("in.jsonl", "-o", "out.jsonl", "-q").exit_code == 0
+    exported = bulk("export", "out.jsonl", "-o", "-")
+    assert exported.stdout == Path("out.jsonl").read_text("utf-8")
+    assert not Path("-").exists()
+
+
 # -- what is advised -----------------------------------------------------------------------------
 
 

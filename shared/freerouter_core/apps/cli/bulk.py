@@ -60,6 +60,7 @@ ATTEMPTS = 5
 """Tries of a row, if nothing else is said."""
 _JOB = click.argument("job", type=str)
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_STANDARD_OUTPUT = Path("-")
 
 
 def _options(command: Any) -> Any:
@@ -122,6 +123,11 @@ def run(
     **options: Any,
 ) -> None:
     """Ask every row of IN, and write the answers to OUT as they come."""
+    if output == _STANDARD_OUTPUT:
+        raise BadSetting(
+            "the output must be a file: it is written anew when the job goes on",
+            hint="name one with -o; `freerouter bulk export` writes to standard output",
+        )
     location = job_path or f"{output}.job"
     check_files_differ(input=source, schema=schema, job=file_of(location), output=output)
     _check_templates(prompt, system)
@@ -182,7 +188,7 @@ def status(*, job: str, as_json: bool) -> None:
 @without_tracebacks
 def export(*, job: str, output: Path | None, form: str | None) -> None:
     """Write all answers of JOB so far, in the order of the input. Asks nobody."""
-    location = location_of(job)
+    location, output = location_of(job), None if output == _STANDARD_OUTPUT else output
     settings = settings_of(location)
     source = BulkInput(settings)
     check_files_differ(input=source.path, job=file_of(location), export=output)
