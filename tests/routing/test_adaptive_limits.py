@@ -26,7 +26,7 @@ START = 1_800_000_000.0
 
 def sent(pace: LearnedRate, count: int, now: float) -> None:
     pace.sent.extend(now - 1.0 for _ in range(count))
-    pace.answered_at.extend(now - 0.5 for _ in range(count))
+    pace.let_in_at.extend(now - 0.5 for _ in range(count))
 
 
 def test_a_refusal_tells_the_rate_which_is_tested_and_forgotten_after_an_hour() -> None:

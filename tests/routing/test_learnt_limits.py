@@ -42,7 +42,7 @@ def sent(count: int, **changes: Any) -> AdaptiveLimits:
 def asked(rate: LearnedRate, count: int, at: float = NOW) -> None:
     """So many requests were sent and answered then."""
     rate.sent.extend([at] * count)
-    rate.answered_at.extend([at] * count)
+    rate.let_in_at.extend([at] * count)
 
 
 def test_what_the_last_minute_took_is_allowed_and_one_more_each_minute() -> None:
@@ -112,7 +112,7 @@ def test_a_guess_is_too_high_where_nobody_is_let_in_for_a_while() -> None:
 
 def full(rate: LearnedRate, place: int, at: float, *, passes: bool) -> None:
     """So much later the window is full of new requests, and one more is sent."""
-    rate.answered_at.clear()
+    rate.let_in_at.clear()
     rate.sent.clear()
     asked(rate, int(rate.allowed(NOW + at)) - 1, NOW + at)
     rate.send(place, NOW + at)
@@ -135,6 +135,29 @@ def test_an_answered_test_allows_more_and_twice_as_many_if_it_follows_at_once() 
     assert allowed == [13, 18, 27, 29], "and after a long time the next one begins anew"
 
 
+def test_while_a_server_is_in_trouble_a_refusal_is_no_limit() -> None:
+    rate = LearnedRate()
+    asked(rate, 10)
+    rate.failed(NOW, let_in=True)
+    rate.refused(NOW + 1.0)
+    assert rate.allowed(NOW + 1.0) == math.inf
+    rate.answered(1, NOW + 2.0)
+    rate.refused(NOW + 3.0)
+    assert rate.allowed(NOW + 3.0) == 12.0, "what failed was let in, too"
+
+
+@pytest.mark.parametrize(
+    ("cause", "let_in"), [(Cause.SERVER, 1), (Cause.CUT, 1), (Cause.CONNECT, 0)]
+)
+def test_whoever_is_not_reached_was_not_let_in(cause: Cause, let_in: int) -> None:
+    limits = sent(9)
+    limits.failed(ONE, A, NOW, let_in=bool(let_in))
+    limits.answered(ONE, A, limits.sent(ONE, A, NOW), NOW)
+    limits.refused(ONE, A, PACED, NOW + 1.0, limits.count)
+
+    assert [charge.limit.requests for charge in limits.charges(ONE, A, NOW + 1.0)] == [10 + let_in]
+
+
 def test_a_refused_test_comes_later_each_time() -> None:
     rate = LearnedRate()
     asked(rate, 10)
@@ -150,8 +173,9 @@ def test_a_refused_test_comes_later_each_time() -> None:
     assert rate.growth == TOLD_GROWTH
 
 
-@pytest.mark.parametrize(("under_way", "allowed"), [(0, 11), (2, 13), (3, 14), (9, 14)])
-def test_a_test_is_one_more_than_may_have_been_let_in(under_way: int, allowed: int) -> None:
+@pytest.mark.parametrize(("under_way", "allowed"), [(0, 11), (2, 13), (9, 20), (30, 41)])
+def test_a_test_fits_whatever_else_the_minute_holds(under_way: int, allowed: int) -> None:
+    """What was under way, or had failed: a minute of silence followed, as no test ever fitted."""
     rate = LearnedRate()
     asked(rate, 10)
     rate.sent.extend([NOW] * under_way)

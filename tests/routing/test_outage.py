@@ -15,9 +15,11 @@ from freerouter_core.routing.health_book import NO_OUTAGE, HealthBook
 from freerouter_core.routing.outage import (
     BEFORE,
     DOWN_SECONDS,
-    LOOK_AGAIN,
+    LATEST_LOOK,
+    LOOK_PRICE,
     MAX_CHANCE,
     MAX_MODELS,
+    SOONEST_LOOK,
     Outage,
     symptom_of,
 )
@@ -155,21 +157,38 @@ def test_a_call_is_answered_when_the_outage_ends() -> None:
 
 def test_who_waits_looks_again_when_it_is_time_to() -> None:
     outage = alike(4)
-    outage.looked_at = NOW - LOOK_AGAIN + 5.0
+    outage.looked_at = NOW - LATEST_LOOK + 5.0
+    outage.since = NOW - 600.0
     terms: dict[str, Any] = {"congestion": FREE, "time_left": 60.0, "usual": 0.7, "probed": False}
     again = worth_asking_at(HealthBook().blank(), NOW, outage=outage, day=20, **terms)
     then = worth_asking_at(HealthBook().blank(), again, outage=outage, day=20, **terms)
 
     assert (again, then) == (NOW + PROBE_POLL, NOW + 2 * PROBE_POLL), "others may have looked"
-    later = outage.looked_at + LOOK_AGAIN
+    later = outage.looked_at + LATEST_LOOK
     assert worth_asking_at(HealthBook().blank(), later, outage=outage, day=20, **terms) == later
 
 
+def test_an_outage_is_looked_at_more_and_more_seldom() -> None:
+    outage = alike(4)
+    gaps = []
+    while outage.looked_at < NOW + 300.0:
+        outage.looked_at = max(outage.looked_at, NOW)
+        gaps.append(outage.look_at(0.0) - outage.looked_at)
+        outage.looked_at = outage.look_at(0.0)
+
+    assert gaps[:3] == [SOONEST_LOOK] * 3
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == LATEST_LOOK
+    assert len(gaps) <= 22
+    outage.looked_at = outage.since
+    assert outage.look_at(2.0) == outage.since + 2.0 * LOOK_PRICE, "where others wait"
+
+
 def test_one_look_at_an_outage_serves_all_who_wait() -> None:
-    """Eight callers, one after the other within a second: one look every `LOOK_AGAIN` seconds."""
+    """Eight callers, one after the other within a second, of an outage that goes on."""
     state, asked = RoutingState(), []
     for n in range(8):
-        request = plan(*MANY, accounts=[account(limits=(SMALL_DAY,))], timeout=0.9 * LOOK_AGAIN)
+        request = plan(*MANY, accounts=[account(limits=(SMALL_DAY,))], timeout=0.9 * LATEST_LOOK)
         fates: Fates = {m.wire_name: fails(DOWN, after=0.0) for m in MANY}
         played = Play(request, fates, state=state, now=NOW + n / 8)
         with pytest.raises(FreeRouterError):

@@ -12,6 +12,7 @@ nothing speaks against it:
 - Too many at once are refused alike. That is ruled out first (`crowding`), by a second refusal in
   a row: a full minute refuses everybody, chance does not.
 - A limit is a number. Where more was let in lately, a refusal at a smaller number is not about it.
+- A server in trouble refuses, too. While it last failed otherwise, a refusal is about that.
 - Refusals of one burst count once. If a request of that burst, sent after the refused one, was
   answered, then the refusal was not about the rate.
 
@@ -49,7 +50,7 @@ BURST = 5.0
 FORGOTTEN = 3_600.0
 """Seconds after which a refusal is too old to slow anybody down."""
 MIN_REQUESTS = 5
-"""With fewer answers in the last minute, a refusal is not taken as a rate limit."""
+"""With fewer let in within the last minute, a refusal is not taken as a rate limit."""
 LATELY = 300.0
 """Seconds for which what was let in within a minute speaks against a smaller limit."""
 NEARLY = 0.9
@@ -59,8 +60,6 @@ FIRST_TEST = 6.0
 which a limit that was told is tried."""
 AT_ONCE = 15.0
 """Seconds after one test until which the next one is answered at once."""
-SPARE = 3.0
-"""Requests under way that may have been let in when a limit was learnt, at most."""
 SILENT = 10.0
 """Seconds without an answer after which a guess is too high."""
 TOLD_GROWTH = 180.0
@@ -75,8 +74,10 @@ class LearnedRate:
 
     sent: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_RATE))
     """When they were sent, unix seconds; without those that were turned away."""
-    answered_at: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_RATE))
-    """When the latest answers came."""
+    let_in_at: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_RATE))
+    """When the latest that were let in ended: with an answer, or a failure of the server."""
+    troubled: bool = False
+    """Whether the last that was no refusal was a failure of the server."""
     rate: float = math.inf
     """Requests a minute that were allowed at `learnt_at`."""
     learnt_at: float = -math.inf
@@ -101,9 +102,9 @@ class LearnedRate:
         more = max(0.0, age // self.growth)
         if age < self.test_after:
             return self.rate + more
-        # Who was under way then may have been let in, and then the window is fuller than the guess.
+        # A test must fit. The window holds what was under way then, too, and what failed otherwise.
         used = sum(now - MINUTE < at <= self.learnt_at for at in self.sent)
-        return max(self.rate + max(more, 1.0), min(used, self.rate + SPARE) + 1.0)
+        return max(self.rate + max(more, 1.0), used + 1.0)
 
     def charge(self, scope: str, now: float) -> Charge:
         """It as a limit of `scope`. What was sent before it was learnt counts for a minute."""
@@ -126,7 +127,8 @@ class LearnedRate:
     def answered(self, place: int, now: float) -> None:
         """The request at this place was answered: then its burst was not too fast, nor was one
         request more than was guessed."""
-        self.answered_at.append(now)
+        self.let_in_at.append(now)
+        self.troubled = False
         refused, last = self.burst
         if refused < place <= last:
             self.rate = math.inf
@@ -135,14 +137,20 @@ class LearnedRate:
             self.rate, self.learnt_at = self.allowed(now) + self.step, now
             self.test, self.test_after = 0, FIRST_TEST
 
+    def failed(self, now: float, *, let_in: bool) -> None:
+        """A request failed as in an outage. `let_in`: whether the server said so itself."""
+        self.troubled = True
+        if let_in:
+            self.let_in_at.append(now)
+
     def refused(self, now: float, place: int = 0, last: int = 0, let_in: int = 0) -> None:
         """The request at this place was refused, when `last` was the place of the latest one, and
         so many were let in that are not answered yet."""
-        if now - self.learnt_at < BURST:
+        if self.troubled or now - self.learnt_at < BURST:
             return
-        recent = let_in + sum(at > now - MINUTE for at in self.answered_at)
+        recent = let_in + sum(at > now - MINUTE for at in self.let_in_at)
         known = self.allowed(now) < math.inf
-        if known and now - max(self.answered_at, default=-math.inf) >= SILENT:
+        if known and now - max(self.let_in_at, default=-math.inf) >= SILENT:
             self.rate = max(1.0, min(recent, self.rate))
         elif recent < max(MIN_REQUESTS, NEARLY * self._most(now)):
             return
@@ -153,8 +161,8 @@ class LearnedRate:
         self.burst, self.test, self.step = (place, last), 0, 1
 
     def _most(self, now: float) -> int:
-        """The most answers that came within a minute lately."""
-        lately = [at for at in self.answered_at if at > now - LATELY]
+        """The most that were let in within a minute lately."""
+        lately = [at for at in self.let_in_at if at > now - LATELY]
         most, first = 0, 0
         for n, at in enumerate(lately):
             while lately[first] <= at - MINUTE:
@@ -255,6 +263,11 @@ class AdaptiveLimits:
         for scope in _scopes(account, model):
             if (learned := self.rates.get(scope)) is not None:
                 learned.answered(place, now)
+
+    def failed(self, account: Account, model: Model, now: float, *, let_in: bool) -> None:
+        """An attempt failed as in an outage. `let_in`: whether the server said so itself."""
+        for scope in _scopes(account, model):
+            self._rate(scope).failed(now, let_in=let_in)
 
     def refused(
         self,

@@ -4,17 +4,17 @@ Another model comes first. If nobody else can be asked soon, a request that is s
 is sent once more to its own model (`silence`): of a model that loses one request in ten, the next
 one is answered in its usual time. The first to answer wins.
 
-It is not sent again if the model seems to be down or has turned it away. Where the model has
-answered others meanwhile, this request alone was lost. Else all who wait for it may be silent for
-the same reason, so one request asks again for all. A paid model is not asked again, because it may
-charge twice, and neither is one on this machine, which would only have more to do.
+Where the model has answered others meanwhile, this request alone was lost. Else all who wait for
+it may be silent for the same reason, so one request asks again for all. A model that rests or has
+turned somebody away is asked when it may be asked again. A paid model is not asked again, because
+it may charge twice, and neither is one on this machine, which would only have more to do.
 """
 
 from __future__ import annotations
 
 import math
 
-from ..wire.fault import Cause
+from .candidate import Candidate
 from .candidates import Candidates, Turn
 from .health_book import HealthBook
 from .in_flight import MAX_IN_FLIGHT, Flights, InFlight
@@ -23,8 +23,6 @@ from .silence import patience
 
 SOON = 5.0
 """Seconds for which another candidate's turn is waited for instead."""
-SILENT = frozenset({Cause.NO_TOKEN, Cause.SLOW, Cause.READ_TIMEOUT})
-"""Failures that were silence, too."""
 LOOK_AGAIN = 2.5
 """Seconds after which is looked again what came of the request that asks for all."""
 
@@ -50,7 +48,7 @@ def turn_beside(
     full = len(flights) >= MAX_IN_FLIGHT  # the first of them is given up for another
     deadline = None if time_left is None else now + time_left
     for flight in flights:
-        if candidates.max_tries == 1 or not _may_repeat(flight, candidates.book, now):
+        if candidates.max_tries == 1 or not _may_repeat(flight, flights):
             continue
         alone = _alone_is_lost(flight, candidates.book)
         if not alone and _is_asked_for(flight, flights, candidates.book):
@@ -58,8 +56,8 @@ def turn_beside(
             continue
         when = candidates.open_at(flight.candidate, now, time_left)
         others = _others(flight, flights, candidates.book)
-        given_up = full and not alone
-        ends = patience(plan, candidates.book, flight, deadline, others=others, given_up=given_up)
+        seldom = not alone and (full or _fails(flight.candidate, candidates.book, now))
+        ends = patience(plan, candidates.book, flight, deadline, others=others, seldom=seldom)
         when = max(when, flight.sent + ends)
         if when <= now:
             return Turn(flight.candidate)
@@ -73,16 +71,19 @@ def _others(flight: InFlight, flights: Flights, book: HealthBook) -> int:
     return book.in_flight.get(flight.candidate.model.identity, own) - own
 
 
-def _may_repeat(flight: InFlight, book: HealthBook, now: float) -> bool:
-    """Whether a late request may be answered if it is sent once more."""
+def _may_repeat(flight: InFlight, flights: Flights) -> bool:
+    """Whether a late request may be sent once more. Of those to one model, it is the last sent."""
     candidate = flight.candidate
-    record = book.of(candidate.model.identity)
+    last = [other for other in flights if other.candidate is candidate][-1]
+    return flight is last and candidate.model.free and not candidate.account.local
+
+
+def _fails(candidate: Candidate, book: HealthBook, now: float) -> bool:
+    """Whether its model or its account answers others with failures, or turned this call away."""
     bench = book.accounts.get(candidate.account.scope)
-    failed = record.strikes and record.last_fault not in SILENT  # or it would be given up for ever
-    refused = candidate.turned_away or failed or (bench is not None and bench.until > now)
-    if flight.repeated or refused:
-        return False
-    return candidate.model.free and not candidate.account.local
+    record = book.of(candidate.model.identity)
+    rests = bench is not None and bench.until > now
+    return bool(candidate.turned_away or record.strikes or rests)
 
 
 def _alone_is_lost(flight: InFlight, book: HealthBook) -> bool:

@@ -208,6 +208,9 @@ class Failures:
         if fault.effect.way == "structured" and attempt.form is not None:
             last = self.plainer.is_last_form(attempt, now)
             book.failed_form(model.identity, attempt.form, now, last=last)
+        let_in = fault.cause in SERVER_FAILED
+        if let_in or symptom_of(fault):
+            limits.failed(account, model, now, let_in=let_in)
         if fault.effect.paced:
             limits.took_nothing(account, model, candidate.sent_at)
         self._limit_refused(candidate, fault, now)

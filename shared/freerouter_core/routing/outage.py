@@ -8,8 +8,9 @@ Any other reply ends the outage: somebody is there.
 
 **Time.** An outage ends by itself. Its chance falls as a power of e while nobody looks.
 
-**One look serves all.** While an outage is likely, one request every `LOOK_AGAIN` seconds finds out
-for all who wait. So no caller is told no without a look.
+**One look serves all.** While an outage is likely, one request now and then finds out for all who
+wait: the longer it lasts, and the scarcer requests are, the more seldom. What has lasted for long
+may last as long again.
 
 It decides only whether a request is worth sending (`worth`), not who is asked first: within a call,
 models of other accounts come first anyway after a failure (`kinship`). Each process finds out by
@@ -37,8 +38,12 @@ DOWN_SECONDS = 150.0
 """Seconds that an outage lasts on average."""
 LIKELY = 0.3
 """The chance of an outage from which on it is reckoned with."""
-LOOK_AGAIN = 20.0
-"""Seconds after which a likely outage is looked at again."""
+LOOK_SHARE = 0.5
+"""The time between two looks at a likely outage, as a part of the time that it has lasted."""
+LOOK_PRICE = 5.0
+"""The same for each second that a look costs others."""
+SOONEST_LOOK, LATEST_LOOK = 2.5, 20.0
+"""Bounds of that time, seconds."""
 MAX_CHANCE = 0.98
 """The most that failures can prove."""
 MAX_MODELS = 32
@@ -57,6 +62,8 @@ class Outage:
     """The names of those that did."""
     chance: float = 0.0
     """The chance that all are down, when the last of them failed."""
+    since: float = 0.0
+    """When the first of them failed."""
     seen_at: float = 0.0
     looked_at: float = 0.0
     """When one of its models was asked last."""
@@ -77,6 +84,8 @@ class Outage:
             self.symptom = symptom
         if not symptom:
             return
+        if not self.models:
+            self.since = now
         if model not in self.models and len(self.models) < MAX_MODELS:
             by_itself = (1.0 - chance) * (ALIKE if self.models else 1.0)
             before = max(BEFORE, self._faded(now))
@@ -85,6 +94,12 @@ class Outage:
         else:
             self.chance = self._faded(now)
         self.seen_at = max(now, self.seen_at)
+
+    def look_at(self, price: float) -> float:
+        """When one request is to find out whether it is over, unix seconds. `price`: seconds that
+        it costs others (`congestion`)."""
+        gap = max(LOOK_SHARE * (self.looked_at - self.since), LOOK_PRICE * price)
+        return self.looked_at + min(LATEST_LOOK, max(SOONEST_LOOK, gap))
 
     def ended(self) -> None:
         """Somebody answered, or refused in words of its own."""

@@ -22,8 +22,9 @@ PATIENCE = 1.5
 """How long a request is silent before it is sent to the same model once more, as a multiple of the
 usual time; twice as long each time. A model whose answers take 20 to 40 seconds got 96 requests for
 60 answers while only the soft timeout decided, and gets 61."""
-GIVEN_UP = 8.0
-"""The same for a request that is given up, because as many are under way as may be."""
+SELDOM = 8.0
+"""The same for a request that is given up, because as many are under way as may be, and at a model
+that fails others."""
 STRANGE = 2.0
 """By what the time that a model which never answered has alone grows if its request is given up."""
 
@@ -35,28 +36,28 @@ def patience(
     deadline: float | None,
     *,
     others: int = 0,
-    given_up: bool = False,
+    seldom: bool = False,
 ) -> float:
     """Seconds after it was sent when its model may be asked once more. `deadline`: unix seconds;
-    None: there is none. `others`: requests of other callers that wait for the model. `given_up`:
-    whether the silent one is."""
+    None: there is none. `others`: requests of other callers that wait for the model. `seldom`:
+    whether the silent one is given up for it, or the model fails others."""
     model, alone = flight.candidate.model, math.inf
     if deadline is not None:  # later, another could hardly answer
         alone = SHARE_OF_TIME_LEFT * max(0.0, deadline - flight.sent)
     if not book.of(model.identity).answers:  # its usual time is not known
         alone = min(alone, MAX_SOFT)
-        return alone * STRANGE if given_up else alone
+        return alone * STRANGE if seldom else alone
     usual = expected_seconds(plan, book, model)
-    multiple = min(PATIENCE * 2.0**flight.candidate.silent, max(GIVEN_UP, alone / usual))
-    if given_up:
-        multiple = max(multiple, GIVEN_UP)
+    multiple = min(PATIENCE * 2.0**flight.candidate.silent, max(SELDOM, alone / usual))
+    if seldom:
+        multiple = max(multiple, SELDOM)
     return usual * max(PATIENCE, multiple / max(1, others))
 
 
 def leave_alone(plan: Plan, book: HealthBook, flight: InFlight, deadline: float | None) -> None:
     """A silent request is given up: its model is left alone as if it were still under way."""
     candidate = flight.candidate
-    again = flight.sent + patience(plan, book, flight, deadline, given_up=True)
+    again = flight.sent + patience(plan, book, flight, deadline, seldom=True)
     candidate.not_before = max(candidate.not_before, again)
     candidate.silent += not flight.repeated
 

@@ -38,7 +38,7 @@ from dataclasses import replace
 
 from .congestion import MAX_DENIAL, Congestion, scarcity
 from .health import Health
-from .outage import LIKELY, LOOK_AGAIN, Outage
+from .outage import LIKELY, Outage
 
 ATTEMPT_SHARE = 0.033
 """What asking costs even if nobody waits, as a part of the caller's time left."""
@@ -80,10 +80,10 @@ def worth_asking_at(
     trying the model. `outage`: of its server. `day`: requests of the account's smallest stated day.
     """
     suspected = outage.chance_at(now) >= LIKELY
-    look = outage.looked_at + LOOK_AGAIN
     if suspected and day is not None:
         denial = max(congestion.denial, MAX_DENIAL * scarcity(day))
         congestion = replace(congestion, denial=denial)
+    look = outage.look_at(congestion.seconds)
     if congestion.seconds < PLENTY or not (record.seen or suspected):
         return now
     if probed:
