@@ -19,7 +19,7 @@ from .candidates import Candidates, Turn
 from .health_book import HealthBook
 from .in_flight import MAX_IN_FLIGHT, Flights, InFlight
 from .plan import Plan
-from .silence import patience
+from .silence import is_strange, patience
 
 SOON = 5.0
 """Seconds for which another candidate's turn is waited for instead."""
@@ -50,13 +50,18 @@ def turn_beside(
     for flight in flights:
         if candidates.max_tries == 1 or not _may_repeat(flight, flights):
             continue
+        strange = is_strange(candidates.book, flight.candidate.model)
+        if strange and len(flights) > MAX_IN_FLIGHT:
+            continue
         alone = _alone_is_lost(flight, candidates.book)
         if not alone and _is_asked_for(flight, flights, candidates.book):
             until = min(until, now + LOOK_AGAIN)
             continue
         when = candidates.open_at(flight.candidate, now, time_left)
         others = _others(flight, flights, candidates.book)
-        seldom = not alone and (full or _fails(flight.candidate, candidates.book, now))
+        seldom = not alone and (
+            (full and not strange) or _fails(flight.candidate, candidates.book, now)
+        )
         ends = patience(plan, candidates.book, flight, deadline, others=others, seldom=seldom)
         when = max(when, flight.sent + ends)
         if when <= now:

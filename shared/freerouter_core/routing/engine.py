@@ -57,6 +57,7 @@ from .journal import Journal
 from .plan import Outcome, Plan
 from .room import Begun, begin
 from .showing import Showing
+from .silence import is_strange
 from .state import RoutingState
 from .timeouts import too_late
 from .waits import wait_of
@@ -222,7 +223,8 @@ class _Run:
         if not (yield from self._reserve(candidate, attempt)):
             return False
         again = self.flights.repeat(candidate)
-        if len(self.flights) >= MAX_IN_FLIGHT:
+        strange = again and is_strange(self.book, candidate.model)
+        if len(self.flights) >= MAX_IN_FLIGHT + strange:
             yield from self._cancel(self.flights.first, "silent too long")
         self.count += 1
         self.flights.launch(candidate, attempt, self.plan, self.now, repeats=again)

@@ -4,14 +4,16 @@ Silence is no failure. The request may be slow, or lost. So a model that is sile
 and again while there is time, more and more seldom, and no such try counts against it.
 
 Where the usual time is known, it is the measure. Of a model that never answered it is not: its
-request has a part of the caller's time alone. Where several callers wait for one model, one of them
-asks for all (`beside`), and the more they are, the sooner.
+request has a part of the caller's time alone. All models may be slow, so no request is given up for
+one to such a model: one more is under way then. Where several callers wait for one model, one of
+them asks for all (`beside`), and the more they are, the sooner.
 """
 
 from __future__ import annotations
 
 import math
 
+from ..catalogue.model import Model
 from .health_book import HealthBook
 from .hedge import Prospect
 from .in_flight import InFlight
@@ -26,7 +28,12 @@ SELDOM = 8.0
 """The same for a request that is given up, because as many are under way as may be, and at a model
 that fails others."""
 STRANGE = 2.0
-"""By what the time that a model which never answered has alone grows if its request is given up."""
+"""By what the time that a model which never answered has alone grows if it fails others."""
+
+
+def is_strange(book: HealthBook, model: Model) -> bool:
+    """Whether a model never answered."""
+    return not book.of(model.identity).answers
 
 
 def patience(
@@ -44,7 +51,7 @@ def patience(
     model, alone = flight.candidate.model, math.inf
     if deadline is not None:  # later, another could hardly answer
         alone = SHARE_OF_TIME_LEFT * max(0.0, deadline - flight.sent)
-    if not book.of(model.identity).answers:  # its usual time is not known
+    if is_strange(book, model):  # its usual time is not known
         alone = min(alone, MAX_SOFT)
         return alone * STRANGE if seldom else alone
     usual = expected_seconds(plan, book, model)
