@@ -123,6 +123,8 @@ def test_two_periods_in_a_sentence_shut_nobody_out() -> None:
         ("You need a key of our large language models", False),
         ("This key is not one of the Model Studio", False),
         ("a remodelled kitchen", False),
+        ("The `models` permission is required", False),
+        ("Your token needs the scope models:read", False),
     ],
 )
 def test_a_refused_key_may_be_one_models(message: str, speaks: bool) -> None:

@@ -117,4 +117,6 @@ OF_MODEL = [
 def test_a_limit_that_is_told_to_be_a_models_is_no_accounts(words: str) -> None:
     fault = judged(words)
 
-    assert (fault.kind, fault.cause, fault.until) == (Kind.BUSY, Cause.MODEL_DAY, None)
+    assert (fault.kind, fault.cause) == (Kind.BUSY, Cause.MODEL_DAY)
+    assert (fault.until, fault.doubted) == (MIDNIGHT, True), "it is looked at long before"
+    assert fault.rests_until(NOW, 1) == NOW + 60

@@ -239,7 +239,8 @@ MAX_MESSAGE = 2_000
 """Characters of a message that are searched."""
 _ADDRESS = re.compile(r"https?://\S{1,400}")
 _MODEL = re.compile(
-    r"(?<!language )\bmodels?\b(?! ?(?:api|provider|service|platform|router|gateway|studio)\b)"
+    r"(?<!language )\bmodels?\b(?![`'\"]? ?(?:api|provider|service|platform|router|gateway|studio"
+    r"|permission|scope)s?\b)(?!:read)"
 )
 """The word, wherever it stands; not where it only says what kind of service this is."""
 _OF_MODEL = re.compile(OF_MODEL, re.IGNORECASE)

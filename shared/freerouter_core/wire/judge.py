@@ -73,6 +73,8 @@ def judge_rejection(rejection: Rejection, now: float) -> Fault:
         doubted = _doubtful(rule.cause, until, rejection, now, text)
     if effect.reset is not None:
         until = _until_reset(effect.reset, until, now, text)
+        if until is None and effect.limit == "model":  # it is looked at long before that
+            until, doubted = period(effect.reset, 60.0, now)[1], True
     return Fault(
         rule.kind,
         rule.cause,
