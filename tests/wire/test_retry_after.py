@@ -39,6 +39,45 @@ def test_every_spelling_of_a_moment_is_read(value: Any, seconds: float | None) -
     assert moment == (None if seconds is None else pytest.approx(NOW + seconds, abs=0.01))
 
 
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("PT30S", 30), ("PT1M30.5S", 90.5), ("PT2H", 7_200), ("P1D", 86_400), ("P1DT1H", 90_000),
+        ("pt5s", 5), ("00:01:30", 90), ("1:00:00", 3_600), ("00:00:02.5", 2.5),
+        ("30 seconds", 30), ("30 Seconds", 30), ("1 second", 1), ("2 mins", 120), ("1 hr", 3_600),
+        ("1 minute 30 seconds", 90), ("1 minute and 30 seconds", 90), ("1 hour, 5 minutes", 3_900),
+        ("500 milliseconds", 0.5), ("2 days", 172_800), ("1.5 minutes", 90), ("5 s", 5),
+        ("P", None), ("PT", None), ("P1H", None), ("PT1D", None), ("00:61:00", None),
+        ("seconds", None), ("30 bananas", None), ("in 30 seconds", None), ("99 days", None),
+        ("-PT30S", None), ("30 secondss", None), ("1:2:3", None),
+    ],
+)  # fmt: skip
+def test_a_wait_may_be_spelled_as_a_duration(value: str, seconds: float | None) -> None:
+    moment = parse_retry_at(value, NOW)
+
+    assert moment == (None if seconds is None else pytest.approx(NOW + seconds, abs=0.01))
+    if seconds is not None:
+        assert stated_retry_at({"retry-after": value}, {}, NOW) == moment
+        assert stated_retry_at({}, {"retry_after": value}, NOW) == moment
+
+
+UNITS = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
+
+
+@given(st.dictionaries(st.sampled_from("hms"), st.integers(1, 59), min_size=1))
+def test_every_way_of_spelling_a_wait_is_the_same_wait(parts: dict[str, int]) -> None:
+    ordered = [(unit, parts[unit]) for unit in "hms" if unit in parts]
+    spellings = [
+        "".join(f"{number}{unit}" for unit, number in ordered),
+        "PT" + "".join(f"{number}{unit.upper()}" for unit, number in ordered),
+        " ".join(f"{number} {UNITS[unit]}s" for unit, number in ordered),
+        ", ".join(f"{number} {UNITS[unit].upper()}" for unit, number in ordered),
+        ":".join(f"{parts.get(unit, 0):02d}" for unit in "hms"),
+    ]
+
+    assert len({parse_retry_at(text, NOW) for text in spellings}) == 1
+
+
 @given(st.text() | st.floats() | st.integers() | st.none() | st.booleans())
 def test_any_value_is_a_sane_wait_or_none(value: Any) -> None:
     moment = parse_retry_at(value, NOW)

@@ -1,7 +1,8 @@
 """Stated waits: every spelling of "retry later" seen so far, as one unix time.
 
-`2`, `2.5`, `59s`, `2m59.56s`, `10h17m5.72s`, `250ms`, epochs in seconds and milliseconds,
-ISO 8601, HTTP dates, Google's RetryInfo, and headers repeated in OpenRouter's `error.metadata`.
+`2`, `2.5`, `59s`, `2m59.56s`, `10h17m5.72s`, `250ms`, `PT30S`, `00:01:30`, `30 seconds`, epochs in
+seconds and milliseconds, ISO 8601, HTTP dates, Google's RetryInfo, and headers repeated in
+OpenRouter's `error.metadata`.
 A wait below zero or beyond `MAX_WAIT` is a misreading and counts as none.
 """
 
@@ -45,6 +46,35 @@ def parse_duration(text: str) -> float | None:
     return seconds if math.isfinite(seconds) else None
 
 
+def spelled_duration(text: str) -> float | None:
+    """Seconds of a duration as standards and people write it: "PT1M30S", "00:01:30", "30 seconds",
+    "1 minute and 30 seconds"; else None. At most `_MAX_TIME` characters."""
+    match = _ISO_DURATION.fullmatch(text) or _CLOCK.fullmatch(text)
+    if match is not None:
+        named = match.groupdict(default="0")
+        return sum(float(number) * _SECONDS[unit] for unit, number in named.items())
+    if not _SPELLED.fullmatch(text):
+        return None
+    parts = _SPELLED_PART.findall(text)
+    return sum(float(number) * _SECONDS[_UNITS[unit.lower()]] for number, unit in parts)
+
+
+_NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
+_ISO_DURATION = re.compile(
+    rf"P(?=[\dT])(?:(?P<d>{_NUMBER})D)?"
+    rf"(?:T(?=\d)(?:(?P<h>{_NUMBER})H)?(?:(?P<m>{_NUMBER})M)?(?:(?P<s>{_NUMBER})S)?)?",
+    re.IGNORECASE,
+)
+_CLOCK = re.compile(r"(?P<h>\d{1,3}):(?P<m>[0-5]\d):(?P<s>[0-5]\d(?:\.\d{1,9})?)")
+_UNITS = {
+    "day": "d", "hour": "h", "hr": "h", "minute": "m", "min": "m", "second": "s", "sec": "s",
+    "millisecond": "ms", "d": "d", "h": "h", "m": "m", "s": "s", "ms": "ms",
+}  # fmt: skip
+_UNIT = r"(millisecond|second|minute|hour|day|sec|min|hr|ms|[dhms])s?"
+_SPELLED = re.compile(rf"(?:{_NUMBER} ?{_UNIT}(?:,? and |, ?| )?){{1,6}}", re.IGNORECASE)
+_SPELLED_PART = re.compile(rf"({_NUMBER}) ?{_UNIT}", re.IGNORECASE)
+
+
 def parse_retry_at(value: object, now: float) -> float | None:
     """The unix time that a header's or a body's value means at `now`; None if it means none."""
     if isinstance(value, bool) or value is None:
@@ -56,6 +86,8 @@ def parse_retry_at(value: object, now: float) -> float | None:
         return None
     text = value.strip()
     seconds = parse_duration(text)
+    if seconds is None:
+        seconds = spelled_duration(text)
     if seconds is None:
         return _plausible(date_of(text), now)
     has_unit = text[-1:].isalpha()
@@ -129,8 +161,9 @@ def _in_headers(headers: JsonMapping, now: float, *, limited: bool) -> float | N
     spent = limited or any(str(headers.get(name)) == "0" for name in _LEFT)
     for name in (*_WAITS, *(_RESETS if spent else ())):
         value = headers.get(name)
-        if name == "retry-after" and isinstance(value, str) and "," in value and ":" not in value:
-            value = value.partition(",")[0]  # sent twice: by the server, and by a proxy
+        first = str(value).partition(",")[0]
+        if name == "retry-after" and _BARE.fullmatch(first):
+            value = first  # it may be sent twice: by the server, and by a proxy
         if name in _MILLISECONDS:
             milliseconds = parse_duration(str(value))
             value = None if milliseconds is None else milliseconds / 1000
