@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -165,7 +166,8 @@ def test_no_number_of_refusals_that_are_not_understood_is_proof() -> None:
 
 def test_two_independent_models_that_agree_end_a_request() -> None:
     value = Fault(Kind.UNFIT, Cause.BAD_VALUE, "temperature must be less than 2", status=400)
-    played = Play(plan(A, B, C), {name: fails(value) for name in "abc"})
+    hot = replace(ChatRequest.of("Good morning"), parameters={"temperature": 3.0})
+    played = Play(plan(A, B, C, request=hot), {name: fails(value) for name in "abc"})
     with pytest.raises(BadRequest, match="temperature"):
         played.run()
 

@@ -1,10 +1,12 @@
-"""Words are believed as far as they can be checked: here, how long a prompt is (law 11)."""
+"""Words are believed as far as they can be checked: lengths, values, reasons (law 11)."""
 
 from __future__ import annotations
 
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,12 +14,18 @@ from hypothesis import strategies as st
 
 from freerouter_core.errors import BadRequest, ContextTooLong, FreeRouterError
 from freerouter_core.routing.need import Need
-from freerouter_core.routing.plausible import checked_length, may_fill, refused_window
+from freerouter_core.routing.plausible import (
+    checked_length,
+    checked_value,
+    may_fill,
+    refused_window,
+)
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.judge import judge_rejection
 from freerouter_core.wire.rejection import read_rejection
+from freerouter_core.wire.request import ChatRequest
 
-from .driver import NOW, Play, answers, fails, model, plan, play
+from .driver import NOW, Fates, Play, answers, fails, model, plan, play
 
 SHORT, LONG = Need(prompt_tokens=3), Need(prompt_tokens=7_000)
 A, B, C = model("a", context=8_000), model("b", "two", context=8_000), model("c", "three")
@@ -180,3 +188,55 @@ def test_a_stated_bound_of_the_answer_is_kept_to_and_is_no_long_prompt(words: st
 
     assert fault.cause is Cause.NO_PARAMETER
     assert fault.lacks == {"max-output-8192"}
+
+
+# -- values ---------------------------------------------------------------------------------------
+
+VALUES = [
+    # (what is said, what was sent, whether the request is at fault)
+    ("temperature must be between 0 and 1", {"temperature": 1.3}, False),
+    ("temperature must be between 0 and 1", {"temperature": 2.1}, True),
+    ("temperature must be between 0 and 1", {"temperature": "hot"}, True),
+    ("top_p must be greater than 0", {"top_p": 0}, False),
+    ("top_p should be less than 1", {"top_p": 1.0}, False),
+    ("top_p must be between 0 and 1", {"top_p": -1}, True),
+    ("presence_penalty should be between 0 and 2", {"presence_penalty": -1.0}, False),
+    ("frequency_penalty should be between -2 and 2", {"frequency_penalty": 3}, True),
+]
+
+
+@pytest.mark.parametrize(("words", "sent", "is_wrong"), VALUES)
+def test_a_value_is_wrong_only_outside_the_range_of_the_interface(
+    words: str, sent: dict[str, Any], is_wrong: bool
+) -> None:
+    """Else it is one server's own range: that model is asked again without the field."""
+    request = replace(ChatRequest.of("hi"), parameters=sent)
+    fault = judged(words)
+    assert fault.cause is Cause.BAD_VALUE
+    fates: Fates = {"a": [fails(fault), answers()], "b": fails(fault), "c": answers()}
+    played = Play(plan(A, B, C, request=request), fates)
+    if is_wrong:
+        with pytest.raises(BadRequest):
+            played.run()
+        assert played.asked == ["a", "b"]
+    else:
+        played.run()
+        assert played.asked == ["a", "a"]
+
+
+def test_who_blames_a_field_that_was_not_sent_does_not_end_a_request() -> None:
+    fault = judged("temperature must be between 0 and 1")
+    fates: Fates = {"a": fails(fault), "b": fails(fault), "c": answers()}
+
+    assert play(plan(A, B, C), fates).asked == ["a", "b", "c"]
+    assert checked_value(fault, plan(A).operation).cause is Cause.BAD_REQUEST
+
+
+def test_reasons_without_an_offence_are_no_verdict_on_the_content() -> None:
+    for reasons in (["ip not in allowlist"], ["max_tokens is too large"], ["quota"], []):
+        body = json.dumps({"error": {"message": "Invalid request", "reasons": reasons}}).encode()
+        for status in (400, 403, 422):
+            assert judge_rejection(read_rejection(status, {}, body), NOW).kind is not Kind.REFUSED
+    for reasons in (["violence"], ["sexual/minors"], ["S1", "hate"], ["self-harm"]):
+        body = json.dumps({"error": {"message": "no", "reasons": reasons}}).encode()
+        assert judge_rejection(read_rejection(403, {}, body), NOW).kind is Kind.REFUSED

@@ -15,7 +15,7 @@ from .candidate import Candidate
 from .fit import forces_calls
 from .part_doubts import checked_part
 from .plan import Plan
-from .plausible import checked_length
+from .plausible import checked_length, checked_value
 from .state import RoutingState
 from .steps import Attempt
 from .suspicion import names_model, speaks_of
@@ -73,6 +73,7 @@ def understood(fault: Fault, attempt: Attempt, plan: Plan, state: RoutingState) 
     if fault.cause is Cause.NO_TOOL_CALL and not forces_calls(attempt.known, None, 0.0):
         fault = replace(fault, teaches=False)
     fault = checked_length(fault, attempt.model, plan.need)
+    fault = checked_value(fault, plan.request)
     fault = checked_part(fault, attempt.model.identity, plan, state.health)
     if fault.effect.key_refused and speaks_of(model, fault.message):
         fault = replace(fault, kind=Kind.BUSY, cause=Cause.FORBIDDEN, teaches=True)

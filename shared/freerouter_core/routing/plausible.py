@@ -11,6 +11,9 @@ from dataclasses import replace
 
 from ..catalogue.model import Model
 from ..wire.fault import Cause, Fault, Kind
+from ..wire.operation import Operation
+from ..wire.request import ChatRequest
+from ..wire.sampling import is_out_of_range
 from .need import BYTES_PER_TOKEN, Need
 
 NEAR = 0.5
@@ -28,6 +31,24 @@ def checked_length(fault: Fault, model: Model, need: Need) -> Fault:
     if (fault.status or 0) >= 500:
         return replace(fault, kind=Kind.BUSY, cause=Cause.SERVER, context=None, teaches=True)
     return replace(fault, cause=Cause.BAD_REQUEST, context=None)
+
+
+def checked_value(fault: Fault, request: ChatRequest | Operation) -> Fault:
+    """The fault, if the value that it names is one that the interface itself forbids: then it is
+    the request's. A server with a range of its own is asked without the field; who names a field
+    that was not sent is not understood."""
+    if fault.cause is not Cause.BAD_VALUE:
+        return fault
+    sent = {**request.parameters, **request.extra_body} if isinstance(request, ChatRequest) else {}
+    named = [name for name in _SAMPLING if name in fault.message and sent.get(name) is not None]
+    if not named:
+        return replace(fault, cause=Cause.BAD_REQUEST)
+    if any(is_out_of_range(name, sent[name]) for name in named):
+        return fault
+    return replace(fault, cause=Cause.NO_PARAMETER, lacks=frozenset(named[:1]))
+
+
+_SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 
 
 def may_fill(window: int, need: Need) -> bool:

@@ -100,6 +100,12 @@ NO_RESPONSE_FORMAT = (
 )
 """The whole field is refused, and not one of its types."""
 
+OFFENCES = (
+    r"violen|hate|harass|sexual|self.?harm|illicit|illegal|abus|threat|unsafe|harmful|nsfw|porn"
+    r"|extremis|terror|weapon|drug|profan|offensive|jailbreak|injection|flagged"
+)
+"""What a moderation gives as reasons."""
+
 _MEDIUM = r"(?:images?|image[ _]urls?|pictures?|audio|videos?|files?|media|multi-?modal|non-text)\b"
 _NOT_USER = r"\b(?:tool|function|assistant|system|developer)"
 _ROLE = rf"{_NOT_USER}(?:['\"\\`]{{0,3}}[ _-](?:messages?|results?|responses?|outputs?|role)\b)"

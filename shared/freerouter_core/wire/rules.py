@@ -29,6 +29,7 @@ from .rule_words import (
     NOT_TAKEN,
     OF_ACCOUNT,
     OF_MODEL,
+    OFFENCES,
     OVERLOADED,
     PER_DAY,
     REQUESTS_PER_MINUTE,
@@ -369,7 +370,8 @@ RULES: tuple[Rule, ...] = (
           r"|content_?filter|data_?inspection_?failed|censorship|safety system|content exists risk"
           r"|PROHIBITED_CONTENT|SAFETY_CHECK|敏感内容"
           r"|violat\w{1,5} .{0,40}(?:guidelines|polic(?:y|ies))"
-          r"|(?:type|code|reason)\W{1,6}refusal\b|\breasons\b.{0,9}\[", teaches=False),
+          r"|(?:type|code|reason)\W{1,6}refusal\b"
+          rf"|\breasons\b.{{0,9}}\[[^\]]{{0,200}}?(?:{OFFENCES})", teaches=False),
     _rule(Cause.GUARDRAIL, Kind.REFUSED, "403", r"guardrail|\bpatterns\b", teaches=False),
     _rule(Cause.OUTPUT_TOO_LARGE, Kind.UNFIT, "400 422",
           r"max_(?:completion_|output_)?tokens.{0,60}"

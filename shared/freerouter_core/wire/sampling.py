@@ -42,6 +42,15 @@ def checked(parameters: Json) -> Json:
     return parameters
 
 
+def is_out_of_range(name: str, value: object) -> bool:
+    """Whether a parameter has a value that the interface itself does not allow."""
+    try:
+        _check_number(name, value)
+    except BadRequest:
+        return True
+    return False
+
+
 def _check_number(name: str, value: object) -> None:
     low, high = _RANGES[name]
     kinds = (int,) if name in _WHOLE else (int, float)
