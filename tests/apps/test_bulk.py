@@ -189,6 +189,7 @@ def test_changed_input_is_refused_or_merged() -> None:
         (["in.txt", "-o", "out.txt"], "no known ending"),
         (["in.jsonl", "-o", "o.jsonl", "--schema", "in.txt"], "is no JSON"),
         (["in.jsonl", "-o", "o.jsonl", "-p", "{text}", "--schema", "bad.json"], "$.type is one of"),
+        (["in.jsonl", "-o", "o.jsonl", "--schema", "none.json"], "'none.json' does not exist"),
         (["empty.csv", "-o", "o.csv"], "has no header"),
         (["resume", "nothing.job"], "there is no job nothing.job"),
         (["in.jsonl", "-o", "o.jsonl", "--job", "in.txt"], "in.txt is not a job"),

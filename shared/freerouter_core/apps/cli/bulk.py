@@ -99,7 +99,11 @@ def _options(command: Any) -> Any:
 @click.option("--job", "job_path", help="The job's file, or redis://…#name. Default: OUT.job.")
 @click.option("-p", "--prompt", help='The prompt of a row, such as "Label: {text}".')
 @click.option("-s", "--system", help="A system message.")
-@click.option("--schema", type=_FILE, help="A file with the JSON schema of the answers.")
+@click.option(
+    "--schema",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with the JSON schema of the answers.",
+)
 @click.option("--id", "id_field", help='The field that names a row. Default: "id".')
 @click.option("-m", "--model", help="Ask this model first.")
 @click.option("--format", "form", type=click.Choice(NAMES), help="Default: by the file's ending.")
