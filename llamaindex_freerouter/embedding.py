@@ -43,6 +43,7 @@ class FreeRouterEmbedding(EmbedderOptions, BaseEmbedding):
         description="Texts of one call. They are cut to what each provider takes.",
     )
 
+    @forgets_locals
     def __init__(self, **options: Any) -> None:
         model_name = options.pop("model_name", None)
         if model_name not in (None, "unknown"):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Final
 
-from .errors import BadSetting
+from .errors import BadSetting, shown_value
 
 
 class Unset(Enum):
@@ -35,11 +35,13 @@ def quality_pairs(
     for name, points in by_id.items():
         if not isinstance(name, str):
             raise BadSetting(
-                f"quality is by model id, not by {name!r}", hint='such as {"author/name:free": 8}'
+                f"quality is by model id, not by {shown_value(name)}",
+                hint='such as {"author/name:free": 8}',
             )
         number = isinstance(points, (int, float)) and not isinstance(points, bool)
         if not isinstance(points, (int, float)) or not number or not 0 <= points <= 10:
-            raise BadSetting(f"quality of {name!r} is {points!r}", hint="it must be 0 to 10")
+            shown = f"quality of {shown_value(name)} is {shown_value(points)}"
+            raise BadSetting(shown, hint="it must be 0 to 10")
         pairs.append((name, points))
     return tuple(sorted(pairs))
 
@@ -55,4 +57,4 @@ def check_one_of(
     """Raise `BadSetting` unless `value` is one of `allowed`."""
     if value not in allowed:
         choices = ", ".join(map(repr, allowed))
-        raise BadSetting(f"{name}={value!r} is none of {choices}", hint=hint)
+        raise BadSetting(f"{name}={shown_value(value)} is none of {choices}", hint=hint)

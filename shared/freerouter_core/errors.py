@@ -101,6 +101,13 @@ def shown_name(name: str) -> str:
     return "[hidden: it looks like a key]" if like_a_key(name) else name
 
 
+def shown_value(value: object) -> str:
+    """A wrong value as a message may show it: words and numbers; of all else its type."""
+    if isinstance(value, str):
+        return repr(shown_name(value))
+    return repr(value) if value is None or isinstance(value, (int, float)) else type(value).__name__
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

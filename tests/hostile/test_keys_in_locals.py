@@ -31,8 +31,9 @@ from freerouter_core import ChatRequest, Provider, Router, Settings, errors
 from freerouter_core.apps.cli.main import cli
 from freerouter_core.catalogue.providers import Account
 from freerouter_core.simulator import FAULTS, SimAccount, SimModel, World
-from langchain_freerouter import ChatFreeRouter
-from llamaindex_freerouter import FreeRouter
+from langchain_freerouter import ChatFreeRouter, FreeRouterEmbeddings
+from langchain_freerouter import FreeRouterRerank as LangChainRerank
+from llamaindex_freerouter import FreeRouter, FreeRouterEmbedding, FreeRouterRerank
 
 KEY = "sk-or-v1-5ec7e7c0ffee0123456789abcdef"
 ODD_KEY = "5eC7e7_no_known_shape_c0ffee"
@@ -157,9 +158,43 @@ def dead(**options: Any) -> Router:
 
 # -- arguments and settings ----------------------------------------------------------------------
 
+NUMBERS = (
+    "timeout", "max_retries", "max_wait", "min_context", "max_latency", "daily_cap", "min_quality",
+    "max_cost_per_token", "max_failures", "exclude_failed",
+)  # fmt: skip
+KEYS: list[Any] = [ODD_KEY]
+
+
+def with_key_as(option: str) -> Callable[[], object]:
+    return lambda: Router(**{option: KEYS[0]})
+
+
 ARGUMENTS: dict[str, Callable[[], object]] = {
     "a wrong option": lambda: Router(api_key=KEY, prefer="cheap"),  # type: ignore[arg-type]
     "an unknown option": lambda: Router(api_key=KEY, modle="x"),  # type: ignore[call-arg]
+    "a provider as a dict": lambda: Router(providers=[{"name": "x", "api_key": ODD_KEY}]),  # type: ignore[list-item]
+    "providers as a dict": lambda: Router(providers={"openrouter": ODD_KEY}),  # type: ignore[arg-type]
+    "a list of providers in a list": lambda: Router(providers=[["groq", ODD_KEY]]),  # type: ignore[list-item]
+    "providers as bytes": lambda: Router(providers=ODD_KEY.encode()),  # type: ignore[arg-type]
+    "an address that is none": lambda: Router(base_url={"a": ODD_KEY}),  # type: ignore[arg-type]
+    "a session that is none": lambda: Router(session_name={"a": ODD_KEY}),  # type: ignore[arg-type]
+    "a capability that is none": lambda: Router(capabilities=[{"a": ODD_KEY}]),  # type: ignore[list-item]
+    "a key as a capability": lambda: Router(capabilities=[ODD_KEY]),
+    "a task that is none": lambda: Router(task={"a": ODD_KEY}),  # type: ignore[arg-type]
+    "a strategy that is none": lambda: Router(strategy={"a": ODD_KEY}),  # type: ignore[arg-type]
+    "another key as the strategy": lambda: Router(strategy=ODD_KEY),
+    "a quality that is none": lambda: Router(quality={"a/b": ODD_KEY}),  # type: ignore[dict-item]
+    "a guard that is none": lambda: Router(guards=[{"a": ODD_KEY}]),  # type: ignore[list-item]
+    "a key as a guard": lambda: Router(guards=[ODD_KEY]),  # type: ignore[list-item]
+    **{f"a key as {name}": with_key_as(name) for name in NUMBERS},
+    "a provider's address that is none": lambda: Provider("x", {"a": ODD_KEY}),  # type: ignore[arg-type]
+    "a provider's limit that is none": lambda: Provider("x", limits=[{"a": ODD_KEY}]),  # type: ignore[list-item]
+    "LangChain, a provider as a dict": lambda: ChatFreeRouter(providers=[{"api_key": ODD_KEY}]),  # type: ignore[list-item]
+    "LlamaIndex, a provider as a dict": lambda: FreeRouter(providers=[{"api_key": ODD_KEY}]),  # type: ignore[list-item]
+    "LlamaIndex's embeddings": lambda: FreeRouterEmbedding(api_key={"a": ODD_KEY}),
+    "LlamaIndex's reranker": lambda: FreeRouterRerank(api_key={"a": ODD_KEY}),  # type: ignore[arg-type]
+    "LangChain's embeddings": lambda: FreeRouterEmbeddings(api_key={"a": ODD_KEY}),  # type: ignore[arg-type]
+    "LangChain's reranker": lambda: LangChainRerank(api_key={"a": ODD_KEY}),  # type: ignore[arg-type]
     "a key that is none": lambda: Router(api_key=[KEY]),  # type: ignore[arg-type]
     "a key as the model": lambda: Router(model=KEY),
     "a key as a fallback": lambda: Router(fallback_models=["a/b", KEY]),

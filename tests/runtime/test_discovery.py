@@ -53,6 +53,40 @@ def test_a_fresh_list_is_fetched_once(start: Callable[[], Router]) -> None:
 
 
 @respx.mock
+def test_a_model_whose_name_tells_the_key_is_left_out(
+    start: Callable[[], Router], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = "no-known-form-5ec7e7"
+    honest = {"id": "a/b:free", "pricing": {"prompt": "0", "completion": "0"}}
+    odd = [{**honest, "id": f"a/{key}:free"}, {**honest, "supported_parameters": [key]}]
+    odd[1]["id"] = "a/c:free"
+    body = {"data": [honest, *odd]}
+    respx.get(f"{URL}/models").mock(return_value=httpx.Response(200, json=body))
+    router = start().with_options(api_key=key)
+
+    assert ids(router) == ["a/b:free"]
+    shown = [repr(router.explain("x")), caplog.text, repr(router.health())]
+    shown += [file.read_text() for file in (tmp_path / "kept").iterdir()]
+    assert key not in "".join(shown)
+    assert "2 models are left out" in caplog.text
+
+
+@respx.mock
+def test_a_copy_that_tells_the_key_is_read_without_it(
+    start: Callable[[], Router], tmp_path: Path
+) -> None:
+    """An earlier version may have written it."""
+    key = "no-known-form-5ec7e7"
+    models = respx.get(f"{URL}/models").mock(return_value=listing("a/b:free", "a/odd:free"))
+    start().with_options(api_key=key).free_models()
+    (copy,) = (tmp_path / "kept").iterdir()
+    copy.write_text(copy.read_text().replace("odd", key))
+    models.mock(return_value=httpx.Response(500))
+
+    assert ids(start().with_options(api_key=key)) == ["a/b:free"]
+
+
+@respx.mock
 def test_many_callers_at_a_cold_start_fetch_once(start: Callable[[], Router]) -> None:
     models = respx.get(f"{URL}/models").mock(return_value=listing("a/b:free"))
     router = start()

@@ -16,6 +16,7 @@ from freerouter_core.catalogue.providers import Account
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.redact import (
+    names_key,
     redact,
     redact_answer,
     redact_fault,
@@ -72,6 +73,24 @@ def test_a_short_secret_is_found_as_it_is_written_only() -> None:
 
 def test_a_text_full_of_keys_is_cleaned_of_each() -> None:
     assert redact(f"{KEY}{KEY.upper()} {KEY[:14]}{KEY[4:]}", ACCOUNT) == "[key][key] [key][key]"
+
+
+@pytest.mark.parametrize(
+    ("name", "tells"),
+    [
+        ("acme/a:free", False),
+        (f"acme/{KEY}:free", True),
+        (f"acme/{KEY.upper()}", True),
+        (f"acme/{KEY[:14]}", True),
+        (f"acme/{KEY[:11]}", False),
+    ],
+)
+def test_a_name_tells_a_key(name: str, tells: bool) -> None:
+    assert names_key(["acme/b", name], ACCOUNT) is tells
+
+
+def test_a_short_secret_may_be_the_name_of_a_program() -> None:
+    assert not names_key(["ollama/llama3"], Account("p", "http://127.0.0.1/v1", "ollama"))
 
 
 def test_a_terminal_is_commanded_by_nothing() -> None:

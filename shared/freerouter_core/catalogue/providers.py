@@ -55,13 +55,21 @@ class Provider:
         key = getattr(api_key, "get_secret_value", lambda: api_key)() or None
         if not isinstance(key, str | None):
             raise BadSetting(f"Provider({name!r}): api_key must be text, not {type(key).__name__}")
+        if not isinstance(base_url, str | None):
+            kind = type(base_url).__name__
+            raise BadSetting(f"Provider({name!r}): base_url must be text, not {kind}")
+        limits = None if limits is None else tuple(limits)
+        for limit in limits or ():
+            if not isinstance(limit, Limit):
+                kind = type(limit).__name__
+                raise BadSetting(f"Provider({name!r}): limits are Limits, not {kind}")
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         values = {
             "name": name,
             "base_url": base_url.rstrip("/") if base_url else None,
             "api_key": key,
             "free": free if free is None else frozen_rule(free),
-            "limits": None if limits is None else tuple(limits),
+            "limits": limits,
             "headers": tuple((str(header), str(value)) for header, value in pairs),
         }
         for attribute, value in values.items():

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Literal, Protocol, get_args
+from numbers import Real
+from typing import Any, Literal, Protocol, cast, get_args
 
 from ..catalogue.addresses import shown_address
 from ..catalogue.model import is_plausible_name
 from ..catalogue.providers import Provider
 from ..checks import UNSET, Unset, as_names, check_one_of, quality_pairs
-from ..errors import BadSetting, hide_keys, like_a_key
+from ..errors import BadSetting, hide_keys, like_a_key, shown_name
 from ..guards.base import GuardLike, checked
 from ..routing.answer_cache import AnswerCache
 from ..routing.policy import ALIASES, STRATEGIES, Ranker
@@ -100,7 +101,22 @@ class RouterConfig:
         if isinstance(self.strategy, str):
             put(self, "strategy", ALIASES.get(self.strategy, self.strategy))
 
+    def _check_types(self) -> None:
+        for name in ("base_url", "session_name"):
+            value = getattr(self, name)
+            if not isinstance(value, str | None):
+                raise BadSetting(f"{name} must be text, not {type(value).__name__}")
+        for name in _NUMBERS:
+            value = getattr(self, name)
+            if value is not None and value is not UNSET and not isinstance(value, Real):
+                raise BadSetting(f"{name} must be a number, not {type(value).__name__}")
+        for name in self.capabilities:
+            if not isinstance(name, str) or like_a_key(name):
+                shown = shown_name(name) if isinstance(name, str) else type(name).__name__
+                raise BadSetting(f"capabilities are names, not {shown}")
+
     def _check(self) -> None:
+        self._check_types()
         for name in (self.model, *(self.fallback_models or ())):
             if not is_plausible_name(name) or hide_keys(name) != name:
                 hint = 'use "auto", or an id such as "author/name:free"'
@@ -132,6 +148,11 @@ class RouterConfig:
             raise BadSetting(f"exclude_failed={self.exclude_failed} must be seconds, 0 or more")
 
 
+_NUMBERS = (
+    "min_context", "min_quality", "min_safety", "max_latency", "max_cost_per_token",
+    "max_cost_per_request", "daily_budget_usd", "daily_cap", "timeout", "max_retries", "max_wait",
+    "max_failures", "exclude_failed",
+)  # fmt: skip
 _CHOICES: dict[str, tuple[str, ...]] = {
     "prefer": get_args(Prefer),
     "privacy": get_args(Privacy),
@@ -155,4 +176,13 @@ def _providers(
 ) -> tuple[str | Provider, ...] | str | None:
     if providers is None or providers == "all":
         return providers
-    return (providers,) if isinstance(providers, (str, Provider)) else tuple(providers)
+    if isinstance(providers, (str, Provider)):
+        return (providers,)
+    listed = isinstance(providers, Iterable) and not isinstance(providers, (Mapping, bytes))
+    given: tuple[str | Provider, ...] = tuple(providers) if listed else (cast("Any", providers),)
+    for one in given:
+        if not isinstance(one, (str, Provider)):  # its value may hold a key
+            hint = 'providers=["groq", Provider("lab", "https://lab/v1", api_key=…)]'
+            kind = type(one).__name__
+            raise BadSetting(f"providers are names or Providers, not {kind}", hint=hint)
+    return given

@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 
 from ..catalogue.model import Model
 from ..checks import check_one_of
-from ..errors import BadSetting
+from ..errors import BadSetting, shown_value
 from ..routing.need import asked
 from ..wire.answer import Answer
 from ..wire.request import Prompt
@@ -150,7 +150,7 @@ def checked(guards: Iterable[GuardLike]) -> tuple[GuardLike, ...]:
         can_judge = callable(guard) or callable(getattr(guard, "judge", None))
         if isinstance(guard, type) or not can_judge:
             raise BadSetting(
-                f"{guard!r} is not a guard",
+                f"{shown_value(guard)} is not a guard",
                 hint="pass the object itself, which has a judge(exchange) method, or a callable "
                 "that takes an Exchange",
             )

@@ -11,6 +11,7 @@ from typing import Any
 from ..catalogue.model import Model
 from ..catalogue.providers import Account
 from .json_cache import read_json, write_json
+from .listed_models import without_key
 
 FORMAT = 2
 """The version of the files. Others are ignored, and replaced by the next fetch."""
@@ -30,7 +31,7 @@ class CatalogueCache:
             return None
         copy = read_json(path)
         try:
-            models = tuple(_from_row(row) for row in copy["models"])
+            models = without_key(map(_from_row, copy["models"]), account)
             return (float(copy["fetched"]), models) if models and copy["format"] == FORMAT else None
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return None

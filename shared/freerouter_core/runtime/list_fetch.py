@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..catalogue.model import Model
-from ..catalogue.parse import parse_models
 from ..catalogue.providers import Account
 from ..wire.fault import Cause
 from ..wire.json_values import parse_json
@@ -22,6 +21,7 @@ from ..wire.redact import redact
 from ..wire.rejection import read_rejection
 from ..wire.remedies import remedy
 from .http.transport import CONNECT_TIMEOUT, Transport, TransportFailed
+from .listed_models import listed_models
 from .loop.clock import Clock
 
 MAX_VALUES = 250_000
@@ -87,12 +87,12 @@ class ListFetch:
         self._account, self._transport, self._clock = account, transport, clock
         self._hurried, self._silence = hurried, silence
         self._began = clock.now()
-        self._requests: list[asyncio.Task[list[Model]]] = []
+        self._requests: list[asyncio.Task[tuple[Model, ...]]] = []
         """The oldest first."""
         self._trouble: ListFailed | None = None
         """What a request said while another was still silent."""
 
-    async def run(self) -> list[Model]:
+    async def run(self) -> tuple[Model, ...]:
         """The models of the list. Raises `ListFailed`."""
         try:
             return await self._first_list()
@@ -112,7 +112,7 @@ class ListFetch:
             words += f", asked {asked} times"
         return ListFailed(words, Cause.READ_TIMEOUT, PATIENCE)
 
-    async def _first_list(self) -> list[Model]:
+    async def _first_list(self) -> tuple[Model, ...]:
         ends = self._began + FETCH_TIMEOUT
         waiting, again, silence = {self._ask()}, self._began + self._silence, self._silence
         while waiting:
@@ -139,37 +139,30 @@ class ListFetch:
                     waiting.add(self._ask())
         raise self.failure()
 
-    def _unreached(self, request: asyncio.Task[list[Model]], failure: ListFailed) -> bool:
+    def _unreached(self, request: asyncio.Task[tuple[Model, ...]], failure: ListFailed) -> bool:
         """Whether nobody listens: of those that were sent later, none will do better."""
         earlier = self._requests[: self._requests.index(request)]
         return failure.cause in _UNREACHED and all(one.done() for one in earlier)
 
-    def _ask(self) -> asyncio.Task[list[Model]]:
+    def _ask(self) -> asyncio.Task[tuple[Model, ...]]:
         request = asyncio.get_running_loop().create_task(self._request())
         request.add_done_callback(_failed)  # looked at, or asyncio would log what others outran
         self._requests.append(request)
         return request
 
-    async def _request(self) -> list[Model]:
+    async def _request(self) -> tuple[Model, ...]:
         account = self._account
         try:
             payload = await _get_models(account, self._transport, self._clock.now())
         except TransportFailed as error:
             raise _failure(error, account) from None
-        models = parse_models(
-            payload,
-            provider=account.provider,
-            free=account.free,
-            origin=account.address,
-            paid=account.paid,
-            needs_proof=account.needs_proof,
-        )
+        models = listed_models(payload, account)
         if not models and not account.lists_others:
             raise ListFailed("the list of models is empty, or has an unknown shape")
         return models
 
 
-def _failed(request: asyncio.Task[list[Model]]) -> bool:
+def _failed(request: asyncio.Task[tuple[Model, ...]]) -> bool:
     return not request.cancelled() and request.exception() is not None
 
 

@@ -101,6 +101,11 @@ class Secrets:
             left = _blank(left, parts)
         return sorted(found)
 
+    def are_in_name(self, name: str) -> bool:
+        """Whether a long secret is in a name."""
+        found = self.find(name) if self.may_be_in(name) else []
+        return any(end - begin >= _MIN_PART for begin, end in found)
+
     def out_of(self, text: str) -> str:
         """The text with "[key]" in place of each secret."""
         if len(text) >= _LONG:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
@@ -35,6 +35,12 @@ def redact(text: str, account: Account | None = None) -> str:
     if not text:
         return text
     return hide_keys(text if account is None else secrets_of(account).out_of(text))
+
+
+def names_key(names: Iterable[str], account: Account) -> bool:
+    """Whether a name holds a secret of the account, or a part of one. A short one may be the name
+    of a program, which its models have in theirs."""
+    return secrets_of(account).are_in_name("\n".join(names))
 
 
 def redact_fault(fault: Fault, account: Account) -> Fault:

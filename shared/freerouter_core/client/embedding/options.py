@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, TypedDict, get_args
 
 from ...catalogue.serving import InputType
-from ...errors import BadRequest
+from ...errors import BadRequest, shown_value
 from ...wire.request import Lane
 from ...wire.vectors import MAX_DIMENSION
 
@@ -106,4 +106,4 @@ def _is_whole(value: object) -> bool:
 def _check_one_of(name: str, value: object, offered: tuple[object, ...]) -> None:
     if value not in offered:
         names = ", ".join(repr(one) for one in offered)
-        raise BadRequest(f"{name}={value!r} is not known", hint=f"one of {names}")
+        raise BadRequest(f"{name}={shown_value(value)} is not known", hint=f"one of {names}")
