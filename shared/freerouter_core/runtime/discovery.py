@@ -250,7 +250,7 @@ class Discovery:
         else:
             source.listed(models, self._clock.now())
             self.stats["fetched"] += 1
-            problem = self._cache.write(account, source.fetched, tuple(models))
+            problem = self._cache.write(account, source.fetched, models)
             if problem is not None:
                 reason = f"the list could not be kept on disk: {problem}"
                 self._emit(FetchFailed(account.provider, reason))

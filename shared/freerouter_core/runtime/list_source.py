@@ -48,9 +48,9 @@ class ListSource:
         """Seconds of silence after which the next fetch sends its request again."""
         return min(LONGEST_SILENCE, FIRST_SILENCE * 2.0**self.silences)
 
-    def listed(self, models: list[Model], now: float) -> None:
+    def listed(self, models: tuple[Model, ...], now: float) -> None:
         """A fetch brought the list."""
-        self.models, self.fetched = tuple(models), now
+        self.models, self.fetched = models, now
         self.failures, self.silences, self.not_before, self.failure = 0, 0, 0.0, None
 
     def failed(self, failure: ListFailed, now: float) -> None:
