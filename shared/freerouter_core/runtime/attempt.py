@@ -14,7 +14,7 @@ from ..routing.plan import Plan
 from ..routing.steps import Attempt
 from ..wire.answer import Answer
 from ..wire.call_text import CallGate
-from ..wire.delta import Delta
+from ..wire.delta import NOTHING, Delta
 from ..wire.event_body import answer_in_events
 from ..wire.fault import Cause, Fault, Kind
 from ..wire.json_gate import JsonGate
@@ -27,6 +27,7 @@ from ..wire.retry_after import spent_limits_reset_at
 from ..wire.shown_calls import ShownCalls
 from ..wire.splice import CannotSplice
 from ..wire.sse import SSEDecoder
+from ..wire.stop_words import cut_at_stop
 from ..wire.stream import Assembler
 from ..wire.terms import Terms
 from ..wire.tool_names import answer_with_own_names
@@ -173,16 +174,19 @@ class AttemptRun:
         if payload is None and self._operation.mode == "chat":
             answer = answer_in_events(body, self.attempt.model.wire_name)
             if answer is not None:
-                return answer
+                return cut_at_stop(answer, self._operation.stops)
         return self._operation.read(payload, self.attempt.model)
 
     # -- a streamed answer --------------------------------------------------------------------
 
     async def _read_stream(self, chunks: AsyncIterator[bytes]) -> Answer:
         name, continues = self.attempt.model.wire_name, bool(self.shown_before)
-        decoder, assembler = SSEDecoder(), Assembler(name, continues=continues)
+        operation, decoder = self._operation, SSEDecoder()
+        assembler = Assembler(
+            name, continues=continues, stops=operation.stops, may_call=operation.may_call
+        )
         self._assembler = assembler
-        self._gate = None if continues else self._operation.gate()
+        self._gate = None if continues else operation.gate()
         head = await self._read_chunks(chunks, decoder, assembler)
         if head and not assembler.fed:
             return self._read(head)  # plain JSON, whatever the content type says
@@ -240,6 +244,8 @@ class AttemptRun:
     def _on_chunk(self, delta: Delta) -> None:
         """Pass on what the caller may see of a delta. The first one tells the engine of a token."""
         self.last_token_at = self._clock.now()
+        if delta is NOTHING:
+            return
         if self._continuation is not None:
             with _new_start_is_rejected():
                 text = self._continuation.feed(delta.text)

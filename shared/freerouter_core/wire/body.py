@@ -16,6 +16,7 @@ from .quirks import DROPPABLE, Quirk, lacks_of, quirks_of
 from .reasoning import ReasoningSetting, turns_reasoning_off, write_reasoning
 from .refused_parameter import MAX_OUTPUT
 from .request import ChatRequest, Messages
+from .stop_words import MOST_SENT, stop_words
 from .structured import Form, Structured, choose_form, write_form
 from .terms import TERMS, Terms
 from .tool_names import rename_tools
@@ -52,6 +53,8 @@ def build_body(
         write_form(body, request.structured, form)
     _write_reasoning(body, request.reasoning, model, account)
     body.update(_further_fields(request.extra_body, terms.free_only))
+    if "stop" in body:
+        _limit_stop(body, model)
     if account.dialect == "openrouter":
         # A file among further messages may have any spelling.
         has_file = "messages" in request.extra_body or (not only_texts and _has_file(messages))
@@ -105,13 +108,23 @@ def _form(structured: Structured, model: Model, *, with_tools: bool, prefill: st
 
 def _write_parameters(body: Json, request: ChatRequest, model: Model, prefill: str) -> None:
     for key, value in request.parameters.items():
-        if value is not None and not (key == "stop" and not value):
+        if value is not None:
             body[key] = value
     if not isinstance(body.get("max_tokens"), int):
         return
     body["max_tokens"] = min(body["max_tokens"], *_output_limits(model))
     if prefill:  # its tokens count
         body["max_tokens"] = max(16, body["max_tokens"] - len(prefill) // 4)
+
+
+def _limit_stop(body: Json, model: Model) -> None:
+    """As many stop words as servers take; none where they are not taken. The answer is cut at all
+    of them, whoever gives it (`wire.stop_words`)."""
+    words = stop_words(body["stop"])
+    if not words or not model.takes("stop"):
+        del body["stop"]
+    elif not isinstance(body["stop"], str):
+        body["stop"] = list(words[:MOST_SENT])
 
 
 def _output_limits(model: Model) -> list[int]:

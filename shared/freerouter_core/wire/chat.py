@@ -18,6 +18,7 @@ from .judge import judge_answer, judge_call, judge_embedded
 from .operation import Operation
 from .request import ChatRequest, Validator
 from .schema import resolve_root, schema_name
+from .stop_words import cut_at_stop, stop_words
 from .structured import Form
 from .structured_reader import property_names, read_structured
 from .terms import Terms
@@ -43,7 +44,7 @@ class ChatOperation(Operation):
         return form_of(self.request, model, account, prefill=prefill)
 
     def read(self, payload: object, model: Model) -> Answer:
-        return read_answer(payload, model.wire_name)
+        return cut_at_stop(read_answer(payload, model.wire_name), self.stops)
 
     @property
     def validate(self) -> Validator | None:
@@ -56,6 +57,14 @@ class ChatOperation(Operation):
     @property
     def must_call(self) -> str | bool:
         return self.request.must_call
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        request = self.request
+        if request.structured is not None:
+            return ()  # an object ends where it is whole
+        fields = request.extra_body if "stop" in request.extra_body else request.parameters
+        return stop_words(fields.get("stop"))
 
     @property
     def may_restart(self) -> bool:

@@ -46,3 +46,7 @@ class Delta:
     def visible(self) -> bool:
         """Whether a caller would see an answer: text, or pieces of calls that were asked for."""
         return bool(self.text or self.fragments)
+
+
+NOTHING = Delta()
+"""What comes after a stop word. It shows that the server still writes."""

@@ -74,6 +74,11 @@ class Operation(ABC):
         return False
 
     @property
+    def stops(self) -> tuple[str, ...]:
+        """The caller's stop words, at which its text ends; empty: there are none."""
+        return ()
+
+    @property
     def may_restart(self) -> bool:
         """Whether the reader of its stream replaces what it saw with what comes next."""
         return False

@@ -21,7 +21,7 @@ def refused_parameter(text: str, error: object = None) -> str | None:
     if unknown is not None:
         return _word_for_path(*unknown)
     for match in _REFUSALS.finditer(text):
-        word = _word_for(next(name for name in match.groups() if name))
+        word = _word_for(next(name for name in match.groups() if name).lower())
         if word is not None:
             return word
     sentence = _SENTENCES.search(text)
@@ -61,7 +61,15 @@ _REFUSALS = re.compile(
     # Cerebras
     r"|\b(\w+)=\w+ is not supported by this model"
     # vLLM
-    r"|\b(\w{1,60}) is not supported for .{1,40} tokenizers",
+    r"|\b(\w{1,60}) is not supported for .{1,40} tokenizers"
+    # Stop words, and more of them than are taken: a word that is common elsewhere
+    r"|['\"`](stop)\b['\"`]?.{0,40}(?:\bnot\b|n't\b|\bunsupported|\btoo (?:many|long)|\bat most"
+    r"|\bmust\b|\bshould\b|\bmaximum|\binvalid)"
+    r"|\b(?:invalid|unexpected)(?: \w{1,12})?\W{1,3}(stop)\b"
+    r"|\b(stop)[ _-](?:words?|sequences?|strings?)\b.{0,40}(?:\bnot\b|n't\b|\bunsupported"
+    r"|\btoo (?:many|long)|\bexceed|\bat most|\bup to|\bmaximum|\bonly)"
+    r"|(?:\bnot\b|n't\b|\btoo many|\bat most|\bonly|\bup to|\bmaximum).{0,30}"
+    r"\b(stop)[ _-](?:words?|sequences?|strings?)\b",
     re.IGNORECASE,
 )
 _NOT_TAKEN = (
@@ -81,11 +89,12 @@ _WORDS = {
     "tools": "tools",
     "tool_choice": "tool_choice",
     "response_format": "response_format",
+    "stop": "stop",
     "json_schema": "structured_outputs",
     "cache_control": "cache-marks",
 }
 """Words for fields whose word is not their name."""
-_AMBIGUOUS = frozenset({"name", "user", "store", "tools", "tool_choice"})
+_AMBIGUOUS = frozenset({"name", "user", "store", "stop", "tools", "tool_choice"})
 """Fields whose names mean other things in a sentence, or what a caller put into them."""
 _NAMES = sorted((DROPPABLE | _WORDS.keys()) - _AMBIGUOUS, reverse=True)
 _FIELD = rf"\b({'|'.join(_NAMES)})\b"

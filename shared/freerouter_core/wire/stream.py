@@ -8,11 +8,11 @@ answer once more at the end; heartbeats as data; anything after `[DONE]`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .answer import MAX_TEXT, Answer, logprobs_in, too_large
 from .cost import told_usage
-from .delta import Delta
+from .delta import NOTHING, Delta
 from .envelope import answer_in, error_told, words_of
 from .finish import MALFORMED, finish_error, finish_of
 from .json_values import MAX_VALUES, Json, JsonMapping, as_dicts, as_mapping, parse_json
@@ -23,6 +23,7 @@ from .message import (
     reasoning_of,
     text_of,
 )
+from .stop_words import StopWords
 from .think_tags import ThinkSplitter, split_think
 from .tool_calls import MAX_CALLS, ToolCallAssembler, ToolCallFragment, pieces_of
 
@@ -47,10 +48,18 @@ class Assembler:
     """Chunks of one stream in, deltas out; `answer()` is the whole so far.
 
     `requested_model` names the model if no chunk does. `continues`: the text goes on from another
-    answer's, so a space at its beginning counts.
+    answer's, so a space at its beginning counts. `stops`: words that end the text. `may_call`:
+    whether calls may follow it.
     """
 
-    def __init__(self, requested_model: str = "", *, continues: bool = False) -> None:
+    def __init__(
+        self,
+        requested_model: str = "",
+        *,
+        continues: bool = False,
+        stops: Sequence[str] = (),
+        may_call: bool = False,
+    ) -> None:
         self.done = False
         """Whether `[DONE]` came."""
         self.fed = False
@@ -60,6 +69,8 @@ class Assembler:
         self._half_character = ""
         """The first surrogate of a character that is cut between two chunks."""
         self._think = ThinkSplitter("\r\n" if continues else None)
+        self._stops = StopWords(stops)
+        self._may_call = may_call
         self._reasoning: list[str] = []
         self._reasoning_details = ReasoningDetails()
         self._tool_calls = ToolCallAssembler()
@@ -159,12 +170,12 @@ class Assembler:
         self._native_finish_reason = native or self._native_finish_reason
         if error is None and self._error is None:
             error = finish_error(finish_reason, self._native_finish_reason)
-        self._error = error or self._error
+        self._error = None if self._stopped else error or self._error
 
     @property
     def _is_whole(self) -> bool:
-        """Whether the finish reason came, and something was said before it."""
-        return bool(
+        """Whether the finish reason came, and something was said before it; or a stop word."""
+        return self._stopped or bool(
             self._finish_reason
             and self._finish_reason not in ("error", MALFORMED)
             and (self._text_length or self._tool_calls)
@@ -196,7 +207,7 @@ class Assembler:
         """The text so far; its pieces are joined once."""
         if len(self._text) > 1:
             self._text = ["".join(self._text)]
-        return self._text[0] if self._text else ""
+        return "".join(self._text) + self._stops.held
 
     def _unsaid(self, choice: JsonMapping, *, is_whole: bool) -> object:
         """What of a choice's `message` was not streamed before it.
@@ -238,6 +249,7 @@ class Assembler:
             or self._characters > MAX_TEXT
             or self._values > MAX_VALUES // 2
             or len(self._tool_calls) > MAX_CALLS
+            or self._stops.dropped > MAX_TEXT
         ):
             self._error = too_large()
 
@@ -250,6 +262,7 @@ class Assembler:
         if text and self._think.active:
             text, thought = self._think.feed(text)
             reasoning += thought
+        text = self._stops.feed(text)
         details: tuple[Json, ...] = ()
         if delta.get("reasoning_details"):
             details = as_dicts(delta["reasoning_details"])
@@ -274,7 +287,9 @@ class Assembler:
             self._reasoning.append(reasoning)
         if details or fragments:
             return Delta(text, reasoning, reasoning_details=details, fragments=fragments)
-        return Delta(text, reasoning) if text or reasoning else None
+        if text or reasoning:
+            return Delta(text, reasoning)
+        return NOTHING if self._stops.met else None
 
     def _say(self, text: str) -> None:
         self._text.append(text)
@@ -307,6 +322,7 @@ class Assembler:
         self._half_character = ""
         text, reasoning = self._think.close()
         text += half
+        text = self._stops.feed(text) + self._stops.close()
         if text:
             self._say(text)
         if reasoning:
@@ -314,9 +330,17 @@ class Assembler:
         return Delta(text, reasoning) if text or reasoning else None
 
     @property
+    def _stopped(self) -> bool:
+        """Whether a stop word has ended the text."""
+        return self._stops.met
+
+    @property
     def finished(self) -> bool:
-        """Whether the end came: `[DONE]`, or a finish reason without an error."""
-        return self.done or (self._finish_reason is not None and self._error is None)
+        """Whether the end came: `[DONE]`, a finish reason without an error, or a stop word that no
+        call may follow."""
+        if self.done or (self._stopped and not self._may_call):
+            return True
+        return self._finish_reason is not None and self._error is None
 
     @property
     def error(self) -> Json | None:
@@ -331,15 +355,17 @@ class Assembler:
     def answer(self) -> Answer:
         """The answer so far."""
         error = self._error
-        if error is None and self._oddity is not None and self._finish_reason is None:
+        ended = self._stopped or self._finish_reason is not None
+        if error is None and self._oddity is not None and not ended:
             error = {"message": self._oddity}
+        stopped = self._stopped and not self._tool_calls
         return Answer(
             text="".join(self._text),
             reasoning="".join(self._reasoning),
             reasoning_details=self._reasoning_details.merged(),
             tool_calls=self._tool_calls.calls(),
             refusal="".join(self._refusal),
-            finish_reason=self._finish_reason,
+            finish_reason="stop" if stopped else self._finish_reason,
             native_finish_reason=self._native_finish_reason,
             usage=self._usage,
             model=self.model,
@@ -350,7 +376,7 @@ class Assembler:
             audio=self._whole_audio(),
             error=error,
             # Some servers tell the usage at the end, and nothing else of it.
-            complete=self.done or self._finish_reason is not None or self._usage_came_last,
+            complete=self.done or ended or self._usage_came_last,
             logprobs={"content": self._logprobs, "refusal": None} if self._logprobs else None,
         )
 
