@@ -220,3 +220,22 @@ def test_what_is_no_stream_is_none(body: bytes) -> None:
 
 def test_an_error_without_any_status_is_the_servers() -> None:
     assert judge_embedded({"message": "?"}, NOW).status == 502
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ({"message": "", "code": 0}, False),
+        ({"message": None, "type": ""}, False),
+        ({}, False),
+        ({"message": "", "code": 500}, True),
+        ("overloaded", True),
+    ],
+)
+def test_an_error_that_says_nothing_is_none_beside_an_answer(error: Any, told: bool) -> None:
+    whole = read_answer({"choices": CHOICES, "error": error})
+    begun: Any = CHUNKS[0]
+    pieces = streamed({**begun, "error": error}, CHUNKS[1])
+
+    assert (whole.error is not None, pieces.error is not None) == (told, told)
+    assert whole.text == "hi"

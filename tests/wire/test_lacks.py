@@ -77,6 +77,15 @@ MESSAGES = [
     ("max_tokens is too large: 32000. This model supports at most 16384 completion tokens",
      "max-output-16384"),
     ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", "max-output-8192"),
+    ("<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 8192]",
+     "max-output-8192"),
+    ("max_tokens should be <= 8192", "max-output-8192"),
+    ("`max_completion_tokens` must be at most 4096 for this model", "max-output-4096"),
+    ("max_output_tokens can be no more than 2048", "max-output-2048"),
+    (("max_tokens: 20000 > 8192, which is the maximum allowed number of output tokens for "
+      "claude-3-5-haiku"), "max-output-8192"),
+    ("max_tokens (20000) exceeds the model's maximum output tokens (8192)", "max-output-8192"),
+    ("max_tokens exceeds the maximum number of completion tokens of 16384", "max-output-16384"),
 ]  # fmt: skip
 
 

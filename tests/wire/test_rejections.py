@@ -896,7 +896,7 @@ WORDS: list[tuple[str, Cause, list[Json | str]]] = [
         [
             "max_tokens is too large: 99999",
             "max_completion_tokens exceeds the model's",
-            "max_output_tokens must be at most 8192",
+            "max_output_tokens must be at most what the model writes",
             "max_tokens: 9 is over the maximum",
         ],
     ),

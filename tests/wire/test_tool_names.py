@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +18,9 @@ from freerouter_core.wire.tool_calls import ToolCall
 from freerouter_core.wire.tool_names import (
     answer_with_own_names,
     own_names,
+    rename_speakers,
     sent_name,
+    speaker_name,
 )
 
 NAMES = ["add", "math.add", "乘法", "3d", "files/read", "-x", "a" * 65]
@@ -80,3 +83,38 @@ def test_a_tool_without_a_function_goes_as_it_is() -> None:
     body, _ = build_body(asked, Model("m", "x"), Account("x", "https://h", "k"))
 
     assert body["tools"] == [{"type": "odd"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("agent-1", "agent-1"),
+        ("1st_agent", "1st_agent"),
+        ("Jörg <x>", "J_rg_x"),
+        ("Bob Smith", "Bob_Smith"),
+        ("a|b\\c/d", "a_b_c_d"),
+        ("x" * 70, "x" * 64),
+        ("", sent_name("")),
+        ("李", sent_name("李")),
+    ],
+)
+def test_who_says_a_message_has_a_name_that_servers_accept(name: str, sent: str) -> None:
+    assert speaker_name(name) == sent
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", sent)
+
+
+def test_only_those_who_speak_are_renamed() -> None:
+    messages: list[Json] = [
+        {"role": "user", "content": "x", "name": "Jörg"},
+        {"role": "tool", "content": "x", "name": "look up", "tool_call_id": "1"},
+        {"role": "user", "content": "x", "name": None},
+        {"role": "user", "content": "x"},
+    ]
+    body: Json = {"messages": messages}
+    rename_speakers(body)
+
+    assert [message.get("name") for message in body["messages"]] == ["J_rg", "look up", None, None]
+    assert messages[0]["name"] == "Jörg", "the caller's own are never changed"
+    plain: Json = {"messages": messages[2:]}
+    rename_speakers(plain)
+    assert plain["messages"] == messages[2:]

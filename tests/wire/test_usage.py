@@ -63,3 +63,13 @@ def test_odd_counts_of_an_answer_are_absent_whole_and_streamed(count: str) -> No
     for answer in (read_answer(parse_json(whole)), assembler.answer()):
         assert answer.usage == {"completion_tokens": 5}
         json.dumps(answer.usage, allow_nan=False)
+
+
+def test_groq_tells_the_usage_in_a_field_of_its_own() -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 3}
+    assembler = Assembler()
+    assembler.feed({"choices": [], "x_groq": {"id": "req_1"}})
+    assert assembler.answer().usage is None
+    assembler.feed({"choices": [], "x_groq": {"id": "req_1", "usage": usage}})
+
+    assert assembler.answer().usage == usage

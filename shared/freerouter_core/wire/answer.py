@@ -11,7 +11,7 @@ from .envelope import answer_in, error_told, words_of
 from .finish import finish_error, finish_of
 from .foreign_calls import calls_in
 from .json_values import Json, JsonMapping, as_dicts, as_mapping
-from .message import error_of, join_surrogates, reasoning_of, text_of
+from .message import error_beside, error_of, join_surrogates, reasoning_of, text_of
 from .think_tags import split_think
 from .tool_calls import MAX_CALLS, InvalidToolCall, ToolCall, read_tool_calls
 
@@ -155,7 +155,7 @@ def _first_choice(body: JsonMapping) -> JsonMapping:
 
 
 def _error_in(body: JsonMapping, choice: JsonMapping) -> Json | None:
-    told = error_told(body) if body.get("choices") is None else error_of(body.get("error"))
+    told = error_told(body) if body.get("choices") is None else error_beside(body.get("error"))
     if told is None and "choices" not in body and (words := words_of(body)):
         told = {"message": words}
     return told or error_of(choice.get("error"))

@@ -19,7 +19,7 @@ from .request import ChatRequest, Messages
 from .stop_words import MOST_SENT, stop_words
 from .structured import Form, Structured, choose_form, write_form
 from .terms import TERMS, Terms
-from .tool_names import rename_tools
+from .tool_names import rename_speakers, rename_tools
 from .tool_transforms import function_name
 
 
@@ -63,6 +63,7 @@ def build_body(
         write_preferences(body, terms)
     if terms.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
+    rename_speakers(body)
     rename_tools(body)
     for quirk in quirks:
         if quirk.transform is not None:

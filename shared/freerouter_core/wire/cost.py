@@ -13,7 +13,7 @@ from .usage import read_usage
 
 _COSTS = ("cost", "total_cost", "estimated_cost", "cost_usd", "total_cost_usd")
 """Spellings of the USD that an answer cost. The largest counts."""
-_TELLING = frozenset({"usage", *_COSTS})
+_TELLING = frozenset({"usage", "x_groq", *_COSTS})
 _TELLING_COST = frozenset({"is_byok", *_COSTS})
 _TOTALS = ("total_cost", "total", "total_usd")
 _PARTS = ("prompt", "completion", "input", "output", "request", "image", "search")
@@ -36,13 +36,13 @@ def told_cost(said: JsonMapping) -> float | None:
 def told_usage(body: JsonMapping, choice: JsonMapping, before: Json | None = None) -> Json | None:
     """The usage in a response, or in a chunk after a usage `before`; None: there is none.
 
-    Some tell it in the choice (Moonshot), and the cost beside it.
+    Some tell it in the choice (Moonshot) or in a field of their own (Groq), and the cost beside it.
     """
     if _TELLING.isdisjoint(body) and "usage" not in choice:
         return before
     said = body.get("usage")
     if not isinstance(said, (dict, Mapping)):
-        said = choice.get("usage")
+        said = choice.get("usage") or as_mapping(body.get("x_groq")).get("usage")
     usage = read_usage(said) if isinstance(said, (dict, Mapping)) else before
     spent = max(told_cost(before or {}) or 0.0, told_cost(body) or 0.0)
     if spent and spent > (told_cost(usage or {}) or 0.0):

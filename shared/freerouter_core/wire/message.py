@@ -132,6 +132,12 @@ def error_of(value: object) -> Json | None:
     return dict(value) if isinstance(value, Mapping) else {"message": str(value)}
 
 
+def error_beside(value: object) -> Json | None:
+    """An `error` field beside choices; None if it says nothing: Go writes an empty object whole."""
+    error = error_of(value)
+    return error if error is not None and any(error.values()) else None
+
+
 def join_surrogates(text: str) -> str:
     """Text with each surrogate pair as its character, and each lone surrogate as U+FFFD."""
     try:

@@ -35,8 +35,14 @@ _OUTPUT_LIMIT = re.compile(
     r"max_(?:completion_)?tokens\W{1,6}must be less than or equal to \W{0,3}(\d{2,7})"
     # OpenAI, Azure
     r"|max_(?:completion_)?tokens is too large.{0,40}supports at most (\d{2,7})"
-    # Z.ai, SiliconFlow, DeepSeek
-    r"|valid range of max_(?:completion_)?tokens is \[\d+, ?(\d{2,7})\]",
+    # Z.ai, SiliconFlow, DeepSeek, Alibaba
+    r"|\brange of max_(?:completion_)?tokens (?:is|should be) \[\d+, ?(\d{2,7})\]"
+    # Anthropic
+    r"|max_tokens\W{1,4}\d{2,8} > (\d{2,7}), which is the maximum"
+    r"|max_(?:completion_|output_)?tokens\W{0,4}(?:should|must|has to|can) be"
+    r" (?:<=?|at most|up to|no more than|not (?:more|greater|larger) than)\W{1,4}(\d{2,7})\b"
+    r"|max_(?:completion_|output_)?tokens\b.{0,80}\bmaximum (?:number of )?(?:output|completion)"
+    r" tokens\W{1,3}(?:is |of )?(\d{2,7})\b",
     re.IGNORECASE,
 )
 MAX_OUTPUT = "max-output-"

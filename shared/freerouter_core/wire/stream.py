@@ -18,6 +18,7 @@ from .finish import MALFORMED, finish_error, finish_of
 from .json_values import MAX_VALUES, Json, JsonMapping, as_dicts, as_mapping, parse_json
 from .message import (
     ReasoningDetails,
+    error_beside,
     error_of,
     join_surrogates,
     reasoning_of,
@@ -382,7 +383,7 @@ class Assembler:
 
 
 def _error_in(chunk: JsonMapping) -> Json | None:
-    return error_told(chunk) if chunk.get("choices") is None else error_of(chunk["error"])
+    return error_told(chunk) if chunk.get("choices") is None else error_beside(chunk["error"])
 
 
 def _is_end(choice: JsonMapping) -> bool:

@@ -18,6 +18,9 @@ from .schema import schema_name
 from .tool_calls import ToolCall
 
 _ACCEPTED = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+_SPEAKER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_OTHERS = re.compile(r"[^A-Za-z0-9_-]+")
+_SPEAKERS = frozenset({"system", "developer", "user", "assistant"})
 OwnNames = Mapping[str, str]
 """The tools' own names, by those that were sent in their place."""
 
@@ -43,6 +46,24 @@ def own_names(request: ChatRequest) -> OwnNames:
     if request.structured is not None:
         names.add(schema_name(request.structured.name))  # it may be asked for as a tool
     return {sent: name for name in names if (sent := sent_name(name)) != name}
+
+
+def speaker_name(name: str) -> str:
+    """The name of who says a message, as servers accept it: without blanks and other signs."""
+    if _SPEAKER.fullmatch(name):
+        return name
+    return _OTHERS.sub("_", name).strip("_")[:64] or sent_name(name)
+
+
+def rename_speakers(body: Json) -> None:
+    """Write accepted names into the messages of a body. The name of a result is its tool's."""
+    if any(isinstance(message.get("name"), str) for message in body["messages"]):
+        body["messages"] = [
+            {**message, "name": speaker_name(message["name"])}
+            if isinstance(message.get("name"), str) and message.get("role") in _SPEAKERS
+            else message
+            for message in body["messages"]
+        ]
 
 
 def rename_tools(body: Json) -> None:
