@@ -96,7 +96,7 @@ def test_the_last_resort_is_taken_once() -> None:
     ("fate", "request_", "policy"),
     [
         (refuses(404), OBJECT, {}),
-        (refuses(cause=Cause.BAD_VALUE), OBJECT, {}),
+        (refuses(cause=Cause.OUTPUT_TOO_LARGE), OBJECT, {}),
         (refuses(), ChatRequest.of("Hello"), {}),
         (refuses(), OBJECT, {"max_retries": 0}),
     ],
