@@ -90,6 +90,23 @@ def test_a_provider_without_a_free_tier_says_so(
     ]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"base_url": {"k": "sk-secret-1234"}}, "base_url must be text, not dict"),
+        ({"base_url": b"sk-secret-1234"}, "base_url must be text, not bytes"),
+        ({"limits": ["sk-secret-1234"]}, "limits are Limits, not str"),
+        ({"limits": [{"requests": 5}]}, "limits are Limits, not dict"),
+    ],
+)
+def test_an_option_of_another_type_is_refused_without_its_value(
+    wrong: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(errors.BadSetting, match=message) as caught:
+        Provider("mine", **{"base_url": "https://x.test/v1", **wrong})
+    assert "sk-secret" not in str(caught.value)
+
+
 def test_an_address_with_a_placeholder_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "k")
     with pytest.raises(errors.BadSetting, match="CLOUDFLARE_ACCOUNT_ID"):

@@ -38,7 +38,7 @@ def test_a_request_that_is_no_chat_offers_no_tools_and_wants_no_form() -> None:
         None, False, False, False, False,
     )  # fmt: skip
     assert (texts.form(MODEL, ACCOUNT), texts.gate(), texts.own_names) == (None, None, {})
-    assert texts.callable_tools == frozenset()
+    assert (texts.callable_tools, texts.stops) == (frozenset(), ())
     assert texts.with_invalid_calls(Answer("x"), fault) is None
 
 
