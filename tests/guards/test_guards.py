@@ -67,7 +67,7 @@ def test_a_flagged_answer_is_returned_with_its_flag() -> None:
 
 
 def test_a_deadline_error_names_the_callers_timeout_guards_included() -> None:
-    with World([SimModel(BAD, script=["hang"])]) as w:
+    with World([SimModel(BAD, script=["hang"] * 9)]) as w:
 
         class Slow(Guard):
             on_prompt = True

@@ -182,7 +182,7 @@ def _providers(
     given: tuple[str | Provider, ...] = tuple(providers) if listed else (cast("Any", providers),)
     for one in given:
         if not isinstance(one, (str, Provider)):  # its value may hold a key
-            hint = 'providers=["groq", Provider("lab", "https://lab/v1", api_key=…)]'
+            hint = 'give names, such as "groq", or Provider objects'
             kind = type(one).__name__
             raise BadSetting(f"providers are names or Providers, not {kind}", hint=hint)
     return given

@@ -111,7 +111,7 @@ class LearnedRate:
         fresh = now - self.learnt_at < MINUTE
         limit = Limit(requests=int(self.allowed(now)), per=MINUTE)
         before = self.since(now - MINUTE) if fresh else ()
-        return Charge(scope, limit, name="learnt", before=before)
+        return Charge(scope, limit, name="learnt", before=before, guess=self.test_after < math.inf)
 
     def since(self, then: float) -> tuple[float, ...]:
         """When the requests after `then` were sent."""

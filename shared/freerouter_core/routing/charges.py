@@ -21,7 +21,7 @@ class Charge:
     `scope`: an account's, or one of its models'. `amount`: what a request takes if that is neither
     one request nor its tokens (its texts, or millionths of a dollar). `name`: the name of a window
     whose limit changes. `before`: when requests were sent before there was a limit to count them,
-    unix seconds.
+    unix seconds. `guess`: whether no provider told the limit.
     """
 
     scope: str
@@ -29,6 +29,7 @@ class Charge:
     amount: int | None = None
     name: str = ""
     before: tuple[float, ...] = ()
+    guess: bool = field(default=False, compare=False)
     window: str = field(init=False, repr=False, compare=False)
     """The name of its window, the same in every process.
 
@@ -69,7 +70,8 @@ class Refusal:
 
     `turn`: when this request's turn comes, as others wait before it; None: not known. `before`: how
     many those are. `limit`: the limit that is full. `kept`: whether it has room, which is kept for
-    interactive requests. `learnt`: whether nobody stated that limit: it is a guess.
+    interactive requests. `learnt`: whether it was learnt from refusals. `guess`: whether not even
+    those told it.
     """
 
     until: float
@@ -79,6 +81,7 @@ class Refusal:
     limit: Limit | None = field(default=None, compare=False)
     kept: bool = field(default=False, compare=False)
     learnt: bool = field(default=False, compare=False)
+    guess: bool = field(default=False, compare=False)
 
     @property
     def ends(self) -> float:

@@ -39,9 +39,8 @@ class Deadline:
 
     def wait_of(self, refused: Refused) -> float:
         """Until when to wait after a limit refused: for room, or, if that is too late, for the
-        request's own turn, so that it is told at once. A limit that nobody stated is a guess, and a
-        guess ends no request."""
-        if refused.learnt:
+        request's own turn, so that it is told at once. A guess ends no request."""
+        if refused.guess:
             return refused.until
         bound = self.of_wait(in_line=True)
         return refused.ends if bound is not None and refused.ends >= bound else refused.until

@@ -98,7 +98,9 @@ def refused(
             until = min(until, now + LEARNT_POLL)
         if until > now and (refusal is None or until > refusal.until):
             learnt, full = bool(charge.name), charge
-            refusal = Refusal(until, charge.scope, limit=limit, kept=kept, learnt=learnt)
+            refusal = Refusal(
+                until, charge.scope, limit=limit, kept=kept, learnt=learnt, guess=charge.guess
+            )
     return refusal, full
 
 

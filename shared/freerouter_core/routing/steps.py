@@ -168,7 +168,7 @@ class Refused:
 
     `turn`: when the request's turn comes in the line; None: not known. `before`: how many stand
     before it. `limit`: which is full. `kept`: whether its room is kept for interactive requests.
-    `learnt`: whether nobody stated it.
+    `learnt`: whether it was learnt from refusals. `guess`: whether even those did not tell it.
     """
 
     at: float
@@ -179,6 +179,7 @@ class Refused:
     limit: Limit | None = None
     kept: bool = False
     learnt: bool = False
+    guess: bool = False
 
     @property
     def ends(self) -> float:

@@ -239,10 +239,11 @@ MAX_MESSAGE = 2_000
 """Characters of a message that are searched."""
 _ADDRESS = re.compile(r"https?://\S{1,400}")
 _MODEL = re.compile(
-    r"(?<!language )\bmodels?\b(?![`'\"]? ?(?:api|provider|service|platform|router|gateway|studio"
-    r"|permission|scope)s?\b)(?!:read)"
+    r"(?<!language )(?<!')\bmodels?\b(?![`'\"]? ?(?:api|provider|service|platform|router|gateway"
+    r"|studio|permission|scope)s?\b)(?!:read)"
 )
-"""The word, wherever it stands; not where it only says what kind of service this is."""
+"""The word, wherever it stands; not where it only says what kind of service this is, and not in
+single quotes, where it is a field's name."""
 _OF_MODEL = re.compile(OF_MODEL, re.IGNORECASE)
 _TELLING = re.compile(r"[a-z].{0,200}[-.\d]|\d.{0,200}[a-z]|[a-z]{8}")
 """What the name of a model has, and hardly any other word."""

@@ -200,6 +200,7 @@ class Driver:
             limit=granted.limit,
             kept=granted.kept,
             learnt=granted.learnt,
+            guess=granted.guess,
         )
 
     def _renew_lists(self) -> None:

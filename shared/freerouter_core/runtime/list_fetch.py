@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+from ..catalogue.counts import count_words
 from ..catalogue.model import Model
 from ..catalogue.providers import Account
 from ..wire.fault import Cause
@@ -109,7 +110,7 @@ class ListFetch:
         accepted = "it accepted the connection and sent no list" * (waited >= CONNECT_TIMEOUT)
         words = f"{accepted or 'no answer'} in {waited:.0f} s"
         if asked > 1:
-            words += f", asked {asked} times"
+            words += f", asked {count_words(asked, 'time')}"
         return ListFailed(words, Cause.READ_TIMEOUT, PATIENCE)
 
     async def _first_list(self) -> tuple[Model, ...]:

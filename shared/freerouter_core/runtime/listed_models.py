@@ -37,4 +37,5 @@ def without_key(models: Iterable[Model], account: Account) -> tuple[Model, ...]:
 
 
 def _texts(model: Model) -> Iterable[str]:
-    return model.id, model.wire_name, *model.inputs, *model.parameters
+    # Its id is its name, perhaps with our own name of the provider, which a key may have in it.
+    return model.wire_name, *model.inputs, *model.parameters

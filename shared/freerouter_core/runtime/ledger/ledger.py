@@ -106,7 +106,8 @@ class Ledger:
             if stands := self._lines.standing(charge.scope, place, turn_of, waits_until):
                 limit, learnt = self.full.waited_for(charge)
                 until = max(stands.until, now + LOOK_AGAIN)
-                return Refusal(until, charge.scope, *stands[1:], limit, learnt=learnt)
+                guess = learnt and any(c.guess for c in charges if c.scope == charge.scope)
+                return Refusal(until, charge.scope, *stands[1:], limit, False, learnt, guess)
         number = next(self._grant_numbers) + place.background  # odd: so logs tell the lanes
         background = self.demands.background(pace, now) if place.background else None
         warnings: list[QuotaLow] = []
