@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ USER = {"role": "user", "content": "hello"}
 
 @pytest.fixture
 def world() -> Iterator[World[Clock]]:
-    with World(MODELS, clock="real") as world:
+    with World([replace(model) for model in MODELS], clock="real") as world:  # tests change them
         yield world
 
 

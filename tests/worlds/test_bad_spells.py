@@ -57,8 +57,7 @@ class Callers:
 
 
 @pytest.mark.parametrize("failure", ["500", "503", "cut", "hang"])
-@pytest.mark.parametrize("timeout", [10.0, 60.0])
-@pytest.mark.parametrize("models", [1, 4])
+@pytest.mark.parametrize(("timeout", "models"), [(10.0, 4), (60.0, 1)])
 def test_refusals_of_a_server_in_trouble_are_no_limit(
     failure: str, timeout: float, models: int
 ) -> None:
@@ -71,8 +70,8 @@ def test_refusals_of_a_server_in_trouble_are_no_limit(
     assert len(lived.errors) <= 6
 
 
-@pytest.mark.parametrize("timeout", [3.0, 5.0, 10.0, 60.0])
-@pytest.mark.parametrize("limit", [30, 100, None])
+@pytest.mark.parametrize("timeout", [3.0, 10.0, 60.0])
+@pytest.mark.parametrize("limit", [30, None])
 def test_an_outage_is_over_for_everybody_soon_after_it_ends(
     timeout: float, limit: int | None
 ) -> None:

@@ -16,7 +16,7 @@ FOR_ALL = 8
 
 
 @pytest.mark.parametrize("models", [1, 2, 3])
-@pytest.mark.parametrize("calls", [1, 5, 30])
+@pytest.mark.parametrize("calls", [1, 20])
 @pytest.mark.parametrize("seconds", [5.0, 20.0])
 def test_first_calls_are_answered_once_the_models_speak(
     models: int, calls: int, seconds: float
@@ -28,8 +28,8 @@ def test_first_calls_are_answered_once_the_models_speak(
     assert lived.refused <= models * (calls + FOR_ALL)
 
 
-@pytest.mark.parametrize("models", [1, 2, 3, 5])
-@pytest.mark.parametrize("calls", [1, 5, 30])
+@pytest.mark.parametrize("models", [1, 3, 5])
+@pytest.mark.parametrize("calls", [1, 30])
 @pytest.mark.parametrize("seconds", [5.0, 20.0, 40.0])
 def test_callers_who_wait_together_are_all_answered(
     models: int, calls: int, seconds: float
