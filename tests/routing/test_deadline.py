@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from freerouter_core.routing.deadline import Deadline
 from freerouter_core.routing.plan import Plan
+from freerouter_core.routing.steps import Refused
 
 from .driver import NOW, model, plan
 
@@ -62,6 +63,13 @@ def test_without_a_timeout_nothing_is_ever_late() -> None:
     assert not unbounded.passed(1e12)
     lined = deadline(replace(UNBOUNDED, max_wait=60.0))
     assert (lined.at, lined.of_wait(in_line=True)) == (None, BEGAN + 60.0)
+
+
+def test_who_would_come_too_late_is_told_at_once_but_not_because_of_a_guess() -> None:
+    told = Refused(NOW, NOW + 2.0, "one", turn=NOW + 99.0, learnt=True)
+
+    assert deadline().wait_of(told) == NOW + 99.0
+    assert deadline().wait_of(replace(told, guess=True)) == NOW + 2.0
 
 
 def test_a_continuation_has_as_long_as_the_first_attempt_had() -> None:
