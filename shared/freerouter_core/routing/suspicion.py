@@ -36,6 +36,8 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from string import ascii_lowercase, digits
 from typing import TypeVar
 
 from ..wire.fault import Cause
@@ -225,10 +227,17 @@ def names_model(model: str, message: str) -> bool:
     name, text = _short_name(model), message[:MAX_MESSAGE].lower()
     if _OF_MODEL.search(text):
         return True
-    return (
-        _TELLING.search(name) is not None
-        and re.search(rf"(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])", text) is not None
+    return _is_telling(name) and any(
+        left[-1:] not in _IN_NAMES and right[:1] not in _IN_NAMES
+        for left, right in pairwise(text.split(name))
     )
+
+
+def _is_telling(name: str) -> bool:
+    """Whether it can hardly be a word of English: it has letters and a number or a mark, or is
+    long."""
+    mixed = not (_LETTERS.isdisjoint(name) or _MARKS.isdisjoint(name))
+    return mixed or _LONG_WORD.search(name) is not None
 
 
 def _short_name(model: str) -> str:
@@ -237,6 +246,8 @@ def _short_name(model: str) -> str:
 
 MAX_MESSAGE = 2_000
 """Characters of a message that are searched."""
+_LETTERS, _MARKS = frozenset(ascii_lowercase), frozenset(digits + "-.")
+_IN_NAMES = _LETTERS | frozenset(digits)
 _ADDRESS = re.compile(r"https?://\S{1,400}")
 _MODEL = re.compile(
     r"(?<!language )(?<!')\bmodels?\b(?![`'\"]? ?(?:api|provider|service|platform|router|gateway"
@@ -245,7 +256,7 @@ _MODEL = re.compile(
 """The word, wherever it stands; not where it only says what kind of service this is, and not in
 single quotes, where it is a field's name."""
 _OF_MODEL = re.compile(OF_MODEL, re.IGNORECASE)
-_TELLING = re.compile(r"[a-z].{0,200}[-.\d]|\d.{0,200}[a-z]|[a-z]{8}")
+_LONG_WORD = re.compile(r"[a-z]{8}")
 """What the name of a model has, and hardly any other word."""
 
 

@@ -9,7 +9,7 @@ from .shapes import OLLAMA_SERVED, shape_of
 LONGEST = 100
 """Characters of a path that are repeated."""
 _OPENAIS = "chat/completions|completions|responses|embeddings|models|moderations|rerank"
-_HINTS: tuple[tuple[str, str], ...] = (
+_ROWS = (
     (r"/v1/v1(/|$)",
      "/v1 stands there twice: the client adds it itself, so its base URL is {host}"),
     (r"/messages/batches|/v1/(batches|files|uploads)",
@@ -26,6 +26,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
     (rf"^/({_OPENAIS})(/|$)", "the base URL must end in /v1: {host}/v1"),
     (r"^/messages(/|$)", "Anthropic's path is /v1/messages: the base URL is {host}"),
 )  # fmt: skip
+_HINTS = tuple((re.compile(pattern), hint) for pattern, hint in _ROWS)
 """(pattern of a path, what to do); the first match counts."""
 _ADDRESSES = (
     "the base URL is {host}/v1 for clients of OpenAI, {host}/api/v1 for those of OpenRouter, "
@@ -36,7 +37,7 @@ _ADDRESSES = (
 def unknown_path(path: str, host: str) -> str:
     """What is wrong with a path that is not served. `host`: the address of the service."""
     told = f"nothing is served at {_shown(path)}"
-    hint = next((hint for pattern, hint in _HINTS if re.search(pattern, path)), None)
+    hint = next((hint for pattern, hint in _HINTS if pattern.search(path)), None)
     if hint is None and shape_of(path) == "ollama":
         hint = f"of Ollama's API there are {', '.join(OLLAMA_SERVED)}"
     return f"{told}: {(hint or _ADDRESSES).replace('{host}', host)}"
