@@ -15,6 +15,7 @@ from freerouter_core.catalogue.model import ModelIdentity
 from freerouter_core.errors import DeadlineExceeded
 from freerouter_core.routing import steps as s
 from freerouter_core.routing.beside import LOOK_AGAIN
+from freerouter_core.routing.guessed_bench import BenchRule
 from freerouter_core.routing.in_flight import MAX_IN_FLIGHT
 from freerouter_core.routing.silence import SELDOM
 from freerouter_core.routing.state import RoutingState
@@ -266,6 +267,17 @@ def test_one_that_others_ask_again_is_not_asked_because_this_request_asks_anothe
     played = play(plan(A, B), {"a": LATE, "b": LATE}, state=state)
     assert played.asked[:3] == ["a", "b", "a"]
     assert "b" not in played.asked[2:5]
+
+
+def test_a_refusal_of_another_request_is_no_answer() -> None:
+    """Of a kind that makes no model rest. It was taken for an answer to somebody else."""
+    state = knows()
+    state.health.repeated(A.identity)
+    unfit = Fault(Kind.UNFIT, Cause.BAD_REQUEST, status=400)
+    state.health.failed(A.identity, unfit, NOW + 1.0, Random(0), rule=BenchRule(), seconds=0.1)
+
+    assert not state.health.of(A.identity).strikes
+    assert play(plan(A), {"a": LATE}, state=state).asked == ["a"]
 
 
 @pytest.mark.parametrize("fates", [[HANGS, answers(1.0)], [answers(6.0), HANGS]])

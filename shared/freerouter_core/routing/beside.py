@@ -17,7 +17,7 @@ import math
 from .candidate import Candidate
 from .candidates import Candidates, Turn
 from .health_book import HealthBook
-from .in_flight import MAX_IN_FLIGHT, Flights, InFlight
+from .in_flight import Flights, InFlight
 from .plan import Plan
 from .silence import is_strange, patience
 
@@ -45,13 +45,12 @@ def turn_beside(
     until = math.inf if turn.until is None else turn.until
     if until <= now + SOON:
         return turn
-    full = len(flights) >= MAX_IN_FLIGHT  # the first of them is given up for another
     deadline = None if time_left is None else now + time_left
     for flight in flights:
         if candidates.max_tries == 1 or not _may_repeat(flight, flights):
             continue
         strange = is_strange(candidates.book, flight.candidate.model)
-        if strange and len(flights) > MAX_IN_FLIGHT:
+        if strange and flights.is_full(strange=True):
             continue
         alone = _alone_is_lost(flight, candidates.book)
         if not alone and _is_asked_for(flight, flights, candidates.book):
@@ -60,7 +59,7 @@ def turn_beside(
         when = candidates.open_at(flight.candidate, now, time_left)
         others = _others(flight, flights, candidates.book)
         seldom = not alone and (
-            (full and not strange) or _fails(flight.candidate, candidates.book, now)
+            (flights.is_full() and not strange) or _fails(flight.candidate, candidates.book, now)
         )
         ends = patience(plan, candidates.book, flight, deadline, others=others, seldom=seldom)
         when = max(when, flight.sent + ends)
@@ -94,7 +93,7 @@ def _fails(candidate: Candidate, book: HealthBook, now: float) -> bool:
 def _alone_is_lost(flight: InFlight, book: HealthBook) -> bool:
     """Whether its model has answered others since it was sent."""
     record = book.of(flight.candidate.model.identity)
-    return not record.strikes and record.availability.seen_at >= flight.sent
+    return not record.last_fault and record.availability.seen_at >= flight.sent
 
 
 def _is_asked_for(flight: InFlight, flights: Flights, book: HealthBook) -> bool:

@@ -52,7 +52,7 @@ from .candidates import Candidates, Turn
 from .failures import Failures
 from .final_error import deadline_exceeded, final_error, stream_broken
 from .hedge import HEDGE_RESERVE
-from .in_flight import MAX_IN_FLIGHT, Flights, InFlight
+from .in_flight import Flights, InFlight
 from .journal import Journal
 from .plan import Outcome, Plan
 from .room import Begun, begin
@@ -224,7 +224,7 @@ class _Run:
             return False
         again = self.flights.repeat(candidate)
         strange = again and is_strange(self.book, candidate.model)
-        if len(self.flights) >= MAX_IN_FLIGHT + strange:
+        if self.flights.is_full(strange=strange):
             yield from self._cancel(self.flights.first, "silent too long")
         self.count += 1
         self.flights.launch(candidate, attempt, self.plan, self.now, repeats=again)

@@ -95,6 +95,11 @@ class Flights:
     def __len__(self) -> int:
         return len(self._flights)
 
+    def is_full(self, *, strange: bool = False) -> bool:
+        """Whether one must be given up for another. `strange`: the other repeats one to a model
+        that never answered. All such may be slow, so one more is under way then."""
+        return len(self._flights) >= MAX_IN_FLIGHT + strange
+
     @property
     def first(self) -> InFlight:
         """The attempt that was sent first. There must be one."""

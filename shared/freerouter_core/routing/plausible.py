@@ -1,8 +1,8 @@
 """What our own knowledge says of a refusal's words.
 
 A refusal is believed as far as it can be checked. A prompt of two letters is too long for no model,
-whatever a server says, so such words are a refusal of this request by this model and no more (law
-11). What was checked and holds may keep other models from being asked.
+whatever a server says. Such words are a refusal of this request by this model and no more (law 11).
+What was checked and holds may keep other models from being asked.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..wire.sampling import is_out_of_range
 from .need import BYTES_PER_TOKEN, Need
 
 NEAR = 0.5
-"""Share of a window that a request must have, by our high estimate, before one that is refused as
-too long says anything of windows of the same size."""
+"""Share of a window that a request must fill, by our high estimate, to say anything of windows of
+the same size when it is refused as too long."""
 _OF_ANY_SIZE = frozenset({"audio", "video", "file"})
 """Inputs whose tokens cannot be told from here."""
 

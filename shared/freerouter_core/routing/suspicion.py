@@ -37,7 +37,6 @@ import math
 import re
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from string import ascii_lowercase, digits
 from typing import TypeVar
 
 from ..wire.fault import Cause
@@ -246,8 +245,8 @@ def _short_name(model: str) -> str:
 
 MAX_MESSAGE = 2_000
 """Characters of a message that are searched."""
-_LETTERS, _MARKS = frozenset(ascii_lowercase), frozenset(digits + "-.")
-_IN_NAMES = _LETTERS | frozenset(digits)
+_LETTERS, _MARKS = frozenset("abcdefghijklmnopqrstuvwxyz"), frozenset("0123456789-.")
+_IN_NAMES = _LETTERS | _MARKS - frozenset("-.")
 _ADDRESS = re.compile(r"https?://\S{1,400}")
 _MODEL = re.compile(
     r"(?<!language )(?<!')\bmodels?\b(?![`'\"]? ?(?:api|provider|service|platform|router|gateway"
@@ -257,7 +256,6 @@ _MODEL = re.compile(
 single quotes, where it is a field's name."""
 _OF_MODEL = re.compile(OF_MODEL, re.IGNORECASE)
 _LONG_WORD = re.compile(r"[a-z]{8}")
-"""What the name of a model has, and hardly any other word."""
 
 
 def _words(cause: Cause, message: str) -> str:

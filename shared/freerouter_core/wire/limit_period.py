@@ -1,9 +1,9 @@
 """Of which period a full limit is, by the words of a refusal.
 
 Words are loose. "3 requests per minute. Upgrade for 500 requests per day." names two limits, and
-says which is full of neither. So a long period is believed only if no short one is named beside it,
-and its end by the calendar is known only from wordings that are a provider's own. Any other end
-would be our guess, and guesses are probed (law 8).
+says which is full of neither. So a long period is believed only if no short one is named beside it.
+Its end by the calendar is known only from wordings that are a provider's own. Any other end would
+be our guess, and guesses are probed (law 8).
 """
 
 from __future__ import annotations
