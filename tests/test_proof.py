@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,12 @@ def test_runs_break_no_law_and_repeat_exactly() -> None:
     again = re.search(r"; hash (\w+);", prove("--seeds", "0", "8")[1])
     assert again
     assert again[1] == found[1]
+
+
+def test_every_planted_fault_has_a_place() -> None:
+    """A name in the core that a fault takes the place of may change. This says so at once."""
+    plants = runpy.run_path(str(PROOF / "planted.py"))["PLANTS"]
+    assert len({plant.law for plant in plants.values()}) >= 8
 
 
 @pytest.mark.slow

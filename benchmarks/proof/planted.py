@@ -16,7 +16,7 @@ from freerouter_core.runtime.ledger.leases import HeldLeases
 from freerouter_core.runtime.ledger.ledger import Ledger
 from freerouter_core.runtime.ledger.state_sync import StateSync
 from freerouter_core.runtime.stream_output import StreamOutput
-from freerouter_core.wire import redact
+from freerouter_core.wire.account_secrets import Secrets
 
 
 def _no(real: Any) -> Any:
@@ -57,6 +57,10 @@ class Plant:
     seed: int
     """A run that shows it. Others do, too: the core may change, and with it each run."""
 
+    def __post_init__(self) -> None:
+        if not hasattr(self.owner, self.name):
+            raise AttributeError(f"{self.owner.__name__} has no {self.name}: plant it elsewhere")
+
     @contextmanager
     def planted(self) -> Iterator[None]:
         real = getattr(self.owner, self.name)
@@ -80,7 +84,7 @@ PLANTS: dict[str, Plant] = {
     "each delta twice": Plant("an answer is told once", StreamOutput, "_put", _twice, 0),
     "each end twice": Plant("a request ends once", RequestRun, "_emit_answered", _twice, 0),
     "keys in messages": Plant(
-        "a key is outside", redact, "_without", lambda real: lambda text, _: text, 7
+        "a key is outside", Secrets, "out_of", lambda real: lambda _, text: text, 7
     ),
     "prices that nobody reads": Plant(
         "something is charged", parse, "is_free", lambda real: lambda *_, **__: True, 0
