@@ -162,6 +162,27 @@ def test_a_job_in_redis_is_resumed(redis_url: str) -> None:
     assert read_lines("out.jsonl")[0]["error"] is None
 
 
+@pytest.mark.parametrize("command", ["status", "resume", "export", "retry --failed"])
+def test_looking_at_no_job_in_redis_makes_none(command: str, redis_url: str) -> None:
+    import redis
+
+    with redis.from_url(redis_url) as client:
+        client.flushdb()
+        done = bulk(*command.split(), f"{redis_url}#typo")
+        assert done.exit_code == 2
+        assert f"there is no job {redis_url}#typo" in said(done)
+        assert "freerouter bulk IN -o OUT --job JOB begins it" in said(done)
+        assert client.keys() == []
+
+
+def test_a_server_that_cannot_be_reached_is_told_without_its_password() -> None:
+    done = bulk("status", "redis://bob:secret@127.0.0.1:1/0#labels")
+    assert done.exit_code == 1
+    assert "the Redis server at 127.0.0.1:1 cannot be reached" in said(done)
+    assert "start it, or correct the address" in said(done)
+    assert "secret" not in done.output
+
+
 # -- which job is meant --------------------------------------------------------------------------
 
 

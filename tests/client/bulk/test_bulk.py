@@ -7,7 +7,7 @@ import itertools
 import math
 import pickle
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -167,13 +167,53 @@ def test_rows_are_an_iterable(tmp_path: Path) -> None:
             w.router().bulk(given, tmp_path / "a.job")
 
 
+def looks(job: Bulk) -> list[Callable[[], object]]:
+    """What only looks at a job, or goes on with it."""
+    calls: list[Callable[[], object]] = [job.progress, job.settings, job.retry_failed, job.load]
+    calls += [lambda: list(job), job.run, lambda: list(job.results())]
+    return [*calls, lambda: job.put_settings({"a": "b"})]
+
+
 def test_a_job_that_was_never_begun_is_not_begun_by_a_look(tmp_path: Path) -> None:
     with world() as w:
         job = w.router().bulk(None, tmp_path / "typo.job")
-        for look in (lambda: list(job), job.run, lambda: list(job.results())):
+        for look in looks(job):
             with pytest.raises(errors.BadSetting, match=r"there is no job .*typo\.job"):
                 look()
     assert not (tmp_path / "typo.job").exists()
+
+
+def test_a_look_at_a_job_before_its_first_row_begins_it_not(tmp_path: Path) -> None:
+    with world() as w:
+        job = w.router().bulk(["a", "b"], tmp_path / "new.job")
+        progress = job.progress()
+        assert (progress.done, progress.read, progress.total) == (0, 0, 2)
+        assert list(job.results()) == []
+        assert job.settings() == {}
+        assert not (tmp_path / "new.job").exists()
+        assert job.run().done == 2
+
+
+def test_a_look_at_a_job_in_redis_makes_no_key(redis_url: str) -> None:
+    import redis
+
+    with redis.from_url(redis_url) as client, world() as w:
+        client.flushdb()
+        address = redis_url.replace("://", "://:secret@")
+        for looks_at in (redis_url, address):
+            job = w.router().bulk(None, f"{looks_at}#typo")
+            for look in looks(job):
+                with pytest.raises(
+                    errors.BadSetting, match=r"there is no job redis://.*#typo"
+                ) as e:
+                    look()
+                assert "secret" not in str(e.value)
+                assert "check its name" in e.value.hint
+        new = w.router().bulk(["a"], f"{redis_url}#typo")
+        assert new.progress().read == 0
+        assert client.keys() == []
+        assert new.run().done == 1
+        client.flushdb()
 
 
 def test_a_look_makes_no_job_of_an_empty_file(tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socketserver
 import sqlite3
 import subprocess
 import sys
+import threading
+import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -332,5 +335,58 @@ def test_a_path_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 def test_a_job_in_redis_needs_a_name_and_a_server(redis_url: str) -> None:
     with pytest.raises(errors.BadSetting, match="needs a name"):
         open_job(redis_url)
-    with pytest.raises(errors.JobFailed, match="the job 'labels' in Redis: ConnectionError"):
-        open_job("redis://:secret@127.0.0.1:1/0#labels").counts()
+
+
+class Closed(socketserver.StreamRequestHandler):
+    """Answers as a web server does."""
+
+    def handle(self) -> None:
+        self.rfile.readline()
+        self.wfile.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def told(url: str) -> str:
+    """What is said of a server that cannot be used, without its secrets."""
+    with pytest.raises(errors.FreeRouterError) as caught:
+        open_job(f"{url}#labels").counts()
+    words = str(caught.value)
+    assert "secret" not in words
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+    return words
+
+
+def test_a_server_that_is_none_is_told_in_words() -> None:
+    words = told("redis://bob:secret@127.0.0.1:1/0")
+    assert "the Redis server at 127.0.0.1:1 cannot be reached" in words
+    assert "correct the address" in words
+    assert "cannot be reached" in told("unix:///nowhere/redis.sock?password=secret")
+    assert "makes no sense" in told("redis://:secret@127.0.0.1:port/0")
+    assert "makes no sense" in told("redis://127.0.0.1:1/0?key=secret")
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Closed) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        assert f"what answers at 127.0.0.1:{port} is no Redis server" in told(
+            f"redis://:secret@127.0.0.1:{port}/0"
+        )
+        server.shutdown()
+
+
+@pytest.mark.system
+def test_what_a_server_refuses_is_told_in_words(redis_server: str) -> None:
+    import redis
+
+    address = redis_server.removesuffix("/0").removeprefix("redis://")
+    assert "refused the user or the password" in told(f"redis://bob:secret@{address}/0")
+    assert "no database of that number" in told(f"redis://{address}/999")
+    job = open_job(f"{redis_server}#labels")
+    with redis.from_url(redis_server) as client:
+        client.flushdb()
+        client.acl_setuser("eve", enabled=True, passwords=["+secret"], keys="*")
+        assert "permits this user less" in told(f"redis://eve:secret@{address}/0")
+        client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(errors.JobFailed, match="no memory left"):
+                job.add(rows("a"), "refuse")
+        finally:
+            client.config_set("maxmemory", 0)
+            client.acl_deluser("eve")

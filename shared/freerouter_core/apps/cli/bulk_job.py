@@ -13,8 +13,9 @@ from pathlib import Path
 from ...client.bulk import Bulk
 from ...client.bulk.job_file import APPLICATION
 from ...client.bulk.open_job import is_server
+from ...client.bulk.redis_problem import shown_location
 from ...client.router import Router
-from ...errors import BadSetting, shown_name
+from ...errors import BadSetting
 from ...wire.json_values import parse_json
 from ..bulk_files.columns import OWN
 
@@ -103,6 +104,6 @@ def called(location: str, output: Path) -> str:
     """A job as the shell is told it: by its output, if it is kept beside that."""
     path = file_of(location)
     if path is None:
-        return shlex.quote(shown_name(location))
+        return shlex.quote(shown_location(location))
     beside = Path(f"{output}.job").absolute()
     return shlex.quote(str(output if path.absolute() == beside else path.absolute()))

@@ -13,6 +13,10 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r",? or pass allow_paid=True|; allow_paid=True would ask its paid (models|ones)", ""),
     (r"; allow_paid=True would permit it", ""),
     (r"once it is mended, router\.reset\(\) asks at once", "once it is mended, ask again"),
+    (
+        "check its name, or give requests to begin it",
+        "check its name; freerouter bulk IN -o OUT --job JOB begins it",
+    ),
     (r"router\.free_models\(\) lists them", "`freerouter models` lists them"),
     (r"the text so far is in \.partial; ask again for the rest", "ask again for the rest"),
     (r"router\.bulk\(…\)", "`freerouter bulk`"),

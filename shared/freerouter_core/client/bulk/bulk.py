@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from ...errors import BadSetting, FreeRouterError, shown_name
+from ...errors import BadSetting, FreeRouterError
 from ...guards.base import ChatClient
 from ...reports.bulk import BulkProgress
 from ...wire.answer import Answer
@@ -23,6 +23,7 @@ from .live import shown_live
 from .open_job import is_server, open_job
 from .options import WorkOptions
 from .reading import InputReader
+from .redis_problem import shown_location
 from .result import BulkResult, unpack_answer
 from .rows import BulkRequest, read_rows
 from .shape import Shape
@@ -113,15 +114,15 @@ class Bulk:
     def load(self) -> Counts:
         """Read the whole input into the job, and ask nobody. Returns how many rows there are."""
         reader, options = self._reader, self._options
+        if reader is None:
+            return self._counts()
         store = open_job(self._location)
         try:
-            while reader is not None and not reader.ended:
+            while not reader.ended:
                 reader.before = store.counts().rows if reader.before is None else reader.before
                 store.add(reader.fill(), options.changed, reader.before)
                 reader.taken()
-            if reader is not None:
-                return store.close_input(reader.count, options.changed)
-            return store.counts()
+            return store.close_input(reader.count, options.changed)
         finally:
             store.close()
 
@@ -155,11 +156,10 @@ class Bulk:
     def results(self, *, given: bool = True) -> Iterator[BulkResult]:
         """The results that are in the job. Asks nobody. `given`: in the order of the input, up to
         the first that is missing; else in the order in which they ended."""
-        self._check_begun()
         store, worker = open_job(self._location), Worker.new()
         after = -1 if given else 0
         try:
-            while True:
+            while self._is_begun(store):
                 wish = Wish(after=after, rows=PAGE, given=given, part=self._options.part)
                 page = store.exchange(worker, (), wish, 0.0).ended
                 for ended in page:
@@ -184,15 +184,20 @@ class Bulk:
 
     def settings(self) -> dict[str, str]:
         """What `put_settings` kept in the job."""
-        return dict(self._with_store(lambda store: store.open()))
+        return self._look(lambda store: dict(store.open()), dict[str, str]())
 
     def put_settings(self, values: Mapping[str, str]) -> None:
         """Keep texts in the job, by name: how it was begun, for those who open it again."""
-        self._with_store(lambda store: store.put(values))
+        store = open_job(self._location)
+        try:
+            if self._reader is not None or self._is_begun(store):
+                store.put(values)
+        finally:
+            store.close()
 
     def retry_failed(self) -> int:
         """Let failed rows be tried again. Returns how many they are."""
-        return self._with_store(lambda store: store.retry_failed())
+        return self._look(lambda store: store.retry_failed(), 0)
 
     # -- parts --------------------------------------------------------------------------------
 
@@ -216,13 +221,13 @@ class Bulk:
         self.__dict__.update(state, _context=patient(Context(state["_context"])))
 
     def __repr__(self) -> str:
-        return f"<Bulk {shown_name(self._location)}>"
+        return f"<Bulk {shown_location(self._location)}>"
 
     @contextmanager
     def _listed(self) -> Iterator[None]:
         """Meanwhile the runtime lists this job, for those who watch it."""
         jobs, key = self._context.runtime.jobs, id(self)
-        jobs[key] = shown_name(self._location), self.progress
+        jobs[key] = shown_location(self._location), self.progress
         try:
             yield
         finally:
@@ -231,7 +236,7 @@ class Bulk:
 
     def _new_work(self) -> Work:
         if self._reader is None:
-            self._check_begun()
+            self._counts()  # there must be a job
         store = open_job(self._location)
         reader = self._reader if self._reader is not None and not self._reader.ended else None
         self._stop.begun = True
@@ -242,20 +247,26 @@ class Bulk:
             work.stop()
         return work
 
-    def _check_begun(self) -> None:
-        path = Path(self._location)
-        if not is_server(self._location) and not (path.exists() and path.stat().st_size):
+    def _is_begun(self, store: JobStore) -> bool:
+        """Whether there is a job to look at. Raises `BadSetting` if there is none, and nothing to
+        begin it with. A look makes none."""
+        if store.begun():
+            return True
+        if self._reader is None:
             raise BadSetting(
-                f"there is no job {shown_name(self._location)}", hint="give requests to begin it"
+                f"there is no job {shown_location(self._location)}",
+                hint="check its name, or give requests to begin it",
             )
+        return False
 
     def _counts(self) -> Counts:
-        return self._with_store(lambda store: store.counts())
+        return self._look(lambda store: store.counts(), Counts())
 
-    def _with_store(self, call: Callable[[JobStore], T]) -> T:
+    def _look(self, call: Callable[[JobStore], T], nothing: T) -> T:
+        """What the job's store says; `nothing` if it will only be begun."""
         store = open_job(self._location)
         try:
-            return call(store)
+            return call(store) if self._is_begun(store) else nothing
         finally:
             store.close()
 

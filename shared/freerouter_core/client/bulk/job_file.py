@@ -83,6 +83,9 @@ class JobFile:
         self._to_disk = False
         self._synced_at = -SYNC_EVERY
 
+    def begun(self) -> bool:
+        return self.path.exists() and self.path.stat().st_size > 0
+
     def open(self) -> Mapping[str, str]:
         def work(db: sqlite3.Connection) -> dict[str, str]:
             return dict(db.execute("SELECT name, value FROM job").fetchall())

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from ...errors import BadSetting, JobFailed, MissingExtra, forgets_locals
+from ...errors import BadSetting, FreeRouterError, MissingExtra, forgets_locals
 from ...wire.json_values import parse_json
 from .job_file import problem_record
 from .job_store import (
@@ -33,6 +33,7 @@ from .job_store import (
     same_id,
 )
 from .lua import ADD, CLOSE_INPUT, EXCHANGE, RELEASE, RETRY
+from .redis_problem import bad_address, redis_problem
 from .rows import Row
 
 _REFUSALS = {"changed": changed_row, "new": new_row, "twice": same_id}
@@ -56,6 +57,10 @@ class RedisJob:
         self._client, self._url, self._name = client, url, name
         self._prefix = f"freerouter:{{job:{name}}}:"
         self._db: Any = None
+        self._is_begun = False
+
+    def begun(self) -> bool:
+        return bool(self._run("EXISTS", f"{self._prefix}settings"))
 
     def open(self) -> Mapping[str, str]:
         values = self._run("HGETALL", f"{self._prefix}settings")
@@ -65,11 +70,13 @@ class RedisJob:
         return {_text(name): _text(value) for name, value in pairs}
 
     def put(self, values: Mapping[str, str]) -> None:
+        self._begin()
         parts = [part for pair in values.items() for part in pair]
         self._run("HSET", f"{self._prefix}settings", *parts)
 
     def add(self, rows: Sequence[Row], changed: Changed, before: int = 0) -> Counts:
         check_ids(rows)
+        self._begin()
         values: list[str] = [changed, str(before)]
         for row in rows:
             ident = "" if row.id is None else row.id
@@ -82,6 +89,7 @@ class RedisJob:
         return _counts(answer)
 
     def close_input(self, rows: int, changed: Changed) -> Counts:
+        self._begin()
         answer = parse_json(self._script(CLOSE_INPUT, str(rows), changed))
         if "before" in answer:
             check_count(rows, int(answer["before"]), changed)
@@ -109,6 +117,7 @@ class RedisJob:
         )
 
     def renew(self, worker: Worker, now: float) -> None:
+        self._begin()
         key = f"{self._prefix}workers"
         state = json.dumps([worker.host, worker.pid, now + LEASE])
         self._run("HSET", key, worker.name, state)
@@ -138,27 +147,36 @@ class RedisJob:
 
     # -- the server ---------------------------------------------------------------------------
 
+    def _begin(self) -> None:
+        """Make the job, if there is none. A look must not."""
+        if not self._is_begun:
+            self._run("HSETNX", f"{self._prefix}settings", "format", str(FORMAT))
+            self._is_begun = True
+
     def _script(self, script: str, *values: str) -> Any:
         return self._run("EVAL", script, 1, self._prefix, *values)
 
     def _run(self, *command: str | int | bytes) -> Any:
         try:
             return self._connection().execute_command(*command)
+        except FreeRouterError:
+            raise
         except (self._client.RedisError, OSError, ValueError) as error:
-            # Its message may quote the URL's password.
-            raise JobFailed(f"the job {self._name!r} in Redis: {type(error).__name__}") from None
+            problem = redis_problem(self._client, error, self._url, self._name)
+        raise problem
 
     @forgets_locals
     def _connection(self) -> Any:
         if self._db is not None:
             return self._db
-        db = self._client.Redis.from_url(
-            self._url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT
-        )
-        version = db.hget(f"{self._prefix}settings", "format")
-        if version is None:
-            db.hset(f"{self._prefix}settings", "format", str(FORMAT))
-        elif int(version) != FORMAT:
+        try:
+            db = self._client.Redis.from_url(
+                self._url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT
+            )
+            version = db.hget(f"{self._prefix}settings", "format")
+        except (ValueError, TypeError):  # of the address, or of an option in it
+            raise bad_address() from None
+        if version is not None and int(version) != FORMAT:
             raise BadSetting(
                 f"the job {self._name!r} has format {int(version)}, and this version reads {FORMAT}"
             )

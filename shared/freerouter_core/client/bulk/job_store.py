@@ -175,8 +175,11 @@ class Worker:
 class JobStore(Protocol):
     """A job's rows and what became of them. Raises `JobFailed` if it cannot be used."""
 
+    def begun(self) -> bool:
+        """Whether there is such a job. Makes nothing."""
+
     def open(self) -> Mapping[str, str]:
-        """Open the job, begin it if there is none. Returns what `put` stored."""
+        """What `put` stored."""
 
     def put(self, values: Mapping[str, str]) -> None:
         """Store settings of the job, by name."""
