@@ -177,7 +177,7 @@ def test_changed_input_is_refused_or_merged() -> None:
     write_lines("in.jsonl", changed)
     refused = bulk("in.jsonl", "-o", "out.jsonl", "-q")
     assert refused.exit_code == 2
-    assert "row r1 is not what it was" in refused.stderr
+    assert "row r1 (line 2 of in.jsonl) is not what it was" in refused.stderr
     assert bulk("in.jsonl", "-o", "out.jsonl", "-q", "--merge").exit_code == 0
     assert len(read_lines("out.jsonl")) == 4
 

@@ -60,7 +60,7 @@ def test_a_line_of_a_batch_keeps_what_is_no_request() -> None:
     assert list(read_table("out.csv")[0]) == ["custom_id", *OWN]
     assert bulk("wrong.jsonl", "-o", "wrong.csv", "-s", "Be brief", "-q").exit_code == 1
     (row,) = read_table("wrong.csv")
-    assert (row["team"], row["error"]) == ("7", "the row's messages are no list")
+    assert (row["team"], row["error"]) == ("7", "the row's messages are a number, not a list")
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sqlite3
@@ -245,6 +246,44 @@ def test_a_dash_is_standard_output_and_no_file() -> None:
     exported = bulk("export", "out.jsonl", "-o", "-")
     assert exported.stdout == Path("out.jsonl").read_text("utf-8")
     assert not Path("-").exists()
+
+
+@pytest.mark.parametrize("output", ["/dev/stdout", "/dev/stderr", "pipe.jsonl"])
+def test_an_output_that_is_no_file_is_refused_and_leaves_no_job(output: str) -> None:
+    os.mkfifo("pipe.jsonl")
+    write_lines("in.jsonl", [{"prompt": "x"}])
+    refused = bulk("in.jsonl", "-o", output, "-q")
+    assert refused.exit_code == 2
+    assert "the output must be a file" in said(refused)
+    assert "`freerouter bulk export` writes to standard output" in said(refused)
+    assert not Path(f"{output}.job").exists()
+
+
+def test_answers_may_go_nowhere_and_stay_in_the_job() -> None:
+    write_lines("in.jsonl", [{"prompt": "x"}])
+    assert bulk("in.jsonl", "-o", "/dev/null", "--job", "a.job", "-q").exit_code == 0
+    assert "You said" in bulk("export", "a.job").stdout
+    assert bulk("export", "a.job", "-o", "/dev/stdout").stdout == bulk("export", "a.job").stdout
+
+
+@pytest.mark.parametrize("output", ["out.xlsx", "out.txt", "labels.v2"])
+def test_an_ending_of_no_known_format_is_refused(output: str) -> None:
+    write_lines("in.jsonl", [{"prompt": "x"}])
+    refused = bulk("in.jsonl", "-o", output, "-q")
+    assert refused.exit_code == 2
+    assert f"{Path(output).suffix} cannot be written" in said(refused)
+    assert ".csv, .json, .jsonl, .ndjson, .parquet, .tsv" in said(refused)
+    assert "--format jsonl|batch|csv|parquet" in said(refused)
+    assert [path.name for path in Path().iterdir()] == ["in.jsonl"]
+
+    assert bulk("in.jsonl", "-o", output, "--format", "jsonl", "-q").exit_code == 0
+    assert read_lines(output)[0]["error"] is None
+    assert bulk("resume", output, "-q").exit_code == 0
+    exported = bulk("export", output, "-o", "other.xlsx")
+    assert "other.xlsx has no known ending" in said(exported)
+    assert bulk("export", output, "-o", "other.xlsx", "--format", "csv").exit_code == 0
+    assert bulk("in.jsonl", "-o", "out", "-q").exit_code == 0
+    assert read_lines("out")[0]["error"] is None
 
 
 # -- what is advised -----------------------------------------------------------------------------

@@ -223,6 +223,21 @@ def test_a_look_makes_no_job_of_an_empty_file(tmp_path: Path) -> None:
     assert not (tmp_path / "out.csv").stat().st_size
 
 
+def test_a_mapping_that_asks_itself_may_have_a_body(tmp_path: Path) -> None:
+    rows: list[Any] = [
+        {"id": "a", "prompt": "Label this", "body": {"messages": []}, "temperature": 0.5},
+        {"id": "b", "prompt": 5},
+        {"id": "c", "body": {"messages": [{"role": "user", "content": "hi"}]}, "method": "GET"},
+    ]
+    with world() as w:
+        job = w.router().bulk(rows, tmp_path / "a.job", order="given")
+        first, second, third = job
+    assert "Label this" in first.text
+    assert list(job.left_out) == ["body"]
+    assert second.error == "a row's prompt must be a text, messages or a ChatRequest, not int"
+    assert "only POST is served" in (third.error or "")
+
+
 def test_equal_rows_are_asked_once(tmp_path: Path) -> None:
     with world() as w:
         job = w.router().bulk(["same"] * 50 + ["other"], tmp_path / "a.job")

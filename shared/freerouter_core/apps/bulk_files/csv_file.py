@@ -27,10 +27,13 @@ class Csv:
         self._delimiter = delimiter
 
     def rows(self, path: Path) -> Iterator[Row | BadRow]:
+        return (row for _, row in self.placed(path))
+
+    def placed(self, path: Path) -> Iterator[tuple[str, Row | BadRow]]:
         lines = self._lines(path)
         header = _header(lines, path)
         for line, cells in lines:
-            yield _row(header, cells, line)
+            yield f"line {line}", _row(header, cells, line)
 
     def look(self, path: Path, kept: Kept) -> Contents:
         lines = self._lines(path)
@@ -38,7 +41,7 @@ class Csv:
         return Contents(rows=sum(1 for _ in lines), names=names)
 
     def _lines(self, path: Path) -> Iterator[tuple[int, list[str]]]:
-        """(the number of the last line, the cells) of what is not empty."""
+        """(the number of the first line, the cells) of what is not empty."""
         csv.field_size_limit(LIMIT)
         ended: list[bool] = []
         with opened_text(path, newline="") as file:
@@ -49,7 +52,7 @@ class Csv:
                     if ended:  # a line that is whole is told before more are asked for
                         raise csv.Error("a quote is not closed, there or below")
                     if cells:
-                        yield reader.line_num, cells
+                        yield before + 1, cells
                     before = reader.line_num
             except csv.Error as error:
                 raise BadSetting(

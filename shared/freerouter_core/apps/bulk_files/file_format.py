@@ -69,6 +69,9 @@ class Format(Protocol):
     def rows(self, path: Path) -> Iterator[Row | BadRow]:
         """The rows of a file, read as they are asked for."""
 
+    def placed(self, path: Path) -> Iterator[tuple[str, Row | BadRow]]:
+        """The same, each with where it stands, as people count: "line 3"."""
+
     def look(self, path: Path, kept: Kept) -> Contents:
         """Read the file once, and tell what it has."""
 

@@ -51,6 +51,18 @@ def written_format(path: Path | None, read: Format, name: str | None = None) -> 
     return _made(name or ending or "", path)
 
 
+def check_written(path: Path, name: str | None = None) -> None:
+    """Check that an output's name says its format, or nothing: then it has the input's. Raises
+    `BadSetting` for an ending of no known format, where no format is named."""
+    ending = path.suffix.lower()
+    if name is None and ending and ending not in _ENDINGS:
+        known = ", ".join(sorted(_ENDINGS))
+        raise BadSetting(
+            f"{path.name} has no known ending: {ending} cannot be written",
+            hint=f"name a file with one of {known}, or say what it is: --format {'|'.join(NAMES)}",
+        )
+
+
 def _made(name: str, path: Path | None) -> Format:
     if name == "csv":
         from .csv_file import Csv

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from ...client.bulk.batch_line import is_batch_line
 from ...client.bulk.result import BulkResult
 from ...errors import BadRequest, BadSetting
 from ...wire.json_values import Json, as_mapping, encode_json, parse_json
@@ -24,10 +25,13 @@ class Jsonl:
     """One JSON object a line; a line that is a text is a prompt."""
 
     def rows(self, path: Path) -> Iterator[Row | BadRow]:
+        return (row for _, row in self.placed(path))
+
+    def placed(self, path: Path) -> Iterator[tuple[str, Row | BadRow]]:
         with opened_text(path) as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield _row(line, number)
+                    yield f"line {number}", _row(line, number)
 
     def look(self, path: Path, kept: Kept) -> Contents:
         names: dict[str, None] = {}
@@ -56,7 +60,7 @@ class Batch(Jsonl):
         with suppress(OSError, UnicodeDecodeError, ValueError):
             with path.open(encoding="utf-8-sig") as file:
                 first = as_mapping(parse_json(file.readline(_BLOCK)))
-            return "custom_id" in first and isinstance(first.get("body"), dict)
+            return "custom_id" in first and is_batch_line(first)
         return False
 
     def line(self, result: BulkResult, columns: Columns) -> Json:
@@ -66,7 +70,8 @@ class Batch(Jsonl):
             error = {"code": result.error_type, "message": result.error}
             return {**line, "response": None, "error": error}
         ident = result.answer.id or f"chatcmpl-{result.number}"
-        body = Completion(ident, int(time.time())).whole([result.answer], [result.metadata])
+        created = time.time() if result.answered_at is None else result.answered_at
+        body = Completion(ident, int(created)).whole([result.answer], [result.metadata])
         response = {"status_code": 200, "request_id": ident, "body": body}
         return {**line, "response": response, "error": None}
 

@@ -41,6 +41,9 @@ class Parquet:
                 table = self._arrow.Table.from_batches([batch])
                 yield from table.cast(schema).to_pylist()
 
+    def placed(self, path: Path) -> Iterator[tuple[str, Row]]:
+        return ((f"row {number}", row) for number, row in enumerate(self.rows(path), 1))
+
     def look(self, path: Path, kept: Kept) -> Contents:
         with self._open(path) as file:
             types = file.schema_arrow

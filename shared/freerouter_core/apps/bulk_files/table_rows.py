@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...client.bulk.rows import BulkRequest
+from ...client.bulk.batch_line import is_batch_line
 from ...errors import BadRequest, BadSetting
 from ..as_json import jsonable
 from .columns import kept_name
@@ -34,7 +34,7 @@ class Prompting:
     id: str | None = None
     model: str | None = None
 
-    def request(self, row: Row | BadRow) -> BulkRequest:
+    def request(self, row: Row | BadRow) -> dict[str, Any]:
         """A row as `Router.bulk` takes it. What it lacks is a problem of this row alone."""
         fields = row.fields if isinstance(row, BadRow) else row
         data = as_kept(self.kept(row))
@@ -60,31 +60,28 @@ class Prompting:
 
     def _is_of_batch(self, row: Row) -> bool:
         """Whether the row's "body" is its request: a table may have a column of that name."""
-        return self.prompt is None and isinstance(row.get("body"), Mapping)
+        return self.prompt is None and is_batch_line(row)
 
     def _asked(self, row: Row) -> dict[str, Any]:
         fields: dict[str, Any] = {} if self.model is None else {"model": self.model}
-        url: dict[str, Any] = {}
+        line: dict[str, Any] = {}
         if self.prompt is not None:
             messages: Any = [{"role": "user", "content": fill(self.prompt, row)}]
         elif self._is_of_batch(row):
+            if not isinstance(row["body"], Mapping):
+                raise BadRequest(f"the line's body is {kind_of(row['body'])}, not an object")
             fields = {**row["body"], **fields}
             messages = fields.get("messages") or []
-            url = {"url": row["url"]} if "url" in row else {}
-        elif row.get("messages") or isinstance(row.get("prompt"), str):
+            line = {name: row[name] for name in ("url", "method") if name in row}
+        else:
             own = {key: value for key, value in row.items() if key in _OWN}
             fields = {**own, **fields}
-            messages = row.get("messages") or [{"role": "user", "content": row["prompt"]}]
-        else:
-            raise BadRequest(
-                "the row has neither a prompt nor messages",
-                hint='say how to ask it: --prompt "Label: {text}"',
-            )
+            messages = _own_messages(row)
         if not isinstance(messages, list):
-            raise BadRequest("the row's messages are no list")
+            raise BadRequest(f"the row's messages are {kind_of(messages)}, not a list")
         if self.system is not None:
             messages = [{"role": "system", "content": fill(self.system, row)}, *messages]
-        return {"body": {**fields, "messages": messages}, **url}
+        return {"body": {**fields, "messages": messages}, **line}
 
 
 _REQUEST = ("body", "method", "url")
@@ -94,6 +91,40 @@ _OWN = (
     "response_format", "reasoning", "frequency_penalty", "presence_penalty",
 )  # fmt: skip
 """Fields of a plain row that are fields of its request."""
+
+
+def _own_messages(row: Row) -> Any:
+    """The messages of a row that asks something itself. Raises `BadRequest`."""
+    if row.get("messages"):
+        return row["messages"]
+    if isinstance(row.get("prompt"), str):
+        return [{"role": "user", "content": row["prompt"]}]
+    if "prompt" in row:
+        raise BadRequest(
+            f"the row's prompt is {kind_of(row['prompt'])}, not a text",
+            hint='--prompt "{prompt}" asks it as a text; a chat belongs under "messages"',
+        )
+    if "messages" in row:
+        raise BadRequest(f"the row's messages are {kind_of(row['messages'])}, not a chat")
+    raise BadRequest(
+        "the row has neither a prompt nor messages",
+        hint='say how to ask it: --prompt "Label: {text}"',
+    )
+
+
+def kind_of(value: object) -> str:
+    """A value in words, by its type in JSON."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return "a text" if value else "an empty text"
+    if isinstance(value, (int, float)):
+        return "a number"
+    if isinstance(value, Mapping):
+        return "an object"
+    return "a list" if value else "an empty list"
 
 
 def fill(template: str, row: Row) -> str:

@@ -18,7 +18,7 @@ from ...wire.json_values import parse_json
 from ...wire.request import Pace
 from ..bulk_files.columns import Columns, kept_of
 from ..bulk_files.file_format import Table
-from ..bulk_files.formats import NAMES, format_name, written_format
+from ..bulk_files.formats import NAMES, check_written, format_name, written_format
 from ..bulk_files.table_rows import check_template
 from .bulk_input import BulkInput
 from .bulk_job import (
@@ -26,6 +26,7 @@ from .bulk_job import (
     called,
     check_can_be_written,
     check_files_differ,
+    check_is_rewritable,
     file_of,
     location_of,
     opened,
@@ -60,7 +61,7 @@ ATTEMPTS = 5
 """Tries of a row, if nothing else is said."""
 _JOB = click.argument("job", type=str)
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_STANDARD_OUTPUT = Path("-")
+_STANDARD_OUTPUT = (Path("-"), Path("/dev/stdout"))
 
 
 def _options(command: Any) -> Any:
@@ -127,13 +128,10 @@ def run(
     **options: Any,
 ) -> None:
     """Ask every row of IN, and write the answers to OUT as they come."""
-    if output == _STANDARD_OUTPUT:
-        raise BadSetting(
-            "the output must be a file: it is written anew when the job goes on",
-            hint="name one with -o; `freerouter bulk export` writes to standard output",
-        )
+    check_is_rewritable(output, with_job=job_path is not None)
     location = job_path or f"{output}.job"
     check_files_differ(input=source, schema=schema, job=file_of(location), output=output)
+    check_written(output, form)
     _check_templates(prompt, system)
     settings = {
         "input": str(source.absolute()),
@@ -192,10 +190,12 @@ def status(*, job: str, as_json: bool) -> None:
 @without_tracebacks
 def export(*, job: str, output: Path | None, form: str | None) -> None:
     """Write all answers of JOB so far, in the order of the input. Asks nobody."""
-    location, output = location_of(job), None if output == _STANDARD_OUTPUT else output
+    location, output = location_of(job), None if output in _STANDARD_OUTPUT else output
     settings = settings_of(location)
     source = BulkInput(settings)
     check_files_differ(input=source.path, job=file_of(location), export=output)
+    if output is not None:
+        check_written(output, form)
     written, job_read = written_format(output, source.format, form), opened(location, settings)
     names: dict[str, None] = {}
     for result in _there(job_read):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from ...client.bulk.rows import BulkRequest
+from ...client.bulk.rows import BulkRequest, Place
 from ..bulk_files.columns import Columns
 from ..bulk_files.file_format import Contents, Row, Table
 from ..bulk_files.formats import format_of
@@ -33,7 +33,9 @@ class BulkInput:
 
     def requests(self) -> Iterator[BulkRequest]:
         """The rows as a job takes them."""
-        return (self._prompting.request(row) for row in self.format.rows(self.path))
+        name = self.path.name
+        for place, row in self.format.placed(self.path):
+            yield {**self._prompting.request(row), "place": Place(f"{place} of {name}")}
 
     @cached_property
     def table(self) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sqlite3
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ OF_THE_WORK = ("pace", "concurrency", "attempts", "stop_after")
 """Settings that say how a job is worked on, but not what its rows ask or where answers go."""
 _LATER = {"input_format": "", "own_columns": json.dumps(OWN), **dict.fromkeys(OF_THE_WORK, "")}
 """Settings of jobs that were begun before these were kept."""
+_STREAMS = ("/dev/std", "/dev/fd/", "/proc/")
+"""Names of a process's open files: each process has another behind them."""
 
 
 def location_of(job: str) -> str:
@@ -81,6 +84,18 @@ def check_files_differ(**files: Path | None) -> None:
                 f"the {other} would overwrite the {what}: both are {path}",
                 hint="name another file",
             )
+
+
+def check_is_rewritable(path: Path, *, with_job: bool) -> None:
+    """Check that an output is a file, if it is there. Raises `BadSetting`. `with_job`: the job is
+    kept elsewhere; then answers may go nowhere."""
+    nowhere = with_job and path == Path(os.devnull)
+    stream = path == Path("-") or str(path).startswith(_STREAMS)
+    if stream or (path.exists() and not path.is_file() and not nowhere):
+        raise BadSetting(
+            "the output must be a file: it is written anew when the job goes on",
+            hint="name one with -o; `freerouter bulk export` writes to standard output",
+        )
 
 
 def check_can_be_written(path: Path) -> None:

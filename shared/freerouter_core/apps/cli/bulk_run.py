@@ -108,6 +108,8 @@ class BulkRun:
         """Say how it ended. Returns the exit code."""
         progress = self._job.progress()
         self._console.print(escape(str(progress)))
+        for field, reason in self._job.left_out.items():
+            self._advise(escape(f"the field {field} of rows is left out: {reason}"))
         if not progress.finished:
             self._say_how_to_go_on()
             return EXIT_INTERRUPTED

@@ -61,13 +61,15 @@ class Bulk:
         self._shape, self._options = shape, options
         self._total = total
         self._reader: InputReader | None = None
+        self.left_out: dict[str, str] = {}
+        """Fields of rows that no request has, and why: of rows that this process read."""
         if requests is not None:
             if not isinstance(requests, (Iterable, ChatRequest)):
                 raise BadSetting(
                     f"requests must be an iterable of rows, not {type(requests).__name__}",
                     hint="pass a list or a generator; collect an async one first",
                 )
-            self._reader = InputReader(read_rows(requests, shape.structured))
+            self._reader = InputReader(read_rows(requests, shape.structured, self.left_out))
             if total is None and isinstance(requests, Sized):
                 self._total = len(requests)
         self._work: Work | None = None
@@ -300,6 +302,7 @@ class Bulk:
             tries=ended.tries,
             metadata=metadata,
             data=data,
+            answered_at=record.get("at"),
         )
 
     def _value(self, ident: str, answer: Answer, metadata: Json) -> Any:

@@ -85,7 +85,9 @@ class RedisJob:
         answer = parse_json(self._script(ADD, *values))
         for problem, error in _REFUSALS.items():
             if problem in answer:
-                raise error(answer[problem])
+                raise error(
+                    _name(rows, answer[problem]) if error is not same_id else answer[problem]
+                )
         return _counts(answer)
 
     def close_input(self, rows: int, changed: Changed) -> Counts:
@@ -182,6 +184,13 @@ class RedisJob:
             )
         self._db = db
         return db
+
+
+def _name(rows: Sequence[Row], ident: str) -> str:
+    """What messages call the row that the script names by its id, else by its number."""
+    return next(
+        row.name for row in rows if ident == (str(row.number) if row.id is None else row.id)
+    )
 
 
 def _text(value: bytes | str) -> str:

@@ -234,13 +234,12 @@ def refusal(
     many rows the job had when its input began to be read. `complete`: whether an input was read to
     its end before. Known rows may come in another order.
     """
-    name = row.id or str(row.number)
     if known is None:
-        return new_row(name) if complete or row.number < before else None
+        return new_row(row.name) if complete or row.number < before else None
     number, ident, digest = known
     if row.id is not None and number != row.number and max(number, row.number) >= before:
         return same_id(row.id)
-    return None if digest == row.hash and ident == row.id else changed_row(name)
+    return None if digest == row.hash and ident == row.id else changed_row(row.name)
 
 
 def check_count(rows: int, known: int, changed: Changed) -> None:
@@ -257,14 +256,14 @@ def check_count(rows: int, known: int, changed: Changed) -> None:
         )
 
 
-def changed_row(ident: str) -> BadSetting:
+def changed_row(name: str) -> BadSetting:
     """The error for a row that is not what it was when the job began."""
-    return BadSetting(f"row {ident} is not what it was when this job began", hint=_MERGE)
+    return BadSetting(f"{name} is not what it was when this job began", hint=_MERGE)
 
 
-def new_row(ident: str) -> BadSetting:
+def new_row(name: str) -> BadSetting:
     """The error for a row that was not in the input when the job began."""
-    return BadSetting(f"row {ident} was not in the input when this job began", hint=_MERGE)
+    return BadSetting(f"{name} was not in the input when this job began", hint=_MERGE)
 
 
 def same_id(ident: str) -> BadSetting:

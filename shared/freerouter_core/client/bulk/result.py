@@ -30,6 +30,8 @@ class BulkResult:
         tries: how often the row was tried.
         metadata: what the adapters tell about an answer.
         data: what the row had under "data".
+        answered_at: when the answer came, in unix seconds. None: the row failed, or its job was
+            begun by a version that did not keep it.
     """
 
     id: str
@@ -46,6 +48,7 @@ class BulkResult:
     tries: int = 1
     metadata: Json = field(default_factory=dict, repr=False)
     data: Any = None
+    answered_at: float | None = None
 
     @property
     def ok(self) -> bool:

@@ -179,7 +179,8 @@ class RowRun:
     def _answered(self, outcome: Outcome, now: float) -> RowEnd:
         answer, metadata = outcome.answer, outcome.metadata
         attempts = metadata.pop("attempts")  # they are kept apart, for all tries
-        record = {"answer": pack_answer(answer), "metadata": metadata}
+        at = round(self._context.runtime.clock.wall(), 3)
+        record = {"answer": pack_answer(answer), "metadata": metadata, "at": at}
         started = now if self.sent_at is None else self.sent_at
         return RowEnd(
             finished=Finished(

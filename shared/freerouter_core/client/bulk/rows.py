@@ -13,6 +13,7 @@ from ...wire.json_values import Json, encode_json, unwritable
 from ...wire.openai import read_request
 from ...wire.request import ChatRequest, Prompt
 from ...wire.structured import Structured
+from .batch_line import check_served, is_batch_line
 
 BulkRequest = Prompt | tuple[str, Prompt] | Mapping[str, Any]
 """A row of a job: a prompt, messages, a `ChatRequest`, one of these after an id in a tuple, or a
@@ -22,6 +23,14 @@ A mapping has "prompt", "messages" or "body" (a line of OpenAI's Batch format), 
 "custom_id". What is under "data" comes back with the result. The other keys beside "prompt" and
 "messages" are fields of the request, such as "temperature".
 """
+
+
+class Place(str):
+    """Where a file has a row, as people count: "line 3". It is under "place" in a mapping."""
+
+
+MOST_LEFT_OUT = 20
+"""Fields that are told as left out. Rows may have any number."""
 MAX_ID = 512
 """Characters of an id."""
 _IDS = ("custom_id", "id")
@@ -41,6 +50,7 @@ class Row:
         input: the request as JSON; empty if it is none.
         problem: why it cannot be asked; empty if it can.
         data: what the caller gets back with the result, as JSON; empty: nothing.
+        place: where its file has it; empty: it is of none.
     """
 
     number: int
@@ -49,11 +59,23 @@ class Row:
     input: str
     problem: str = ""
     data: str = ""
+    place: str = ""
+
+    @property
+    def name(self) -> str:
+        """What messages call it. Places in a file are counted as people do, others from 0."""
+        if self.id is None:
+            return self.place or f"row {self.number}"
+        return f"row {self.id} ({self.place})" if self.place else f"row {self.id}"
 
 
-def read_rows(requests: Iterable[BulkRequest], structured: Structured | None) -> Iterator[Row]:
+def read_rows(
+    requests: Iterable[BulkRequest],
+    structured: Structured | None,
+    left_out: dict[str, str] | None = None,
+) -> Iterator[Row]:
     """The rows of an input, read as they are asked for. A row that is no request is one with a
-    problem.
+    problem. `left_out` gets the fields of rows that are not used, each with the reason.
 
     Raises:
         BadSetting: the input as a whole cannot be used.
@@ -63,24 +85,29 @@ def read_rows(requests: Iterable[BulkRequest], structured: Structured | None) ->
             f"bulk takes many requests, not one {type(requests).__name__}", hint="pass a list"
         )
     for number, item in enumerate(requests):
-        yield _row(number, item, structured)
+        yield _row(number, item, structured, {} if left_out is None else left_out)
 
 
-def _row(number: int, item: BulkRequest, structured: Structured | None) -> Row:
+def _row(
+    number: int, item: BulkRequest, structured: Structured | None, left_out: dict[str, str]
+) -> Row:
     ident: str | None = None
-    data = ""
+    data = place = ""
     try:
+        if isinstance(item, Mapping) and isinstance(item.get("place"), Place):
+            place = str(item["place"])
+            item = {name: value for name, value in item.items() if name != "place"}
         ident, prompt = _named(item)
         if isinstance(item, Mapping) and item.get("data") is not None:
             data = encode_json(item["data"]).decode()
-        request = _request(prompt)
+        request = _request(prompt, left_out)
         if request.validate is not None:
             raise BadSetting(
                 "a row's own validator cannot be kept in a file", hint="pass validate= to bulk"
             )
         if structured is not None:
             request = request.but(structured=structured)
-        return Row(number, ident, row_hash(request), pack(request), data=data)
+        return Row(number, ident, row_hash(request), pack(request), "", data, place)
     except BadSetting:
         raise
     except (FreeRouterError, ValueError, TypeError, AttributeError, KeyError) as error:
@@ -88,7 +115,7 @@ def _row(number: int, item: BulkRequest, structured: Structured | None) -> Row:
         if isinstance(error, FreeRouterError) and error.hint == error.default_hint:
             problem = error.message  # what a class says of all its errors says nothing of this row
         digest = hashlib.blake2b(repr(item)[:100_000].encode(), digest_size=16).digest()
-        return Row(number, ident, digest, "", problem or type(error).__name__, data)
+        return Row(number, ident, digest, "", problem or type(error).__name__, data, place)
 
 
 def _named(item: BulkRequest) -> tuple[str | None, Any]:
@@ -114,43 +141,51 @@ def _id(value: object) -> str | None:
     return text
 
 
-def _request(asked: Any) -> ChatRequest:
-    if isinstance(asked, Mapping):
-        return _of_mapping(asked)
+def _request(asked: Any, left_out: dict[str, str]) -> ChatRequest:
+    return _of_mapping(asked, left_out) if isinstance(asked, Mapping) else _of_prompt(asked)
+
+
+def _of_prompt(asked: Any, what: str = "a row") -> ChatRequest:
     if isinstance(asked, (str, ChatRequest)):
         return ChatRequest.of(asked)
     if isinstance(asked, Sequence) and all(isinstance(message, Mapping) for message in asked):
         return ChatRequest.of(asked)
-    raise BadRequest(f"a row must be a text, messages or a ChatRequest, not {type(asked).__name__}")
+    raise BadRequest(
+        f"{what} must be a text, messages or a ChatRequest, not {type(asked).__name__}"
+    )
 
 
-def _of_mapping(item: Mapping[str, Any]) -> ChatRequest:
+def _of_mapping(item: Mapping[str, Any], left_out: dict[str, str]) -> ChatRequest:
     if isinstance(item.get("problem"), FreeRouterError):  # of a file's reader
         raise item["problem"]
-    if "body" in item:
-        url = str(item.get("url") or "/v1/chat/completions")
-        if not url.endswith("/chat/completions"):
-            hint = "`freerouter embed` keeps vectors" if url.endswith("/embeddings") else None
-            raise BadRequest(f"a batch asks {url}; only /v1/chat/completions is served", hint=hint)
-        return _read(item["body"])
+    if is_batch_line(item) or ("body" in item and not {"prompt", "messages"} & item.keys()):
+        check_served(item)
+        return _read(item["body"], left_out)
     body = {key: value for key, value in item.items() if key not in (*_IDS, "prompt", "data")}
     if "messages" not in body:
         if "prompt" not in item:
             raise BadRequest("a row needs one of prompt, messages and body")
-        return _with_fields(item["prompt"], body)
-    return _read(body)
+        return _with_fields(item["prompt"], body, left_out)
+    return _read(body, left_out)
 
 
-def _with_fields(prompt: Any, further: Json) -> ChatRequest:
+def _with_fields(prompt: Any, further: Json, left_out: dict[str, str]) -> ChatRequest:
     """A prompt, which may be a whole request, with further fields."""
+    if isinstance(prompt, Mapping):
+        request = _of_mapping(prompt, left_out)
+    else:
+        request = _of_prompt(prompt, "a row's prompt")
     if not further:
-        return _request(prompt)
-    messages = [dict(message) for message in _request(prompt).messages]
-    return _read({**further, "messages": messages})
+        return request
+    messages = [dict(message) for message in request.messages]
+    return _read({**further, "messages": messages}, left_out)
 
 
-def _read(body: object) -> ChatRequest:
+def _read(body: object, left_out: dict[str, str]) -> ChatRequest:
     asked = read_request(body)
+    for name, reason in asked.left_out.items():
+        if len(left_out) < MOST_LEFT_OUT:
+            left_out.setdefault(name, reason)
     if asked.n != 1:
         raise BadRequest("n must be 1: each row has one answer", hint="add the row several times")
     return asked.request
