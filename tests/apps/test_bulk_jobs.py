@@ -14,6 +14,7 @@ import pytest
 
 from freerouter_core import BulkResult
 from freerouter_core.apps.cli.bulk_job import opened
+from freerouter_core.apps.cli.bulk_reading import InputReading, reading
 from freerouter_core.apps.cli.bulk_run import BulkRun
 from freerouter_core.simulator import SimModel, World
 
@@ -141,6 +142,17 @@ def test_an_error_that_ends_a_job_says_how_to_go_on(failing: Shell) -> None:
     first, *_, last = done.err.splitlines()
     assert "JobFailed" in first
     assert last == "go on with: freerouter bulk resume <home>/out.jsonl"  # in one line
+
+
+def test_a_time_that_ends_a_run_is_named() -> None:
+    write_lines("in.jsonl", [{"prompt": "x"}])
+    stopped = bulk("in.jsonl", "-o", "out.jsonl", "--until", "2020-01-01T14:05:00")
+    assert stopped.exit_code == 130
+    assert "stopped, as --until says (Wed 01 Jan 14:05)" in said(stopped)
+    assert "go on with" in said(stopped)
+    done = bulk("resume", "out.jsonl", "--until", "2999-01-01")
+    assert done.exit_code == 0
+    assert "--until" not in said(done)
 
 
 def test_a_job_that_keeps_less_is_resumed() -> None:
@@ -323,6 +335,37 @@ def test_a_signal_while_the_output_is_opened_stops_the_work(tmp_path: Path, numb
         job = world.router().bulk(rows, tmp_path / "a.job", concurrency=1)
         assert BulkRun(job, opened, "a.job", quiet=True).run() == 130
         assert len(world.requests) < 50
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_signal_while_the_input_is_read_says_how_to_go_on(
+    capsys: pytest.CaptureFixture[str], number: int, kept: bool
+) -> None:
+    """The command ended without a word."""
+    write_lines("in.jsonl", [{"prompt": "x"}])
+    handler = signal.getsignal(number)
+    one = InputReading(Path("in.jsonl"), "out.jsonl", lambda: kept, quiet=True)
+    with pytest.raises(SystemExit) as ended, reading(one):
+        signal.raise_signal(number)
+    assert ended.value.code == 130
+    assert signal.getsignal(number) is handler
+    told = capsys.readouterr().err
+    assert ("go on with: freerouter bulk resume out.jsonl" in told) is kept
+    assert ("the same command begins it again" in told) is not kept
+
+
+def test_an_input_that_takes_its_time_is_said_to_be_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("in.jsonl").write_text("x" * 3_400)
+    for quiet in (False, True):
+        one = InputReading(Path("in.jsonl"), "job", bool, quiet=quiet, patience=0.0)
+        with reading(one):
+            if not quiet:
+                one.wait_until_told()
+        told = capsys.readouterr().err
+        assert ("reading in.jsonl (3.4 kB), before anything is asked" in told) is not quiet
 
 
 class Written:

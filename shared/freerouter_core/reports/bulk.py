@@ -29,6 +29,10 @@ class BulkProgress(Tabled):
         seconds: until then.
         waits_for: what the job waits for; empty: nothing.
         waits: seconds that it waits. None: it does not.
+        compared: rows of the input that were read, while they are compared with those of the job.
+            Nothing is asked meanwhile. None: that is over.
+        until: the time at which the work in this process was to stop, and did; unix seconds. None:
+            it did not.
     """
 
     done: int
@@ -42,6 +46,8 @@ class BulkProgress(Tabled):
     seconds: float | None = None
     waits_for: str = ""
     waits: float | None = None
+    compared: int | None = None
+    until: float | None = None
 
     @property
     def left(self) -> int | None:
@@ -63,7 +69,7 @@ class BulkProgress(Tabled):
     @property
     def ends_at(self) -> datetime | None:
         """When all rows are done, in local time."""
-        return None if self.ends is None else datetime.fromtimestamp(self.ends).astimezone()
+        return None if self.ends is None else local_time(self.ends)
 
     def __str__(self) -> str:
         total = (
@@ -78,11 +84,22 @@ class BulkProgress(Tabled):
             parts.append(f"waits {duration(self.waits)} for {self.waits_for}")
         if self.seconds is not None and not self.finished:
             parts.append(f"done in {duration(self.seconds)}")
-        return ", ".join(parts)
+        return ", ".join([*parts, *self.notes])
+
+    @property
+    def notes(self) -> list[str]:
+        """Why nothing is asked, in words: the input is compared, or its time is over."""
+        notes = []
+        if self.compared is not None:
+            notes.append(f"the input is compared with the job: {count_words(self.compared, 'row')}")
+        if self.until is not None:
+            notes.append(f"stopped, as until=… says ({local_time(self.until):%a %d %b %H:%M})")
+        return notes
 
     def table(self) -> Table:
         total = "?" if self.total is None else f"{self.total:,}"
         ends = "-" if self.ends_at is None else f"{self.ends_at:%a %d %b %H:%M}"
+        waits = [] if self.waits is None else [f"waits {duration(self.waits)}: {self.waits_for}"]
         row = (
             Cell(f"{self.done:,}", "good"),
             Cell(f"{self.failed:,}", "bad" if self.failed else ""),
@@ -100,9 +117,14 @@ class BulkProgress(Tabled):
             columns=("done", "failed", "rows", "share", "a minute", "in flight", "ends"),
             rows=(row,),
             right=("done", "failed", "rows", "share", "a minute", "in flight"),
-            foot="" if self.waits is None else f"waits {duration(self.waits)}: {self.waits_for}",
+            foot="; ".join(waits + self.notes),
             spare=("in flight", "share", "a minute"),
         )
+
+
+def local_time(at: float) -> datetime:
+    """A moment, in local time."""
+    return datetime.fromtimestamp(at).astimezone()
 
 
 def speed(rate: float) -> str:

@@ -28,10 +28,12 @@ from .bulk_job import (
     check_files_differ,
     check_is_rewritable,
     file_of,
+    is_kept,
     location_of,
     opened,
     settings_of,
 )
+from .bulk_reading import InputReading, reading
 from .bulk_run import BulkRun
 from .console import console, json_option, print_json, without_tracebacks
 
@@ -228,11 +230,38 @@ def _work(
     **options: Any,
 ) -> None:
     """Work on a job. `options`: those of `OF_THE_WORK`; None: as it was."""
-    given = {name: str(value) for name, value in options.items() if value is not None}
-    source, output = BulkInput(settings), Path(settings["output"])
+    settings |= {name: str(value) for name, value in options.items() if value is not None}
+    source, name = BulkInput(settings), called(location, Path(settings["output"]))
+    read = InputReading(source.path, name, lambda: is_kept(location), quiet=quiet)
+    with reading(read):
+        job, run, before = _begun(
+            source, location, settings, name, merge=merge, retries=retries, quiet=quiet, until=until
+        )
+        read.over()
+        try:
+            code = run.run()
+        except BadSetting:  # it was refused after all
+            job.put_settings(before)
+            raise
+    raise SystemExit(code)
+
+
+def _begun(
+    source: BulkInput,
+    location: str,
+    settings: dict[str, str],
+    name: str,
+    *,
+    merge: bool,
+    retries: bool,
+    quiet: bool,
+    until: datetime | None,
+) -> tuple[Bulk, BulkRun, dict[str, str]]:
+    """(the job, the work on it, the settings that it had before)."""
+    output = Path(settings["output"])
     table, written = source.table, written_format(output, source.format)
     check_can_be_written(output)
-    settings = {**settings, **given, "own_columns": json.dumps(table.columns.own)}
+    settings = {**settings, "own_columns": json.dumps(table.columns.own)}
     job = _router(settings["pace"]).bulk(
         source.requests(),
         location,
@@ -250,13 +279,8 @@ def _work(
     before = _accept(job, settings, reads=retries)
     if retries:
         _open_failed(job)
-    name = called(location, output)
-    try:
-        code = BulkRun(job, lambda: written.writer(output, table), name, quiet=quiet).run()
-    except BadSetting:  # it was refused after all
-        job.put_settings(before)
-        raise
-    raise SystemExit(code)
+    run = BulkRun(job, lambda: written.writer(output, table), name, quiet=quiet)
+    return job, run, before
 
 
 def _number(text: str) -> int | None:

@@ -16,7 +16,7 @@ from ...client.bulk.job_file import APPLICATION
 from ...client.bulk.open_job import is_server
 from ...client.bulk.redis_problem import shown_location
 from ...client.router import Router
-from ...errors import BadSetting
+from ...errors import BadSetting, FreeRouterError
 from ...wire.json_values import parse_json
 from ..bulk_files.columns import OWN
 
@@ -73,6 +73,15 @@ def settings_of(location: str) -> dict[str, str]:
             hint="the program that began it goes on with it",
         )
     return _LATER | settings
+
+
+def is_kept(location: str) -> bool:
+    """Whether the command can go on with such a job."""
+    try:
+        settings_of(location)
+    except FreeRouterError:
+        return False
+    return True
 
 
 def check_files_differ(**files: Path | None) -> None:

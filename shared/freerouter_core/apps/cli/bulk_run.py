@@ -107,7 +107,7 @@ class BulkRun:
     def _told(self) -> int:
         """Say how it ended. Returns the exit code."""
         progress = self._job.progress()
-        self._console.print(escape(str(progress)))
+        self._console.print(escape(in_shell(str(progress))))
         for field, reason in self._job.left_out.items():
             self._advise(escape(f"the field {field} of rows is left out: {reason}"))
         if not progress.finished:
@@ -177,13 +177,13 @@ class BulkRun:
         while not ended.wait(EVERY if bar is not None else EVERY_LINE):
             progress = self._job.progress()
             if bar is None or task is None:
-                self._console.print(escape(str(progress)))
+                self._console.print(escape(in_shell(str(progress))))
                 continue
             bar.update(
                 task,
                 total=progress.total,
                 completed=progress.done + progress.failed,
-                description=escape(_description(progress)),
+                description=escape(in_shell(_description(progress))),
             )
 
 
@@ -213,4 +213,4 @@ def _description(progress: BulkProgress) -> str:
         parts.append(f"waits {duration(progress.waits)} for {progress.waits_for}")
     if progress.seconds is not None and progress.ends_at is not None:
         parts.append(f"done in {duration(progress.seconds)} ({progress.ends_at:%a %H:%M})")
-    return ", ".join(parts)
+    return ", ".join([*parts, *progress.notes])

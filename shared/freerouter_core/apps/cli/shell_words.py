@@ -32,6 +32,8 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bmax_(tokens|wait)(?:=…)?", r"--max-\1"),
     (r"\btimeout=", "--timeout "),
     (r'\bchanged="merge"', "--merge"),
+    (r'\bpace="asap"', "--pace asap"),
+    (r"\buntil=…", "--until"),
 )
 _RULES = tuple((re.compile(pattern), words) for pattern, words in _PHRASES)
 

@@ -35,6 +35,12 @@ class InputFeed:
         """Whether rows may still be merged away: those must be neither asked nor shown."""
         return self._changed == "merge" and not self.compared
 
+    @property
+    def compares(self) -> int | None:
+        """Rows that were read, while they are compared with those of the job. None: that is over,
+        or has not begun."""
+        return None if self.compared or self._reader.before is None else self._reader.count
+
     async def run(self, put: Put, open_rows: Callable[[], int], clock: Clock) -> None:
         """Read until the input ends or this is stopped. `open_rows`: how many nobody asks yet.
         Raises what the input raises, and `BadSetting` if it is refused."""

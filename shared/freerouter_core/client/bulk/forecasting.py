@@ -60,6 +60,8 @@ async def progress_of(
         seconds=None if ends is None else ends - now,
         waits_for=waits_for,
         waits=waits,
+        compared=None if work is None or work.feed is None else work.feed.compares,
+        until=measured.until if left != 0 else None,
     )
 
 

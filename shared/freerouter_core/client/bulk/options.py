@@ -83,6 +83,8 @@ class Measured:
     counts: Counts = field(default_factory=Counts)
     in_flight: int = 0
     waiting: int = 0
+    until: float | None = None
+    """The time at which the work was to stop, and did. None: it did not."""
     largest: int = 0
     """Requests that may be in flight."""
     flow: Flow = field(init=False)

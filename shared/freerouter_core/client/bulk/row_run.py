@@ -27,6 +27,7 @@ from ...wire.request import ChatRequest, Validator
 from ..answer_cache.cached_run import CachedRun
 from ..context import Context
 from ..request_run import RequestRun
+from .held import waits_for
 from .job_store import Claimed, Finished
 from .result import pack_answer
 from .rows import unpack
@@ -167,7 +168,8 @@ class RowRun:
     def waits(self, sleep: s.Sleep) -> None:
         """This try waits."""
         self.waits_until, self.is_held = sleep.until, sleep.scope is not None
-        self.waits_for = "" if sleep.wait is None else sleep.wait.reason
+        wait = sleep.wait
+        self.waits_for = "" if wait is None else waits_for(self._context, wait.reason, sleep.scope)
         self._on_wait()
 
     def sent(self) -> None:

@@ -71,7 +71,7 @@ class Work:
         self._options, self._validate = options, validate
         self._clock = context.runtime.clock
         self._thread = WorkerThread("freerouter-job")
-        self._feed = None if reader is None else InputFeed(reader, store, options.changed)
+        self.feed = None if reader is None else InputFeed(reader, store, options.changed)
         self._worker = Worker.new()
         self._limit = ConcurrencyLimit()
         self._ready: deque[Claimed] = deque()
@@ -98,10 +98,10 @@ class Work:
         helpers = [asyncio.create_task(self._renew())]
         try:
             await self._call(self._free)
-            if self._feed is not None:
-                helpers.append(asyncio.create_task(self._read(self._feed)))
+            if self.feed is not None:
+                helpers.append(asyncio.create_task(self._read(self.feed)))
             while True:
-                hides = show is not None and self._feed is not None and not self._feed.compared
+                hides = show is not None and self.feed is not None and not self.feed.compared
                 over = await self._turn(None if hides else show)
                 if over and (not hides or self._fatal is not None):
                     break
@@ -117,14 +117,14 @@ class Work:
             with contextlib.suppress(JobFailed):
                 await self._call(self._leave)
             self._thread.end()
-            if self._feed is not None:
-                self._feed.rest()
+            if self.feed is not None:
+                self.feed.rest()
 
     def stop(self) -> None:
         """Ask nobody any more, let what is in flight finish, then end. On the runtime's loop."""
         self._stopping = True
-        if self._feed is not None:
-            self._feed.stop()
+        if self.feed is not None:
+            self.feed.stop()
         self._tell()
 
     def waits_for(self, now: float) -> tuple[str, float | None]:
@@ -164,8 +164,8 @@ class Work:
             for ended in granted.ended:
                 self._cursor = ended.number if self._options.given else ended.turn
                 show(ended)
-        if self._feed is not None and self._open_rows < AHEAD:
-            self._feed.go_on()
+        if self.feed is not None and self._open_rows < AHEAD:
+            self.feed.go_on()
         more = len(granted.ended) == FETCH or (show is not None and not (reads or show.is_full))
         if self._is_over(left=granted.left) and (show is None or (reads and not more)):
             return True
@@ -182,7 +182,7 @@ class Work:
             return False
         if self._stopping or self._fatal is not None:
             return True
-        return not left and not self._ready and (self._feed is None or self._feed.ended)
+        return not left and not self._ready and (self.feed is None or self.feed.ended)
 
     async def _wait_for_news(
         self, show: StreamBuffer[Ended] | None, due: float | None, *, busy: bool
@@ -251,7 +251,7 @@ class Work:
     @property
     def _may_start(self) -> bool:
         ended = self._stopping or self._fatal is not None
-        merges = self._feed is not None and self._feed.merges
+        merges = self.feed is not None and self.feed.merges
         return not (ended or merges) and self._clock.now() >= self._streak.paused_until
 
     def _wanted(self) -> int:
@@ -352,6 +352,7 @@ class Work:
     def _check_time(self) -> None:
         until = self._options.until
         if until is not None and self._clock.wall() >= until and not self._stopping:
+            self.measured.until = until
             self.stop()
 
     def _measure(self) -> None:

@@ -1,0 +1,34 @@
+"""`held_words`: what a row of a job waits for, in words that are true of a job that is alone.
+
+A router says of room that it is kept for interactive requests. While nobody has asked, that tells a
+job's owner nothing: then it is said how the job spends the limit.
+"""
+
+from __future__ import annotations
+
+from ...wire.request import Pace
+from ..context import Context
+
+KEPT = " kept for interactive requests"
+PACED = ' paced (pace="asap" is faster), or kept for interactive requests'
+"""How a reason ends that is no limit's end (`routing/waits`)."""
+
+
+def held_words(reason: str, *, came: bool, pace: Pace) -> str:
+    """The reason of a wait. `came`: whether an interactive request came within a day."""
+    if reason.endswith(PACED):
+        limit = reason.removesuffix(PACED)
+        if pace == "asap":
+            return f"{limit}{KEPT}" if came else f"{limit} used, but for a reserve that is yours"
+        return reason if came else f'{limit} spread evenly (pace="asap" spends more of it now)'
+    if not reason.endswith(KEPT) or came:
+        return reason
+    return f"{reason.removesuffix(KEPT)} taken bit by bit, so that some stay free for you"
+
+
+def waits_for(context: Context, reason: str, scope: str | None) -> str:
+    """What a row waits for that stands in line in this scope."""
+    runtime, pace = context.runtime, context.resolved.pace
+    visit = None if scope is None else runtime.state.people.visit(scope)
+    came = visit is not None and visit.lately(runtime.clock.now())
+    return held_words(reason, came=came, pace=pace)
