@@ -48,8 +48,8 @@ def test_a_column_called_body_is_a_column() -> None:
     assert read_lines("plain.jsonl")[1]["error"] is None
 
     write_lines("named.jsonl", [{"custom_id": "a", "body": "It crashes"}])
-    assert bulk("named.jsonl", "-o", "named.out", "-p", "Label: {body}", "-q").exit_code == 0
-    assert read_lines("named.out")[0]["body"] == "It crashes"
+    assert bulk("named.jsonl", "-o", "named-out.jsonl", "-p", "Label: {body}", "-q").exit_code == 0
+    assert read_lines("named-out.jsonl")[0]["body"] == "It crashes"
 
 
 def test_a_line_of_a_batch_keeps_what_is_no_request() -> None:

@@ -318,6 +318,28 @@ def test_rows_that_can_never_be_asked_are_not_tried_again() -> None:
     assert "there is no row to try again" in said(bulk("retry", "--failed", "out.csv", "-q"))
 
 
+def test_a_row_that_is_refused_as_it_is_is_mended_and_not_only_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEV_MODE")
+    write_lines("in.jsonl", [{"prompt": "word " * 50_000}, {"prompt": "hello"}])
+    with shell(World([SimModel("acme/a:free", context=4_096)]), tmp_path, monkeypatch) as running:
+        done = ask(running, "in.jsonl", "-o", "out.jsonl")
+        assert done.code == 1
+        assert "1 failed as they are because: the prompt fits no free model" in done.err
+        assert "mend the input, and give the whole command with --merge" in done.err
+        write_lines("in.jsonl", [{"prompt": "word"}, {"prompt": "hello"}])
+        assert ask(running, "in.jsonl", "-o", "out.jsonl", "--merge").code == 0
+
+
+def test_the_output_has_the_words_of_the_shell(failing: Shell) -> None:
+    write_lines("in.jsonl", [{"prompt": "x"}])
+    assert ask(failing, "in.jsonl", "-o", "out.jsonl", "--attempts", "1").code == 1
+    written = read_lines("out.jsonl")[0]["error"]
+    assert "`freerouter bulk retry --failed` tries it again" in written
+    assert "retry --failed` tries it again" in bulk("export", "out.jsonl").stdout
+
+
 # -- signals -------------------------------------------------------------------------------------
 
 

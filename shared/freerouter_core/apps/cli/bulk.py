@@ -34,7 +34,7 @@ from .bulk_job import (
     settings_of,
 )
 from .bulk_reading import InputReading, reading
-from .bulk_run import BulkRun
+from .bulk_run import BulkRun, in_words
 from .console import console, json_option, print_json, without_tracebacks
 
 
@@ -209,7 +209,7 @@ def export(*, job: str, output: Path | None, form: str | None) -> None:
     )
     with written.writer(output, table) as writer:
         for result in _there(job_read):
-            writer.write(result)
+            writer.write(in_words(result))
 
 
 def _there(job: Bulk) -> Iterable[BulkResult]:

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from itertools import chain, islice
 from types import FrameType
 
@@ -14,12 +15,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from ...client.bulk import Bulk
+from ...client.bulk import Bulk, BulkResult
 from ...errors import BadSetting, FreeRouterError
 from ...reports.bulk import BulkProgress, duration, speed
 from ..bulk_files.file_format import Writer
 from .console import EXIT_FAILED, EXIT_INTERRUPTED, console, print_failure
-from .shell_words import in_shell
+from .shell_words import in_bulk, in_shell
 
 EVERY = 1.0
 """Seconds between looks at the progress."""
@@ -29,6 +30,10 @@ REASONS = 200
 """Different reasons of failures that are counted."""
 EVERY_LINE = 30.0
 """Seconds between lines of progress where there is no terminal."""
+
+
+AS_IT_IS = ("BadRequest", "ContextTooLong", "Refused")
+"""Errors of rows that another try does not mend."""
 
 
 class _Reasons:
@@ -74,6 +79,8 @@ class BulkRun:
         self._signals = 0
         self._failed = _Reasons()
         """Of rows that were asked."""
+        self._refused = _Reasons()
+        """Of rows that were asked, and get no other answer as they are."""
         self._never = _Reasons()
         """Of rows that cannot be asked."""
 
@@ -100,9 +107,14 @@ class BulkRun:
         first = list(islice(results, 1))
         with self._writer() as writer:
             for result in chain(first, results):
-                writer.write(result)
+                writer.write(in_words(result))
                 if result.error is not None:
-                    (self._failed if result.tries else self._never).add(result.error)
+                    self._reasons(result).add(result.error)
+
+    def _reasons(self, result: BulkResult) -> _Reasons:
+        if not result.tries:
+            return self._never
+        return self._refused if result.error_type in AS_IT_IS else self._failed
 
     def _told(self) -> int:
         """Say how it ended. Returns the exit code."""
@@ -116,6 +128,12 @@ class BulkRun:
         if self._failed.rows:
             self._console.print(escape(f"{self._failed.rows:,} failed{self._failed.most()}"))
             self._advise(f"try again with: freerouter bulk retry --failed {self._name}")
+        if self._refused.rows:
+            self._console.print(
+                escape(f"{self._refused.rows:,} failed as they are{self._refused.most()}")
+            )
+            self._advise("mend the input, and give the whole command with --merge")
+            self._advise(f"or try them as they are: freerouter bulk retry --failed {self._name}")
         if self._never.rows:
             self._console.print(
                 escape(f"{self._never.rows:,} can never be asked{self._never.most()}")
@@ -187,9 +205,14 @@ class BulkRun:
             )
 
 
+def in_words(result: BulkResult) -> BulkResult:
+    """A result whose error is in the shell's words."""
+    return result if result.error is None else replace(result, error=in_bulk(result.error))
+
+
 def shown_reason(reason: str) -> str:
     """Why a row failed, in one line of the shell's words."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in in_shell(reason)).split())
+    text = " ".join("".join(c if c.isprintable() else " " for c in in_bulk(reason)).split())
     return text if len(text) <= REASON else text[: REASON - 1] + "…"
 
 

@@ -38,6 +38,24 @@ _PHRASES: tuple[tuple[str, str], ...] = (
 _RULES = tuple((re.compile(pattern), words) for pattern, words in _PHRASES)
 
 
+_OF_A_JOB = (
+    ("--timeout", "OPENROUTER_TIMEOUT"),
+    ("--max-tokens", "max_tokens in its row"),
+    ("job.retry_failed() tries it again", "`freerouter bulk retry --failed` tries it again"),
+    ("pass messages as dicts", 'such as {"role": "user", "content": "Hello"}'),
+    ("messages must be dicts as the OpenAI API words them", "write messages as OpenAI's API does"),
+)
+"""Options that `freerouter bulk` does not have, and what its rows say in their place."""
+
+
+def in_bulk(text: str) -> str:
+    """A text about a row, for users of `freerouter bulk`."""
+    text = in_shell(text)
+    for words, instead in _OF_A_JOB:
+        text = text.replace(words, instead)
+    return text
+
+
 def in_shell(text: str) -> str:
     """A text that was written for callers of the library, for users of the command."""
     for pattern, words in _RULES:

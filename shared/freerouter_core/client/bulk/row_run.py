@@ -30,6 +30,7 @@ from ..request_run import RequestRun
 from .held import waits_for
 from .job_store import Claimed, Finished
 from .result import pack_answer
+from .row_problem import row_problem
 from .rows import unpack
 
 FATAL = (AuthenticationFailed, BadSetting)
@@ -223,7 +224,8 @@ class RowRun:
         if tries >= self._attempts or not (error.should_retry or isinstance(error, Exhausted)):
             state = "failed"
         pause = max(FIRST_PAUSE * PAUSE_FACTOR ** (tries - 1), retry_after or 0.0)
-        record = {"error": str(error), "error_type": type(error).__name__}
+        problem = row_problem(error)
+        record = {"error": problem, "error_type": type(error).__name__}
         return RowEnd(
             finished=Finished(
                 task=self.claimed.task,
@@ -231,7 +233,7 @@ class RowRun:
                 record=_json(record),
                 provider=attempts[-1]["provider"] if attempts else "",
                 trail=self._trail(attempts),
-                error=str(error),
+                error=problem,
                 tries=tries,
                 due=now + pause,
             ),
