@@ -320,6 +320,28 @@ def test_a_signal_lets_what_is_in_flight_finish_and_says_how_to_go_on(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_large_input_is_read_says_how_to_go_on(
+    serve: Serve, tmp_path: Path, number: int
+) -> None:
+    w = world(Answers())
+    url = serve(w)
+    line = json.dumps({"prompt": "x", "further": "y" * 100}) + "\n"
+    Path("in.jsonl").write_text(line * 1_500_000)
+    with command(url, tmp_path, "in.jsonl", "-o", "out.jsonl", "--concurrency", "1") as process:
+        assert process.stderr is not None
+        assert "reading in.jsonl (" in process.stderr.readline()
+        process.send_signal(number)
+        rest = process.stderr.read()
+
+    assert process.returncode == 130
+    assert "nothing was asked: the same command begins it again" in rest
+    assert "Traceback" not in rest
+    assert not Path("out.jsonl.job").exists()
+    assert not w.requests
+
+
+@pytest.mark.slow
 def test_a_second_signal_ends_at_once_and_says_how_to_go_on(serve: Serve, tmp_path: Path) -> None:
     asked = threading.Event()
 

@@ -285,7 +285,7 @@ def test_an_ending_of_no_known_format_is_refused(output: str) -> None:
     assert refused.exit_code == 2
     assert f"{Path(output).suffix} cannot be written" in said(refused)
     assert ".csv, .json, .jsonl, .ndjson, .parquet, .tsv" in said(refused)
-    assert "--format jsonl|batch|csv|parquet" in said(refused)
+    assert "what it and the input are: --format jsonl|batch|csv|parquet" in said(refused)
     assert [path.name for path in Path().iterdir()] == ["in.jsonl"]
 
     assert bulk("in.jsonl", "-o", output, "--format", "jsonl", "-q").exit_code == 0

@@ -51,15 +51,17 @@ def written_format(path: Path | None, read: Format, name: str | None = None) -> 
     return _made(name or ending or "", path)
 
 
-def check_written(path: Path, name: str | None = None) -> None:
+def check_written(path: Path, name: str | None = None, *, read_too: bool = False) -> None:
     """Check that an output's name says its format, or nothing: then it has the input's. Raises
-    `BadSetting` for an ending of no known format, where no format is named."""
+    `BadSetting` for an ending of no known format, where no format is named. `read_too`: the
+    name is that of the input's format, too."""
     ending = path.suffix.lower()
     if name is None and ending and ending not in _ENDINGS:
         known = ", ".join(sorted(_ENDINGS))
+        what = "what it and the input are" if read_too else "what it is"
         raise BadSetting(
             f"{path.name} has no known ending: {ending} cannot be written",
-            hint=f"name a file with one of {known}, or say what it is: --format {'|'.join(NAMES)}",
+            hint=f"name a file with one of {known}, or say {what}: --format {'|'.join(NAMES)}",
         )
 
 

@@ -133,7 +133,7 @@ def run(
     check_is_rewritable(output, with_job=job_path is not None)
     location = job_path or f"{output}.job"
     check_files_differ(input=source, schema=schema, job=file_of(location), output=output)
-    check_written(output, form)
+    check_written(output, form, read_too=True)
     _check_templates(prompt, system)
     settings = {
         "input": str(source.absolute()),
