@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from freerouter_core.wire.answer import Answer, read_answer
@@ -14,7 +16,7 @@ from freerouter_core.wire.message import (
     text_of,
 )
 from freerouter_core.wire.stream import Assembler
-from freerouter_core.wire.tool_calls import ToolCall, ToolCallFragment
+from freerouter_core.wire.tool_calls import ToolCall, ToolCallFragment, id_of_call
 
 
 def body(message: object, **more: object) -> Json:
@@ -312,12 +314,22 @@ def test_calls_get_ids_of_their_own() -> None:
     ]
     read = read_answer(body({"tool_calls": calls}) | {"id": "gen-0123456789abcdef"})
 
+    made = id_of_call("gen-0123456789abcdef")
     assert read.tool_calls == (
         ToolCall("c1", "f", '{"a": 1}'),
-        ToolCall("call_456789abcdef_1", "g", ""),
-        ToolCall("call_456789abcdef_2", "h", ""),
-        ToolCall("call_456789abcdef_3", "", ""),
+        ToolCall(f"{made}_1", "g", ""),
+        ToolCall(f"{made}_2", "h", ""),
+        ToolCall(f"{made}_3", "", ""),
     )
+
+
+def test_the_id_that_a_call_gets_shows_nothing_of_the_answers() -> None:
+    """A server may have put a key into it, in any encoding."""
+    call = {"function": {"name": "f", "arguments": ""}}
+    read = read_answer(body({"tool_calls": [call]}) | {"id": "gen-é-\ud800-0123456789abcdef"})
+
+    assert re.fullmatch("call_[0-9a-f]{24}_0", read.tool_calls[0].id)
+    assert read.tool_calls[0].id != read_answer(body({"tool_calls": [call]})).tool_calls[0].id
 
 
 @pytest.mark.parametrize(

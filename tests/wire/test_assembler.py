@@ -10,7 +10,10 @@ from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.json_values import Json
 from freerouter_core.wire.sse import MAX_LINE_BYTES, SSEDecoder
 from freerouter_core.wire.stream import Assembler
-from freerouter_core.wire.tool_calls import ToolCall, ToolCallFragment
+from freerouter_core.wire.tool_calls import ToolCall, ToolCallFragment, id_of_call
+
+MADE = id_of_call("gen-1")
+"""What begins the ids that calls get."""
 
 
 def chunk(delta: object, **choice: object) -> Json:
@@ -446,9 +449,9 @@ def test_an_id_that_comes_late_belongs_to_the_call_but_changes_no_id_that_was_sh
         call(index=0, id="other", name="g", arguments="{}"),
     )
 
-    assert shown[0].id == "call_gen-1_0"
+    assert shown[0].id == f"{MADE}_0"
     assert assembler.answer().tool_calls == (
-        ToolCall("call_gen-1_0", "f", "{}"),
+        ToolCall(f"{MADE}_0", "f", "{}"),
         ToolCall("other", "g", "{}"),
     )
 
@@ -464,10 +467,10 @@ def test_calls_without_usable_ids_get_ids_of_their_own() -> None:
     )
 
     assert [c.id for c in assembler.answer().tool_calls] == [
-        "call_gen-1_0",
-        "call_gen-1_1",
+        f"{MADE}_0",
+        f"{MADE}_1",
         "same",
-        "call_gen-1_3",
+        f"{MADE}_3",
     ]
 
 
@@ -482,7 +485,7 @@ def test_a_fragment_without_a_function_adds_nothing_to_its_call() -> None:
     assembler = Assembler()
     shown = fragments(assembler, {"tool_calls": [{"index": 0, "function": None}, "odd"]})
 
-    assert shown == [ToolCallFragment(0, "call_gen-1_0", None, "")]
+    assert shown == [ToolCallFragment(0, f"{MADE}_0", None, "")]
 
 
 SAID: Json = {"choices": [{"delta": {"content": "hi"}}]}

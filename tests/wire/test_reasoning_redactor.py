@@ -16,7 +16,7 @@ from freerouter_core.wire.account_secrets import FEW, secrets_of
 from freerouter_core.wire.delta import Delta
 from freerouter_core.wire.message import ReasoningDetails
 from freerouter_core.wire.reasoning_redactor import ReasoningRedactor
-from freerouter_core.wire.redact import redact
+from freerouter_core.wire.redact import redact, redact_id
 from freerouter_core.wire.tool_calls import ToolCallFragment
 
 KEY = "no-known-Form-5ec7e7-271"
@@ -227,3 +227,25 @@ def test_other_fields_of_a_detail_tell_no_key() -> None:
         "format": "[key]",
         "more": {"deep": ["[key]"]},
     }
+
+
+def test_what_waits_of_a_detail_tells_no_key_beside_its_text() -> None:
+    first, second = shown([detail("so no-k", id=KEY, format=KEY), Delta("text")])[:2]
+
+    (rest,) = second.reasoning_details
+    assert first.reasoning_details[0]["id"] == "[key]"
+    assert rest == {"type": "reasoning.text", "id": "[key]", "format": "[key]", "text": "no-k"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_id_of_a_call_in_pieces_tells_no_key(form: str) -> None:
+    pieces = (
+        ToolCallFragment(0, "c1", "f", "{}"),
+        ToolCallFragment(1, form, "g", "{"),
+        ToolCallFragment(1, None, None, f"{KEY}}}"),
+    )
+    [delta] = shown([Delta(fragments=pieces)])[:1]
+
+    kept, changed, further = delta.fragments
+    assert (kept, further) == (pieces[0], pieces[2])
+    assert changed.id == redact_id(form, secrets_of(ACCOUNT)) != form

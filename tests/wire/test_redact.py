@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from freerouter_core import errors
 from freerouter_core.catalogue.providers import Account
+from freerouter_core.wire.account_secrets import secrets_of
 from freerouter_core.wire.answer import Answer
 from freerouter_core.wire.fault import Cause, Fault, Kind
 from freerouter_core.wire.redact import (
@@ -20,6 +22,7 @@ from freerouter_core.wire.redact import (
     redact,
     redact_answer,
     redact_fault,
+    redact_id,
     strip_control_characters,
 )
 from freerouter_core.wire.tool_calls import ToolCall
@@ -212,6 +215,17 @@ def test_no_part_of_an_answer_quotes_the_key(field: str, value: Any) -> None:
     assert KEY not in repr(clean)
     assert "[key]" in repr(getattr(clean, field))
     assert clean.text == "x"
+
+
+@pytest.mark.parametrize("form", [KEY, KEY.encode().hex(), f"call-{KEY}#2", KEY[:14]])
+def test_the_id_of_a_call_quotes_no_key_and_differs_from_the_others(form: str) -> None:
+    calls = tuple(ToolCall(name, "f", "{}") for name in ("c1", form, f"{form}x"))
+    first, second, third = redact_answer(Answer("", tool_calls=calls), ACCOUNT).tool_calls
+
+    assert first.id == "c1"
+    assert re.fullmatch("call_[0-9a-f]{24}", second.id)
+    assert second.id != third.id
+    assert redact_id(form, secrets_of(ACCOUNT)) == second.id
 
 
 def test_a_picture_that_is_too_large_to_look_through_stays_as_it_is() -> None:

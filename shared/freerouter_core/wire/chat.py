@@ -22,7 +22,7 @@ from .stop_words import cut_at_stop, stop_words
 from .structured import Form
 from .structured_reader import property_names, read_structured
 from .terms import Terms
-from .tool_calls import InvalidToolCall, ToolCall
+from .tool_calls import InvalidToolCall, ToolCall, id_of_call
 from .tool_names import offered_name, own_names
 
 
@@ -142,7 +142,7 @@ class ChatOperation(Operation):
             start = call_start(answer.text, request.offered) or 0
             written = answer.text[start:]
             call = InvalidToolCall(
-                f"call_{answer.id[-12:] or 'x'}_text",
+                f"{id_of_call(answer.id)}_text",
                 called_name(written),
                 written,
                 "the call was written as text; call the tool itself",

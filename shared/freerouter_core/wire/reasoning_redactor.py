@@ -1,4 +1,4 @@
-"""`ReasoningRedactor`: keys out of reasoning that comes in pieces."""
+"""`ReasoningRedactor`: keys out of reasoning that comes in pieces, and out of the ids of calls."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from .account_secrets import FEW, NEAR, Secrets, Span, masked, secrets_of
 from .delta import Delta
 from .json_values import Json
 from .message import JOINED_KEY
-from .redact import redact_json
+from .redact import redact_id, redact_json
+from .tool_calls import ToolCallFragment
 
 
 class ReasoningRedactor:
     """Deltas of one stream in; out comes what may be shown of them.
 
     A secret may be cut anywhere. So the end of the reasoning waits while it may become one, and no
-    longer than until a text or a call begins. Text is left as it is, and never waits.
+    longer than until a text or a call begins. Text is left as it is, and never waits. Nor does a
+    call, whose id is another if a secret is in it.
     """
 
     def __init__(self, account: Account) -> None:
@@ -28,6 +30,8 @@ class ReasoningRedactor:
     def feed(self, delta: Delta, *, last: bool = False) -> Delta:
         """What may be shown now. `last`: nothing will follow."""
         last = last or bool(delta.text or delta.fragments)
+        if any(f.id is not None and self._secrets.may_be_in(f.id) for f in delta.fragments):
+            delta = replace(delta, fragments=tuple(map(self._with_safe_id, delta.fragments)))
         waits = last and (self._reasoning.waiting or self._details.waiting)
         if not (delta.reasoning or delta.reasoning_details or waits):
             return delta
@@ -39,6 +43,11 @@ class ReasoningRedactor:
         if reasoning == delta.reasoning and details == delta.reasoning_details:
             return delta
         return replace(delta, reasoning=reasoning, reasoning_details=details)
+
+    def _with_safe_id(self, fragment: ToolCallFragment) -> ToolCallFragment:
+        if fragment.id is None:
+            return fragment
+        return replace(fragment, id=redact_id(fragment.id, self._secrets))
 
     def _shown_details(self, details: Sequence[Json], *, last: bool) -> list[Json]:
         shown: list[Json] = []
@@ -60,6 +69,7 @@ class ReasoningRedactor:
             return []
         last = self._last_detail
         rest: Json = {name: last[name] for name in _PLACE if name in last}
+        rest = redact_json(rest, self._secrets)
         rest[JOINED_KEY[str(last["type"])]] = self._details.feed("", last=True)
         return [rest]
 

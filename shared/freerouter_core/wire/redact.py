@@ -14,6 +14,7 @@ from .account_secrets import MIN_SECRET, Secrets, secrets_of
 from .answer import Answer
 from .fault import Fault
 from .json_values import Json
+from .tool_calls import id_of_call
 
 _MAX_MESSAGE = 300
 """Characters of a fault's message."""
@@ -59,8 +60,8 @@ def tells_key(answer: Answer, account: Account) -> bool:
 
 
 def redact_answer(answer: Answer, account: Account, *, with_text: bool = False) -> Answer:
-    """The answer with keys out of all that its text is not; `with_text`: out of its text and calls
-    too."""
+    """The answer with keys out of all that its text is not, and out of the ids of its calls;
+    `with_text`: out of its text and calls too."""
     secrets = secrets_of(account)
     if with_text and tells_key(answer, account):
         calls = tuple(
@@ -75,6 +76,9 @@ def redact_answer(answer: Answer, account: Account, *, with_text: bool = False) 
             refusal=redact(answer.refusal, account),
             tool_calls=calls,
         )
+    if any(secrets.may_be_in(call.id) for call in answer.tool_calls):
+        calls = tuple(replace(c, id=redact_id(c.id, secrets)) for c in answer.tool_calls)
+        answer = answer.with_(tool_calls=calls)
     if not secrets.may_be_in(_texts_in(_metadata_of(answer))):
         return answer
     changes: dict[str, Any] = {}
@@ -83,6 +87,11 @@ def redact_answer(answer: Answer, account: Account, *, with_text: bool = False) 
         if value:
             changes[name] = _clean(value, secrets)
     return answer.with_(**changes)
+
+
+def redact_id(name: str, secrets: Secrets) -> str:
+    """The id of a call; if a secret is in it, another, which is the same each time."""
+    return id_of_call(name) if secrets.may_be_in(name) and secrets.find(name) else name
 
 
 def redact_json(value: Json, secrets: Secrets) -> Json:

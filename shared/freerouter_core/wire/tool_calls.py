@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import pairwise
 
 from .json_values import (
@@ -355,6 +356,11 @@ class _UniqueIds:
         """The server's id if it is usable, else one made of the answer's id and `number`."""
         chosen = wire_id if isinstance(wire_id, str) else ""
         if not chosen or chosen in self._seen:
-            chosen = f"call_{answer_id[-12:] or 'x'}_{number}"
+            chosen = f"{id_of_call(answer_id)}_{number}"
         self._seen.add(chosen)
         return chosen
+
+
+def id_of_call(text: str) -> str:
+    """The id of a call that is made of another text, of which it shows nothing."""
+    return f"call_{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
