@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Final
 
-from .errors import BadSetting, shown_value
+from .errors import BadSetting, names_a_key, shown_value
 
 
 class Unset(Enum):
@@ -30,14 +30,17 @@ def quality_pairs(
     quality: Mapping[str, float] | Iterable[tuple[str, float]],
 ) -> tuple[tuple[str, float], ...]:
     """Points by model id, as sorted pairs. Raises `BadSetting`."""
-    by_id: Mapping[str, object] = dict(quality)
+    hint = 'such as {"author/name:free": 8}'
+    try:
+        by_id: Mapping[str, object] = dict(quality)
+    except (TypeError, ValueError):
+        kind = type(quality).__name__
+        raise BadSetting(f"quality is points by model id, not {kind}", hint=hint) from None
     pairs: list[tuple[str, float]] = []
     for name, points in by_id.items():
         if not isinstance(name, str):
-            raise BadSetting(
-                f"quality is by model id, not by {shown_value(name)}",
-                hint='such as {"author/name:free": 8}',
-            )
+            raise BadSetting(f"quality is by model id, not by {shown_value(name)}", hint=hint)
+        check_no_key("quality", name)
         number = isinstance(points, (int, float)) and not isinstance(points, bool)
         if not isinstance(points, (int, float)) or not number or not 0 <= points <= 10:
             shown = f"quality of {shown_value(name)} is {shown_value(points)}"
@@ -49,6 +52,12 @@ def quality_pairs(
 def as_names(value: str | Iterable[str]) -> tuple[str, ...]:
     """Names as a tuple. A string is one name."""
     return (value,) if isinstance(value, str) else tuple(value)
+
+
+def check_no_key(name: str, value: object) -> None:
+    """Raise `BadSetting` if a value, or one of several, is a key in place of a name."""
+    if names_a_key(value):
+        raise BadSetting(f"{name} holds a key in place of a name", hint="a key goes in api_key=…")
 
 
 def check_one_of(

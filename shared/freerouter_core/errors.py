@@ -96,6 +96,12 @@ def like_a_key(text: str) -> bool:
     return a_word or hide_keys(text) != text
 
 
+def names_a_key(value: object) -> bool:
+    """Whether a name, or one of several, has the shape of a key, or holds a password."""
+    names = value if isinstance(value, (list, tuple)) else (value,)
+    return any(isinstance(name, str) and hide_keys(name) != name for name in names)
+
+
 def shown_name(name: str) -> str:
     """A name as a message may show it."""
     return "[hidden: it looks like a key]" if like_a_key(name) else name
@@ -129,6 +135,15 @@ def forgets_locals(call: F) -> F:
         raise failed from None
 
     return cast("F", clean)
+
+
+K = TypeVar("K", bound=type[Any])
+
+
+def construction_forgets_locals(kind: K) -> K:
+    """The class, whose constructor lets no error carry its arguments: see `forgets_locals`."""
+    setattr(kind, "__init__", forgets_locals(vars(kind)["__init__"]))  # noqa: B010
+    return kind
 
 
 class AttemptRecord(TypedDict):

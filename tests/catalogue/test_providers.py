@@ -97,13 +97,15 @@ def test_a_provider_without_a_free_tier_says_so(
         ({"base_url": b"sk-secret-1234"}, "base_url must be text, not bytes"),
         ({"limits": ["sk-secret-1234"]}, "limits are Limits, not str"),
         ({"limits": [{"requests": 5}]}, "limits are Limits, not dict"),
+        ({"name": "sk-secret-1234"}, "a key in place of its name"),
+        ({"free": ["a/b", "sk-secret-1234"]}, "a key in place of a model"),
     ],
 )
 def test_an_option_of_another_type_is_refused_without_its_value(
     wrong: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(errors.BadSetting, match=message) as caught:
-        Provider("mine", **{"base_url": "https://x.test/v1", **wrong})
+        Provider(**{"name": "mine", "base_url": "https://x.test/v1", **wrong})
     assert "sk-secret" not in str(caught.value)
 
 

@@ -171,10 +171,38 @@ def test_a_row_tells_all_facts() -> None:
     assert read_served({"model": "x", "mode": "rerank"}).serving.space is None
 
 
-@pytest.mark.parametrize("counts", ["words", "texts"])
-def test_texts_are_counted_by_limits_on_requests_only(counts: Any) -> None:
+def test_texts_are_counted_by_limits_on_requests_only() -> None:
     with pytest.raises(BadSetting, match="counts is"):
-        Limit(tokens=3, counts=counts)
+        Limit(tokens=3, counts="texts")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"requests": "sk-secret1"}, "requests of a Limit is a number, not str"),
+        ({"requests": True}, "requests of a Limit is a number, not bool"),
+        ({"tokens": ["sk-secret1"]}, "tokens of a Limit is a number, not list"),
+        ({"concurrent": {"sk-secret1": 1}}, "concurrent of a Limit is a number, not dict"),
+        ({"requests": 1, "per": None}, "per of a Limit is a number, not NoneType"),
+        ({"requests": 1, "per": 0}, "per must be positive seconds"),
+        ({"requests": -1}, "must state exactly one"),
+        ({"requests": 1, "scope": "sk-secret1"}, r"scope of a Limit is one of .*, not '\[hidden"),
+        ({"requests": 1, "reset": b"sk-secret1"}, "reset of a Limit is one of .*, not bytes"),
+        ({"requests": 1, "counts": "words"}, "counts of a Limit is one of .*, not 'words'"),
+        ({"requests": 1, "models": "sk-secret1"}, "models of a Limit are names"),
+        ({"requests": 1, "models": ("a/b", "sk-secret1")}, "models of a Limit are names"),
+        ({"requests": 1, "models": [{"sk-secret1": 1}]}, "models of a Limit are names"),
+    ],
+)
+def test_a_wrong_limit_is_refused_and_shows_no_key(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadSetting, match=message) as caught:
+        Limit(**wrong)
+    assert "sk-secret1" not in str(caught.value)
+
+
+def test_a_limit_is_about_one_model_or_several() -> None:
+    assert Limit(1, models="a/b").models == ("a/b",)  # type: ignore[arg-type]
+    assert Limit(1, models=["a/b", "c/d"]).models == ("a/b", "c/d")  # type: ignore[arg-type]
 
 
 # -- models ----------------------------------------------------------------------------------------

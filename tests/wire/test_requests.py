@@ -41,6 +41,21 @@ def test_no_model_has_an_odd_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "wrong",
+    [
+        {"model": "sk-secret1"},
+        {"fallback_models": ["a/b", "sk-secret1"]},
+        {"lane": "sk-secret1"},
+        {"lane": ["sk-secret1"]},
+    ],
+)
+def test_a_key_in_place_of_a_name_is_refused_and_not_shown(wrong: dict[str, Any]) -> None:
+    with pytest.raises(errors.BadRequest) as caught:
+        request(**wrong)
+    assert "sk-secret1" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("tools", "choice", "must_call"),
     [
         ([], "required", False),

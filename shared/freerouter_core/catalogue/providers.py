@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 
-from ..errors import BadSetting, forgets_locals
+from ..errors import BadSetting, forgets_locals, like_a_key, names_a_key
 from .addresses import address_name, shown_address
 from .limit import Limit as Limit
 from .limit import Reset as Reset
@@ -47,6 +47,9 @@ class Provider:
             raise BadSetting(
                 "a Provider needs a name", hint='for example Provider("openrouter", api_key=…)'
             )
+        if like_a_key(name):
+            hint = "a key goes beside the name: Provider(name, api_key=…)"
+            raise BadSetting("a Provider has a key in place of its name", hint=hint)
         if isinstance(free, str) and free not in ("suffix", "price", "all") and "=" not in free:
             raise BadSetting(
                 f'Provider({name!r}): free is "suffix", "price", "all", "field=value" or a list of'
@@ -58,6 +61,9 @@ class Provider:
         if not isinstance(base_url, str | None):
             kind = type(base_url).__name__
             raise BadSetting(f"Provider({name!r}): base_url must be text, not {kind}")
+        rule = free if free is None else frozen_rule(free)
+        if names_a_key(rule):
+            raise BadSetting(f"Provider({name!r}): free holds a key in place of a model")
         limits = None if limits is None else tuple(limits)
         for limit in limits or ():
             if not isinstance(limit, Limit):
@@ -68,7 +74,7 @@ class Provider:
             "name": name,
             "base_url": base_url.rstrip("/") if base_url else None,
             "api_key": key,
-            "free": free if free is None else frozen_rule(free),
+            "free": rule,
             "limits": limits,
             "headers": tuple((str(header), str(value)) for header, value in pairs),
         }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
@@ -22,14 +20,15 @@ from pydantic import (
 from ..catalogue.addresses import shown_address
 from ..catalogue.providers import Provider
 from ..checks import UnsetNumber
-from ..errors import BadSetting, forgets_locals, like_a_key
+from ..errors import BadSetting, forgets_locals, like_a_key, names_a_key
 from ..guards.base import GuardLike, checked
 from ..routing.answer_cache import AnswerCache
 from ..routing.policy import Ranker
 from ..routing.task import TASKS
 from ..wire.json_values import Json
 from ..wire.request import Lane, Pace
-from .config import HedgeMode, OnStreamBreak, Prefer, Privacy, ToolStreaming
+from .config import HedgeMode, OnStreamBreak, Prefer, Privacy, ToolStreaming, checked_cache
+from .option_names import check_names, not_a_key
 from .serialize import (
     cache_as_data,
     guards_as_data,
@@ -214,9 +213,12 @@ class RouterOptions(BaseModel):
     @classmethod
     def _read_providers(cls, value: object) -> str | tuple[str | Provider, ...] | None:
         """Providers as a user gives them, or as `providers_as_data` wrote them."""
+        names = value if isinstance(value, (list, tuple)) else (value,)
+        if any(isinstance(item, str) and like_a_key(item) for item in names):
+            raise ValueError("a key in place of a name; it goes with its Provider")
         if isinstance(value, (list, tuple)):
-            if any(isinstance(item, str) and like_a_key(item) for item in value):
-                raise ValueError("a key in place of a name; it goes with its Provider")
+            if not all(isinstance(item, (str, Provider, Mapping)) for item in value):
+                raise ValueError("must be names or Providers")
             return tuple(provider_from_data(item) for item in value)
         if isinstance(value, Provider):
             return (value,)
@@ -237,7 +239,20 @@ class RouterOptions(BaseModel):
         options = {key: item for key, item in value.items() if key != "runtime"}
         if isinstance(options.get("providers"), list):
             options["providers"] = tuple(map(provider_from_data, options["providers"]))
-        return Router(**options)
+        try:
+            return Router(**options)
+        except TypeError:  # it would name what is unknown
+            raise ValueError("must be a Router, or what its describe() returned") from None
+
+    @field_validator("model", "fallback_models")
+    @classmethod
+    def _check_models(cls, value: Any) -> Any:
+        return not_a_key(value, names_a_key)
+
+    @field_validator("strategy", "capabilities")
+    @classmethod
+    def _check_words(cls, value: Any) -> Any:
+        return not_a_key(value, like_a_key)
 
     @field_validator("task")
     @classmethod
@@ -260,7 +275,7 @@ class RouterOptions(BaseModel):
     def _read_answer_cache(cls, value: Any) -> AnswerCache | bool:
         """A cache as a user names it, or as `cache_as_data` wrote it."""
         try:
-            return AnswerCache.of(value) or False
+            return checked_cache(value) or False
         except BadSetting as error:
             raise ValueError(str(error)) from None
 
@@ -268,7 +283,7 @@ class RouterOptions(BaseModel):
     @classmethod
     def _read_session(cls, value: object) -> object:
         """A session, or its name."""
-        named = isinstance(value, str) and value != ""
+        named = isinstance(value, str) and value != "" and not names_a_key(value)
         if value is None or named or getattr(value, "router", None) is not None:
             return value
         raise ValueError("must be a Session or its name")
@@ -368,23 +383,3 @@ def _differs(value: object, default: object) -> bool:
     if isinstance(default, UnsetNumber):
         return not isinstance(value, UnsetNumber)
     return not (value is default or (type(value) is type(default) and bool(value == default)))
-
-
-@lru_cache(maxsize=16)
-def _names_of(kind: type[BaseModel]) -> frozenset[str]:
-    aliases = {field.alias for field in kind.model_fields.values() if field.alias}
-    return frozenset(kind.model_fields) | aliases | getattr(kind, "also_accepted", frozenset())
-
-
-def check_names(kind: type[BaseModel], options: Mapping[str, object]) -> None:
-    """Raise `BadSetting` for an option that `kind` does not have: a typo must not go unnoticed."""
-    names = _names_of(kind)
-    for name in options:
-        if name not in names:
-            close = difflib.get_close_matches(name, names, 1)
-            raise BadSetting(
-                f"{kind.__name__} has no option {name!r}",
-                hint=f"did you mean {close[0]!r}?"
-                if close
-                else "pass further fields of a request as extra_body={…}",
-            )

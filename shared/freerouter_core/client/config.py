@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol, cast, get_args
 from ..catalogue.addresses import shown_address
 from ..catalogue.model import is_plausible_name
 from ..catalogue.providers import Provider
-from ..checks import UNSET, Unset, as_names, check_one_of, quality_pairs
-from ..errors import BadSetting, hide_keys, like_a_key, shown_name
+from ..checks import UNSET, Unset, as_names, check_no_key, check_one_of, quality_pairs
+from ..errors import BadSetting, like_a_key, names_a_key, shown_name, shown_value
 from ..guards.base import GuardLike, checked
 from ..routing.answer_cache import AnswerCache
 from ..routing.policy import ALIASES, STRATEGIES, Ranker
@@ -96,7 +96,7 @@ class RouterConfig:
         put(self, "capabilities", as_names(self.capabilities))
         put(self, "providers", _providers(self.providers))
         put(self, "guards", checked(self.guards))
-        put(self, "answer_cache", AnswerCache.of(self.answer_cache) or False)
+        put(self, "answer_cache", checked_cache(self.answer_cache) or False)
         put(self, "quality", quality_pairs(self.quality))
         if isinstance(self.strategy, str):
             put(self, "strategy", ALIASES.get(self.strategy, self.strategy))
@@ -106,6 +106,12 @@ class RouterConfig:
             value = getattr(self, name)
             if not isinstance(value, str | None):
                 raise BadSetting(f"{name} must be text, not {type(value).__name__}")
+        check_no_key("session_name", self.session_name)
+        for name in _SWITCHES:
+            value = getattr(self, name)
+            optional = name in ("show_free_only", "prefer_free")
+            if not isinstance(value, bool) and not (value is None and optional):
+                raise BadSetting(f"{name} is True or False, not {shown_value(value)}")
         for name in _NUMBERS:
             value = getattr(self, name)
             if value is not None and value is not UNSET and not isinstance(value, Real):
@@ -118,7 +124,7 @@ class RouterConfig:
     def _check(self) -> None:
         self._check_types()
         for name in (self.model, *(self.fallback_models or ())):
-            if not is_plausible_name(name) or hide_keys(name) != name:
+            if not is_plausible_name(name) or names_a_key(name):
                 hint = 'use "auto", or an id such as "author/name:free"'
                 raise BadSetting("no model has such a name", hint=hint)
         names = self.providers if isinstance(self.providers, tuple) else ()
@@ -153,6 +159,7 @@ _NUMBERS = (
     "max_cost_per_request", "daily_budget_usd", "daily_cap", "timeout", "max_retries", "max_wait",
     "max_failures", "exclude_failed",
 )  # fmt: skip
+_SWITCHES = ("allow_paid", "keyless", "show_free_only", "prefer_free")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "prefer": get_args(Prefer),
     "privacy": get_args(Privacy),
@@ -162,6 +169,18 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "lane": get_args(Lane),
     "pace": get_args(Pace),
 }
+
+
+def checked_cache(value: object) -> AnswerCache | None:
+    """What an `answer_cache` option means. Raises `BadSetting`, which quotes no key."""
+    try:
+        return AnswerCache.of(value)
+    except BadSetting as error:
+        given = [*value, *value.values()] if isinstance(value, Mapping) else [value]
+        if all(isinstance(one, str) and not like_a_key(one) for one in given):
+            raise
+        shown = shown_value(value)
+        raise BadSetting(f"answer_cache={shown} makes no sense", hint=error.hint) from None
 
 
 def _plain(key: str | Secret | None) -> str | None:

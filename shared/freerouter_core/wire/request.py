@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..catalogue.model import is_plausible_name
-from ..errors import BadRequest
+from ..errors import BadRequest, construction_forgets_locals, names_a_key, shown_value
 from .answer import Answer
 from .json_values import MAX_VALUES, as_mapping, is_larger, unwritable
 from .paid import paid_features
@@ -32,6 +32,7 @@ Pace = Literal["even", "asap"]
 """How background requests spend a day's quota: evenly over the day, or as soon as possible."""
 
 
+@construction_forgets_locals
 @dataclass(frozen=True)
 class ChatRequest:
     """One request. `messages` and `tools` are OpenAI's wire objects and are never changed.
@@ -76,13 +77,15 @@ class ChatRequest:
             fields = getattr(self, name)
             if "api_key" in fields:  # refused later; until then it is in no repr
                 object.__setattr__(self, name, {**fields, "api_key": "[key]"})
-        if self.model is not None and not is_plausible_name(self.model):
+        implausible = self.model is not None and not is_plausible_name(self.model)
+        if implausible or names_a_key(self.model) or names_a_key(self.fallback_models):
             raise BadRequest(
                 "no model has such a name", hint='"auto", or an id such as "author/name:free"'
             )
         if self.lane is not None and self.lane not in get_args(Lane):
             raise BadRequest(
-                f"lane={self.lane!r} is none", hint='"interactive", "background", or None'
+                f"lane={shown_value(self.lane)} is none",
+                hint='"interactive", "background", or None',
             )
 
     @classmethod

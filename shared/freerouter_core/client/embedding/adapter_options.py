@@ -6,10 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, field_validator
 
 from ...catalogue.serving import InputType
+from ...errors import names_a_key
 from ..adapter_options import RouterOptions
+from ..option_names import not_a_key
 from .options import EmbedArguments, LongTexts
 
 
@@ -32,6 +34,11 @@ class EmbedderOptions(TextsOptions):
     """Numbers of a vector, where the space offers a choice."""
     long: LongTexts = "error"
     """What becomes of a text that is too long: an error, or the mean of its pieces ("split")."""
+
+    @field_validator("pin")
+    @classmethod
+    def _check_pin(cls, value: Any) -> Any:
+        return not_a_key(value, names_a_key)
 
     def _arguments(self, kind: InputType) -> EmbedArguments:
         return {
