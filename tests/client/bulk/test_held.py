@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from freerouter_core import ChatRequest
+from freerouter_core import ChatRequest, errors
 from freerouter_core.catalogue.providers import Limit
-from freerouter_core.client.bulk.held import held_words, waits_for
+from freerouter_core.client.bulk.held import held_words, reason_of, waits_for
+from freerouter_core.client.bulk.job_store import Claimed
+from freerouter_core.client.bulk.row_run import RowRun
+from freerouter_core.client.bulk.rows import pack
 from freerouter_core.routing.steps import Refused
-from freerouter_core.routing.waits import wait_of
+from freerouter_core.routing.waits import told, wait_of
 from freerouter_core.simulator import SimAccount, SimModel, World
 
 MINUTE, DAY = Limit(requests=20, per=60.0), Limit(requests=50, per=86_400.0)
@@ -53,6 +56,40 @@ def test_a_job_knows_whether_somebody_asked(asked: bool) -> None:
         reason = wait_of(Refused(0.0, 9.0, "s", limit=MINUTE, kept=True), "own").reason
         words = waits_for(context, reason, account.scope)
     assert words.endswith("kept for interactive requests") is asked, words
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_row_that_waits_for_its_day_says_so(tmp_path: Path, asked: bool) -> None:
+    """It said "room under the limits": not which limit, nor what is faster."""
+    accounts = [SimAccount("sk-simulated", per_minute=20, per_day=10)]
+    with World([SimModel("acme/a:free")], accounts) as w:
+        router = w.router(daily_cap=10)
+        if asked:
+            router.chat(ChatRequest.of("hello"))
+        job = router.bulk([], tmp_path / "a.job")
+        for number in range(10):
+            claimed = Claimed(1, pack(ChatRequest.of(f"Question {number}")), 0)
+            row = RowRun(
+                claimed,
+                job._context,
+                router,
+                validate=None,
+                attempts=1,
+                on_sent=lambda _: None,
+                on_wait=lambda: None,
+            )
+            if w.runtime.call(row.run).finished is None:
+                break
+    assert "the 10 requests a day of openrouter are" in row.waits_for
+    assert ("spread evenly" in row.waits_for) is not asked, row.waits_for
+
+
+def test_the_reason_of_an_error_is_what_its_wait_was_for() -> None:
+    wait = wait_of(Refused(0.0, 9_000.0, "s", before=2, limit=DAY, kept=True), "own")
+    error = errors.Exhausted(told(wait, 0.0) + ", which is later", rate_limited=True)
+    assert reason_of(error) == wait.reason
+    assert reason_of(errors.Exhausted("it waits", rate_limited=True)) == "it waits"
+    assert reason_of(errors.Exhausted("it failed")) == ""
 
 
 def test_the_input_of_a_job_that_goes_on_is_compared_first(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from ...wire.request import ChatRequest, Validator
 from ..answer_cache.cached_run import CachedRun
 from ..context import Context
 from ..request_run import RequestRun
-from .held import waits_for
+from .held import reason_of, waits_for
 from .job_store import Claimed, Finished
 from .result import pack_answer
 from .row_problem import row_problem
@@ -211,6 +211,8 @@ class RowRun:
         retry_after = getattr(error, "retry_after", None)
         if isinstance(error, FATAL) or not _is_of_the_row(error, journal, reached=reached):
             self.idle_tries += 1
+            reason = reason_of(error)
+            self.waits_for = waits_for(self._context, reason, None) if reason else ""
             pause = min(LONGEST_PAUSE, NO_ANSWER_PAUSE * 2.0 ** min(10, self.idle_tries - 1))
             return RowEnd(
                 finished=None,
