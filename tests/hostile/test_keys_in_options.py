@@ -99,6 +99,23 @@ def test_no_described_router_shows_a_key(made: str, secret: str) -> None:
     check(outer(caught.value))
 
 
+LOCATIONS: dict[str, Any] = {
+    "a dict": {"redis": f"redis://u:{PASSWORD}@h", ODD_KEY: 1},
+    "a list": [ODD_KEY],
+    "bytes": ODD_KEY.encode(),
+    "no name": f"redis://u:{PASSWORD}@h/0",
+    "another server": f"postgres://u:{PASSWORD}@h/0#x",
+}
+
+
+@pytest.mark.parametrize("place", LOCATIONS)
+def test_no_wrong_place_of_a_job_shows_a_key(place: str) -> None:
+    router = Router(api_key=KEY)
+    with pytest.raises(errors.BadSetting) as caught:
+        list(router.bulk(["x"], LOCATIONS[place]))
+    check(outer(caught.value))
+
+
 def test_no_name_of_an_option_shows_a_key() -> None:
     for made in ("ChatFreeRouter", "FreeRouter", "FreeRouterEmbedding"):
         kind, _ = MADE[made]

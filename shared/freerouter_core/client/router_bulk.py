@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import cast
 
+from ..errors import forgets_locals
 from ..guards.base import ChatClient
 from ..wire.json_values import Json
 from ..wire.request import Lane, Validator
@@ -21,6 +22,7 @@ from .bulk.shape import ModelClass, Shape, shape_of
 class RouterBulk(RouterBase):
     """The jobs of a router."""
 
+    @forgets_locals  # the address of a job may hold a password
     def bulk(
         self,
         requests: Iterable[BulkRequest] | None,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from ...errors import BadSetting, FreeRouterError
+from ...errors import BadSetting, FreeRouterError, shown_value
 from ...guards.base import ChatClient
 from ...reports.bulk import BulkProgress
 from ...wire.answer import Answer
@@ -332,7 +332,9 @@ def _absolute(location: object) -> str:
     """The same place for every process of this machine. Raises `BadSetting`."""
     text = os.fspath(location) if isinstance(location, (str, os.PathLike)) else None
     if not isinstance(text, str) or not text:
-        raise BadSetting(f"{location!r} is no path of a job", hint='such as "labels.job"')
+        raise BadSetting(
+            f"{shown_value(location)} is no path of a job", hint='such as "labels.job"'
+        )
     if is_server(text):
         return text
     if "://" in text:
