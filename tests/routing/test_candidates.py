@@ -12,6 +12,7 @@ from freerouter_core.routing.candidate import Candidate
 from freerouter_core.routing.candidates import ACCOUNT_PROBES, Candidates, Turn
 from freerouter_core.routing.congestion import Congestion
 from freerouter_core.routing.health_book import HealthBook
+from freerouter_core.routing.outage import SOONEST_LOOK
 from freerouter_core.routing.plan import Plan
 from freerouter_core.routing.standing import explain
 from freerouter_core.routing.state import RoutingState
@@ -195,7 +196,8 @@ def test_a_guessed_bench_makes_a_last_resort() -> None:
 def test_background_requests_ask_no_last_resort() -> None:
     """Whoever nobody waits for can wait until a guessed bench has ended."""
     later = {"lane": "background"}
-    model = of(plan(A, extra=later), book_with((busy(), 1.0)))
+    limit = Fault(Kind.BUSY, Cause.AMBIGUOUS_429, status=429)
+    model = of(plan(A, extra=later), book_with((limit, 1.0)))
     assert model.next(NOW).candidate is None
     assert model.next(NOW).until == model.book.models[A.identity].benched_until
 
@@ -203,6 +205,38 @@ def test_background_requests_ask_no_last_resort() -> None:
     book.account_refused(account("one").scope, Fault(Kind.ACCOUNT, Cause.DEBT), NOW, Random(0))
     whole = of(plan(A, extra=later), book)
     assert whole.next(NOW) == Turn(until=book.accounts.benches[account("one").scope].until)
+
+
+def test_one_background_request_looks_whether_a_server_in_trouble_answers() -> None:
+    """It does not wait for the end of the guess. Who failed there itself does: a request that is to
+    blame would find out nothing."""
+    book = book_with((busy(), 1.0))
+    book.account_refused(
+        account("one").scope, Fault(Kind.ACCOUNT, Cause.ACCOUNT_DOWN), NOW, Random(0)
+    )
+    candidates = of(plan(A, extra={"lane": "background"}), book)
+    ends = max(
+        book.models[A.identity].benched_until, book.accounts.benches[account("one").scope].until
+    )
+
+    assert candidates.next(NOW) == Turn(until=NOW - 1.0 + SOONEST_LOOK)
+    assert candidates.next(NOW - 1.0 + SOONEST_LOOK).candidate is candidates.all[0]
+
+    candidates.all[0].tries = 1
+    assert candidates.next(NOW - 1.0 + SOONEST_LOOK) == Turn(until=ends)
+
+    candidates.all[0].tries = 0
+    book.sent(A.identity, NOW + SOONEST_LOOK)
+    assert candidates.next(NOW + SOONEST_LOOK) == Turn(until=NOW + 2 * SOONEST_LOOK), "it looks"
+
+
+def test_no_background_request_looks_at_a_limit() -> None:
+    book = book_with((busy(), 1.0))
+    full = Fault(Kind.ACCOUNT, Cause.ACCOUNT_GUESSED)
+    book.account_refused(account("one").scope, full, NOW, Random(0))
+    candidates = of(plan(A, extra={"lane": "background"}), book)
+
+    assert candidates.next(NOW) == Turn(until=book.accounts.benches[account("one").scope].until)
 
 
 def test_a_stated_wait_of_the_account_holds_all_its_models() -> None:

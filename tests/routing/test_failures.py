@@ -552,3 +552,18 @@ def test_models_whose_minutes_are_full_do_not_stop_their_siblings() -> None:
 
     assert played.asked == ["m0", "m1", "m2", "m3"]
     assert state.health.accounts.get(stating.scope) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "held"), [(500, False), (429, True)], ids=["a server in trouble", "a limit"]
+)
+def test_only_limits_hold_a_job_back(status: int, held: bool) -> None:
+    """Rows that make a server fail held a job back for days: what fails is no limit."""
+    state, models = RoutingState(), [model(name) for name in "abc"]
+    kind = {500: Cause.SERVER, 429: Cause.AMBIGUOUS_429}[status]
+    fault = Fault(Kind.BUSY, kind, "it went wrong", status=status)
+    failed(plan(*models, timeout=5.0), {m.id: fails(fault) for m in models}, state=state)
+
+    assert state.health.accounts.get(account().scope) is not None, "all were refused alike"
+    later = NOW + 30.0
+    assert (state.slow_start.free_at(account().scope, 0, later) > later) == held

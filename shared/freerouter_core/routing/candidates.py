@@ -18,6 +18,7 @@ from .charges import Refusal
 from .congestion import FREE, smallest_day
 from .crowding import Key
 from .kinship import Kinship
+from .looks import look_at
 from .selection import Selection, select
 from .situation import Situation
 from .steps import Wait
@@ -354,20 +355,26 @@ class Candidates:
         if bench is not None and bench.until > now:
             if bench.firm:
                 when, line = max(when, bench.worth_waiting_until), None
-            elif self._situation.background:  # a last resort is for those who wait
-                when, line = max(when, bench.until), None
             else:
                 last_resort = True
+                if self._situation.background:  # a last resort is for those who wait
+                    when, line = max(when, self._look_at(candidate, bench.until, bench.cause)), None
         record = self.book.models.get(candidate.model.identity)
         if record is not None:
             if record.benched_until > now:
-                if record.bench_stated or self._situation.background:
-                    when, line = max(when, record.benched_until), None
-                else:
-                    last_resort = True
+                until, last_resort = record.benched_until, last_resort or not record.bench_stated
+                if self._situation.background and not record.bench_stated:
+                    until = self._look_at(candidate, until, record.last_fault)
+                if self._situation.background or record.bench_stated:
+                    when, line = max(when, until), None
             elif record.probing:
                 last_resort = True
         return when, last_resort, line
+
+    def _look_at(self, candidate: Candidate, until: float, cause: str) -> float:
+        """When a background request may ask whom a guess keeps back until then."""
+        price = self.congestion.get(candidate.account.provider, FREE).seconds
+        return min(until, look_at(self.book, candidate, cause, price))
 
     def _make(self) -> Candidate:
         model = self._rest.pop()

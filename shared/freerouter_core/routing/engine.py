@@ -137,9 +137,8 @@ class _Run:
                 return outcome
 
     def _too_late(self, candidate: Candidate) -> bool:
-        if not self.candidates.queued(candidate):
-            return False
-        return too_late(self.plan, self.book, candidate, self.now, self.deadline.at)
+        queued = self.candidates.queued(candidate)
+        return queued and too_late(self.plan, self.book, candidate, self.now, self.deadline.at)
 
     def _do(self, step: s.Step) -> Steps[s.Event]:
         """Take a step: every step and event goes through here into the journal."""
@@ -335,6 +334,7 @@ class _Run:
         seconds, left = self.now - flight.sent, self.deadline.left(self.now)
         self.failures.record(flight.candidate, flight.attempt, fault, self.now, seconds, left)
         self.journal.attempted(flight.attempt, fault, flight.sent, self.now)
+        self.journal.blamed = self.failures.blamed
         self.deadline.put_off(flight.speaking(self.now))
         after = self.showing.failed(flight, fault, shown)
         if after == "broken":

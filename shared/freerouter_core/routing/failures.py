@@ -61,6 +61,8 @@ class Failures:
         self._plan, self._state, self._candidates, self._rng = plan, state, candidates, rng
         self.faults: list[tuple[Candidate, Fault]] = []
         """Every failed attempt of the request, in order."""
+        self.blamed = False
+        """Whether the last failure was the request's own; see `blame`."""
         self._doubts = Doubts(plan, state, candidates, self.faults, rng)
         self.plainer = Plainer(plan, state, candidates)
         """Who is asked again in a plainer form."""
@@ -87,6 +89,11 @@ class Failures:
         if self._doubts.take(candidate, fault, now, now - (seconds or 0.0)):
             self._gone_streak.clear()
             return
+        request, identity = self._plan.print, candidate.model.identity
+        blame = self._state.health.blame
+        self.blamed = request is not None and blame.failed(request, identity, fault, now)
+        # A job tries it again later, and others need the quota.
+        candidate.out = candidate.out or (self.blamed and self._plan.lane == "background")
         turned_away = self._turned_away(candidate, fault, now, time_left)
         if fault.cause in SERVER_FAILED and not turned_away:
             candidate.turned_away = 0  # what was borne with counts now
@@ -164,6 +171,9 @@ class Failures:
         account, likeness = candidate.account, self._plan.likeness
         state.health.accounts.disturbances.did(account.scope, identity[2], likeness, now)
         state.adaptive_limits.answered(account, candidate.model, flight.place, now)
+        blame = state.health.blame
+        request = self._plan.print if blame.suspects else None  # it takes a while to work out
+        blame.answered(request, identity, flight.sent, now)
         state.health.crowds.answered(candidate.key, now)
         if spent_until is not None:
             state.health.limit_spent(identity, spent_until)
@@ -199,6 +209,10 @@ class Failures:
         """What the failure says about the model, the account's limits, and the account."""
         account, model = candidate.account, candidate.model
         book, limits = self._state.health, self._state.adaptive_limits
+        if self.blamed:
+            book.usage.failed(model.identity, now, fault)
+            book.called_off(model.identity)
+            return
         longest = LONGEST_LOCAL if account.local else LONGEST_GUESS
         if fault.effect.crowded:
             longest = LONGEST_CROWDED
@@ -216,7 +230,7 @@ class Failures:
         self._limit_refused(candidate, fault, now)
         if fault.cause is Cause.ACCOUNT_DAY:
             self._state.days.spent(account.scope, now)
-        if fault.kind is Kind.ACCOUNT or fault.effect.crowded:
+        if fault.effect.crowded or (fault.kind is Kind.ACCOUNT and fault.effect.own_limit):
             self._state.slow_start.refused(account.scope, now)
         if fault.effect.suspect and not self._doubts.open:
             self._suspect(candidate, fault, now)
@@ -243,7 +257,8 @@ class Failures:
             return
         promoted = replace(fault, kind=Kind.ACCOUNT, cause=conclusion.cause)
         self._limit_refused(candidate, promoted, now)
-        self._state.slow_start.refused(account.scope, now)
+        if promoted.effect.own_limit:
+            self._state.slow_start.refused(account.scope, now)
         book.account_refused(account.scope, promoted, now, self._rng, proved=conclusion.proved)
 
     def _disproved(self, answering: Candidate, sent: float, now: float) -> None:
@@ -298,6 +313,8 @@ class Failures:
             return False
         if fault.turned_away:
             return True
+        if candidate.out:
+            return False
         failed = fault.cause in SERVER_FAILED
         if self._state.health.accounts.worked_lately(candidate.account.scope, now):
             return failed or fault.effect.unreached

@@ -14,6 +14,7 @@ from ..catalogue.model import ModelIdentity
 from ..wire.fault import Fault, Kind
 from ..wire.structured import Form
 from .account_benches import AccountBenches
+from .blame import Blame
 from .crowding import Crowds
 from .guessed_bench import ANY_FAILURE, BenchRule
 from .health import Health
@@ -48,6 +49,8 @@ class HealthBook:
     """What answers here are like: expected of a model that has not answered yet."""
     outages: dict[tuple[str, str], Outage] = field(default_factory=dict)
     """What is believed of the servers whose models failed, by provider and origin."""
+    blame: Blame = field(default_factory=Blame)
+    """Requests that make servers fail."""
     usage: UsageStats = field(default_factory=UsageStats)
     crowds: Crowds = field(default_factory=Crowds)
     """Models that turn requests away without a word."""
@@ -284,6 +287,7 @@ class HealthBook:
         self.pool = Pool()
         self.outages.clear()
         self.doubted_parts.clear()
+        self.blame = Blame()
         self.touched |= {f"a|{scope}" for scope in self.accounts.benches}
         self.accounts.reset()
         self.crowds.reset()

@@ -40,6 +40,8 @@ class Journal:
     """The failed attempts, with everything that was understood of each failure."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Why models were no candidates, by id."""
+    blamed: bool = False
+    """Whether the last failure was the request's own; see `blame`."""
     shown_at: float | None = None
     """When the caller saw the first of a stream, unix seconds."""
 

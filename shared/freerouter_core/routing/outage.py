@@ -95,11 +95,11 @@ class Outage:
             self.chance = self._faded(now)
         self.seen_at = max(now, self.seen_at)
 
-    def look_at(self, price: float) -> float:
+    def look_at(self, price: float, latest: float = LATEST_LOOK) -> float:
         """When one request is to find out whether it is over, unix seconds. `price`: seconds that
-        it costs others (`congestion`)."""
+        it costs others (`congestion`). `latest`: seconds until then at most."""
         gap = max(LOOK_SHARE * (self.looked_at - self.since), LOOK_PRICE * price)
-        return self.looked_at + min(LATEST_LOOK, max(SOONEST_LOOK, gap))
+        return self.looked_at + min(latest, max(SOONEST_LOOK, gap))
 
     def ended(self) -> None:
         """Somebody answered, or refused in words of its own."""

@@ -20,9 +20,7 @@ from ..wire.part_words import PARTS
 from ..wire.request import ChatRequest
 from .health_book import HealthBook
 from .plan import Plan
-
-_ENDS = 500
-"""Characters of each end of a text that tell it from others."""
+from .prints import print_of_value
 
 
 def checked_part(fault: Fault, identity: ModelIdentity, plan: Plan, book: HealthBook) -> Fault:
@@ -51,14 +49,4 @@ def print_of(plan: Plan) -> int:
     media = [
         part for part in parts if not (isinstance(part, Mapping) and part.get("type") == "text")
     ]
-    return hash((_print(media), _print(request.tools)))
-
-
-def _print(value: object) -> object:
-    if isinstance(value, str):
-        return len(value), value[:_ENDS], value[-_ENDS:]
-    if isinstance(value, Mapping):
-        return tuple((str(key), _print(part)) for key, part in value.items())
-    if isinstance(value, (list, tuple)):
-        return tuple(map(_print, value))
-    return repr(value)
+    return hash((print_of_value(media), print_of_value(request.tools)))

@@ -22,6 +22,7 @@ from .journal import Journal
 from .likeness import likeness
 from .need import Need
 from .policy import Policy
+from .prints import print_of_request
 from .resume import Replaced, Seam
 from .ruling import Flag, Ruling
 from .situation import Situation
@@ -71,6 +72,11 @@ class Plan:
     def likeness(self) -> int:
         """What requests have in common that differ in their texts only."""
         return likeness(self.request, self.need)
+
+    @cached_property
+    def print(self) -> int | None:
+        """What tells what is asked from other requests; None: it is no chat."""
+        return print_of_request(self.request)
 
     def situation(self, book: HealthBook, now: float, rng: Random, turn: int) -> Situation:
         """The situation that the request's candidates are chosen in."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from freerouter_core import errors
+from freerouter_core.client.bulk.job_store import Claimed
 from freerouter_core.client.bulk.streak import (
     FAILURES,
     HOPELESS,
@@ -66,3 +69,12 @@ def test_it_stops_after_as_many_as_were_chosen() -> None:
     stopped = streak.failed(None, NOW)
     assert stopped is not None
     assert stopped.message == "2 tries failed in a row"
+
+
+def test_after_failures_in_a_row_a_task_that_has_not_failed_is_next() -> None:
+    tries = [1, 2, 0, 1, 0]
+    for failures, order in ((FAILURES - 1, [0, 1, 2, 3, 4]), (FAILURES, [2, 4, 0, 1, 3])):
+        streak = FailureStreak(None)
+        failing(streak, failures, NOW)
+        ready = deque(Claimed(n, "{}", tried, "") for n, tried in enumerate(tries))
+        assert [streak.take(ready).task for _ in tries] == order

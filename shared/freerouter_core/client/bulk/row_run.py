@@ -95,6 +95,7 @@ class RowEnd:
         wait: seconds after which it may be tried again, if nobody was asked.
         reached: whether a provider answered anything.
         error: what it ended with.
+        blamed: whether it is the row that makes servers fail: they answer others.
     """
 
     finished: Finished | None
@@ -105,6 +106,7 @@ class RowEnd:
     wait: float = 0.0
     reached: bool = True
     error: FreeRouterError | None = None
+    blamed: bool = False
 
 
 class RowRun:
@@ -242,6 +244,7 @@ class RowRun:
             requests=len(attempts),
             reached=reached or not attempts,
             error=error,
+            blamed=journal.blamed,
         )
 
     def _trail(self, attempts: list[AttemptRecord]) -> str:

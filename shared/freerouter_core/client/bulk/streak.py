@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from ...catalogue.counts import count_words
 from ...errors import FreeRouterError, JobFailed
+from .job_store import Claimed
 
 FAILURES = 3
 """Failures in a row, from which on the job pauses between requests."""
@@ -46,6 +49,16 @@ class FailureStreak:
             pause = PAUSE * 2.0 ** min(10, self._count - FAILURES)
             self.paused_until = now + min(LONGEST_PAUSE, pause)
         return None
+
+    def take(self, ready: deque[Claimed]) -> Claimed:
+        """Take the next of the tasks that are ready. After failures in a row it is one that has not
+        failed yet: it tells more, for a row that fails again may be to blame itself."""
+        first = (
+            next((n for n, task in enumerate(ready) if not task.tries), 0) if self.is_long else 0
+        )
+        task = ready[first]
+        del ready[first]
+        return task
 
     def told(self) -> str:
         """What a paused job waits for."""

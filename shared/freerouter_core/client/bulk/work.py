@@ -268,7 +268,7 @@ class Work:
             if len(self._runs) >= self._room or enough_wait(self._context, waits):
                 break
             run = RowRun(
-                self._ready.popleft(),
+                self._streak.take(self._ready),
                 self._context,
                 self._client,
                 validate=self._validate,
@@ -337,8 +337,8 @@ class Work:
             return
         if end.finished is None and end.reached:
             return  # it was limits: nothing failed
-        if end.finished is not None and not end.requests:
-            return  # nobody was asked: the row is to blame, and no server
+        if end.blamed or (end.finished is not None and not end.requests):
+            return  # the row is to blame, and no server
         self._limit.failed(now)
         self._fatal = self._fatal or self._streak.failed(end.error, now)
 
