@@ -43,6 +43,7 @@ def test_there_are_six_notebooks() -> None:
     assert {path.stem for path in BOOKS} == names
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )

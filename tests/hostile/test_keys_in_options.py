@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from freerouter_core import ChatRequest, Limit, Provider, Router, Settings, errors
+from freerouter_core import AnswerCache, ChatRequest, Limit, Provider, Router, Settings, errors
 from freerouter_core.client.adapter_options import PARAMETERS, RouterOptions
 from langchain_freerouter import ChatFreeRouter, FreeRouterEmbeddings
 from langchain_freerouter import FreeRouterRerank as LangChainRerank
@@ -43,6 +43,7 @@ MADE: dict[str, tuple[Callable[..., object], Mapping[str, Any]]] = {
     "Router": (Router, {}),
     "Provider": (Provider, {"name": "lab"}),
     "Limit": (Limit, {"requests": 1}),
+    "AnswerCache": (AnswerCache, {}),
     "ChatRequest": (ChatRequest, {"messages": [{"role": "user", "content": "x"}]}),
     "ChatFreeRouter": (ChatFreeRouter, {}),
     "FreeRouterEmbeddings": (FreeRouterEmbeddings, {}),

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ..catalogue.addresses import shown_address
-from ..errors import BadSetting
+from ..errors import BadSetting, construction_forgets_locals, shown_name, shown_value
 
 WEEK = 7 * 86_400.0
 MEBIBYTE = 2**20
@@ -14,6 +14,7 @@ BESIDE_STATE, OFF = "state", "off"
 """Places of an answer cache that are no address: beside the state; nowhere."""
 
 
+@construction_forgets_locals
 @dataclass(frozen=True, kw_only=True)
 class AnswerCache:
     """How answers are kept for requests that ask the same.
@@ -41,15 +42,16 @@ class AnswerCache:
     def __post_init__(self) -> None:
         object.__setattr__(self, "ttl", _seconds(self.ttl))
         if not isinstance(self.max_bytes, int) or self.max_bytes < 1:
-            raise BadSetting(f"max_bytes={self.max_bytes!r} must be a number of bytes")
+            raise BadSetting(f"max_bytes={_number(self.max_bytes)} must be a number of bytes")
         if not isinstance(self.variants, int) or not 1 <= self.variants <= MAX_VARIANTS:
-            raise BadSetting(f"variants={self.variants!r} must be 1 to {MAX_VARIANTS}")
+            raise BadSetting(f"variants={_number(self.variants)} must be 1 to {MAX_VARIANTS}")
         if not isinstance(self.namespace, str):
             raise BadSetting("the namespace of an answer cache must be text")
         _check_place(self.store)
 
     def __repr__(self) -> str:
-        fields = {**vars(self), "store": self.shown_store}
+        named = shown_name(self.namespace)
+        fields = {**vars(self), "namespace": named, "store": self.shown_store}
         return f"AnswerCache({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
     @classmethod
@@ -105,14 +107,21 @@ def _seconds(ttl: object) -> float | None:
         ttl = ttl if seconds is None else seconds
     if ttl is None or (isinstance(ttl, (int, float)) and not isinstance(ttl, bool) and ttl > 0):
         return None if ttl is None or math.isinf(ttl) else float(ttl)
-    raise BadSetting(f"ttl={ttl!r} must be positive seconds, or None for ever", hint='"7d", "12h"')
+    raise BadSetting(
+        f"ttl={_number(ttl)} must be positive seconds, or None for ever", hint='"7d", "12h"'
+    )
 
 
 def _check_place(place: object) -> None:
     named = isinstance(place, str) and place in (BESIDE_STATE, OFF, "memory", "sqlite")
     if not named and not (isinstance(place, str) and place.startswith(_SCHEMES)):
-        shown = _shown(place) if isinstance(place, str) else place
-        raise BadSetting(f"answers cannot be kept in {shown!r}", hint=_PLACES)
+        shown = repr(_shown(place)) if isinstance(place, str) and "://" in place else _number(place)
+        raise BadSetting(f"answers cannot be kept in {shown}", hint=_PLACES)
+
+
+def _number(value: object) -> str:
+    """A wrong value as a message shows it: a number; of all else the type, for it may be a key."""
+    return f"a {type(value).__name__}" if isinstance(value, str) else shown_value(value)
 
 
 def _shown(place: str) -> str:

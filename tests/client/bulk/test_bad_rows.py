@@ -39,13 +39,19 @@ EMPTY = said(200, choices=[{"message": {"content": ""}, "finish_reason": "stop"}
 
 
 @pytest.mark.parametrize("first", [0, 7], ids=["from the first row on", "later"])
-@pytest.mark.parametrize("every", [30, 4])
+@pytest.mark.parametrize("every", [30, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("models", [1, 3])
-@pytest.mark.parametrize("minute", [None, 30], ids=["no limit", "30 a minute"])
+@pytest.mark.parametrize(
+    "minute",
+    [pytest.param(None, id="no limit"), pytest.param(30, id="30 a minute", marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize(
     "answer",
-    [said(500, error={"message": "Internal server error"}), said(502), EMPTY],
-    ids=["500", "bare 502", "nothing"],
+    [
+        pytest.param(said(500, error={"message": "Internal server error"}), id="500"),
+        pytest.param(said(502), id="bare 502", marks=pytest.mark.slow),
+        pytest.param(EMPTY, id="nothing"),
+    ],
 )
 def test_the_others_are_answered_meanwhile(
     tmp_path: Path, answer: httpx.Response, minute: int | None, models: int, every: int, first: int
