@@ -53,11 +53,10 @@ class FailureStreak:
     def take(self, ready: deque[Claimed]) -> Claimed:
         """Take the next of the tasks that are ready. After failures in a row it is one that has not
         failed yet: it tells more, for a row that fails again may be to blame itself."""
-        first = (
-            next((n for n, task in enumerate(ready) if not task.tries), 0) if self.is_long else 0
-        )
-        task = ready[first]
-        del ready[first]
+        fresh = (n for n, task in enumerate(ready) if not task.tries)
+        place = next(fresh, 0) if self.is_long else 0
+        task = ready[place]
+        del ready[place]
         return task
 
     def told(self) -> str:
