@@ -57,7 +57,7 @@ def as_names(value: str | Iterable[str]) -> tuple[str, ...]:
 def check_no_key(name: str, value: object) -> None:
     """Raise `BadSetting` if a value, or one of several, is a key in place of a name."""
     if names_a_key(value):
-        raise BadSetting(f"{name} holds a key in place of a name", hint="a key goes in api_key=…")
+        raise BadSetting(f"{name} holds a key in place of a name", hint="a key goes in api_key")
 
 
 def check_one_of(
