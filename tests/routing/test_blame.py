@@ -141,6 +141,19 @@ def test_a_row_that_is_to_blame_asks_each_model_once_and_says_so() -> None:
     assert second.now - second.began < 1.0, "nobody pauses"
 
 
+def test_a_row_that_is_to_blame_asks_few_models() -> None:
+    state, models = RoutingState(), [model(name) for name in "abcdefgh"]
+    fates: Fates = {each.id: fails(ERROR, after=0.1) for each in models}
+    well(state, at=0.0)
+    broken("bad", state, at=1.0, lane="background")
+    well(state, at=2.0)
+    request = ChatRequest.of("bad")
+    for lane, expected in (("background", "abc"), ("interactive", "abcdefgh")):
+        row = plan(*models, request=request, extra={"lane": lane}, max_retries=7)
+        asked_models = failed(row, fates, state=state, now=NOW + 3.0)[0].asked
+        assert "".join(asked_models) == expected
+
+
 def test_what_is_no_chat_is_not_blamed() -> None:
     assert print_of_request(ChatOperation(ChatRequest.of("a text"))) is None
     prints = [asked("a text").print, asked("a text").print, asked("b text").print]

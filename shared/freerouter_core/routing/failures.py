@@ -48,6 +48,8 @@ SERVER_FAILED = frozenset({Cause.SERVER, Cause.TIMEOUT, Cause.CUT})
 """What shows that a server is in trouble."""
 NEWCOMER = 20.0
 """Seconds for which a call waits for a server in trouble that has answered nobody lately."""
+ENOUGH_OWN = 3
+"""Failures that are a row's own after which it asks nobody else in this try."""
 GONE_IN_A_ROW = 2
 """Models in a row that are GONE before the price cap is suspected."""
 
@@ -61,6 +63,8 @@ class Failures:
         self._plan, self._state, self._candidates, self._rng = plan, state, candidates, rng
         self.faults: list[tuple[Candidate, Fault]] = []
         """Every failed attempt of the request, in order."""
+        self._own_failures = 0
+        """Failures for which the request is to blame."""
         self.blamed = False
         """Whether the last failure was the request's own; see `blame`."""
         self._doubts = Doubts(plan, state, candidates, self.faults, rng)
@@ -89,11 +93,7 @@ class Failures:
         if self._doubts.take(candidate, fault, now, now - (seconds or 0.0)):
             self._gone_streak.clear()
             return
-        request, identity = self._plan.print, candidate.model.identity
-        blame = self._state.health.blame
-        self.blamed = request is not None and blame.failed(request, identity, fault, now)
-        # A job tries it again later, and others need the quota.
-        candidate.out = candidate.out or (self.blamed and self._plan.lane == "background")
+        self._find_who_is_to_blame(candidate, fault, now)
         turned_away = self._turned_away(candidate, fault, now, time_left)
         if fault.cause in SERVER_FAILED and not turned_away:
             candidate.turned_away = 0  # what was borne with counts now
@@ -325,6 +325,21 @@ class Failures:
         seconds later."""
         self._candidates.kinship.failed(candidate.account)
         return self._pauses.after(candidate, now, time_left, self._rng)
+
+    def _find_who_is_to_blame(self, failed: Candidate, fault: Fault, now: float) -> None:
+        """If it is a row of a job, it asks each model once, and few of them: it is tried again
+        later, and others need the quota."""
+        request, blame = self._plan.print, self._state.health.blame
+        self.blamed = request is not None and blame.failed(
+            request, failed.model.identity, fault, now
+        )
+        if not self.blamed or self._plan.lane != "background":
+            return
+        failed.out = True
+        self._own_failures += 1
+        if self._own_failures >= ENOUGH_OWN:
+            for other in self._candidates.all:
+                other.out = True
 
     def _spare_siblings(self, refused: Candidate, now: float) -> None:
         """If an account seems to be at its limit, this call asks none of its models for a moment,

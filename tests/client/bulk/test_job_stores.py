@@ -173,6 +173,19 @@ def test_merging_asks_what_changed_and_keeps_the_rest(job: JobStore) -> None:
     job.close()
 
 
+def test_where_fresh_tasks_are_wanted_those_that_failed_come_last(job: JobStore) -> None:
+    worker = Worker.new()
+    job.add(rows("a", "b", "c", "d"), "refuse")
+    claim(job, worker, replace(ALL, tasks=2))
+    again = [Finished(task=task, state="open", tries=1, due=NOW + 1) for task in (1, 2)]
+    job.exchange(worker, again, replace(ALL, tasks=0), NOW)
+
+    fresh = claim(job, worker, replace(ALL, tasks=3, fresh=True), NOW + 2)
+    assert [c.task for c in fresh.claimed] == [3, 4, 1]
+    assert [c.task for c in claim(job, worker, replace(ALL, fresh=True), NOW + 2).claimed] == [2]
+    job.close()
+
+
 def test_a_task_that_failed_is_due_later_and_comes_before_new_ones(job: JobStore) -> None:
     worker = Worker.new()
     job.add(rows(*"abc"), "refuse")

@@ -351,10 +351,13 @@ def _finish(db: sqlite3.Connection, finished: Sequence[Finished]) -> None:
             _end_rows(db, item.task, state)
 
 
+_OPEN = ("due > 0 AND due <= ? ORDER BY due", "due = 0 AND ? > 0 ORDER BY task")  # again; fresh
+
+
 def _claim(db: sqlite3.Connection, worker: Worker, wish: Wish, now: float) -> list[Claimed]:
     part, parts = wish.part
     found: list[tuple[int, str, int, str]] = []
-    for due in ("due > 0 AND due <= ? ORDER BY due", "due = 0 AND ? > 0 ORDER BY task"):
+    for due in _OPEN[::-1] if wish.fresh else _OPEN:
         found += db.execute(
             "SELECT task, input, tries, attempts FROM tasks INDEXED BY open_tasks"
             f" WHERE state = {OPEN} AND task % ? = ? AND {due} LIMIT ?",

@@ -103,7 +103,7 @@ class RedisJob:
         part, parts = wish.part
         after = "" if wish.after is None else str(wish.after)
         values = [worker.name, repr(now), str(wish.tasks), after, str(wish.rows)]
-        values += ["1" if wish.given else "", str(part), str(parts)]
+        values += ["1" if wish.given else "", str(part), str(parts), "1" if wish.fresh else ""]
         for item in finished:
             record = item.record or problem_record(item.error or "")
             values += [str(item.task), item.state, record, item.trail, str(item.tries)]

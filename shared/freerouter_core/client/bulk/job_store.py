@@ -126,6 +126,7 @@ class Wish:
         rows: how many of them.
         given: whether they are read in the order of the input.
         part: the part of all tasks that it works on, and of how many parts.
+        fresh: whether tasks that have not failed yet come first, and not those that are due again.
     """
 
     tasks: int = 0
@@ -133,6 +134,7 @@ class Wish:
     rows: int = 0
     given: bool = False
     part: tuple[int, int] = (0, 1)
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,9 +136,9 @@ EXCHANGE = (
     _COMMON
     + """
 local worker, now, tasks, after, rows, given = unpack(ARGV, 1, 6)
-local part, parts = tonumber(ARGV[7]), tonumber(ARGV[8])
+local part, parts, fresh = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9] == '1'
 local leased = P .. 'leased:' .. worker
-for i = 9, #ARGV, 6 do
+for i = 10, #ARGV, 6 do
   local task, state, record, trail, tries, due = unpack(ARGV, i, i + 5)
   local before = get('states', task)
   redis.call('SREM', leased, task)
@@ -171,8 +171,11 @@ local function claim(from, candidates)
     end
   end
 end
-if tonumber(tasks) > 0 then
+local function claim_due()
   claim('due', redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', now, 'LIMIT', 0, 100 * parts))
+end
+if tonumber(tasks) > 0 then
+  if not fresh then claim_due() end
   local from, found = 0, nil
   repeat
     found = redis.call('ZRANGE', P .. 'open', from, from + 499)
@@ -180,6 +183,7 @@ if tonumber(tasks) > 0 then
     claim('open', found)
     from = from + 500 - (#claimed - had)
   until #found < 500 or #claimed >= tonumber(tasks)
+  if fresh then claim_due() end
 end
 local ended = {}
 local function row(number, turn)

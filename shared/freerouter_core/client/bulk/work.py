@@ -154,6 +154,7 @@ class Work:
             rows=FETCH,
             given=self._options.given,
             part=self._options.part,
+            fresh=self._streak.is_long,
         )
         now = self._clock.wall()
         granted = await self._call(lambda: self._store.exchange(self._worker, finished, wish, now))
@@ -202,9 +203,7 @@ class Work:
     async def _wait(self, due: float | None, *, busy: bool) -> None:
         """Wait for news, but not past the moment when something can be done."""
         now, wall = self._clock.now(), self._clock.wall()
-        moments: list[float] = []
-        if not busy:
-            moments.append(now + POLL)
+        moments = [] if busy else [now + POLL]
         if due is not None and self._wanted():
             moments.append(now + max(0.0, due - wall))
         if self._streak.paused_until > now:
