@@ -8,8 +8,8 @@ import pytest
 
 from freerouter_core.catalogue.model import Model
 from freerouter_core.routing.blame import FORGOTTEN, MAX_REQUESTS, SHORTLY, Blame
+from freerouter_core.routing.fingerprints import fingerprint_of
 from freerouter_core.routing.plan import Plan
-from freerouter_core.routing.prints import print_of_request
 from freerouter_core.routing.state import RoutingState
 from freerouter_core.wire.chat import ChatOperation
 from freerouter_core.wire.fault import Cause, Fault, Kind
@@ -155,9 +155,9 @@ def test_a_row_that_is_to_blame_asks_few_models() -> None:
 
 
 def test_what_is_no_chat_is_not_blamed() -> None:
-    assert print_of_request(ChatOperation(ChatRequest.of("a text"))) is None
-    prints = [asked("a text").print, asked("a text").print, asked("b text").print]
-    assert prints[0] == prints[1] != prints[2]
+    assert fingerprint_of(ChatOperation(ChatRequest.of("a text"))) is None
+    one, same, other = (asked(text).fingerprint for text in ("a text", "a text", "b text"))
+    assert one == same != other
 
 
 def test_what_is_forgotten_by_all_is_forgotten_here() -> None:

@@ -27,7 +27,7 @@ from ..routing.policy import Ranker
 from ..routing.task import TASKS
 from ..wire.json_values import Json
 from ..wire.request import Lane, Pace
-from .config import HedgeMode, OnStreamBreak, Prefer, Privacy, ToolStreaming, checked_cache
+from .config import HedgeMode, OnStreamBreak, Prefer, Privacy, ToolStreaming
 from .option_names import check_names, not_a_key
 from .serialize import (
     cache_as_data,
@@ -213,9 +213,7 @@ class RouterOptions(BaseModel):
     @classmethod
     def _read_providers(cls, value: object) -> str | tuple[str | Provider, ...] | None:
         """Providers as a user gives them, or as `providers_as_data` wrote them."""
-        names = value if isinstance(value, (list, tuple)) else (value,)
-        if any(isinstance(item, str) and like_a_key(item) for item in names):
-            raise ValueError("a key in place of a name; it goes with its Provider")
+        not_a_key(value, like_a_key)
         if isinstance(value, (list, tuple)):
             if not all(isinstance(item, (str, Provider, Mapping)) for item in value):
                 raise ValueError("must be names or Providers")
@@ -275,7 +273,7 @@ class RouterOptions(BaseModel):
     def _read_answer_cache(cls, value: Any) -> AnswerCache | bool:
         """A cache as a user names it, or as `cache_as_data` wrote it."""
         try:
-            return checked_cache(value) or False
+            return AnswerCache.of(value) or False
         except BadSetting as error:
             raise ValueError(str(error)) from None
 

@@ -96,7 +96,7 @@ class RouterConfig:
         put(self, "capabilities", as_names(self.capabilities))
         put(self, "providers", _providers(self.providers))
         put(self, "guards", checked(self.guards))
-        put(self, "answer_cache", checked_cache(self.answer_cache) or False)
+        put(self, "answer_cache", AnswerCache.of(self.answer_cache) or False)
         put(self, "quality", quality_pairs(self.quality))
         if isinstance(self.strategy, str):
             put(self, "strategy", ALIASES.get(self.strategy, self.strategy))
@@ -169,18 +169,6 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "lane": get_args(Lane),
     "pace": get_args(Pace),
 }
-
-
-def checked_cache(value: object) -> AnswerCache | None:
-    """What an `answer_cache` option means. Raises `BadSetting`, which quotes no key."""
-    try:
-        return AnswerCache.of(value)
-    except BadSetting as error:
-        given = [*value, *value.values()] if isinstance(value, Mapping) else [value]
-        if all(isinstance(one, str) and not like_a_key(one) for one in given):
-            raise
-        shown = shown_value(value)
-        raise BadSetting(f"answer_cache={shown} makes no sense", hint=error.hint) from None
 
 
 def _plain(key: str | Secret | None) -> str | None:

@@ -17,7 +17,7 @@ from ..settings.environment import Settings
 from ..settings.known_providers import known_providers
 from ..wire.request import Lane, Pace
 from .accounts import accounts_of
-from .config import RouterConfig, checked_cache
+from .config import RouterConfig
 
 LONGEST_LINE = 600.0
 """Seconds to stand in line for the limits of one's own account, if nothing else is given."""
@@ -84,7 +84,7 @@ def answer_cache_of(config: RouterConfig, settings: Settings) -> AnswerCache | N
     cache = config.answer_cache
     if cache is False:
         try:
-            cache = checked_cache(settings.freerouter_answer_cache) or False
+            cache = AnswerCache.of(settings.freerouter_answer_cache) or False
         except BadSetting as error:
             raise BadSetting(f"FREEROUTER_ANSWER_CACHE: {error.message}", hint=error.hint) from None
     return cache if cache and cache.is_on else None

@@ -42,9 +42,9 @@ class AnswerCache:
     def __post_init__(self) -> None:
         object.__setattr__(self, "ttl", _seconds(self.ttl))
         if not isinstance(self.max_bytes, int) or self.max_bytes < 1:
-            raise BadSetting(f"max_bytes={_number(self.max_bytes)} must be a number of bytes")
+            raise BadSetting(f"max_bytes={_shown_value(self.max_bytes)} must be a number of bytes")
         if not isinstance(self.variants, int) or not 1 <= self.variants <= MAX_VARIANTS:
-            raise BadSetting(f"variants={_number(self.variants)} must be 1 to {MAX_VARIANTS}")
+            raise BadSetting(f"variants={_shown_value(self.variants)} must be 1 to {MAX_VARIANTS}")
         if not isinstance(self.namespace, str):
             raise BadSetting("the namespace of an answer cache must be text")
         _check_place(self.store)
@@ -72,10 +72,10 @@ class AnswerCache:
         if isinstance(value, dict):
             try:
                 return cls(**value)
-            except TypeError as error:
+            except TypeError:  # it names what is unknown, which may be a key
                 hint = f"it takes {', '.join(cls.__dataclass_fields__)}"
-                raise BadSetting(f"answer_cache: {error}", hint=hint) from None
-        raise BadSetting(f"answer_cache={value!r} makes no sense", hint=_PLACES)
+                raise BadSetting("answer_cache has no such option", hint=hint) from None
+        raise BadSetting(f"answer_cache={_shown_value(value)} makes no sense", hint=_PLACES)
 
     @property
     def shown_store(self) -> str:
@@ -108,18 +108,22 @@ def _seconds(ttl: object) -> float | None:
     if ttl is None or (isinstance(ttl, (int, float)) and not isinstance(ttl, bool) and ttl > 0):
         return None if ttl is None or math.isinf(ttl) else float(ttl)
     raise BadSetting(
-        f"ttl={_number(ttl)} must be positive seconds, or None for ever", hint='"7d", "12h"'
+        f"ttl={_shown_value(ttl)} must be positive seconds, or None for ever", hint='"7d", "12h"'
     )
 
 
 def _check_place(place: object) -> None:
     named = isinstance(place, str) and place in (BESIDE_STATE, OFF, "memory", "sqlite")
     if not named and not (isinstance(place, str) and place.startswith(_SCHEMES)):
-        shown = repr(_shown(place)) if isinstance(place, str) and "://" in place else _number(place)
+        shown = (
+            repr(_shown(place))
+            if isinstance(place, str) and "://" in place
+            else _shown_value(place)
+        )
         raise BadSetting(f"answers cannot be kept in {shown}", hint=_PLACES)
 
 
-def _number(value: object) -> str:
+def _shown_value(value: object) -> str:
     """A wrong value as a message shows it: a number; of all else the type, for it may be a key."""
     return f"a {type(value).__name__}" if isinstance(value, str) else shown_value(value)
 

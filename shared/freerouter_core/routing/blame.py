@@ -48,7 +48,7 @@ class _Suspect:
 
 @dataclass(slots=True)
 class Blame:
-    """By the prints of requests (`prints`), in this process."""
+    """By the fingerprints of requests, in this process."""
 
     suspects: dict[int, _Suspect] = field(default_factory=dict)
     answered_at: dict[ModelIdentity, float] = field(default_factory=dict)

@@ -172,7 +172,7 @@ class Failures:
         state.health.accounts.disturbances.did(account.scope, identity[2], likeness, now)
         state.adaptive_limits.answered(account, candidate.model, flight.place, now)
         blame = state.health.blame
-        request = self._plan.print if blame.suspects else None  # it takes a while to work out
+        request = self._plan.fingerprint if blame.suspects else None  # it takes a while to work out
         blame.answered(request, identity, flight.sent, now)
         state.health.crowds.answered(candidate.key, now)
         if spent_until is not None:
@@ -327,9 +327,9 @@ class Failures:
         return self._pauses.after(candidate, now, time_left, self._rng)
 
     def _find_who_is_to_blame(self, failed: Candidate, fault: Fault, now: float) -> None:
-        """If it is a row of a job, it asks each model once, and few of them: it is tried again
-        later, and others need the quota."""
-        request, blame = self._plan.print, self._state.health.blame
+        """Find out whether the request is to blame. A row of a job then asks each model once, and
+        few of them: it is tried again later, and others need the quota."""
+        request, blame = self._plan.fingerprint, self._state.health.blame
         self.blamed = request is not None and blame.failed(
             request, failed.model.identity, fault, now
         )

@@ -18,9 +18,9 @@ from ..catalogue.model import ModelIdentity
 from ..wire.fault import Cause, Fault
 from ..wire.part_words import PARTS
 from ..wire.request import ChatRequest
+from .fingerprints import fingerprint
 from .health_book import HealthBook
 from .plan import Plan
-from .prints import print_of_value
 
 
 def checked_part(fault: Fault, identity: ModelIdentity, plan: Plan, book: HealthBook) -> Fault:
@@ -49,4 +49,4 @@ def print_of(plan: Plan) -> int:
     media = [
         part for part in parts if not (isinstance(part, Mapping) and part.get("type") == "text")
     ]
-    return hash((print_of_value(media), print_of_value(request.tools)))
+    return hash((fingerprint(media), fingerprint(request.tools)))

@@ -17,12 +17,12 @@ from ..wire.operation import Operation
 from ..wire.request import ChatRequest, Lane, Pace, WaitObserver
 from .charges import Refusal
 from .congestion import Congestion
+from .fingerprints import fingerprint_of
 from .health_book import HealthBook
 from .journal import Journal
 from .likeness import likeness
 from .need import Need
 from .policy import Policy
-from .prints import print_of_request
 from .resume import Replaced, Seam
 from .ruling import Flag, Ruling
 from .situation import Situation
@@ -74,9 +74,9 @@ class Plan:
         return likeness(self.request, self.need)
 
     @cached_property
-    def print(self) -> int | None:
+    def fingerprint(self) -> int | None:
         """What tells what is asked from other requests; None: it is no chat."""
-        return print_of_request(self.request)
+        return fingerprint_of(self.request)
 
     def situation(self, book: HealthBook, now: float, rng: Random, turn: int) -> Situation:
         """The situation that the request's candidates are chosen in."""

@@ -17,8 +17,8 @@ from ..wire.sampling import is_out_of_range
 from .need import BYTES_PER_TOKEN, Need
 
 NEAR = 0.5
-"""Share of a window that a request must fill, by our high estimate, to say anything of windows of
-the same size when it is refused as too long."""
+"""A request that is refused as too long says something of other windows of that size if it fills
+this share of one, by our high estimate."""
 _OF_ANY_SIZE = frozenset({"audio", "video", "file"})
 """Inputs whose tokens cannot be told from here."""
 

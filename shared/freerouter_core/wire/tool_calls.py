@@ -138,8 +138,8 @@ def _function_of(call: JsonMapping) -> JsonMapping:
 class ToolCallAssembler:
     """Fragments of a stream's tool calls in, complete calls out.
 
-    Servers leave out ids, indexes or types, send a call in one piece, send a new id with each
-    fragment, or use an index again for another call (ollama/ollama#15457, vercel/ai#14277).
+    Servers leave out ids, indexes or types, or send a call in one piece. Some send a new id with
+    each fragment, or use an index again for another call (ollama/ollama#15457, vercel/ai#14277).
     """
 
     def __init__(self) -> None:
